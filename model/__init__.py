@@ -1,0 +1,1 @@
+"""What a face is and how it is seen. Nothing in here knows Blender."""

@@ -1,0 +1,135 @@
+"""The camera, and the crop that a face defines.
+
+Camera frame: at the origin, looking along -z, x right, y up (as in Blender and OpenGL), millimetres.
+A face with rotation R and translation t stands at p_camera = R.p_model + t; R = identity looks into the camera.
+Pixels: x right, y down, the centre of the first pixel is (0, 0), as in OpenCV.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# The crop is a square about ANCHOR, a point inside the head between eyes and mouth (model millimetres),
+# SIDE_MM wide at the anchor's depth: eyes at a third of its height, mouth at two thirds, chin and hairline inside.
+ANCHOR = np.array([0.0, 0.0, 60.0])
+SIDE_MM = 200.0
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole without distortion: focal length and principal point in pixels."""
+
+    focal: float
+    cx: float
+    cy: float
+
+    @staticmethod
+    def for_image(width: int, height: int, lens_mm: float = 50.0) -> Camera:
+        """The camera Blender makes of a 36 mm sensor (fit AUTO) and ``lens_mm`` for this image size."""
+        return Camera(lens_mm / 36.0 * max(width, height), (width - 1) / 2, (height - 1) / 2)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square cut from an image: centre and side in pixels, turned clockwise on screen by ``angle`` radians."""
+
+    cx: float
+    cy: float
+    side: float
+    angle: float = 0.0
+
+    def to_image(self, unit: np.ndarray) -> np.ndarray:
+        """Points (..., 2) of the unit square (x right, y down) to pixels."""
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        return np.array([self.cx, self.cy]) + self.side * (unit - 0.5) @ np.array([[c, s], [-s, c]])
+
+    def from_image(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels (..., 2) to the unit square."""
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        return (pixels - np.array([self.cx, self.cy])) / self.side @ np.array([[c, -s], [s, c]]) + 0.5
+
+    def matrix(self, size: int) -> np.ndarray:
+        """The (2, 3) matrix from pixels of a ``size`` x ``size`` crop to pixels of the image
+        (cv2.warpAffine with WARP_INVERSE_MAP)."""
+        k = self.side / size
+        c, s = k * np.cos(self.angle), k * np.sin(self.angle)
+        shift = (size - 1) / 2
+        return np.array([[c, -s, self.cx - (c - s) * shift], [s, c, self.cy - (s + c) * shift]])
+
+    def moved(self, dx: float, dy: float, log_scale: float, angle: float) -> Crop:
+        """The crop that lies at (dx, dy) sides from this one's centre in this one's axes, scaled and turned."""
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        return Crop(
+            float(self.cx + self.side * (c * dx - s * dy)),
+            float(self.cy + self.side * (s * dx + c * dy)),
+            float(self.side * np.exp(log_scale)),
+            float(self.angle + angle),
+        )
+
+    def offset_to(self, other: Crop) -> np.ndarray:
+        """(dx, dy, log_scale, angle) such that ``self.moved(*offset) == other``."""
+        d = (other.cx - self.cx, other.cy - self.cy)
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        turn = (other.angle - self.angle + np.pi) % (2 * np.pi) - np.pi
+        return np.array(
+            [(c * d[0] + s * d[1]) / self.side, (-s * d[0] + c * d[1]) / self.side,
+             np.log(other.side / self.side), turn]
+        )  # fmt: skip
+
+
+def project(points: np.ndarray, camera: Camera) -> np.ndarray:
+    """Camera-frame points (..., 3) to pixels (..., 2)."""
+    depth = -points[..., 2]
+    return np.stack(
+        [camera.cx + camera.focal * points[..., 0] / depth, camera.cy - camera.focal * points[..., 1] / depth], -1
+    )
+
+
+def roll(rotation: np.ndarray) -> float:
+    """How far the head leans to the right of the screen, radians: the angle of the projected model y axis."""
+    return float(np.arctan2(rotation[0, 1], rotation[1, 1]))
+
+
+def ray_rotation(camera: Camera, x: float, y: float) -> np.ndarray:
+    """The shortest rotation (3, 3) that turns the camera's axis (-z) into the ray through pixel (x, y)."""
+    ray = np.array([(x - camera.cx) / camera.focal, -(y - camera.cy) / camera.focal, -1.0])
+    ray /= np.linalg.norm(ray)
+    v = np.cross([0.0, 0.0, -1.0], ray)
+    k = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+    return np.eye(3) + k + k @ k / (1.0 - ray[2])
+
+
+def roll_matrix(angle: float) -> np.ndarray:
+    """Rotation (3, 3) about the camera's z that turns clockwise on screen by ``angle``."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
+
+
+def crop_of_pose(rotation: np.ndarray, translation: np.ndarray, camera: Camera) -> Crop:
+    """The crop that a posed face defines: where the anchor is seen, how large and how it leans."""
+    anchor = rotation @ ANCHOR + translation
+    x, y = project(anchor, camera)
+    local = ray_rotation(camera, x, y).T @ rotation
+    return Crop(float(x), float(y), float(camera.focal * SIDE_MM / np.linalg.norm(anchor)), roll(local))
+
+
+def rotation_in_crop(rotation: np.ndarray, camera: Camera, crop: Crop, at: Crop | None = None) -> np.ndarray:
+    """The head's rotation as the crop shows it: without the crop's lean and without the angle of its view ray.
+
+    ``at`` is the face's own crop, whose centre gives the ray (default: the crop itself).
+    """
+    at = at or crop
+    return roll_matrix(-crop.angle) @ ray_rotation(camera, at.cx, at.cy).T @ rotation
+
+
+def pose_of_crop(local: np.ndarray, camera: Camera, crop: Crop) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse of ``crop_of_pose``: rotation (3, 3) and translation (3,) in the camera frame.
+
+    ``local`` is the rotation seen in ``crop``, the face's own crop.
+    """
+    ray = ray_rotation(camera, crop.cx, crop.cy)
+    rotation = ray @ roll_matrix(crop.angle) @ local
+    distance = camera.focal * SIDE_MM / crop.side
+    return rotation, ray @ np.array([0, 0, -distance]) - rotation @ ANCHOR

@@ -1,0 +1,94 @@
+"""FaceModel, the 3D morphable face model of Eq. (1): S' = s + S.alpha + E.eta (Chang et al. 2018, section III-A).
+
+Millimetres; x to the subject's left, y up, z out of the face. numpy only, so that Blender can use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class FaceModel:
+    """A linear model of identity and expression.
+
+    name               short name, e.g. ``open``, ``bfm-expnet``
+    mean               (V, 3) float32, the mean face s
+    identity           (Ks, V, 3) float32, S: offset for one sigma of each component
+    expression         (Ke, V, 3) float32, E: offset for one unit of each key
+    expression_offset  (V, 3) float32, the neutral's offset from ``mean`` (BFM models carry one; else zeros)
+    faces              (F, 4) quads or (F, 3) triangles, int32, 0-based, wound outward (counter-clockwise from outside)
+    expression_keys    Ke names
+    expression_bounds  (Ke, 2) float32, the range in which a key is meant to be used
+    basis              name of the expression basis (``semantics.OPEN_BASIS`` or a format's own)
+    identity_sigma     (Ks,) float32, standard deviation of each component in the file's own unit (for reports)
+    uv                 (F, k, 2) float32 per face corner, or None
+    landmarks          (68,) int32 vertex indices in iBUG order, or None
+    regions            name -> int32 vertex indices (``skin``, ``lips``, ``eyeball_L``, ``teeth_upper`` ...), may be empty
+    gaze_lids          (4, V, 3) float32, what the lids do when both eyes look up, down, left, right by 30 degrees, or None
+    license, source    what the user may do with it and where it comes from
+    """
+
+    name: str
+    mean: np.ndarray
+    identity: np.ndarray
+    expression: np.ndarray
+    expression_offset: np.ndarray
+    faces: np.ndarray
+    expression_keys: tuple[str, ...]
+    expression_bounds: np.ndarray
+    basis: str
+    identity_sigma: np.ndarray
+    uv: np.ndarray | None = None
+    landmarks: np.ndarray | None = None
+    regions: Mapping[str, np.ndarray] = field(default_factory=dict)
+    gaze_lids: np.ndarray | None = None
+    license: str = ""
+    source: str = ""
+
+    @property
+    def vertex_count(self) -> int:
+        return len(self.mean)
+
+    @cached_property
+    def neutral(self) -> np.ndarray:
+        """The mean person's neutral face, (V, 3): Eq. (1) at alpha = 0, eta = 0."""
+        return self.mean + self.expression_offset
+
+    def identity_offset(self, alpha: np.ndarray) -> np.ndarray:
+        """S.alpha: (..., Ks) -> (..., V, 3). Fewer than Ks numbers mean zeros for the rest."""
+        return _combine(self.identity, alpha, "alpha")
+
+    def expression_displacement(self, eta: np.ndarray) -> np.ndarray:
+        """E.eta: (..., Ke) -> (..., V, 3)."""
+        return _combine(self.expression, eta, "eta")
+
+    def vertices(self, alpha: np.ndarray | None = None, eta: np.ndarray | None = None) -> np.ndarray:
+        """Eq. (1), (V, 3) float32 mm; with a leading batch axis on alpha or eta, (B, V, 3).
+
+        Raises ValueError when there are more numbers than components.
+        """
+        out = self.neutral
+        if alpha is not None:
+            out = out + self.identity_offset(alpha)
+        if eta is not None:
+            out = out + self.expression_displacement(eta)
+        return out
+
+
+def _combine(basis: np.ndarray, weights: np.ndarray, what: str) -> np.ndarray:
+    weights = np.asarray(weights, np.float32)
+    count = weights.shape[-1]
+    if count > len(basis):
+        raise ValueError(f"{what} has {count} numbers, the face model has {len(basis)} components")
+    flat = basis[:count].reshape(count, -1)
+    return (weights @ flat).reshape(*weights.shape[:-1], basis.shape[1], 3)
+
+
+def gaze_pivot(model: FaceModel, vertices: np.ndarray, side: str) -> np.ndarray:
+    """The point (3,) about which the eyeball of ``side`` (``L`` or ``R``) turns: the centre of its vertices."""
+    return vertices[model.regions[f"eyeball_{side}"]].mean(axis=0)
