@@ -1,0 +1,110 @@
+"""CompactNet, the open pack's network: one small residual trunk, one linear head, everything about a face at once.
+
+Not the paper's ResNet-101 (that is the official pack): a trunk of basic residual blocks (He et al. 2016), small
+enough for one CPU thread, whose last map is read with its positions kept, because where a lip lies matters.
+
+Input   (B, 3, size, size) float, BGR, x / 127.5 - 1, cut with ``camera.Crop.matrix(size)``.
+Output  (B, OUT), split by name with ``split``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class CompactConfig:
+    """``size`` input pixels (a multiple of 32), ``channels`` of the stem and the four stages, ``blocks`` per stage."""
+
+    size: int = 96
+    channels: tuple[int, int, int, int, int] = (24, 40, 80, 144, 256)
+    blocks: tuple[int, int, int, int] = (1, 2, 2, 2)
+    expression: int = 29
+    identity: int = 99
+    landmarks: int = 70  # iBUG's 68 and the two pupils
+
+
+def output_widths(config: CompactConfig) -> dict[str, int]:
+    """Names and widths of the outputs, in order.
+
+    eta (29), gaze (2: yaw, pitch, radians), rotation (6: first two columns of the rotation seen in the given crop),
+    crop (3: dx, dy, log_scale to the face's own crop, as ``camera.Crop.offset_to``; its angle is the rotation's roll),
+    alpha (99), landmarks (70 x 2 in the unit crop; a training aid), eta_log_variance (29), face (1 logit).
+    """
+    return {
+        "eta": config.expression,
+        "gaze": 2,
+        "rotation": 6,
+        "crop": 3,
+        "alpha": config.identity,
+        "landmarks": 2 * config.landmarks,
+        "eta_log_variance": config.expression,
+        "face": 1,
+    }
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut; a stride shrinks the shortcut by averaging, which keeps small things."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),
+                nn.Conv2d(inputs, outputs, 1, bias=False),
+                nn.BatchNorm2d(outputs),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.norm1(self.conv1(x)), inplace=True)
+        return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x), inplace=True)
+
+
+class CompactNet(nn.Module):
+    def __init__(self, config: CompactConfig | Mapping = CompactConfig()) -> None:
+        super().__init__()
+        if not isinstance(config, CompactConfig):
+            config = CompactConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
+        self.config = config
+        c = config.channels
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, c[0], 3, 2, 1, bias=False), nn.BatchNorm2d(c[0]), nn.ReLU(inplace=True)
+        )
+        stages = []
+        for stage, count in enumerate(config.blocks):
+            for block in range(count):
+                first = block == 0
+                stages.append(ResidualBlock(c[stage] if first else c[stage + 1], c[stage + 1], 2 if first else 1))
+        self.trunk = nn.Sequential(*stages)
+        side = config.size // 32
+        self.head = nn.Linear(c[4] * side * side, sum(output_widths(config).values()))
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.trunk(self.stem(x)).float()
+        with torch.autocast(x.device.type, enabled=False):
+            return self.head(features.flatten(1))
+
+    def split(self, raw: Tensor) -> dict[str, Tensor]:
+        """The outputs by name, each (B, width)."""
+        widths = output_widths(self.config)
+        return dict(zip(widths, raw.split(list(widths.values()), dim=-1), strict=True))
+
+
+def rotation_matrix(six: Tensor) -> Tensor:
+    """(B, 6) to (B, 3, 3): two columns made orthonormal (Zhou et al. 2019), the third by the cross product."""
+    a, b = six[..., :3], six[..., 3:]
+    x = F.normalize(a, dim=-1)
+    y = F.normalize(b - (x * b).sum(-1, keepdim=True) * x, dim=-1)
+    return torch.stack([x, y, torch.linalg.cross(x, y, dim=-1)], dim=-1)
