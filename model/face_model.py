@@ -11,6 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
+from .errors import InputError
+
 
 @dataclass(frozen=True, eq=False)
 class FaceModel:
@@ -92,3 +94,42 @@ def _combine(basis: np.ndarray, weights: np.ndarray, what: str) -> np.ndarray:
 def gaze_pivot(model: FaceModel, vertices: np.ndarray, side: str) -> np.ndarray:
     """The point (3,) about which the eyeball of ``side`` (``L`` or ``R``) turns: the centre of its vertices."""
     return vertices[model.regions[f"eyeball_{side}"]].mean(axis=0)
+
+
+def check_face_model(model: FaceModel, where: str) -> None:
+    """Raises InputError, one line that begins with ``where``, unless shapes, indices and values fit together."""
+    v, ks, ke = len(model.mean), len(model.identity), len(model.expression)
+    for name, array, shape in (
+        ("mean", model.mean, (v, 3)),
+        ("expression_offset", model.expression_offset, (v, 3)),
+        ("identity", model.identity, (ks, v, 3)),
+        ("expression", model.expression, (ke, v, 3)),
+        ("identity_sigma", model.identity_sigma, (ks,)),
+        ("expression_bounds", model.expression_bounds, (ke, 2)),
+        ("gaze_lids", model.gaze_lids, (4, v, 3)),
+        ("uv", model.uv, (*np.shape(model.faces), 2)),
+    ):
+        if array is None:
+            continue
+        if array.shape != shape:
+            raise InputError(f"{where}: {name} is {array.shape}, not {shape}; the file does not fit together")
+        if not np.isfinite(array).all():
+            raise InputError(f"{where}: {name} has values that are not numbers; get an intact file")
+    if v == 0:
+        raise InputError(f"{where}: no vertices; get an intact file")
+    if model.faces.ndim != 2 or model.faces.shape[1] not in (3, 4) or len(model.faces) == 0:
+        raise InputError(f"{where}: faces are {model.faces.shape}, not (F, 3) or (F, 4); get an intact file")
+    if model.landmarks is not None and model.landmarks.shape != (68,):
+        raise InputError(f"{where}: {len(model.landmarks)} landmarks, not 68; get an intact file")
+    indices = {"faces": model.faces, **{f"region {k}": r for k, r in model.regions.items()}}
+    if model.landmarks is not None:
+        indices["landmarks"] = model.landmarks
+    for name, index in indices.items():
+        if index.size and (index.min() < 0 or index.max() >= v):
+            raise InputError(f"{where}: {name} point at vertices outside 0..{v - 1}; get an intact file")
+    if len(model.expression_keys) != ke:
+        raise InputError(f"{where}: {len(model.expression_keys)} key names for {ke} expressions; get an intact file")
+    if len(set(model.expression_keys)) != ke or not all(model.expression_keys):
+        raise InputError(f"{where}: its key names are empty or not unique; get an intact file")
+    if (model.expression_bounds[:, 0] > model.expression_bounds[:, 1]).any():
+        raise InputError(f"{where}: a key's lower bound is above its upper bound; get an intact file")

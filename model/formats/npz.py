@@ -1,0 +1,276 @@
+"""Our own face-model file: a zip of plain numpy arrays, no pickles. numpy only, so that Blender can read it.
+
+    header            uint8, UTF-8 JSON: format, name, basis, expression_keys, license, source, regions (names)
+    mean              (V, 3) float32 mm            expression_offset (V, 3) float32
+    identity          (Ks, V, 3) float32, or int16 with identity_scale (Ks,) float32; likewise
+    expression        (Ke, V, 3), gaze_lids (4, V, 3) or absent
+    faces             (F, 3 or 4) uint16 or uint32, 0-based
+    expression_bounds (Ke, 2) float32              identity_sigma (Ks,) float32
+    uv                (F, 3 or 4, 2) float32 or absent
+    landmarks         (68,) int32 or absent
+    region_sizes      (R,) int32, region_vertices (sum,) int32: the regions, one after another
+
+Everything is checked from the small headers before a large array is unpacked, so a broken or
+hostile file costs neither time nor memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ..errors import InputError
+from ..face_model import FaceModel, check_face_model
+
+FORMAT = "expnet-face-model-1"
+MAX_BYTES = 2**30  # unpacked; BFM 2019's full head with 398 components is a quarter of this
+QUANTISATION_ERROR_MM = 0.001
+
+_F4, _I2, _I4 = np.dtype("<f4"), np.dtype("<i2"), np.dtype("<i4")
+_INDEX = (np.dtype("<u2"), np.dtype("<u4"))
+
+
+def save_face_model(model: FaceModel, path: str | Path, exact: bool = False) -> None:
+    """Writes ``model`` to ``path``, which appears complete or not at all.
+
+    Bases are stored as int16 with one scale per component where that stays below 0.001 mm, and deflated.
+    ``exact`` keeps float32 and does not deflate: larger, but nothing is lost and it loads fastest.
+    """
+    check_face_model(model, f"face model {model.name!r}")
+    arrays: dict[str, np.ndarray] = {}
+    for name in ("identity", "expression", "gaze_lids"):
+        basis = getattr(model, name)
+        if basis is not None:
+            arrays |= _packed_basis(name, np.asarray(basis, np.float32), exact)
+    header = {
+        "format": FORMAT,
+        "name": model.name,
+        "basis": model.basis,
+        "expression_keys": list(model.expression_keys),
+        "license": model.license,
+        "source": model.source,
+        "regions": list(model.regions),
+    }
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    for name in ("mean", "expression_offset", "expression_bounds", "identity_sigma", "uv"):
+        value = getattr(model, name)
+        if value is not None:
+            arrays[name] = np.asarray(value, np.float32)
+    arrays["faces"] = np.asarray(model.faces, np.uint16 if model.vertex_count <= 2**16 else np.uint32)
+    if model.landmarks is not None:
+        arrays["landmarks"] = np.asarray(model.landmarks, np.int32)
+    regions = [np.asarray(v, np.int32) for v in model.regions.values()]
+    arrays["region_sizes"] = np.array([len(r) for r in regions], np.int32)
+    arrays["region_vertices"] = np.concatenate(regions) if regions else np.zeros(0, np.int32)
+    _write(arrays, Path(path), deflate=not exact)
+
+
+def load_face_model(path: str | Path) -> FaceModel:
+    """Reads a file of ``save_face_model``. Raises InputError when it is missing, broken or of another kind."""
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _read(archive, path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; give a face model's path or 'open'") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, MemoryError) as error:
+        raise InputError(f"{path}: broken face model ({_one_line(error)}); convert or download it again") from None
+
+
+def is_face_model(path: str | Path) -> bool:
+    """Whether the file looks like one of ours (a zip with a header and a mean)."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {"header.npy", "mean.npy"} <= set(archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _packed_basis(name: str, basis: np.ndarray, exact: bool) -> dict[str, np.ndarray]:
+    scale = np.abs(basis).max(axis=(1, 2), initial=0.0) / np.float32(32767)
+    if exact or scale.max(initial=0.0) / 2 >= QUANTISATION_ERROR_MM:
+        return {name: basis}
+    steps = np.rint(basis / np.where(scale > 0, scale, 1)[:, None, None]).astype(np.int16)
+    return {name: steps, f"{name}_scale": scale.astype(np.float32)}
+
+
+def _write(arrays: dict[str, np.ndarray], path: Path, deflate: bool) -> None:
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            (np.savez_compressed if deflate else np.savez)(file, **arrays)
+        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide the file from the rest of a studio
+        os.replace(temporary, path)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise InputError(f"{path}: cannot be written ({error.strerror}); free some space") from None
+        raise
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """What a member of the zip says about itself."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+def _read(archive: zipfile.ZipFile, path: Path) -> FaceModel:
+    declared = _declared_arrays(archive, path)
+    header = _read_header(archive, declared, path)
+    keys = tuple(header["expression_keys"])
+    vertices, ks, ke = _check_declared(declared, len(keys), len(header["regions"]), path)
+
+    def array(name: str) -> np.ndarray:
+        with archive.open(f"{name}.npy") as member:
+            try:
+                return np.lib.format.read_array(member, allow_pickle=False)
+            except ValueError as error:
+                raise InputError(f"{path}: {name} is broken ({_one_line(error)}); convert it again") from None
+
+    def basis(name: str) -> np.ndarray:
+        data = array(name)
+        if data.dtype == _I2:
+            data = data * array(f"{name}_scale")[:, None, None]
+        return data
+
+    sizes, members = array("region_sizes"), array("region_vertices")
+    if (sizes < 0).any() or int(sizes.sum(dtype=np.int64)) != len(members):
+        raise InputError(f"{path}: its regions do not add up; convert it again")
+    model = FaceModel(
+        name=header["name"],
+        mean=array("mean"),
+        identity=basis("identity"),
+        expression=basis("expression"),
+        expression_offset=array("expression_offset"),
+        faces=array("faces").astype(np.int32),
+        expression_keys=keys,
+        expression_bounds=array("expression_bounds"),
+        basis=header["basis"],
+        identity_sigma=array("identity_sigma"),
+        uv=array("uv") if "uv" in declared else None,
+        landmarks=array("landmarks") if "landmarks" in declared else None,
+        regions=dict(zip(header["regions"], np.split(members, np.cumsum(sizes)[:-1]))) if len(sizes) else {},
+        gaze_lids=basis("gaze_lids") if "gaze_lids" in declared else None,
+        license=header["license"],
+        source=header["source"],
+    )
+    check_face_model(model, str(path))
+    return model
+
+
+def _declared_arrays(archive: zipfile.ZipFile, path: Path) -> dict[str, _Declared]:
+    declared = {}
+    for info in archive.infolist():
+        name = info.filename.removesuffix(".npy")
+        with archive.open(info) as member:
+            try:
+                shape, dtype, size = _array_header(member)
+            except ValueError:
+                raise InputError(f"{path}: not a face model ({info.filename} is no numpy array)") from None
+        if dtype.hasobject or size != info.file_size:
+            raise InputError(f"{path}: {name} does not have the size it declares; convert or download it again")
+        declared[name] = _Declared(shape, dtype)
+    if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+        raise InputError(f"{path}: larger than any face model ({MAX_BYTES >> 20} MB unpacked); check the file")
+    return declared
+
+
+def _array_header(member: Any) -> tuple[tuple[int, ...], np.dtype, int]:
+    """Shape, dtype and the bytes header and data must take together."""
+    file: BinaryIO = member
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise ValueError("unknown .npy version")
+    count = 1
+    for n in shape:  # Python integers: a product that cannot overflow
+        if n < 0:
+            raise ValueError("negative dimension")
+        count *= int(n)
+    return shape, dtype, file.tell() + count * dtype.itemsize
+
+
+def _read_header(archive: zipfile.ZipFile, declared: dict[str, _Declared], path: Path) -> dict[str, Any]:
+    text = declared.get("header")
+    if text is None or text.dtype != np.uint8 or len(text.shape) != 1 or text.shape[0] > 2**20:
+        raise InputError(f"{path}: not a face model (no header); give a file that expnet has converted")
+    with archive.open("header.npy") as member:
+        data = np.lib.format.read_array(member, allow_pickle=False).tobytes()
+    try:
+        header = json.loads(data)
+    except ValueError:
+        header = None
+    if not isinstance(header, dict) or not str(header.get("format")).startswith("expnet-face-model-"):
+        raise InputError(f"{path}: not a face model (its header is broken); convert or download it again")
+    if header["format"] != FORMAT:
+        raise InputError(
+            f"{path}: a face model of another version ({header['format']}); update expnet or convert it again"
+        )
+    strings = all(isinstance(header.get(k), str) for k in ("name", "basis", "license", "source"))
+    lists = all(
+        isinstance(header.get(k), list) and all(isinstance(s, str) for s in header[k])
+        for k in ("expression_keys", "regions")
+    )
+    if not strings or not lists or len(set(header.get("regions", ()))) != len(header.get("regions", ())):
+        raise InputError(f"{path}: its header is broken; convert or download it again")
+    return header
+
+
+def _check_declared(declared: dict[str, _Declared], ke: int, regions: int, path: Path) -> tuple[int, int, int]:
+    """Compares all shapes and dtypes with each other; returns V, Ks, Ke."""
+
+    def shape(name: str) -> tuple[int, ...]:
+        return declared[name].shape if name in declared else ()
+
+    vertices = shape("mean")[0] if len(shape("mean")) == 2 else -1
+    ks = shape("identity")[0] if len(shape("identity")) == 3 else -1
+    count, corners = shape("faces") if len(shape("faces")) == 2 else (-1, -1)
+    expected: dict[str, tuple[tuple[int, ...], tuple[np.dtype, ...]]] = {
+        "mean": ((vertices, 3), (_F4,)),
+        "expression_offset": ((vertices, 3), (_F4,)),
+        "identity": ((ks, vertices, 3), (_F4, _I2)),
+        "expression": ((ke, vertices, 3), (_F4, _I2)),
+        "faces": ((count, corners), _INDEX),
+        "expression_bounds": ((ke, 2), (_F4,)),
+        "identity_sigma": ((ks,), (_F4,)),
+        "region_sizes": ((regions,), (_I4,)),
+        "region_vertices": ((shape("region_vertices") or (-1,))[:1], (_I4,)),
+    }
+    if "uv" in declared:
+        expected["uv"] = ((count, corners, 2), (_F4,))
+    if "landmarks" in declared:
+        expected["landmarks"] = ((68,), (_I4,))
+    if "gaze_lids" in declared:
+        expected["gaze_lids"] = ((4, vertices, 3), (_F4, _I2))
+    for name in ("identity", "expression", "gaze_lids"):
+        if name in declared and declared[name].dtype == _I2:
+            expected[f"{name}_scale"] = ((declared[name].shape or (-1,))[:1], (_F4,))
+    for name, (want, dtypes) in expected.items():
+        if name not in declared:
+            raise InputError(f"{path}: {name} is missing; convert or download it again")
+        if declared[name].shape != want or declared[name].dtype not in dtypes:
+            got = f"{declared[name].dtype} {declared[name].shape}"
+            raise InputError(f"{path}: {name} is {got}, not {dtypes[0]} {want}; convert or download it again")
+    return vertices, ks, ke
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
