@@ -1,0 +1,179 @@
+"""The one door from pixels to coefficients: ``Estimator.load(...).estimate(images, crops, cameras)``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .camera import ANCHOR, SIDE_MM, Camera, Crop, pose_of_crop, roll, roll_matrix
+from .checkpoints.weights import WeightsHeader, check_shapes, load_weights
+from .errors import InputError
+from .networks.compact import CompactNet, rotation_matrix
+from .semantics import OPEN_BASIS, OPEN_KEYS
+
+OPEN_WEIGHTS = Path(__file__).parent / "data" / "open_weights.safetensors"
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+# The farthest a face's own crop may lie from the given one: beyond it the network was never trained.
+MAX_OFFSET = np.array([0.75, 0.75, 1.0])
+IDENTITY_LIMIT = 3.0  # sigma
+
+
+@dataclass(frozen=True, eq=False)
+class FaceEstimate:
+    """What was seen in B crops.
+
+    eta          (B, Ke) expression;  alpha (B, Ks) identity, sigma;  gaze (B, 2) radians: yaw to the subject's left, pitch up
+    rotation     (B, 3, 3), translation (B, 3) mm, in the frame of ``camera.py``
+    crop         B crops as the faces themselves define them: the place to look in the next frame
+    confidence   (B,) 0..1 that there is a face
+    eta_deviation  (B, Ke) the standard deviation that the network expects of its eta (large where the face is hidden)
+    basis, expression_keys  what eta means
+    """
+
+    eta: np.ndarray
+    alpha: np.ndarray
+    gaze: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+    crop: list[Crop]
+    confidence: np.ndarray
+    eta_deviation: np.ndarray
+    basis: str
+    expression_keys: tuple[str, ...]
+
+
+class Estimator:
+    """A trained network ready to look at faces. Holds no state between calls."""
+
+    basis = OPEN_BASIS
+    expression_keys = OPEN_KEYS
+
+    def __init__(self, network: CompactNet, header: WeightsHeader, device: torch.device) -> None:
+        self.header = header
+        self.device = device
+        self.size = header.input_size
+        self._split = network.split
+        self._network = _ready_to_run(network, header.input_size, device)
+
+    @staticmethod
+    def load(source: str | Path = "open", device: str = "auto") -> Estimator:
+        """The estimator in the box (``open``), in a folder, or in a safetensors file.
+
+        ``device``: auto (cuda, mps or cpu, whichever there is), cpu, cuda, mps. Raises InputError.
+        """
+        path = _weights_path(source)
+        header, tensors = load_weights(path)
+        if header.architecture != "compact":
+            raise InputError(f"{path}: architecture {header.architecture!r} is unknown; 'compact' is read")
+        if header.basis != OPEN_BASIS:
+            raise InputError(f"{path}: expression basis {header.basis!r} is unknown; {OPEN_BASIS!r} is read")
+        if header.crop.get("anchor") != ANCHOR.tolist() or header.crop.get("side_mm") != SIDE_MM:
+            raise InputError(f"{path}: trained with another crop ({header.crop}): use weights of this version")
+        try:
+            network = CompactNet({**header.config, "size": header.input_size})
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{path}: the header's config does not describe a network ({error})") from error
+        expected = {k: tuple(v.shape) for k, v in network.state_dict().items()}
+        check_shapes(path, tensors, expected)
+        network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
+        return Estimator(network, header, _device(device))
+
+    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
+        """Look at one crop of each image, (H, W, 3) uint8 BGR; all crops are computed in one batch."""
+        batch = np.stack([cut(image, crop, self.size) for image, crop in zip(images, crops, strict=True)])
+        raw = self._run(batch)
+        offset = np.clip(raw["crop"], -MAX_OFFSET, MAX_OFFSET)
+        own, rotation, translation = [], np.empty((len(crops), 3, 3)), np.empty((len(crops), 3))
+        for i, (crop, camera, local) in enumerate(zip(crops, cameras, raw["rotation"], strict=True)):
+            lean = roll(local)
+            own.append(crop.moved(*offset[i], lean))
+            rotation[i], translation[i] = pose_of_crop(roll_matrix(-lean) @ local, camera, own[i])
+        return FaceEstimate(
+            eta=raw["eta"],
+            alpha=np.clip(raw["alpha"], -IDENTITY_LIMIT, IDENTITY_LIMIT),
+            gaze=raw["gaze"],
+            rotation=rotation,
+            translation=translation,
+            crop=own,
+            confidence=1.0 / (1.0 + np.exp(-np.clip(raw["face"][:, 0], -30, 30))),
+            eta_deviation=np.exp(0.5 * np.clip(raw["eta_log_variance"], -20, 10)),
+            basis=self.basis,
+            expression_keys=self.expression_keys,
+        )
+
+    def _run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        """(B, size, size, 3) uint8 BGR to the network's outputs by name, float64; rotation as (B, 3, 3)."""
+        with torch.inference_mode():
+            pixels = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)  # channels last already
+            out = self._split(self._network(pixels.float().div_(127.5).sub_(1.0)).float())
+            out["rotation"] = rotation_matrix(out["rotation"])
+            return {k: v.cpu().numpy().astype(np.float64) for k, v in out.items()}
+
+
+def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
+    """The crop as (size, size, 3) uint8, black outside the image, free of aliasing.
+
+    A face larger than twice the crop's resolution is first shrunk by averaging whole blocks of pixels.
+    """
+    matrix = crop.matrix(size)
+    shrink = int(crop.side / size)
+    if shrink >= 2:
+        image, matrix = _shrunk(image, crop, matrix, shrink)
+    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+
+
+def _shrunk(image: np.ndarray, crop: Crop, matrix: np.ndarray, shrink: int) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the image that the crop needs at 1/shrink, and the crop's matrix into it."""
+    reach = crop.side * 0.5 * (abs(np.cos(crop.angle)) + abs(np.sin(crop.angle))) + shrink
+    height, width = image.shape[:2]
+    x0, y0 = (max(0, int(c - reach)) for c in (crop.cx, crop.cy))
+    x1, y1 = min(width, int(crop.cx + reach) + 1), min(height, int(crop.cy + reach) + 1)
+    across, down = (x1 - x0) // shrink, (y1 - y0) // shrink
+    if across < 1 or down < 1:
+        return image, matrix  # nothing, or next to nothing, of the crop lies in the image
+    part = image[y0 : y0 + down * shrink, x0 : x0 + across * shrink]
+    part = cv2.resize(part, (across, down), interpolation=cv2.INTER_AREA)
+    # Centre of block b in whole pixels: (b + 0.5) * shrink - 0.5 from the part's corner.
+    corner = np.array([x0, y0]) + (shrink - 1) / 2
+    return part, np.column_stack([matrix[:, :2], matrix[:, 2] - corner]) / shrink
+
+
+def _ready_to_run(network: CompactNet, size: int, device: torch.device) -> nn.Module:
+    """Batch norms folded into their convolutions, layouts and kernels chosen once."""
+    network.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)
+    example = torch.zeros(1, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        traced = torch.jit.trace(network, example, check_trace=False)
+        return torch.jit.freeze(traced)
+
+
+def _device(name: str) -> torch.device:
+    if name not in DEVICES:
+        raise InputError(f"device {name!r} is unknown: use one of {', '.join(DEVICES)}")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(k for k, found in there.items() if found)
+    if not there[name]:
+        raise InputError(f"device {name!r} is not there: use auto or cpu")
+    return torch.device(name)
+
+
+def _weights_path(source: str | Path) -> Path:
+    if source == "open":
+        if not OPEN_WEIGHTS.is_file():
+            raise InputError(f"{OPEN_WEIGHTS}: the open weights are missing: install the extension again")
+        return OPEN_WEIGHTS
+    path = Path(source).expanduser()
+    if path.is_dir():
+        found = sorted(path.glob("*.safetensors"))
+        if len(found) != 1:
+            raise InputError(f"{path}: holds {len(found)} safetensors files; an estimator's folder holds one")
+        return found[0]
+    return path
