@@ -1,0 +1,390 @@
+#!/usr/bin/env python3
+"""Set up and run expnet from a checkout; needs nothing but Python.
+
+    python3 dev.py demo [CLIP]     a clip of a face -> shot.blend, shot.mp4, shot.csv
+    python3 dev.py test [-k EXPR]  everything CI runs
+    python3 dev.py build           the extension's zip, in dist/
+    python3 dev.py bench [NAME]    speed and size, measured here
+
+What it installs goes into .venv* folders of the checkout. Blender's bpy wheels decide the Python: 3.11 (bpy 5.0) or
+3.13 (bpy 5.2). As root on Debian or Ubuntu the system libraries that bpy loads are installed too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import glob
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent
+HERE = "{}.{}".format(*sys.version_info)  # this Python
+PYTHONS = ("3.11", "3.13")  # in order of preference
+
+# soname -> Debian package, for everything that bpy links or opens and does not bring along
+SYSTEM_LIBRARIES = {
+    "libX11.so.6": "libx11-6",
+    "libXext.so.6": "libxext6",
+    "libXfixes.so.3": "libxfixes3",
+    "libXi.so.6": "libxi6",
+    "libXrender.so.1": "libxrender1",
+    "libXxf86vm.so.1": "libxxf86vm1",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libSM.so.6": "libsm6",
+    "libICE.so.6": "libice6",
+    "libGL.so.1": "libgl1",
+    "libEGL.so.1": "libegl1",
+    "libuuid.so.1": "libuuid1",
+    "libgomp.so.1": "libgomp1",
+}
+# Mesa opens its software renderer by path, not by soname.
+MESA_DRIVERS = ("/usr/lib/*/dri/swrast_dri.so", "/usr/lib/*/libgallium-*.so", "/usr/lib*/dri/swrast_dri.so")
+
+# Blender's own command line for extensions, from the bpy module.
+EXTENSION_COMMAND = (
+    "import sys, bpy; from bl_pkg import bl_extension_cli;"
+    "sys.exit(bl_extension_cli.cli_extension_handler(sys.argv[1:]))"
+)
+# pytest where `import bpy` fails, as it does where Blender is not installed.
+PYTEST_WITHOUT_BPY = "import sys; sys.modules['bpy'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
+
+
+class SetupError(Exception):
+    """The machine lacks something: one line that says what, and what to do."""
+
+
+# ---------------------------------------------------------------------------------------------------------- set-up
+
+
+def find_python(version: str) -> str | None:
+    """A working interpreter of that version: this one, on PATH, or one of pyenv's."""
+    pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    candidates = [
+        sys.executable if version == HERE else None,
+        shutil.which(f"python{version}"),
+        *sorted(glob.glob(f"{pyenv}/versions/{version}.*/bin/python{version}"), reverse=True),
+    ]
+    for python in filter(None, candidates):
+        ask = [python, "-c", "import sys; print('{}.{}'.format(*sys.version_info))"]
+        try:  # a pyenv shim may be on PATH with nothing behind it
+            answer = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=60)
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if answer.stdout.strip() == version:
+            return python
+    return None
+
+
+def use_right_python() -> None:
+    """Go on in Python 3.11 or 3.13, whichever there is; in another Python only to say what is missing."""
+    if HERE in PYTHONS:
+        return
+    for version in PYTHONS:
+        python = find_python(version)
+        if python:
+            print(f"Python {HERE} has no bpy wheel; going on with {python}", flush=True)
+            os.execv(python, [python, str(Path(__file__).resolve()), *sys.argv[1:]])
+    raise SetupError(
+        f"This is Python {HERE}, and Blender's bpy wheels are for 3.11 and 3.13: install python3.11 or python3.13 "
+        "with its venv module, and run dev.py with it"
+    )
+
+
+def install_system_libraries() -> None:
+    """Install what bpy needs from the system (root on Debian and Ubuntu), or say how to."""
+    if not sys.platform.startswith("linux"):
+        return
+    missing = {package for soname, package in SYSTEM_LIBRARIES.items() if not _loads(soname)}
+    if not any(glob.glob(pattern) for pattern in MESA_DRIVERS):
+        missing.add("libgl1-mesa-dri")
+    try:
+        import ensurepip  # noqa: F401  Debian packs it apart
+    except ImportError:
+        missing.add(f"python{HERE}-venv")
+    if not missing:
+        return
+    packages = sorted(missing)
+    install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    if not shutil.which("apt-get"):
+        raise SetupError(
+            f"System libraries are missing; Debian calls their packages {' '.join(packages)}: install them"
+        )
+    if os.geteuid() != 0:
+        raise SetupError(f"System libraries are missing: sudo apt-get update && sudo {shlex.join(install)}")
+    print(f"Installing system libraries: {' '.join(packages)}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "-q", "update"], install):
+        if subprocess.run(command, env=environment, check=False).returncode:
+            raise SetupError(f"'{shlex.join(command)}' failed: see its lines above")
+
+
+def _loads(soname: str) -> bool:
+    try:
+        ctypes.CDLL(soname)
+    except OSError:
+        return False
+    return True
+
+
+def environment(name: str, requirements: list[str], python: str = sys.executable) -> Path:
+    """The interpreter of a virtual environment with these requirements, made where it is not there yet.
+
+    A marker, written last, holds what it was made from: a half-made or outdated one is made again.
+    """
+    folder = ROOT / name
+    inside = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    made_from = json.dumps([python, os.path.realpath(python), requirements, _dependencies(), str(ROOT)])
+    marker = folder / "made-from"
+    stamp = hashlib.sha256(made_from.encode()).hexdigest()
+    if marker.is_file() and marker.read_text() == stamp and inside.exists():
+        return inside
+    print(f"Setting up {name} with {python}: {' '.join(requirements)} (minutes, and gigabytes)", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    quiet = [] if sys.stdout.isatty() else ["--quiet"]
+    # One command for everything: in two, the second one would lift numpy over the bound of the first one's bpy.
+    install = [str(inside), "-m", "pip", "install", "--disable-pip-version-check", *quiet, *requirements]
+    for command in ([python, "-m", "venv", str(folder)], install):
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise SetupError(f"'{shlex.join(command)}' failed: see its lines above")
+    marker.write_text(stamp)
+    return inside
+
+
+def _dependencies() -> dict:
+    """What pyproject.toml says about what is installed."""
+    import tomllib  # from Python 3.11 on; dev.py starts in older ones, to say so
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return {key: project["project"][key] for key in ("dependencies", "optional-dependencies", "scripts")}
+
+
+def main_environment() -> Path:
+    """The one for everything: bpy, torch, the tests' tools, and expnet itself out of this checkout."""
+    install_system_libraries()
+    return environment(".venv", ["-e", ".[dev]"])
+
+
+# -------------------------------------------------------------------------------------------------------- commands
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    truth = ROOT / "model/data/demo_clip_truth.npz"
+    clip = Path(arguments.clip or ROOT / "model/data/demo_clip.mp4").resolve()
+    out = Path(arguments.out).resolve()
+    python = main_environment()
+    out.mkdir(parents=True, exist_ok=True)
+    blend, video, table, performance = (out / f"shot.{kind}" for kind in ("blend", "mp4", "csv", "npz"))
+    command: list[str | Path] = [python, "-P", "-m", "expnet", "animate", clip, "--out", blend, "--render", video]
+    command += ["--performance", table]
+    if not arguments.clip:
+        command += ["--performance", performance]
+    status = run(command)
+    if status:
+        return status
+    print(f"\nThe animated head    {blend}")
+    print(f"Beside the footage   {video}")
+    print(f"The coefficients     {table}", flush=True)
+    if arguments.clip:
+        return 0
+    print("\nHow close it came to the face that was rendered:", flush=True)
+    return run([python, "-P", "-m", "expnet.model.accuracy", performance, truth])
+
+
+def build(arguments: argparse.Namespace) -> int:
+    python = main_environment()
+    return build_extension(python)
+
+
+def build_extension(python: Path) -> int:
+    """Make the zip with Blender's own command, let it check it, and say how large it is."""
+    dist = ROOT / "dist"
+    dist.mkdir(exist_ok=True)
+    for old in dist.glob("expnet-*.zip"):
+        old.unlink()
+    extension = [python, "-P", "-c", EXTENSION_COMMAND]
+    status = run([*extension, "build", "--source-dir", ROOT, "--output-dir", dist])
+    if status:
+        return status
+    archive = extension_zip()
+    status = run([*extension, "validate", archive])
+    print(f"{archive}  {archive.stat().st_size / 1e6:.1f} MB", flush=True)
+    return status
+
+
+def extension_zip() -> Path:
+    return next((ROOT / "dist").glob("expnet-*.zip"))
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    return run([main_environment(), "-P", "-m", "expnet.benchmarks.table", *arguments.name])
+
+
+def run(command: list, **options) -> int:
+    """Run a command to its end, its output on ours; its exit code."""
+    return subprocess.run([str(word) for word in command], check=False, **options).returncode
+
+
+# ----------------------------------------------------------------------------------------------------------- tests
+
+
+class Count(NamedTuple):
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+def test(arguments: argparse.Namespace) -> int:
+    """Lint, types, import contracts, tests in every Blender there is a Python for, the zip, the demo."""
+    started = time.monotonic()
+    python = main_environment()
+    bin_folder = python.parent
+    pytest = [python, "-P", "-m", "pytest", "-q"]
+    results: list[tuple[str, Count, float]] = []
+
+    def step(name: str, count: Callable[[], Count]) -> None:
+        print(f"\n=== {name}", flush=True)
+        start = time.monotonic()
+        results.append((name, count(), time.monotonic() - start))
+
+    if arguments.k:
+        chosen = ["-k", arguments.k]
+        step(
+            "tests without Blender",
+            lambda: suite([python, "-P", "-c", PYTEST_WITHOUT_BPY, "-q", *WITHOUT_BPY, *chosen]),
+        )
+        step("tests in Blender", lambda: suite([*pytest, "tests/blender", *chosen]))
+        return summary(results, started)
+
+    package = package_view()
+    step("ruff check", lambda: check([bin_folder / "ruff", "check"]))
+    step("ruff format", lambda: check([bin_folder / "ruff", "format", "--check"]))
+    step(
+        "types",
+        lambda: check([bin_folder / "mypy", "--config-file", "pyproject.toml", "-p", "expnet"], MYPYPATH=package),
+    )
+    step("import contracts", lambda: check([bin_folder / "lint-imports", "--no-cache"], PYTHONPATH=package))
+    step("tests without Blender", lambda: suite([python, "-P", "-c", PYTEST_WITHOUT_BPY, "-q", *WITHOUT_BPY]))
+    step("tests in Blender", lambda: suite([*pytest, "tests/blender"]))
+    step("the extension's zip", lambda: Count(passed=1) if build_extension(python) == 0 else Count(failed=1))
+    for blender, version, numpy in OTHER_BLENDERS:
+        step(f"tests in Blender {blender}", lambda b=blender, v=version, n=numpy: in_other_blender(python, b, v, n))
+    small = ["demo", "--out", ROOT / "build/demo", "--frames", "24"]
+    step("the demo, short", lambda: check([sys.executable, ROOT / "dev.py", *small]))
+    return summary(results, started)
+
+
+WITHOUT_BPY = ("tests/model", "tests/training", "tests/test_project.py")
+# Blender, its Python, the numpy that fits
+OTHER_BLENDERS = (("4.2.23", "3.11", "numpy<2"), ("4.5.15", "3.11", "numpy<2"), ("5.2", "3.13", "numpy"))
+
+
+def in_other_blender(worker_python: Path, blender: str, version: str, numpy: str) -> Count:
+    """The installed extension in another Blender; the worker, which needs torch, runs in the main environment."""
+    base = find_python(version)
+    if base is None:
+        print(f"skipped: there is no Python {version} here")
+        return Count(skipped=1)
+    bpy = f"bpy=={blender}" if blender.count(".") == 2 else f"bpy=={blender}.*"
+    try:
+        python = environment(f".venv-bpy-{blender}", [bpy, numpy, "pytest"], base)
+    except SetupError as error:
+        print(error)
+        return Count(failed=1)
+    return suite(
+        [python, "-P", "-m", "pytest", "-q", "tests/installed"],
+        EXPNET_ZIP=extension_zip(),
+        EXPNET_PYTHON=worker_python,
+    )
+
+
+def package_view() -> Path:
+    """A folder that shows the checkout under the package's name, for the tools that read files and not imports."""
+    view = ROOT / "build/view"
+    shutil.rmtree(view, ignore_errors=True)
+    (view / "expnet").mkdir(parents=True)
+    for part in [ROOT / "__init__.py", *sorted(ROOT.glob("*/__init__.py"))]:
+        shown = part if part.parent == ROOT else part.parent
+        (view / "expnet" / shown.name).symlink_to(shown)
+    return view
+
+
+def check(command: list, **variables) -> Count:
+    """A command that counts as one test."""
+    return Count(passed=1) if run(command, cwd=ROOT, env=_with(variables)) == 0 else Count(failed=1)
+
+
+def suite(command: list, **variables) -> Count:
+    """A pytest run, shown as it goes, counted by its closing line."""
+    last = ""
+    with subprocess.Popen(
+        [str(word) for word in command], cwd=ROOT, env=_with(variables), stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            last = line if re.search(r"\d+ \w+.* in [\d.]+s", line) else last
+    found = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error|errors|skipped)", last)}
+    failed = found.get("failed", 0) + found.get("error", 0) + found.get("errors", 0)
+    if process.returncode and not failed:  # crashed, or found no test
+        failed = 1
+    return Count(found.get("passed", 0), failed, found.get("skipped", 0))
+
+
+def _with(variables: dict) -> dict:
+    return {**os.environ, **{name: str(value) for name, value in variables.items()}}
+
+
+def summary(results: list[tuple[str, Count, float]], started: float) -> int:
+    print("\n=== summary")
+    for name, count, seconds in results:
+        verdict = "FAILED" if count.failed else "ok" if count.passed else "skipped"
+        numbers = f"{count.passed:5} passed {count.failed:3} failed {count.skipped:3} skipped"
+        print(f"{verdict:8}{name:32}{numbers} {seconds:7.0f} s")
+    total = Count(*(sum(column) for column in zip(*(count for _, count, _ in results))))
+    minutes = (time.monotonic() - started) / 60
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped in {minutes:.1f} min")
+    return 1 if total.failed else 0
+
+
+# ------------------------------------------------------------------------------------------------------------ main
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="demo | test | build | bench")
+    one = commands.add_parser("demo", help="a clip of a face -> shot.blend, shot.mp4, shot.csv")
+    one.add_argument("clip", nargs="?", metavar="CLIP", help="a movie; without it, the clip in the box")
+    one.add_argument("--out", default="demo", help="the folder to write to (demo)")
+    one.add_argument("--frames", type=int, help="only that many frames")
+    one.set_defaults(act=demo)
+    one = commands.add_parser("test", help="everything CI runs")
+    one.add_argument("-k", metavar="EXPR", help="only the tests that match, as pytest's -k")
+    one.set_defaults(act=test)
+    commands.add_parser("build", help="the extension's zip, in dist/").set_defaults(act=build)
+    one = commands.add_parser("bench", help="speed and size, measured here")
+    one.add_argument("name", nargs="*", metavar="NAME", help="only these")
+    one.set_defaults(act=bench)
+    arguments = parser.parse_args()
+    try:
+        use_right_python()
+        return arguments.act(arguments)
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
