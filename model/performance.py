@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
+import io
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from .camera import ANCHOR
+from .errors import InputError
+
+FORMAT = "expnet-performance-1"
+MAX_BYTES = 2**32  # unpacked; an hour at 60 frames/s is 0.1 GB
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,3 +58,423 @@ class FacePerformance:
     def seen(self) -> np.ndarray:
         """(F,) bool: frames in which a face was found."""
         return self.confidence > 0
+
+
+def runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """The stretches in which ``mask`` (F,) holds, as [first, last] frame indices, both included."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(a), int(b) - 1) for a, b in edges.reshape(-1, 2)]
+
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+_PER_FRAME: dict[str, tuple[int, ...]] = {
+    "gaze": (2,),
+    "rotation": (3, 3),
+    "translation": (3,),
+    "crop": (4,),
+}
+
+
+def save_performance(performance: FacePerformance, path: str | Path) -> None:
+    """Write an .npz; it appears whole or not at all."""
+    header = {
+        "format": FORMAT,
+        "expression_keys": list(performance.expression_keys),
+        "basis": performance.basis,
+        "source": performance.source,
+        "fps": float(performance.fps),
+        "image_size": [int(n) for n in performance.image_size],
+        "lens_mm": float(performance.lens_mm),
+    }
+    arrays = {k: np.asarray(getattr(performance, k), np.float64) for k in ("times", "rotation", "translation", "crop")}
+    arrays |= {k: np.asarray(getattr(performance, k), np.float32) for k in ("eta", "gaze", "confidence", "alpha")}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+    write_whole(path, buffer.getvalue())
+
+
+def load_performance(path: str | Path) -> FacePerformance:
+    """Read what ``save_performance`` wrote. Raises InputError when the file is missing, broken or of another kind."""
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+                raise InputError(f"{path}: unpacks to more than {MAX_BYTES >> 30} GB: not a performance")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the performance: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError) as error:
+        raise InputError(f"{path}: not a performance, or broken: animate the clip again") from error
+    header = _header(path, arrays.pop("header", None))
+    _check_arrays(path, arrays, len(header["expression_keys"]))
+    return FacePerformance(
+        **{k: v.astype(np.float64) for k, v in arrays.items()},
+        expression_keys=tuple(header["expression_keys"]),
+        basis=header["basis"],
+        source=header["source"],
+        fps=float(header["fps"]),
+        image_size=(int(header["image_size"][0]), int(header["image_size"][1])),
+        lens_mm=float(header["lens_mm"]),
+    )
+
+
+def _header(path: Path, raw: np.ndarray | None) -> dict[str, Any]:
+    broken = InputError(f"{path}: not a performance of this project, or its header is broken: animate the clip again")
+    if raw is None or raw.dtype != np.uint8 or raw.ndim != 1:
+        raise broken
+    try:
+        header = json.loads(raw.tobytes())
+    except ValueError:
+        raise broken from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise broken
+
+    def number(value: Any) -> bool:
+        return isinstance(value, int | float) and np.isfinite(value) and value > 0
+
+    keys, size = header.get("expression_keys"), header.get("image_size")
+    whole = (
+        isinstance(keys, list) and all(isinstance(k, str) for k in keys)
+        and isinstance(size, list) and len(size) == 2 and all(number(n) for n in size)
+        and number(header.get("fps")) and number(header.get("lens_mm"))
+        and isinstance(header.get("basis"), str) and isinstance(header.get("source"), str)
+    )  # fmt: skip
+    if not whole:
+        raise broken
+    return header
+
+
+def _check_arrays(path: Path, arrays: Mapping[str, np.ndarray], keys: int) -> None:
+    def refuse(what: str) -> InputError:
+        return InputError(f"{path}: {what}: animate the clip again")
+
+    for name in ("times", "confidence", "alpha", "eta", *_PER_FRAME):
+        if name not in arrays:
+            raise refuse(f"{name} is missing")
+        if arrays[name].dtype.kind not in "fiu":
+            raise refuse(f"{name} holds no numbers")
+    for name in arrays:
+        if name not in ("times", "confidence", "alpha", "eta", *_PER_FRAME):
+            raise refuse(f"{name} is unknown")
+    frames = arrays["times"].size
+    shapes = {"times": (frames,), "confidence": (frames,), "eta": (frames, keys), "alpha": (arrays["alpha"].size,)}
+    shapes |= {name: (frames, *tail) for name, tail in _PER_FRAME.items()}
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise refuse(f"{name} has shape {arrays[name].shape}, not {shape}")
+    times, confidence = arrays["times"], arrays["confidence"]
+    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        raise refuse("times do not increase")
+    if not ((confidence >= 0) & (confidence <= 1)).all():
+        raise refuse("confidence is not between 0 and 1")
+    if not np.isfinite(arrays["alpha"]).all():
+        raise refuse("alpha holds NaN")
+    for name in ("eta", *_PER_FRAME):
+        if not np.isfinite(arrays[name][confidence > 0]).all():
+            raise refuse(f"{name} holds NaN in frames where a face was seen")
+
+
+def export_csv(performance: FacePerformance, path: str | Path) -> None:
+    """A table with one row per frame; cells are empty where no face was seen. Columns: ``table``."""
+    names, columns = table(performance)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    formats = ["{:.0f}" if name == "frame" else "{:.6g}" if name != "time" else "{:.6f}" for name in names]
+    for row in columns:
+        writer.writerow("" if np.isnan(value) else form.format(value) for form, value in zip(formats, row))
+    write_whole(path, text.getvalue().encode())
+
+
+def export_json(performance: FacePerformance, path: str | Path) -> None:
+    """The same table as JSON, under what holds for the whole clip; null where no face was seen."""
+    names, columns = table(performance)
+    document = {
+        "format": FORMAT,
+        "source": performance.source,
+        "fps": performance.fps,
+        "image_size": list(performance.image_size),
+        "lens_mm": performance.lens_mm,
+        "basis": performance.basis,
+        "expression_keys": list(performance.expression_keys),
+        "alpha": [round(float(a), 6) for a in performance.alpha],
+        "columns": names,
+        "frames": [[None if np.isnan(v) else round(float(v), 6) for v in row] for row in columns],
+    }
+    write_whole(path, json.dumps(document).encode())
+
+
+def table(performance: FacePerformance) -> tuple[list[str], np.ndarray]:
+    """Column names and (F, columns) numbers: frame (from 0), time (s), confidence, the keys, gaze (radians),
+    head pose as degrees (``euler_degrees``) and millimetres, crop (pixels, radians)."""
+    p = performance
+    names = ["frame", "time", "confidence", *p.expression_keys, "gaze_yaw", "gaze_pitch"]
+    names += ["head_yaw", "head_pitch", "head_roll", "head_x", "head_y", "head_z"]
+    names += ["crop_x", "crop_y", "crop_side", "crop_angle"]
+    frame = np.arange(len(p.times))
+    pose = euler_degrees(p.rotation)
+    return names, np.column_stack([frame, p.times, p.confidence, p.eta, p.gaze, pose, p.translation, p.crop])
+
+
+def euler_degrees(rotation: np.ndarray) -> np.ndarray:
+    """Rotations (..., 3, 3) as (..., 3) degrees: yaw (+ the head turns to its own left), pitch (+ it looks up),
+    roll (+ it leans clockwise on screen, as ``camera.roll``): R = Rz(-roll) Rx(-pitch) Ry(yaw)."""
+    pitch = np.arcsin(np.clip(-rotation[..., 2, 1], -1, 1))
+    yaw = np.arctan2(-rotation[..., 2, 0], rotation[..., 2, 2])
+    roll = np.arctan2(rotation[..., 0, 1], rotation[..., 1, 1])
+    return np.degrees(np.stack([yaw, pitch, roll], -1))
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all. Raises InputError where it cannot be written."""
+    path = Path(path)
+    try:
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there: {error.strerror}: choose another folder") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(partial, 0o644)  # mkstemp's 0600 would hide the file from the rest of a studio
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there: {error.strerror}: choose another place") from error
+    finally:
+        Path(partial).unlink(missing_ok=True)
+
+
+# --- smoothing -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Calm:
+    """How a signal is smoothed: ``seconds`` of neighbourhood at strength 1, and the ``change`` that is no noise.
+
+    A neighbour that differs by much more than ``change`` has no weight, so whatever moves that far stays sharp.
+    """
+
+    seconds: float
+    change: float
+
+
+# Lids and lips are fast and their contact matters (a blink lasts 0.1 to 0.3 s); brows and cheeks are slow.
+LIDS = Calm(0.05, 0.10)
+LIPS = Calm(0.06, 0.10)
+BROWS = Calm(0.12, 0.15)
+SIGMAS = Calm(0.10, 0.30)  # a basis in units of sigma, whose keys have no names to go by
+GAZE = Calm(0.08, 0.06)  # radians; between saccades the eyes rest
+TURN = Calm(0.15, 0.035)  # radians
+PLACE = Calm(0.15, 0.05)  # of the head's own width on screen
+DEPTH = Calm(0.30, 0.05)  # of the distance
+HEAD_WIDTH_MM = 150.0
+
+
+def smooth(performance: FacePerformance, strength: float = 0.5) -> FacePerformance:
+    """A calmer performance without lag: 0 changes nothing, 1 is strong; the raw one is not touched.
+
+    Every value becomes a mean of its neighbours in time, weighted by nearness in time and in value (the bilateral
+    filter, Tomasi and Manduchi 1998). It looks both ways, so nothing comes late; it takes a mean, so nothing leaves
+    its bounds; a blink or closing lips differ too much from their neighbours to be mixed with them. Frames in which
+    no face was seen are neither changed nor smoothed across. Rotations are averaged on the rotation group.
+    """
+    if not 0 <= strength <= 10:
+        raise InputError(f"smoothing strength {strength} is not between 0 and 10")
+    if strength == 0:
+        return performance
+    p = performance
+    eta, gaze = p.eta.copy(), p.gaze.copy()
+    rotation, translation = p.rotation.copy(), p.translation.copy()
+    anchor = p.rotation @ ANCHOR + p.translation  # the point that the crop pins to the picture
+    calms = [_calm_of(key) for key in p.expression_keys]
+    for first, last in runs(p.seen):
+        part = slice(first, last + 1)
+        times = p.times[part]
+        for calm in sorted(set(calms), key=lambda c: (c.seconds, c.change)):
+            columns = [i for i, c in enumerate(calms) if c == calm]
+            eta[part, columns] = _bilateral(times, p.eta[part, columns], calm, strength)
+        gaze[part] = _bilateral(times, p.gaze[part], GAZE, strength)
+        rotation[part] = _bilateral_rotations(times, p.rotation[part], strength)
+        place = _bilateral_places(times, anchor[part], strength)
+        translation[part] = place - rotation[part] @ ANCHOR
+    return replace(p, eta=eta, gaze=gaze, rotation=rotation, translation=translation)
+
+
+def _calm_of(key: str) -> Calm:
+    if key.startswith(("lid_", "eye")):
+        return LIDS
+    if key.startswith(("mouth", "jaw")):
+        return LIPS
+    if key.startswith(("brow", "cheek", "nose")):
+        return BROWS
+    return SIGMAS
+
+
+def _weighted_mean(
+    times: np.ndarray,
+    values: np.ndarray,
+    calm: Calm,
+    strength: float,
+    squared_change: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    aligned: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda neighbour, centre: neighbour,
+) -> np.ndarray:
+    """Bilateral mean of (T, C) values at (T,) times. ``squared_change`` gives (T, C) or (T, 1), in units of
+    ``calm.change``; ``aligned`` may prepare a neighbour for being added to its centre."""
+    sigma = calm.seconds * strength
+    total, weights = values.copy(), np.ones_like(values)
+    for step in range(1, len(times)):
+        gap = times[step:] - times[:-step]
+        if gap.min() > 3 * sigma:
+            break
+        near = np.exp(-0.5 * (gap / sigma) ** 2)[:, None]
+        before, after = values[:-step], values[step:]
+        weight = near * np.exp(-0.5 * squared_change(before, after))
+        total[step:] += weight * aligned(before, after)
+        total[:-step] += weight * aligned(after, before)
+        weights[step:] += weight
+        weights[:-step] += weight
+    return total / weights
+
+
+def _bilateral(times: np.ndarray, values: np.ndarray, calm: Calm, strength: float) -> np.ndarray:
+    mean = _weighted_mean(times, values, calm, strength, lambda a, b: ((a - b) / calm.change) ** 2)
+    # Rounding must not carry a value out of its bounds, nor move a constant.
+    return np.clip(mean, values.min(0), values.max(0))
+
+
+def _bilateral_rotations(times: np.ndarray, rotation: np.ndarray, strength: float) -> np.ndarray:
+    def squared_angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        cosine = np.clip(np.abs((a * b).sum(-1, keepdims=True)), 0, 1)
+        return (2 * np.arccos(cosine) / TURN.change) ** 2
+
+    def same_side(neighbour: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        return neighbour * np.where((neighbour * centre).sum(-1, keepdims=True) < 0, -1.0, 1.0)
+
+    return rotations(_weighted_mean(times, quaternions(rotation), TURN, strength, squared_angle, same_side))
+
+
+def _bilateral_places(times: np.ndarray, place: np.ndarray, strength: float) -> np.ndarray:
+    """Smooths where a point (T, 3) is seen and how far away it is; steps in depth are noisier than on screen."""
+    depth = -place[:, 2:]
+    screen = place[:, :2] / depth
+    unit = HEAD_WIDTH_MM / np.median(depth)  # the head's width on screen
+
+    def squared_step(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return (((a - b) / (PLACE.change * unit)) ** 2).sum(-1, keepdims=True)
+
+    screen = _weighted_mean(times, screen, PLACE, strength, squared_step)
+    log_depth = _bilateral(times, np.log(depth), DEPTH, strength)
+    depth = np.exp(log_depth)
+    return np.concatenate([screen * depth, -depth], 1)
+
+
+def quaternions(rotation: np.ndarray) -> np.ndarray:
+    """Rotations (..., 3, 3) as unit quaternions (..., 4), w x y z, w >= 0."""
+    r = rotation
+    trace = r[..., 0, 0] + r[..., 1, 1] + r[..., 2, 2]
+    # Four ways to the same quaternion up to sign; the one with the largest norm is exact.
+    ways = np.stack(
+        [
+            np.stack([1 + trace, r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]], -1),
+            np.stack([r[..., 2, 1] - r[..., 1, 2], 1 + 2 * r[..., 0, 0] - trace, r[..., 1, 0] + r[..., 0, 1], r[..., 0, 2] + r[..., 2, 0]], -1),
+            np.stack([r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] + r[..., 0, 1], 1 + 2 * r[..., 1, 1] - trace, r[..., 2, 1] + r[..., 1, 2]], -1),
+            np.stack([r[..., 1, 0] - r[..., 0, 1], r[..., 0, 2] + r[..., 2, 0], r[..., 2, 1] + r[..., 1, 2], 1 + 2 * r[..., 2, 2] - trace], -1),
+        ],
+        -2,
+    )  # fmt: skip
+    norms = np.linalg.norm(ways, axis=-1, keepdims=True)
+    best = np.argmax(norms[..., 0], axis=-1)[..., None, None]
+    q = (np.take_along_axis(ways, best, -2) / np.take_along_axis(norms, best, -2))[..., 0, :]
+    return q * np.where(q[..., :1] < 0, -1.0, 1.0)
+
+
+def rotations(quaternion: np.ndarray) -> np.ndarray:
+    """Quaternions (..., 4), w x y z, of any length, as rotations (..., 3, 3)."""
+    w, x, y, z = np.moveaxis(quaternion / np.linalg.norm(quaternion, axis=-1, keepdims=True), -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, -1) for row in rows], -2)
+
+
+# --- the actor's own neutral, bounds, another frame rate -------------------------------------------------------------
+
+
+def quietest_neutral(performance: FacePerformance) -> np.ndarray:
+    """The actor's resting face, (Ke,): the median over the tenth of the seen frames (5 at least) that show and move
+    the least, seen from the front. Raises InputError when no face was seen."""
+    p = performance
+    seen = np.flatnonzero(p.seen)
+    if not len(seen):
+        raise InputError("no face was seen in this performance: there is no neutral to calibrate with")
+    eta = p.eta[seen]
+    motion = np.abs(np.gradient(eta, axis=0)).sum(1) if len(seen) > 1 else np.zeros(1)
+    turned = 1 - p.rotation[seen, 2, 2]  # the face's axis against the camera's
+    unrest = np.linalg.norm(eta, axis=1) + motion + turned + (1 - p.confidence[seen])
+    count = min(len(seen), max(5, len(seen) // 10))
+    return np.median(eta[np.argsort(unrest, kind="stable")[:count]], axis=0)
+
+
+def calibrated(performance: FacePerformance, neutral_eta: np.ndarray, bounds: np.ndarray) -> FacePerformance:
+    """The performance as seen from the actor's own neutral: ``neutral_eta`` becomes 0, the bounds stay where they are.
+
+    neutral_eta (Ke,); bounds (Ke, 2), e.g. ``semantics.open_bounds()``. What lies between is stretched linearly.
+    """
+    low, high = np.asarray(bounds, np.float64).T
+    # A key that rests near its end has nothing left to stretch: half the range is the limit.
+    neutral = np.clip(np.asarray(neutral_eta, np.float64), low / 2, high / 2)
+    away = performance.eta - neutral
+    reach = np.where(away > 0, high / np.maximum(high - neutral, 1e-6), 1.0)
+    below = low < 0
+    reach = np.where(below & (away < 0), low / np.minimum(low - neutral, -1e-6), reach)
+    return replace(performance, eta=away * reach)
+
+
+def clamped(performance: FacePerformance, bounds: np.ndarray) -> FacePerformance:
+    """The performance with every coefficient inside ``bounds`` (Ke, 2)."""
+    bounds = np.asarray(bounds, np.float64)
+    return replace(performance, eta=np.clip(performance.eta, bounds[:, 0], bounds[:, 1]))
+
+
+def resampled(performance: FacePerformance, times: np.ndarray) -> FacePerformance:
+    """The performance at other ``times`` (seconds, increasing): linear between frames, rotations on the group.
+
+    A time between a frame with a face and one without, or outside the clip, has no face.
+    """
+    p = performance
+    times = np.asarray(times, np.float64)
+    after = np.clip(np.searchsorted(p.times, times, side="right"), 1, max(1, len(p.times) - 1))
+    before = after - 1
+    after = np.minimum(after, len(p.times) - 1)
+    span = np.where(after > before, p.times[after] - p.times[before], 1.0)
+    share = (times - p.times[before]) / span
+    slack = 1e-6
+    inside = (share >= -slack) & (share <= 1 + slack)
+    share = np.clip(share, 0, 1)
+    seen = inside & (p.seen[before] | (share >= 1 - slack)) & (p.seen[after] | (share <= slack))
+    share = np.where(p.seen[before], np.where(p.seen[after], share, 0.0), 1.0)
+
+    def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        weight = share.reshape(-1, *[1] * (a.ndim - 1))
+        mixed = np.where(weight <= 0, a, np.where(weight >= 1, b, (1 - weight) * a + weight * b))
+        return np.where(seen.reshape(weight.shape), mixed, np.nan)
+
+    def of(name: str) -> np.ndarray:
+        values = getattr(p, name)
+        return between(values[before], values[after])
+
+    qa, qb = quaternions(p.rotation[before]), quaternions(p.rotation[after])
+    qb = qb * np.where((qa * qb).sum(-1, keepdims=True) < 0, -1.0, 1.0)
+    return replace(
+        p,
+        times=times,
+        eta=of("eta"),
+        gaze=of("gaze"),
+        rotation=rotations(between(qa, qb)),
+        translation=of("translation"),
+        crop=of("crop"),
+        confidence=np.where(seen, np.nan_to_num(of("confidence")), 0.0),
+    )

@@ -1,0 +1,327 @@
+"""The process that does the seeing: one JSON request line on stdin, JSON event lines on stdout, results in files.
+
+Run it as ``python worker.py`` or ``python -m expnet.model.worker``. Requests, by ``verb``:
+
+    ping       -> {"python", "expnet", "packages": {name: version or null}, "devices": [...]}
+    estimate   {"images": [path], "estimator", "device", "box": [x, y, w, h] or null, "face": int or null,
+                "lens_mm": 50, "out": .npz or null} -> {"estimates": [{"image", "eta": {key: value}, "alpha", "gaze",
+                "rotation", "translation", "crop", "confidence"} or {"image", "error"}]}
+    animate    {"clip": path, "out": .npz, "estimator", "device", "box", "face", "first", "last" (frames, from 0, both
+                included), "fps" (of an image sequence), "lens_mm": 50} -> {"frames", "seen", "missing": [[a, b]], "fps", "seconds"}
+    convert    {"face_model": path, "out": .npz} -> {"name", "vertices", "components", "keys"}
+
+Events: {"event": "progress", "done", "total" or null, "message"}, at most ten a second, and at last one of
+{"event": "done", ...}, {"event": "error", "message"} (bad input: one line), {"event": "fault", "message", "traceback"}.
+Exit status 0, 2, 1. Keep stdin open: closing it cancels, and nothing half-written stays behind. What libraries print goes
+to stderr.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+PROGRESS_SECONDS = 0.1
+CANCEL_GRACE_SECONDS = 3.0
+LIBRARIES = {"torch": "torch", "cv2": "opencv-python-headless", "safetensors": "safetensors", "h5py": "h5py", "scipy": "scipy"}
+
+
+class Cancelled(Exception):
+    """Stdin was closed: whoever asked does not want the answer any more."""
+
+
+class Channel:
+    """Events to whoever started us, and their wish to cancel."""
+
+    def __init__(self, events: TextIO) -> None:
+        self._events = events
+        self._last = 0.0
+        self.cancelled = threading.Event()
+
+    def send(self, event: str, **fields: Any) -> None:
+        try:
+            self._events.write(json.dumps({"event": event, **fields}) + "\n")
+            self._events.flush()
+        except (BrokenPipeError, ValueError):  # nobody listens any more
+            self.cancelled.set()
+
+    def progress(self, done: int, total: int | None, message: str = "") -> None:
+        """Report, and raise Cancelled when that was asked for. Call it as often as you like."""
+        if self.cancelled.is_set():
+            raise Cancelled
+        now = time.monotonic()
+        if now - self._last >= PROGRESS_SECONDS or done == total:
+            self._last = now
+            self.send("progress", done=done, total=total, message=message)
+
+
+def ping(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    versions: dict[str, str | None] = {}
+    for module in LIBRARIES:
+        try:
+            versions[module] = str(getattr(importlib.import_module(module), "__version__", "unknown"))
+        except ImportError:
+            versions[module] = None
+    devices = ["cpu"]
+    if versions["torch"]:
+        import torch
+
+        devices += ["cuda"] if torch.cuda.is_available() else []
+        devices += ["mps"] if torch.backends.mps.is_available() else []
+    return {"python": sys.version.split()[0], "executable": sys.executable, "packages": versions, "devices": devices}
+
+
+def animate(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    from .performance import runs, save_performance
+    from .tracking import perform
+    from .video import open_clip
+
+    _writable(request["out"])
+    started = time.monotonic()
+    channel.progress(0, None, "loading")
+    estimator = _estimator(request)
+    with open_clip(request["clip"], request.get("first"), request.get("last"), request.get("fps")) as clip:
+        performance = perform(
+            clip,
+            estimator,
+            box=request.get("box"),
+            face=request.get("face"),
+            lens_mm=request.get("lens_mm") or 50.0,
+            on_frame=lambda done: channel.progress(done, clip.expected_frames, "watching"),
+        )
+    save_performance(performance, request["out"])
+    return {
+        "frames": len(performance.times),
+        "seen": int(performance.seen.sum()),
+        "missing": runs(~performance.seen),
+        "fps": performance.fps,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def estimate(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    from .errors import InputError
+    from .tracking import look
+    from .video import read_image
+
+    if request.get("out"):
+        _writable(request["out"])
+    estimator = _estimator(request)
+    results: list[dict[str, Any]] = []
+    images = request["images"]
+    for done, image in enumerate(images):
+        channel.progress(done, len(images), str(image))
+        try:
+            seen = look(
+                read_image(image),
+                estimator,
+                box=request.get("box"),
+                face=request.get("face"),
+                lens_mm=request.get("lens_mm") or 50.0,
+            )
+        except InputError as error:
+            results.append({"image": image, "error": str(error)})
+            continue
+        crop = seen.crop[0]
+        results.append(
+            {
+                "image": image,
+                "eta": {k: round(float(v), 6) for k, v in zip(seen.expression_keys, seen.eta[0])},
+                "alpha": _rounded(seen.alpha[0]),
+                "gaze": _rounded(seen.gaze[0]),
+                "rotation": _rounded(seen.rotation[0]),
+                "translation": _rounded(seen.translation[0]),
+                "crop": _rounded([crop.cx, crop.cy, crop.side, crop.angle]),
+                "confidence": round(float(seen.confidence[0]), 6),
+            }
+        )
+    if request.get("out"):
+        _save_estimates(request["out"], results)
+    return {"estimates": results}
+
+
+def convert(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    from .formats import open_face_model
+    from .formats.npz import save_face_model
+
+    _writable(request["out"])
+    channel.progress(0, None, "reading the face model")
+    model = open_face_model(request["face_model"])
+    channel.progress(1, 2, "writing")
+    save_face_model(model, request["out"], exact=True)
+    return {
+        "name": model.name,
+        "vertices": model.vertex_count,
+        "components": len(model.identity),
+        "keys": list(model.expression_keys),
+    }
+
+
+VERBS: dict[str, tuple[Callable[[dict[str, Any], Channel], dict[str, Any]], tuple[str, ...]]] = {
+    "ping": (ping, ()),
+    "animate": (animate, ("clip", "out")),
+    "estimate": (estimate, ("images",)),
+    "convert": (convert, ("face_model", "out")),
+}
+
+
+def answer(line: str, channel: Channel) -> int:
+    """Serve one request line; returns the exit status."""
+    from .errors import InputError
+
+    try:
+        verb, request = _parsed(line)
+        result = VERBS[verb][0](request, channel)
+        if channel.cancelled.is_set():
+            raise Cancelled
+        channel.send("done", **result)
+        return 0
+    except InputError as error:
+        channel.send("error", message=_one_line(error))
+        return 2
+    except Cancelled:
+        channel.send("error", message="cancelled")
+        return 2
+    except ModuleNotFoundError as error:
+        name = (error.name or "").split(".")[0]
+        if name not in LIBRARIES:
+            return _fault(error, channel)
+        message = f"{sys.executable} has no {name}: install it there with: pip install {LIBRARIES[name]}"
+        channel.send("error", message=message)
+        return 2
+    except Exception as error:
+        return _fault(error, channel)
+
+
+def main() -> int:
+    """Answer the request on stdin. Must run in a process of its own: it takes over stdout."""
+    channel = Channel(_take_stdout())
+    line = sys.stdin.readline()
+    if not line.strip():
+        return 2  # nobody asked
+    watcher = threading.Thread(target=_cancel_when_stdin_closes, args=(channel,), daemon=True)
+    watcher.start()
+    return answer(line, channel)
+
+
+def _take_stdout() -> TextIO:
+    """Our own copy of stdout; from here on fd 1 is stderr, for libraries that print."""
+    sys.stdout.flush()
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return events
+
+
+def _cancel_when_stdin_closes(channel: Channel) -> None:
+    try:
+        while sys.stdin.read(4096):
+            pass
+    except (OSError, ValueError):
+        pass
+    channel.cancelled.set()
+    # The work asks at every frame; what does not get that far is stopped here. Files appear by renaming only.
+    time.sleep(CANCEL_GRACE_SECONDS)
+    os._exit(2)
+
+
+def _parsed(line: str) -> tuple[str, dict[str, Any]]:
+    from .errors import InputError
+
+    try:
+        request = json.loads(line)
+    except ValueError as error:
+        raise InputError(f"the request is not JSON: {error}") from error
+    verb = request.get("verb") if isinstance(request, dict) else None
+    if verb not in VERBS:
+        raise InputError(f"unknown verb {verb!r}: use one of {', '.join(VERBS)}")
+    for field in VERBS[verb][1]:
+        if not request.get(field):
+            raise InputError(f"{verb} needs {field!r}")
+    return verb, request
+
+
+def _estimator(request: dict[str, Any]) -> Any:
+    import torch
+
+    from .estimator import Estimator
+
+    # One face at a time is too little work to share, and the decoder needs the other cores.
+    torch.set_num_threads(1 if (os.cpu_count() or 1) <= 2 else 2)
+    return Estimator.load(request.get("estimator") or "open", request.get("device") or "auto")
+
+
+def _writable(out: str) -> None:
+    """Refuse at once what could only fail at the end."""
+    from .errors import InputError
+
+    folder = Path(out).parent
+    if not folder.is_dir():
+        raise InputError(f"{out}: there is no folder {folder}: make it first")
+    if Path(out).is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"{out}: cannot write there: choose another place")
+
+
+def _save_estimates(out: str, results: list[dict[str, Any]]) -> None:
+    import io
+
+    import numpy as np
+
+    from .performance import write_whole
+
+    good = [r for r in results if "error" not in r]
+    arrays: dict[str, Any] = {"images": np.array([r["image"] for r in good], np.str_)}
+    if good:
+        arrays["expression_keys"] = np.array(list(good[0]["eta"]), np.str_)
+        arrays["eta"] = np.array([list(r["eta"].values()) for r in good])
+    for name in ("alpha", "gaze", "rotation", "translation", "crop", "confidence"):
+        arrays[name] = np.array([r[name] for r in good])
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_whole(out, buffer.getvalue())
+
+
+def _rounded(values: Any) -> list:
+    import numpy as np
+
+    return np.round(np.asarray(values, np.float64), 6).tolist()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _fault(error: Exception, channel: Channel) -> int:
+    channel.send("fault", message=f"{type(error).__name__}: {_one_line(error)}", traceback=traceback.format_exc())
+    return 1
+
+
+def _import_as_expnet() -> Any:
+    """This module under its full name, whatever the package's folder is called and wherever it lies."""
+    here = Path(__file__).resolve()
+    root = here.parents[1]
+    # Started as a script, Python puts model/ first on the path, where our modules would pass for others'.
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here.parent]
+    spec = importlib.util.spec_from_file_location(
+        "expnet", root / "__init__.py", submodule_search_locations=[str(root)]
+    )
+    assert spec is not None and spec.loader is not None
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["expnet"] = package
+    spec.loader.exec_module(package)
+    return importlib.import_module("expnet.model.worker")
+
+
+if __name__ == "__main__":
+    status = (_import_as_expnet() if not __package__ else sys.modules[__name__]).main()
+    sys.stdout.flush()
+    os._exit(status)  # not waiting for threads that still decode or watch stdin
