@@ -1,0 +1,116 @@
+"""The only place that asks which Blender this is (4.2 LTS to 5.2 LTS).
+
+Asked by feature, not by number, wherever a feature can be asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import bpy
+
+HAS_SLOTS = "slots" in bpy.types.Action.bl_rna.properties  # 4.4+
+EEVEE = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+
+# Actions ---------------------------------------------------------------------------------------------------------
+
+
+def new_actions(name: str, blocks: Sequence[bpy.types.ID]) -> list[tuple[bpy.types.Action, Any]]:
+    """A new action for ``blocks`` (one of each type), assigned: per block its action and its collection of F-curves.
+
+    Where actions have slots it is one action with a slot for each block, else one action each.
+    """
+    if not HAS_SLOTS:
+        result = []
+        for block in blocks:
+            action = bpy.data.actions.new(name if block is blocks[0] else f"{name} {block.name}")
+            action.id_root = block.id_type
+            block.animation_data_create().action = action
+            result.append((action, action.fcurves))
+        return result
+    action = bpy.data.actions.new(name)
+    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+    result = []
+    for block in blocks:
+        slot = action.slots.new(id_type=block.id_type, name=block.name)
+        data = block.animation_data_create()
+        data.action = action
+        data.action_slot = slot  # never left to Blender: it may pick none, and then nothing plays
+        result.append((action, strip.channelbag(slot, ensure=True).fcurves))
+    return result
+
+
+def assigned_curves(block: bpy.types.ID) -> Any | None:
+    """The F-curves of the action (and slot) assigned to ``block``, or None."""
+    data = block.animation_data
+    if data is None or data.action is None:
+        return None
+    if not HAS_SLOTS:
+        return data.action.fcurves
+    if data.action_slot is None:
+        return None
+    for layer in data.action.layers:
+        for strip in layer.strips:
+            bag = strip.channelbag(data.action_slot)
+            if bag is not None:
+                return bag.fcurves
+    return None
+
+
+# Materials -------------------------------------------------------------------------------------------------------
+
+
+def node_tree(material: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
+    """The node tree, switched on where that is still a choice (before 5.0)."""
+    if material.node_tree is None:
+        material.use_nodes = True
+    return material.node_tree
+
+
+# Sequencer and video ---------------------------------------------------------------------------------------------
+
+
+def sequencer_strips(scene: bpy.types.Scene) -> Any:
+    """The scene's collection of strips, with a sequence editor made where there was none."""
+    editor = scene.sequence_editor_create()
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def new_effect(strips: Any, name: str, kind: str, channel: int, start: int, length: int) -> Any:
+    """An effect strip without inputs (``TEXT``, ``COLOR``), ``length`` frames from ``start``."""
+    takes_length = "length" in strips.bl_rna.functions["new_effect"].parameters
+    span = {"length": length} if takes_length else {"frame_end": start + length}
+    return strips.new_effect(name=name, type=kind, channel=channel, frame_start=start, **span)
+
+
+def anchor_text(strip: Any, x: str, y: str) -> None:
+    """Which point of a text strip its location is: ``x`` LEFT, CENTER, RIGHT; ``y`` TOP, CENTER, BOTTOM."""
+    if hasattr(strip, "anchor_x"):  # 4.4+
+        strip.anchor_x, strip.anchor_y, strip.alignment_x = x, y, x
+    else:
+        strip.align_x, strip.align_y = x, y
+
+
+def write_h264(scene: bpy.types.Scene, path: str) -> None:
+    """Let ``scene`` render to an H.264 mp4 at ``path``."""
+    image = scene.render.image_settings
+    if hasattr(image, "media_type"):  # 5.0+: FFMPEG is refused before
+        image.media_type = "VIDEO"
+    image.file_format = "FFMPEG"
+    image.color_mode = "RGB"
+    video = scene.render.ffmpeg
+    video.format, video.codec, video.audio_codec = "MPEG4", "H264", "NONE"
+    video.constant_rate_factor, video.ffmpeg_preset = "HIGH", "GOOD"
+    video.gopsize = 12
+    scene.render.filepath = path
+
+
+def write_images(scene: bpy.types.Scene, file_format: str) -> None:
+    """Let ``scene`` render to still images, ``JPEG`` or ``PNG``."""
+    image = scene.render.image_settings
+    if hasattr(image, "media_type"):
+        image.media_type = "IMAGE"
+    image.file_format = file_format
+    image.color_mode = "RGB"
