@@ -1,0 +1,23 @@
+"""expnet: reads the expression of a face from images and puts it on a shape-key rig.
+
+This folder is a Blender extension (``bl_ext.user_default.expnet``) and a Python package (``expnet``) at once,
+so every import inside is relative. Blender is imported only by ``register``: ``import expnet.model`` needs numpy alone.
+"""
+
+from __future__ import annotations
+
+
+def register() -> None:
+    from . import operators, panels
+    from .expnet_addon import headless, preferences, properties
+
+    for part in (preferences, properties, operators, panels, headless):
+        part.register()
+
+
+def unregister() -> None:
+    from . import operators, panels
+    from .expnet_addon import headless, preferences, properties
+
+    for part in (headless, panels, operators, properties, preferences):
+        part.unregister()

@@ -1,0 +1,237 @@
+"""The worker process that does the seeing: which Python runs it, starting, following and cancelling it.
+
+Blender's own process never imports torch, OpenCV or SciPy: a network that runs out of memory or is killed cannot take the
+artist's scene along. This module needs neither Blender nor numpy.
+
+The worker (model/worker.py) reads one JSON request from stdin and answers with JSON lines. Threads here only move lines
+from its pipes into a queue; they never touch Blender's data, so ``poll`` may be called from a modal operator's timer.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from ..model.errors import InputError
+
+WORKER = Path(__file__).resolve().parents[1] / "model" / "worker.py"
+NEEDED = ("torch", "cv2")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``done`` of ``total`` steps (None while the total is unknown) and what is being done."""
+
+    done: int = 0
+    total: int | None = None
+    message: str = ""
+
+    @property
+    def fraction(self) -> float:
+        return min(self.done / self.total, 1.0) if self.total else 0.0
+
+    def __str__(self) -> str:
+        if self.total:
+            return f"{self.message} {self.done}/{self.total}".strip()
+        return f"{self.message} {self.done or ''}".strip() or "Starting"
+
+
+class WorkerFault(RuntimeError):
+    """The worker failed by a fault of ours, or died. ``details`` is its traceback or its last lines on stderr."""
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class Cancelled(Exception):
+    """The job was cancelled; nothing of it is left."""
+
+
+def worker_python(preferred: str = "") -> str:
+    """The interpreter that runs the worker.
+
+    The preferred one if given; this one if it has torch and OpenCV (looked for, not imported); the one named by the
+    environment variable EXPNET_PYTHON; the runtime in the extension's user folder. Raises InputError when there is none.
+    """
+    if preferred:
+        found = shutil.which(os.path.expanduser(preferred))
+        if not found:
+            raise InputError(f"'{preferred}' is not a Python interpreter: correct 'Worker Python' in the preferences")
+        return found
+    if sys.executable and all(importlib.util.find_spec(name) for name in NEEDED):
+        return sys.executable
+    named = os.environ.get("EXPNET_PYTHON", "")
+    if named:
+        found = shutil.which(os.path.expanduser(named))
+        if not found:
+            raise InputError(f"EXPNET_PYTHON names '{named}', which is not a Python interpreter")
+        return found
+    raise InputError(
+        "No Python with torch and OpenCV: set 'Worker Python' in the extension's preferences or EXPNET_PYTHON to one that has them"
+    )
+
+
+class Job:
+    """A running worker.
+
+    Its result file lies in ``folder``, which belongs to the job and goes with it: use the job as a context, or call ``close``.
+    """
+
+    def __init__(self, request: dict, preferred_python: str = "") -> None:
+        python = worker_python(preferred_python)
+        self.folder = Path(tempfile.mkdtemp(prefix="expnet-"))
+        self.out = self.folder / "result.npz"
+        self.progress = Progress()
+        self.reply: dict | None = None
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._complaints: deque[str] = deque(maxlen=40)
+        try:
+            self._process = subprocess.Popen(
+                [python, "-u", str(WORKER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=_worker_environment(),
+                cwd=self.folder,
+                start_new_session=os.name == "posix",  # a group of its own, so that cancel reaches its children
+            )
+        except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise InputError(f"'{python}' cannot be started: {error.strerror}") from error
+        self._threads = [
+            threading.Thread(target=self._read_replies, args=(self._process.stdout,), daemon=True),
+            threading.Thread(target=self._read_complaints, args=(self._process.stderr,), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        if "out" in request and request["out"] is None:
+            request = {**request, "out": str(self.out)}
+        self._send(json.dumps(request) + "\n")
+
+    def poll(self, timeout: float = 0.0) -> bool:
+        """Take in what the worker said; False once it is done and ``reply`` is set.
+
+        Raises InputError (bad input, in the worker's words) or WorkerFault (it failed or died).
+        ``timeout`` is how long to wait for news, in seconds.
+        """
+        while self.reply is None:
+            try:
+                line = self._lines.get(timeout=timeout) if timeout else self._lines.get_nowait()
+            except queue.Empty:
+                return True
+            self._take(line)
+        return False
+
+    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> dict:
+        """Follow the worker to its end and return its reply; errors as in ``poll``."""
+        shown = self.progress
+        while self.poll(timeout=0.2):
+            if on_progress and self.progress is not shown:
+                shown = self.progress
+                on_progress(shown)
+        assert self.reply is not None
+        return self.reply
+
+    def close(self) -> None:
+        """End the worker if it still runs, and remove the job's folder. Harmless when called again."""
+        _end(self._process)
+        for thread in self._threads:
+            thread.join(timeout=5)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            try:
+                pipe.close()  # type: ignore[union-attr]
+            except OSError:
+                pass  # stdin of a worker that is gone
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def __enter__(self) -> Job:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _send(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()  # and stays open: a closed stdin tells the worker to stop
+        except OSError:
+            pass  # it is gone already; poll says why
+
+    def _take(self, line: str | None) -> None:
+        if line is None:
+            raise self._death()
+        try:
+            event = json.loads(line)
+            kind = event["event"]
+        except (ValueError, TypeError, KeyError):
+            self._complaints.append(line)  # a library that prints to stdout
+            return
+        if kind == "progress":
+            self.progress = Progress(int(event["done"]), event.get("total"), event.get("message", ""))
+        elif kind == "done":
+            self.reply = event
+        elif kind == "error":
+            raise InputError(event["message"])
+        else:
+            raise WorkerFault(event.get("message", "the worker failed"), event.get("traceback", ""))
+
+    def _death(self) -> WorkerFault:
+        try:
+            self._process.wait(timeout=5)  # stdout closes a moment before the process is gone
+        except subprocess.TimeoutExpired:
+            pass
+        _end(self._process)
+        self._threads[1].join(timeout=5)
+        code = self._process.returncode
+        how = f"was killed (signal {-code})" if code < 0 else f"stopped (exit code {code})"
+        last = next((line for line in reversed(self._complaints) if line.strip()), "").strip()
+        return WorkerFault(f"The worker {how}{': ' + last if last else ''}", "\n".join(self._complaints))
+
+    def _read_replies(self, pipe: IO[bytes]) -> None:
+        for line in pipe:
+            self._lines.put(line.decode(errors="replace"))
+        self._lines.put(None)
+
+    def _read_complaints(self, pipe: IO[bytes]) -> None:
+        for line in pipe:
+            self._complaints.append(line.decode(errors="replace").rstrip())
+
+
+def _worker_environment() -> dict[str, str]:
+    """Ours, without what ties a Python to Blender's own libraries."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONSTARTUP")}
+    # the worker's folder must not come first on its path: it holds modules named like others' (camera, formats)
+    return {**environment, "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
+
+
+def _end(process: subprocess.Popen) -> None:
+    if process.poll() is None and os.name == "posix":
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    elif process.poll() is None:
+        process.kill()
+    process.wait()

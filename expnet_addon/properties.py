@@ -1,0 +1,103 @@
+"""What the artist sets in the panel, kept with the scene: ``Scene.expnet``."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    IntVectorProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from . import face_models
+
+
+class ExpNetSceneProperties(bpy.types.PropertyGroup):
+    face_model: EnumProperty(  # type: ignore[valid-type]
+        name="Face model",
+        description="The head that Add Face makes",
+        items=[
+            ("OPEN", "Open head", "The head in the box, free for any use"),
+            ("FILE", "From file", "A face model of your own: Basel Face Model, 3DDFA, ICT FaceKit or .npz"),
+        ],
+    )
+    face_model_path: StringProperty(  # type: ignore[valid-type]
+        name="File",
+        description="The face model's file, or the folder of an ICT FaceKit",
+        subtype="FILE_PATH",
+    )
+    source: StringProperty(  # type: ignore[valid-type]
+        name="Source",
+        description="An image for Estimate Expression; a movie or a folder of images for Animate from Footage",
+        subtype="FILE_PATH",
+    )
+    estimator: StringProperty(  # type: ignore[valid-type]
+        name="Weights",
+        description="Weights of your own for the network. Empty: those in the box",
+        subtype="FILE_PATH",
+    )
+    smoothing: FloatProperty(  # type: ignore[valid-type]
+        name="Smoothing",
+        description="How much the curves are calmed; blinks and lip contact are kept. 0 is off",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    identity: BoolProperty(  # type: ignore[valid-type]
+        name="Face shape",
+        description="Give the head the shape of the face that was seen, too",
+        default=True,
+    )
+    scene_timing: BoolProperty(  # type: ignore[valid-type]
+        name="Set scene timing",
+        description="Give the scene the clip's frame rate and length. Off: the clip keeps its speed at the scene's own rate",
+        default=True,
+    )
+    match_camera: BoolProperty(  # type: ignore[valid-type]
+        name="Match camera",
+        description="Put a camera with the footage behind it so that the head sits on the face in the footage",
+        default=True,
+    )
+    face: IntProperty(  # type: ignore[valid-type]
+        name="Face",
+        description="Which face to follow when there are several: 0 is the largest",
+        default=0,
+        min=0,
+    )
+    use_box: BoolProperty(  # type: ignore[valid-type]
+        name="Box",
+        description="Say where the face is, instead of looking for it",
+    )
+    box: IntVectorProperty(  # type: ignore[valid-type]
+        name="X, Y, width, height",
+        description="The face in the first frame, in pixels from the upper left corner: left, top, width, height",
+        size=4,
+        min=0,
+        default=(0, 0, 100, 100),
+    )
+    result: StringProperty(  # type: ignore[valid-type]
+        name="Result",
+        description="What the last run wrote",
+    )
+
+    def face_model_name(self) -> str:
+        """``open`` or an absolute path; empty when no file was chosen."""
+        return face_models.OPEN if self.face_model == "OPEN" else bpy.path.abspath(self.face_model_path)
+
+    def source_path(self) -> str:
+        return bpy.path.abspath(self.source)
+
+
+def register() -> None:
+    bpy.utils.register_class(ExpNetSceneProperties)
+    bpy.types.Scene.expnet = PointerProperty(type=ExpNetSceneProperties)
+
+
+def unregister() -> None:
+    del bpy.types.Scene.expnet
+    bpy.utils.unregister_class(ExpNetSceneProperties)

@@ -1,0 +1,33 @@
+"""What the artist can do, one file per verb. Each reads the context, calls ``expnet_addon`` and reports."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import task
+from .add_face import EXPNET_OT_add_face
+from .animate_footage import EXPNET_OT_animate_footage
+from .apply_identity import EXPNET_OT_apply_identity
+from .cancel import EXPNET_OT_cancel
+from .estimate_expression import EXPNET_OT_estimate_expression
+
+CLASSES = (
+    EXPNET_OT_add_face,
+    EXPNET_OT_estimate_expression,
+    EXPNET_OT_animate_footage,
+    EXPNET_OT_apply_identity,
+    EXPNET_OT_cancel,
+)
+
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
+
+
+def register() -> None:
+    _register_classes()
+    bpy.app.handlers.load_pre.append(task.end_before_load)
+
+
+def unregister() -> None:
+    task.end_before_load()
+    bpy.app.handlers.load_pre.remove(task.end_before_load)
+    _unregister_classes()

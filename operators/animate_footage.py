@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import bpy
+
+from ..expnet_addon import capture
+from ..expnet_addon.tasks import Task
+from .task import TaskOperator, face_of, has_face, idle, seeing
+
+
+class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
+    bl_idname = "expnet.animate_footage"
+    bl_label = "Animate from Footage"
+    bl_description = "Follow the face through the source clip and key expression, gaze and head pose on every frame"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not context.scene.expnet.source:
+            cls.poll_message_set("Choose a movie or a folder of images as the source first")
+            return False
+        return has_face(cls, context) and idle(cls)
+
+    def task(self, context: bpy.types.Context) -> Task:
+        settings = context.scene.expnet
+        keying = capture.Keying(
+            smoothing=settings.smoothing,
+            identity=settings.identity,
+            scene_timing=settings.scene_timing,
+            match_camera=settings.match_camera,
+        )
+        return capture.animate_clip(context.scene, face_of(context), settings.source_path(), seeing(settings), keying)

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import bpy
+
+from ..expnet_addon import capture
+from ..model.errors import InputError
+from .task import face_of, has_face, idle
+
+
+class EXPNET_OT_apply_identity(bpy.types.Operator):
+    bl_idname = "expnet.apply_identity"
+    bl_label = "Apply Face Shape"
+    bl_description = (
+        "Shape the head by the numbers in its custom property 'alpha', after you changed them. Keys are kept"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_face(cls, context) and idle(cls)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            self.report({"INFO"}, capture.apply_identity(face_of(context)))
+        except InputError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}

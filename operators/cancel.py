@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import bpy
+
+from ..expnet_addon import tasks
+
+
+class EXPNET_OT_cancel(bpy.types.Operator):
+    bl_idname = "expnet.cancel"
+    bl_label = "Cancel"
+    bl_description = "Stop reading the footage. Nothing is changed in the scene"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if tasks.running is None:
+            cls.poll_message_set("Nothing is under way")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        assert tasks.running is not None
+        tasks.running.cancel()
+        tasks.running = None  # the modal operator sees this and ends
+        return {"FINISHED"}

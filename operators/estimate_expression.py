@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import bpy
+
+from ..expnet_addon import capture
+from ..expnet_addon.tasks import Task
+from .task import TaskOperator, face_of, has_face, idle, seeing
+
+
+class EXPNET_OT_estimate_expression(TaskOperator, bpy.types.Operator):
+    bl_idname = "expnet.estimate_expression"
+    bl_label = "Estimate Expression"
+    bl_description = "Read the expression in the source image and key it on the face at the current frame"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not context.scene.expnet.source:
+            cls.poll_message_set("Choose an image as the source first")
+            return False
+        return has_face(cls, context) and idle(cls)
+
+    def task(self, context: bpy.types.Context) -> Task:
+        settings = context.scene.expnet
+        return capture.estimate_image(
+            context.scene, face_of(context), settings.source_path(), seeing(settings), settings.identity
+        )

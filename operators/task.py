@@ -1,0 +1,165 @@
+"""What the operators with a task share: run it to its end, or follow it from a modal operator's timer."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..expnet_addon import preferences, rig, tasks
+from ..expnet_addon.capture import Seeing
+from ..expnet_addon.jobs import WorkerFault
+from ..expnet_addon.properties import ExpNetSceneProperties
+from ..expnet_addon.tasks import Task
+from ..model.errors import InputError
+
+STATUS_KEYS = "ESC cancels"
+
+
+class TaskOperator:
+    """An operator that does one Task: waiting in ``execute``, or beside the artist's work in ``modal``.
+
+    Both write the scene once, at the end, in the operator's one undo step.
+    """
+
+    _timer: bpy.types.Timer | None = None
+    _task: Task | None = None
+
+    def task(self, context: bpy.types.Context) -> Task:
+        raise NotImplementedError
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            return self._succeed(context, self.task(context).run())
+        except (InputError, WorkerFault) as error:
+            return self._fail(context, error)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        try:
+            self._task = self.task(context)
+        except (InputError, WorkerFault) as error:
+            return self._fail(context, error)
+        tasks.running = self._task
+        context.scene.expnet.result = ""
+        manager = context.window_manager
+        manager.progress_begin(0, 100)
+        self._timer = manager.event_timer_add(0.1, window=context.window)
+        manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if tasks.running is not self._task:  # the Cancel button, or another file is being opened
+            return self._cancelled(context)
+        if event.type == "ESC" and event.value == "PRESS":
+            return self._cancelled(context)
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        assert self._task is not None
+        try:
+            if self._task.step():
+                self._show_progress(context)
+                return {"PASS_THROUGH"}
+            result = self._task.finish()
+        except (InputError, WorkerFault) as error:
+            self._end(context)
+            return self._fail(context, error)
+        except Exception:
+            self._end(context)
+            raise
+        self._end(context)
+        return self._succeed(context, result)
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the operator itself: its window is closed, another file is opened, Blender quits."""
+        self._end(context)
+
+    def _cancelled(self, context: bpy.types.Context) -> set[str]:
+        title = self._task.title if self._task else ""
+        self._end(context)
+        self.report({"WARNING"}, f"{title}: cancelled, nothing was changed")
+        return {"CANCELLED"}
+
+    def _succeed(self, context: bpy.types.Context, result: str) -> set[str]:
+        context.scene.expnet.result = result
+        self.report({"INFO"}, result.replace("\n", ". "))
+        return {"FINISHED"}
+
+    def _fail(self, context: bpy.types.Context, error: Exception) -> set[str]:
+        if isinstance(error, WorkerFault) and error.details:
+            print(error.details)  # the whole story goes to the console
+        self.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
+
+    def _show_progress(self, context: bpy.types.Context) -> None:
+        assert self._task is not None
+        progress = self._task.progress
+        context.window_manager.progress_update(100 * progress.fraction)
+        context.workspace.status_text_set(f"{self._task.title}: {progress}    {STATUS_KEYS}")
+        redraw(context)
+
+    def _end(self, context: bpy.types.Context) -> None:
+        if self._task:
+            self._task.cancel()
+        if tasks.running is self._task:
+            tasks.running = None
+        if self._timer:
+            context.window_manager.event_timer_remove(self._timer)
+            context.window_manager.progress_end()
+            self._timer = None
+        if context.workspace:
+            context.workspace.status_text_set(None)
+        redraw(context)
+
+
+def redraw(context: bpy.types.Context) -> None:
+    """The side panels show the task's progress."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
+
+
+def idle(operator: type[bpy.types.Operator]) -> bool:
+    """Poll: no task is under way."""
+    if tasks.running is not None:
+        operator.poll_message_set(f"Wait for '{tasks.running.title}' to end, or cancel it")
+        return False
+    return True
+
+
+def face_of(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The face that the artist means: the active one (or the one whose eye is active), else the scene's only one."""
+    active = context.active_object
+    while active is not None:
+        if rig.is_rig(active):
+            return active
+        active = active.parent
+    faces = rig.rigs_in(context.scene)
+    return faces[0] if len(faces) == 1 else None
+
+
+def has_face(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Poll: it is clear which face is meant."""
+    if face_of(context) is not None:
+        return True
+    several = rig.rigs_in(context.scene)
+    operator.poll_message_set("Select the face that is meant" if several else "Add a face first")
+    return False
+
+
+def seeing(settings: ExpNetSceneProperties) -> Seeing:
+    """How the worker shall look, from the scene's settings and the machine's preferences."""
+    return Seeing(
+        estimator=bpy.path.abspath(settings.estimator) if settings.estimator else "open",
+        device=preferences.device(),
+        box=tuple(settings.box) if settings.use_box else None,
+        face=None if settings.use_box else settings.face,
+        worker_python=preferences.worker_python(),
+    )
+
+
+@bpy.app.handlers.persistent
+def end_before_load(*_: object) -> None:
+    """Another file is opened while a task is under way: its worker ends, and one line says so."""
+    if tasks.running is not None:
+        print(f"{tasks.running.title}: cancelled, the file was closed")
+        tasks.running.cancel()
+        tasks.running = None

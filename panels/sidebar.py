@@ -1,0 +1,71 @@
+"""The tab "ExpNet" in the 3D view's sidebar."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..expnet_addon import tasks
+
+
+class Sidebar:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "ExpNet"
+
+
+class EXPNET_PT_face(Sidebar, bpy.types.Panel):
+    bl_label = "Face"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.expnet
+        layout = self.layout
+        layout.prop(settings, "face_model", text="")
+        row = layout.row()
+        row.enabled = settings.face_model == "FILE"
+        row.prop(settings, "face_model_path", text="")
+        layout.operator("expnet.add_face", icon="ADD")
+        layout.operator("expnet.apply_identity")
+
+
+class EXPNET_PT_animate(Sidebar, bpy.types.Panel):
+    bl_label = "Capture"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.expnet
+        layout = self.layout
+        column = layout.column()
+        column.enabled = tasks.running is None
+        column.prop(settings, "source", text="", icon="FILE_MOVIE")
+        column.prop(settings, "smoothing")
+        column.prop(settings, "identity")
+        column.prop(settings, "scene_timing")
+        column.prop(settings, "match_camera")
+
+        layout.operator("expnet.estimate_expression", icon="IMAGE_DATA")
+        layout.operator("expnet.animate_footage", icon="RENDER_ANIMATION")
+        if tasks.running is not None:
+            progress = tasks.running.progress
+            layout.progress(text=str(progress), factor=progress.fraction)
+        layout.operator("expnet.cancel", icon="X")
+        for line in settings.result.splitlines():
+            layout.label(text=line)
+
+
+class EXPNET_PT_which_face(Sidebar, bpy.types.Panel):
+    bl_label = "Which Face"
+    bl_parent_id = "EXPNET_PT_animate"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.expnet
+        layout = self.layout
+        layout.use_property_split = True
+        layout.enabled = tasks.running is None
+        row = layout.row()
+        row.enabled = not settings.use_box
+        row.prop(settings, "face")
+        layout.prop(settings, "use_box")
+        column = layout.column()
+        column.enabled = settings.use_box
+        column.prop(settings, "box")
+        layout.prop(settings, "estimator")
