@@ -151,7 +151,7 @@ def environment(name: str, requirements: list[str], python: str = sys.executable
         return inside
     print(f"Setting up {name} with {python}: {' '.join(requirements)} (minutes, and gigabytes)", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
-    quiet = [] if sys.stdout.isatty() else ["--quiet"]
+    quiet = [] if sys.stdout.isatty() else ["-qq"]
     # One command for everything: in two, the second one would lift numpy over the bound of the first one's bpy.
     install = [str(inside), "-m", "pip", "install", "--disable-pip-version-check", *quiet, *requirements]
     for command in ([python, "-m", "venv", str(folder)], install):
