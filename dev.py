@@ -186,10 +186,12 @@ def demo(arguments: argparse.Namespace) -> int:
     python = main_environment()
     out.mkdir(parents=True, exist_ok=True)
     blend, video, table, performance = (out / f"shot.{kind}" for kind in ("blend", "mp4", "csv", "npz"))
-    command: list[str | Path] = [python, "-P", "-m", "expnet", "animate", clip, "--out", blend, "--render", video]
+    command: list = [python, "-P", "-m", "expnet", "animate", clip, "--out", blend, "--render", video]
     command += ["--performance", table]
     if not arguments.clip:
         command += ["--performance", performance]
+    if arguments.frames:
+        command += ["--last", arguments.frames - 1]
     status = run(command)
     if status:
         return status
