@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measurement:
-    """``value`` in ``unit``; ``at_most`` or ``at_least`` is what the project promises, None where it promises nothing."""
+    """``value`` in ``unit``; ``at_most`` or ``at_least`` is what the project promises, if it does."""
 
     what: str
     value: float

@@ -1,0 +1,28 @@
+"""What is shipped: ``python -m expnet.benchmarks.sizes``. The zip is the one that ``dev.py build`` left in dist/."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from .measurement import Measurement, show
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = (
+    ("the open weights", "model/data/open_weights.safetensors", 12),
+    ("the open head", "model/data/open_head.npz", 10),
+    ("the clip in the box", "model/data/demo_clip.mp4", 1),
+    ("the extension's zip, without torch", "dist/expnet-*.zip", 60),
+)
+
+
+def measure() -> list[Measurement]:
+    found = []
+    for what, pattern, at_most in SHIPPED:
+        for path in ROOT.glob(pattern):
+            found.append(Measurement(f"size of {what}", path.stat().st_size / 1e6, "MB", at_most=at_most))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(0 if show(measure()) else 1)
