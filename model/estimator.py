@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .camera import ANCHOR, SIDE_MM, Camera, Crop, pose_of_crop, roll, roll_matrix
 from .checkpoints.weights import WeightsHeader, check_shapes, load_weights
@@ -29,7 +29,8 @@ IDENTITY_LIMIT = 3.0  # sigma
 class FaceEstimate:
     """What was seen in B crops.
 
-    eta          (B, Ke) expression;  alpha (B, Ks) identity, sigma;  gaze (B, 2) radians: yaw to the subject's left, pitch up
+    eta          (B, Ke) expression;  alpha (B, Ks) identity, sigma
+    gaze         (B, 2) radians: yaw (+ to the subject's left), pitch (+ up)
     rotation     (B, 3, 3), translation (B, 3) mm, in the frame of ``camera.py``
     crop         B crops as the faces themselves define them: the place to look in the next frame
     confidence   (B,) 0..1 that there is a face

@@ -77,7 +77,10 @@ _PER_FRAME: dict[str, tuple[int, ...]] = {
 
 
 def save_performance(performance: FacePerformance, path: str | Path) -> None:
-    """Write an .npz; it appears whole or not at all."""
+    """Write an .npz, or a table for others where the name ends in .csv or .json; it appears whole or not at all."""
+    suffix = Path(path).suffix.lower()
+    if suffix in (".csv", ".json"):
+        return (export_csv if suffix == ".csv" else export_json)(performance, path)
     header = {
         "format": FORMAT,
         "expression_keys": list(performance.expression_keys),
@@ -371,18 +374,15 @@ def _bilateral_places(times: np.ndarray, place: np.ndarray, strength: float) -> 
 
 def quaternions(rotation: np.ndarray) -> np.ndarray:
     """Rotations (..., 3, 3) as unit quaternions (..., 4), w x y z, w >= 0."""
-    r = rotation
-    trace = r[..., 0, 0] + r[..., 1, 1] + r[..., 2, 2]
-    # Four ways to the same quaternion up to sign; the one with the largest norm is exact.
-    ways = np.stack(
-        [
-            np.stack([1 + trace, r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]], -1),
-            np.stack([r[..., 2, 1] - r[..., 1, 2], 1 + 2 * r[..., 0, 0] - trace, r[..., 1, 0] + r[..., 0, 1], r[..., 0, 2] + r[..., 2, 0]], -1),
-            np.stack([r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] + r[..., 0, 1], 1 + 2 * r[..., 1, 1] - trace, r[..., 2, 1] + r[..., 1, 2]], -1),
-            np.stack([r[..., 1, 0] - r[..., 0, 1], r[..., 0, 2] + r[..., 2, 0], r[..., 2, 1] + r[..., 1, 2], 1 + 2 * r[..., 2, 2] - trace], -1),
-        ],
-        -2,
-    )  # fmt: skip
+    (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(rotation, (-2, -1), (0, 1))
+    # Four ways to the same quaternion up to sign and length; the longest is exact.
+    ways = [
+        [1 + a + e + i, h - f, c - g, d - b],
+        [h - f, 1 + a - e - i, b + d, c + g],
+        [c - g, b + d, 1 - a + e - i, f + h],
+        [d - b, c + g, f + h, 1 - a - e + i],
+    ]
+    ways = np.stack([np.stack(way, -1) for way in ways], -2)
     norms = np.linalg.norm(ways, axis=-1, keepdims=True)
     best = np.argmax(norms[..., 0], axis=-1)[..., None, None]
     q = (np.take_along_axis(ways, best, -2) / np.take_along_axis(norms, best, -2))[..., 0, :]

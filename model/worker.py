@@ -2,18 +2,22 @@
 
 Run it as ``python worker.py`` or ``python -m expnet.model.worker``. Requests, by ``verb``:
 
-    ping       -> {"python", "expnet", "packages": {name: version or null}, "devices": [...]}
-    estimate   {"images": [path], "estimator", "device", "box": [x, y, w, h] or null, "face": int or null,
-                "lens_mm": 50, "out": .npz or null} -> {"estimates": [{"image", "eta": {key: value}, "alpha", "gaze",
-                "rotation", "translation", "crop", "confidence"} or {"image", "error"}]}
-    animate    {"clip": path, "out": .npz, "estimator", "device", "box", "face", "first", "last" (frames, from 0, both
-                included), "fps" (of an image sequence), "lens_mm": 50} -> {"frames", "seen", "missing": [[a, b]], "fps", "seconds"}
+    ping       -> {"python", "executable", "packages": {name: version or null}, "devices": [...]}
+    estimate   {"images": [path], "box", "face", "lens_mm", "out": .npz or null}
+               -> {"estimates": [{"image", "eta": {key: value}, "alpha", "gaze", "rotation", "translation", "crop",
+                  "confidence"} or {"image", "error"}]}
+    animate    {"clip": path, "out": .npz, "box", "face", "first", "last", "fps", "lens_mm"}
+               -> {"frames", "seen", "missing": [[first, last]], "fps", "seconds"}
     convert    {"face_model": path, "out": .npz} -> {"name", "vertices", "components", "keys"}
 
+estimate and animate also take "estimator" (default "open") and "device" ("auto"). "box" is [x, y, width, height] in
+pixels, "face" counts from 0, the largest first; "first" and "last" are frames from 0, both included; "fps" is an image
+sequence's; "lens_mm" defaults to 50.
+
 Events: {"event": "progress", "done", "total" or null, "message"}, at most ten a second, and at last one of
-{"event": "done", ...}, {"event": "error", "message"} (bad input: one line), {"event": "fault", "message", "traceback"}.
-Exit status 0, 2, 1. Keep stdin open: closing it cancels, and nothing half-written stays behind. What libraries print goes
-to stderr.
+{"event": "done", ...}, {"event": "error", "message"} (bad input: one line), {"event": "fault", "message", "traceback"};
+exit status 0, 2, 1. Keep stdin open: closing it cancels, and nothing half-written stays behind. What libraries print
+goes to stderr.
 """
 
 from __future__ import annotations
@@ -32,7 +36,13 @@ from typing import Any, TextIO
 
 PROGRESS_SECONDS = 0.1
 CANCEL_GRACE_SECONDS = 3.0
-LIBRARIES = {"torch": "torch", "cv2": "opencv-python-headless", "safetensors": "safetensors", "h5py": "h5py", "scipy": "scipy"}
+LIBRARIES = {
+    "torch": "torch",
+    "cv2": "opencv-python-headless",
+    "safetensors": "safetensors",
+    "h5py": "h5py",
+    "scipy": "scipy",
+}
 
 
 class Cancelled(Exception):

@@ -92,7 +92,9 @@ def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray]
     for name, tensor in tensors.items():
         if tensor.dtype.kind == "f":
             if not np.isfinite(tensor).all():
-                raise InputError(f"{path}: tensor {name} holds NaN or infinity: the training went wrong, use other weights")
+                raise InputError(
+                    f"{path}: tensor {name} holds NaN or infinity: the training went wrong, use other weights"
+                )
             tensors[name] = tensor.astype(np.float32)
     return header, tensors
 

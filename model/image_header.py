@@ -1,0 +1,128 @@
+"""What an image file says about itself before it is unpacked: format, size, and whether it is all there."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """``whole`` is False where the file's end is missing (known for PNG, JPEG, WebP and BMP)."""
+
+    format: str
+    width: int
+    height: int
+    whole: bool = True
+
+
+def image_header(data: bytes) -> ImageHeader | None:
+    """Read the header of an image; None when it is none, or too short to have one.
+
+    The first 64 kB are enough to know the format; a size that lies deeper counts as 0 x 0.
+    """
+    for magic, read in _READERS:
+        if data.startswith(magic):
+            try:
+                return read(data)
+            except (struct.error, IndexError, ValueError):
+                return ImageHeader(_NAMES[read], 0, 0, whole=False)
+    return None
+
+
+def _png(data: bytes) -> ImageHeader:
+    width, height = struct.unpack_from(">II", data, 16)
+    return ImageHeader("PNG", width, height, data.rfind(b"IEND") > 0)
+
+
+def _jpeg(data: bytes) -> ImageHeader:
+    width = height = 0
+    at = 2
+    while True:
+        if data[at] != 0xFF:
+            raise ValueError("no marker")
+        marker = data[at + 1]
+        if marker == 0xFF:  # padding
+            at += 1
+        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:
+            at += 2
+        elif marker == 0xDA:  # the scan: inside it, an end marker can only be the end
+            return ImageHeader("JPEG", width, height, data.find(b"\xff\xd9", at) > 0)
+        else:
+            (length,) = struct.unpack_from(">H", data, at + 2)
+            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+                height, width = struct.unpack_from(">HH", data, at + 5)
+            at += 2 + length
+
+
+def _bmp(data: bytes) -> ImageHeader:
+    size, _, _, _, _, width, height = struct.unpack_from("<IHHIIii", data, 2)
+    return ImageHeader("BMP", abs(width), abs(height), len(data) >= size)
+
+
+def _webp(data: bytes) -> ImageHeader | None:
+    if data[8:12] != b"WEBP":
+        return None  # RIFF also holds AVI and WAV
+    whole = len(data) >= 8 + struct.unpack_from("<I", data, 4)[0]
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+    elif kind == b"VP8L":
+        bits = struct.unpack_from("<I", data, 21)[0]
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    else:
+        width, height = (n & 0x3FFF for n in struct.unpack_from("<HH", data, 26))
+    return ImageHeader("WebP", width, height, whole)
+
+
+def _tiff(data: bytes) -> ImageHeader:
+    order = "<" if data[:2] == b"II" else ">"
+    (at,) = struct.unpack_from(order + "I", data, 4)
+    (count,) = struct.unpack_from(order + "H", data, at)
+    size = {256: 0, 257: 0}  # ImageWidth, ImageLength
+    for entry in range(at + 2, at + 2 + 12 * count, 12):
+        tag, kind = struct.unpack_from(order + "HH", data, entry)
+        if tag in size:
+            (size[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + 8)
+    return ImageHeader("TIFF", size[256], size[257])
+
+
+def _exr(data: bytes) -> ImageHeader:
+    at = data.index(b"dataWindow\0box2i\0") + 21
+    x0, y0, x1, y1 = struct.unpack_from("<4i", data, at)
+    return ImageHeader("EXR", x1 - x0 + 1, y1 - y0 + 1)
+
+
+def _radiance(data: bytes) -> ImageHeader:
+    line = data[data.index(b"\n\n") + 2 :].split(b"\n", 1)[0].split()
+    return ImageHeader("HDR", int(line[3]), int(line[1]))
+
+
+def _netpbm(data: bytes) -> ImageHeader:
+    words = [w for line in data[:1024].split(b"\n") if not line.startswith(b"#") for w in line.split()]
+    return ImageHeader("PNM", int(words[1]), int(words[2]))
+
+
+def _jpeg2000(data: bytes) -> ImageHeader:
+    at = data.index(b"ihdr") + 4
+    height, width = struct.unpack_from(">II", data, at)
+    return ImageHeader("JPEG 2000", width, height)
+
+
+_READERS = (
+    (b"\x89PNG\r\n\x1a\n", _png),
+    (b"\xff\xd8\xff", _jpeg),
+    (b"BM", _bmp),
+    (b"RIFF", _webp),
+    (b"II*\0", _tiff),
+    (b"MM\0*", _tiff),
+    (b"\x76\x2f\x31\x01", _exr),
+    (b"#?RADIANCE", _radiance),
+    (b"#?RGBE", _radiance),
+    *((b"P%d" % n, _netpbm) for n in range(1, 7)),
+    (b"\0\0\0\x0cjP  ", _jpeg2000),
+)
+_NAMES = {
+    _png: "PNG", _jpeg: "JPEG", _bmp: "BMP", _webp: "WebP", _tiff: "TIFF", _exr: "EXR", _radiance: "HDR",
+    _netpbm: "PNM", _jpeg2000: "JPEG 2000",
+}  # fmt: skip
