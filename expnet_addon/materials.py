@@ -70,19 +70,19 @@ def dress_eye(mesh: bpy.types.Mesh) -> None:
     mesh.materials.append(_eye_material())
     points = np.empty((len(mesh.vertices), 3), np.float32)
     mesh.vertices.foreach_get("co", points.ravel())
-    corner = np.empty(len(mesh.loops), np.int32)
-    mesh.loops.foreach_get("vertex_index", corner)
-    sides = len(corner) // max(len(mesh.polygons), 1)
-    centre = points.mean(axis=0)
+    middle = np.empty((len(mesh.polygons), 3), np.float32)
+    mesh.polygons.foreach_get("center", middle.ravel())
+    corners = np.empty(len(mesh.polygons), np.int32)
+    mesh.polygons.foreach_get("loop_total", corners)
     # By face, not by vertex: the rim of the iris stays as sharp as the mesh allows.
-    middle = points[corner].reshape(-1, sides, 3).mean(axis=1) - centre
+    middle -= points.mean(axis=0)
     angle = np.arccos(np.clip(-middle[:, 1] / np.linalg.norm(middle, axis=1), -1, 1))
     colours = np.empty((len(middle), 3))
     colours[:] = SCLERA
     colours[angle < LIMBUS_ANGLE] = LIMBUS
     colours[angle < IRIS_ANGLE] = IRIS
     colours[angle < PUPIL_ANGLE] = PUPIL
-    _store_colours(mesh, "CORNER", np.repeat(colours, sides, axis=0))
+    _store_colours(mesh, "CORNER", np.repeat(colours, corners, axis=0))
 
 
 def _parts(model: FaceModel, names: list[str]) -> np.ndarray:
@@ -118,7 +118,9 @@ def _paint(model: FaceModel, part_names: list[str]) -> np.ndarray:
 
 def _edges(faces: np.ndarray) -> np.ndarray:
     """(E, 2) edges of the faces, both ways round."""
-    pairs = np.concatenate([np.stack([faces, np.roll(faces, -1, axis=1)], -1).reshape(-1, 2)])
+    faces = np.where(faces < 0, faces[:, :1], faces)  # a triangle among quads
+    pairs = np.stack([faces, np.roll(faces, -1, axis=1)], -1).reshape(-1, 2)
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     return np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
 
 

@@ -238,23 +238,24 @@ def _new_mesh(model: FaceModel, name: str, vertices: np.ndarray, positions: np.n
     """The part of the model on ``vertices`` (sorted), with UVs, smooth shading and the model's vertex indices."""
     keep = np.zeros(model.vertex_count, bool)
     keep[vertices] = True
-    chosen = keep[model.faces].all(axis=1)
-    renumber = np.cumsum(keep) - 1
-    corners = renumber[model.faces[chosen]].astype(np.int32)
-    sides = corners.shape[1]
+    corner = model.faces >= 0  # a triangle among quads has -1 as its fourth
+    chosen = (keep[model.faces] | ~corner).all(axis=1)
+    corner = corner[chosen]
+    corners = (np.cumsum(keep) - 1)[model.faces[chosen][corner]].astype(np.int32)
+    sizes = corner.sum(axis=1)
 
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(len(vertices))
-    mesh.loops.add(corners.size)
-    mesh.polygons.add(len(corners))
+    mesh.loops.add(len(corners))
+    mesh.polygons.add(len(sizes))
     mesh.vertices.foreach_set("co", positions[vertices].ravel())
-    mesh.loops.foreach_set("vertex_index", corners.ravel())
-    mesh.polygons.foreach_set("loop_start", np.arange(0, corners.size, sides, dtype=np.int32))
-    mesh.polygons.foreach_set("use_smooth", np.ones(len(corners), bool))
+    mesh.loops.foreach_set("vertex_index", corners)
+    mesh.polygons.foreach_set("loop_start", (np.cumsum(sizes) - sizes).astype(np.int32))
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(sizes), bool))
     mesh.update(calc_edges=True)
     mesh.attributes.new(VERTEX_INDEX, "INT", "POINT").data.foreach_set("value", vertices.astype(np.int32))
     if model.uv is not None:
-        mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", model.uv[chosen].astype(np.float32).ravel())
+        mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", model.uv[chosen][corner].astype(np.float32).ravel())
     return mesh
 
 

@@ -23,15 +23,16 @@ class FaceModel:
     identity           (Ks, V, 3) float32, S: offset for one sigma of each component
     expression         (Ke, V, 3) float32, E: offset for one unit of each key
     expression_offset  (V, 3) float32, the neutral's offset from ``mean`` (BFM models carry one; else zeros)
-    faces              (F, 4) quads or (F, 3) triangles, int32, 0-based, wound outward (counter-clockwise from outside)
+    faces              (F, 4) quads or (F, 3) triangles, int32, 0-based, wound outward (counter-clockwise from outside);
+                       a triangle among quads has -1 as its fourth corner
     expression_keys    Ke names
     expression_bounds  (Ke, 2) float32, the range in which a key is meant to be used
     basis              name of the expression basis (``semantics.OPEN_BASIS`` or a format's own)
     identity_sigma     (Ks,) float32, standard deviation of each component in the file's own unit (for reports)
     uv                 (F, k, 2) float32 per face corner, or None
     landmarks          (68,) int32 vertex indices in iBUG order, or None
-    regions            name -> int32 vertex indices (``skin``, ``lips``, ``eyeball_L``, ``teeth_upper`` ...), may be empty
-    gaze_lids          (4, V, 3) float32, what the lids do when both eyes look up, down, left, right by 30 degrees, or None
+    regions            name -> int32 vertex indices (``skin``, ``lips``, ``eyeball_L``, ``teeth_upper`` ...), or empty
+    gaze_lids          (4, V, 3) float32, what the lids do as both eyes look up, down, left, right by 30°; or None
     license, source    what the user may do with it and where it comes from
     """
 
@@ -87,8 +88,16 @@ def _combine(basis: np.ndarray, weights: np.ndarray, what: str) -> np.ndarray:
     count = weights.shape[-1]
     if count > len(basis):
         raise ValueError(f"{what} has {count} numbers, the face model has {len(basis)} components")
-    flat = basis[:count].reshape(count, -1)
+    flat = basis[:count].reshape(count, 3 * basis.shape[1])
     return (weights @ flat).reshape(*weights.shape[:-1], basis.shape[1], 3)
+
+
+def triangles(faces: np.ndarray) -> np.ndarray:
+    """(T, 3): quads (F, 4) split along their first diagonal, triangles among them (fourth corner -1) kept."""
+    if faces.shape[1] == 3:
+        return faces
+    quads = faces[faces[:, 3] >= 0]
+    return np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]])
 
 
 def gaze_pivot(model: FaceModel, vertices: np.ndarray, side: str) -> np.ndarray:
@@ -121,7 +130,10 @@ def check_face_model(model: FaceModel, where: str) -> None:
         raise InputError(f"{where}: faces are {model.faces.shape}, not (F, 3) or (F, 4); get an intact file")
     if model.landmarks is not None and model.landmarks.shape != (68,):
         raise InputError(f"{where}: {len(model.landmarks)} landmarks, not 68; get an intact file")
-    indices = {"faces": model.faces, **{f"region {k}": r for k, r in model.regions.items()}}
+    corners = model.faces[:, :3] if model.faces.shape[1] == 3 else model.faces[model.faces != -1]
+    if model.faces.shape[1] == 4 and (model.faces[:, :3] == -1).any():
+        raise InputError(f"{where}: faces with fewer than three corners; get an intact file")
+    indices = {"faces": corners, **{f"region {k}": r for k, r in model.regions.items()}}
     if model.landmarks is not None:
         indices["landmarks"] = model.landmarks
     for name, index in indices.items():

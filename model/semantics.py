@@ -6,9 +6,12 @@ L and R are the subject's. Signed keys: ``lid_*`` (+ closes, - opens wide), ``mo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 OPEN_BASIS = "open-29"
+ICT_BASIS = "ict-53"  # ICT-FaceKit's shapes: ARKit's names with _L and _R
 
 OPEN_KEYS: tuple[str, ...] = (
     "browInnerUp", "browDown_L", "browDown_R", "browOuterUp_L", "browOuterUp_R",
@@ -44,4 +47,54 @@ def _other_side(key: str) -> str:
         return key[:-2] + "_R"
     if key.endswith("_R"):
         return key[:-2] + "_L"
+    return key
+
+
+def _arkit_sources() -> dict[str, tuple[str, float]]:
+    """ARKit name -> (open key, factor); the weight is the positive part of factor times the key's value."""
+    sources: dict[str, tuple[str, float]] = {}
+    for key in OPEN_KEYS:
+        name, side = key.removesuffix("_L").removesuffix("_R"), {"_L": "Left", "_R": "Right"}.get(key[-2:], "")
+        if name == "lid":
+            sources[f"eyeBlink{side}"] = (key, 1.0)
+            sources[f"eyeWide{side}"] = (key, -1.0 / LID_WIDE)
+        elif key in SIGNED_KEYS:
+            sources[f"{key.removesuffix('Side')}Left"] = (key, 1.0)
+            sources[f"{key.removesuffix('Side')}Right"] = (key, -1.0)
+        elif key == "mouthRoll":
+            sources["mouthRollUpper"] = sources["mouthRollLower"] = (key, 1.0)
+        elif key in _ARKIT_PAIRS:
+            sources[f"{key}Left"] = sources[f"{key}Right"] = (key, 1.0)
+        else:
+            sources[name + side] = (key, 1.0)
+    return sources
+
+
+# Open keys that move both sides, while ARKit has a Left and a Right.
+_ARKIT_PAIRS = ("cheekSquint", "noseSneer", "mouthUpperUp", "mouthLowerDown", "mouthStretch", "mouthPress")
+_ARKIT_SOURCES = _arkit_sources()
+
+# The 40 of ARKit's 52 blend shapes that the open basis drives. Not among them: the eight eyeLook* (gaze is separate),
+# mouthClose, mouthShrugUpper, jawForward and tongueOut.
+ARKIT_KEYS: tuple[str, ...] = tuple(_ARKIT_SOURCES)
+
+
+def arkit_weights(eta: np.ndarray, keys: Sequence[str] = ARKIT_KEYS) -> np.ndarray:
+    """Open coefficients (..., 29) as the weights (..., K) of blend shapes with ARKit's names.
+
+    keys  ARKit names (``eyeBlinkLeft``) or ICT-FaceKit's (``eyeBlink_L``, ``browInnerUp_R``), in the order wanted;
+          names that the open basis does not drive get zeros
+    """
+    eta = np.asarray(eta)
+    weights = np.zeros((*eta.shape[:-1], len(keys)), eta.dtype)
+    for i, key in enumerate(keys):
+        source = _ARKIT_SOURCES.get(_arkit_name(key)) or _ARKIT_SOURCES.get(key[:-2])
+        if source is not None:
+            weights[..., i] = np.maximum(eta[..., OPEN_KEYS.index(source[0])] * eta.dtype.type(source[1]), 0)
+    return weights
+
+
+def _arkit_name(key: str) -> str:
+    if key[-2:] in ("_L", "_R"):
+        return key[:-2] + ("Left" if key.endswith("_L") else "Right")
     return key

@@ -4,7 +4,7 @@
     mean              (V, 3) float32 mm            expression_offset (V, 3) float32
     identity          (Ks, V, 3) float32, or int16 with identity_scale (Ks,) float32; likewise
     expression        (Ke, V, 3), gaze_lids (4, V, 3) or absent
-    faces             (F, 3 or 4) uint16 or uint32, 0-based
+    faces             (F, 3 or 4) int32, 0-based; -1 as the fourth corner of a triangle
     expression_bounds (Ke, 2) float32              identity_sigma (Ks,) float32
     uv                (F, 3 or 4, 2) float32 or absent
     landmarks         (68,) int32 or absent
@@ -35,7 +35,8 @@ MAX_BYTES = 2**30  # unpacked; BFM 2019's full head with 398 components is a qua
 QUANTISATION_ERROR_MM = 0.001
 
 _F4, _I2, _I4 = np.dtype("<f4"), np.dtype("<i2"), np.dtype("<i4")
-_INDEX = (np.dtype("<u2"), np.dtype("<u4"))
+# The first version of this file kept faces as unsigned integers, which cannot say "no fourth corner".
+_FACES = (_I4, np.dtype("<u2"), np.dtype("<u4"))
 
 
 def save_face_model(model: FaceModel, path: str | Path, exact: bool = False) -> None:
@@ -64,7 +65,7 @@ def save_face_model(model: FaceModel, path: str | Path, exact: bool = False) -> 
         value = getattr(model, name)
         if value is not None:
             arrays[name] = np.asarray(value, np.float32)
-    arrays["faces"] = np.asarray(model.faces, np.uint16 if model.vertex_count <= 2**16 else np.uint32)
+    arrays["faces"] = np.asarray(model.faces, np.int32)
     if model.landmarks is not None:
         arrays["landmarks"] = np.asarray(model.landmarks, np.int32)
     regions = [np.asarray(v, np.int32) for v in model.regions.values()]
@@ -133,7 +134,7 @@ def _read(archive: zipfile.ZipFile, path: Path) -> FaceModel:
     declared = _declared_arrays(archive, path)
     header = _read_header(archive, declared, path)
     keys = tuple(header["expression_keys"])
-    vertices, ks, ke = _check_declared(declared, len(keys), len(header["regions"]), path)
+    _check_declared(declared, len(keys), len(header["regions"]), path)
 
     def array(name: str) -> np.ndarray:
         with archive.open(f"{name}.npy") as member:
@@ -234,8 +235,8 @@ def _read_header(archive: zipfile.ZipFile, declared: dict[str, _Declared], path:
     return header
 
 
-def _check_declared(declared: dict[str, _Declared], ke: int, regions: int, path: Path) -> tuple[int, int, int]:
-    """Compares all shapes and dtypes with each other; returns V, Ks, Ke."""
+def _check_declared(declared: dict[str, _Declared], ke: int, regions: int, path: Path) -> None:
+    """Compares all shapes and dtypes with each other."""
 
     def shape(name: str) -> tuple[int, ...]:
         return declared[name].shape if name in declared else ()
@@ -248,7 +249,7 @@ def _check_declared(declared: dict[str, _Declared], ke: int, regions: int, path:
         "expression_offset": ((vertices, 3), (_F4,)),
         "identity": ((ks, vertices, 3), (_F4, _I2)),
         "expression": ((ke, vertices, 3), (_F4, _I2)),
-        "faces": ((count, corners), _INDEX),
+        "faces": ((count, corners), _FACES),
         "expression_bounds": ((ke, 2), (_F4,)),
         "identity_sigma": ((ks,), (_F4,)),
         "region_sizes": ((regions,), (_I4,)),
@@ -269,7 +270,6 @@ def _check_declared(declared: dict[str, _Declared], ke: int, regions: int, path:
         if declared[name].shape != want or declared[name].dtype not in dtypes:
             got = f"{declared[name].dtype} {declared[name].shape}"
             raise InputError(f"{path}: {name} is {got}, not {dtypes[0]} {want}; convert or download it again")
-    return vertices, ks, ke
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,0 +1,153 @@
+"""Named arrays in a file, known by shape before they are read, and the checks that readers share.
+
+``StoredArray.read`` is called only once its shape has been found right, so a file that lies about its sizes is
+refused before memory is spent on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+
+MAX_BYTES = 2**30  # of one array or struct; the largest in use is a third of it
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """One numeric array in a file: its shape in the file's own language (MATLAB's for MAT files), and how to get it."""
+
+    shape: tuple[int, ...]
+    read: Callable[[], np.ndarray]
+
+
+Arrays = Mapping[str, StoredArray]
+
+
+def group_with(arrays: Arrays, *fields: str) -> dict[str, StoredArray] | None:
+    """The fields of the top level, or of the struct, that has all ``fields``; None when there is none."""
+    prefixes = {name.rpartition("/")[0] for name in arrays}
+    for prefix in sorted(prefixes):
+        start = f"{prefix}/" if prefix else ""
+        group = {n[len(start) :]: a for n, a in arrays.items() if n.startswith(start)}
+        if all(field in group for field in fields):
+            return group
+    return None
+
+
+def vertex_count(path: Path, arrays: Arrays, name: str) -> int:
+    """V, from the mean ``name`` of 3V numbers."""
+    size = prod(arrays[name].shape)
+    if size % 3 or not 0 < size <= 3_000_000:
+        raise InputError(f"{path}: {name} has {size} numbers, not 3 for each vertex; get an intact file")
+    return size // 3
+
+
+def read_vector(path: Path, arrays: Arrays, name: str, count: int | None = None) -> np.ndarray:
+    """``name`` as float64 (count,), whether it is stored as a row or as a column."""
+    stored = _stored(path, arrays, name)
+    size = prod(stored.shape)
+    if size != max(stored.shape, default=0) or (count is not None and size != count):
+        want = "a vector" if count is None else f"{count} numbers"
+        raise InputError(f"{path}: {name} is {_text(stored.shape)}, not {want}; get an intact file")
+    values = np.asarray(_read(path, name, stored), np.float64).ravel()
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: {name} has values that are not numbers; get an intact file")
+    return values
+
+
+def read_sigmas(path: Path, arrays: Arrays, name: str, count: int) -> np.ndarray:
+    """``count`` standard deviations or variances: a vector without negative numbers."""
+    values = read_vector(path, arrays, name, count)
+    if (values < 0).any():
+        raise InputError(f"{path}: {name} has negative numbers; get an intact file")
+    return values
+
+
+def component_count(path: Path, arrays: Arrays, name: str, vertices: int) -> int:
+    """K of a basis stored as (3V, K)."""
+    shape = _stored(path, arrays, name).shape
+    if len(shape) == 1:  # a single component
+        shape = (*shape, 1)
+    if len(shape) != 2 or shape[0] != 3 * vertices or not 0 < shape[1] <= 1000:
+        raise InputError(
+            f"{path}: {name} is {_text(shape)}, but the mean has {vertices} vertices, so it needs"
+            f" {3 * vertices} rows; use files that belong together"
+        )
+    return shape[1]
+
+
+def read_basis(path: Path, arrays: Arrays, name: str, vertices: int, scale: np.ndarray) -> np.ndarray:
+    """The first ``len(scale)`` components of a (3V, K) basis, each times its scale, as (k, V, 3) float32."""
+    component_count(path, arrays, name, vertices)
+    columns = _read(path, name, arrays[name]).reshape(3 * vertices, -1)[:, : len(scale)]
+    out = np.ascontiguousarray(columns.T, np.float32)
+    out *= scale.astype(np.float32)[:, None]
+    return out.reshape(len(scale), vertices, 3)
+
+
+def read_points(path: Path, arrays: Arrays, name: str, vertices: int, scale: float = 1.0) -> np.ndarray:
+    """3V interleaved numbers as (V, 3) float64, times ``scale``."""
+    return read_vector(path, arrays, name, 3 * vertices).reshape(vertices, 3) * scale
+
+
+def read_triangles(path: Path, arrays: Arrays, name: str, vertices: int, first: int) -> np.ndarray:
+    """Triangles as (F, 3) int32, 0-based, from (F, 3) or (3, F) that counts from ``first``."""
+    stored = _stored(path, arrays, name)
+    if len(stored.shape) != 2 or 3 not in stored.shape or prod(stored.shape) > 9_000_000:
+        raise InputError(f"{path}: {name} is {_text(stored.shape)}, not triangles; get an intact file")
+    values = _read(path, name, stored)
+    return as_indices(path, name, values if values.shape[1] == 3 else values.T, vertices, first)
+
+
+def read_indices(path: Path, arrays: Arrays, name: str, count: int, vertices: int, first: int) -> np.ndarray:
+    """``count`` vertex indices as int32, 0-based, from a file that counts from ``first``."""
+    return as_indices(path, name, read_vector(path, arrays, name, count), vertices, first)
+
+
+def as_indices(path: Path, name: str, values: np.ndarray, vertices: int, first: int) -> np.ndarray:
+    """Whole numbers first..first+vertices-1 (MATLAB keeps them as doubles) as int32, 0-based."""
+    values = np.asarray(values)
+    with np.errstate(invalid="ignore"):  # NaN is caught by the comparison
+        indices = values.astype(np.int64)
+    if not np.array_equal(indices, values):
+        raise InputError(f"{path}: {name} are not whole numbers; get an intact file")
+    if indices.size and (indices.min() < first or indices.max() >= first + vertices):
+        raise InputError(
+            f"{path}: {name} point at vertices outside {first}..{first + vertices - 1}; use files that belong together"
+        )
+    return np.ascontiguousarray(indices - first, np.int32)
+
+
+def wound_outward(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """``triangles`` (F, 3), turned over if the surface (V, 3), z out of the face, clearly encloses a negative volume.
+
+    A face mask is open at the back; measured about a point there, the opening adds nothing to the volume.
+    """
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    behind = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
+    a, b, c = np.moveaxis((vertices - behind)[triangles], 1, 0)
+    volumes = np.einsum("ij,ij->i", np.cross(a, b), c)
+    inward = volumes.sum() < -0.2 * np.abs(volumes).sum()
+    return np.ascontiguousarray(triangles[:, ::-1]) if inward else triangles
+
+
+def _stored(path: Path, arrays: Arrays, name: str) -> StoredArray:
+    if name not in arrays:
+        raise InputError(f"{path}: {name} is missing, or is no plain numeric array; get an intact file")
+    return arrays[name]
+
+
+def _read(path: Path, name: str, stored: StoredArray) -> np.ndarray:
+    if prod(stored.shape) * 8 > MAX_BYTES:
+        raise InputError(f"{path}: {name} is {_text(stored.shape)}, larger than any face model; get an intact file")
+    return stored.read()
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

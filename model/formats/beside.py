@@ -1,0 +1,47 @@
+"""Files that belong together: another MAT or HDF5 file in the same folder, recognised by what is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import InputError
+from . import hdf5, mat5
+from .arrays import Arrays, StoredArray, group_with
+
+_MAX_FILES = 64
+
+
+def stored_arrays(path: Path) -> dict[str, StoredArray] | None:
+    """The numeric arrays of a MAT or HDF5 file; None when the file is neither. Raises InputError for a broken one."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(128)
+        if mat5.is_mat5(head):
+            return mat5.stored_arrays(path)
+        if hdf5.is_hdf5(path):
+            return hdf5.stored_arrays(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
+    return None
+
+
+def find_beside(path: Path, usual_name: str, fields: tuple[str, ...]) -> tuple[Path, Arrays] | None:
+    """The file in ``path``'s folder that has all ``fields``: ``usual_name`` first, then any other .mat or .h5.
+
+    A file with the usual name that cannot be read raises InputError; others that cannot are passed over.
+    """
+    usual = path.parent / usual_name
+    others = sorted(p for p in path.parent.glob("*") if p.suffix.lower() in (".mat", ".h5") and p not in (path, usual))
+    for candidate in [usual, *others[:_MAX_FILES]]:
+        if not candidate.is_file():
+            continue
+        try:
+            arrays = stored_arrays(candidate)
+        except InputError:
+            if candidate == usual:
+                raise
+            continue
+        group = group_with(arrays, *fields) if arrays else None
+        if group is not None:
+            return candidate, group
+    return None

@@ -1,0 +1,194 @@
+"""USC ICT's FaceKit, the folder ``FaceXModel``: one OBJ file per shape, all of one topology, centimetres.
+
+    generic_neutral_mesh.obj      26,719 vertices, quads and a few triangles, UVs
+    identity000.obj ...           the neutral moved by one sigma of each of 100 identity modes
+    browDown_L.obj ...            the neutral moved by each expression, named as ARKit's with _L and _R
+    vertex_indices.json           which expressions there are, and the 68 landmarks
+
+The frame is ours (x to the subject's left, y up, z out of the face), times ten. All vertices are kept, in their order;
+the faces of the transparent shells around the eyes (tear film, occlusion) are not: they need a game engine's shaders,
+and would hide the eyes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..face_model import FaceModel
+from ..semantics import ICT_BASIS
+from .arrays import as_indices
+
+NAME = "ict-facekit"
+NEUTRAL = "generic_neutral_mesh.obj"
+INDICES = "vertex_indices.json"
+LICENSE = "MIT (ICT-FaceKit, Copyright (c) 2020 USC Institute for Creative Technologies)"
+MM = 10.0  # the files are in centimetres
+
+_MAX_FILE = 64 * 2**20
+_MAX_VERTICES = 1_000_000
+
+# First and last vertex of each part, as the release's README lists them; gums, tongue and throat are told apart by
+# their UV islands.
+_PARTS: dict[str, tuple[tuple[int, int], ...]] = {
+    "skin": ((0, 11247),),
+    "mouth_socket": ((11248, 13293), (15823, 16317), (16566, 16610)),
+    "eye_socket_L": ((13294, 13677),),
+    "eye_socket_R": ((13678, 14061),),
+    "gums_upper": ((14062, 14629), (15226, 15514)),
+    "gums_lower": ((14630, 15225), (15515, 15822)),
+    "tongue": ((16318, 16565), (16611, 17038)),
+    "teeth_upper": ((17039, 19246),),
+    "teeth_lower": ((19247, 21450),),
+    "eyeball_L": ((21451, 23020),),
+    "eyeball_R": ((23021, 24590),),
+    "iris_L": ((22221, 23020),),
+    "iris_R": ((23791, 24590),),
+    "lashes_L": ((25351, 26034),),
+    "lashes_R": ((26035, 26718),),
+    "eye_shells": ((24591, 25350),),
+}
+_RELEASED_VERTICES = 26719
+
+# What the lids do in a full gaze up, down, to the subject's left and right.
+_GAZE = (
+    ("eyeLookUp_L", "eyeLookUp_R"),
+    ("eyeLookDown_L", "eyeLookDown_R"),
+    ("eyeLookOut_L", "eyeLookIn_R"),
+    ("eyeLookIn_L", "eyeLookOut_R"),
+)
+
+
+def matches(folder: Path) -> bool:
+    """Whether this is the folder FaceXModel."""
+    return (folder / NEUTRAL).is_file()
+
+
+def read(folder: Path, identity_components: int | None) -> FaceModel:
+    """The model in mm. Raises InputError when a file is missing or broken."""
+    neutral_path = folder / NEUTRAL
+    text = _text(neutral_path)
+    mean = _vertices(neutral_path, text, None)
+    faces, uv = _faces(neutral_path, text, len(mean))
+    info = _info(folder / INDICES)
+
+    def offsets(names: list[str]) -> np.ndarray:
+        out = np.empty((len(names), len(mean), 3), np.float32)
+        for i, name in enumerate(names):
+            path = folder / f"{name}.obj"
+            out[i] = (_vertices(path, _text(path), len(mean)) - mean) * MM
+        return out
+
+    identities = sorted(p.stem for p in folder.glob("identity[0-9][0-9][0-9].obj"))[:identity_components]
+    if not identities:
+        raise InputError(f"{folder}: identity000.obj and its kin are missing; download FaceXModel again")
+    expressions: list[str] = info["expressions"]
+    expression = offsets(expressions)
+    keys = {name: i for i, name in enumerate(expressions)}
+    gaze_lids = None
+    if all(name in keys for pair in _GAZE for name in pair):
+        gaze_lids = np.stack([expression[keys[a]] + expression[keys[b]] for a, b in _GAZE])
+    landmarks = None
+    if info.get("idx_to_landmark_verts"):
+        values = np.asarray(info["idx_to_landmark_verts"])
+        landmarks = as_indices(folder / INDICES, "idx_to_landmark_verts", values, len(mean), first=0)
+    regions = _regions(len(mean))
+    seen = ~np.isin(faces, regions.get("eye_shells", [])).any(axis=1)
+    return FaceModel(
+        name=NAME,
+        mean=(mean * MM).astype(np.float32),
+        identity=offsets(identities),
+        expression=expression,
+        expression_offset=np.zeros((len(mean), 3), np.float32),
+        faces=faces[seen],
+        expression_keys=tuple(expressions),
+        expression_bounds=np.tile(np.float32([0, 1]), (len(expressions), 1)),
+        basis=ICT_BASIS,
+        identity_sigma=np.ones(len(identities), np.float32),
+        uv=uv[seen],
+        landmarks=landmarks,
+        regions=regions,
+        gaze_lids=gaze_lids,
+        license=LICENSE,
+        source=f"ICT-FaceKit {folder.name}",
+    )
+
+
+def _regions(vertices: int) -> dict[str, np.ndarray]:
+    if vertices != _RELEASED_VERTICES:
+        return {}
+    return {
+        name: np.concatenate([np.arange(first, last + 1, dtype=np.int32) for first, last in ranges])
+        for name, ranges in _PARTS.items()
+    }
+
+
+def _info(path: Path) -> dict[str, Any]:
+    try:
+        info = json.loads(_text(path))
+    except ValueError:
+        raise InputError(f"{path}: broken JSON; download FaceXModel again") from None
+    names = info.get("expressions") if isinstance(info, dict) else None
+    # They become file names: nothing but plain ones.
+    if not isinstance(names, list) or not names or not all(re.fullmatch(r"\w+", str(name)) for name in names):
+        raise InputError(f"{path}: no list of expressions in it; download FaceXModel again")
+    return info
+
+
+def _text(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MAX_FILE:
+            raise InputError(f"{path}: too large for a file of FaceXModel; download it again")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); FaceXModel needs it, download it again") from None
+
+
+def _vertices(path: Path, text: bytes, expected: int | None) -> np.ndarray:
+    """The ``v`` lines of an OBJ file, (V, 3) float64 in its own unit."""
+    lines = _lines(text, b"v ")
+    if len(lines) != (expected or len(lines)) or not 0 < len(lines) <= _MAX_VERTICES:
+        want = f"{expected}" if expected else "some"
+        raise InputError(f"{path}: {len(lines)} vertices, not {want}; download FaceXModel again")
+    values = _numbers(path, b" ".join(line[2:] for line in lines), np.float64)
+    if values.size != 3 * len(lines) or not np.isfinite(values).all():
+        raise InputError(f"{path}: its vertices are not three numbers each; download FaceXModel again")
+    return values.reshape(-1, 3)
+
+
+def _faces(path: Path, text: bytes, vertices: int) -> tuple[np.ndarray, np.ndarray]:
+    """Faces (F, 4), -1 as the fourth corner of a triangle, and their UVs (F, 4, 2)."""
+    uvs = _numbers(path, b" ".join(line[3:] for line in _lines(text, b"vt ")), np.float64)
+    lines = _lines(text, b"f ")
+    corners = np.array([line.count(b"/") for line in lines])
+    if not lines or not np.isin(corners, (3, 4)).all() or uvs.size % 2:
+        raise InputError(f"{path}: its faces are not triangles and quads with UVs; download FaceXModel again")
+    joined = b" ".join(line[2:] for line in lines).replace(b"/", b" ")
+    pairs = _numbers(path, joined, np.int64)
+    if pairs.size != 2 * corners.sum():
+        raise InputError(f"{path}: its faces are broken; download FaceXModel again")
+    filled = np.arange(4) < corners[:, None]
+    faces = np.full((len(lines), 4), -1, np.int32)
+    faces[filled] = as_indices(path, "faces", pairs[0::2], vertices, first=1)
+    uv = np.zeros((len(lines), 4, 2), np.float32)
+    uv[filled] = uvs.reshape(-1, 2)[as_indices(path, "UVs", pairs[1::2], uvs.size // 2, first=1)]
+    return faces, uv
+
+
+def _lines(text: bytes, start: bytes) -> list[bytes]:
+    return [line for line in text.splitlines() if line.startswith(start)]
+
+
+def _numbers(path: Path, text: bytes, dtype: type) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a word among the numbers is a DeprecationWarning
+        try:
+            return np.fromstring(text, dtype, sep=" ") if text else np.zeros(0, dtype)
+        except (ValueError, DeprecationWarning):
+            raise InputError(f"{path}: text where numbers belong; download FaceXModel again") from None
