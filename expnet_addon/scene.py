@@ -168,11 +168,8 @@ def gpu_engines_work() -> bool:
         command += ["--python-expr", code]
     else:
         command = [sys.executable, "-c", code]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
-        done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False
-        )
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
@@ -201,7 +198,7 @@ def _render_head(
             if seen:
                 path = folder / f"head_{i:06d}.jpg"
                 whole = int(np.floor(frame + 1e-4))
-                scene.frame_current, scene.frame_subframe = whole, max(float(frame) - whole, 0.0)
+                scene.frame_set(whole, subframe=min(max(float(frame) - whole, 0.0), 1.0))
                 scene.render.filepath = str(path)
                 bpy.ops.render.render(write_still=True, scene=scene.name)
                 files.append(path)
@@ -223,7 +220,7 @@ def _set_engine(scene: bpy.types.Scene, engine: str) -> None:
         shading.light, shading.color_type = "STUDIO", "VERTEX"
         shading.show_specular_highlight = True
         shading.show_cavity = False
-        scene.display.render_aa = "8"
+        scene.display.render_aa = "5"
         return
     light_head(scene)
     if engine == "CYCLES":
