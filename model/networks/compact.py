@@ -22,7 +22,7 @@ class CompactConfig:
     """``size`` input pixels (a multiple of 32), ``channels`` of the stem and the four stages, ``blocks`` per stage."""
 
     size: int = 96
-    channels: tuple[int, int, int, int, int] = (24, 40, 80, 144, 256)
+    channels: tuple[int, int, int, int, int] = (24, 32, 64, 128, 256)
     blocks: tuple[int, int, int, int] = (1, 2, 2, 2)
     expression: int = 29
     identity: int = 99

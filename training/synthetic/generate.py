@@ -1,0 +1,51 @@
+"""Render synthetic faces to disk: ``python -m expnet.training.synthetic.generate OUT --shards 40``.
+
+A shard is an .npz of ``--per-shard`` pictures with their labels. Shard k of seed s is the same picture for picture
+wherever it is made, so several processes (``--first``) and machines can share the work and a killed one can go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ...model.formats import open_face_model
+from .sample import Sample, sample
+from .surface import Surface, build_surface
+
+
+def make_shard(surface: Surface, seed: int, index: int, count: int, size: int) -> dict[str, np.ndarray]:
+    """``count`` samples stacked by field: image (N, size, size, 3) uint8 and the labels as float32."""
+    samples = [sample(np.random.default_rng([seed, index, i]), surface, size) for i in tqdm(range(count), desc=f"shard {index}", leave=False)]
+    return {name: np.stack([np.asarray(getattr(s, name)) for s in samples]) for name in Sample.__dataclass_fields__}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--shards", type=int, default=16)
+    parser.add_argument("--first", type=int, default=0, help="index of the first shard")
+    parser.add_argument("--step", type=int, default=1, help="make every step-th shard (several processes)")
+    parser.add_argument("--per-shard", type=int, default=1024)
+    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--seed", type=int, default=0, help="0 is training; evaluation uses 1")
+    parser.add_argument("--face-model", default="open")
+    args = parser.parse_args()
+    surface = build_surface(open_face_model(args.face_model))
+    args.out.mkdir(parents=True, exist_ok=True)
+    for index in tqdm(range(args.first, args.first + args.shards * args.step, args.step), desc="shards"):
+        path = args.out / f"seed{args.seed}_shard{index:05d}.npz"
+        if path.exists():
+            continue
+        shard = make_shard(surface, args.seed, index, args.per_shard, args.size)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
+        np.savez(partial, **shard)
+        os.replace(partial, path)
+
+
+if __name__ == "__main__":
+    main()

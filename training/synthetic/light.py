@@ -1,0 +1,69 @@
+"""Light: a sky of low-order spherical harmonics and one to three lamps, the first with a shadow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .rasterizer import rasterize
+
+SHADOW_SIZE = 112
+SHADOW_REACH = 165.0  # mm about the head's middle that can shade or be shaded
+
+
+@dataclass(frozen=True, eq=False)
+class Light:
+    """ambient (3, 9), lights (L, 3) towards each lamp in the camera frame, colors (L, 3) BGR, wrap and specular scalars."""
+
+    ambient: np.ndarray
+    lights: np.ndarray
+    colors: np.ndarray
+    wrap: float
+    specular: float
+    shadow: bool
+
+
+def sample_light(rng: np.random.Generator) -> Light:
+    count = int(rng.integers(1, 4))
+    lights = rng.standard_normal((count, 3))
+    lights[:, 2] = np.abs(lights[:, 2]) * 0.9 + rng.choice([0.15, -0.35], p=[0.85, 0.15])
+    lights[:, 1] += 0.45
+    lights /= np.linalg.norm(lights, axis=1, keepdims=True)
+    ambient_level = rng.uniform(0.3, 0.9)
+    lamp_level = rng.uniform(0.25, 1.2) * (1.1 - 0.6 * ambient_level)
+    share = rng.dirichlet(np.full(count, 0.7))
+    share[0] = max(share[0], 0.3)
+    colors = (lamp_level * share)[:, None] * _temperature(rng, count) * 1.5
+    ambient = rng.normal(0, 0.13, (3, 9)) * np.array([0, 1, 1, 1, 0.5, 0.5, 0.3, 0.5, 0.5])
+    ambient = (0.7 * ambient.mean(0) + 0.3 * ambient) * ambient_level * 1.4
+    ambient[:, 0] = ambient_level * _temperature(rng, 1)[0]
+    return Light(
+        ambient.astype(np.float32), lights.astype(np.float32), colors.astype(np.float32),
+        float(rng.uniform(0.05, 0.4)), float(rng.choice([rng.uniform(0, 0.25), rng.uniform(0.25, 0.8)], p=[0.7, 0.3])),
+        bool(rng.random() < 0.6),
+    )  # fmt: skip
+
+
+def _temperature(rng: np.random.Generator, count: int) -> np.ndarray:
+    """(count, 3) BGR factors between candle and blue sky, with a little tint."""
+    warm = rng.normal(0.02, 0.11, (count, 1))
+    return np.exp(np.concatenate([-warm, np.zeros_like(warm), warm], 1) + rng.normal(0, 0.03, (count, 3)))
+
+
+def shadow_map(
+    points: np.ndarray, triangles: np.ndarray, towards: np.ndarray, middle: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Depth (S, S) seen from a far lamp, its axes (3, 3) and (scale, x0, y0), for ``rasterizer.shade``."""
+    up = np.array([0.0, 1.0, 0.0]) if abs(towards[1]) < 0.9 else np.array([1.0, 0.0, 0.0])
+    right = np.cross(up, towards)
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(towards, right), towards]).astype(np.float32)
+    local = points @ axes.T
+    scale = SHADOW_SIZE / (2 * SHADOW_REACH)
+    offset = SHADOW_SIZE / 2 - (axes @ middle)[:2] * scale
+    screen = np.stack([local[:, 0] * scale + offset[0], local[:, 1] * scale + offset[1], -local[:, 2]], 1).astype(np.float32)
+    triangle_of = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.int32)
+    depth = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.float32)
+    rasterize(screen, triangles, SHADOW_SIZE, triangle_of, np.empty((SHADOW_SIZE, SHADOW_SIZE, 2), np.float32), depth)
+    return depth, axes, np.array([scale, offset[0], offset[1]], np.float32)

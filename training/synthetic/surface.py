@@ -1,0 +1,217 @@
+"""What the engine knows of the head's surface: where lips, brows, beard, hair and wrinkles lie, vertex by vertex.
+
+Computed once from the mean head; everything random is drawn later, in the files that use it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...model.face_model import FaceModel
+from ...model.semantics import OPEN_KEYS
+from .rasterizer import BARE, EYE
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """Per-vertex facts of a head with V vertices and T triangles (quads split).
+
+    Masks are (V,) float32 0..1. ``wrinkles`` (W, V) are furrow profiles, ``wrinkle_drivers`` (W, 29) say which keys
+    fold them; ``wrinkle_age`` (W,) how much of each an old face shows at rest.
+    ``radius`` (A, H): distance of the skin from the vertical axis by angle and height, for hair and clothes.
+    """
+
+    model: FaceModel
+    triangles: np.ndarray
+    kind: np.ndarray
+    coords: np.ndarray
+    skin: np.ndarray
+    lips: np.ndarray
+    brow_distance: np.ndarray
+    beard: np.ndarray
+    moustache: np.ndarray
+    cheeks: np.ndarray
+    nose: np.ndarray
+    eye_shadow: np.ndarray
+    eye_line: np.ndarray
+    t_zone: np.ndarray
+    nostrils: np.ndarray
+    scalp_height: np.ndarray
+    occlusion: np.ndarray
+    wrinkles: np.ndarray
+    wrinkle_drivers: np.ndarray
+    wrinkle_age: np.ndarray
+    radius: np.ndarray
+    radius_heights: np.ndarray
+
+    def region(self, name: str) -> np.ndarray:
+        return self.model.regions.get(name, np.empty(0, np.int32))
+
+
+def build_surface(model: FaceModel) -> Surface:
+    mean = model.neutral.astype(np.float64)
+    landmarks = mean[model.landmarks]
+    triangles = _triangles(model.faces)
+    eyes = np.zeros(len(mean), bool)
+    for side in "LR":
+        eyes[model.regions[f"eyeball_{side}"]] = True
+    skin = np.zeros(len(mean), bool)
+    skin[model.regions["skin"]] = True
+    x, y, z = mean.T
+    distance = _Distance(mean, skin)
+    brows = np.minimum(distance.to(landmarks[17:22]), distance.to(landmarks[22:27]))
+    mouth, chin, nose_base = landmarks[48:60].mean(0), landmarks[8], landmarks[33]
+    lip_mask = np.zeros(len(mean), np.float32)
+    lip_mask[model.regions["lips"]] = 1
+    inside = np.zeros(len(mean), bool)
+    for name in ("mouth_socket", "teeth_upper", "teeth_lower", "gums_upper", "gums_lower", "tongue"):
+        inside[model.regions.get(name, [])] = True
+    occlusion = np.ones(len(mean), np.float32)
+    lip_depth = landmarks[60:68, 2].mean()
+    occlusion[inside] = np.clip(0.75 - (lip_depth - z[inside]) / 35.0, 0.06, 0.75)
+    for name in ("nostrils",):
+        occlusion[model.regions.get(name, [])] = 0.35
+    for side in "LR":
+        socket = model.regions.get(f"eye_socket_{side}", np.empty(0, np.int32))
+        occlusion[np.setdiff1d(socket, np.flatnonzero(skin))] = 0.3
+        ball = model.regions[f"eyeball_{side}"]
+        centre = mean[ball].mean(0)
+        edge = np.hypot(x[ball] - centre[0], y[ball] - centre[1]) / 12.0
+        occlusion[ball] = np.clip(1.05 - 0.6 * edge**2, 0.35, 1)
+    front = z > landmarks[2, 2] - 15
+    below_nose = np.clip((nose_base[1] - 4 - y) / 6, 0, 1) * np.clip((y - (chin[1] - 22)) / 8, 0, 1)
+    cheek_line = landmarks[48, 1] + 22 * np.clip((np.abs(x) - 40) / 25, 0, 1)
+    beard = skin * front * np.clip((cheek_line + 6 - y) / 12, 0, 1) * below_nose
+    moustache = skin * np.exp(-(((y - (nose_base[1] + mouth[1]) / 2 - 2) / 7) ** 2) - (x / 22) ** 4) * (z > mouth[2] - 25)
+    blob = lambda cx, cy, s: np.exp(-((np.abs(x) - cx) ** 2 + (y - cy) ** 2) / s**2) * (z > 40) * skin  # noqa: E731
+    eye_y = landmarks[36:48, 1].mean()
+    wrinkles, drivers, age = _wrinkles(distance, landmarks)
+    heights = np.linspace(y[skin].min(), y[skin].max(), 40)
+    rim = np.minimum(distance.to(landmarks[36:42], closed=True), distance.to(landmarks[42:48], closed=True))
+    return Surface(
+        model=model,
+        triangles=triangles,
+        kind=np.where(eyes[triangles].all(1), EYE, BARE).astype(np.int8),
+        coords=np.stack([np.arctan2(x, z + 10) * 0.35 + 0.5, y / 256 + 0.5], 1).astype(np.float32),
+        skin=skin.astype(np.float32),
+        lips=lip_mask,
+        brow_distance=np.where(skin, brows, 1e3).astype(np.float32),
+        beard=(beard * (1 - lip_mask)).astype(np.float32),
+        moustache=(moustache * (1 - lip_mask)).astype(np.float32),
+        cheeks=blob(42, nose_base[1] + 2, 22).astype(np.float32),
+        nose=(blob(0, nose_base[1] + 8, 14) * (z > landmarks[31, 2])).astype(np.float32),
+        eye_shadow=(np.exp(-((rim / 7) ** 2)) * (y > eye_y - 4) * skin).astype(np.float32),
+        eye_line=(np.exp(-((rim / 1.8) ** 2)) * skin).astype(np.float32),
+        t_zone=np.clip(blob(0, landmarks[27, 1] + 40, 28) + blob(0, landmarks[30, 1], 15) + 0.5 * blob(35, nose_base[1] + 15, 14),
+                       0, 1).astype(np.float32),
+        nostrils=_mask(model, "nostrils"),
+        scalp_height=_scalp_height(mean, landmarks, skin),
+        occlusion=occlusion,
+        wrinkles=wrinkles,
+        wrinkle_drivers=drivers,
+        wrinkle_age=age,
+        radius=_radius(mean[skin], heights),
+        radius_heights=heights,
+    )  # fmt: skip
+
+
+def _triangles(faces: np.ndarray) -> np.ndarray:
+    if faces.shape[1] == 3:
+        return faces.astype(np.int32)
+    return np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]]).astype(np.int32)
+
+
+def _mask(model: FaceModel, region: str) -> np.ndarray:
+    mask = np.zeros(model.vertex_count, np.float32)
+    mask[model.regions.get(region, [])] = 1
+    return mask
+
+
+class _Distance:
+    """Distance in mm from every skin vertex to a polyline (far away for everything else)."""
+
+    def __init__(self, vertices: np.ndarray, skin: np.ndarray) -> None:
+        self.vertices, self.skin = vertices, skin
+
+    def to(self, line: np.ndarray, closed: bool = False) -> np.ndarray:
+        if closed:
+            line = np.concatenate([line, line[:1]])
+        best = np.full(len(self.vertices), 1e3)
+        for a, b in zip(line[:-1], line[1:], strict=True):
+            ab = b - a
+            t = np.clip((self.vertices - a) @ ab / (ab @ ab), 0, 1)
+            best = np.minimum(best, np.linalg.norm(self.vertices - (a + t[:, None] * ab), axis=1))
+        return np.where(self.skin, best, 1e3)
+
+    def on_skin(self, xy: np.ndarray) -> np.ndarray:
+        """Points (N, 2) seen from the front to points (N, 3) on the skin."""
+        flat = self.vertices[:, :2]
+        usable = self.skin & (self.vertices[:, 2] > 30)
+        out = []
+        for p in xy:
+            d = np.where(usable, np.linalg.norm(flat - p, axis=1), 1e9)
+            near = np.argsort(d)[:4]
+            out.append([*p, np.average(self.vertices[near, 2], weights=1 / (d[near] + 0.5))])
+        return np.array(out)
+
+
+def _wrinkles(distance: _Distance, lm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Furrows: where each runs (millimetres, seen from the front), how wide, which keys fold it (FACS, section 5-9)."""
+    brow_y = lm[17:27, 1].max()
+    corner, wing, outer = lm[54], lm[35], lm[45]  # the subject's left: x > 0
+    furrows: list[tuple[np.ndarray, float, dict[str, float], float]] = []
+
+    def both(points: list[tuple[float, float]], width: float, keys: dict[str, float], age: float) -> None:
+        for sign, side in ((1, "L"), (-1, "R")):
+            line = np.array(points) * [sign, 1]
+            furrows.append((line, width, {k.replace("_X", "_" + side): v for k, v in keys.items()}, age))
+
+    both([(wing[0] + 5, wing[1] + 6), (wing[0] + 10, wing[1] - 6), (corner[0] + 7, corner[1] + 8), (corner[0] + 9, corner[1] - 4)],
+         2.2, {"mouthSmile_X": 1, "noseSneer": 0.6, "mouthUpperUp": 0.6, "cheekSquint": 0.4, "mouthStretch": 0.3}, 0.5)
+    both([(corner[0] + 5, corner[1] - 2), (corner[0] + 8, corner[1] - 16)], 2.0, {"mouthFrown_X": 1, "mouthShrugLower": 0.3}, 0.35)
+    both([(corner[0] + 5, corner[1] + 6), (corner[0] + 7, corner[1] - 6)], 1.8, {"mouthDimple_X": 1, "mouthStretch": 0.5, "mouthPress": 0.3}, 0)
+    for height in (14, 23, 33):
+        line = [(2, brow_y + height - 2), (16, brow_y + height), (34, brow_y + height - 3)]
+        both(line, 2.0, {"browInnerUp": 0.7, "browOuterUp_X": 0.7}, 0.4)
+    both([(6, brow_y - 6), (7, brow_y + 12)], 2.0, {"browDown_X": 1, "browInnerUp": 0.15}, 0.35)
+    for lift in (8, 0, -8):
+        both([(outer[0] + 5, outer[1] + 0.3 * lift), (outer[0] + 18, outer[1] + 1.6 * lift)], 1.7,
+             {"eyeSquint_X": 0.7, "cheekSquint": 0.7, "mouthSmile_X": 0.25, "lid_X": 0.2}, 0.4)
+    both([(outer[0] - 26, outer[1] - 13), (outer[0] - 12, outer[1] - 16), (outer[0] + 2, outer[1] - 10)], 2.2,
+         {"cheekSquint": 0.8, "eyeSquint_X": 0.6}, 0.5)
+    both([(5, lm[27, 1] - 2), (13, lm[27, 1] - 10)], 1.8, {"noseSneer": 1, "browDown_X": 0.3}, 0.1)
+    furrows.append((np.array([(-14, lm[57, 1] - 9), (0, lm[57, 1] - 12), (14, lm[57, 1] - 9)]), 2.4,
+                    {"mouthShrugLower": 1, "mouthPress": 0.4, "mouthPucker": 0.2}, 0.2))  # fmt: skip
+    for offset in (-9.0, -3.0, 3.0, 9.0):
+        furrows.append((np.array([(offset * 1.3, lm[51, 1] + 8), (offset, lm[51, 1] + 1)]), 1.4, {"mouthPucker": 1, "mouthRoll": 0.4}, 0.25))
+    profiles = np.stack([np.exp(-((distance.to(distance.on_skin(line)) / width) ** 2)) for line, width, _, _ in furrows])
+    drivers = np.zeros((len(furrows), len(OPEN_KEYS)), np.float32)
+    for row, (_, _, keys, _) in zip(drivers, furrows, strict=True):
+        for key, gain in keys.items():
+            row[OPEN_KEYS.index(key)] = gain
+    return profiles.astype(np.float32), drivers, np.array([f[3] for f in furrows], np.float32)
+
+
+def _scalp_height(mean: np.ndarray, lm: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """How far inside an average hairline each vertex lies, mm (negative: bare skin). Hair styles shift this line."""
+    x, y, z = mean.T
+    forehead = lm[17:27, 1].max() + 42
+    ear = lm[0]
+    line = np.interp(z, [ear[2] - 5, ear[2] + 18, ear[2] + 45, ear[2] + 60], [ear[1] - 55, ear[1] - 5, ear[1] + 30, forehead])
+    line = np.where(z > ear[2] + 45, forehead - 0.006 * x**2, line)
+    return np.where(skin, y - line, -1e3).astype(np.float32)
+
+
+def _radius(skin: np.ndarray, heights: np.ndarray, angles: int = 48) -> np.ndarray:
+    """Largest distance from the axis x = 0, z = 0 by angle (0 in front, increasing to the subject's left) and height."""
+    angle = ((np.arctan2(skin[:, 0], skin[:, 2]) / (2 * np.pi)) % 1 * angles).astype(int) % angles
+    row = np.clip(np.searchsorted(heights, skin[:, 1]), 0, len(heights) - 1)
+    table = np.zeros((angles, len(heights)))
+    np.maximum.at(table, (angle, row), np.hypot(skin[:, 0], skin[:, 2]))
+    for _ in range(len(heights)):  # fill what no vertex fell into from the neighbours
+        around = np.maximum.reduce([np.roll(table, 1, 0), np.roll(table, -1, 0),
+                                    np.pad(table, ((0, 0), (1, 0)))[:, :-1], np.pad(table, ((0, 0), (0, 1)))[:, 1:]])  # fmt: skip
+        table = np.where(table > 0, table, around)
+    return table
