@@ -1,7 +1,8 @@
-"""From what the artist asks to what the worker sees to what the scene gets: add a face, estimate an image, animate a clip.
+"""From what the artist asks to what the worker sees to what the scene gets.
 
-The functions that return a Task change nothing until its ``finish``. They hold on to Blender's data by ``session_uid``: the
-scene may be edited, undone or closed while the worker is busy, which ends in one line instead of a crash.
+The functions that return a Task change nothing until its ``finish``. They hold on to Blender's data by
+``session_uid``: the scene may be edited, undone or closed while the worker is busy, which ends in one line instead
+of a crash.
 """
 
 from __future__ import annotations
@@ -16,39 +17,21 @@ from ..model.errors import InputError
 from ..model.formats.npz import load_face_model
 from ..model.performance import FacePerformance, load_performance, smooth
 from ..model.semantics import OPEN_BASIS
-from . import animation, face_models, rig, scene as staging
+from . import animation, face_models, requests, rig
+from . import scene as staging
+from .clips import check_there, shown_file
 from .jobs import Job
+from .requests import Seeing
 from .tasks import Task
 
 
 @dataclass(frozen=True)
-class Seeing:
-    """How the worker looks: which estimator (``open`` or a file or folder), on what device, at which face.
-
-    ``box`` is x, y, width, height in pixels of the first frame; ``face`` the n-th largest, from 0; both None: the largest.
-    """
-
-    estimator: str = "open"
-    device: str = "auto"
-    box: tuple[float, float, float, float] | None = None
-    face: int | None = None
-    lens_mm: float = 50.0
-    worker_python: str = ""
-
-    def request(self) -> dict:
-        return {
-            "estimator": self.estimator,
-            "device": self.device,
-            "box": list(self.box) if self.box else None,
-            "face": self.face,
-            "lens_mm": self.lens_mm,
-        }
-
-
-@dataclass(frozen=True)
 class Keying:
-    """How a performance becomes keys: ``smoothing`` 0 (raw) .. 1; ``identity``: the head takes the clip's face shape
-    too; ``scene_timing``: the scene takes its frame rate and range; ``match_camera``: and a camera with the footage behind it."""
+    """How a performance becomes keys.
+
+    ``smoothing`` as in ``performance.smooth``; ``identity``: the head takes the clip's face shape too;
+    ``scene_timing``: the scene takes its frame rate and range; ``match_camera``: and a camera with the footage behind.
+    """
 
     smoothing: float = 0.5
     identity: bool = True
@@ -56,7 +39,7 @@ class Keying:
     match_camera: bool = True
 
 
-def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN, worker_python: str = "") -> Task:
+def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task:
     """A head of ``face_model`` (``open`` or a path) in ``scene``, active and selected."""
     ready = face_models.readable_file(face_model)
     scene_uid = scene.session_uid
@@ -73,18 +56,18 @@ def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN, worker_
         _select(head)
         return f"{head.name}: {model.vertex_count} vertices, {len(model.expression_keys)} keys"
 
-    request = None if ready else {"verb": "convert", "face_model": str(Path(face_model).resolve()), "out": None}
-    return Task("Add face", request, write, worker_python)
+    request = None if ready else requests.convert(face_model)
+    return Task("Add face", request, write)
 
 
 def estimate_image(
     scene: bpy.types.Scene, head: bpy.types.Object, image: str, seeing: Seeing, identity: bool = True
 ) -> Task:
     """The expression in ``image`` as keys on ``head`` at the current frame."""
-    _check_file(image, "image")
+    check_there(image, "image")
     if Path(image).is_dir():
         raise InputError(f"'{image}' is a folder: choose an image file")
-    _check_basis(head, seeing)
+    check_basis(seeing, head["expnet_basis"], head.name)
     head_uid, frame, name = head.session_uid, scene.frame_current, Path(image).name
 
     def write(reply: dict, job: Job | None) -> str:
@@ -99,14 +82,13 @@ def estimate_image(
         strongest = sorted(seen["eta"], key=lambda key: -abs(seen["eta"][key]))[:3]
         return f"{name}, keyed at frame {frame}\n" + ", ".join(f"{key} {seen['eta'][key]:.2f}" for key in strongest)
 
-    request = {"verb": "estimate", "images": [str(Path(image).resolve())], "out": None, **seeing.request()}
-    return Task("Estimate expression", request, write, seeing.worker_python)
+    return Task("Estimate expression", requests.estimate([image], seeing), write)
 
 
 def animate_clip(scene: bpy.types.Scene, head: bpy.types.Object, clip: str, seeing: Seeing, keying: Keying) -> Task:
     """``head`` keyed from ``clip``, from the scene's first frame on."""
-    _check_file(clip, "clip")
-    _check_basis(head, seeing)
+    check_there(clip, "clip")
+    check_basis(seeing, head["expnet_basis"], head.name)
     head_uid, scene_uid = head.session_uid, scene.session_uid
 
     def write(reply: dict, job: Job | None) -> str:
@@ -116,19 +98,7 @@ def animate_clip(scene: bpy.types.Scene, head: bpy.types.Object, clip: str, seei
         into = _find(bpy.data.scenes, scene_uid, "The scene")
         return key_performance(into, face, performance, keying)
 
-    request = animate_request(clip, seeing)
-    return Task("Animate from footage", request, write, seeing.worker_python)
-
-
-def animate_request(clip: str, seeing: Seeing, first: int | None = None, last: int | None = None) -> dict:
-    return {
-        "verb": "animate",
-        "clip": str(Path(clip).resolve()),
-        "out": None,
-        "first": first,
-        "last": last,
-        **seeing.request(),
-    }
+    return Task("Animate from footage", requests.animate(clip, seeing), write)
 
 
 def key_performance(
@@ -144,8 +114,7 @@ def key_performance(
             f"No face was found in '{name}': choose another clip, or say where the face is in its first frame"
         )
     model = rig.rig_model(head)
-    if performance.basis != model.basis:
-        raise InputError(_other_basis(performance.basis, head))
+    _same_basis(performance.basis, model.basis, head.name)
     if keying.scene_timing:
         animation.set_scene_fps(scene, performance.fps)
     take = animation.key_performance(head, smooth(performance, keying.smoothing), scene)
@@ -155,7 +124,10 @@ def key_performance(
         rig.apply_alpha(head, model, performance.alpha)
     if keying.match_camera:
         camera = staging.match_camera(scene, performance.image_size, performance.lens_mm)
-        staging.show_footage(scene, camera, performance.source)
+        try:
+            staging.show_footage(scene, camera, shown_file(performance.source))
+        except InputError as error:  # what OpenCV reads and Blender does not: the keys are good all the same
+            return f"{take_report(take, len(performance.times))}\nThe footage is not shown: {error}"
     return take_report(take, len(performance.times))
 
 
@@ -176,31 +148,25 @@ def apply_identity(head: bpy.types.Object) -> str:
     return f"{head.name}: {np.count_nonzero(alpha)} identity components applied"
 
 
-def _check_basis(head: bpy.types.Object, seeing: Seeing) -> None:
-    """Refuse, before any long work, the network in the box for a head of another kind."""
-    if seeing.estimator == "open" and head["expnet_basis"] != OPEN_BASIS:
-        raise InputError(_other_basis(OPEN_BASIS, head))
+def check_basis(seeing: Seeing, basis: str, name: str) -> None:
+    """Refuse, before any long work, the network in the box for a head ``name`` of another expression basis."""
+    if seeing.estimator == "open":
+        _same_basis(OPEN_BASIS, basis, name)
 
 
-def _other_basis(basis: str, head: bpy.types.Object) -> str:
-    return (
-        f"The estimator gives keys of the basis '{basis}', {head.name} has '{head['expnet_basis']}': "
-        "use a face and an estimator of the same kind"
-    )
+def _same_basis(seen: str, basis: str, name: str) -> None:
+    if seen != basis:
+        raise InputError(
+            f"The estimator gives keys of the basis '{seen}', '{name}' has '{basis}': "
+            "use a face model and an estimator of the same kind"
+        )
 
 
-def _find(collection, uid: int, what: str):  # noqa: ANN001, ANN202 - any bpy collection and its items
+def _find(collection, uid: int, what: str):
     for item in collection:
         if item.session_uid == uid:
             return item
     raise InputError(f"{what} is gone: nothing was written")
-
-
-def _check_file(path: str, what: str) -> None:
-    if not path:
-        raise InputError(f"No {what} is given: choose one as the source")
-    if not Path(path).exists():
-        raise InputError(f"There is no {what} at '{path}'")
 
 
 def _select(head: bpy.types.Object) -> None:

@@ -1,7 +1,7 @@
 """The face-model file that Blender reads for what the user named.
 
-Blender reads our npz only. Any other format (MAT, HDF5, a folder of OBJ files) is converted once by the worker, into the
-extension's user folder; a converted file is found again as long as the original's name, size and date stay as they are.
+Blender reads our npz only. Any other format (MAT, HDF5, a folder of OBJ files) is converted once by the worker, into
+the extension's user folder; it is found again there as long as the original's name, size and date stay as they are.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The command line: ``estimate``, ``animate`` and ``rig``.
 
-The same verbs four ways: ``expnet …`` (pip), ``python -m expnet …``, ``blender -b --python expnet_addon/headless.py -- …``
-and, with the extension installed, ``blender --command expnet …``. Exit status 0: done; 2: wrong use or bad input, one line
-on stderr says what and what to do; 1: a fault of ours. Every output appears complete or not at all.
+The same verbs four ways: ``expnet …`` (pip), ``python -m expnet …``, with the extension installed
+``blender --command expnet …``, and ``blender -b --python expnet_addon/headless.py -- …``. Exit status 0: done; 2: wrong
+use or bad input, one line on stderr says what and what to do; 1: a fault of ours. Every output appears complete or not
+at all.
 """
 
 from __future__ import annotations
@@ -30,11 +31,16 @@ import os
 import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ..model.errors import InputError
+from ..model.formats.npz import load_face_model
+from . import requests
+from .clips import check_there, shown_file
 from .jobs import Job, Progress, WorkerFault
+from .requests import Seeing
 
 if TYPE_CHECKING:
     import bpy
@@ -133,12 +139,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _estimate(a: argparse.Namespace) -> None:
     for image in a.images:
-        _must_exist(image, "image")
+        check_there(image, "image")
     _check_outputs(a.images, {a.json: (".json",)} if a.json else {})
-    request = {
-        "verb": "estimate", "images": [os.path.abspath(i) for i in a.images], "out": None, "estimator": a.estimator,
-        "device": a.device, "box": a.box, "face": a.face,
-    }  # fmt: skip
+    request = requests.estimate(a.images, _seeing(a))
     with Job(request) as job, _bar() as bar:
         estimates = job.wait(bar)["estimates"]
     for given, estimate in zip(a.images, estimates, strict=True):
@@ -149,39 +152,43 @@ def _estimate(a: argparse.Namespace) -> None:
     print(_table(estimates))
     failed = [e for e in estimates if "error" in e]
     if failed:
+        name, why = Path(failed[0]["image"]).name, failed[0]["error"]
         more = f" ({len(failed)} of {len(estimates)} images failed)" if len(estimates) > 1 else ""
-        raise InputError(f"{failed[0]['error']}{more}")
+        raise InputError(f"{why if name in why else f'{name}: {why}'}{more}")
 
 
 def _animate(a: argparse.Namespace) -> None:
-    outputs = {a.out: (".blend",), a.render: (".mp4",), **{p: PERFORMANCE_FORMATS for p in a.performance}}
+    outputs = {a.out: (".blend",), a.render: (".mp4",), **dict.fromkeys(a.performance, PERFORMANCE_FORMATS)}
     outputs.pop(None, None)
     if not outputs:
         raise InputError("nothing to write: give --out SHOT.blend, --render SHOT.mp4 or --performance SHOT.npz")
-    _must_exist(a.clip, "clip")
+    check_there(a.clip, "clip")
     if not 0.0 <= a.smoothing <= 1.0:
         raise InputError(f"--smoothing {a.smoothing:g} is not between 0 and 1")
     _check_outputs([a.clip], outputs)
-    scene_wanted = bool(a.out or a.render)
-    if scene_wanted:
+    head_file = None
+    if a.out or a.render:
         _need_bpy("animate --out")
-    with contextlib.ExitStack() as stack:
-        head_file = stack.enter_context(_face_model_file(a.face_model)) if scene_wanted else None
-        performance = _see(a)
+        head_file = _face_model_file(a.face_model)
+        from . import capture
+
+        capture.check_basis(_seeing(a), load_face_model(head_file).basis, a.face_model)
+    performance = _see(a)
+    if not performance.seen.any():
         name = Path(a.clip).name
-        if not performance.seen.any():
-            raise InputError(f"no face was found in '{name}': use another clip, or say where the face is with --box")
-        _write_performances(performance, a)
-        if head_file:
-            _write_scene(performance, head_file, a)
+        raise InputError(f"no face was found in '{name}': use another clip, or say where the face is with --box")
+    _write_performances(performance, a)
+    if head_file:
+        _write_scene(performance, head_file, a)
 
 
 def _rig(a: argparse.Namespace) -> None:
     _check_outputs([a.face_model], {a.out: (".blend",)})
     _need_bpy("rig")
-    with _face_model_file(a.face_model) as file:
-        from . import scene as staging
+    from . import scene as staging
 
+    file = _face_model_file(a.face_model)
+    with _quiet_stdout():
         blender_scene, head = _fresh_head(file, a.face_model)
         staging.light_head(blender_scene)
         _save_blend(a.out)
@@ -191,14 +198,15 @@ def _rig(a: argparse.Namespace) -> None:
 # Their parts -----------------------------------------------------------------------------------------------------
 
 
+def _seeing(a: argparse.Namespace) -> Seeing:
+    return Seeing(estimator=a.estimator, device=a.device, box=a.box, face=a.face)
+
+
 def _see(a: argparse.Namespace) -> FacePerformance:
     """The raw performance of the clip."""
     from ..model.performance import load_performance
 
-    request = {
-        "verb": "animate", "clip": os.path.abspath(a.clip), "out": None, "estimator": a.estimator, "device": a.device,
-        "box": a.box, "face": a.face, "first": a.first, "last": a.last, "lens_mm": a.lens,
-    }  # fmt: skip
+    request = requests.animate(a.clip, replace(_seeing(a), lens_mm=a.lens), a.first, a.last)
     with Job(request) as job, _bar() as bar:
         job.wait(bar)
         return load_performance(job.out)
@@ -213,6 +221,12 @@ def _write_performances(performance: FacePerformance, a: argparse.Namespace) -> 
 
 
 def _write_scene(performance: FacePerformance, head_file: Path, a: argparse.Namespace) -> None:
+    with _quiet_stdout():
+        report = _scene_files(performance, head_file, a)
+    print(report)
+
+
+def _scene_files(performance: FacePerformance, head_file: Path, a: argparse.Namespace) -> str:
     from . import capture
     from . import scene as staging
 
@@ -225,16 +239,20 @@ def _write_scene(performance: FacePerformance, head_file: Path, a: argparse.Name
     if a.render:
         with _appearing(a.render) as part, _bar() as bar:
             staging.render_comparison(
-                blender_scene, a.clip, part, on_progress=lambda done, total: bar(Progress(done, total, "Rendering"))
+                blender_scene,
+                shown_file(a.clip),
+                part,
+                head,
+                performance,
+                progress=lambda done, total: bar(Progress(done, total, "rendering")),
             )
-    print(report)
+    return report
 
 
 def _fresh_head(file: Path, face_model: str) -> tuple[bpy.types.Scene, bpy.types.Object]:
     """An empty scene with one head in it."""
     import bpy
 
-    from ..model.formats.npz import load_face_model
     from . import rig
 
     model = load_face_model(file)
@@ -243,19 +261,17 @@ def _fresh_head(file: Path, face_model: str) -> tuple[bpy.types.Scene, bpy.types
     return scene, rig.create_rig(model, model_path="open" if face_model == "open" else str(file))
 
 
-@contextlib.contextmanager
-def _face_model_file(face_model: str) -> Iterator[Path]:
+def _face_model_file(face_model: str) -> Path:
     """The npz of a face model; other formats are converted by the worker, once."""
     from . import face_models
 
     file = face_models.readable_file(face_model)
     if file is None:
         file = face_models.cache_file(Path(face_model))
-        request = {"verb": "convert", "face_model": os.path.abspath(face_model), "out": None}
-        with Job(request) as job, _bar() as bar:
+        with Job(requests.convert(face_model)) as job, _bar() as bar:
             job.wait(bar)
             face_models.keep(job.out, file)
-    yield file
+    return file
 
 
 def _save_blend(path: Path) -> None:
@@ -276,11 +292,6 @@ def _need_bpy(what: str) -> None:
 
 
 # Files and the terminal ------------------------------------------------------------------------------------------
-
-
-def _must_exist(path: str, what: str) -> None:
-    if not os.path.exists(path):
-        raise InputError(f"there is no {what} at '{path}'")
 
 
 def _check_outputs(inputs: Sequence[str], outputs: dict[Path, tuple[str, ...]]) -> None:
@@ -313,6 +324,21 @@ def _appearing(path: Path) -> Iterator[Path]:
         raise InputError(f"'{path}' cannot be written: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _quiet_stdout() -> Iterator[None]:
+    """Blender tells of every frame and file it writes; here only results go to stdout."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @contextlib.contextmanager

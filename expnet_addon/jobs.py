@@ -1,7 +1,7 @@
 """The worker process that does the seeing: which Python runs it, starting, following and cancelling it.
 
-Blender's own process never imports torch, OpenCV or SciPy: a network that runs out of memory or is killed cannot take the
-artist's scene along. This module needs neither Blender nor numpy.
+Blender's own process never imports torch, OpenCV or SciPy: a network that runs out of memory or is killed cannot take
+the artist's scene along. This module needs neither Blender nor numpy.
 
 The worker (model/worker.py) reads one JSON request from stdin and answers with JSON lines. Threads here only move lines
 from its pipes into a queue; they never touch Blender's data, so ``poll`` may be called from a modal operator's timer.
@@ -66,7 +66,7 @@ def worker_python(preferred: str = "") -> str:
     """The interpreter that runs the worker.
 
     The preferred one if given; this one if it has torch and OpenCV (looked for, not imported); the one named by the
-    environment variable EXPNET_PYTHON; the runtime in the extension's user folder. Raises InputError when there is none.
+    environment variable EXPNET_PYTHON. Raises InputError when there is none.
     """
     if preferred:
         found = shutil.which(os.path.expanduser(preferred))
@@ -82,14 +82,15 @@ def worker_python(preferred: str = "") -> str:
             raise InputError(f"EXPNET_PYTHON names '{named}', which is not a Python interpreter")
         return found
     raise InputError(
-        "No Python with torch and OpenCV: set 'Worker Python' in the extension's preferences or EXPNET_PYTHON to one that has them"
+        "There is no Python with torch and OpenCV: name one as 'Worker Python' in the extension's preferences "
+        "or in the environment variable EXPNET_PYTHON"
     )
 
 
 class Job:
     """A running worker.
 
-    Its result file lies in ``folder``, which belongs to the job and goes with it: use the job as a context, or call ``close``.
+    Its result file lies in ``folder``, which goes with the job: use it as a context, or call ``close``.
     """
 
     def __init__(self, request: dict, preferred_python: str = "") -> None:

@@ -55,7 +55,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
     )
     scene_timing: BoolProperty(  # type: ignore[valid-type]
         name="Set scene timing",
-        description="Give the scene the clip's frame rate and length. Off: the clip keeps its speed at the scene's own rate",
+        description="Give the scene the clip's frame rate and length. Off: same speed, at the scene's own rate",
         default=True,
     )
     match_camera: BoolProperty(  # type: ignore[valid-type]

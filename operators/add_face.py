@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import capture, preferences
+from ..expnet_addon import capture
 from ..expnet_addon.tasks import Task
 from ..model.errors import InputError
 from .task import TaskOperator, idle
@@ -29,4 +29,4 @@ class EXPNET_OT_add_face(TaskOperator, bpy.types.Operator):
         settings = context.scene.expnet
         if not settings.face_model_name():
             raise InputError("No face model is given: choose its file")
-        return capture.add_face(context.scene, settings.face_model_name(), preferences.worker_python())
+        return capture.add_face(context.scene, settings.face_model_name())

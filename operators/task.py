@@ -5,9 +5,9 @@ from __future__ import annotations
 import bpy
 
 from ..expnet_addon import preferences, rig, tasks
-from ..expnet_addon.capture import Seeing
 from ..expnet_addon.jobs import WorkerFault
 from ..expnet_addon.properties import ExpNetSceneProperties
+from ..expnet_addon.requests import Seeing
 from ..expnet_addon.tasks import Task
 from ..model.errors import InputError
 
@@ -28,13 +28,14 @@ class TaskOperator:
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            return self._succeed(context, self.task(context).run())
+            return self._succeed(context, self.task(context).run(preferences.worker_python()))
         except (InputError, WorkerFault) as error:
             return self._fail(context, error)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         try:
             self._task = self.task(context)
+            self._task.start(preferences.worker_python())
         except (InputError, WorkerFault) as error:
             return self._fail(context, error)
         tasks.running = self._task
@@ -152,7 +153,6 @@ def seeing(settings: ExpNetSceneProperties) -> Seeing:
         device=preferences.device(),
         box=tuple(settings.box) if settings.use_box else None,
         face=None if settings.use_box else settings.face,
-        worker_python=preferences.worker_python(),
     )
 
 

@@ -1,0 +1,165 @@
+"""The worker process as the add-on sees it: which Python it runs in, and what is left when it ends, fails or dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from expnet.expnet_addon import jobs
+from expnet.expnet_addon.jobs import Job, Progress, WorkerFault
+from expnet.model.errors import InputError
+
+OPEN_HEAD = Path(jobs.__file__).parents[1] / "model" / "data" / "open_head.npz"
+CONVERT = {"verb": "convert", "face_model": str(OPEN_HEAD), "out": None}
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a Blender whose own Python has no torch."""
+    monkeypatch.setattr(jobs, "NEEDED", ("no_such_module_anywhere",))
+    monkeypatch.delenv("EXPNET_PYTHON", raising=False)
+
+
+def test_the_worker_runs_in_this_python_where_it_has_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPNET_PYTHON", "/not/looked/at")
+    assert jobs.worker_python() == sys.executable
+
+
+@pytest.mark.usefixtures("without_torch")
+def test_else_in_the_one_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPNET_PYTHON", sys.executable)
+    assert jobs.worker_python() == sys.executable
+
+
+def test_the_preferences_come_first(tmp_path: Path) -> None:
+    python = tmp_path / "python with a space"
+    python.symlink_to(sys.executable)
+    assert jobs.worker_python(str(python)) == str(python)
+
+
+@pytest.mark.usefixtures("without_torch")
+def test_without_any_python_one_line_says_what_to_do() -> None:
+    with pytest.raises(InputError, match="Worker Python.*EXPNET_PYTHON") as caught:
+        jobs.worker_python()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("without_torch")
+@pytest.mark.parametrize("where", ["preferences", "environment"])
+def test_a_python_that_is_not_there_is_named(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = str(tmp_path / "python")
+    monkeypatch.setenv("EXPNET_PYTHON", missing)
+    with pytest.raises(InputError, match=missing):
+        jobs.worker_python(missing if where == "preferences" else "")
+
+
+def test_a_job_ends_with_the_workers_reply_and_its_file() -> None:
+    seen: list[Progress] = []
+    with Job(CONVERT) as job:
+        reply = job.wait(seen.append)
+        assert reply["vertices"] > 1000
+        assert job.out.stat().st_size > 100_000
+        assert not job.poll()
+    assert not job.folder.exists()
+    assert not is_running(job.pid)
+    assert {p.message for p in seen} <= {"", "reading the face model", "writing"}
+
+
+def test_bad_input_comes_back_as_one_line(tmp_path: Path) -> None:
+    text = tmp_path / "notes.mat"
+    text.write_text("not a face model")
+    with Job({**CONVERT, "face_model": str(text)}) as job, pytest.raises(InputError, match="notes.mat") as caught:
+        job.wait()
+    assert "\n" not in str(caught.value)
+    assert not job.folder.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_killed_worker_is_one_line_and_leaves_nothing() -> None:
+    with Job(CONVERT) as job:
+        os.kill(job.pid, signal.SIGKILL)
+        with pytest.raises(WorkerFault, match=r"was killed \(signal 9\)") as caught:
+            job.wait()
+    assert "\n" not in str(caught.value)
+    assert not job.folder.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands for a broken Python")
+def test_a_crashed_worker_is_told_with_its_last_words(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho first >&2\necho 'libcuda is broken' >&2\nexit 3\n")
+    python.chmod(0o755)
+    with Job(CONVERT, str(python)) as job, pytest.raises(WorkerFault) as caught:
+        job.wait()
+    assert str(caught.value) == "The worker stopped (exit code 3): libcuda is broken"
+    assert "first" in caught.value.details
+
+
+def test_a_file_that_is_no_program_is_refused(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_bytes(b"\x00\x01")
+    python.chmod(0o755)
+    with pytest.raises(InputError, match="cannot be started"):
+        Job(CONVERT, str(python))
+
+
+def test_closing_a_job_ends_its_worker(tmp_path: Path) -> None:
+    job = Job(CONVERT)
+    assert is_running(job.pid)
+    job.close()
+    assert not is_running(job.pid)
+    assert not job.folder.exists()
+    job.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups")
+def test_closing_a_job_ends_the_workers_children_too(tmp_path: Path, poll_until: Callable) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nsleep 600 &\necho $! > child\nwait\n")
+    python.chmod(0o755)
+    job = Job(CONVERT, str(python))
+    written = job.folder / "child"
+    poll_until(lambda: written.exists() and written.read_text().strip())
+    child = int(written.read_text())
+    job.close()
+    poll_until(lambda: not is_running(child) or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands for a talkative Python")
+def test_what_a_library_prints_to_stdout_does_no_harm(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("""#!/bin/sh
+read request
+echo 'site-packages says hello'
+echo '{"event": "done", "answer": 42}'
+""")
+    python.chmod(0o755)
+    with Job({"verb": "ping"}, str(python)) as job:
+        assert job.wait()["answer"] == 42
+
+
+@pytest.mark.parametrize(
+    ("progress", "text", "fraction"),
+    [
+        (Progress(), "Starting", 0.0),
+        (Progress(0, None, "loading"), "loading", 0.0),
+        (Progress(5, 20, "watching"), "watching 5/20", 0.25),
+        (Progress(21, 20, "watching"), "watching 21/20", 1.0),
+    ],
+)
+def test_progress_reads_well(progress: Progress, text: str, fraction: float) -> None:
+    assert str(progress) == text
+    assert progress.fraction == fraction
