@@ -113,9 +113,10 @@ class Estimator:
         """(B, size, size, 3) uint8 BGR to the network's outputs by name, float64; rotation as (B, 3, 3)."""
         with torch.inference_mode():
             pixels = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)  # channels last already
-            out = self._split(self._network(pixels.float().div_(127.5).sub_(1.0)).float())
+            raw = self._network(pixels.float().div_(127.5).sub_(1.0))
+            out = self._split(raw.cpu().double())
             out["rotation"] = rotation_matrix(out["rotation"])
-            return {k: v.cpu().numpy().astype(np.float64) for k, v in out.items()}
+            return {name: value.numpy() for name, value in out.items()}
 
 
 def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:

@@ -67,7 +67,7 @@ def save_weights(path: str | Path, header: WeightsHeader, tensors: Mapping[str, 
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
     try:
-        save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, partial, metadata=header.metadata())
+        save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, partial, metadata=header.metadata())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -135,12 +135,13 @@ def _header(path: Path, metadata: Mapping[str, str]) -> WeightsHeader:
         return metadata[key]
 
     def parsed(key: str, kind: type) -> Any:
+        written = text(key)
         try:
-            value = json.loads(text(key))
+            value = json.loads(written)
         except ValueError:
             value = None
         if type(value) is not kind:
-            raise InputError(f"{path}: the header's {key!r} is broken: {metadata[key][:40]!r}")
+            raise InputError(f"{path}: the header's {key!r} is broken: {written[:40]!r}")
         return value
 
     if metadata.get("format") != FORMAT:
