@@ -13,7 +13,8 @@ from .synthetic.sample import Sample
 LABELS = tuple(name for name in Sample.__dataclass_fields__ if name != "image")
 # iBUG's 68 points seen in a mirror, then the two pupils
 MIRRORED_LANDMARKS = np.array([
-    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31,
+    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
     54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65, 69, 68,
 ])  # fmt: skip
 Batch = dict[str, torch.Tensor]
@@ -37,7 +38,9 @@ class ShardFolder:
                 with np.load(self.folder / name, allow_pickle=False) as data:
                     self.shards[name] = {k: data[k] for k in data.files}
         if not self.shards:
-            raise FileNotFoundError(f"{self.folder}: no shards of seed {self.seed}; run expnet.training.synthetic.generate")
+            raise FileNotFoundError(
+                f"{self.folder}: no shards of seed {self.seed}; run expnet.training.synthetic.generate"
+            )
 
     def __len__(self) -> int:
         return sum(len(s["face"]) for s in self.shards.values())
@@ -80,7 +83,10 @@ def mirrored(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def as_tensors(batch: dict[str, np.ndarray]) -> Batch:
-    return {k: torch.from_numpy(np.ascontiguousarray(v, dtype=None if k == "image" else np.float32)) for k, v in batch.items()}
+    return {
+        k: torch.from_numpy(np.ascontiguousarray(v, dtype=None if k == "image" else np.float32))
+        for k, v in batch.items()
+    }
 
 
 def as_input(images: torch.Tensor) -> torch.Tensor:

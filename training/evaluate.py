@@ -1,7 +1,7 @@
 """How good the network is on faces it has never seen: ``python -m expnet.training.evaluate WEIGHTS DATA``.
 
-Held-out synthetic faces (seed 1): correlation and error per key, millimetres at lids and lips, pose, gaze, crop, and how
-well faces are told from other pictures.
+Held-out synthetic faces (seed 1): correlation and error per key, millimetres at lids and lips, pose, gaze, crop, and
+how well faces are told from other pictures.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the network is told off for.
 
-Expression errors count by the millimetres they move: |W B (eta' - eta)| = |L^T (eta' - eta)| with L the Cholesky factor of
-B^T W^2 B, 29 x 29, computed once. W weighs lids and lips up, the skull to nothing. A small coefficient term keeps keys
+Expression errors count by the millimetres they move: |W B (eta' - eta)| = |L^T (eta' - eta)| with L the Cholesky
+factor of B^T W^2 B, 29 x 29, computed once. W weighs lids and lips up, the skull to nothing. A small coefficient term keeps keys
 apart that move alike.
 """
 
@@ -17,8 +17,17 @@ from torch.nn import functional as F
 from ..model.face_model import FaceModel
 from ..model.networks.compact import rotation_matrix
 
-REGION_WEIGHTS = {"skin": 0.5, "scalp": 0.0, "lips": 4.0, "lid_upper_L": 5.0, "lid_upper_R": 5.0, "lid_lower_L": 5.0, "lid_lower_R": 5.0,
-                  "brow_L": 3.0, "brow_R": 3.0}  # fmt: skip
+REGION_WEIGHTS = {
+    "skin": 0.5,
+    "scalp": 0.0,
+    "lips": 4.0,
+    "lid_upper_L": 5.0,
+    "lid_upper_R": 5.0,
+    "lid_lower_L": 5.0,
+    "lid_lower_R": 5.0,
+    "brow_L": 3.0,
+    "brow_R": 3.0,
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,9 @@ def expression_factor(model: FaceModel) -> Tensor:
     return torch.from_numpy(np.linalg.cholesky(gram + 1e-6 * np.eye(len(gram))).T.astype(np.float32))
 
 
-def total_loss(out: dict[str, Tensor], batch: dict[str, Tensor], factor: Tensor, weights: LossWeights) -> tuple[Tensor, dict[str, Tensor]]:
+def total_loss(
+    out: dict[str, Tensor], batch: dict[str, Tensor], factor: Tensor, weights: LossWeights
+) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum and its parts. Everything but ``face`` counts only where there is a face."""
     face = batch["face"]
     count = face.sum().clamp(min=1)

@@ -37,16 +37,22 @@ from .losses import LossWeights, expression_factor, total_loss
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True, help="folder of shards (seed 0: training, seed 1: evaluation)")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of shards (seed 0: training, seed 1: evaluation)"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--decay", type=int, default=3000, help="steps over which the learning rate falls to zero at the end")
+    parser.add_argument(
+        "--decay", type=int, default=3000, help="steps over which the learning rate falls to zero at the end"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=500, help="steps between evaluations and checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
-    parser.add_argument("--start-from", type=Path, help="another run's flat.pt: its weights and optimiser, a fresh schedule")
+    parser.add_argument(
+        "--start-from", type=Path, help="another run's flat.pt: its weights and optimiser, a fresh schedule"
+    )
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
@@ -54,10 +60,14 @@ def main() -> None:
     config = tomllib.loads(args.config.read_text())
     optimizer_config = config["optimizer"]
     args.out.mkdir(parents=True, exist_ok=True)
-    network = CompactNet(CompactConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config["network"].items()}))
+    network = CompactNet(
+        CompactConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config["network"].items()})
+    )
     network = network.to(args.device, memory_format=torch.channels_last)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(optimizer_config["ema"]), use_buffers=True)
-    optimizer = torch.optim.AdamW(network.parameters(), optimizer_config["learning_rate"], weight_decay=optimizer_config["weight_decay"])
+    optimizer = torch.optim.AdamW(
+        network.parameters(), optimizer_config["learning_rate"], weight_decay=optimizer_config["weight_decay"]
+    )
     weights = LossWeights(**config["loss"])
     factor = expression_factor(open_face_model("open")).to(args.device)
     data, held_out = ShardFolder(args.data, seed=0), ShardFolder(args.data, seed=1).all()
@@ -75,8 +85,13 @@ def main() -> None:
     flat_saved = step > args.steps - args.decay
 
     def checkpoint(name: str) -> None:
-        state = {"network": network.state_dict(), "averaged": averaged.state_dict(), "optimizer": optimizer.state_dict(),
-                 "step": step, "seconds": seconds + time.monotonic() - started}  # fmt: skip
+        state = {
+            "network": network.state_dict(),
+            "averaged": averaged.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "step": step,
+            "seconds": seconds + time.monotonic() - started,
+        }
         torch.save(state, args.out / f".{name}")
         os.replace(args.out / f".{name}", args.out / name)
 
@@ -86,7 +101,9 @@ def main() -> None:
         if step >= args.steps - args.decay and not flat_saved:
             checkpoint("flat.pt")
             flat_saved = True
-        rate = optimizer_config["learning_rate"] * min(1.0, (step + 1) / optimizer_config["warmup"], (args.steps - step) / args.decay)
+        rate = optimizer_config["learning_rate"] * min(
+            1.0, (step + 1) / optimizer_config["warmup"], (args.steps - step) / args.decay
+        )
         for group in optimizer.param_groups:
             group["lr"] = rate
         batch = {k: v.to(args.device) for k, v in data.random_batch(rng, optimizer_config["batch"]).items()}
@@ -103,8 +120,14 @@ def main() -> None:
         progress.update()
         if step % args.every == 0 or step == args.steps:
             scores = summary(averaged.module, held_out, factor)
-            row = {"step": step, "images": step * optimizer_config["batch"], "minutes": (seconds + time.monotonic() - started) / 60, "rate": rate,
-                   **dict(zip(["loss", *parts], np.mean(window, 0), strict=True)), **scores}  # fmt: skip
+            row = {
+                "step": step,
+                "images": step * optimizer_config["batch"],
+                "minutes": (seconds + time.monotonic() - started) / 60,
+                "rate": rate,
+                **dict(zip(["loss", *parts], np.mean(window, 0), strict=True)),
+                **scores,
+            }
             log.write(row)
             window.clear()
             progress.write(" ".join(f"{k} {v:.4g}" for k, v in row.items()))

@@ -13,10 +13,14 @@ def sample_background(rng: np.random.Generator, size: int) -> np.ndarray:
     image = np.empty((size, size, 3), np.float32)
     image[:] = rng.uniform(0, 1, 3) if rng.random() < 0.6 else rng.uniform(0, 1)
     if rng.random() < 0.6:
-        corner = rng.normal(0, 0.3, 3).astype(np.float32) * np.ones((2, 2, 1), np.float32) * rng.uniform(-1, 1, (2, 2, 1))
+        corner = (
+            rng.normal(0, 0.3, 3).astype(np.float32) * np.ones((2, 2, 1), np.float32) * rng.uniform(-1, 1, (2, 2, 1))
+        )
         image += cv2.resize(corner.astype(np.float32), (size, size))
     if rng.random() < 0.6:
-        image += fractal(rng, size, int(rng.integers(2, 7)), int(rng.choice([1, 3])), int(rng.integers(2, 9))) * rng.uniform(0.02, 0.3)
+        image += fractal(
+            rng, size, int(rng.integers(2, 7)), int(rng.choice([1, 3])), int(rng.integers(2, 9))
+        ) * rng.uniform(0.02, 0.3)
     if rng.random() < 0.65:
         for _ in range(rng.integers(1, 14)):
             _shape(rng, image)

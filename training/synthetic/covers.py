@@ -31,8 +31,16 @@ def grid_triangles(rows: int, columns: int, closed: bool = False) -> np.ndarray:
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
 
 
-def _curtain(rng: np.random.Generator, surface: Surface, angles: np.ndarray, heights: np.ndarray,
-             thickness: np.ndarray, color: np.ndarray, streaks: float, gloss: float) -> Patch:  # fmt: skip
+def _curtain(
+    rng: np.random.Generator,
+    surface: Surface,
+    angles: np.ndarray,
+    heights: np.ndarray,
+    thickness: np.ndarray,
+    color: np.ndarray,
+    streaks: float,
+    gloss: float,
+) -> Patch:
     """A sheet round the head: ``angles`` (C,) radians from the front towards the subject's left, ``heights`` (R,) or
     (R, C), ``thickness`` (R, C) mm off the skin."""
     rows, columns = thickness.shape
@@ -45,12 +53,16 @@ def _curtain(rng: np.random.Generator, surface: Surface, angles: np.ndarray, hei
     skin = np.where(heights < -60, np.maximum(skin * 0, 75), np.maximum(skin, 60))  # below the jaw hair hangs free
     reach = skin + thickness
     points = np.stack([reach * np.sin(angles), heights, reach * np.cos(angles)], -1).reshape(-1, 3)
-    strands = np.repeat(rng.normal(1, streaks, columns)[None], rows, 0).reshape(-1, 1) * rng.normal(1, streaks / 2, (rows * columns, 1))
+    strands = np.repeat(rng.normal(1, streaks, columns)[None], rows, 0).reshape(-1, 1) * rng.normal(
+        1, streaks / 2, (rows * columns, 1)
+    )
     albedo = np.clip(color * np.abs(strands), 0, 1)
     return Patch(points, grid_triangles(rows, columns), albedo, gloss)
 
 
-def sample_hair(rng: np.random.Generator, surface: Surface, vertices: np.ndarray, normals: np.ndarray, color: np.ndarray) -> list[Patch]:
+def sample_hair(
+    rng: np.random.Generator, surface: Surface, vertices: np.ndarray, normals: np.ndarray, color: np.ndarray
+) -> list[Patch]:
     """A hair style: a cap over the scalp, often a fringe, often long sides. Sometimes none."""
     if rng.random() < 0.1:
         return []
@@ -60,20 +72,29 @@ def sample_hair(rng: np.random.Generator, surface: Surface, vertices: np.ndarray
         half = rng.uniform(0.35, 0.95)
         angles = np.linspace(-half, half, 20) + rng.normal(0, 0.15)
         bottom = rng.uniform(38, 85)
-        edge = bottom + rng.uniform(0, 9) * np.abs(rng.standard_normal(20)) + rng.uniform(-15, 15) * np.linspace(-1, 1, 20)
+        edge = (
+            bottom + rng.uniform(0, 9) * np.abs(rng.standard_normal(20)) + rng.uniform(-15, 15) * np.linspace(-1, 1, 20)
+        )
         heights = np.linspace(0, 1, 7)[:, None] * (edge - 112) + 112
-        patches.append(_curtain(rng, surface, angles, heights, rng.uniform(3, 12) + np.zeros((7, 20)), color, 0.22, 0.4))
+        patches.append(
+            _curtain(rng, surface, angles, heights, rng.uniform(3, 12) + np.zeros((7, 20)), color, 0.22, 0.4)
+        )
     if rng.random() < 0.45:  # long
         opening = rng.uniform(0.75, 1.7)
         angles = np.linspace(opening, 2 * np.pi - opening, 40) + rng.normal(0, 0.08)
         bottom = rng.choice([rng.uniform(-60, 20), rng.uniform(-220, -60)])
         heights = np.linspace(min(scalp_top - 30, 105), bottom, 14)
-        thick = rng.uniform(4, 26) * np.linspace(0.5, 1, 14)[:, None] * (1 + 0.2 * rng.standard_normal(40)) + rng.uniform(0, 14) * np.linspace(0, 1, 14)[:, None]
+        thick = (
+            rng.uniform(4, 26) * np.linspace(0.5, 1, 14)[:, None] * (1 + 0.2 * rng.standard_normal(40))
+            + rng.uniform(0, 14) * np.linspace(0, 1, 14)[:, None]
+        )
         patches.append(_curtain(rng, surface, angles, heights, np.maximum(thick, 1.5), color, 0.25, 0.4))
     return patches
 
 
-def _cap(rng: np.random.Generator, surface: Surface, vertices: np.ndarray, normals: np.ndarray, color: np.ndarray) -> Patch:
+def _cap(
+    rng: np.random.Generator, surface: Surface, vertices: np.ndarray, normals: np.ndarray, color: np.ndarray
+) -> Patch:
     inside = surface.scalp_height + rng.normal(0, 9) + rng.uniform(0, 5) * wavy(rng, surface.model.neutral, 40)
     chosen = np.flatnonzero(inside > 0)
     renumber = np.full(len(vertices), -1)
@@ -97,21 +118,63 @@ def sample_headwear(rng: np.random.Generator, surface: Surface) -> list[Patch]:
     round_angles = np.linspace(0, 2 * np.pi, 41)
     if kind == 0:  # cap or hat with a brim
         bottom = rng.uniform(55, 85)
-        crown = _curtain(rng, surface, round_angles, np.linspace(bottom, 140, 8),
-                         np.linspace(8, 14, 8)[:, None] + np.zeros((8, 41)), color, 0.05, 0.1)  # fmt: skip
+        crown = _curtain(
+            rng,
+            surface,
+            round_angles,
+            np.linspace(bottom, 140, 8),
+            np.linspace(8, 14, 8)[:, None] + np.zeros((8, 41)),
+            color,
+            0.05,
+            0.1,
+        )
         brim_angles = round_angles if rng.random() < 0.5 else np.linspace(-0.8, 0.8, 20)
         reach = np.linspace(6, rng.uniform(25, 75), 4)[:, None] + np.zeros((4, len(brim_angles)))
-        brim = _curtain(rng, surface, brim_angles, np.linspace(bottom + 2, bottom - rng.uniform(-5, 12), 4), reach, color * 0.9, 0.05, 0.1)
+        brim = _curtain(
+            rng,
+            surface,
+            brim_angles,
+            np.linspace(bottom + 2, bottom - rng.uniform(-5, 12), 4),
+            reach,
+            color * 0.9,
+            0.05,
+            0.1,
+        )
         return [crown, brim]
     if kind == 1:  # hood or headscarf
         opening = rng.uniform(0.7, 1.25)
         angles = np.linspace(opening, 2 * np.pi - opening, 34)
-        sides = _curtain(rng, surface, angles, np.linspace(115, -190, 16),
-                         rng.uniform(4, 18) + np.zeros((16, 34)) + 4 * rng.standard_normal((16, 1)), color, 0.06, 0.05)  # fmt: skip
-        top = _curtain(rng, surface, round_angles, np.linspace(rng.uniform(70, 95), 140, 6), np.full((6, 41), 9.0), color, 0.05, 0.05)
+        sides = _curtain(
+            rng,
+            surface,
+            angles,
+            np.linspace(115, -190, 16),
+            rng.uniform(4, 18) + np.zeros((16, 34)) + 4 * rng.standard_normal((16, 1)),
+            color,
+            0.06,
+            0.05,
+        )
+        top = _curtain(
+            rng,
+            surface,
+            round_angles,
+            np.linspace(rng.uniform(70, 95), 140, 6),
+            np.full((6, 41), 9.0),
+            color,
+            0.05,
+            0.05,
+        )
         return [sides, top]
-    collar = _curtain(rng, surface, round_angles, np.linspace(-190, rng.uniform(-105, -70), 8),
-                      rng.uniform(0, 25) + 5 * rng.standard_normal((8, 1)) + np.zeros((8, 41)), color, 0.1, 0.05)  # fmt: skip
+    collar = _curtain(
+        rng,
+        surface,
+        round_angles,
+        np.linspace(-190, rng.uniform(-105, -70), 8),
+        rng.uniform(0, 25) + 5 * rng.standard_normal((8, 1)) + np.zeros((8, 41)),
+        color,
+        0.1,
+        0.05,
+    )
     return [collar]
 
 
@@ -120,10 +183,14 @@ def clothe(rng: np.random.Generator, surface: Surface, albedo: np.ndarray) -> No
     if rng.random() < 0.85:
         y = surface.model.neutral[:, 1]
         neckline = rng.uniform(-165, -120) + 0.002 * surface.model.neutral[:, 0] ** 2 * rng.uniform(-1, 1)
-        albedo[(y < neckline) & (surface.skin > 0)] = rng.uniform(0.02, 0.95, 3) if rng.random() < 0.7 else rng.uniform(0.02, 0.95)
+        albedo[(y < neckline) & (surface.skin > 0)] = (
+            rng.uniform(0.02, 0.95, 3) if rng.random() < 0.7 else rng.uniform(0.02, 0.95)
+        )
 
 
-def sample_glasses(rng: np.random.Generator, vertices: np.ndarray, surface: Surface) -> tuple[list[Patch], list[np.ndarray]]:
+def sample_glasses(
+    rng: np.random.Generator, vertices: np.ndarray, surface: Surface
+) -> tuple[list[Patch], list[np.ndarray]]:
     """Frames as patches, and the outlines (N, 3) of the lenses to be tinted after shading. Often neither."""
     if rng.random() > 0.16:
         return [], []
@@ -135,7 +202,9 @@ def sample_glasses(rng: np.random.Generator, vertices: np.ndarray, surface: Surf
     patches, lenses = [], []
     phase = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     c, s = np.cos(phase), np.sin(phase)
-    shape = np.stack([np.sign(c) * np.abs(c) ** (2 / power) * half_width, np.sign(s) * np.abs(s) ** (2 / power) * half_height], 1)
+    shape = np.stack(
+        [np.sign(c) * np.abs(c) ** (2 / power) * half_width, np.sign(s) * np.abs(s) ** (2 / power) * half_height], 1
+    )
     for eye, side in ((landmarks[36:42], -1), (landmarks[42:48], 1)):
         centre = eye.mean(0) + [side * 2, -drop, ahead]
         ring = []
@@ -144,7 +213,9 @@ def sample_glasses(rng: np.random.Generator, vertices: np.ndarray, surface: Surf
             bend = -0.004 * np.maximum(0, side * grown[:, 0] + 15) ** 2
             ring.append(np.stack([grown[:, 0], grown[:, 1], bend], 1) + centre)
         thick = [ring[0], ring[1], ring[1] - [0, 0, gauge * 1.5], ring[0] - [0, 0, gauge * 1.5], ring[0]]
-        patches.append(Patch(np.concatenate(thick), grid_triangles(5, 36, closed=True), np.repeat(color[None], 180, 0), 1.0))
+        patches.append(
+            Patch(np.concatenate(thick), grid_triangles(5, 36, closed=True), np.repeat(color[None], 180, 0), 1.0)
+        )
         lenses.append((ring[0] + ring[1]) / 2)
         temple_start = centre + [side * (half_width - 1), half_height * 0.5, -0.004 * (half_width + 15) ** 2]
         temple_end = np.array([side * 82, landmarks[0 if side < 0 else 16][1] + 12, landmarks[0][2] - 12])
@@ -173,14 +244,27 @@ def _capsule(a: np.ndarray, b: np.ndarray, radius: float, color: np.ndarray, end
         over = t - inside
         rings.append(a + (b - a) * inside + axis * over * radius + circle * radius * np.sqrt(max(0.05, 1 - over**2)))
     points = np.concatenate(rings)
-    return Patch(points, grid_triangles(len(lean), 8, closed=True), np.repeat(np.asarray(color)[None], len(points), 0), 0.3)
+    return Patch(
+        points, grid_triangles(len(lean), 8, closed=True), np.repeat(np.asarray(color)[None], len(points), 0), 0.3
+    )
 
 
 def sample_hand(rng: np.random.Generator, surface: Surface, skin_color: np.ndarray) -> list[Patch]:
     """A hand before, beside or below the face: a palm and fingers; sometimes a microphone, cup or telephone."""
     if rng.random() > 0.13:
         return []
-    targets = np.array([[0, -45, 118], [0, -75, 112], [45, -40, 90], [-45, -40, 90], [35, 35, 100], [-35, 35, 100], [0, 85, 100], [0, -20, 125]])
+    targets = np.array(
+        [
+            [0, -45, 118],
+            [0, -75, 112],
+            [45, -40, 90],
+            [-45, -40, 90],
+            [35, 35, 100],
+            [-35, 35, 100],
+            [0, 85, 100],
+            [0, -20, 125],
+        ]
+    )
     centre = targets[rng.integers(len(targets))] + rng.normal(0, 14, 3) + [0, 0, rng.uniform(4, 30)]
     if rng.random() < 0.3:  # a thing
         color = rng.uniform(0.02, 0.9, 3)

@@ -20,7 +20,10 @@ from .surface import Surface, build_surface
 
 def make_shard(surface: Surface, seed: int, index: int, count: int, size: int) -> dict[str, np.ndarray]:
     """``count`` samples stacked by field: image (N, size, size, 3) uint8 and the labels as float32."""
-    samples = [sample(np.random.default_rng([seed, index, i]), surface, size) for i in tqdm(range(count), desc=f"shard {index}", leave=False)]
+    samples = [
+        sample(np.random.default_rng([seed, index, i]), surface, size)
+        for i in tqdm(range(count), desc=f"shard {index}", leave=False)
+    ]
     return {name: np.stack([np.asarray(getattr(s, name)) for s in samples]) for name in Sample.__dataclass_fields__}
 
 

@@ -14,7 +14,7 @@ SHADOW_REACH = 165.0  # mm about the head's middle that can shade or be shaded
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """ambient (3, 9), lights (L, 3) towards each lamp in the camera frame, colors (L, 3) BGR, wrap and specular scalars."""
+    """ambient (3, 9), lights (L, 3) towards each lamp in the camera frame, colors (L, 3) BGR."""
 
     ambient: np.ndarray
     lights: np.ndarray
@@ -62,7 +62,9 @@ def shadow_map(
     local = points @ axes.T
     scale = SHADOW_SIZE / (2 * SHADOW_REACH)
     offset = SHADOW_SIZE / 2 - (axes @ middle)[:2] * scale
-    screen = np.stack([local[:, 0] * scale + offset[0], local[:, 1] * scale + offset[1], -local[:, 2]], 1).astype(np.float32)
+    screen = np.stack([local[:, 0] * scale + offset[0], local[:, 1] * scale + offset[1], -local[:, 2]], 1).astype(
+        np.float32
+    )
     triangle_of = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.int32)
     depth = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.float32)
     rasterize(screen, triangles, SHADOW_SIZE, triangle_of, np.empty((SHADOW_SIZE, SHADOW_SIZE, 2), np.float32), depth)

@@ -7,7 +7,9 @@ import numba as nb
 import numpy as np
 
 
-def fractal(rng: np.random.Generator, size: int, octaves: int = 5, channels: int = 1, base: int = 2, gain: float = 0.6) -> np.ndarray:
+def fractal(
+    rng: np.random.Generator, size: int, octaves: int = 5, channels: int = 1, base: int = 2, gain: float = 0.6
+) -> np.ndarray:
     """(size, size, channels) float32, zero mean, about unit variance; ``base`` cells across in the coarsest octave."""
     out = np.zeros((size, size, channels), np.float32)
     power = 0.0
@@ -27,7 +29,12 @@ def _plane_waves(points, directions, phases):
     for i in range(len(points)):
         total = np.float32(0)
         for k in range(len(phases)):
-            total += np.sin(points[i, 0] * directions[k, 0] + points[i, 1] * directions[k, 1] + points[i, 2] * directions[k, 2] + phases[k])
+            total += np.sin(
+                points[i, 0] * directions[k, 0]
+                + points[i, 1] * directions[k, 1]
+                + points[i, 2] * directions[k, 2]
+                + phases[k]
+            )
         out[i] = total
     return out
 
@@ -35,6 +42,10 @@ def _plane_waves(points, directions, phases):
 def wavy(rng: np.random.Generator, points: np.ndarray, wavelength: float, waves: int = 3) -> np.ndarray:
     """A smooth random number per point (N,) of space (N, 3), about unit variance: a few plane waves."""
     direction = rng.standard_normal((waves, 3))
-    direction *= 2 * np.pi / (wavelength * rng.uniform(0.7, 1.6, (waves, 1))) / np.linalg.norm(direction, axis=1, keepdims=True)
+    direction *= (
+        2 * np.pi / (wavelength * rng.uniform(0.7, 1.6, (waves, 1))) / np.linalg.norm(direction, axis=1, keepdims=True)
+    )
     phases = rng.uniform(0, 2 * np.pi, waves).astype(np.float32)
-    return _plane_waves(points.astype(np.float32), direction.astype(np.float32), phases) * np.float32(np.sqrt(2 / waves))
+    return _plane_waves(points.astype(np.float32), direction.astype(np.float32), phases) * np.float32(
+        np.sqrt(2 / waves)
+    )

@@ -57,13 +57,20 @@ def sample(rng: np.random.Generator, surface: Surface, size: int = 96) -> Sample
     gaze = sample_gaze(rng, yaw, pitch)
     pose = sample_pose(rng, yaw, pitch, roll, size, is_face)
     vertices = shape_head(rng, surface, alpha, eta, gaze)
-    landmarks = pose.given.from_image(project(_landmarks(surface, vertices, gaze) @ pose.rotation.T + pose.translation, pose.camera))
+    landmarks = pose.given.from_image(
+        project(_landmarks(surface, vertices, gaze) @ pose.rotation.T + pose.translation, pose.camera)
+    )
     image = render(rng, surface, vertices, eta, gaze, pose, size, head=is_face or rng.random() < 0.25)
     return Sample(
-        image, eta, gaze,
+        image,
+        eta,
+        gaze,
         rotation_in_crop(pose.rotation, pose.camera, pose.given, pose.own)[:, :2].T.reshape(6).astype(np.float32),
-        pose.given.offset_to(pose.own)[:3].astype(np.float32), alpha, landmarks.astype(np.float32), float(is_face),
-    )  # fmt: skip
+        pose.given.offset_to(pose.own)[:3].astype(np.float32),
+        alpha,
+        landmarks.astype(np.float32),
+        float(is_face),
+    )
 
 
 def sample_angles(rng: np.random.Generator, is_face: bool) -> tuple[float, float, float]:
@@ -71,7 +78,11 @@ def sample_angles(rng: np.random.Generator, is_face: bool) -> tuple[float, float
     if not is_face and rng.random() < 0.5:
         return rng.uniform(2.0, 4.2), rng.normal(0, 0.2), rng.normal(0, 0.2)  # the back of a head is no face
     yaw = rng.choice([rng.normal(0, 0.22), rng.normal(0, 0.55), rng.uniform(-1.35, 1.35)], p=[0.5, 0.3, 0.2])
-    return float(np.clip(yaw, -1.4, 1.4)), float(np.clip(rng.normal(0, 0.2), -0.65, 0.65)), float(np.clip(rng.normal(0, 0.16), -0.7, 0.7))
+    return (
+        float(np.clip(yaw, -1.4, 1.4)),
+        float(np.clip(rng.normal(0, 0.2), -0.65, 0.65)),
+        float(np.clip(rng.normal(0, 0.16), -0.7, 0.7)),
+    )
 
 
 def rotation_of(yaw: float, pitch: float, roll: float) -> np.ndarray:
@@ -103,11 +114,18 @@ def sample_pose(rng: np.random.Generator, yaw: float, pitch: float, roll: float,
             zoom = rng.choice([rng.uniform(1.1, 1.8), rng.uniform(-2.0, -1.2)])
     c, s = np.cos(own.angle + turn), np.sin(own.angle + turn)
     side = own.side * np.exp(zoom)
-    given = Crop(own.cx + side * (c * shift[0] - s * shift[1]), own.cy + side * (s * shift[0] + c * shift[1]), side, own.angle + turn)
+    given = Crop(
+        own.cx + side * (c * shift[0] - s * shift[1]),
+        own.cy + side * (s * shift[0] + c * shift[1]),
+        side,
+        own.angle + turn,
+    )
     return Pose(rotation, translation, camera, own, given)
 
 
-def shape_head(rng: np.random.Generator, surface: Surface, alpha: np.ndarray, eta: np.ndarray, gaze: np.ndarray) -> np.ndarray:
+def shape_head(
+    rng: np.random.Generator, surface: Surface, alpha: np.ndarray, eta: np.ndarray, gaze: np.ndarray
+) -> np.ndarray:
     """Vertices (V, 3): Eq. (1), and what a linear model lacks: other people's proportions, other people's way of
     making the same expression, wrinkles; eyes turned, lids following them."""
     model = surface.model
@@ -115,7 +133,15 @@ def shape_head(rng: np.random.Generator, surface: Surface, alpha: np.ndarray, et
     person = model.vertices(alpha)
     field = np.stack([wavy(rng, mean, rng.uniform(50, 140)) for _ in range(3)], 1) * rng.uniform(0, 1.6)
     balls = np.concatenate([model.regions["eyeball_L"], model.regions["eyeball_R"]])
-    eyes_region = np.exp(-(np.minimum(*(np.linalg.norm(mean - mean[model.regions[f"eyeball_{s}"]].mean(0), axis=1) for s in "LR")) / 26) ** 2)
+    eyes_region = np.exp(
+        -(
+            (
+                np.minimum(*(np.linalg.norm(mean - mean[model.regions[f"eyeball_{s}"]].mean(0), axis=1) for s in "LR"))
+                / 26
+            )
+            ** 2
+        )
+    )
     field *= (1 - eyes_region)[:, None]  # lids must keep fitting the eyes
     own_way = 1 + np.clip(0.18 * wavy(rng, mean, 80), -0.35, 0.35) * (1 - eyes_region)
     gains = np.exp(rng.normal(0, 0.1, len(eta)))
@@ -152,9 +178,15 @@ def _landmarks(surface: Surface, vertices: np.ndarray, gaze: np.ndarray) -> np.n
 
 
 def render(
-    rng: np.random.Generator, surface: Surface, vertices: np.ndarray, eta: np.ndarray, gaze: np.ndarray, pose: Pose, size: int,
+    rng: np.random.Generator,
+    surface: Surface,
+    vertices: np.ndarray,
+    eta: np.ndarray,
+    gaze: np.ndarray,
+    pose: Pose,
+    size: int,
     head: bool = True,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """The picture, (size, size, 3) uint8 BGR. Without ``head`` only what might stand around one."""
     model = surface.model
     big = size * OVERSAMPLING
@@ -213,10 +245,32 @@ def render(
     else:
         depth, axes, scale = np.zeros((1, 1), np.float32), np.eye(3, dtype=np.float32), np.zeros(3, np.float32)
     rasterizer.shade(
-        triangle_of, bary, triangles_near, kind, seen, all_normals, np.concatenate([p.albedo for p in parts]).astype(np.float32), gloss,
-        occlusion, coords, eye_angle, look.texture, look.bump, light.ambient, light.lights, light.colors, light.wrap, light.specular,
-        look.eyes, depth, axes, scale, np.float32(7.0), image, np.float32(rng.choice([0, rng.uniform(0, 0.25)], p=[0.8, 0.2])),
-    )  # fmt: skip
+        triangle_of,
+        bary,
+        triangles_near,
+        kind,
+        seen,
+        all_normals,
+        np.concatenate([p.albedo for p in parts]).astype(np.float32),
+        gloss,
+        occlusion,
+        coords,
+        eye_angle,
+        look.texture,
+        look.bump,
+        light.ambient,
+        light.lights,
+        light.colors,
+        light.wrap,
+        light.specular,
+        look.eyes,
+        depth,
+        axes,
+        scale,
+        np.float32(7.0),
+        image,
+        np.float32(rng.choice([0, rng.uniform(0, 0.25)], p=[0.8, 0.2])),
+    )
     dark = rng.choice([rng.uniform(0, 0.2), rng.uniform(0.3, 0.97)], p=[0.75, 0.25])
     for lens in lenses:
         _tint_lens(rng, image, pose, lens, dark)
@@ -239,7 +293,16 @@ def _tint_lens(rng: np.random.Generator, image: np.ndarray, pose: Pose, lens: np
     if rng.random() < 0.45:  # a reflection
         x, y = outline.mean(0) + rng.normal(0, 6, 2)
         spot = np.zeros_like(mask)
-        cv2.ellipse(spot, (int(x), int(y)), (int(rng.integers(2, 14)), int(rng.integers(1, 7))), float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
+        cv2.ellipse(
+            spot,
+            (int(x), int(y)),
+            (int(rng.integers(2, 14)), int(rng.integers(1, 7))),
+            float(rng.uniform(0, 180)),
+            0,
+            360,
+            1.0,
+            -1,
+        )
         image += (cv2.GaussianBlur(spot, (0, 0), 1.5) * mask * rng.uniform(0.1, 0.8))[..., None]
 
 

@@ -11,14 +11,27 @@ from .noise import fractal, wavy
 from .surface import Surface
 
 TILE = 128
-HAIR_COLORS = np.array([[.03, .03, .04], [.05, .08, .13], [.1, .17, .28], [.2, .33, .48], [.42, .6, .76], [.45, .46, .48],
-                        [.78, .8, .82], [.06, .16, .38], [.04, .05, .08]])  # fmt: skip
-IRIS_COLORS = np.array([[.1, .17, .27], [.05, .08, .14], [.5, .4, .28], [.28, .38, .27], [.36, .33, .28], [.12, .22, .3]])
+HAIR_COLORS = np.array(
+    [
+        [0.03, 0.03, 0.04],
+        [0.05, 0.08, 0.13],
+        [0.1, 0.17, 0.28],
+        [0.2, 0.33, 0.48],
+        [0.42, 0.6, 0.76],
+        [0.45, 0.46, 0.48],
+        [0.78, 0.8, 0.82],
+        [0.06, 0.16, 0.38],
+        [0.04, 0.05, 0.08],
+    ]
+)
+IRIS_COLORS = np.array(
+    [[0.1, 0.17, 0.27], [0.05, 0.08, 0.14], [0.5, 0.4, 0.28], [0.28, 0.38, 0.27], [0.36, 0.33, 0.28], [0.12, 0.22, 0.3]]
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """Colours of one person: albedo (V, 3), gloss (V,), texture (TILE, TILE, 3) factors, bump (TILE, TILE, 2), eyes (8,)."""
+    """Colours of one person: albedo (V, 3), gloss (V,), texture (TILE, TILE, 3), bump (TILE, TILE, 2), eyes (8,)."""
 
     albedo: np.ndarray
     gloss: np.ndarray
@@ -56,8 +69,10 @@ def sample_look(rng: np.random.Generator, surface: Surface) -> Look:
         blend(surface.eye_shadow * rng.uniform(0.2, 0.9), shade)
     blend(surface.eye_line * rng.choice([rng.uniform(0, 0.45), rng.uniform(0.5, 1)], p=[0.65, 0.35]), skin * 0.12)
     brow = (rng.uniform(1.6, 5.2) - surface.brow_distance + 0.8 * wavy(rng, mean, 12)) / 2.2 + 0.5
-    blend(np.clip(brow, 0, 1) * rng.choice([rng.uniform(0.35, 1), rng.uniform(0, 0.35)], p=[0.85, 0.15]),
-          hair * rng.uniform(0.5, 1.1))  # fmt: skip
+    blend(
+        np.clip(brow, 0, 1) * rng.choice([rng.uniform(0.35, 1), rng.uniform(0, 0.35)], p=[0.85, 0.15]),
+        hair * rng.uniform(0.5, 1.1),
+    )
     if rng.random() < 0.35:
         blend(_beard(rng, surface, mean), hair * rng.uniform(0.6, 1.1))
     gloss += surface.t_zone * rng.uniform(0, 0.9) + surface.lips * rng.uniform(0, 1.2)
@@ -70,7 +85,9 @@ def wrinkle_depth(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -
     """How deep each furrow is folded, (W,) 0..~1.4: by the keys that fold it, and by age."""
     age = rng.beta(0.8, 1.6)
     folded = np.clip(surface.wrinkle_drivers @ np.clip(eta, 0, 1), 0, 1)
-    return folded * rng.uniform(0.4, 1.2) * (0.45 + 0.75 * age) + surface.wrinkle_age * age * rng.uniform(0.2, 1, len(folded))
+    return folded * rng.uniform(0.4, 1.2) * (0.45 + 0.75 * age) + surface.wrinkle_age * age * rng.uniform(
+        0.2, 1, len(folded)
+    )
 
 
 def _lip_color(rng: np.random.Generator, skin: np.ndarray, flushed: np.ndarray) -> np.ndarray:
@@ -93,13 +110,16 @@ def _beard(rng: np.random.Generator, surface: Surface, mean: np.ndarray) -> np.n
     return mask * density * patches
 
 
-def _mouth_and_eyes(rng: np.random.Generator, surface: Surface, albedo: np.ndarray, gloss: np.ndarray, flushed: np.ndarray) -> None:
+def _mouth_and_eyes(
+    rng: np.random.Generator, surface: Surface, albedo: np.ndarray, gloss: np.ndarray, flushed: np.ndarray
+) -> None:
     gums = np.array([0.3, 0.28, 0.6]) * rng.uniform(0.5, 1.0)
     for name, color, shine in (
         ("mouth_socket", flushed * 0.4 + gums * 0.15, 0.2),
-        ("gums_upper", gums, 0.8), ("gums_lower", gums, 0.8),
+        ("gums_upper", gums, 0.8),
+        ("gums_lower", gums, 0.8),
         ("tongue", np.array([0.32, 0.3, 0.62]) * rng.uniform(0.6, 1.1), 0.6),
-    ):  # fmt: skip
+    ):
         albedo[surface.region(name)] = color
         gloss[surface.region(name)] = shine
     enamel = np.array([0.68, 0.82, 0.9]) * rng.uniform(0.65, 1.08) * np.exp(rng.normal(0, 0.04, 3))

@@ -84,7 +84,9 @@ def build_surface(model: FaceModel) -> Surface:
     below_nose = np.clip((nose_base[1] - 4 - y) / 6, 0, 1) * np.clip((y - (chin[1] - 22)) / 8, 0, 1)
     cheek_line = landmarks[48, 1] + 22 * np.clip((np.abs(x) - 40) / 25, 0, 1)
     beard = skin * front * np.clip((cheek_line + 6 - y) / 12, 0, 1) * below_nose
-    moustache = skin * np.exp(-(((y - (nose_base[1] + mouth[1]) / 2 - 2) / 7) ** 2) - (x / 22) ** 4) * (z > mouth[2] - 25)
+    moustache = (
+        skin * np.exp(-(((y - (nose_base[1] + mouth[1]) / 2 - 2) / 7) ** 2) - (x / 22) ** 4) * (z > mouth[2] - 25)
+    )
     blob = lambda cx, cy, s: np.exp(-((np.abs(x) - cx) ** 2 + (y - cy) ** 2) / s**2) * (z > 40) * skin  # noqa: E731
     eye_y = landmarks[36:48, 1].mean()
     wrinkles, drivers, age = _wrinkles(distance, landmarks)
@@ -104,8 +106,11 @@ def build_surface(model: FaceModel) -> Surface:
         nose=(blob(0, nose_base[1] + 8, 14) * (z > landmarks[31, 2])).astype(np.float32),
         eye_shadow=(np.exp(-((rim / 7) ** 2)) * (y > eye_y - 4) * skin).astype(np.float32),
         eye_line=(np.exp(-((rim / 1.8) ** 2)) * skin).astype(np.float32),
-        t_zone=np.clip(blob(0, landmarks[27, 1] + 40, 28) + blob(0, landmarks[30, 1], 15) + 0.5 * blob(35, nose_base[1] + 15, 14),
-                       0, 1).astype(np.float32),
+        t_zone=np.clip(
+            blob(0, landmarks[27, 1] + 40, 28) + blob(0, landmarks[30, 1], 15) + 0.5 * blob(35, nose_base[1] + 15, 14),
+            0,
+            1,
+        ).astype(np.float32),
         nostrils=_mask(model, "nostrils"),
         scalp_height=_scalp_height(mean, landmarks, skin),
         occlusion=occlusion,
@@ -114,7 +119,7 @@ def build_surface(model: FaceModel) -> Surface:
         wrinkle_age=age,
         radius=_radius(mean[skin], heights),
         radius_heights=heights,
-    )  # fmt: skip
+    )
 
 
 def _triangles(faces: np.ndarray) -> np.ndarray:
@@ -168,25 +173,67 @@ def _wrinkles(distance: _Distance, lm: np.ndarray) -> tuple[np.ndarray, np.ndarr
             line = np.array(points) * [sign, 1]
             furrows.append((line, width, {k.replace("_X", "_" + side): v for k, v in keys.items()}, age))
 
-    both([(wing[0] + 5, wing[1] + 6), (wing[0] + 10, wing[1] - 6), (corner[0] + 7, corner[1] + 8), (corner[0] + 9, corner[1] - 4)],
-         2.2, {"mouthSmile_X": 1, "noseSneer": 0.6, "mouthUpperUp": 0.6, "cheekSquint": 0.4, "mouthStretch": 0.3}, 0.5)
-    both([(corner[0] + 5, corner[1] - 2), (corner[0] + 8, corner[1] - 16)], 2.0, {"mouthFrown_X": 1, "mouthShrugLower": 0.3}, 0.35)
-    both([(corner[0] + 5, corner[1] + 6), (corner[0] + 7, corner[1] - 6)], 1.8, {"mouthDimple_X": 1, "mouthStretch": 0.5, "mouthPress": 0.3}, 0)
+    both(
+        [
+            (wing[0] + 5, wing[1] + 6),
+            (wing[0] + 10, wing[1] - 6),
+            (corner[0] + 7, corner[1] + 8),
+            (corner[0] + 9, corner[1] - 4),
+        ],
+        2.2,
+        {"mouthSmile_X": 1, "noseSneer": 0.6, "mouthUpperUp": 0.6, "cheekSquint": 0.4, "mouthStretch": 0.3},
+        0.5,
+    )
+    both(
+        [(corner[0] + 5, corner[1] - 2), (corner[0] + 8, corner[1] - 16)],
+        2.0,
+        {"mouthFrown_X": 1, "mouthShrugLower": 0.3},
+        0.35,
+    )
+    both(
+        [(corner[0] + 5, corner[1] + 6), (corner[0] + 7, corner[1] - 6)],
+        1.8,
+        {"mouthDimple_X": 1, "mouthStretch": 0.5, "mouthPress": 0.3},
+        0,
+    )
     for height in (14, 23, 33):
         line = [(2, brow_y + height - 2), (16, brow_y + height), (34, brow_y + height - 3)]
         both(line, 2.0, {"browInnerUp": 0.7, "browOuterUp_X": 0.7}, 0.4)
     both([(6, brow_y - 6), (7, brow_y + 12)], 2.0, {"browDown_X": 1, "browInnerUp": 0.15}, 0.35)
     for lift in (8, 0, -8):
-        both([(outer[0] + 5, outer[1] + 0.3 * lift), (outer[0] + 18, outer[1] + 1.6 * lift)], 1.7,
-             {"eyeSquint_X": 0.7, "cheekSquint": 0.7, "mouthSmile_X": 0.25, "lid_X": 0.2}, 0.4)
-    both([(outer[0] - 26, outer[1] - 13), (outer[0] - 12, outer[1] - 16), (outer[0] + 2, outer[1] - 10)], 2.2,
-         {"cheekSquint": 0.8, "eyeSquint_X": 0.6}, 0.5)
+        both(
+            [(outer[0] + 5, outer[1] + 0.3 * lift), (outer[0] + 18, outer[1] + 1.6 * lift)],
+            1.7,
+            {"eyeSquint_X": 0.7, "cheekSquint": 0.7, "mouthSmile_X": 0.25, "lid_X": 0.2},
+            0.4,
+        )
+    both(
+        [(outer[0] - 26, outer[1] - 13), (outer[0] - 12, outer[1] - 16), (outer[0] + 2, outer[1] - 10)],
+        2.2,
+        {"cheekSquint": 0.8, "eyeSquint_X": 0.6},
+        0.5,
+    )
     both([(5, lm[27, 1] - 2), (13, lm[27, 1] - 10)], 1.8, {"noseSneer": 1, "browDown_X": 0.3}, 0.1)
-    furrows.append((np.array([(-14, lm[57, 1] - 9), (0, lm[57, 1] - 12), (14, lm[57, 1] - 9)]), 2.4,
-                    {"mouthShrugLower": 1, "mouthPress": 0.4, "mouthPucker": 0.2}, 0.2))  # fmt: skip
+    furrows.append(
+        (
+            np.array([(-14, lm[57, 1] - 9), (0, lm[57, 1] - 12), (14, lm[57, 1] - 9)]),
+            2.4,
+            {"mouthShrugLower": 1, "mouthPress": 0.4, "mouthPucker": 0.2},
+            0.2,
+        )
+    )
     for offset in (-9.0, -3.0, 3.0, 9.0):
-        furrows.append((np.array([(offset * 1.3, lm[51, 1] + 8), (offset, lm[51, 1] + 1)]), 1.4, {"mouthPucker": 1, "mouthRoll": 0.4}, 0.25))
-    profiles = np.stack([np.exp(-((distance.to(distance.on_skin(line)) / width) ** 2)) for line, width, _, _ in furrows])
+        furrows.append(
+            (
+                np.array([(offset * 1.3, lm[51, 1] + 8), (offset, lm[51, 1] + 1)]),
+                1.4,
+                {"mouthPucker": 1, "mouthRoll": 0.4},
+                0.25,
+            )
+        )
+    profiles = np.stack(
+        [np.exp(-((distance.to(distance.on_skin(line)) / width) ** 2)) for line, width, _, _ in furrows]
+    )
     drivers = np.zeros((len(furrows), len(OPEN_KEYS)), np.float32)
     for row, (_, _, keys, _) in zip(drivers, furrows, strict=True):
         for key, gain in keys.items():
@@ -199,19 +246,27 @@ def _scalp_height(mean: np.ndarray, lm: np.ndarray, skin: np.ndarray) -> np.ndar
     x, y, z = mean.T
     forehead = lm[17:27, 1].max() + 42
     ear = lm[0]
-    line = np.interp(z, [ear[2] - 5, ear[2] + 18, ear[2] + 45, ear[2] + 60], [ear[1] - 55, ear[1] - 5, ear[1] + 30, forehead])
+    line = np.interp(
+        z, [ear[2] - 5, ear[2] + 18, ear[2] + 45, ear[2] + 60], [ear[1] - 55, ear[1] - 5, ear[1] + 30, forehead]
+    )
     line = np.where(z > ear[2] + 45, forehead - 0.006 * x**2, line)
     return np.where(skin, y - line, -1e3).astype(np.float32)
 
 
 def _radius(skin: np.ndarray, heights: np.ndarray, angles: int = 48) -> np.ndarray:
-    """Largest distance from the axis x = 0, z = 0 by angle (0 in front, increasing to the subject's left) and height."""
+    """Largest distance from the axis x = 0, z = 0 by angle (0 in front, to the subject's left) and height."""
     angle = ((np.arctan2(skin[:, 0], skin[:, 2]) / (2 * np.pi)) % 1 * angles).astype(int) % angles
     row = np.clip(np.searchsorted(heights, skin[:, 1]), 0, len(heights) - 1)
     table = np.zeros((angles, len(heights)))
     np.maximum.at(table, (angle, row), np.hypot(skin[:, 0], skin[:, 2]))
     for _ in range(len(heights)):  # fill what no vertex fell into from the neighbours
-        around = np.maximum.reduce([np.roll(table, 1, 0), np.roll(table, -1, 0),
-                                    np.pad(table, ((0, 0), (1, 0)))[:, :-1], np.pad(table, ((0, 0), (0, 1)))[:, 1:]])  # fmt: skip
+        around = np.maximum.reduce(
+            [
+                np.roll(table, 1, 0),
+                np.roll(table, -1, 0),
+                np.pad(table, ((0, 0), (1, 0)))[:, :-1],
+                np.pad(table, ((0, 0), (0, 1)))[:, 1:],
+            ]
+        )
         table = np.where(table > 0, table, around)
     return table

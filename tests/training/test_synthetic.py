@@ -1,0 +1,106 @@
+"""The synthetic face engine: seeded, labelled truthfully, inside the keys' bounds."""
+
+import numpy as np
+import pytest
+
+from expnet.model.camera import Camera, crop_of_pose, pose_of_crop, project, rotation_in_crop
+from expnet.model.formats import open_face_model
+from expnet.model.semantics import OPEN_KEYS, open_bounds
+from expnet.training.dataset import MIRRORED_LANDMARKS, mirrored
+from expnet.training.synthetic import sample as engine
+from expnet.training.synthetic.expressions import sample_eta
+from expnet.training.synthetic.generate import make_shard
+from expnet.training.synthetic.surface import build_surface
+
+
+@pytest.fixture(scope="module")
+def surface():
+    return build_surface(open_face_model("open"))
+
+
+def faces(surface, count, seed=0):
+    out, i = [], 0
+    while len(out) < count:
+        s = engine.sample(np.random.default_rng([seed, i]), surface)
+        i += 1
+        if s.face:
+            out.append(s)
+    return out
+
+
+def test_the_same_seed_gives_the_same_picture_and_labels(surface):
+    first, second = (make_shard(surface, seed=3, index=5, count=4, size=96) for _ in range(2))
+    assert first["image"].shape == (4, 96, 96, 3) and first["image"].dtype == np.uint8
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+
+
+def test_every_expression_lies_in_its_bounds_and_every_key_is_used():
+    rng = np.random.default_rng(0)
+    eta = np.stack([sample_eta(rng) for _ in range(3000)])
+    low, high = open_bounds().T
+    assert (eta >= low).all() and (eta <= high).all()
+    used = (np.abs(eta) > 0.4).mean(0)
+    assert used.min() > 0.005, dict(zip(OPEN_KEYS, used, strict=True))
+    lids = eta[:, 5:7].max(1)
+    assert (np.abs(lids) > 0.1).mean() > 0.2
+
+
+def test_keys_are_not_predictable_from_each_other():
+    rng = np.random.default_rng(1)
+    r = np.corrcoef(np.stack([sample_eta(rng) for _ in range(4000)]).T)
+    same_face = np.array([[a[:-2] == b[:-2] and a[-2:] in ("_L", "_R") for b in OPEN_KEYS] for a in OPEN_KEYS])
+    assert np.abs(r[~same_face & ~np.eye(29, dtype=bool)]).max() < 0.75
+
+
+def test_turning_left_moves_the_nose_to_the_right_of_the_screen_and_up_lifts_it():
+    nose = np.array([0, 0, 1.0])
+    assert (engine.rotation_of(0.4, 0, 0) @ nose)[0] > 0.3  # the subject's left is the screen's right
+    assert (engine.rotation_of(0, 0.4, 0) @ nose)[1] > 0.3
+    up = engine.rotation_of(0, 0, 0.4) @ np.array([0, 1.0, 0])
+    assert up[0] > 0.3  # leaning right on screen
+
+
+def test_crop_and_rotation_labels_give_the_pose_back(surface):
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        yaw, pitch, roll = engine.sample_angles(rng, True)
+        pose = engine.sample_pose(rng, yaw, pitch, roll, 96, True)
+        local = rotation_in_crop(pose.rotation, pose.camera, pose.own)
+        rotation, translation = pose_of_crop(local, pose.camera, pose.own)
+        np.testing.assert_allclose(rotation, pose.rotation, atol=1e-6)
+        np.testing.assert_allclose(translation, pose.translation, rtol=1e-5, atol=1e-3)
+
+
+def test_landmarks_of_a_centred_frontal_face_lie_where_a_face_has_them(surface):
+    camera = Camera(960, 47.5, 47.5)
+    rotation, translation = np.eye(3), np.array([0, 0, -2000.0]) - [0, 0, 60]
+    crop = crop_of_pose(rotation, translation, camera)
+    vertices = surface.model.neutral @ rotation.T + translation
+    points = crop.from_image(project(vertices[surface.model.landmarks], camera))
+    eyes, mouth = points[36:48].mean(0), points[48:60].mean(0)
+    assert np.allclose(eyes, [0.5, 0.33], atol=0.03) and np.allclose(mouth, [0.5, 0.67], atol=0.03)
+    assert points[36, 0] < 0.4 < 0.6 < points[45, 0]  # the subject's right eye is left in the picture
+
+
+def test_a_mirrored_batch_is_the_batch_seen_in_a_mirror(surface):
+    batch = {k: np.stack([getattr(s, k) for s in faces(surface, 4)]) for k in engine.Sample.__dataclass_fields__}
+    twice = mirrored(mirrored(batch))
+    for name, value in batch.items():
+        np.testing.assert_allclose(twice[name], value, atol=1e-6)
+    once = mirrored(batch)
+    left = OPEN_KEYS.index("mouthSmile_L")
+    np.testing.assert_array_equal(once["eta"][:, left], batch["eta"][:, left + 1])
+    np.testing.assert_allclose(once["landmarks"][:, 36, 0], 1 - batch["landmarks"][:, 45, 0], atol=1e-6)
+    assert sorted(MIRRORED_LANDMARKS) == list(range(70))
+
+
+def test_an_expression_key_moves_the_landmarks_it_should(surface):
+    alpha, gaze = np.zeros(99, np.float32), np.zeros(2, np.float32)
+    rest = np.zeros(29, np.float32)
+    opened = rest.copy()
+    opened[OPEN_KEYS.index("jawOpen")] = 1
+    a, b = (engine.shape_head(np.random.default_rng(4), surface, alpha, e, gaze) for e in (rest, opened))
+    chin = surface.model.landmarks[8]
+    assert a[chin, 1] - b[chin, 1] > 8
+    assert np.abs((a - b)[surface.model.regions["eyeball_L"]]).max() < 1e-4

@@ -1,0 +1,107 @@
+"""Training end to end on a handful of pictures: it learns, stops, goes on, and ships what it learned."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from expnet.model.checkpoints.weights import load_weights
+from expnet.model.formats import open_face_model
+from expnet.model.networks.compact import CompactConfig, CompactNet, rotation_matrix
+from expnet.training.dataset import ShardFolder
+from expnet.training.evaluate import correlations, region_error
+from expnet.training.losses import REGION_WEIGHTS, expression_factor
+from expnet.training.synthetic.generate import make_shard
+from expnet.training.synthetic.surface import build_surface
+
+CONFIG = """
+[network]
+size = 64
+channels = [8, 8, 16, 16, 32]
+blocks = [1, 1, 1, 1]
+[optimizer]
+batch = 16
+learning_rate = 3e-3
+weight_decay = 0.01
+warmup = 5
+ema = 0.9
+[loss]
+vertex = 1.0
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    surface = build_surface(open_face_model("open"))
+    for seed in (0, 1):
+        np.savez(folder / f"seed{seed}_shard00000.npz", **make_shard(surface, seed, 0, 48, 64))
+    return folder
+
+
+def train(data: Path, out: Path, *extra: str) -> None:
+    config = out.parent / "tiny.toml"
+    config.write_text(CONFIG)
+    subprocess.run(
+        [sys.executable, "-m", "expnet.training.train", "--config", config, "--data", data, "--out", out, *extra],
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_training_learns_and_resumes(data, tmp_path):
+    out = tmp_path / "run"
+    train(data, out, "--steps", "20", "--decay", "5", "--every", "10")
+    train(data, out, "--steps", "40", "--decay", "5", "--every", "10", "--resume")
+    rows = [line.split(",") for line in (out / "log.csv").read_text().splitlines()]
+    steps = [int(r[0]) for r in rows[1:]]
+    losses = [float(r[rows[0].index("loss")]) for r in rows[1:]]
+    assert steps == [10, 20, 30, 40]
+    assert losses[-1] < 0.8 * losses[0]
+    header, tensors = load_weights(out / "weights.safetensors")
+    network = CompactNet(header.config)
+    network.load_state_dict({k: torch.as_tensor(v) for k, v in tensors.items()})
+    assert header.basis == "open-29" and "synthetic" in header.training_data and header.evaluation["step"] == 40
+
+
+def test_batches_are_half_mirrored_and_say_so(data):
+    batch = ShardFolder(data).random_batch(np.random.default_rng(0), 16)
+    assert batch["image"].shape == (16, 64, 64, 3) and batch["knows_alpha"].tolist() == [1.0] * 8 + [0.0] * 8
+
+
+def test_no_shards_says_what_to_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match="generate"):
+        ShardFolder(tmp_path)
+
+
+def test_expression_factor_measures_weighted_millimetres():
+    model = open_face_model("open")
+    factor = expression_factor(model).numpy()
+    error = np.random.default_rng(0).normal(0, 0.1, (5, 29)).astype(np.float32)
+    weights = np.zeros(model.vertex_count)
+    for region, weight in REGION_WEIGHTS.items():
+        weights[model.regions.get(region, [])] = weight
+    moved = np.einsum("nk,kvc->nvc", error, model.expression)
+    direct = np.sqrt(((weights[None, :, None] * moved) ** 2).sum((1, 2)) / (weights**2).sum())
+    np.testing.assert_allclose(np.linalg.norm(error @ factor.T, axis=1), direct, rtol=1e-2)
+    assert region_error(model, ("lips",), np.zeros((2, 29))) == 0
+
+
+def test_rotation_from_six_numbers_is_a_rotation():
+    r = rotation_matrix(torch.randn(50, 6))
+    torch.testing.assert_close(r @ r.transpose(1, 2), torch.eye(3).expand(50, 3, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(torch.linalg.det(r), torch.ones(50), atol=1e-5, rtol=0)
+
+
+def test_correlation_of_a_constant_is_zero():
+    assert correlations(torch.ones(9, 1), torch.randn(9, 1))[0] == 0
+
+
+def test_the_default_network_is_small_and_names_every_output():
+    network = CompactNet(CompactConfig()).eval()
+    out = network.split(network(torch.zeros(2, 3, 96, 96)))
+    assert out["eta"].shape == (2, 29) and out["alpha"].shape == (2, 99) and out["landmarks"].shape == (2, 140)
+    assert sum(p.numel() for p in network.parameters()) < 6e6
