@@ -195,18 +195,31 @@ def _render_head(
         compat.write_images(scene, "JPEG")
         scene.render.image_settings.quality = 95
         for i, (frame, seen) in enumerate(zip(frames, performance.seen, strict=True)):
-            if seen:
-                path = folder / f"head_{i:06d}.jpg"
-                whole = int(np.floor(frame + 1e-4))
-                scene.frame_set(whole, subframe=min(max(float(frame) - whole, 0.0), 1.0))
-                scene.render.filepath = str(path)
-                bpy.ops.render.render(write_still=True, scene=scene.name)
-                files.append(path)
-            else:
-                files.append(None)
+            files.append(_render_frame(scene, float(frame), folder / f"{i:06d}_") if seen else None)
             if progress is not None:
                 progress(i + 1, len(frames))
     return files
+
+
+def _render_frame(scene: bpy.types.Scene, frame: float, prefix: Path) -> Path:
+    """One picture at a scene frame, which may be fractional.
+
+    As an animation of one frame: rendering a still does not evaluate animation. That starts on the whole frame; the
+    handler adds the fraction in time for the evaluation.
+    """
+    whole = int(np.floor(frame + 1e-4))
+
+    def add_fraction(rendered: bpy.types.Scene, *_: object) -> None:
+        rendered.frame_subframe = max(frame - whole, 0.0)
+
+    scene.frame_start = scene.frame_end = whole
+    scene.render.filepath = str(prefix)
+    bpy.app.handlers.frame_change_pre.append(add_fraction)
+    try:
+        bpy.ops.render.render(animation=True, scene=scene.name)
+    finally:
+        bpy.app.handlers.frame_change_pre.remove(add_fraction)
+    return Path(scene.render.frame_path(frame=whole))
 
 
 def _set_engine(scene: bpy.types.Scene, engine: str) -> None:
