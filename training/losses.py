@@ -1,8 +1,8 @@
 """What the network is told off for.
 
 Expression errors count by the millimetres they move: |W B (eta' - eta)| = |L^T (eta' - eta)| with L the Cholesky
-factor of B^T W^2 B, 29 x 29, computed once. W weighs lids and lips up, the skull to nothing. A small coefficient term keeps keys
-apart that move alike.
+factor of B^T W^2 B, 29 x 29, computed once. W weighs lids and lips up, the skull to nothing. A small coefficient term
+keeps keys apart that move alike.
 """
 
 from __future__ import annotations

@@ -77,9 +77,7 @@ class CompactNet(nn.Module):
             config = CompactConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
         self.config = config
         c = config.channels
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, c[0], 3, 2, 1, bias=False), nn.BatchNorm2d(c[0]), nn.ReLU(inplace=True)
-        )
+        self.stem = nn.Sequential(nn.Conv2d(3, c[0], 3, 2, 1, bias=False), nn.BatchNorm2d(c[0]), nn.ReLU(inplace=True))
         stages = []
         for stage, count in enumerate(config.blocks):
             for block in range(count):
