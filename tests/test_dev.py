@@ -1,0 +1,104 @@
+"""dev.py: setting up on a machine that has little, and counting what the tests said."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def dev() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("dev", ROOT / "dev.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """The smallest package that pip installs."""
+    path = tmp_path / "tiny-1.0-py3-none-any.whl"
+    info = "tiny-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny.py", "")
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def test_this_python_is_found_and_a_missing_one_is_not(dev: ModuleType) -> None:
+    assert dev.find_python("{}.{}".format(*sys.version_info)) == sys.executable
+    assert dev.find_python("2.99") is None
+
+
+def test_another_python_is_told_what_to_do(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dev, "HERE", "3.9")
+    monkeypatch.setattr(dev, "find_python", lambda version: None)
+    with pytest.raises(dev.SetupError, match=r"This is Python 3\.9.*install python3\.11 or python3\.13"):
+        dev.use_right_python()
+
+
+def test_without_root_the_apt_command_is_named(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(dev, "SYSTEM_LIBRARIES", {"libmissing.so.7": "libmissing7"})
+    monkeypatch.setattr(dev, "MESA_DRIVERS", ("/",))
+    monkeypatch.setattr(dev.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(dev.shutil, "which", lambda name: "/usr/bin/apt-get")
+    with pytest.raises(dev.SetupError, match="sudo apt-get install -y --no-install-recommends libmissing7$"):
+        dev.install_system_libraries()
+
+
+def test_an_environment_is_made_once_and_a_half_made_one_again(
+    dev: ModuleType, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    requirements = ["--no-index", str(wheel)]
+    python = dev.environment(".venv", requirements)
+    assert list(tmp_path.glob(".venv/lib/*/site-packages/tiny.py"))
+
+    witness = tmp_path / ".venv/witness"
+    witness.touch()
+    assert dev.environment(".venv", requirements) == python
+    assert witness.exists()
+
+    (tmp_path / ".venv/made-from").unlink()
+    dev.environment(".venv", requirements)
+    assert not witness.exists()
+
+
+def test_a_failed_set_up_leaves_nothing(dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    with pytest.raises(dev.SetupError, match="failed"):
+        dev.environment(".venv", ["--no-index", str(tmp_path / "absent.whl")])
+    assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "counted"),
+    [
+        ("print('12 passed, 3 skipped, 1 warning in 4.50s')", (12, 0, 3)),
+        ("print('1 failed, 11 passed, 2 errors in 0.10s'); raise SystemExit(1)", (11, 3, 0)),
+        ("print('collected 4 items'); import os; os.abort()", (0, 1, 0)),  # Blender may take pytest along
+        ("print('no tests ran in 0.01s'); raise SystemExit(5)", (0, 1, 0)),
+    ],
+)
+def test_a_suite_is_counted_by_its_closing_line(dev: ModuleType, script: str, counted: tuple[int, ...]) -> None:
+    assert dev.suite([sys.executable, "-c", script]) == counted
+
+
+def test_one_failure_fails_the_whole(dev: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    results = [("lint", dev.Count(passed=1), 0.5), ("tests", dev.Count(7, 1, 2), 3.0)]
+    assert dev.summary(results, started=0.0) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith("8 passed, 1 failed, 2 skipped in ")
