@@ -20,6 +20,8 @@ from ..model.semantics import OPEN_KEYS
 from .dataset import Batch, ShardFolder, as_input
 from .losses import expression_factor
 
+LID_REGIONS = ("lid_upper_L", "lid_lower_L", "lid_upper_R", "lid_lower_R")
+
 
 def predict(network: CompactNet, images: torch.Tensor, size: int = 256) -> dict[str, torch.Tensor]:
     """All outputs for (N, S, S, 3) uint8 pictures, in evaluation mode, float32 on the CPU."""
@@ -94,7 +96,7 @@ def main() -> None:
     eta, truth = out["eta"][face], held_out["eta"][face]
     error = (eta - truth).numpy()
     lips = region_error(model, ("lips",), error)
-    lids = region_error(model, tuple(f"lid_{w}_{s}" for w in ("upper", "lower") for s in "LR"), error)
+    lids = region_error(model, LID_REGIONS, error)
     print(f"{'lips mm':18} {lips:8.3f}\n{'lids mm':18} {lids:8.3f}\n\nkey                       r   mean abs error")
     for key, r, e in zip(OPEN_KEYS, correlations(eta, truth), np.abs(error).mean(0), strict=True):
         print(f"{key:18} {r:8.3f} {e:8.3f}")
