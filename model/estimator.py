@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -15,6 +14,7 @@ from .camera import ANCHOR, SIDE_MM, Camera, Crop, pose_of_crop, roll, roll_matr
 from .checkpoints.weights import WeightsHeader, check_shapes, load_weights
 from .errors import InputError
 from .networks.compact import CompactNet, rotation_matrix
+from .opencv import cv2
 from .semantics import OPEN_BASIS, OPEN_KEYS
 
 OPEN_WEIGHTS = Path(__file__).parent / "data" / "open_weights.safetensors"

@@ -13,12 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from .camera import Camera, Crop
 from .errors import InputError
 from .estimator import FaceEstimate
+from .opencv import cv2
 
 # Width of the crop in widths of a cascade's box, which reaches from the eyebrows to the chin.
 CROP_PER_BOX = 1.3

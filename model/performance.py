@@ -66,7 +66,7 @@ def runs(mask: np.ndarray) -> list[tuple[int, int]]:
     return [(int(a), int(b) - 1) for a, b in edges.reshape(-1, 2)]
 
 
-# --- files ---------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------------------------
 
 _PER_FRAME: dict[str, tuple[int, ...]] = {
     "gaze": (2,),
@@ -248,7 +248,7 @@ def write_whole(path: str | Path, content: bytes) -> None:
         Path(partial).unlink(missing_ok=True)
 
 
-# --- smoothing -----------------------------------------------------------------------------------------------------
+# --- smoothing ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -400,7 +400,7 @@ def rotations(quaternion: np.ndarray) -> np.ndarray:
     return np.stack([np.stack(row, -1) for row in rows], -2)
 
 
-# --- the actor's own neutral, bounds, another frame rate -------------------------------------------------------------
+# --- the actor's own neutral, bounds, another frame rate ------------------------------------------------------------
 
 
 def quietest_neutral(performance: FacePerformance) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import re
 import threading
@@ -11,15 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-# Both are read by OpenCV while it is imported: EXR files are renders of ours, not downloads.
-os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # our own line says what is wrong with a file
-
-import cv2
 import numpy as np
 
 from .errors import InputError
 from .image_header import image_header
+from .opencv import cv2
 
 MAX_PIXELS = 100_000_000
 SEQUENCE_FPS = 24.0

@@ -68,6 +68,7 @@ def save_weights(path: str | Path, header: WeightsHeader, tensors: Mapping[str, 
     partial = path.with_name(path.name + ".partial")
     try:
         save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, partial, metadata=header.metadata())
+        os.chmod(partial, 0o644)  # safetensors writes files that only their owner can read
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

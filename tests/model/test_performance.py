@@ -9,6 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
 from expnet.model.camera import ANCHOR
 from expnet.model.errors import InputError
 from expnet.model.performance import (
@@ -28,9 +32,6 @@ from expnet.model.performance import (
     smooth,
 )
 from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 LID, JAW, BROW, SIDE = (OPEN_KEYS.index(k) for k in ("lid_L", "jawOpen", "browInnerUp", "mouthSide"))
 
@@ -94,7 +95,7 @@ def same(a: FacePerformance, b: FacePerformance, tolerance: float = 0.0) -> bool
     return all(np.allclose(getattr(a, n), getattr(b, n), rtol=0, atol=tolerance, equal_nan=True) for n in names)
 
 
-# --- on disk ---------------------------------------------------------------------------------------------------------
+# --- on disk --------------------------------------------------------------------------------------------------------
 
 
 def test_a_performance_comes_back_from_disk(tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_other_files_are_no_performances(tmp_path: Path) -> None:
         load_performance(tmp_path / "nowhere.npz")
 
 
-# --- smoothing -------------------------------------------------------------------------------------------------------
+# --- smoothing ------------------------------------------------------------------------------------------------------
 
 
 def test_strength_0_changes_nothing() -> None:
@@ -284,7 +285,9 @@ def test_the_head_trembles_less_and_stays_where_it_is_seen() -> None:
     assert euler_degrees(out.rotation)[:, 0].std() < 0.5 * euler_degrees(p.rotation)[:, 0].std()
     # The anchor, which the crop pins to the picture, did not move, so it must not move now.
     np.testing.assert_allclose(out.rotation @ ANCHOR + out.translation, np.tile([0, 0, -700.0], (100, 1)), atol=1e-6)
-    np.testing.assert_allclose(out.rotation @ np.swapaxes(out.rotation, 1, 2), np.tile(np.eye(3), (100, 1, 1)), atol=1e-9)
+    np.testing.assert_allclose(
+        out.rotation @ np.swapaxes(out.rotation, 1, 2), np.tile(np.eye(3), (100, 1, 1)), atol=1e-9
+    )
 
 
 def test_nothing_is_smoothed_across_frames_without_a_face() -> None:
@@ -318,7 +321,7 @@ def test_another_basis_is_smoothed_too() -> None:
     assert smooth(p, 0.5).eta.std() < 0.7 * p.eta.std()
 
 
-# --- rotations -------------------------------------------------------------------------------------------------------
+# --- rotations ------------------------------------------------------------------------------------------------------
 
 
 @given(st.floats(-180, 180), st.floats(-89, 89), st.floats(-180, 180))
@@ -334,7 +337,7 @@ def test_euler_angles_are_those_of_the_definition(yaw: float, pitch: float, roll
     np.testing.assert_allclose(euler_degrees(turn(yaw, pitch, roll)), [yaw, pitch, roll], atol=1e-6)
 
 
-# --- calibration, bounds, time -----------------------------------------------------------------------------------------
+# --- calibration, bounds, time --------------------------------------------------------------------------------------
 
 
 def test_the_neutral_is_found_among_the_quietest_frames() -> None:
