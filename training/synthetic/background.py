@@ -26,7 +26,8 @@ def sample_background(rng: np.random.Generator, size: int) -> np.ndarray:
             _shape(rng, image)
     if rng.random() < 0.5:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, size / 20))
-    return np.clip(image, 0, 1)
+    grey = image.mean(2, keepdims=True)  # rooms and streets are duller than random numbers
+    return np.clip(grey + (image - grey) * rng.uniform(0.1, 1), 0, 1).astype(np.float32)
 
 
 def _shape(rng: np.random.Generator, image: np.ndarray) -> None:

@@ -17,7 +17,7 @@ def develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         image = np.repeat(image.mean(2, keepdims=True), 3, 2)
     elif rng.random() < 0.6:
         grey = image.mean(2, keepdims=True)
-        image = grey + (image - grey) * rng.uniform(0.3, 1.3)
+        image = grey + (image - grey) * rng.uniform(0.3, 1.15)
     return np.clip(image, 0, 1).astype(np.float32)
 
 

@@ -19,7 +19,7 @@ from .noise import wavy
 from .skin import sample_look, wrinkle_depth
 from .surface import Surface
 
-OVERSAMPLING = 2
+OVERSAMPLING = 1.5
 NO_FACE_SHARE = 0.12
 GAZE_UNIT = np.radians(30)  # of FaceModel.gaze_lids
 
@@ -189,7 +189,7 @@ def render(
 ) -> np.ndarray:
     """The picture, (size, size, 3) uint8 BGR. Without ``head`` only what might stand around one."""
     model = surface.model
-    big = size * OVERSAMPLING
+    big = int(size * OVERSAMPLING)
     image = sample_background(rng, big)
     look, light = sample_look(rng, surface), sample_light(rng)
     normals = rasterizer.vertex_normals(vertices, surface.triangles)
@@ -271,12 +271,20 @@ def render(
         image,
         np.float32(rng.choice([0, rng.uniform(0, 0.25)], p=[0.8, 0.2])),
     )
+    image *= _exposure(rng, image[triangle_of >= 0])
     dark = rng.choice([rng.uniform(0, 0.2), rng.uniform(0.3, 0.97)], p=[0.75, 0.25])
     for lens in lenses:
         _tint_lens(rng, image, pose, lens, dark)
     if rng.random() < 0.1:
         _patch_over(rng, image)
     return degrade(rng, develop(rng, image), size)
+
+
+def _exposure(rng: np.random.Generator, foreground: np.ndarray) -> np.float32:
+    """A camera that mostly exposes for what stands in front of it."""
+    if not len(foreground):
+        return np.float32(1)
+    return np.float32((rng.uniform(0.2, 0.65) / max(float(foreground.mean()), 0.02)) ** rng.uniform(0.4, 0.8))
 
 
 def _occlusion(surface: Surface, eta: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ HAIR_COLORS = np.array(
         [0.04, 0.05, 0.08],
     ]
 )
+HAIR_SHARES = np.array([0.22, 0.2, 0.17, 0.11, 0.06, 0.07, 0.05, 0.05, 0.07])
 IRIS_COLORS = np.array(
     [[0.1, 0.17, 0.27], [0.05, 0.08, 0.14], [0.5, 0.4, 0.28], [0.28, 0.38, 0.27], [0.36, 0.33, 0.28], [0.12, 0.22, 0.3]]
 )
@@ -48,7 +49,7 @@ def sample_look(rng: np.random.Generator, surface: Surface) -> Look:
     pale, dark = np.array([0.62, 0.71, 0.88]), np.array([0.09, 0.14, 0.25])
     skin = np.exp((1 - melanin) * np.log(pale) + melanin * np.log(dark)) * np.exp(rng.normal(0, 0.07, 3))
     flushed = skin * np.array([0.7, 0.64, 1.03])
-    hair = HAIR_COLORS[rng.integers(len(HAIR_COLORS))] * np.exp(rng.normal(0, 0.25))
+    hair = HAIR_COLORS[rng.choice(len(HAIR_COLORS), p=HAIR_SHARES)] * np.exp(rng.normal(0, 0.25))
     if melanin > 0.55 and rng.random() < 0.8:
         hair = HAIR_COLORS[0] * np.exp(rng.normal(0, 0.3))
     albedo = np.empty((len(mean), 3), np.float32)
