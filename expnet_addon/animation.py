@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,9 @@ class Take:
     """What ``key_performance`` wrote.
 
     action        name of the action (of the expression's, where there are two)
-    frame_start, frame_end   scene frames of the clip's first and last frame; fractional when the rates differ
+    frame_start, frame_end   scene frames of the performance's first and last frame; fractional when the rates differ
     keyed         number of clip frames that got keys
-    missing       (first, last) ranges of clip frames (0-based, inclusive) without a face
+    missing       (first, last) ranges of the performance's frames (0-based, inclusive) without a face
     """
 
     action: str
@@ -52,15 +51,24 @@ def scene_fps(scene: bpy.types.Scene) -> float:
 
 def set_scene_fps(scene: bpy.types.Scene, fps: float) -> None:
     """Set the scene to a clip's rate, with the usual fractions exact: 29.97 becomes 30 / 1.001."""
+    if not 0.01 <= fps <= 32000:
+        raise InputError(f"{fps:g} frames per second is not a rate that a scene can have")
     for base in (1.0, 1.001):
         whole = round(fps * base)
-        if whole >= 1 and abs(whole / base - fps) < 1e-3:
+        if whole >= 1 and abs(whole / base - fps) < 1e-4:
             scene.render.fps, scene.render.fps_base = whole, base
             return
-    if not 0.01 <= fps <= 32000:
-        raise InputError(f"{fps} frames per second is not a frame rate that a scene can have")
     whole = max(1, round(fps))
-    scene.render.fps, scene.render.fps_base = whole, float(whole / Fraction(fps).limit_denominator(100_000))
+    scene.render.fps, scene.render.fps_base = whole, whole / fps
+
+
+def scene_frames(
+    scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None
+) -> np.ndarray:
+    """(F,) where the performance's frames lie in the scene, its first at ``start_frame`` (default: the scene's first)."""
+    start = float(scene.frame_start if start_frame is None else start_frame)
+    times = np.asarray(performance.times, float)
+    return start + (times - times[0]) * scene_fps(scene)
 
 
 def key_performance(
@@ -68,7 +76,7 @@ def key_performance(
 ) -> Take:
     """Key the head with a performance: expression, gaze, location and rotation.
 
-    start_frame  where the clip's first frame goes (default: the scene's first frame)
+    start_frame  where the performance's first frame goes (default: the scene's first frame)
 
     The identity is not touched (``rig.apply_alpha``), nor the scene's range and rate (``set_scene_fps``,
     ``set_frame_range``). Raises InputError when the performance has another basis than the head, or no face at all.
@@ -77,8 +85,7 @@ def key_performance(
     seen = performance.seen
     if not seen.any():
         raise InputError(f"no face was seen in {performance.source}: there is nothing to key")
-    start = float(scene.frame_start if start_frame is None else start_frame)
-    all_frames = start + np.asarray(performance.times, float) * scene_fps(scene)
+    all_frames = scene_frames(scene, performance, start_frame)
     frames = all_frames[seen]
     location, quaternion = object_pose(performance.rotation[seen], performance.translation[seen])
     quaternion = continuous(quaternion)

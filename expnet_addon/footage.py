@@ -21,7 +21,7 @@ class Footage:
     """Pictures on disk and where they lie in time.
 
     kind         ``image``, ``sequence`` or ``movie``
-    path         absolute; for a sequence a printf pattern such as ``/shots/a_%04d.png``
+    path         absolute; for a sequence a pattern such as ``/shots/a_####.png``
     first        what shows at ``start_frame``: a movie's frame (0-based) or the number of a sequence's file; 0 for an image
     count        number of frames from there on
     start_frame  scene frame of ``first``
@@ -45,7 +45,7 @@ class Footage:
         """The image file that shows at a scene frame. Raises InputError for a movie: its frames are not files."""
         if self.kind == "movie":
             raise InputError(f"{self.path} is a movie: choose an image, or animate from the movie")
-        return self.path % self.source_frame(scene_frame) if self.kind == "sequence" else self.path
+        return numbered(self.path, self.source_frame(scene_frame)) if self.kind == "sequence" else self.path
 
 
 def footage_of(block: bpy.types.ID, user: bpy.types.ImageUser | None = None) -> Footage:
@@ -96,21 +96,29 @@ def _of_image(image: bpy.types.Image, user: bpy.types.ImageUser | None) -> Foota
 
 
 def sequence_pattern(path: str) -> tuple[str, int]:
-    """``/a/shot_0012.png`` -> (``/a/shot_%04d.png``, 12). Raises InputError when the name has no number."""
+    """``/a/shot_0012.png`` -> (``/a/shot_####.png``, 12). Raises InputError when the name has no number."""
     folder, name = os.path.split(path)
     match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
     if match is None:
         raise InputError(f"{path} has no frame number in its name: it is not part of an image sequence")
-    head, digits, tail = (part.replace("%", "%%") for part in match.groups())
-    return os.path.join(folder.replace("%", "%%"), f"{head}%0{len(digits)}d{tail}"), int(digits)
+    head, digits, tail = match.groups()
+    return os.path.join(folder, head + "#" * len(digits) + tail), int(digits)
+
+
+def numbered(pattern: str, number: int) -> str:
+    """The file of a pattern with this number: the inverse of ``sequence_pattern``."""
+    folder, name = os.path.split(pattern)
+    hashes = re.findall("#+", name)[-1]
+    head, _, tail = name.rpartition(hashes)
+    return os.path.join(folder, head + str(number).zfill(len(hashes)) + tail)
 
 
 def _run_length(pattern: str, first: int) -> int:
     """How many files of the pattern follow one another from number ``first``."""
-    folder = Path(pattern % first).parent
+    folder = Path(pattern).parent
     names = set(os.listdir(folder)) if folder.is_dir() else set()
     number = first
-    while os.path.basename(pattern % number) in names:
+    while os.path.basename(numbered(pattern, number)) in names:
         number += 1
     return number - first
 

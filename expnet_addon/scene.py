@@ -17,8 +17,8 @@ import numpy as np
 from ..model.errors import InputError
 from ..model.performance import FacePerformance
 from . import compat
-from .animation import missing_ranges, scene_fps, set_scene_fps
-from .footage import sequence_pattern
+from .animation import missing_ranges, scene_frames, set_scene_fps
+from .footage import numbered, sequence_pattern
 from .materials import ALBEDO
 from .rig import eyes_of
 
@@ -58,10 +58,10 @@ def match_camera(scene: bpy.types.Scene, image_size: tuple[int, int], lens_mm: f
 
 
 def show_footage(
-    scene: bpy.types.Scene, camera: bpy.types.Object, clip: str, start_frame: int | None = None
-) -> bpy.types.ID:
-    """The clip (movie, or a numbered image of a sequence) as the camera's background, from ``start_frame`` on
-    (default: the scene's first frame). Returns the MovieClip.
+    scene: bpy.types.Scene, camera: bpy.types.Object, clip: str, start_frame: int | None = None, first: int = 0
+) -> bpy.types.MovieClip:
+    """The clip (a movie, or the first image of a sequence) as the camera's background: its frame ``first`` (0-based)
+    at ``start_frame`` (default: the scene's first frame).
 
     Blender shows one frame of the clip per frame of the scene: set the scene to the clip's rate
     (``animation.set_scene_fps``) where they differ. Raises InputError when Blender cannot read the clip.
@@ -74,6 +74,7 @@ def show_footage(
         bpy.data.movieclips.remove(block)
         raise InputError(f"Blender cannot read any picture of {clip}")
     block.frame_start = scene.frame_start if start_frame is None else start_frame
+    block.frame_offset = first
     data = camera.data
     data.show_background_images = True
     background = next((b for b in data.background_images if b.source == "MOVIE_CLIP" and b.clip in (None, block)), None)
@@ -123,9 +124,9 @@ def render_comparison(
 ) -> Path:
     """Footage and head side by side, the same frame numbers on both, as H.264 at the clip's true rate.
 
-    clip         the movie, or the first file (or printf pattern) of an image sequence
+    clip         the movie, or the first file of an image sequence
     performance  what the head was keyed with: its times, size, lens and the frames without a face
-    start_frame  the scene frame of the clip's first frame (default: the scene's first)
+    start_frame  the scene frame of the performance's first frame (default: the scene's first)
     engine       WORKBENCH, CYCLES or EEVEE; AUTO is Workbench where there is a GPU driver (a software one will do), else
                  Cycles with a few samples
     height       of the video in pixels (default: the clip's, at most 720)
@@ -136,8 +137,7 @@ def render_comparison(
     """
     out = Path(out_mp4)
     _check_writable(out)
-    start = float(scene.frame_start if start_frame is None else start_frame)
-    frames = start + np.asarray(performance.times, float) * scene_fps(scene)
+    frames = scene_frames(scene, performance, start_frame)
     width, height = _video_size(performance.image_size, height)
     with tempfile.TemporaryDirectory(prefix="expnet_") as folder:
         files = _render_head(head, performance, frames, (width, height), engine, Path(folder), progress)
@@ -267,8 +267,8 @@ def _compose(
 
         ground = compat.new_effect(strips, "ground", "COLOR", 1, 1, count)
         ground.color = _BACKGROUND
-        first = round(float(performance.times[0]) * performance.fps)
-        _halve(_footage_strip(strips, clip, first, count), performance.image_size, size, -1)
+        shown = np.rint(np.asarray(performance.times, float) * performance.fps).astype(int)
+        _halve(_footage_strip(strips, str(clip), shown), performance.image_size, size, -1)
         for begin, end in _runs(files):
             head = _image_strip(strips, "head", [str(f) for f in files[begin:end]], 3, 1 + begin)
             _halve(head, size, size, +1)
@@ -286,14 +286,16 @@ def _compose(
 _BACKGROUND = (0.16, 0.16, 0.17)
 
 
-def _footage_strip(strips, clip: str, first: int, count: int):
-    """The clip from its frame ``first`` on, at frame 1."""
-    path = str(clip)
-    if "%" in path or not _is_movie(path):
-        pattern, number = (path, 0) if "%" in path else sequence_pattern(path)
-        return _image_strip(strips, "footage", [pattern % (number + first + i) for i in range(count)], 2, 1)
+def _footage_strip(strips, clip: str, shown: np.ndarray):
+    """The clip's frames ``shown`` (0-based) at frames 1, 2, ..."""
+    if not _is_movie(clip):
+        if len(shown) == 1:
+            return _image_strip(strips, "footage", [clip], 2, 1)
+        pattern, number = sequence_pattern(clip)
+        return _image_strip(strips, "footage", [numbered(pattern, number + i) for i in shown.tolist()], 2, 1)
+    first = int(shown[0])
     try:
-        strip = strips.new_movie(name="footage", filepath=path, channel=2, frame_start=1 - first)
+        strip = strips.new_movie(name="footage", filepath=clip, channel=2, frame_start=1 - first)
     except RuntimeError as error:
         raise InputError(f"Blender cannot open {clip}: {_last_line(error)}") from None
     strip.frame_offset_start = first
