@@ -125,7 +125,8 @@ def key_performance(
     if keying.match_camera:
         camera = staging.match_camera(scene, performance.image_size, performance.lens_mm)
         try:
-            staging.show_footage(scene, camera, shown_file(performance.source))
+            first = round(float(performance.times[0]) * performance.fps)
+            staging.show_footage(scene, camera, shown_file(performance.source), first=first)
         except InputError as error:  # what OpenCV reads and Blender does not: the keys are good all the same
             return f"{take_report(take, len(performance.times))}\nThe footage is not shown: {error}"
     return take_report(take, len(performance.times))
