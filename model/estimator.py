@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .camera import ANCHOR, SIDE_MM, Camera, Crop, pose_of_crop, roll, roll_matrix
 from .checkpoints.weights import WeightsHeader, check_shapes, load_weights
@@ -50,6 +52,20 @@ class FaceEstimate:
     expression_keys: tuple[str, ...]
 
 
+class SeesFaces(Protocol):
+    """What the finder and the tracking need of an estimator, whichever it is."""
+
+    @property
+    def basis(self) -> str: ...
+
+    @property
+    def expression_keys(self) -> tuple[str, ...]: ...
+
+    def estimate(
+        self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]
+    ) -> FaceEstimate: ...
+
+
 class Estimator:
     """A trained network ready to look at faces. Holds no state between calls."""
 
@@ -61,7 +77,7 @@ class Estimator:
         self.device = device
         self.size = header.input_size
         self._split = network.split
-        self._network = _ready_to_run(network, header.input_size, device)
+        self._network = _ready_to_run(network, device)
 
     @staticmethod
     def load(source: str | Path = "open", device: str = "auto") -> Estimator:
@@ -79,7 +95,7 @@ class Estimator:
             raise InputError(f"{path}: trained with another crop ({header.crop}): use weights of this version")
         try:
             network = CompactNet({**header.config, "size": header.input_size})
-        except (TypeError, ValueError, RuntimeError) as error:
+        except (TypeError, ValueError, IndexError, RuntimeError) as error:
             raise InputError(f"{path}: the header's config does not describe a network ({error})") from error
         expected = {k: tuple(v.shape) for k, v in network.state_dict().items()}
         check_shapes(path, tensors, expected)
@@ -147,13 +163,22 @@ def _shrunk(image: np.ndarray, crop: Crop, matrix: np.ndarray, shrink: int) -> t
     return part, np.column_stack([matrix[:, :2], matrix[:, 2] - corner]) / shrink
 
 
-def _ready_to_run(network: CompactNet, size: int, device: torch.device) -> nn.Module:
-    """Batch norms folded into their convolutions, layouts and kernels chosen once."""
-    network.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)
-    example = torch.zeros(1, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        traced = torch.jit.trace(network, example, check_trace=False)
-        return torch.jit.freeze(traced)
+def _ready_to_run(network: CompactNet, device: torch.device) -> nn.Module:
+    network.eval().requires_grad_(False)
+    _fold_batch_norms(network)
+    return network.to(device=device, memory_format=torch.channels_last)
+
+
+def _fold_batch_norms(module: nn.Module) -> None:
+    """Put each batch norm into the convolution before it: in our networks it is registered right after it."""
+    before = ""
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.BatchNorm2d):
+            setattr(module, before, fuse_conv_bn_eval(getattr(module, before), child))
+            setattr(module, name, nn.Identity())
+        else:
+            _fold_batch_norms(child)
+        before = name
 
 
 def _device(name: str) -> torch.device:

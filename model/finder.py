@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from .camera import Camera, Crop
 from .errors import InputError
-from .estimator import FaceEstimate
+from .estimator import SeesFaces
 from .opencv import cv2
 
 # Width of the crop in widths of a cascade's box, which reaches from the eyebrows to the chin.
@@ -30,14 +29,6 @@ QUICK_SIDE, THOROUGH_SIDE = 320, 720  # the picture's longer side while candidat
 TILTS = (-0.45, 0.45)  # radians: the cascades know upright faces only
 
 
-class Looks(Protocol):
-    """What sees: ``Estimator``, or anything that looks at crops as it does."""
-
-    def estimate(
-        self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]
-    ) -> FaceEstimate: ...
-
-
 @dataclass(frozen=True)
 class FoundFace:
     """A face's own crop and how sure the network is that it is one, 0..1."""
@@ -46,7 +37,7 @@ class FoundFace:
     confidence: float
 
 
-def find_faces(image: np.ndarray, estimator: Looks, thorough: bool = True) -> list[FoundFace]:
+def find_faces(image: np.ndarray, estimator: SeesFaces, thorough: bool = True) -> list[FoundFace]:
     """The faces of an image (H, W, 3) uint8 BGR, the largest first.
 
     ``thorough`` also finds small, tilted and half-turned faces; without it the search is short enough for footage.
@@ -66,7 +57,9 @@ def crop_of_box(box: Sequence[float]) -> Crop:
     return Crop(x + width / 2, y + height / 2, 1.1 * max(width, height))
 
 
-def refined(image: np.ndarray, crops: Sequence[Crop], estimator: Looks, times: int = REFINEMENTS) -> list[FoundFace]:
+def refined(
+    image: np.ndarray, crops: Sequence[Crop], estimator: SeesFaces, times: int = REFINEMENTS
+) -> list[FoundFace]:
     """Each crop moved to the face in it, ``times`` times; confidence 0 where it never settles."""
     height, width = image.shape[:2]
     camera = Camera.for_image(width, height)
@@ -89,7 +82,7 @@ def lies_in(crop: Crop, width: int, height: int) -> bool:
     return SMALLEST <= crop.side <= 4 * max(width, height) and 0 <= crop.cx < width and 0 <= crop.cy < height
 
 
-def _verified(image: np.ndarray, candidates: list[Crop], estimator: Looks) -> list[FoundFace]:
+def _verified(image: np.ndarray, candidates: list[Crop], estimator: SeesFaces) -> list[FoundFace]:
     return [f for f in refined(image, candidates, estimator) if f.confidence >= MIN_CONFIDENCE]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .camera import Camera, Crop
 from .errors import InputError
-from .estimator import Estimator, FaceEstimate
+from .estimator import FaceEstimate, SeesFaces
 from .finder import FoundFace, crop_of_box, find_faces, lies_in, refined, same_face
 from .performance import FacePerformance
 from .video import Clip, true_fps
@@ -20,7 +20,7 @@ JUMP = 0.08  # a face farther from where it was looked for (in sides, log scale 
 STILL = 0.02  # movements of this size are mostly the network's own noise: the crop follows them slowly
 CUT = 30.0  # grey levels by which two frames differ, on average over the picture, at a cut
 
-Find = Callable[[np.ndarray, Estimator, bool], list[FoundFace]]
+Find = Callable[[np.ndarray, SeesFaces, bool], list[FoundFace]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Follower:
     """Follows one face, frame by frame; ``see`` gives what it shows, or None where it is not to be seen."""
 
     def __init__(
-        self, estimator: Estimator, camera: Camera, choice: Choice = Choice(), find: Find = find_faces
+        self, estimator: SeesFaces, camera: Camera, choice: Choice = Choice(), find: Find = find_faces
     ) -> None:
         self._estimator = estimator
         self._camera = camera
@@ -109,7 +109,7 @@ class Follower:
 
 def perform(
     clip: Clip,
-    estimator: Estimator,
+    estimator: SeesFaces,
     box: Sequence[float] | None = None,
     face: int | None = None,
     lens_mm: float = 50.0,
@@ -164,7 +164,7 @@ def perform(
 
 def look(
     image: np.ndarray,
-    estimator: Estimator,
+    estimator: SeesFaces,
     box: Sequence[float] | None = None,
     face: int | None = None,
     lens_mm: float = 50.0,

@@ -1,0 +1,164 @@
+"""From pixels to coefficients: the crop that is cut, the numbers that come out, the files that are refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from expnet.model.camera import Camera, Crop, crop_of_pose, rotation_in_crop
+from expnet.model.checkpoints.weights import load_weights, save_weights
+from expnet.model.errors import InputError
+from expnet.model.estimator import OPEN_WEIGHTS, Estimator, cut
+from expnet.model.networks.compact import CompactNet, output_widths
+from expnet.model.semantics import OPEN_KEYS
+
+CAMERA = Camera.for_image(320, 240)
+
+
+@pytest.fixture(scope="module")
+def estimator(untrained_weights: Path) -> Estimator:
+    return Estimator.load(untrained_weights, "cpu")
+
+
+def noise(seed: int = 0, width: int = 320, height: int = 240) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+
+
+# --- cutting --------------------------------------------------------------------------------------------------------
+
+
+def test_an_upright_crop_of_its_own_size_is_a_slice() -> None:
+    image = noise()
+    crop = Crop(100 + 31.5, 50 + 31.5, 64)
+    np.testing.assert_array_equal(cut(image, crop, 64), image[50:114, 100:164])
+
+
+def test_outside_the_image_is_black() -> None:
+    white = np.full((40, 40, 3), 255, np.uint8)
+    out = cut(white, Crop(0, 0, 64), 64)
+    assert out[:30, :30].max() == 0 and out[40:, 40:].min() == 255
+    assert cut(white, Crop(-500, 900, 64), 64).max() == 0
+    assert cut(white, Crop(-5000, 900, 6400), 64).max() == 0
+
+
+@pytest.mark.parametrize("side", [40, 100, 200, 450, 900])
+@pytest.mark.parametrize("angle", [0.0, 0.7])
+def test_a_crop_shows_the_same_place_at_every_scale(side: float, angle: float) -> None:
+    """Every pixel of this picture holds its own place, so every pixel of the crop tells where it was taken from."""
+    x, y = np.meshgrid(np.arange(2000), np.arange(1500))
+    image = np.stack([x, y, x * 0], -1).astype(np.float32)
+    crop = Crop(1003.3, 740.8, side, angle)
+    out = cut(image, crop, 64)
+    grid = np.stack(np.meshgrid(np.arange(64), np.arange(64)), -1)
+    places = grid @ crop.matrix(64)[:, :2].T + crop.matrix(64)[:, 2]
+    np.testing.assert_allclose(out[..., :2], places, atol=0.02 * side / 64 + 0.02)
+
+
+def test_a_large_face_is_shrunk_without_aliasing() -> None:
+    """A board of single pixels is grey from afar, not a pattern that crawls from frame to frame."""
+    board = np.indices((800, 800)).sum(0) % 2 * 255
+    image = np.repeat(board[:, :, None], 3, 2).astype(np.uint8)
+    for shift in (0.0, 0.3, 0.7):
+        assert cut(image, Crop(400 + shift, 400, 640, 0.1), 64).std() < 4
+
+
+# --- estimating -----------------------------------------------------------------------------------------------------
+
+
+def test_an_estimate_has_all_its_numbers(estimator: Estimator) -> None:
+    seen = estimator.estimate([noise(1), noise(2)], [Crop(160, 120, 100), Crop(100, 90, 150, 0.2)], [CAMERA] * 2)
+    shapes = {"eta": (2, 29), "alpha": (2, 99), "gaze": (2, 2), "rotation": (2, 3, 3), "translation": (2, 3)}
+    for name, shape in {**shapes, "confidence": (2,), "eta_deviation": (2, 29)}.items():
+        assert getattr(seen, name).shape == shape and np.isfinite(getattr(seen, name)).all()
+    assert len(seen.crop) == 2
+    assert (seen.basis, seen.expression_keys) == ("open-29", OPEN_KEYS)
+    assert ((seen.confidence > 0) & (seen.confidence < 1)).all()
+    np.testing.assert_allclose(seen.rotation @ seen.rotation.swapaxes(1, 2), [np.eye(3)] * 2, atol=1e-6)
+
+
+def test_the_pose_is_that_of_the_crop(estimator: Estimator) -> None:
+    """The pose, the crop it defines and the rotation seen in it tell the same story."""
+    given = Crop(200, 70, 90, 0.4)
+    seen = estimator.estimate([noise()], [given], [CAMERA])
+    own = crop_of_pose(seen.rotation[0], seen.translation[0], CAMERA)
+    np.testing.assert_allclose(own.offset_to(seen.crop[0]), 0, atol=1e-6)
+    assert seen.translation[0, 2] < 0, "in front of the camera"
+    local = rotation_in_crop(seen.rotation[0], CAMERA, given, at=own)
+    raw = estimator._run(cut(noise(), given, 64)[None])
+    np.testing.assert_allclose(local, raw["rotation"][0], atol=1e-6)
+
+
+def test_a_batch_is_its_images_one_by_one(estimator: Estimator) -> None:
+    images, crops = [noise(i) for i in range(5)], [Crop(150 + i, 110, 80 + 30 * i, 0.1 * i) for i in range(5)]
+    together = estimator.estimate(images, crops, [CAMERA] * 5)
+    for i in range(5):
+        alone = estimator.estimate([images[i]], [crops[i]], [CAMERA])
+        np.testing.assert_allclose(together.eta[i], alone.eta[0], atol=1e-5)
+        np.testing.assert_allclose(together.translation[i], alone.translation[0], rtol=1e-4)
+
+
+def test_the_network_made_fast_is_the_network_as_trained(untrained_weights: Path, estimator: Estimator) -> None:
+    header, tensors = load_weights(untrained_weights)
+    network = CompactNet({**header.config, "size": 64}).eval()
+    network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
+    batch = cut(noise(), Crop(160, 120, 100), 64)[None]
+    with torch.inference_mode():
+        pixels = torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 127.5 - 1
+        expected = network.split(network(pixels))
+    ours = estimator._run(batch)
+    for name in output_widths(network.config):
+        if name != "rotation":
+            np.testing.assert_allclose(ours[name], expected[name].numpy(), atol=1e-5)
+
+
+# --- loading --------------------------------------------------------------------------------------------------------
+
+
+def refused(*arguments: object) -> str:
+    with pytest.raises(InputError) as caught:
+        Estimator.load(*arguments)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_folder_with_one_weights_file(untrained_weights: Path, tmp_path: Path) -> None:
+    assert Estimator.load(untrained_weights.parent, "cpu").size == 64
+    assert "0 safetensors" in refused(tmp_path)
+
+
+def test_devices(untrained_weights: Path) -> None:
+    assert "unknown" in refused(untrained_weights, "tpu")
+    if not torch.cuda.is_available():
+        assert "not there" in refused(untrained_weights, "cuda")
+    assert Estimator.load(untrained_weights, "auto").device.type in ("cpu", "cuda", "mps")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"architecture": "transformer"},
+        {"basis": "bfm"},
+        {"crop": {"anchor": [0.0, 0.0, 0.0], "side_mm": 200.0}},
+        {"config": {"channels": [8, 8, 16, 16, 32], "blocks": [1, 1, 1, 2]}},
+        {"config": {"channels": [8, 8, 16, 16]}},
+        {"config": {"layers": 3}},
+        {"config": {"channels": "many"}},
+        {"input_size": 96},
+    ],
+    ids=lambda c: next(iter(c.items()))[0],
+)
+def test_weights_of_another_network_are_refused(untrained_weights: Path, tmp_path: Path, changes: dict) -> None:
+    header, tensors = load_weights(untrained_weights)
+    path = tmp_path / "other.safetensors"
+    save_weights(path, replace(header, **changes), tensors)
+    assert str(path) in refused(path)
+
+
+@pytest.mark.skipif(not OPEN_WEIGHTS.is_file(), reason="the open weights are not trained yet")
+def test_the_weights_in_the_box() -> None:
+    header, _ = load_weights(OPEN_WEIGHTS)
+    assert header.license and header.training_data and header.evaluation
+    assert OPEN_WEIGHTS.stat().st_size <= 12_000_000
+    Estimator.load("open", "cpu")
