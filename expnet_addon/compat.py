@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 
 HAS_SLOTS = "slots" in bpy.types.Action.bl_rna.properties  # 4.4+
+PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()  # of a property with //paths
 EEVEE = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
 
 

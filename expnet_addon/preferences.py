@@ -35,9 +35,9 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
 
 
 def worker_python() -> str:
-    """The path that the user chose, absolute, or empty."""
+    """The path that the user chose, or empty."""
     preferences = _preferences()
-    return bpy.path.abspath(preferences.worker_python) if preferences and preferences.worker_python else ""
+    return preferences.worker_python if preferences else ""
 
 
 def device() -> str:

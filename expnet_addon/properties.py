@@ -13,7 +13,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import face_models
+from . import compat, face_models
 
 
 class ExpNetSceneProperties(bpy.types.PropertyGroup):
@@ -29,16 +29,19 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         name="File",
         description="The face model's file, or the folder of an ICT FaceKit",
         subtype="FILE_PATH",
+        options=compat.PATH_OPTIONS,
     )
     source: StringProperty(  # type: ignore[valid-type]
         name="Source",
         description="An image for Estimate Expression; a movie or a folder of images for Animate from Footage",
         subtype="FILE_PATH",
+        options=compat.PATH_OPTIONS,
     )
     estimator: StringProperty(  # type: ignore[valid-type]
         name="Weights",
         description="Weights of your own for the network. Empty: those in the box",
         subtype="FILE_PATH",
+        options=compat.PATH_OPTIONS,
     )
     smoothing: FloatProperty(  # type: ignore[valid-type]
         name="Smoothing",
