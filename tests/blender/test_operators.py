@@ -1,0 +1,363 @@
+"""What the artist's buttons do to the scene, and that they leave it alone when they cannot do it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+import expnet
+from expnet import operators, panels
+from expnet.expnet_addon import capture, face_models, rig, tasks
+from expnet.expnet_addon.jobs import WorkerFault
+from expnet.expnet_addon.requests import Seeing
+from expnet.model.errors import InputError
+from expnet.model.formats.npz import load_face_model, save_face_model
+
+KINDS = ("objects", "meshes", "actions", "cameras", "movieclips", "shape_keys", "materials", "collections")
+
+
+@pytest.fixture(autouse=True)
+def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
+    expnet.register()
+    yield
+    expnet.unregister()
+
+
+@pytest.fixture
+def settings(sees_a_face: Path, empty_scene: bpy.types.Scene):
+    """The panel's properties; the face is in a box about the disc."""
+    settings = empty_scene.expnet
+    settings.estimator = str(sees_a_face)
+    settings.use_box = True
+    settings.box = (40, 30, 60, 60)
+    return settings
+
+
+@pytest.fixture
+def head(empty_scene: bpy.types.Scene) -> bpy.types.Object:
+    assert bpy.ops.expnet.add_face() == {"FINISHED"}
+    return rig.rigs_in(empty_scene)[0]
+
+
+def state_of_the_file() -> dict[str, object]:
+    """Everything that an operator of ours could have touched."""
+    state: dict[str, object] = {kind: sorted(item.name for item in getattr(bpy.data, kind)) for kind in KINDS}
+    scene = bpy.context.scene
+    render = scene.render
+    state["timing"] = (scene.frame_start, scene.frame_end, scene.frame_current, render.fps, render.fps_base)
+    state["size"] = (render.resolution_x, render.resolution_y, scene.camera and scene.camera.name)
+    for face in rig.rigs_in(scene):
+        keys = face.data.shape_keys
+        state[face.name] = (
+            list(face["alpha"]),
+            [key.value for key in keys.key_blocks],
+            rig.evaluated_vertices(face).tolist(),
+            keys.animation_data and keys.animation_data.action and keys.animation_data.action.name,
+        )
+    return state
+
+
+def report_of(operator: Callable) -> str:
+    """The red report of an operator that fails; from Python it comes as an exception."""
+    with pytest.raises(RuntimeError) as caught:
+        operator()
+    lines = [line for line in str(caught.value).strip().splitlines() if line.strip()]
+    assert len(lines) == 1, lines
+    return lines[0].removeprefix("Error: ")
+
+
+# Add Face -------------------------------------------------------------------------------------------------------------
+
+
+def test_add_face_makes_the_active_selected_head(head: bpy.types.Object) -> None:
+    assert bpy.context.view_layer.objects.active == head
+    assert bpy.context.selected_objects == [head]
+    assert bpy.context.scene.expnet.result == "Face: 8456 vertices, 29 keys".replace(
+        "8456", str(load_face_model(face_models.OPEN_FILE).vertex_count)
+    )
+
+
+def test_add_face_takes_a_model_of_the_users_own(empty_scene: bpy.types.Scene, tmp_path: Path) -> None:
+    model = load_face_model(face_models.OPEN_FILE)
+    save_face_model(model, tmp_path / "mine.npz")
+    empty_scene.expnet.face_model = "FILE"
+    empty_scene.expnet.face_model_path = str(tmp_path / "mine.npz")
+    assert bpy.ops.expnet.add_face() == {"FINISHED"}
+    (head,) = rig.rigs_in(empty_scene)
+    assert head["expnet_model_path"] == str(tmp_path / "mine.npz")
+
+
+def test_add_face_refuses_what_is_no_face_model(
+    empty_scene: bpy.types.Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "notes.mat").write_text("no face")
+    empty_scene.expnet.face_model = "FILE"
+    empty_scene.expnet.face_model_path = str(tmp_path / "notes.mat")
+    before = state_of_the_file()
+    assert "notes.mat" in report_of(bpy.ops.expnet.add_face)
+    assert state_of_the_file() == before
+
+
+# Estimate Expression --------------------------------------------------------------------------------------------------
+
+
+def test_estimate_keys_the_current_frame(settings, head: bpy.types.Object, image: Path) -> None:
+    settings.source = str(image)
+    bpy.context.scene.frame_set(7)
+    assert bpy.ops.expnet.estimate_expression() == {"FINISHED"}
+    blocks = head.data.shape_keys.key_blocks
+    assert blocks["jawOpen"].value == pytest.approx(0.35, abs=0.05)
+    assert head["alpha"][0] == pytest.approx(1.0, abs=0.1)
+    assert list(head.data.shape_keys.animation_data.action.frame_range) == [7, 7]
+    assert settings.result.startswith("disc.png, keyed at frame 7\n")
+
+
+def test_a_second_image_adds_keys_at_its_frame(settings, head: bpy.types.Object, image: Path) -> None:
+    settings.source = str(image)
+    settings.identity = False
+    for frame in (10, 20):
+        bpy.context.scene.frame_set(frame)
+        assert bpy.ops.expnet.estimate_expression() == {"FINISHED"}
+    assert list(head.data.shape_keys.animation_data.action.frame_range) == [10, 20]
+    assert not any(head["alpha"])
+
+
+# Animate from Footage -------------------------------------------------------------------------------------------------
+
+
+def test_animate_keys_the_clip_and_matches_the_camera(settings, head: bpy.types.Object, clip: Path) -> None:
+    settings.source = str(clip)
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    scene = bpy.context.scene
+    assert list(head.data.shape_keys.animation_data.action.frame_range) == [1, 9]
+    assert (scene.frame_start, scene.frame_end, scene.render.fps) == (1, 9, 25)
+    assert (scene.render.resolution_x, scene.render.resolution_y) == (160, 120)
+    assert scene.camera is not None
+    assert settings.result == "9 of 9 frames keyed, 1 to 9"
+
+
+def test_the_scene_keeps_its_timing_and_camera_on_request(settings, head: bpy.types.Object, clip: Path) -> None:
+    settings.source = str(clip)
+    settings.scene_timing = settings.match_camera = settings.identity = False
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    scene = bpy.context.scene
+    assert (scene.frame_end, scene.render.fps, scene.camera) == (250, 24, None)
+    assert head.data.shape_keys.animation_data.action.frame_range[1] == pytest.approx(1 + 8 * 24 / 25, abs=1e-3)
+    assert not any(head["alpha"])
+
+
+def test_the_face_that_is_selected_is_animated(settings, head: bpy.types.Object, clip: Path) -> None:
+    bpy.ops.expnet.add_face()
+    second = bpy.context.view_layer.objects.active
+    assert second != head
+    settings.source = str(clip)
+    bpy.context.view_layer.objects.active = rig.eyes_of(head)["L"]  # an eye stands for its face
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    assert head.data.shape_keys.animation_data.action
+    assert second.data.shape_keys.animation_data is None or second.data.shape_keys.animation_data.action is None
+
+
+def test_footage_relative_to_the_file_is_found(settings, head: bpy.types.Object, clip: Path) -> None:
+    bpy.ops.wm.save_as_mainfile(filepath=str(clip.parent / "shot.blend"))
+    settings.source = "//disc.mp4"
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    os.unlink(clip.parent / "shot.blend")
+
+
+# Apply Face Shape -----------------------------------------------------------------------------------------------------
+
+
+def test_apply_face_shape_takes_the_numbers_of_the_property(head: bpy.types.Object) -> None:
+    alpha = np.zeros(len(head["alpha"]))
+    alpha[:2] = 1.5, -2.0
+    head["alpha"] = alpha.tolist()
+    assert bpy.ops.expnet.apply_identity() == {"FINISHED"}
+    expected = rig.rig_model(head).vertices(alpha)
+    assert np.abs(rig.evaluated_vertices(head) - expected).max() < 1e-4
+
+
+# When it cannot be done -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["estimate_expression", "animate_footage"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "text"])
+def test_a_bad_source_is_one_line_and_changes_nothing(
+    verb: str, kind: str, settings, head: bpy.types.Object, tmp_path: Path
+) -> None:
+    path = tmp_path / f"{kind}.mp4"
+    if kind != "missing":
+        path.write_text("" if kind == "empty" else "no footage")
+    settings.source = str(path)
+    before = state_of_the_file()
+    assert path.name in report_of(getattr(bpy.ops.expnet, verb))
+    assert state_of_the_file() == before
+
+
+@pytest.mark.parametrize("verb", ["estimate_expression", "animate_footage"])
+def test_footage_without_a_face_changes_nothing(
+    verb: str, settings, head: bpy.types.Object, clip: Path, image: Path, sees_no_face: Path
+) -> None:
+    settings.estimator = str(sees_no_face)
+    settings.use_box = False
+    settings.source = str(image if verb.startswith("estimate") else clip)
+    before = state_of_the_file()
+    assert "face was found" in report_of(getattr(bpy.ops.expnet, verb))
+    assert state_of_the_file() == before
+
+
+def test_without_a_python_that_sees_one_line_says_what_to_do(
+    settings, head: bpy.types.Object, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("expnet.expnet_addon.jobs.NEEDED", ("no_such_module_anywhere",))
+    monkeypatch.delenv("EXPNET_PYTHON", raising=False)
+    settings.source = str(clip)
+    assert "Worker Python" in report_of(bpy.ops.expnet.animate_footage)
+
+
+def test_a_face_of_another_basis_is_refused_at_once(settings, head: bpy.types.Object, clip: Path) -> None:
+    head["expnet_basis"] = "3ddfa-29"
+    settings.estimator = ""
+    settings.source = str(clip)
+    assert "3ddfa-29" in report_of(bpy.ops.expnet.animate_footage)
+
+
+def test_the_buttons_are_grey_with_a_reason(settings, clip: Path) -> None:
+    def refused(verb: str) -> str:
+        operator = getattr(bpy.ops.expnet, verb)
+        assert not operator.poll()
+        with pytest.raises(RuntimeError) as caught:
+            operator()
+        return str(caught.value)
+
+    assert "Choose an image" in refused("estimate_expression")
+    assert "Choose a movie" in refused("animate_footage")
+    settings.source = str(clip)
+    assert "Add a face first" in refused("animate_footage")
+    assert "Add a face first" in refused("apply_identity")
+    assert "Nothing is under way" in refused("cancel")
+    settings.face_model = "FILE"
+    assert "Choose the face model's file" in refused("add_face")
+    settings.face_model = "OPEN"
+    for _ in range(2):
+        bpy.ops.expnet.add_face()
+    bpy.context.view_layer.objects.active = None
+    assert "Select the face" in refused("animate_footage")
+
+
+# A task under way -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def seeing(sees_a_face: Path) -> Seeing:
+    return Seeing(estimator=str(sees_a_face), box=(40, 30, 60, 60))
+
+
+@pytest.fixture
+def task(head: bpy.types.Object, clip: Path, seeing: Seeing) -> Iterator[tasks.Task]:
+    """Animating the clip, started as a modal operator starts it."""
+    task = capture.animate_clip(bpy.context.scene, head, str(clip), seeing, capture.Keying())
+    task.start()
+    yield task
+    task.cancel()
+
+
+def test_stepping_from_a_timer_ends_like_waiting(task: tasks.Task, poll_until: Callable) -> None:
+    poll_until(lambda: not task.step())
+    assert task.finish() == "9 of 9 frames keyed, 1 to 9"
+
+
+def test_a_cancelled_task_has_changed_nothing(task: tasks.Task, tmp_path: Path) -> None:
+    before = state_of_the_file()
+    folder = task._job.folder
+    task.cancel()
+    assert state_of_the_file() == before
+    assert not folder.exists()
+
+
+def test_a_killed_worker_has_changed_nothing(task: tasks.Task) -> None:
+    before = state_of_the_file()
+    os.kill(task._job.pid, signal.SIGKILL)
+    with pytest.raises(WorkerFault, match="was killed"):
+        task.finish()
+    assert state_of_the_file() == before
+
+
+def test_the_face_may_be_deleted_meanwhile(task: tasks.Task, head: bpy.types.Object) -> None:
+    bpy.data.objects.remove(head)
+    before = state_of_the_file()
+    with pytest.raises(InputError, match="The face that 'disc.mp4' was for is gone: nothing was written"):
+        task.finish()
+    assert state_of_the_file() == before
+
+
+def test_the_face_may_be_renamed_meanwhile(task: tasks.Task, head: bpy.types.Object) -> None:
+    head.name = "Ada"
+    assert task.finish() == "9 of 9 frames keyed, 1 to 9"
+    assert head.data.shape_keys.animation_data.action
+
+
+def test_opening_another_file_ends_the_task(
+    task: tasks.Task, poll_until: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks.running = task
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    assert tasks.running is None
+    assert capsys.readouterr().out.splitlines()[-1:] == ["Animate from footage: cancelled, the file was closed"]
+    assert not task._job.folder.exists()
+
+
+def test_one_task_at_a_time(task: tasks.Task, settings, head: bpy.types.Object, clip: Path) -> None:
+    settings.source = str(clip)
+    tasks.running = task
+    assert not bpy.ops.expnet.animate_footage.poll()
+    assert bpy.ops.expnet.cancel() == {"FINISHED"}
+    assert tasks.running is None
+    assert bpy.ops.expnet.animate_footage.poll()
+
+
+# Habits that every button keeps ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operator", operators.CLASSES, ids=lambda o: o.bl_idname)
+def test_every_operator_is_named_told_and_undoable(operator: type[bpy.types.Operator]) -> None:
+    assert operator.__name__ == "EXPNET_OT_" + operator.bl_idname.removeprefix("expnet.")
+    assert operator.bl_description and not operator.bl_description.endswith(".")
+    assert operator.bl_options == {"REGISTER", "UNDO"} or operator.bl_idname == "expnet.cancel"
+    assert "poll" in vars(operator)
+
+
+def test_every_setting_has_a_tooltip() -> None:
+    from expnet.expnet_addon.preferences import ExpNetPreferences
+    from expnet.expnet_addon.properties import ExpNetSceneProperties
+
+    for group in (ExpNetSceneProperties, ExpNetPreferences):
+        own = [p for p in group.bl_rna.properties if p.identifier in group.__annotations__]
+        assert own
+        for setting in own:
+            assert setting.description, setting.identifier
+            for choice in getattr(setting, "enum_items", ()):
+                assert choice.description, (setting.identifier, choice.identifier)
+
+
+def test_panels_do_not_compute() -> None:
+    """``draw`` runs at every move of the mouse."""
+    source = inspect.getsource(importlib.import_module(f"{panels.__name__}.sidebar"))
+    assert not {"numpy", "rig", "capture", "jobs"} & set(source.replace("import ", " ").replace(",", " ").split())
+
+
+def test_register_and_unregister_leave_nothing() -> None:
+    for _ in range(2):
+        expnet.unregister()
+        assert not hasattr(bpy.types.Scene, "expnet")
+        assert not [name for name in dir(bpy.types) if name.startswith("EXPNET_")]
+        assert not [f for f in bpy.app.handlers.load_pre if "expnet" in getattr(f, "__module__", "")]
+        expnet.register()
