@@ -56,7 +56,9 @@ def read_vector(path: Path, arrays: Arrays, name: str, count: int | None = None)
         want = "a vector" if count is None else f"{count} numbers"
         raise InputError(f"{path}: {name} is {_text(stored.shape)}, not {want}; get an intact file")
     values = np.asarray(_read(path, name, stored), np.float64).ravel()
-    if not np.isfinite(values).all():
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(values.astype(np.float32)).all()
+    if not finite:
         raise InputError(f"{path}: {name} has values that are not numbers; get an intact file")
     return values
 
@@ -86,8 +88,9 @@ def read_basis(path: Path, arrays: Arrays, name: str, vertices: int, scale: np.n
     """The first ``len(scale)`` components of a (3V, K) basis, each times its scale, as (k, V, 3) float32."""
     component_count(path, arrays, name, vertices)
     columns = _read(path, name, arrays[name]).reshape(3 * vertices, -1)[:, : len(scale)]
-    out = np.ascontiguousarray(columns.T, np.float32)
-    out *= scale.astype(np.float32)[:, None]
+    out = np.empty((len(scale), 3 * vertices), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # check_face_model says which array is not finite
+        np.multiply(columns.T, scale[:, None], out=out, casting="unsafe")
     return out.reshape(len(scale), vertices, 3)
 
 

@@ -36,12 +36,8 @@ def read(path: Path, arrays: a.Arrays, identity_components: int | None) -> FaceM
     With the ExpNet release's index table beside them its sigmas are used, so that the official ExpNet drives this
     head, too.
     """
-    shape, shape_path = a.group_with(arrays, *SHAPE_FIELDS), path
-    expression, expression_path = a.group_with(arrays, *EXPRESSION_FIELDS), path
-    if shape is None:
-        shape_path, shape = _other(path, SHAPE_FILE, SHAPE_FIELDS)
-    if expression is None:
-        expression_path, expression = _other(path, EXPRESSION_FILE, EXPRESSION_FIELDS)
+    shape_path, shape = _half(path, arrays, SHAPE_FILE, SHAPE_FIELDS)
+    expression_path, expression = _half(path, arrays, EXPRESSION_FILE, EXPRESSION_FIELDS)
 
     vertices = a.vertex_count(shape_path, shape, "mu_shape")
     mean = a.read_points(shape_path, shape, "mu_shape", vertices, MM)
@@ -75,8 +71,9 @@ def read(path: Path, arrays: a.Arrays, identity_components: int | None) -> FaceM
     )
 
 
-def _other(path: Path, name: str, fields: tuple[str, ...]) -> tuple[Path, a.Arrays]:
-    found = find_beside(path, name, fields)
+def _half(path: Path, arrays: a.Arrays, name: str, fields: tuple[str, ...]) -> tuple[Path, a.Arrays]:
+    here = a.group_with(arrays, *fields)
+    found = (path, here) if here else find_beside(path, name, fields)
     if found is None:
         raise InputError(f"{path}: half of 3DDFA's model; put {name} into the same folder")
     return found

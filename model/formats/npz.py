@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -37,6 +38,9 @@ QUANTISATION_ERROR_MM = 0.001
 _F4, _I2, _I4 = np.dtype("<f4"), np.dtype("<i2"), np.dtype("<i4")
 # The first version of this file kept faces as unsigned integers, which cannot say "no fourth corner".
 _FACES = (_I4, np.dtype("<u2"), np.dtype("<u4"))
+
+# What zipfile and numpy raise for broken files.
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, OverflowError, MemoryError)
 
 
 def save_face_model(model: FaceModel, path: str | Path, exact: bool = False) -> None:
@@ -84,7 +88,9 @@ def load_face_model(path: str | Path) -> FaceModel:
         raise InputError(f"{path}: no such file; give a face model's path or 'open'") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, MemoryError) as error:
+    except InputError:
+        raise
+    except _BROKEN as error:
         raise InputError(f"{path}: broken face model ({_one_line(error)}); convert or download it again") from None
 
 
@@ -93,7 +99,7 @@ def is_face_model(path: str | Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return {"header.npy", "mean.npy"} <= set(archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, *_BROKEN):
         return False
 
 
