@@ -26,7 +26,7 @@ def expression_keys(count: int) -> tuple[str, ...]:
 
 def expression_bounds(count: int) -> np.ndarray:
     """(count, 2): three sigmas either way."""
-    return np.tile(np.float32([-BOUND, BOUND]), (count, 1))
+    return np.tile(np.array([-BOUND, BOUND], np.float32), (count, 1))
 
 
 def matches(arrays: a.Arrays) -> bool:

@@ -108,7 +108,7 @@ def read(folder: Path, identity_components: int | None) -> FaceModel:
         expression_offset=np.zeros((len(mean), 3), np.float32),
         faces=faces[seen],
         expression_keys=tuple(expressions),
-        expression_bounds=np.tile(np.float32([0, 1]), (len(expressions), 1)),
+        expression_bounds=np.tile(np.array([0, 1], np.float32), (len(expressions), 1)),
         basis=ICT_BASIS,
         identity_sigma=np.ones(len(identities), np.float32),
         uv=uv[seen],

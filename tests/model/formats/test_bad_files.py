@@ -54,7 +54,7 @@ def mat(path, fields):
         b"",
         b"hello\n",
         b"\x00" * 5000,
-        b"\x80\x04}\x94\x8c\x07shapeMU\x94K\x01s.",
+        b"\x80\x04}\x94\x8c\x01xK\x01s.",
         b"MATLAB 5.0 MAT-file",
         b"PK\x03\x04 broken",
     ],
