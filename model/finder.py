@@ -24,8 +24,10 @@ CROP_PER_BOX = 1.3
 REFINEMENTS = 3
 MIN_CONFIDENCE = 0.5
 SETTLED = 0.15  # a refined crop that still moves by more (in sides, or in log scale) has found no face
+MAX_CANDIDATES = 64
 SMALLEST = 16.0  # pixels of a crop's side under which nothing can be read
 QUICK_SIDE, THOROUGH_SIDE = 320, 720  # the picture's longer side while candidates are looked for
+GRID = (1.0, 0.6, 0.36)  # sides of the squares that the network searches on its own, in heights of the picture
 TILTS = (-0.45, 0.45)  # radians: the cascades know upright faces only
 
 
@@ -95,9 +97,18 @@ def _distinct(faces: list[FoundFace]) -> list[FoundFace]:
     return kept
 
 
+def _without_twins(crops: list[Crop]) -> list[Crop]:
+    """Candidates that the network would pull to the same place, once; at most ``MAX_CANDIDATES``."""
+    kept: list[Crop] = []
+    for crop in crops:
+        if all(np.abs(other.offset_to(crop)).max() > 0.15 for other in kept):
+            kept.append(crop)
+    return kept[:MAX_CANDIDATES]
+
+
 def same_face(a: Crop, b: Crop) -> bool:
-    """Whether two crops show the same face: centres nearer than two heads could be."""
-    return float(np.hypot(a.cx - b.cx, a.cy - b.cy)) < 0.4 * min(a.side, b.side)
+    """Whether two crops show the same face: the nearer head would hide another one behind it."""
+    return float(np.hypot(a.cx - b.cx, a.cy - b.cy)) < 0.35 * max(a.side, b.side)
 
 
 def _cascade_candidates(image: np.ndarray, thorough: bool) -> list[Crop]:
@@ -115,7 +126,7 @@ def _cascade_candidates(image: np.ndarray, thorough: bool) -> list[Crop]:
         crops += [crop for angle in TILTS for crop in _tilted_candidates(grey, angle)]
     # From the middles of small pixels to those of the image's.
     x, y = width / small[0], height / small[1]
-    return [Crop((c.cx + 0.5) * x - 0.5, (c.cy + 0.5) * y - 0.5, c.side * x, c.angle) for c in crops]
+    return _without_twins([Crop((c.cx + 0.5) * x - 0.5, (c.cy + 0.5) * y - 0.5, c.side * x, c.angle) for c in crops])
 
 
 def _tilted_candidates(grey: np.ndarray, angle: float) -> list[Crop]:
@@ -136,8 +147,10 @@ def _grid_candidates(image: np.ndarray) -> list[Crop]:
     """Places all over the picture, for faces that no cascade knows: the network pulls those near a face onto it."""
     height, width = image.shape[:2]
     crops = []
-    for share in (1.0, 0.6, 0.36):
+    for share in GRID:
         side = share * min(width, height)
+        if side < 2 * SMALLEST:
+            break
         across, down = (max(1, round(2 * n / side) - 1) for n in (width, height))
         for x in (np.arange(across) + 1) * width / (across + 1):
             for y in (np.arange(down) + 1) * height / (down + 1):

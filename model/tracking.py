@@ -32,12 +32,13 @@ class Choice:
     face: int | None = None
 
 
+LARGEST = Choice()
+
+
 class Follower:
     """Follows one face, frame by frame; ``see`` gives what it shows, or None where it is not to be seen."""
 
-    def __init__(
-        self, estimator: SeesFaces, camera: Camera, choice: Choice = Choice(), find: Find = find_faces
-    ) -> None:
+    def __init__(self, estimator: SeesFaces, camera: Camera, choice: Choice = LARGEST, find: Find = find_faces) -> None:
         self._estimator = estimator
         self._camera = camera
         self._choice = choice
@@ -86,7 +87,7 @@ class Follower:
         """The chosen face's crop in a frame where it must be searched for."""
         first = self._last is None and self._lost_for == 0
         if first and self._choice.box is not None:
-            box, self._choice = crop_of_box(self._choice.box), Choice()
+            box, self._choice = crop_of_box(self._choice.box), LARGEST
             return refined(image, [box], self._estimator)[0].crop
         faces = self._find(image, self._estimator, first)
         if self._last is not None:
@@ -97,7 +98,7 @@ class Follower:
             if first and faces:
                 raise InputError(_no_such_face(self._choice.face, len(faces)))
             return None  # not on the scene yet
-        chosen, self._choice = faces[self._choice.face], Choice()
+        chosen, self._choice = faces[self._choice.face], LARGEST
         return chosen.crop
 
     def _is_cut(self, image: np.ndarray) -> bool:

@@ -1,0 +1,96 @@
+"""Where the faces are. What a cascade proposes and a network judges is tried on real portraits where there are some."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from expnet.model.camera import Crop
+from expnet.model.estimator import OPEN_WEIGHTS, Estimator
+from expnet.model.finder import crop_of_box, find_faces, refined, same_face
+from expnet.model.video import open_clip, read_image
+
+from .discs import SIDE_PER_RADIUS, DiscEstimator, disc
+
+SHARED = Path(os.environ.get("EXPNET_SHARED", Path(__file__).parents[3] / "shared"))
+real = pytest.mark.skipif(
+    not ((SHARED / "faces").is_dir() and OPEN_WEIGHTS.is_file()), reason="no real faces, or no trained weights, here"
+)
+
+
+def test_a_box_becomes_a_crop_about_its_middle() -> None:
+    crop = crop_of_box([10, 20, 100, 140])
+    assert (crop.cx, crop.cy) == (60, 90) and 140 <= crop.side <= 200
+
+
+def test_a_crop_near_a_face_is_pulled_onto_it() -> None:
+    image = disc(np.zeros((240, 320, 3), np.uint8), 150, 100, 30)
+    [face] = refined(image, [Crop(165, 90, 130, 0.3)], DiscEstimator())
+    assert same_face(face.crop, Crop(150, 100, 90))
+    assert face.crop.cx == pytest.approx(150, abs=1) and face.crop.side == pytest.approx(30 * SIDE_PER_RADIUS, rel=0.05)
+    assert face.confidence > 0.9
+
+
+def test_a_face_that_no_cascade_knows_is_found_by_the_network_alone() -> None:
+    image = disc(disc(np.zeros((240, 320, 3), np.uint8), 90, 100, 50), 250, 80, 36)
+    image[::2] = 0  # stripes: nothing that a cascade takes for a face, and half as bright from afar
+    image[1::2] = np.minimum(image[1::2].astype(int) * 2, 255)
+    assert find_faces(image, DiscEstimator(), thorough=False) == []
+    faces = find_faces(image, DiscEstimator())
+    assert [round(f.crop.cx / 10) for f in faces] == [9, 25], "the largest first, each once"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (480, 640)])
+def test_pictures_without_a_face(size: tuple[int, int]) -> None:
+    assert find_faces(np.zeros((*size, 3), np.uint8), DiscEstimator()) == []
+    noise = np.random.default_rng(0).integers(0, 120, (*size, 3), np.uint8)
+    assert find_faces(noise, DiscEstimator()) == []
+
+
+def test_the_quick_search_works_too() -> None:
+    assert find_faces(np.zeros((720, 1280, 3), np.uint8), DiscEstimator(), thorough=False) == []
+
+
+# --- real faces, the weights in the box -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def estimator() -> Estimator:
+    return Estimator.load("open", "cpu")
+
+
+# Between the eyes and the mouth, as seen by eye, and about how wide the crop must be.
+PORTRAITS = {"portrait_1.jpg": (472, 250, 400), "portrait_2.jpg": (558, 400, 500)}
+
+
+@real
+@pytest.mark.parametrize("name", PORTRAITS)
+@pytest.mark.parametrize("scale", [1.0, 0.3])
+def test_the_face_in_a_portrait(estimator: Estimator, name: str, scale: float) -> None:
+    image = cv2.resize(read_image(SHARED / "faces" / name), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    faces = find_faces(image, estimator)
+    assert len(faces) == 1
+    x, y, side = (scale * n for n in PORTRAITS[name])
+    crop = faces[0].crop
+    assert np.hypot(crop.cx - x, crop.cy - y) < 0.12 * side
+    assert abs(np.log(crop.side / side)) < 0.25
+    assert abs(crop.angle) < 0.25
+
+
+@real
+def test_two_people_in_one_picture(estimator: Estimator) -> None:
+    pair = [cv2.resize(read_image(SHARED / "faces" / name)[:1100], (640, 700)) for name in PORTRAITS]
+    pair[1] = cv2.copyMakeBorder(cv2.resize(pair[1], None, fx=0.6, fy=0.6), 280, 0, 0, 0, cv2.BORDER_REPLICATE)
+    faces = find_faces(np.hstack(pair), estimator)
+    assert len(faces) == 2
+    assert faces[0].crop.cx < 640 < faces[1].crop.cx
+
+
+@real
+def test_no_face_in_a_cartoon(estimator: Estimator) -> None:
+    with open_clip(SHARED / "footage" / "no_face.mp4") as clip:
+        for frame in clip:
+            if frame.index % 12 == 0:
+                assert find_faces(frame.image, estimator) == []
