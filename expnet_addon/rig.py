@@ -70,7 +70,7 @@ def create_rig(
         collection.objects.link(eye)
         eye.parent = head
         eye["expnet_eye"] = side
-        materials.dress_eye(eye.data)
+        materials.dress_eye(eye.data, model, side)
         _place_eye(eye, neutral[vertices])
         _drive_eye(eye, head)
     return head

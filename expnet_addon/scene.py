@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from ..model.performance import FacePerformance
 from . import compat
 from .animation import missing_ranges, scene_frames, set_scene_fps
 from .footage import numbered, sequence_pattern
-from .materials import ALBEDO
 from .rig import eyes_of
 
 SENSOR_MM = 36.0
@@ -230,7 +229,9 @@ def _set_engine(scene: bpy.types.Scene, engine: str) -> None:
     if engine == "WORKBENCH":
         scene.render.engine = "BLENDER_WORKBENCH"
         shading = scene.display.shading
-        shading.light, shading.color_type = "STUDIO", "VERTEX"
+        shading.light, shading.color_type = "STUDIO", "TEXTURE"
+        with suppress(TypeError):  # a build may come without it
+            shading.studio_light = "paint.sl"  # bright and even: lids and lips stay readable
         shading.show_specular_highlight = True
         shading.show_cavity = False
         scene.display.render_aa = "5"
