@@ -1,7 +1,7 @@
 """A performance as F-curves, written in bulk.
 
-Design notes: one take, one action (two before Blender 4.4, where an action has no slots), named after its clip and marked
-as ours. Running the same clip again replaces that action; an action that is not ours is never edited, only
+Design notes: one take, one action (two before Blender 4.4, where an action has no slots), named after its clip and
+marked as ours. Running the same clip again replaces that action; an action that is not ours is never edited, only
 unassigned and kept. Keys lie at the clip's own times mapped to the scene's true frame rate, so fractional frames are
 normal. Frames in which no face was seen get no keys.
 """
@@ -62,10 +62,8 @@ def set_scene_fps(scene: bpy.types.Scene, fps: float) -> None:
     scene.render.fps, scene.render.fps_base = whole, whole / fps
 
 
-def scene_frames(
-    scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None
-) -> np.ndarray:
-    """(F,) where the performance's frames lie in the scene, its first at ``start_frame`` (default: the scene's first)."""
+def scene_frames(scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None) -> np.ndarray:
+    """(F,) where the performance's frames lie in the scene: its first at ``start_frame``, or the scene's first."""
     start = float(scene.frame_start if start_frame is None else start_frame)
     times = np.asarray(performance.times, float)
     return start + (times - times[0]) * scene_fps(scene)

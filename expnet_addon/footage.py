@@ -22,7 +22,7 @@ class Footage:
 
     kind         ``image``, ``sequence`` or ``movie``
     path         absolute; for a sequence a pattern such as ``/shots/a_####.png``
-    first        what shows at ``start_frame``: a movie's frame (0-based) or the number of a sequence's file; 0 for an image
+    first        what shows at ``start_frame``: a movie's frame (0-based) or a sequence's file number; 0 for an image
     count        number of frames from there on
     start_frame  scene frame of ``first``
     fps          a movie's own rate; None where the files do not say

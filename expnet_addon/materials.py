@@ -6,6 +6,7 @@ Skin and eyes wear pictures (``paint.py``), made once per .blend and packed into
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import bpy
 import numpy as np
@@ -13,8 +14,8 @@ import numpy as np
 from ..model.face_model import FaceModel, gaze_pivot
 from . import compat, paint
 
-# Part -> (sRGB colour, roughness, subsurface weight, coat weight)
-PARTS = {
+# Part of ``paint.PARTS`` -> (sRGB colour, roughness, subsurface weight, coat weight)
+FINISH = {
     "skin": (paint.SKIN, 0.48, 0.25, 0.0),
     "eye_socket": ((0.62, 0.36, 0.33), 0.35, 0.2, 0.2),
     "mouth_socket": ((0.42, 0.17, 0.16), 0.30, 0.2, 0.3),
@@ -28,15 +29,13 @@ IRIS_ANGLE = np.radians(28.0)  # of an eye whose model does not mark its iris
 
 def dress_head(mesh: bpy.types.Mesh, model: FaceModel, vertices: np.ndarray) -> None:
     """Materials for the parts of the head's mesh; ``vertices`` (n,) are the model's vertices in it, in its order."""
-    names = list(PARTS)
-    part = _parts(model, names)[vertices]
-    used = [i for i in range(len(names)) if (part == i).any()]
-    for i in used:
+    part = paint.part_of(model)[vertices]
+    used = np.unique(part)
+    for name in (paint.PARTS[i] for i in used):
         picture = None
-        if names[i] == "skin" and model.uv is not None and model.regions:
-            skin = vertices[part == i]
-            picture = _picture(f"ExpNet skin {model.name}", lambda skin=skin: paint.skin_picture(model, skin))
-        mesh.materials.append(_material(names[i], *PARTS[names[i]], picture))
+        if name == "skin" and model.uv is not None and model.regions:
+            picture = _picture(f"ExpNet skin {model.name}", partial(paint.skin_picture, model))
+        mesh.materials.append(_material(name, *FINISH[name], picture))
     corner = np.empty(len(mesh.loops), np.int32)
     mesh.loops.foreach_get("vertex_index", corner)
     start = np.empty(len(mesh.polygons), np.int32)
@@ -47,7 +46,7 @@ def dress_head(mesh: bpy.types.Mesh, model: FaceModel, vertices: np.ndarray) -> 
 
 
 def dress_eye(mesh: bpy.types.Mesh, model: FaceModel, side: str) -> None:
-    """Material and UVs of an eyeball, whose mesh still has the head's coordinates; made of ``eyeball_<side>``, sorted."""
+    """Material and UVs of an eyeball, a mesh of the vertices of ``eyeball_<side>``, sorted."""
     vertices = np.sort(model.regions[f"eyeball_{side}"])
     directions = model.neutral - gaze_pivot(model, model.neutral, side)
     iris = model.regions.get(f"iris_{side}")
@@ -62,16 +61,6 @@ def dress_eye(mesh: bpy.types.Mesh, model: FaceModel, side: str) -> None:
     layer.uv.foreach_set("vector", uv.astype(np.float32).ravel())
     material = _material("eye", paint.SCLERA, 0.35, 0.0, 1.0, _picture("ExpNet eye", paint.eye_picture))
     mesh.materials.append(material)
-
-
-def _parts(model: FaceModel, names: list[str]) -> np.ndarray:
-    """(V,) index into ``names`` of the part that each vertex belongs to; skin where no region says otherwise."""
-    out = np.zeros(model.vertex_count, np.int32)
-    for i, name in enumerate(names[1:], 1):
-        for region, members in model.regions.items():
-            if region == name or region.startswith(name + "_"):
-                out[members] = i
-    return out
 
 
 def _picture(name: str, paint_it: Callable[[], np.ndarray]) -> bpy.types.Image:

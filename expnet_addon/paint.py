@@ -1,4 +1,4 @@
-"""Skin and eyes, painted as pictures from what the face model knows of itself: landmarks, regions, positions. numpy only.
+"""Skin and eyes, painted as pictures from what a face model knows of itself: landmarks, regions, positions. numpy only.
 
 Pictures, because every engine shows them, Workbench too; and painted, because they then fit any model with UVs.
 Colours are sRGB in 0..1, pictures are (size, size, 3) with the first row at v = 0, as Blender has them.
@@ -6,9 +6,13 @@ Colours are sRGB in 0..1, pictures are (size, size, 3) with the first row at v =
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from ..model.face_model import FaceModel
+
+PARTS = ("skin", "eye_socket", "mouth_socket", "teeth", "gums", "tongue", "lashes")
 
 SKIN = (0.88, 0.70, 0.61)
 CHEEK = (0.87, 0.58, 0.51)
@@ -29,12 +33,11 @@ PUPIL = (0.02, 0.02, 0.02)
 IRIS_EDGE = 0.25  # of the eye picture's side: where ``eye_uv`` puts the rim of the iris
 
 
-def skin_picture(model: FaceModel, vertices: np.ndarray, size: int = 1024) -> np.ndarray:
-    """The skin of the mean face in the model's UVs; ``vertices`` are those of the skin."""
+@lru_cache(maxsize=1)
+def skin_picture(model: FaceModel, size: int = 1024) -> np.ndarray:
+    """The skin of the mean face, as far as ``part_of`` calls it skin, in the model's UVs."""
     assert model.uv is not None
-    inside = np.zeros(model.vertex_count, bool)
-    inside[vertices] = True
-    chosen = inside[model.faces].all(axis=1)
+    chosen = (part_of(model) == PARTS.index("skin"))[model.faces].all(axis=1)
     marks = _marks(model)
     fields = np.concatenate([model.neutral, *(mark[:, None] for mark in marks.values())], axis=1)
     drawn, values = _rasterised(model.uv[chosen], fields[model.faces[chosen]].astype(np.float32), size)
@@ -56,6 +59,17 @@ def skin_picture(model: FaceModel, vertices: np.ndarray, size: int = 1024) -> np
     return picture.reshape(size, size, 3)
 
 
+def part_of(model: FaceModel) -> np.ndarray:
+    """(V,) index into ``PARTS`` of the part that each vertex belongs to; skin where no region says otherwise."""
+    out = np.zeros(model.vertex_count, np.int32)
+    for i, part in enumerate(PARTS[1:], 1):
+        for region, members in model.regions.items():
+            if region == part or region.startswith(part + "_"):
+                out[members] = i
+    return out
+
+
+@lru_cache(maxsize=1)
 def eye_picture(size: int = 256) -> np.ndarray:
     """White, limbus, iris and pupil about the middle of the picture (``eye_uv``)."""
     y, x = (np.mgrid[:size, :size] + 0.5) / size - 0.5
@@ -201,37 +215,40 @@ def _noise(points: np.ndarray, seed: int) -> np.ndarray:
     f = points - cell
     f = f * f * (3 - 2 * f)
     i, j, k = (cell.astype(np.int32).T[:, None] + np.array([[0], [1]])) & 31
-    fx, fy, fz = f.T
-    along_z = [
-        [lattice[(i[a] * 32 + j[b]) * 32 + k[0]] * (1 - fz) + lattice[(i[a] * 32 + j[b]) * 32 + k[1]] * fz for b in (0, 1)]
-        for a in (0, 1)
-    ]
-    along_y = [row[0] * (1 - fy) + row[1] * fy for row in along_z]
-    return along_y[0] * (1 - fx) + along_y[1] * fx
+    out = np.zeros(len(points), np.float32)
+    for a, b, c in np.ndindex(2, 2, 2):
+        share = [f[:, axis] if far else 1 - f[:, axis] for axis, far in enumerate((a, b, c))]
+        out += share[0] * share[1] * share[2] * lattice[(i[a] * 32 + j[b]) * 32 + k[c]]
+    return out
 
 
 def _rasterised(uv: np.ndarray, values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Corner ``values`` (F, k, C) drawn at corner ``uv`` (F, k, 2): pixels (N,) of the flat picture and values (N, C)."""
+    """Corner ``values`` (F, k, C) drawn at ``uv`` (F, k, 2): the pixels (N,) of the flat picture and values (N, C)."""
     if uv.shape[1] == 3:  # a triangle is a quad with a doubled corner
         uv, values = (np.concatenate([a, a[:, 2:]], axis=1) for a in (uv, values))
     pixels = uv.astype(np.float32) * size
-    reach = np.abs(pixels - np.roll(pixels, 1, axis=1)).max(axis=(1, 2))
-    fields = np.zeros((size * size, values.shape[2]), np.float32)
-    drawn = np.zeros(size * size, bool)
-    for steps in (4, 8, 16, 32, 64, 128):  # samples along a side, by the size of the face in pixels
-        group = (reach * 1.3 < steps) & (reach * 1.3 >= (steps / 2 if steps > 4 else 0))
-        if not group.any():
-            continue
+    reach = 1.3 * np.abs(pixels - np.roll(pixels, 1, axis=1)).max(axis=(1, 2))
+    face = np.full(size * size, -1, np.int32)
+    spot = np.empty((size * size, 2), np.float32)
+    smaller = 0.0
+    for steps in (4, 6, 8, 12, 16, 24, 32, 48, 64, 128):  # samples along a side, by the size of the face in pixels
+        group = np.flatnonzero((reach < steps) & (reach >= smaller))
+        smaller = steps
         t = np.linspace(0, 1, steps, dtype=np.float32)
-        a, b = (g.ravel() for g in np.meshgrid(t, t))
-        weights = np.stack([(1 - a) * (1 - b), a * (1 - b), a * b, (1 - a) * b], 1)
-        spots = (weights @ pixels[group]).reshape(-1, 2)
-        column, row = np.clip(spots.astype(np.int32), 0, size - 1).T
+        grid = np.stack(np.meshgrid(t, t), -1).reshape(-1, 2)
+        column, row = np.clip((_bilinear(grid) @ pixels[group]).reshape(-1, 2).astype(np.int32), 0, size - 1).T
         flat = row * size + column
-        fields[flat] = (weights @ values[group]).reshape(-1, values.shape[2])
-        drawn[flat] = True
-    where = np.flatnonzero(drawn)
-    return where, fields[where]
+        face[flat] = np.repeat(group, len(grid))
+        spot[flat] = np.tile(grid, (len(group), 1))
+    drawn = np.flatnonzero(face >= 0)
+    weights, corners = _bilinear(spot[drawn]), values[face[drawn]]
+    return drawn, (weights[:, None] @ corners)[:, 0]
+
+
+def _bilinear(grid: np.ndarray) -> np.ndarray:
+    """Weights (N, 4) of a quad's corners at (N, 2) in the unit square."""
+    a, b = grid.T
+    return np.stack([(1 - a) * (1 - b), a * (1 - b), a * b, (1 - a) * b], 1)
 
 
 def _edges(faces: np.ndarray) -> np.ndarray:

@@ -183,8 +183,8 @@ def set_pose(head: bpy.types.Object, rotation: np.ndarray, translation: np.ndarr
 
 
 def evaluated_vertices(head: bpy.types.Object) -> np.ndarray:
-    """What Blender makes of the head now: (V, 3) float64 in model millimetres, in the model's order of vertices, without
-    the head's own pose. Eyes are turned by the gaze. Vertices that the artist deleted are NaN.
+    """What Blender makes of the head now: (V, 3) float64 in model millimetres, in the model's order of vertices,
+    without the head's own pose. Eyes are turned by the gaze. Vertices that the artist deleted are NaN.
 
     Raises InputError when a modifier of the head changes its vertices.
     """

@@ -126,8 +126,8 @@ def render_comparison(
     clip         the movie, or the first file of an image sequence
     performance  what the head was keyed with: its times, size, lens and the frames without a face
     start_frame  the scene frame of the performance's first frame (default: the scene's first)
-    engine       WORKBENCH, CYCLES or EEVEE; AUTO is Workbench where there is a GPU driver (a software one will do), else
-                 Cycles with a few samples
+    engine       WORKBENCH, CYCLES or EEVEE; AUTO is Workbench where there is a graphics driver (one in software will do),
+                 else Cycles with a few samples
     height       of the video in pixels (default: the clip's, at most 720)
     progress     called with (frames done, frames in all) while the head is rendered
 
@@ -158,7 +158,8 @@ def gpu_engines_work() -> bool:
     if not bpy.app.background:
         return True
     code = (
-        "import bpy; s = bpy.data.scenes.new('probe'); s.camera = bpy.data.objects.new('c', bpy.data.cameras.new('c')); "
+        "import bpy; s = bpy.data.scenes.new('probe'); "
+        "s.camera = bpy.data.objects.new('c', bpy.data.cameras.new('c')); "
         "s.render.engine = 'BLENDER_WORKBENCH'; s.render.resolution_x = s.render.resolution_y = 8; "
         "bpy.ops.render.render(scene='probe')"
     )
