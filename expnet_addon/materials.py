@@ -17,6 +17,7 @@ from . import compat, paint
 # Part of ``paint.PARTS`` -> (sRGB colour, roughness, subsurface weight, coat weight)
 FINISH = {
     "skin": (paint.SKIN, 0.48, 0.25, 0.0),
+    "eyeball": (paint.SCLERA, 0.35, 0.0, 1.0),
     "eye_socket": ((0.62, 0.36, 0.33), 0.35, 0.2, 0.2),
     "mouth_socket": ((0.42, 0.17, 0.16), 0.30, 0.2, 0.3),
     "teeth": ((0.89, 0.85, 0.78), 0.22, 0.1, 0.4),

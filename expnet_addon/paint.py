@@ -12,7 +12,7 @@ import numpy as np
 
 from ..model.face_model import FaceModel
 
-PARTS = ("skin", "eye_socket", "mouth_socket", "teeth", "gums", "tongue", "lashes")
+PARTS = ("skin", "eyeball", "eye_socket", "mouth_socket", "teeth", "gums", "tongue", "lashes")
 
 SKIN = (0.88, 0.70, 0.61)
 CHEEK = (0.87, 0.58, 0.51)
@@ -227,7 +227,7 @@ def _rasterised(uv: np.ndarray, values: np.ndarray, size: int) -> tuple[np.ndarr
     if uv.shape[1] == 3:  # a triangle is a quad with a doubled corner
         uv, values = (np.concatenate([a, a[:, 2:]], axis=1) for a in (uv, values))
     pixels = uv.astype(np.float32) * size
-    reach = 1.3 * np.abs(pixels - np.roll(pixels, 1, axis=1)).max(axis=(1, 2))
+    reach = 1.5 * np.abs(pixels - np.roll(pixels, 1, axis=1)).max(axis=(1, 2))
     face = np.full(size * size, -1, np.int32)
     spot = np.empty((size * size, 2), np.float32)
     smaller = 0.0
