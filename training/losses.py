@@ -32,8 +32,8 @@ REGION_WEIGHTS = {
 
 @dataclass(frozen=True)
 class LossWeights:
-    vertex: float = 1.0
-    coefficient: float = 2.0
+    vertex: float = 0.1
+    coefficient: float = 20.0
     gaze: float = 2.0
     rotation: float = 2.0
     crop: float = 4.0
@@ -70,8 +70,8 @@ def total_loss(
     alpha = (out["alpha"] - batch["alpha"]).square().mean(1)
     points = out["landmarks"] - batch["landmarks"].flatten(1)
     parts = {
-        "vertex": mean(F.huber_loss(millimetres, torch.zeros_like(millimetres), delta=0.3, reduction="none").sum(1)),
-        "coefficient": mean(F.huber_loss(error, torch.zeros_like(error), delta=0.2, reduction="none").mean(1)),
+        "vertex": mean(F.huber_loss(millimetres, torch.zeros_like(millimetres), delta=2.0, reduction="none").sum(1)),
+        "coefficient": mean(F.huber_loss(error, torch.zeros_like(error), delta=1.0, reduction="none").mean(1)),
         "gaze": mean((out["gaze"] - batch["gaze"]).abs().mean(1)),
         "rotation": mean(rotation.abs().mean((1, 2))),
         "crop": mean((out["crop"] - batch["crop"]).abs().mean(1)),

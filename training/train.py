@@ -16,12 +16,13 @@ import csv
 import os
 import time
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from ..model.camera import ANCHOR, SIDE_MM
@@ -64,7 +65,7 @@ def main() -> None:
         CompactConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config["network"].items()})
     )
     network = network.to(args.device, memory_format=torch.channels_last)
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(optimizer_config["ema"]), use_buffers=True)
+    averaged = AveragedModel(network, avg_fn=_averaging(optimizer_config["ema"]), use_buffers=True)
     optimizer = torch.optim.AdamW(
         network.parameters(), optimizer_config["learning_rate"], weight_decay=optimizer_config["weight_decay"]
     )
@@ -134,6 +135,17 @@ def main() -> None:
             checkpoint("last.pt")
             export(averaged.module, args.out / "weights.safetensors", args.seed, len(data), row)
             data.refresh()
+
+
+def _averaging(decay: float) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
+    """An exponential moving average that forgets its random start soon: over step n at most the last tenth or so."""
+
+    def average(mean: torch.Tensor, new: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
+        if not mean.is_floating_point():
+            return new
+        return mean.lerp(new, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
+
+    return average
 
 
 def export(network: CompactNet, path: Path, seed: int, pictures: int, evaluation: dict[str, float]) -> None:

@@ -1,7 +1,7 @@
 """CompactNet, the open pack's network: one small residual trunk, one linear head, everything about a face at once.
 
-Not the paper's ResNet-101 (that is the official pack): a trunk of basic residual blocks (He et al. 2016), small
-enough for one CPU thread, whose last map is read with its positions kept, because where a lip lies matters.
+Not the paper's ResNet-101 (that is the official pack): a trunk of basic residual blocks (He et al. 2016), small enough
+for one CPU thread.
 
 Input   (B, 3, size, size) float, BGR, x / 127.5 - 1, cut with ``camera.Crop.matrix(size)``.
 Output  (B, OUT), split by name with ``split``.
@@ -84,15 +84,15 @@ class CompactNet(nn.Module):
                 first = block == 0
                 stages.append(ResidualBlock(c[stage] if first else c[stage + 1], c[stage + 1], 2 if first else 1))
         self.trunk = nn.Sequential(*stages)
-        side = config.size // 32
-        self.head = nn.Linear(c[4] * side * side, sum(output_widths(config).values()))
+        # Averaged over the map: with its positions kept, the head learned many times more slowly.
+        self.head = nn.Linear(c[4], sum(output_widths(config).values()))
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.trunk(self.stem(x)).float()
         with torch.autocast(x.device.type, enabled=False):
-            return self.head(features.flatten(1))
+            return self.head(features.mean((2, 3)))
 
     def split(self, raw: Tensor) -> dict[str, Tensor]:
         """The outputs by name, each (B, width)."""
