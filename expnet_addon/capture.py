@@ -79,7 +79,7 @@ def estimate_image(
         animation.key_expression(face, seen["eta"], np.array(seen["gaze"]), frame)
         if identity:
             rig.apply_alpha(face, model, np.array(seen["alpha"]))
-        strongest = sorted(seen["eta"], key=lambda key: -abs(seen["eta"][key]))[:3]
+        strongest = sorted(seen["eta"], key=lambda key: -abs(seen["eta"][key]))[:2]
         return f"{name}, keyed at frame {frame}\n" + ", ".join(f"{key} {seen['eta'][key]:.2f}" for key in strongest)
 
     return Task("Estimate expression", requests.estimate([image], seeing), write)

@@ -22,6 +22,10 @@ class Task:
         self._job: Job | None = None
 
     @property
+    def needs_worker(self) -> bool:
+        return self._request is not None
+
+    @property
     def progress(self) -> Progress:
         return self._job.progress if self._job else Progress()
 

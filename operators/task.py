@@ -35,11 +35,12 @@ class TaskOperator:
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         try:
             self._task = self.task(context)
+            if not self._task.needs_worker:
+                return self._succeed(context, self._task.run())
             self._task.start(preferences.worker_python())
         except (InputError, WorkerFault) as error:
             return self._fail(context, error)
         tasks.running = self._task
-        context.scene.expnet.result = ""
         manager = context.window_manager
         manager.progress_begin(0, 100)
         self._timer = manager.event_timer_add(0.1, window=context.window)

@@ -47,8 +47,9 @@ class EXPNET_PT_animate(Sidebar, bpy.types.Panel):
             progress = tasks.running.progress
             layout.progress(text=str(progress), factor=progress.fraction)
         layout.operator("expnet.cancel", icon="X")
-        for line in settings.result.splitlines():
-            layout.label(text=line)
+        if tasks.running is None:
+            for line in settings.result.splitlines():
+                layout.label(text=line)
 
 
 class EXPNET_PT_which_face(Sidebar, bpy.types.Panel):

@@ -1,0 +1,333 @@
+#!/usr/bin/env python3
+"""The panel in a real Blender, with mouse and keyboard: install, Add Face, Estimate, Animate, Cancel, Undo.
+
+    python3 tests/gui/run.py FOLDER --image FACE.jpg --clip CLIP.mp4 [--out docs/guide]
+
+FOLDER holds a Debian with blender, xvfb, libgl1-mesa-dri, libegl1, libgl1, xdotool, imagemagick, python3-torch,
+python3-opencv and python3-safetensors (debootstrap; about 2.5 GB). The extension is the zip in dist/
+(``dev.py build``). Needs root, for chroot. The clip should last some seconds, so that there is something to cancel.
+Every step is checked from inside Blender; the screenshots in --out are the user guide's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+SIZE = (1440, 900)
+PATIENCE = 240.0  # seconds; drawing by software on a busy machine
+
+
+class Failed(Exception):
+    """A step did not do what it should."""
+
+
+class Debian:
+    """The folder with Blender in it, with what its programs need mounted, and a work folder that both sides see."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        for kind, target in (
+            (["-t", "proc", "proc"], "proc"),
+            (["--bind", "/dev"], "dev"),
+            (["-t", "tmpfs", "tmpfs"], "dev/shm"),
+        ):
+            point = folder / target
+            if not os.path.ismount(point):
+                subprocess.run(["mount", *kind, point], check=True)
+                if target == "dev":  # else the tmpfs would appear on the real /dev/shm, too
+                    subprocess.run(["mount", "--make-private", point], check=True)
+                stack.callback(subprocess.run, ["umount", "-l", point], check=False)
+        outside = Path(tempfile.mkdtemp(prefix="gui_", dir=folder / "tmp"))
+        stack.callback(shutil.rmtree, outside, ignore_errors=True)
+        self.outside = outside
+        self.inside = Path("/tmp") / outside.name
+        (outside / "home").mkdir()
+        (outside / "dialogue").mkdir()
+        self.environment = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "HOME": f"{self.inside}/home",
+            "BLENDER_USER_RESOURCES": f"{self.inside}/profile",
+            "XDG_CACHE_HOME": "/root/.cache",  # keeps Mesa's compiled shaders from run to run
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+            "GUI_DIALOGUE": f"{self.inside}/dialogue",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def bring(self, file: Path) -> str:
+        """Copy a file in; its path in there."""
+        shutil.copyfile(file, self.outside / file.name)
+        return str(self.inside / file.name)
+
+    def command(self, *words: object) -> list[str]:
+        return [
+            "chroot",
+            str(self.folder),
+            "env",
+            "-i",
+            *(f"{k}={v}" for k, v in self.environment.items()),
+            *map(str, words),
+        ]
+
+    def run(self, *words: object) -> str:
+        done = subprocess.run(self.command(*words), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Failed(f"{' '.join(map(str, words))}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return done.stdout
+
+    def start(self, *words: object, log: str, pass_fds: tuple[int, ...] = ()) -> subprocess.Popen:
+        with (self.outside / log).open("wb") as output:
+            return subprocess.Popen(self.command(*words), stdout=output, stderr=output, pass_fds=pass_fds)
+
+
+class Screen:
+    """Blender on a screen that nobody sees: its mouse, its keyboard, its pictures, and its answers."""
+
+    def __init__(self, debian: Debian, stack: ExitStack) -> None:
+        self.debian = debian
+        self.asked = 0
+        read, write = os.pipe()
+        # 96 dpi makes Blender's scale exactly 1; -displayfd chooses a number that is free
+        server = debian.start(
+            "Xvfb", "-displayfd", write, "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-dpi", "96",
+            "+extension", "GLX", "-nolisten", "tcp", "-noreset", log="xvfb.log", pass_fds=(write,),
+        )  # fmt: skip
+        stack.callback(_end, server)
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            debian.environment["DISPLAY"] = f":{pipe.readline().strip()}"
+        self.blender = debian.start(
+            "blender", "--window-geometry", 0, 0, *SIZE, "--python", debian.bring(HERE / "inside.py"), log="blender.log"
+        )
+        stack.callback(_end, self.blender)
+
+    def ask(self, code: str) -> object:
+        """Run Python inside Blender; what it leaves in ``result``."""
+        self.asked += 1
+        ask = self.debian.outside / "dialogue" / f"{self.asked:05d}.ask"
+        ask.with_suffix(".new").write_text(code)
+        ask.with_suffix(".new").rename(ask)
+        answer = ask.with_suffix(".answer")
+        until(answer.exists, f"an answer to: {code}", self.alive)
+        content = json.loads(answer.read_text())
+        if "error" in content:
+            raise Failed(content["error"])
+        return content["result"]
+
+    def alive(self) -> None:
+        if self.blender.poll() is not None:
+            log = (self.debian.outside / "blender.log").read_text()[-3000:]
+            raise Failed(f"Blender ended with status {self.blender.returncode}:\n{log}")
+
+    def xdotool(self, *words: object) -> None:
+        self.debian.run("xdotool", *words)
+
+    def point(self, x: float, y: float) -> None:
+        """Two steps: Blender notices a pointer that moves, not one that is there."""
+        self.xdotool("mousemove", int(x) - 3, int(y), "sleep", 0.05, "mousemove", int(x), int(y), "sleep", 0.15)
+
+    def find_button(self, operator: str, below: int = 0) -> tuple[int, int]:
+        """Where the panel's button of ``operator`` is: Ctrl-C over a button copies its Python command."""
+        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")  # type: ignore[misc]
+        x = (left + right) // 2 - 10
+        for y in range(max(top + 30, below), bottom, 11):
+            self.ask("bpy.context.window_manager.clipboard = ''")
+            self.point(x, y)
+            self.xdotool("key", "ctrl+c", "sleep", 0.1)
+            if f"expnet.{operator}(" in str(self.ask("result = bpy.context.window_manager.clipboard")):
+                return x, y + 5
+        raise Failed(f"there is no button for {operator}")
+
+    def click(self, operator: str, at: tuple[int, int] | None = None) -> None:
+        self.point(*(at or self.find_button(operator)))
+        self.xdotool("click", 1)
+
+    def over_view(self) -> None:
+        """Put the pointer into the middle of the 3D view."""
+        area = "sidebar()[1]"
+        box = self.ask(f"result = rectangle(next(r for r in {area}.regions if r.type == 'WINDOW'))")
+        left, top, right, bottom = box  # type: ignore[misc]
+        self.point((left + right) / 2 - 100, (top + bottom) / 2)
+
+    def picture(self, name: str, out: Path) -> None:
+        self.ask("sidebar()[1].tag_redraw()")
+        time.sleep(1.0)  # one redraw by software
+        self.debian.run("import", "-window", "root", self.debian.inside / name)
+        shutil.copyfile(self.debian.outside / name, out / name)
+        print(f"    {out / name}", flush=True)
+
+
+def until(condition: Callable[[], object], what: str, alive: Callable[[], None] = lambda: None) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        alive()
+        if time.monotonic() > deadline:
+            raise Failed(f"waited {PATIENCE:.0f} s in vain for {what}")
+        time.sleep(0.05)
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+RIG = "import bl_ext.user_default.expnet.expnet_addon.rig as rig; faces = rig.rigs_in(bpy.context.scene); "
+KEYS = RIG + "data = faces[0].data.shape_keys.animation_data if faces else None; "
+TASKS = "import bl_ext.user_default.expnet.expnet_addon.tasks as tasks; "
+SETTINGS = "settings = bpy.context.scene.expnet; "
+LOOK = """
+window, area, _ = sidebar()
+region = next(r for r in area.regions if r.type == "WINDOW")
+with bpy.context.temp_override(window=window, area=area, region=region):
+    bpy.ops.view3d.view_axis(type="FRONT")
+    bpy.ops.view3d.view_selected()
+area.spaces.active.shading.color_type = "VERTEX"
+area.spaces.active.overlay.show_floor = False
+"""
+
+
+def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
+    """The artist's first minutes."""
+    out = a.out
+
+    def step(text: str) -> None:
+        print(text, flush=True)
+
+    def running() -> object:
+        return screen.ask(TASKS + "result = tasks.running is not None")
+
+    def keyed() -> object:
+        return screen.ask(KEYS + "result = data is not None and data.action is not None")
+
+    def check(condition: object, what: str) -> None:
+        if not condition:
+            raise Failed(what)
+
+    until(lambda: screen.ask("result = open_tab()"), "the ExpNet tab", screen.alive)
+    screen.ask("[bpy.data.objects.remove(o) for o in list(bpy.data.objects)]; bpy.ops.ed.undo_push()")
+    if a.weights:
+        screen.ask(SETTINGS + f"settings.estimator = {screen.debian.bring(a.weights)!r}")
+    if a.box:
+        screen.ask(SETTINGS + f"settings.use_box = True; settings.box = {a.box}")
+
+    step("Add Face")
+    screen.click("add_face")
+    until(lambda: screen.ask(RIG + "result = len(faces) == 1"), "the face", screen.alive)
+    screen.ask(LOOK)
+    screen.picture("panel.png", out)
+
+    step("Estimate Expression")
+    screen.ask(SETTINGS + f"settings.source = {image!r}")
+    screen.click("estimate_expression")
+    until(keyed, "keys from the image", screen.alive)
+    screen.over_view()
+    screen.picture("estimate.png", out)
+
+    step("Undo, redo")
+    screen.xdotool("key", "ctrl+z")
+    until(lambda: not keyed(), "undo", screen.alive)
+    check(screen.ask(RIG + "result = len(faces) == 1"), "undo took the face away, too")
+    screen.xdotool("key", "ctrl+shift+z")
+    until(keyed, "redo", screen.alive)
+    screen.xdotool("key", "ctrl+z")
+    until(lambda: not keyed(), "undo", screen.alive)
+
+    step("Animate from Footage, ESC")
+    screen.ask(SETTINGS + f"settings.source = {clip!r}")
+    animate = screen.find_button("animate_footage")
+    screen.click("animate_footage", animate)
+    until(running, "the worker", screen.alive)
+    screen.over_view()
+    screen.xdotool("key", "Escape")
+    until(lambda: not running(), "ESC", screen.alive)
+    check(not keyed(), "a cancelled run left keys")
+
+    step("Animate from Footage, Cancel")
+    screen.click("animate_footage", animate)
+    until(running, "the worker", screen.alive)
+    until(lambda: screen.ask(TASKS + "result = not tasks.running or tasks.running.progress.done > 0"), "progress")
+    screen.picture("progress.png", out)
+    screen.click("cancel", screen.find_button("cancel", below=animate[1]))
+    until(lambda: not running(), "Cancel", screen.alive)
+    check(not keyed(), "a cancelled run left keys")
+
+    step("Animate from Footage, its worker killed")
+    screen.click("animate_footage", animate)
+    until(running, "the worker", screen.alive)
+    screen.ask(TASKS + "import os, signal; os.kill(tasks.running._job.pid, signal.SIGKILL)")
+    until(lambda: not running(), "the end of a killed worker", screen.alive)
+    check(not keyed(), "a killed worker left keys")
+    screen.over_view()  # the red report hangs at the pointer until it leaves
+
+    step("Animate from Footage")
+    screen.click("animate_footage", animate)
+    until(keyed, "keys from the clip", screen.alive)
+    print("    " + str(screen.ask(SETTINGS + "result = settings.result")).replace("\n", "; "))
+    middle = "scene = bpy.context.scene; scene.frame_set((scene.frame_start + scene.frame_end) // 2)"
+    screen.ask(middle + "; sidebar()[1].spaces.active.region_3d.view_perspective = 'CAMERA'")
+    screen.picture("animate.png", out)
+    heavy = "import sys; result = sorted({'torch', 'cv2', 'scipy'} & set(sys.modules))"
+    check(screen.ask(heavy) == [], "Blender imported what only the worker may")
+    screen.ask("bpy.app.timers.register(lambda: bpy.ops.wm.quit_blender() and None, first_interval=0.2)")
+    screen.blender.wait(timeout=60)
+    check(screen.blender.returncode == 0, f"Blender left with status {screen.blender.returncode}")
+
+
+def install(debian: Debian, archive: Path) -> None:
+    inside = debian.bring(archive)
+    debian.run("blender", "--command", "extension", "validate", inside)
+    debian.run("blender", "--command", "extension", "install-file", "-r", "user_default", "-e", inside)
+    # the splash screen would swallow the first click
+    debian.run(
+        "blender", "-b", "--python-expr",
+        "import bpy; bpy.context.preferences.view.show_splash = False; bpy.ops.wm.save_userpref()",
+    )  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="a Debian with Blender in it")
+    parser.add_argument("--image", type=Path, required=True, help="a picture of a face")
+    parser.add_argument("--clip", type=Path, required=True, help="a movie of a face, some seconds long")
+    parser.add_argument("--zip", type=Path, help="the extension (default: the one in dist/)")
+    parser.add_argument("--weights", type=Path, help="other weights than those in the box")
+    parser.add_argument("--box", type=int, nargs=4, help="where the face is, in pixels")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "guide", help="folder for the screenshots")
+    a = parser.parse_args()
+    archive = a.zip or next((ROOT / "dist").glob("expnet-*.zip"), None)
+    if archive is None:
+        print("There is no zip in dist/: run python3 dev.py build first", file=sys.stderr)
+        return 2
+    a.out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        debian = Debian(a.folder.resolve(), stack)
+        try:
+            install(debian, archive)
+            walk(Screen(debian, stack), a, debian.bring(a.image), debian.bring(a.clip))
+        except Failed as error:
+            print(f"FAILED: {error}", file=sys.stderr)
+            debian.run("import", "-window", "root", debian.inside / "failed.png")
+            shutil.copyfile(debian.outside / "failed.png", Path(tempfile.gettempdir()) / "expnet_gui_failed.png")
+            return 1
+    print("Everything did what it should")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
