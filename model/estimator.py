@@ -110,7 +110,8 @@ class Estimator:
         own, rotation, translation = [], np.empty((len(crops), 3, 3)), np.empty((len(crops), 3))
         for i, (crop, camera, local) in enumerate(zip(crops, cameras, raw["rotation"], strict=True)):
             lean = roll(local)
-            own.append(crop.moved(*offset[i], lean))
+            dx, dy, log_scale = offset[i]
+            own.append(crop.moved(dx, dy, log_scale, lean))
             rotation[i], translation[i] = pose_of_crop(roll_matrix(-lean) @ local, camera, own[i])
         return FaceEstimate(
             eta=raw["eta"],

@@ -118,7 +118,7 @@ def test_the_network_made_fast_is_the_network_as_trained(untrained_weights: Path
 
 def refused(*arguments: object) -> str:
     with pytest.raises(InputError) as caught:
-        Estimator.load(*arguments)  # type: ignore[arg-type]
+        Estimator.load(*arguments)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

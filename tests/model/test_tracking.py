@@ -147,7 +147,7 @@ def filmed(folder: Path, draw: Draw, frames: int, fps: float = 30.0) -> Path:
 
 def performed(path: Path, **options: object) -> FacePerformance:
     with open_clip(path) as clip:
-        return perform(clip, DiscEstimator(), find=FindDiscs(), **options)  # type: ignore[arg-type]
+        return perform(clip, DiscEstimator(), find=FindDiscs(), **options)
 
 
 def test_a_clip_becomes_a_performance(tmp_path: Path) -> None:
