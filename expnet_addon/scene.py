@@ -126,7 +126,7 @@ def render_comparison(
     clip         the movie, or the first file of an image sequence
     performance  what the head was keyed with: its times, size, lens and the frames without a face
     start_frame  the scene frame of the performance's first frame (default: the scene's first)
-    engine       WORKBENCH, CYCLES or EEVEE; AUTO is Workbench where there is a graphics driver (in software will do), else
+    engine       WORKBENCH, CYCLES or EEVEE; AUTO is Workbench where a graphics driver is (in software will do), else
                  Cycles with a few samples
     height       of the video in pixels (default: the clip's, at most 720)
     progress     called with (frames done, frames in all) while the head is rendered

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bpy
+import numpy as np
 import pytest
+from expnet.model.face_model import FaceModel
+from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 
 
 @pytest.fixture
@@ -122,9 +125,80 @@ def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _pictures() -> Iterator:
     import cv2
-    import numpy as np
 
     for frame in range(FRAMES):
         picture = np.full((120, 160, 3), 90, np.uint8)
         cv2.circle(picture, (70 + 2 * frame, 60), 30, (200, 210, 220), -1)
         yield picture
+
+
+@pytest.fixture(scope="session")
+def open_head() -> FaceModel:
+    from expnet.expnet_addon.rig import OPEN_HEAD
+    from expnet.model.formats.npz import load_face_model
+
+    return load_face_model(OPEN_HEAD)
+
+
+@pytest.fixture(scope="session")
+def little_face() -> FaceModel:
+    """A face model of some hundred vertices with the open keys, eyeballs and lids: what does not need a real head."""
+    balls = [_ball((0, 0, 0), 90, 20), _ball((32, 36, 84), 14, 10), _ball((-32, 36, 84), 14, 10)]
+    sizes = np.cumsum([0] + [len(points) for points, _ in balls])
+    mean = np.concatenate([points for points, _ in balls])
+    faces = np.concatenate([faces + size for (_, faces), size in zip(balls, sizes)])
+    eyes = {f"eyeball_{side}": np.arange(sizes[i], sizes[i + 1]) for i, side in ((1, "L"), (2, "R"))}
+    rng = np.random.default_rng(3)
+    expression = rng.normal(0, 4, (len(OPEN_KEYS), *mean.shape))
+    lids = rng.normal(0, 2, (4, *mean.shape))
+    expression[:, sizes[1] :] = lids[:, sizes[1] :] = 0
+    return FaceModel(
+        name="little",
+        mean=mean.astype(np.float32),
+        identity=rng.normal(0, 1, (12, *mean.shape)).astype(np.float32),
+        expression=expression.astype(np.float32),
+        expression_offset=np.zeros_like(mean, np.float32),
+        faces=faces.astype(np.int32),
+        expression_keys=OPEN_KEYS,
+        expression_bounds=open_bounds(),
+        basis=OPEN_BASIS,
+        identity_sigma=np.ones(12, np.float32),
+        regions={"skin": np.arange(sizes[1], dtype=np.int32), **{k: v.astype(np.int32) for k, v in eyes.items()}},
+        gaze_lids=lids.astype(np.float32),
+    )
+
+
+@pytest.fixture(scope="session")
+def bfm_like() -> FaceModel:
+    """As large as the Basel Face Model in the ExpNet release: 46,990 vertices, 99 + 29 components, triangles."""
+    rows, columns = 185, 254
+    y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
+    mean = np.stack([78 * x, 105 * y, 75 * np.sqrt(np.clip(1.2 - 0.5 * x**2 - 0.6 * y**2, 0, None))], -1).reshape(-1, 3)
+    corner = np.arange(rows * columns).reshape(rows, columns)
+    a, b, c, d = (s.ravel() for s in (corner[:-1, :-1], corner[:-1, 1:], corner[1:, 1:], corner[1:, :-1]))
+    rng = np.random.default_rng(5)
+    waves = np.sin(rng.normal(0, 3, (128, 3)) @ mean.T / 60 + rng.uniform(0, 6, (128, 1)))
+    bases = (waves[:, :, None] * rng.normal(0, 1.0, (128, 1, 3))).astype(np.float32)
+    return FaceModel(
+        name="bfm-like",
+        mean=mean.astype(np.float32),
+        identity=bases[:99],
+        expression=bases[99:],
+        expression_offset=bases[0],
+        faces=np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]).astype(np.int32),
+        expression_keys=tuple(f"expression_{i:02d}" for i in range(1, 30)),
+        expression_bounds=np.tile(np.float32([-3, 3]), (29, 1)),
+        basis="3ddfa-29",
+        identity_sigma=np.ones(99, np.float32),
+    )
+
+
+def _ball(centre: tuple[float, float, float], radius: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """A sphere of quads, open at its poles."""
+    turn = np.linspace(0, 2 * np.pi, steps, endpoint=False)
+    tilt, turn = (g.ravel() for g in np.meshgrid(np.linspace(0.2, np.pi - 0.2, steps), turn, indexing="ij"))
+    unit = np.stack([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)], -1)
+    i, j = (g.ravel() for g in np.meshgrid(np.arange(steps - 1), np.arange(steps), indexing="ij"))
+    k = (j + 1) % steps
+    faces = np.stack([i * steps + j, (i + 1) * steps + j, (i + 1) * steps + k, i * steps + k], -1)
+    return np.array(centre) + radius * unit, faces
