@@ -32,12 +32,12 @@ REGION_WEIGHTS = {
 
 @dataclass(frozen=True)
 class LossWeights:
-    vertex: float = 0.1
-    coefficient: float = 20.0
-    gaze: float = 2.0
+    vertex: float = 0.25
+    coefficient: float = 60.0
+    gaze: float = 1.5
     rotation: float = 2.0
     crop: float = 4.0
-    landmarks: float = 8.0
+    landmarks: float = 10.0
     alpha: float = 0.03
     variance: float = 0.02
     face: float = 0.3

@@ -97,7 +97,8 @@ of a person. To make such pictures, to train, to go on, to evaluate and to write
 
     python -m expnet.training.synthetic.generate DATA --shards 300          # training pictures, seed 0
     python -m expnet.training.synthetic.generate DATA --shards 2 --seed 1   # held-out pictures
-    python -m expnet.training.train --config training/configs/compact.toml --data DATA --out RUN --steps {int(last["step"])}
+    python -m expnet.training.train --config training/configs/compact.toml \\
+        --data DATA --out RUN --steps {int(last["step"])}
     python -m expnet.training.train … --resume --steps MORE
     python -m expnet.training.evaluate RUN/weights.safetensors DATA
     python -m expnet.training.report RUN DATA --out docs

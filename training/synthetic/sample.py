@@ -102,7 +102,7 @@ def sample_pose(rng: np.random.Generator, yaw: float, pitch: float, roll: float,
     translation = np.array([off[0], off[1], -distance]) - rotation @ np.array([0, 0, 60.0])
     camera = Camera(focal, (size - 1) / 2, (size - 1) / 2)
     own = crop_of_pose(rotation, translation, camera)
-    wide = rng.random() < 0.45
+    wide = rng.random() < 0.3
     shift = rng.normal(0, 0.11 if wide else 0.035, 2)
     zoom, turn = rng.normal(0, 0.22 if wide else 0.07), rng.normal(0, 0.16 if wide else 0.05)
     if not is_face:  # not a face either: one that is far off the crop, or far too large or small
