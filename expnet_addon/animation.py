@@ -117,20 +117,18 @@ def key_expression(
 ) -> str:
     """Key one expression (as ``rig.set_expression`` takes it) at ``frame``, and show it. Returns the action's name.
 
-    The keys go into the head's current action if it is ours, else into an action ``<head> poses``.
+    The keys go into the head's current action if it is ours, else into a new action ``<head> poses``; an artist's action
+    is unassigned and kept.
     """
     set_expression(head, eta, gaze)
     keys = head.data.shape_keys
-    if not _is_ours(keys):
+    if not (_is_ours(keys) and _is_ours(head)):
         _new_take(head, f"{head.name} {POSES}", POSES, [keys, head])
-    blocks = keys.key_blocks
     curves = compat.assigned_curves(keys)
     for name in expression_keys(head):
         path = f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
-        _insert(curves, path, frame, blocks[name].value)
+        _insert(curves, path, frame, keys.key_blocks[name].value)
     if gaze is not None:
-        if not _is_ours(head):
-            raise InputError(f"{head.name!r} has an action of its own on the object: unassign it to key the gaze")
         curves = compat.assigned_curves(head)
         for name, value in zip(("gaze_yaw", "gaze_pitch"), gaze, strict=True):
             _insert(curves, f'["{name}"]', frame, float(value))

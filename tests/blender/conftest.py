@@ -7,13 +7,15 @@ never trained: one that sees a face wherever it looks, one that never does.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
+
 from expnet.model.face_model import FaceModel
+from expnet.model.performance import FacePerformance
 from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 
 
@@ -49,6 +51,7 @@ def sees_no_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _untrained(path: Path, face: float) -> Path:
     import torch
+
     from expnet.model.camera import ANCHOR, SIDE_MM
     from expnet.model.checkpoints.weights import WeightsHeader, save_weights
     from expnet.model.networks.compact import CompactConfig, CompactNet, output_widths
@@ -191,6 +194,37 @@ def bfm_like() -> FaceModel:
         basis="3ddfa-29",
         identity_sigma=np.ones(99, np.float32),
     )
+
+
+@pytest.fixture(scope="session")
+def make_performance() -> Callable[..., FacePerformance]:
+    """A smooth performance of the open keys: ``frames``, ``fps``, indices of ``missing`` frames, ``source``."""
+
+    def make(
+        frames: int = 10, fps: float = 25.0, missing: Sequence[int] = (), source: str = "clip.mp4", size=(640, 360)
+    ) -> FacePerformance:
+        times = np.arange(frames) / fps
+        low, high = open_bounds().T
+        wave = 0.5 + 0.45 * np.sin(times[:, None] * 3 + np.arange(len(OPEN_KEYS)))
+        angle = 0.5 * np.sin(times * 2)
+        c, s, o = np.cos(angle), np.sin(angle), np.zeros(frames)
+        pose = {
+            "eta": low + wave * (high - low),
+            "gaze": 0.3 * np.stack([np.sin(times), np.cos(times)], -1),
+            "rotation": np.moveaxis(np.array([[c, o, s], [o, o + 1, o], [-s, o, c]]), -1, 0),
+            "translation": np.stack([40 * np.sin(times), 10 * np.cos(times), -700 - 50 * times], -1),
+            "crop": np.tile([320.0, 180.0, 200.0, 0.0], (frames, 1)),
+        }
+        confidence = np.ones(frames)
+        confidence[list(missing)] = 0
+        for values in pose.values():
+            values[list(missing)] = np.nan
+        return FacePerformance(
+            times=times, confidence=confidence, alpha=np.zeros(12), expression_keys=OPEN_KEYS, basis=OPEN_BASIS,
+            source=source, fps=fps, image_size=size, **pose,
+        )  # fmt: skip
+
+    return make
 
 
 def _ball(centre: tuple[float, float, float], radius: float, steps: int) -> tuple[np.ndarray, np.ndarray]:

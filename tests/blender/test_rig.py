@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 import pytest
+
 from expnet.expnet_addon import rig
 from expnet.model.errors import InputError
 from expnet.model.face_model import gaze_pivot
