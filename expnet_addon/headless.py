@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__":  # run by its path, by Blender: import the package around this file and go on in there
+    import importlib
     import importlib.util
     from pathlib import Path
 
@@ -20,9 +21,8 @@ if __name__ == "__main__":  # run by its path, by Blender: import the package ar
     )
     sys.modules["expnet"] = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
     spec.loader.exec_module(sys.modules["expnet"])  # type: ignore[union-attr]
-    from expnet.expnet_addon.headless import main
-
-    sys.exit(main(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []))
+    inside = importlib.import_module("expnet.expnet_addon.headless")
+    sys.exit(inside.main(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []))
 
 import argparse
 import contextlib

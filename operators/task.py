@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import bpy
 
 from ..expnet_addon import preferences, rig, tasks
@@ -20,6 +22,7 @@ class TaskOperator:
     Both write the scene once, at the end, in the operator's one undo step.
     """
 
+    report: Callable[[set[str], str], None]  # bpy.types.Operator's
     _timer: bpy.types.Timer | None = None
     _task: Task | None = None
 
