@@ -117,8 +117,8 @@ def key_expression(
 ) -> str:
     """Key one expression (as ``rig.set_expression`` takes it) at ``frame``, and show it. Returns the action's name.
 
-    The keys go into the head's current action if it is ours, else into a new action ``<head> poses``; an artist's action
-    is unassigned and kept.
+    The keys go into the head's current action if it is ours, else into a new action ``<head> poses``; an artist's
+    action is unassigned and kept.
     """
     set_expression(head, eta, gaze)
     keys = head.data.shape_keys

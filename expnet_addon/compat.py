@@ -86,6 +86,16 @@ def new_effect(strips: Any, name: str, kind: str, channel: int, start: int, leng
     return strips.new_effect(name=name, type=kind, channel=channel, frame_start=start, **span)
 
 
+def set_length(strip: Any, frames: int) -> None:
+    """How many frames a strip lasts."""
+    setattr(strip, "duration" if hasattr(strip, "duration") else "frame_final_duration", frames)  # 5.2 renamed it
+
+
+def skip_frames(strip: Any, frames: int) -> None:
+    """Leave out a strip's first frames; the others stay where they are."""
+    setattr(strip, "left_handle_offset" if hasattr(strip, "left_handle_offset") else "frame_offset_start", frames)
+
+
 def anchor_text(strip: Any, x: str, y: str) -> None:
     """Which point of a text strip its location is: ``x`` LEFT, CENTER, RIGHT; ``y`` TOP, CENTER, BOTTOM."""
     if hasattr(strip, "anchor_x"):  # 4.4+

@@ -64,8 +64,9 @@ def _of_clip(clip: bpy.types.MovieClip) -> Footage:
     path = _file_of(clip)
     size = (int(clip.size[0]), int(clip.size[1]))
     skipped = clip.frame_offset
+    if clip.frame_duration < 1:
+        raise InputError(f"{path} cannot be read: it is no movie that Blender knows, or cut short")
     if clip.source == "MOVIE":
-        _check_size(clip.name, size)
         return Footage("movie", path, skipped, max(clip.frame_duration - skipped, 1), clip.frame_start, clip.fps, size)
     pattern, number = sequence_pattern(path)
     first = number + skipped
@@ -132,8 +133,3 @@ def _file_of(block: bpy.types.ID) -> str:
     if not block.filepath or not os.path.isfile(path):
         raise InputError(f"{block.name!r}: there is no file {path}")
     return path
-
-
-def _check_size(name: str, size: tuple[int, int]) -> None:
-    if min(size) < 1:
-        raise InputError(f"{name!r} cannot be read as footage: it has no picture")

@@ -69,9 +69,9 @@ def show_footage(
         block = bpy.data.movieclips.load(str(clip), check_existing=True)
     except RuntimeError as error:
         raise InputError(f"Blender cannot open {clip}: {_last_line(error)}") from None
-    if min(block.size) < 1:
+    if block.frame_duration < 1:
         bpy.data.movieclips.remove(block)
-        raise InputError(f"Blender cannot read any picture of {clip}")
+        raise InputError(f"Blender cannot read {clip}: it is no movie that it knows, or cut short")
     block.frame_start = scene.frame_start if start_frame is None else start_frame
     block.frame_offset = first
     data = camera.data
@@ -136,13 +136,14 @@ def render_comparison(
     """
     out = Path(out_mp4)
     _check_writable(out)
+    _check_readable(str(clip))
     frames = scene_frames(scene, performance, start_frame)
     width, height = _video_size(performance.image_size, height)
     with tempfile.TemporaryDirectory(prefix="expnet_") as folder:
         files = _render_head(head, performance, frames, (width, height), engine, Path(folder), progress)
         partial = out.with_name(f".{out.stem}.{os.getpid()}.mp4")
         try:
-            _compose(clip, performance, frames, files, (width, height), partial)
+            _compose(str(clip), performance, frames, files, (width, height), partial)
             os.replace(partial, out)
         finally:
             partial.unlink(missing_ok=True)
@@ -209,8 +210,9 @@ def _render_frame(scene: bpy.types.Scene, frame: float, prefix: Path) -> Path:
     """
     whole = int(np.floor(frame + 1e-4))
 
-    def add_fraction(rendered: bpy.types.Scene, *_: object) -> None:
-        rendered.frame_subframe = max(frame - whole, 0.0)
+    def add_fraction(changing: bpy.types.Scene, *_: object) -> None:
+        if changing == scene:  # afterwards Blender comes back to the artist's
+            changing.frame_subframe = max(frame - whole, 0.0)
 
     scene.frame_start = scene.frame_end = whole
     scene.render.filepath = str(prefix)
@@ -270,7 +272,7 @@ def _compose(
         ground = compat.new_effect(strips, "ground", "COLOR", 1, 1, count)
         ground.color = _BACKGROUND
         shown = np.rint(np.asarray(performance.times, float) * performance.fps).astype(int)
-        _halve(_footage_strip(strips, str(clip), shown), performance.image_size, size, -1)
+        _halve(_footage_strip(strips, clip, shown), performance.image_size, size, -1)
         for begin, end in _runs(files):
             head = _image_strip(strips, "head", [str(f) for f in files[begin:end]], 3, 1 + begin)
             _halve(head, size, size, +1)
@@ -296,23 +298,20 @@ def _footage_strip(strips, clip: str, shown: np.ndarray):
         pattern, number = sequence_pattern(clip)
         return _image_strip(strips, "footage", [numbered(pattern, number + i) for i in shown.tolist()], 2, 1)
     first = int(shown[0])
-    try:
-        strip = strips.new_movie(name="footage", filepath=clip, channel=2, frame_start=1 - first)
-    except RuntimeError as error:
-        raise InputError(f"Blender cannot open {clip}: {_last_line(error)}") from None
-    strip.frame_offset_start = first
+    strip = strips.new_movie(name="footage", filepath=clip, channel=2, frame_start=1 - first)
+    compat.skip_frames(strip, first)
     return strip
 
 
 def _is_movie(path: str) -> bool:
-    return Path(path).suffix.lower() in bpy.path.extensions_movie
+    return Path(path).suffix.lower() not in bpy.path.extensions_image
 
 
 def _image_strip(strips, name: str, files: list[str], channel: int, start: int):
     strip = strips.new_image(name=name, filepath=files[0], channel=channel, frame_start=start)
     for file in files[1:]:
         strip.elements.append(os.path.basename(file))
-    strip.frame_final_duration = len(files)
+    compat.set_length(strip, len(files))
     return strip
 
 
@@ -376,6 +375,17 @@ def _check_writable(out: Path) -> None:
         raise InputError(f"there is no folder {out.parent}: make it first")
     if out.is_dir() or not os.access(out.parent, os.W_OK):
         raise InputError(f"{out} cannot be written: choose another place")
+
+
+def _check_readable(clip: str) -> None:
+    if not os.path.isfile(clip):
+        raise InputError(f"there is no clip at {clip}")
+    if _is_movie(clip):
+        probe = bpy.data.movieclips.load(clip)
+        frames = probe.frame_duration
+        bpy.data.movieclips.remove(probe)
+        if frames < 1:
+            raise InputError(f"Blender cannot read {clip}: it is no movie that it knows, or cut short")
 
 
 def _last_line(error: Exception) -> str:

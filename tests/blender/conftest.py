@@ -236,3 +236,76 @@ def _ball(centre: tuple[float, float, float], radius: float, steps: int) -> tupl
     k = (j + 1) % steps
     faces = np.stack([i * steps + j, (i + 1) * steps + j, (i + 1) * steps + k, i * steps + k], -1)
     return np.array(centre) + radius * unit, faces
+
+
+@pytest.fixture(scope="session")
+def grey_images(tmp_path_factory: pytest.TempPathFactory) -> Callable[[range], list[Path]]:
+    """Images of 64 x 48 with the given numbers; the i-th is grey 20 + 25 i. Made by Blender, which is everywhere."""
+
+    def make(numbers: range) -> list[Path]:
+        folder = tmp_path_factory.mktemp("grey")
+        image = bpy.data.images.new("grey", 64, 48)
+        files = []
+        for i, number in enumerate(numbers):
+            pixels = np.full((64 * 48, 4), (20 + 25 * i) / 255, np.float32)
+            pixels[:, 3] = 1
+            image.pixels.foreach_set(pixels.ravel())
+            image.file_format, image.filepath_raw = "PNG", str(folder / f"grey_{number:04d}.png")
+            image.save()
+            files.append(Path(image.filepath_raw))
+        bpy.data.images.remove(image)
+        return files
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def grey_movie(tmp_path_factory: pytest.TempPathFactory, grey_images: Callable[[range], list[Path]]) -> Path:
+    """Eight frames, 64 x 48, 25 per second; frame i is grey 20 + 25 i."""
+    from expnet.expnet_addon import compat
+
+    path = tmp_path_factory.mktemp("grey") / "grey.mp4"
+    files = grey_images(range(1, 9))
+    scene = _sequencer_scene(64, 48, 8)
+    strip = compat.sequencer_strips(scene).new_image("grey", str(files[0]), 1, 1)
+    for file in files[1:]:
+        strip.elements.append(file.name)
+    compat.set_length(strip, len(files))
+    compat.write_h264(scene, str(path))
+    bpy.ops.render.render(animation=True, scene=scene.name)
+    bpy.data.scenes.remove(scene)
+    return path
+
+
+@pytest.fixture(scope="session")
+def read_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], np.ndarray]:
+    """The frames of a movie as (F, H, W, 3) in 0..1, the first row on top."""
+    from expnet.expnet_addon import compat
+
+    def read(path: Path) -> np.ndarray:
+        folder = tmp_path_factory.mktemp("frames")
+        clip = bpy.data.movieclips.load(str(path))
+        (width, height), count = clip.size, clip.frame_duration
+        bpy.data.movieclips.remove(clip)
+        scene = _sequencer_scene(width, height, count)
+        compat.sequencer_strips(scene).new_movie("clip", str(path), 1, 1)
+        compat.write_images(scene, "PNG")
+        scene.render.filepath = str(folder / "####.png")
+        bpy.ops.render.render(animation=True, scene=scene.name)
+        bpy.data.scenes.remove(scene)
+        frames = np.empty((count, height, width, 4), np.float32)
+        for i in range(count):
+            image = bpy.data.images.load(str(folder / f"{i + 1:04d}.png"))
+            image.pixels.foreach_get(frames[i].ravel())
+            bpy.data.images.remove(image)
+        return frames[:, ::-1, :, :3]
+
+    return read
+
+
+def _sequencer_scene(width: int, height: int, count: int) -> bpy.types.Scene:
+    scene = bpy.data.scenes.new("sequencer")
+    scene.view_settings.view_transform = "Standard"
+    scene.render.resolution_x, scene.render.resolution_y = width, height
+    scene.render.fps, scene.frame_start, scene.frame_end = 25, 1, count
+    return scene
