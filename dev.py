@@ -252,7 +252,8 @@ def test(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     python = main_environment()
     bin_folder = python.parent
-    pytest = [python, "-P", "-m", "pytest", "-q"]
+    pytest = [python, "-P", "-m", "pytest", *PYTEST_OPTIONS]
+    without_bpy = [python, "-P", "-c", PYTEST_WITHOUT_BPY, *PYTEST_OPTIONS, *WITHOUT_BPY]
     results: list[tuple[str, Count, float]] = []
 
     def step(name: str, count: Callable[[], Count]) -> None:
@@ -277,13 +278,13 @@ def test(arguments: argparse.Namespace) -> int:
         lambda: check([bin_folder / "mypy", "--config-file", "pyproject.toml", "-p", "expnet"], MYPYPATH=package),
     )
     step("import contracts", lambda: check([bin_folder / "lint-imports", "--no-cache"], PYTHONPATH=package))
-    step("tests without Blender", lambda: suite([python, "-P", "-c", PYTEST_WITHOUT_BPY, "-q", *WITHOUT_BPY]))
+    step("tests without Blender", lambda: suite(without_bpy))
     others = other_blenders()
     step(
         "tests in Blender", lambda: suite([*pytest, "tests/blender"], EXPNET_BLENDERS=os.pathsep.join(others.values()))
     )
     for name, other in others.items():
-        command = [other, "-P", "-m", "pytest", "-q", *BPY_ONLY]
+        command = [other, "-P", "-m", "pytest", *PYTEST_OPTIONS, *BPY_ONLY]
         step(f"tests in Blender {name}", lambda c=command: suite(c, PYTHONPATH=package))
     step("the extension's zip", lambda: Count(passed=1) if build_extension(python) == 0 else Count(failed=1))
     small = ["demo", "--out", ROOT / "build/demo", "--frames", "24"]
@@ -291,6 +292,7 @@ def test(arguments: argparse.Namespace) -> int:
     return summary(results, started)
 
 
+PYTEST_OPTIONS = ("-q", "--durations=5", "--durations-min=5")
 WITHOUT_BPY = ("tests/model", "tests/training", *sorted(map(str, ROOT.glob("tests/test_*.py"))))
 # Tests of the scene that need no worker, hence no torch
 BPY_ONLY = ("tests/blender/test_rig.py", "tests/blender/test_animation.py")
