@@ -15,15 +15,15 @@ METRES = 0.001
 
 
 def to_blender(points: np.ndarray) -> np.ndarray:
-    """Points or offsets (..., 3) in model millimetres to Blender metres, float32.
+    """Points or offsets (..., 3) in model millimetres to Blender metres, float32, computed in the points' own precision.
 
-    float64 on the way, so that the only rounding is the last one: 7e-6 mm at 0.1 m.
+    Give positions as float64: then the only rounding is the last one, 7e-6 mm at 0.1 m.
     """
     points = np.asarray(points)
     out = np.empty(points.shape, np.float32)
-    np.multiply(points[..., 0], METRES, out=out[..., 0], dtype=np.float64, casting="same_kind")
-    np.multiply(points[..., 2], -METRES, out=out[..., 1], dtype=np.float64, casting="same_kind")
-    np.multiply(points[..., 1], METRES, out=out[..., 2], dtype=np.float64, casting="same_kind")
+    out[..., 0] = points[..., 0] * METRES
+    out[..., 1] = points[..., 2] * -METRES
+    out[..., 2] = points[..., 1] * METRES
     return out
 
 

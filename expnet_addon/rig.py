@@ -24,11 +24,9 @@ import numpy as np
 
 from ..model.errors import InputError
 from ..model.face_model import FaceModel
-from ..model.formats.npz import load_face_model
+from ..model.formats import OPEN_HEAD, load_face_model
 from . import materials
 from .coordinates import object_pose, to_blender, to_model
-
-OPEN_HEAD = Path(__file__).resolve().parent.parent / "model" / "data" / "open_head.npz"
 
 GAZE_KEYS = ("gazeUp", "gazeDown", "gazeLeft", "gazeRight")
 GAZE_STEP = np.radians(30.0)  # the gaze at which FaceModel.gaze_lids is one
@@ -50,7 +48,7 @@ def create_rig(
     model_path   how ``rig_model`` finds the model again: ``open`` or the path of an npz face model
     """
     collection = collection or bpy.context.collection
-    neutral = to_blender(model.neutral)
+    neutral = to_blender(model.neutral.astype(np.float64))
     sides = [s for s in "LR" if _is_rigid(model, f"eyeball_{s}")]
     eyes = {s: np.sort(model.regions[f"eyeball_{s}"]) for s in sides}
     skin = np.setdiff1d(np.arange(model.vertex_count), np.concatenate([*eyes.values(), np.empty(0, np.int64)]))
@@ -138,7 +136,7 @@ def apply_alpha(head: bpy.types.Object, model: FaceModel, alpha: np.ndarray) -> 
     indices = _model_vertices(head.data)
     if len(indices) and indices.max() >= model.vertex_count:
         raise InputError(f"{head.name!r} was not made of face model {model.name!r}: it has other vertices")
-    shaped = to_blender(model.neutral + model.identity_offset(alpha))
+    shaped = to_blender((model.neutral + model.identity_offset(alpha)).astype(np.float64))
     mesh, blocks = head.data, head.data.shape_keys.key_blocks
     offsets = _key_offsets(model)
     basis = shaped[indices]

@@ -137,8 +137,7 @@ def _pictures() -> Iterator:
 
 @pytest.fixture(scope="session")
 def open_head() -> FaceModel:
-    from expnet.expnet_addon.rig import OPEN_HEAD
-    from expnet.model.formats.npz import load_face_model
+    from expnet.model.formats import OPEN_HEAD, load_face_model
 
     return load_face_model(OPEN_HEAD)
 
