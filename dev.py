@@ -24,7 +24,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -251,49 +251,48 @@ def test(arguments: argparse.Namespace) -> int:
     """Lint, types, import contracts, tests in every Blender there is a Python for, the zip, the demo."""
     started = time.monotonic()
     python = main_environment()
-    bin_folder = python.parent
-    pytest = [python, "-P", "-m", "pytest", *PYTEST_OPTIONS]
-    without_bpy = [python, "-P", "-c", PYTEST_WITHOUT_BPY, *PYTEST_OPTIONS, *WITHOUT_BPY]
     results: list[tuple[str, Count, float]] = []
-
-    def step(name: str, count: Callable[[], Count]) -> None:
+    for name, count in chosen_tests(python, arguments.k) if arguments.k else all_steps(python):
         print(f"\n=== {name}", flush=True)
         start = time.monotonic()
         results.append((name, count(), time.monotonic() - start))
-
-    if arguments.k:
-        chosen = ["-k", arguments.k]
-        step(
-            "tests without Blender",
-            lambda: suite([python, "-P", "-c", PYTEST_WITHOUT_BPY, "-q", *WITHOUT_BPY, *chosen]),
-        )
-        step("tests in Blender", lambda: suite([*pytest, "tests/blender", *chosen]))
-        return summary(results, started)
-
-    package = package_view()
-    step("ruff check", lambda: check([bin_folder / "ruff", "check"]))
-    step("ruff format", lambda: check([bin_folder / "ruff", "format", "--check"]))
-    step(
-        "types",
-        lambda: check([bin_folder / "mypy", "--config-file", "pyproject.toml", "-p", "expnet"], MYPYPATH=package),
-    )
-    step("import contracts", lambda: check([bin_folder / "lint-imports", "--no-cache"], PYTHONPATH=package))
-    step("tests without Blender", lambda: suite(without_bpy))
-    others = other_blenders()
-    step(
-        "tests in Blender", lambda: suite([*pytest, "tests/blender"], EXPNET_BLENDERS=os.pathsep.join(others.values()))
-    )
-    for name, other in others.items():
-        command = [other, "-P", "-m", "pytest", *PYTEST_OPTIONS, *BPY_ONLY]
-        step(f"tests in Blender {name}", lambda c=command: suite(c, PYTHONPATH=package))
-    step("the extension's zip", lambda: Count(passed=1) if build_extension(python) == 0 else Count(failed=1))
-    small = ["demo", "--out", ROOT / "build/demo", "--frames", "24"]
-    step("the demo, short", lambda: check([sys.executable, ROOT / "dev.py", *small]))
     return summary(results, started)
 
 
+def chosen_tests(python: Path, expression: str) -> Iterator[tuple[str, Callable[[], Count]]]:
+    yield "tests without Blender", lambda: suite(without_bpy(python), "-k", expression)
+    yield "tests in Blender", lambda: suite(pytest(python), "tests/blender", "-k", expression)
+
+
+def all_steps(python: Path) -> Iterator[tuple[str, Callable[[], Count]]]:
+    tools, package = python.parent, package_view()
+    mypy = [tools / "mypy", "--config-file", "pyproject.toml", "-p", "expnet"]
+    yield "ruff check", lambda: check([tools / "ruff", "check"])
+    yield "ruff format", lambda: check([tools / "ruff", "format", "--check"])
+    yield "types", lambda: check(mypy, MYPYPATH=package)
+    yield "import contracts", lambda: check([tools / "lint-imports", "--no-cache"], PYTHONPATH=package)
+    yield "tests without Blender", lambda: suite(without_bpy(python))
+    others = other_blenders()
+    named = os.pathsep.join(others.values())
+    yield "tests in Blender", lambda: suite(pytest(python), "tests/blender", EXPNET_BLENDERS=named)
+    for name, other in others.items():
+        yield f"tests in Blender {name}", lambda o=other: suite(pytest(o), *BPY_ONLY, PYTHONPATH=package)
+    yield "the extension's zip", lambda: Count(passed=1) if build_extension(python) == 0 else Count(failed=1)
+    small = ["demo", "--out", ROOT / "build/demo", "--frames", "24"]
+    yield "the demo, short", lambda: check([sys.executable, ROOT / "dev.py", *small])
+
+
+def pytest(python: Path | str) -> list:
+    return [python, "-P", "-m", "pytest", *PYTEST_OPTIONS]
+
+
+def without_bpy(python: Path) -> list:
+    files = sorted(ROOT.glob("tests/test_*.py"))
+    return [python, "-P", "-c", PYTEST_WITHOUT_BPY, *PYTEST_OPTIONS, "tests/model", "tests/training", *files]
+
+
+NO_TEST_MATCHED = 5  # pytest's exit status
 PYTEST_OPTIONS = ("-q", "--durations=5", "--durations-min=5")
-WITHOUT_BPY = ("tests/model", "tests/training", *sorted(map(str, ROOT.glob("tests/test_*.py"))))
 # Tests of the scene that need no worker, hence no torch
 BPY_ONLY = ("tests/blender/test_rig.py", "tests/blender/test_animation.py")
 # Blender, its Python, the numpy that fits
@@ -329,18 +328,23 @@ def check(command: list, **variables) -> Count:
     return Count(passed=1) if run(command, cwd=ROOT, env=_with(variables)) == 0 else Count(failed=1)
 
 
-def suite(command: list, **variables) -> Count:
+def suite(command: list, *more: str, **variables) -> Count:
     """A pytest run, shown as it goes, counted by its closing line."""
     last = ""
     with subprocess.Popen(
-        [str(word) for word in command], cwd=ROOT, env=_with(variables), stdout=subprocess.PIPE, text=True, bufsize=1
+        [str(word) for word in [*command, *more]],
+        cwd=ROOT,
+        env=_with(variables),
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
     ) as process:
         for line in process.stdout or ():
             print(line, end="", flush=True)
             last = line if re.search(r"\d+ \w+.* in [\d.]+s", line) else last
     found = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error|errors|skipped)", last)}
     failed = found.get("failed", 0) + found.get("error", 0) + found.get("errors", 0)
-    if process.returncode and not failed:  # crashed, or found no test
+    if process.returncode not in (0, NO_TEST_MATCHED) and not failed:  # Blender may crash and take pytest along
         failed = 1
     return Count(found.get("passed", 0), failed, found.get("skipped", 0))
 
@@ -358,7 +362,7 @@ def summary(results: list[tuple[str, Count, float]], started: float) -> int:
     total = Count(*(sum(column) for column in zip(*(count for _, count, _ in results))))
     minutes = (time.monotonic() - started) / 60
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped in {minutes:.1f} min")
-    return 1 if total.failed else 0
+    return 0 if total.passed and not total.failed else 1
 
 
 # ------------------------------------------------------------------------------------------------------------ main
