@@ -1,7 +1,7 @@
 """Render the clip in the box, and its truth: ``python -m expnet.benchmarks.demo_clip [--frames N]``.
 
 The open head with another identity, other colours and another light than the rig's, acting a few moods, rendered by
-Cycles. Writes model/data/demo_clip.mp4 (at most 1 MB) and model/data/demo_clip_truth.npz, the performance that moved it.
+Cycles. Writes model/data/demo_clip.mp4 (at most 1 MB) and, beside it, demo_clip_truth.npz: what moved it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..expnet_addon import animation, compat, rig, scene as scenery
+from ..expnet_addon import animation, compat, rig
+from ..expnet_addon import scene as scenery
 from ..model.camera import Camera, crop_of_pose
 from ..model.formats import open_face_model
 from ..model.performance import FacePerformance, save_performance
@@ -49,7 +50,9 @@ BLINKS = (0.35, 1.65, 2.95, 4.45, 5.75)  # seconds; a blink shuts in 2 frames an
 def performance(frames: int) -> FacePerformance:
     """The true performance of the clip, the whole script spread over ``frames`` frames."""
     seconds = np.linspace(0, SCRIPT[-1][0], frames)
-    eta = np.stack([np.interp(seconds, [t for t, _ in SCRIPT], [_value(do, key) for _, do in SCRIPT]) for key in OPEN_KEYS], 1)
+    eta = np.stack(
+        [np.interp(seconds, [t for t, _ in SCRIPT], [_value(do, key) for _, do in SCRIPT]) for key in OPEN_KEYS], 1
+    )
     kernel = np.hanning(7) / np.hanning(7).sum()
     eta = np.stack([np.convolve(np.pad(column, 3, mode="edge"), kernel, "valid") for column in eta.T], 1)
     for start in BLINKS:
@@ -66,7 +69,8 @@ def performance(frames: int) -> FacePerformance:
     crops = [crop_of_pose(r, t, camera) for r, t in zip(rotation, translation)]
     rng = np.random.default_rng(SEED)
     return FacePerformance(
-        times=np.arange(frames) / FPS, eta=np.clip(eta, low, high), gaze=gaze, rotation=rotation, translation=translation,
+        times=np.arange(frames) / FPS, eta=np.clip(eta, low, high), gaze=gaze,
+        rotation=rotation, translation=translation,
         crop=np.array([[c.cx, c.cy, c.side, c.angle] for c in crops]), confidence=np.ones(frames),
         alpha=rng.normal(0, 1, 99), expression_keys=OPEN_KEYS, basis=OPEN_BASIS, source="demo_clip.mp4", fps=FPS,
         image_size=SIZE, lens_mm=LENS,

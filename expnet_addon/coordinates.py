@@ -15,7 +15,7 @@ METRES = 0.001
 
 
 def to_blender(points: np.ndarray) -> np.ndarray:
-    """Points or offsets (..., 3) in model millimetres to Blender metres, float32, computed in the points' own precision.
+    """Points or offsets (..., 3) in model mm to Blender metres, float32, computed in the points' own precision.
 
     Give positions as float64: then the only rounding is the last one, 7e-6 mm at 0.1 m.
     """

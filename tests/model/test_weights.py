@@ -24,7 +24,10 @@ HEADER = WeightsHeader(
     seed=7,
     evaluation={"lips_mm": 1.25},
 )
-TENSORS: dict[str, np.ndarray] = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "count": np.array(3, np.int64)}
+TENSORS: dict[str, np.ndarray] = {
+    "a.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "count": np.array(3, np.int64),
+}
 
 
 @pytest.fixture
