@@ -14,8 +14,11 @@ from .finder import FoundFace, crop_of_box, find_faces, lies_in, refined, same_f
 from .performance import FacePerformance
 from .video import Clip, true_fps
 
-LOST = 0.35  # confidence under which a face that was followed counts as gone
-FIND_EVERY = 6  # frames between searches while no face is there, so that empty footage stays cheap
+LOST = 0.35  # confidence under which a face that was followed counts as lost
+NOTHING = 0.1  # confidence under which a second look is not worth while
+BACK = 0.6  # confidence from which a lost face is back, where it was
+FIND_EVERY = 8  # frames between searches while no face is there, so that empty footage stays cheap
+WAIT = 60  # frames for which a lost face is looked for where it was, which is cheaper than a search
 JUMP = 0.08  # a face farther from where it was looked for (in sides, log scale or radians) is looked at again
 STILL = 0.02  # movements of this size are mostly the network's own noise: the crop follows them slowly
 CUT = 30.0  # grey levels by which two frames differ, on average over the picture, at a cut
@@ -54,10 +57,10 @@ class Follower:
         if cut:
             self._crop = self._last = None
             self._lost_for = 0
-        if self._crop is None and self._lost_for % FIND_EVERY == 0:
-            self._crop = self._found(image)
+        if self._lost_for < WAIT:
+            self._crop = self._crop or self._last
         seen = self._look(image) if self._crop else None
-        if seen is None and self._crop:  # gone from where it was: it may have jumped
+        if seen is None and self._lost_for % FIND_EVERY == 0:
             self._crop = self._found(image)
             seen = self._look(image) if self._crop else None
         if seen is None:
@@ -74,6 +77,8 @@ class Follower:
         assert self._crop is not None
         height, width = image.shape[:2]
         seen = self._estimator.estimate([image], [self._crop], [self._camera])
+        if seen.confidence[0] < (BACK if self._lost_for else NOTHING):
+            return None
         if np.abs(self._crop.offset_to(seen.crop[0])).max() > JUMP:
             self._crop = seen.crop[0]
             if not lies_in(self._crop, width, height):
