@@ -50,6 +50,7 @@ class Follower:
         self._last: Crop | None = None  # where the face was, also after its loss
         self._lost_for = 0  # frames
         self._thumbnail: np.ndarray | None = None
+        self._started = False
 
     def see(self, image: np.ndarray) -> FaceEstimate | None:
         """Look at the next frame, (H, W, 3) uint8 BGR."""
@@ -90,7 +91,7 @@ class Follower:
 
     def _found(self, image: np.ndarray) -> Crop | None:
         """The chosen face's crop in a frame where it must be searched for."""
-        first = self._last is None and self._lost_for == 0
+        first, self._started = not self._started, True
         if first and self._choice.box is not None:
             box, self._choice = crop_of_box(self._choice.box), LARGEST
             return refined(image, [box], self._estimator)[0].crop
