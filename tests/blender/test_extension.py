@@ -64,7 +64,8 @@ story["registered"] = [n for n in dir(bpy.types) if "EXPNET" in n or "ExpNet" in
 ]
 story["handlers"] = [str(f) for f in bpy.app.handlers.load_pre if "expnet" in getattr(f, "__module__", "")]
 story["heavy"] = sorted({"torch", "cv2", "scipy", "h5py", "safetensors"} & {m.split(".")[0] for m in sys.modules})
-print(json.dumps(story))
+print(json.dumps(story), flush=True)
+os._exit(0)  # bpy as a module, once classes were registered, may hang or crash while Python takes itself apart
 """
 
 

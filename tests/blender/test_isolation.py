@@ -10,7 +10,7 @@ from pathlib import Path
 HEAVY = ("torch", "cv2", "scipy", "h5py", "safetensors", "numba", "matplotlib")
 
 SESSION = """
-import json, sys, time
+import json, os, sys, time
 import bpy, numpy
 start = time.process_time()
 import expnet
@@ -26,7 +26,8 @@ settings.source = clip
 bpy.ops.expnet.animate_footage()
 result = settings.result
 expnet.unregister()
-print(json.dumps({"seconds": seconds, "result": result, "modules": sorted(sys.modules)}))
+print(json.dumps({"seconds": seconds, "result": result, "modules": sorted(sys.modules)}), flush=True)
+os._exit(0)  # bpy as a module, once classes were registered, may hang or crash while Python takes itself apart
 """
 
 

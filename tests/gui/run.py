@@ -60,6 +60,7 @@ class Debian:
             "LC_ALL": "C.UTF-8",
             "HOME": f"{self.inside}/home",
             "BLENDER_USER_RESOURCES": f"{self.inside}/profile",
+            "TMPDIR": f"{self.inside}/home",
             "XDG_CACHE_HOME": "/root/.cache",  # keeps Mesa's compiled shaders from run to run
             "LIBGL_ALWAYS_SOFTWARE": "1",
             "GUI_DIALOGUE": f"{self.inside}/dialogue",
@@ -147,7 +148,7 @@ class Screen:
             self.point(x, y)
             self.xdotool("key", "ctrl+c", "sleep", 0.1)
             if f"expnet.{operator}(" in str(self.ask("result = bpy.context.window_manager.clipboard")):
-                return x, y + 5
+                return x, y
         raise Failed(f"there is no button for {operator}")
 
     def click(self, operator: str, at: tuple[int, int] | None = None) -> None:
@@ -190,6 +191,7 @@ def _end(process: subprocess.Popen) -> None:
 RIG = "import bl_ext.user_default.expnet.expnet_addon.rig as rig; faces = rig.rigs_in(bpy.context.scene); "
 KEYS = RIG + "data = faces[0].data.shape_keys.animation_data if faces else None; "
 TASKS = "import bl_ext.user_default.expnet.expnet_addon.tasks as tasks; "
+WORKER = TASKS + "import os, signal; worker = tasks.running._job.pid; "
 SETTINGS = "settings = bpy.context.scene.expnet; "
 LOOK = """
 window, area, _ = sidebar()
@@ -253,6 +255,7 @@ def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
     animate = screen.find_button("animate_footage")
     screen.click("animate_footage", animate)
     until(running, "the worker", screen.alive)
+    screen.ask(WORKER + "os.kill(worker, signal.SIGSTOP)")
     screen.over_view()
     screen.xdotool("key", "Escape")
     until(lambda: not running(), "ESC", screen.alive)
@@ -261,7 +264,8 @@ def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
     step("Animate from Footage, Cancel")
     screen.click("animate_footage", animate)
     until(running, "the worker", screen.alive)
-    until(lambda: screen.ask(TASKS + "result = not tasks.running or tasks.running.progress.done > 0"), "progress")
+    until(lambda: screen.ask(TASKS + "result = tasks.running.progress.done > 0"), "progress", screen.alive)
+    screen.ask(WORKER + "os.kill(worker, signal.SIGSTOP)")  # the mouse takes longer than the clip
     screen.picture("progress.png", out)
     screen.click("cancel", screen.find_button("cancel", below=animate[1]))
     until(lambda: not running(), "Cancel", screen.alive)
@@ -270,7 +274,7 @@ def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
     step("Animate from Footage, its worker killed")
     screen.click("animate_footage", animate)
     until(running, "the worker", screen.alive)
-    screen.ask(TASKS + "import os, signal; os.kill(tasks.running._job.pid, signal.SIGKILL)")
+    screen.ask(WORKER + "os.kill(worker, signal.SIGKILL)")
     until(lambda: not running(), "the end of a killed worker", screen.alive)
     check(not keyed(), "a killed worker left keys")
     screen.over_view()  # the red report hangs at the pointer until it leaves
@@ -322,6 +326,7 @@ def main() -> int:
             walk(Screen(debian, stack), a, debian.bring(a.image), debian.bring(a.clip))
         except Failed as error:
             print(f"FAILED: {error}", file=sys.stderr)
+            print((debian.outside / "blender.log").read_text()[-3000:], file=sys.stderr)
             debian.run("import", "-window", "root", debian.inside / "failed.png")
             shutil.copyfile(debian.outside / "failed.png", Path(tempfile.gettempdir()) / "expnet_gui_failed.png")
             return 1
