@@ -1,0 +1,122 @@
+"""Points that ride on the source's triangles: what every vertex of our topology is.
+
+An embedded point is a weighted mean of three source vertices, so every shape of the source carries over linearly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """``corners`` (n, 3) source vertices and ``weights`` (n, 3) that sum to one."""
+
+    corners: np.ndarray
+    weights: np.ndarray
+
+    def __call__(self, field: np.ndarray) -> np.ndarray:
+        """Values (..., N, 3) at the source's vertices to (..., n, 3) at the embedded points."""
+        return np.einsum("...ijk,ij->...ik", field[..., self.corners, :], self.weights)
+
+    def __len__(self) -> int:
+        return len(self.corners)
+
+    def __getitem__(self, which: np.ndarray | slice) -> Embedding:
+        return Embedding(self.corners[which], self.weights[which])
+
+
+def join(*parts: Embedding) -> Embedding:
+    return Embedding(np.concatenate([p.corners for p in parts]), np.concatenate([p.weights for p in parts]))
+
+
+def on_vertices(vertices: np.ndarray) -> Embedding:
+    return Embedding(np.repeat(vertices[:, None], 3, 1), np.tile([1.0, 0, 0], (len(vertices), 1)))
+
+
+def on_segments(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> Embedding:
+    """Points ``t`` of the way from vertex ``start`` to ``end`` (arrays of length n)."""
+    return Embedding(np.stack([start, end, start], 1), np.stack([1 - t, t, np.zeros(len(t))], 1))
+
+
+def nearest_on_triangles(points: np.ndarray, vertices: np.ndarray, triangles: np.ndarray) -> Embedding:
+    """The nearest point of a triangle mesh for each of ``points`` (n, 3)."""
+    tree = cKDTree(vertices[triangles].mean(axis=1))
+    candidates = tree.query(points, k=min(40, len(triangles)))[1].reshape(len(points), -1)
+    best = np.full(len(points), np.inf)
+    chosen = np.zeros((len(points), 3), int)
+    weights = np.zeros((len(points), 3))
+    for column in candidates.T:
+        corners = triangles[column]
+        w = _nearest_in_triangle(points, *vertices[corners].transpose(1, 0, 2))
+        d = ((np.einsum("ij,ijk->ik", w, vertices[corners]) - points) ** 2).sum(axis=1)
+        closer = d < best
+        best[closer], chosen[closer], weights[closer] = d[closer], corners[closer], w[closer]
+    return Embedding(chosen, weights)
+
+
+def nearest_on_polyline(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each of ``points`` (n, k) the nearest point of the open polyline ``line`` (m, k): its position, counted in
+    segments from the start, and its distance."""
+    a, ab = line[:-1], np.diff(line, axis=0)
+    t = ((points[:, None] - a) * ab).sum(-1) / np.maximum((ab * ab).sum(-1), 1e-18)
+    t = t.clip(0, 1)
+    d = np.linalg.norm(points[:, None] - (a + t[..., None] * ab), axis=-1)
+    i = d.argmin(axis=1)
+    row = np.arange(len(points))
+    return i + t[row, i], d[row, i]
+
+
+def farthest_hits(
+    origins: np.ndarray, directions: np.ndarray, vertices: np.ndarray, triangles: np.ndarray
+) -> Embedding:
+    """Where each ray leaves the closed mesh for good: the farthest intersection."""
+    a, b, c = vertices[triangles].transpose(1, 0, 2)
+    e1, e2 = b - a, c - a
+    corners, weights = [], []
+    for origin, direction in zip(origins, directions):
+        p = np.cross(direction, e2)
+        det = (e1 * p).sum(axis=1)
+        inv = 1 / np.where(np.abs(det) < 1e-12, 1e-12, det)
+        s = origin - a
+        u = (s * p).sum(axis=1) * inv
+        q = np.cross(s, e1)
+        v = q @ direction * inv
+        t = (e2 * q).sum(axis=1) * inv
+        hit = np.flatnonzero((u >= -1e-9) & (v >= -1e-9) & (u + v <= 1 + 1e-9) & (t > 0))
+        if not len(hit):
+            raise ValueError(f"a ray from {origin} misses the mesh; its origin is not inside")
+        i = hit[t[hit].argmax()]
+        corners.append(triangles[i])
+        weights.append([1 - u[i] - v[i], u[i], v[i]])
+    return Embedding(np.array(corners), np.array(weights))
+
+
+def _nearest_in_triangle(p: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Barycentric weights (n, 3) of the point of triangle abc nearest to p (each (n, 3))."""
+    e0, e1, v = b - a, c - a, p - a
+    d00, d01, d11 = (e0 * e0).sum(1), (e0 * e1).sum(1), (e1 * e1).sum(1)
+    d20, d21 = (v * e0).sum(1), (v * e1).sum(1)
+    det = np.maximum(d00 * d11 - d01 * d01, 1e-18)
+    s, t = (d11 * d20 - d01 * d21) / det, (d00 * d21 - d01 * d20) / det
+    w = np.stack([1 - s - t, s, t], 1)
+    outside = (w < 0).any(axis=1)
+    if outside.any():
+        corner = [a[outside], b[outside], c[outside]]
+        q = p[outside]
+        best = np.full(len(q), np.inf)
+        edge = np.zeros((len(q), 3))
+        for i, j in ((0, 1), (1, 2), (2, 0)):
+            ab = corner[j] - corner[i]
+            t = (((q - corner[i]) * ab).sum(1) / np.maximum((ab * ab).sum(1), 1e-18)).clip(0, 1)
+            d = ((corner[i] + t[:, None] * ab - q) ** 2).sum(1)
+            closer = d < best
+            best[closer] = d[closer]
+            edge[closer] = 0
+            edge[closer, i] = 1 - t[closer]
+            edge[closer, j] = t[closer]
+        w[outside] = edge
+    return w

@@ -1,0 +1,54 @@
+"""The 29 keys and the gaze shapes as linear combinations of the source's expression shapes, made exactly symmetric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from ...model.semantics import OPEN_KEYS, SIGNED_KEYS, mirror_open_eta
+from . import ict
+
+# Only these move what is inside the mouth; the source's other shapes touch it by noise of up to 0.3 mm.
+JAW_KEYS = ("jawOpen", "jawSide")
+
+Field = Callable[[np.ndarray], np.ndarray]
+Flip = Callable[[np.ndarray], np.ndarray]
+
+
+def open_keys(shapes: Mapping[str, np.ndarray], on_head: Field, flip: Flip) -> np.ndarray:
+    """(29, V, 3) offsets in mm in the order of OPEN_KEYS; ``on_head`` carries a source field over to our vertices,
+    ``flip`` mirrors a field of ours."""
+    raw = np.stack([on_head(_key(shapes, name)) for name in OPEN_KEYS])
+    swap = mirror_open_eta(np.eye(len(OPEN_KEYS)))  # row k: the key that mirrors key k, with its sign
+    other = np.einsum("kj,jvx->kvx", swap, np.stack([flip(shape) for shape in raw]))
+    return (raw + other) / 2
+
+
+def gaze_lids(shapes: Mapping[str, np.ndarray], on_head: Field, flip: Flip) -> np.ndarray:
+    """(4, V, 3): what the lids do when both eyes look up, down, to the subject's left, to the right."""
+
+    def look(left: str, right: str) -> np.ndarray:
+        return on_head(shapes[f"eyeLook{left}_L"] + shapes[f"eyeLook{right}_R"])
+
+    up, down, to_left, to_right = look("Up", "Up"), look("Down", "Down"), look("Out", "In"), look("In", "Out")
+    up, down, to_left = (up + flip(up)) / 2, (down + flip(down)) / 2, (to_left + flip(to_right)) / 2
+    return np.stack([up, down, to_left, flip(to_left)])
+
+
+def _key(shapes: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    if name in SIGNED_KEYS:
+        stem = name.removesuffix("Side")
+        return (shapes[f"{stem}Left"] - shapes[f"{stem}Right"]) / 2
+    if name.startswith("lid_"):
+        return shapes[f"eyeBlink_{name[-1]}"]
+    if name == "mouthRoll":
+        return shapes["mouthRollLower"] + shapes["mouthRollUpper"]
+    if name in shapes:
+        return shapes[name]
+    return shapes[f"{name}_L"] + shapes[f"{name}_R"]
+
+
+def mirror_field(field: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """The mirror image of offsets or positions (..., V, 3)."""
+    return field[..., mirror, :] * ict.MIRROR

@@ -1,0 +1,89 @@
+"""Reads USC ICT's FaceXModel (ICT-FaceKit, MIT): one neutral head, 100 identity shapes and the expression shapes.
+
+The files are OBJ in centimetres, all with the neutral's vertex order; x to the subject's left, y up, z out of the face.
+Here everything is millimetres.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ...model.errors import InputError
+
+# Polygon and vertex ranges of the geometries, from ICT-FaceKit's README.
+SKIN = slice(0, 11144)
+MOUTH_SOCKET = slice(11144, 13226)
+EYE_SOCKET_L = slice(13226, 13630)
+GUMS_AND_TONGUE = slice(14034, 17006)
+TEETH = slice(17006, 21496)
+TEETH_UPPER_VERTICES_END = 19247
+SCLERA_L_VERTICES = slice(21451, 22221)
+
+IDENTITIES = 100
+MM_PER_UNIT = 10.0
+MIRROR = np.array([-1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class FaceX:
+    """The source model: ``neutral`` (N, 3) mm, ``faces`` (polygons), ``identity`` (100, N, 3) offsets per sigma,
+    ``shapes`` name -> (N, 3) offsets, ``landmarks`` (68,) vertex indices in iBUG order."""
+
+    neutral: np.ndarray
+    faces: list[tuple[int, ...]]
+    identity: np.ndarray
+    shapes: dict[str, np.ndarray]
+    landmarks: np.ndarray
+
+    @cached_property
+    def mirror(self) -> np.ndarray:
+        """(N,) for each vertex its mirror image (the source is symmetric to 0.3 mm)."""
+        return cKDTree(self.neutral).query(self.neutral * MIRROR)[1]
+
+
+def read_facex(path: str | Path) -> FaceX:
+    """Reads the unpacked FaceXModel folder or its ``.tar.xz``. Raises InputError when files are missing."""
+    path = Path(path)
+    if path.is_dir():
+        return _assemble(lambda name: (path / name).read_bytes(), [p.name for p in path.iterdir()], path)
+    try:
+        with tarfile.open(path) as archive:
+            files = {Path(m.name).name: archive.extractfile(m) for m in archive if m.isfile()}
+            content = {k: f.read() for k, f in files.items() if f is not None and k.endswith((".obj", ".json"))}
+    except (OSError, tarfile.TarError) as error:
+        raise InputError(f"{path}: not the FaceXModel folder or archive ({error}); give ICT-FaceKit's") from None
+    return _assemble(content.__getitem__, list(content), path)
+
+
+def _assemble(read: Callable[[str], bytes], names: list[str], path: Path) -> FaceX:
+    needed = {"generic_neutral_mesh.obj", "vertex_indices.json", "identity099.obj", "jawOpen.obj"}
+    if missing := needed - set(names):
+        raise InputError(f"{path}: {sorted(missing)[0]} is missing; give ICT-FaceKit's whole FaceXModel folder")
+    text = read("generic_neutral_mesh.obj")
+    neutral = _vertices(text)
+    faces = [
+        tuple(int(corner.split(b"/")[0]) - 1 for corner in line.split()[1:])
+        for line in text.splitlines()
+        if line.startswith(b"f ")
+    ]
+    shapes = {
+        name[:-4]: _vertices(read(name)) - neutral
+        for name in sorted(names)
+        if name.endswith(".obj") and not name.startswith(("identity", "generic"))
+    }
+    identity = np.stack([_vertices(read(f"identity{i:03d}.obj")) - neutral for i in range(IDENTITIES)])
+    landmarks = np.array(json.loads(read("vertex_indices.json"))["idx_to_landmark_verts"])
+    return FaceX(neutral, faces, identity, shapes, landmarks)
+
+
+def _vertices(obj: bytes) -> np.ndarray:
+    lines = [line[2:] for line in obj.splitlines() if line.startswith(b"v ")]
+    return np.array(b" ".join(lines).split(), np.float64).reshape(len(lines), -1)[:, :3] * MM_PER_UNIT

@@ -1,0 +1,43 @@
+"""99 identity components: principal components of the source's heads and their mirror images.
+
+The source draws a head as z . modes with z ~ N(0, 1). The covariance of such heads together with their mirror images
+is known exactly, so it is decomposed instead of sampled; each component is symmetric or antisymmetric.
+
+The coordinates, how a component is mixed from the source's modes and their mirror images, are kept in
+``alpha_coordinates.npy``: alpha means the same head whatever the topology, so trained weights outlive a new one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+COMPONENTS = 99
+COORDINATES = Path(__file__).with_name("alpha_coordinates.npy")
+
+
+def principal_coordinates(modes: np.ndarray, flipped: np.ndarray) -> np.ndarray:
+    """``modes`` (k, V, 3) and their mirror images -> (2k, 99) orthonormal, the strongest component first."""
+    both = _stacked(modes, flipped)
+    values, vectors = np.linalg.eigh(both @ both.T)
+    chosen = vectors[:, np.argsort(values)[::-1][:COMPONENTS]]
+    strongest = np.abs(chosen).argmax(axis=0)  # fixes the sign, which an eigenvector does not have
+    return chosen * np.sign(chosen[strongest, np.arange(COMPONENTS)])
+
+
+def components(coordinates: np.ndarray, modes: np.ndarray, flipped: np.ndarray) -> tuple[np.ndarray, float]:
+    """(99, V, 3) offsets per one sigma, and the part of the modes' variance that they keep."""
+    both = _stacked(modes, flipped)
+    mixed = coordinates.T @ both
+    lost = ((both - coordinates @ mixed) ** 2).sum() / (both**2).sum()
+    return mixed.reshape(COMPONENTS, *modes.shape[1:]), float(1 - lost)
+
+
+def alpha_of(coordinates: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """alpha (n, 99) of the source's heads z (n, 100)."""
+    return np.sqrt(2) * z @ coordinates[: z.shape[-1]]
+
+
+def _stacked(modes: np.ndarray, flipped: np.ndarray) -> np.ndarray:
+    return np.concatenate([modes, flipped]).reshape(2 * len(modes), -1) / np.sqrt(2)

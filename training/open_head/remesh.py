@@ -1,0 +1,33 @@
+"""A new quad mesh on a surface, by QuadriFlow in a Blender process of its own (training/ itself never imports bpy)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+SCRIPT = Path(__file__).with_name("remesh_in_blender.py")
+
+
+def quad_remeshes(
+    vertices: np.ndarray, triangles: np.ndarray, wanted: Sequence[int]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each wanted number of quads a quad mesh on the triangle mesh, vertices (n, 3) near the surface and faces
+    (m, 4) wound as given; those that failed are missing. The same input gives the same meshes with the same bpy."""
+    used, local = np.unique(triangles, return_inverse=True)
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "in.npz"), Path(folder, "out.npz")
+        np.savez(source, vertices=vertices[used], triangles=local.reshape(-1, 3), wanted=np.array(wanted))
+        run = subprocess.run(
+            [sys.executable, str(SCRIPT), str(source), str(target)], capture_output=True, text=True, check=False
+        )
+        if not target.exists():
+            raise RuntimeError(f"QuadriFlow gave no mesh (is bpy installed in {sys.executable}?)\n{run.stderr[-2000:]}")
+        with np.load(target) as data:  # QuadriFlow may crash half-way; what it had by then counts
+            return [
+                (data[f"vertices{k}"], data[f"quads{k}"]) for k in range(len(wanted)) if f"quads{k}" in data.files
+            ]
