@@ -68,10 +68,10 @@ def sample_hair(
         return []
     patches = [_cap(rng, surface, vertices, normals, color)]
     scalp_top = surface.model.neutral[:, 1].max()
-    if rng.random() < 0.35:  # fringe
+    if rng.random() < 0.28:  # fringe
         half = rng.uniform(0.35, 0.95)
         angles = np.linspace(-half, half, 20) + rng.normal(0, 0.15)
-        bottom = rng.uniform(38, 85)
+        bottom = rng.uniform(46, 92)
         edge = (
             bottom + rng.uniform(0, 9) * np.abs(rng.standard_normal(20)) + rng.uniform(-15, 15) * np.linspace(-1, 1, 20)
         )
@@ -111,7 +111,7 @@ def _cap(
 
 def sample_headwear(rng: np.random.Generator, surface: Surface) -> list[Patch]:
     """A hat, a hood or a scarf, now and then."""
-    if rng.random() > 0.14:
+    if rng.random() > 0.11:
         return []
     color = rng.uniform(0.02, 0.9, 3) if rng.random() < 0.6 else np.full(3, rng.uniform(0.02, 0.9))
     kind = rng.integers(3)
@@ -251,7 +251,7 @@ def _capsule(a: np.ndarray, b: np.ndarray, radius: float, color: np.ndarray, end
 
 def sample_hand(rng: np.random.Generator, surface: Surface, skin_color: np.ndarray) -> list[Patch]:
     """A hand before, beside or below the face: a palm and fingers; sometimes a microphone, cup or telephone."""
-    if rng.random() > 0.13:
+    if rng.random() > 0.11:
         return []
     targets = np.array(
         [

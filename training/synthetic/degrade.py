@@ -23,25 +23,25 @@ def develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 def degrade(rng: np.random.Generator, image: np.ndarray, size: int) -> np.ndarray:
     """(S, S, 3) float 0..1 to (size, size, 3) uint8: blur, motion, shrinking, noise, JPEG, black borders."""
-    if rng.random() < 0.3:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 2.6) * len(image) / 192)
-    if rng.random() < 0.15:
+    if rng.random() < 0.2:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 2.4) * len(image) / 192)
+    if rng.random() < 0.1:
         image = _motion(rng, image)
     image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
-    if rng.random() < 0.33:
-        small = int(np.exp(rng.uniform(np.log(18), np.log(size))))
+    if rng.random() < 0.2:
+        small = int(np.exp(rng.uniform(np.log(20), np.log(size))))
         up = [cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST][rng.choice(3, p=[0.5, 0.45, 0.05])]
         tiny = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
         if rng.random() < 0.5:
             tiny = _noise(rng, tiny)
         image = cv2.resize(tiny, (size, size), interpolation=up)
-    if rng.random() < 0.1:
+    if rng.random() < 0.06:
         border = rng.integers(0, size // 3, 4) * (rng.random(4) < 0.4)
         image[: border[0]] = 0
         image[size - border[1] :] = 0
         image[:, : border[2]] = 0
         image[:, size - border[3] :] = 0
-    if rng.random() < 0.6:
+    if rng.random() < 0.5:
         image = _noise(rng, image)
     out = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
     if rng.random() < 0.45:
@@ -51,7 +51,7 @@ def degrade(rng: np.random.Generator, image: np.ndarray, size: int) -> np.ndarra
 
 
 def _noise(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    level = rng.exponential(0.012)
+    level = rng.exponential(0.01)
     grain = rng.standard_normal(image.shape[:2] + (1 if rng.random() < 0.5 else 3,), dtype=np.float32)
     return image + grain * np.float32(level)
 

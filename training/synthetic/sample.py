@@ -272,10 +272,10 @@ def render(
         np.float32(rng.choice([0, rng.uniform(0, 0.25)], p=[0.8, 0.2])),
     )
     image *= _exposure(rng, image[triangle_of >= 0])
-    dark = rng.choice([rng.uniform(0, 0.2), rng.uniform(0.3, 0.97)], p=[0.75, 0.25])
+    dark = rng.choice([rng.uniform(0, 0.2), rng.uniform(0.3, 0.97)], p=[0.82, 0.18])
     for lens in lenses:
         _tint_lens(rng, image, pose, lens, dark)
-    if rng.random() < 0.1:
+    if rng.random() < 0.06:
         _patch_over(rng, image)
     return degrade(rng, develop(rng, image), size)
 
