@@ -95,7 +95,10 @@ class Follower:
         if first and self._choice.box is not None:
             box, self._choice = crop_of_box(self._choice.box), LARGEST
             return refined(image, [box], self._estimator)[0].crop
-        faces = self._find(image, self._estimator, first)
+        thorough = first and self._choice.face is not None  # small faces count, too
+        faces = self._find(image, self._estimator, thorough)
+        if first and not faces and not thorough:
+            faces = self._find(image, self._estimator, True)
         if self._last is not None:
             return _nearest(faces, self._last, self._lost_for)
         if self._choice.face is None:

@@ -201,12 +201,14 @@ def answer(line: str, channel: Channel) -> int:
     except Cancelled:
         channel.send("error", message="cancelled")
         return 2
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         name = (error.name or "").split(".")[0]
         if name not in LIBRARIES:
             return _fault(error, channel)
-        message = f"{sys.executable} has no {name}: install it there with: pip install {LIBRARIES[name]}"
-        channel.send("error", message=message)
+        fails = (
+            f"has no {name}" if isinstance(error, ModuleNotFoundError) else f"cannot load {name} ({_one_line(error)})"
+        )
+        channel.send("error", message=f"{sys.executable} {fails}: install it there with: pip install {LIBRARIES[name]}")
         return 2
     except Exception as error:
         return _fault(error, channel)
