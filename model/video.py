@@ -92,15 +92,15 @@ def open_clip(path: str | Path, first: int | None = None, last: int | None = Non
 
 
 def true_fps(times: np.ndarray, declared: float) -> float:
-    """The frame rate that ``times`` (F,) show: exact where the steps are even, else the mean rate."""
+    """The frame rate that ``times`` (F,) show: of even steps their rate, else the mean rate. The declared rate where it
+    agrees: it is the exact one (24000/1001), time stamps are rounded."""
     if len(times) < 2:
         return declared
     steps = np.diff(times)
     step = float(np.median(steps))
-    if np.abs(steps - step).max() > 0.02 * step:
-        return float((len(times) - 1) / (times[-1] - times[0]))
+    even = np.abs(steps - step).max() < 0.02 * step
     rate = 1.0 / float(np.mean(steps))
-    return declared if abs(rate - declared) < 1e-3 * rate else rate  # 24000/1001 survives rounded time stamps
+    return declared if abs(rate - declared) < (1e-3 if even else 1e-2) * rate else rate
 
 
 # --- movies ---------------------------------------------------------------------------------------------------------
