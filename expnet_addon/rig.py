@@ -113,8 +113,11 @@ def rig_model(head: bpy.types.Object) -> FaceModel:
     if not path.is_file():
         raise InputError(f"the face model of {head.name!r} is not at {path}: put it back or make the head anew")
     model = _read_model(str(path), path.stat().st_mtime_ns)
-    if model.name != head["expnet_model"]:
-        raise InputError(f"{head.name!r} was made of face model {head['expnet_model']!r}, but {path} is {model.name!r}")
+    if (model.name, model.vertex_count) != (head["expnet_model"], head["expnet_vertices"]):
+        raise InputError(
+            f"{head.name!r} was made of face model {head['expnet_model']!r} with {head['expnet_vertices']} vertices, "
+            f"but {path} is {model.name!r} with {model.vertex_count}: put the old one back or make the head anew"
+        )
     return model
 
 
