@@ -52,7 +52,9 @@ class DiscEstimator:
                 y, x = (np.average(axis, weights=inside) for axis in np.indices(inside.shape))
                 radius = np.sqrt(inside.sum() / np.pi) / VIEW
                 shift = (np.array([x, y]) - (VIEW - 1) / 2) / VIEW
-                own[i] = crop.moved(*shift, float(np.log(SIDE_PER_RADIUS * radius)), -crop.angle)
+                own[i] = crop.moved(
+                    float(shift[0]), float(shift[1]), float(np.log(SIDE_PER_RADIUS * radius)), -crop.angle
+                )
                 eta[i, JAW] = view[..., 0][inside].mean() / 255
                 # A disc fills 35 % of its crop; half a disc, or several, are no good face.
                 confidence[i] = 0.95 if 0.2 < inside.mean() < 0.6 else 0.4

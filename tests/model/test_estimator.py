@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def test_the_network_made_fast_is_the_network_as_trained(untrained_weights: Path
 # --- loading --------------------------------------------------------------------------------------------------------
 
 
-def refused(*arguments: object) -> str:
+def refused(*arguments: Any) -> str:
     with pytest.raises(InputError) as caught:
         Estimator.load(*arguments)
     assert "\n" not in str(caught.value)

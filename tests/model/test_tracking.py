@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -145,7 +146,7 @@ def filmed(folder: Path, draw: Draw, frames: int, fps: float = 30.0) -> Path:
     return path
 
 
-def performed(path: Path, **options: object) -> FacePerformance:
+def performed(path: Path, **options: Any) -> FacePerformance:
     with open_clip(path) as clip:
         return perform(clip, DiscEstimator(), find=FindDiscs(), **options)
 
