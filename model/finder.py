@@ -21,6 +21,7 @@ from .opencv import cv2
 
 # Width of the crop in widths of a cascade's box, which reaches from the eyebrows to the chin.
 CROP_PER_BOX = 1.3
+SYSTEM_CASCADES = Path("/usr/share/opencv4/haarcascades")
 REFINEMENTS = 3
 SETTLED = 0.15  # a refined crop that still moves by more (in sides, or in log scale) has found no face
 REACH = np.array([0.5, 0.5, 0.5])  # how far (likewise) a face may lie from its candidate
@@ -199,9 +200,19 @@ def _boxes(name: str, grey: np.ndarray) -> list[tuple[float, float, float, float
     return [(float(x), float(y), float(w), float(h)) for x, y, w, h in boxes]
 
 
+def _cascade_folder() -> Path:
+    """OpenCV's cascade files: pip's OpenCV brings them along, Debian's has them in a package of their own."""
+    folder = Path(cv2.data.haarcascades) if hasattr(cv2, "data") else SYSTEM_CASCADES
+    if not folder.is_dir():
+        raise InputError(
+            f"This OpenCV has no face cascades in {folder}: install opencv-data, or opencv-python-headless with pip"
+        )
+    return folder
+
+
 @cache
 def _cascade(name: str) -> cv2.CascadeClassifier:
-    path = Path(cv2.data.haarcascades) / f"haarcascade_{name}.xml"
+    path = _cascade_folder() / f"haarcascade_{name}.xml"
     # From memory: on Windows OpenCV cannot open a path with letters beyond the system's code page.
     storage = cv2.FileStorage(path.read_text(encoding="utf-8"), cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
     cascade = cv2.CascadeClassifier()
