@@ -24,7 +24,7 @@ import numpy as np
 
 from ..model.errors import InputError
 from ..model.face_model import FaceModel
-from ..model.formats import OPEN_HEAD, load_face_model
+from ..model.formats.npz import OPEN_HEAD, load_face_model
 from . import materials
 from .coordinates import object_pose, to_blender, to_model
 

@@ -10,11 +10,9 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..face_model import FaceModel, check_face_model
-from .npz import is_face_model, load_face_model, save_face_model
+from .npz import OPEN_HEAD, is_face_model, load_face_model, save_face_model
 
 __all__ = ["OPEN_HEAD", "load_face_model", "open_face_model", "save_face_model"]
-
-OPEN_HEAD = Path(__file__).resolve().parent.parent / "data" / "open_head.npz"
 
 KNOWN = "our .npz, BaselFaceModel_mod.mat, 3DDFA's Model_Shape.mat, 01_MorphableModel.mat, a BFM .h5, or FaceXModel"
 

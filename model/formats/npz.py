@@ -31,6 +31,7 @@ import numpy as np
 from ..errors import InputError
 from ..face_model import FaceModel, check_face_model
 
+OPEN_HEAD = Path(__file__).resolve().parent.parent / "data" / "open_head.npz"
 FORMAT = "expnet-face-model-1"
 MAX_BYTES = 2**30  # unpacked; BFM 2019's full head with 398 components is a quarter of this
 QUANTISATION_ERROR_MM = 0.001
