@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 from ..model.errors import InputError
+from ..model.formats.npz import OPEN_HEAD, is_face_model
 
 OPEN = "open"
-OPEN_FILE = Path(__file__).resolve().parents[1] / "model" / "data" / "open_head.npz"
 
 
 def readable_file(face_model: str) -> Path | None:
@@ -24,14 +24,12 @@ def readable_file(face_model: str) -> Path | None:
     Raises InputError when there is nothing at the path.
     """
     if face_model == OPEN:
-        return OPEN_FILE
+        return OPEN_HEAD
     path = Path(face_model)
     if not path.exists():
         raise InputError(f"There is no face model at '{face_model}'")
-    if path.is_file():
-        with path.open("rb") as file:
-            if file.read(4) == b"PK\x03\x04":
-                return path
+    if path.is_file() and is_face_model(path):
+        return path
     cached = cache_file(path)
     return cached if cached.exists() else None
 

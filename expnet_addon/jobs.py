@@ -196,7 +196,7 @@ class Job:
         elif kind == "error":
             raise InputError(event["message"])
         else:
-            raise WorkerFault(event.get("message", "the worker failed"), event.get("traceback", ""))
+            raise WorkerFault(f"The worker failed: {event.get('message')}", event.get("traceback", ""))
 
     def _death(self) -> WorkerFault:
         try:

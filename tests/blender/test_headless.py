@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 import pytest
 
-from expnet.expnet_addon import face_models, headless, rig
-from expnet.model.formats.npz import load_face_model, save_face_model
+from expnet.expnet_addon import headless, rig
+from expnet.model.formats.npz import OPEN_HEAD, load_face_model, save_face_model
 from expnet.model.performance import load_performance
 from expnet.model.semantics import OPEN_KEYS
 
@@ -124,7 +124,7 @@ def test_a_video_alone_can_be_asked_for(clip: Path, sees_a_face: Path, tmp_path:
 
 def test_rig_writes_a_head_of_the_users_own_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    model = load_face_model(face_models.OPEN_FILE)
+    model = load_face_model(OPEN_HEAD)
     save_face_model(model, tmp_path / "mine.npz")
     (tmp_path / "out").mkdir()
     assert run("rig", "--face-model", tmp_path / "mine.npz", "--out", tmp_path / "out" / "head.blend") == 0
@@ -296,7 +296,7 @@ def test_weights_that_cannot_be_trusted(kind: str, image: Path, sees_a_face: Pat
 @pytest.mark.parametrize("kind", ["missing", "empty", "text", "half_npz"])
 def test_a_face_model_of_another_kind(kind: str, tmp_path: Path, said, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    content = {"missing": None, "empty": b"", "text": b"a face", "half_npz": face_models.OPEN_FILE.read_bytes()[:9999]}
+    content = {"missing": None, "empty": b"", "text": b"a face", "half_npz": OPEN_HEAD.read_bytes()[:9999]}
     bad = tmp_path / "face.mat"
     if content[kind] is not None:
         bad.write_bytes(content[kind])
@@ -310,7 +310,7 @@ def test_a_face_model_of_another_kind(kind: str, tmp_path: Path, said, monkeypat
 def test_a_head_of_another_basis_is_refused_before_the_long_work(clip: Path, tmp_path: Path, said) -> None:
     from dataclasses import replace
 
-    model = load_face_model(face_models.OPEN_FILE)
+    model = load_face_model(OPEN_HEAD)
     save_face_model(replace(model, basis="3ddfa-29", name="other"), tmp_path / "other.npz")
     assert run("animate", clip, "--face-model", tmp_path / "other.npz", "--out", tmp_path / "a.blend") == 2
     (line,) = said()

@@ -15,11 +15,11 @@ import pytest
 
 import expnet
 from expnet import operators, panels
-from expnet.expnet_addon import capture, face_models, rig, tasks
+from expnet.expnet_addon import capture, rig, tasks
 from expnet.expnet_addon.jobs import WorkerFault
 from expnet.expnet_addon.requests import Seeing
 from expnet.model.errors import InputError
-from expnet.model.formats.npz import load_face_model, save_face_model
+from expnet.model.formats.npz import OPEN_HEAD, load_face_model, save_face_model
 
 KINDS = ("objects", "meshes", "actions", "cameras", "movieclips", "shape_keys", "materials", "collections")
 
@@ -81,12 +81,12 @@ def test_add_face_makes_the_active_selected_head(head: bpy.types.Object) -> None
     assert bpy.context.view_layer.objects.active == head
     assert bpy.context.selected_objects == [head]
     assert bpy.context.scene.expnet.result == "Face: 8456 vertices, 29 keys".replace(
-        "8456", str(load_face_model(face_models.OPEN_FILE).vertex_count)
+        "8456", str(load_face_model(OPEN_HEAD).vertex_count)
     )
 
 
 def test_add_face_takes_a_model_of_the_users_own(empty_scene: bpy.types.Scene, tmp_path: Path) -> None:
-    model = load_face_model(face_models.OPEN_FILE)
+    model = load_face_model(OPEN_HEAD)
     save_face_model(model, tmp_path / "mine.npz")
     empty_scene.expnet.face_model = "FILE"
     empty_scene.expnet.face_model_path = str(tmp_path / "mine.npz")

@@ -4,7 +4,7 @@
     python3 tests/gui/run.py FOLDER --image FACE.jpg --clip CLIP.mp4 [--out docs/guide]
 
 FOLDER holds a Debian with blender, xvfb, libgl1-mesa-dri, libegl1, libgl1, xdotool, imagemagick, python3-torch,
-python3-opencv and python3-safetensors (debootstrap; about 2.5 GB). The extension is the zip in dist/
+python3-opencv, opencv-data and python3-safetensors (debootstrap; about 2.5 GB). The extension is the zip in dist/
 (``dev.py build``). Needs root, for chroot. The clip should last some seconds, so that there is something to cancel.
 Every step is checked from inside Blender; the screenshots in --out are the user guide's.
 """
@@ -221,6 +221,10 @@ def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
         if not condition:
             raise Failed(what)
 
+    def start(operator: str, at: tuple[int, int] | None = None) -> None:
+        screen.click(operator, at)
+        until(running, f"{operator} to start", screen.alive)
+
     until(lambda: screen.ask("result = open_tab()"), "the ExpNet tab", screen.alive)
     screen.ask("[bpy.data.objects.remove(o) for o in list(bpy.data.objects)]; bpy.ops.ed.undo_push()")
     if a.weights:
@@ -236,8 +240,9 @@ def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
 
     step("Estimate Expression")
     screen.ask(SETTINGS + f"settings.source = {image!r}")
-    screen.click("estimate_expression")
-    until(keyed, "keys from the image", screen.alive)
+    start("estimate_expression")
+    until(lambda: not running(), "the image", screen.alive)
+    check(keyed(), "the image left no keys")
     screen.over_view()
     screen.picture("estimate.png", out)
 
@@ -253,8 +258,7 @@ def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
     step("Animate from Footage, ESC")
     screen.ask(SETTINGS + f"settings.source = {clip!r}")
     animate = screen.find_button("animate_footage")
-    screen.click("animate_footage", animate)
-    until(running, "the worker", screen.alive)
+    start("animate_footage", animate)
     screen.ask(WORKER + "os.kill(worker, signal.SIGSTOP)")
     screen.over_view()
     screen.xdotool("key", "Escape")
@@ -262,8 +266,7 @@ def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
     check(not keyed(), "a cancelled run left keys")
 
     step("Animate from Footage, Cancel")
-    screen.click("animate_footage", animate)
-    until(running, "the worker", screen.alive)
+    start("animate_footage", animate)
     until(lambda: screen.ask(TASKS + "result = tasks.running.progress.done > 0"), "progress", screen.alive)
     screen.ask(WORKER + "os.kill(worker, signal.SIGSTOP)")  # the mouse takes longer than the clip
     screen.picture("progress.png", out)
@@ -272,16 +275,16 @@ def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
     check(not keyed(), "a cancelled run left keys")
 
     step("Animate from Footage, its worker killed")
-    screen.click("animate_footage", animate)
-    until(running, "the worker", screen.alive)
+    start("animate_footage", animate)
     screen.ask(WORKER + "os.kill(worker, signal.SIGKILL)")
     until(lambda: not running(), "the end of a killed worker", screen.alive)
     check(not keyed(), "a killed worker left keys")
     screen.over_view()  # the red report hangs at the pointer until it leaves
 
     step("Animate from Footage")
-    screen.click("animate_footage", animate)
-    until(keyed, "keys from the clip", screen.alive)
+    start("animate_footage", animate)
+    until(lambda: not running(), "the clip", screen.alive)
+    check(keyed(), "the clip left no keys")
     print("    " + str(screen.ask(SETTINGS + "result = settings.result")).replace("\n", "; "))
     middle = "scene = bpy.context.scene; scene.frame_set((scene.frame_start + scene.frame_end) // 2)"
     screen.ask(middle + "; sidebar()[1].spaces.active.region_3d.view_perspective = 'CAMERA'")
