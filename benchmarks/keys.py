@@ -42,7 +42,7 @@ def measure() -> list[Measurement]:
 def _face_model(vertices: int, keys: tuple[str, ...], basis: str) -> FaceModel:
     rng = np.random.default_rng(1)
     mean = rng.uniform(-100, 100, (vertices, 3)).astype(np.float32)
-    bounds = open_bounds() if basis == OPEN_BASIS else np.tile(np.float32([-3, 3]), (len(keys), 1))
+    bounds = open_bounds() if basis == OPEN_BASIS else np.tile(np.array([-3, 3], np.float32), (len(keys), 1))
     corners = np.arange(vertices, dtype=np.int32)
     return FaceModel(
         name=basis,

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from ..model.camera import ANCHOR, SIDE_MM
 from ..model.checkpoints.weights import WeightsHeader, save_weights
 from ..model.formats import open_face_model
-from ..model.networks.compact import CompactConfig, CompactNet
+from ..model.networks.compact import CompactNet
 from ..model.semantics import OPEN_BASIS
 from .dataset import ShardFolder, as_input
 from .evaluate import summary
@@ -61,9 +61,7 @@ def main() -> None:
     config = tomllib.loads(args.config.read_text())
     optimizer_config = config["optimizer"]
     args.out.mkdir(parents=True, exist_ok=True)
-    network = CompactNet(
-        CompactConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config["network"].items()})
-    )
+    network = CompactNet(config["network"])
     network = network.to(args.device, memory_format=torch.channels_last)
     averaged = AveragedModel(network, avg_fn=_averaging(optimizer_config["ema"]), use_buffers=True)
     optimizer = torch.optim.AdamW(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +75,8 @@ class CompactNet(nn.Module):
     def __init__(self, config: CompactConfig | Mapping = CompactConfig()) -> None:
         super().__init__()
         if not isinstance(config, CompactConfig):
-            config = CompactConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
+            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+            config = CompactConfig(**fields)
         self.config = config
         c = config.channels
         self.stem = nn.Sequential(nn.Conv2d(3, c[0], 3, 2, 1, bias=False), nn.BatchNorm2d(c[0]), nn.ReLU(inplace=True))

@@ -5,6 +5,7 @@ Computed once from the mean head; everything random is drawn later, in the files
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -168,7 +169,7 @@ def _wrinkles(distance: _Distance, lm: np.ndarray) -> tuple[np.ndarray, np.ndarr
     corner, wing, outer = lm[54], lm[35], lm[45]  # the subject's left: x > 0
     furrows: list[tuple[np.ndarray, float, dict[str, float], float]] = []
 
-    def both(points: list[tuple[float, float]], width: float, keys: dict[str, float], age: float) -> None:
+    def both(points: Sequence[tuple[float, float]], width: float, keys: dict[str, float], age: float) -> None:
         for sign, side in ((1, "L"), (-1, "R")):
             line = np.array(points) * [sign, 1]
             furrows.append((line, width, {k.replace("_X", "_" + side): v for k, v in keys.items()}, age))
