@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
     expression[left] += lids.closing_correction(mean, expression[left], grid, eye)
     expression[right] = flip(expression[left])
     inner = np.isin(part, INNER_PARTS)
-    still = [k for k, name in enumerate(OPEN_KEYS) if name not in JAW_KEYS]
+    still = np.array([name not in JAW_KEYS for name in OPEN_KEYS])
     expression[np.ix_(still, inner)] = 0
     gaze[:, inner] = 0
 
@@ -107,7 +108,7 @@ def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
     # the right eye is handled as the left eye of the mirrored heads
     flipped = flip(modes)
     for fields, ball in zip((modes, flipped), balls):
-        lids.hold_margins(fields, mean, grid, eye, lambda p, b=ball: eyes.place_ball(b, p - sclera_centre))
+        lids.hold_margins(fields, mean, grid, eye, partial(_ball_offsets, ball, sclera_centre))
     on_left = (topology.side == 1)[:, None]
     held = np.where(on_left, modes, np.where((topology.side == -1)[:, None], flip(flipped), modes))
     held = np.where((topology.side == 0)[:, None], on_head(source.identity), held)
@@ -145,6 +146,10 @@ def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
         source="learned from ICT-FaceKit, copyright 2020 USC Institute for Creative Technologies (MIT)",
     )
     return Head(model, topology, grid, coordinates, kept)
+
+
+def _ball_offsets(shift_scale: np.ndarray, centre: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return eyes.place_ball(shift_scale, points - centre)
 
 
 def _keep_linings_off(mean: np.ndarray, grid: lids.LidGrid, eye: eyes.Eyeball) -> None:

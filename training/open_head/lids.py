@@ -61,7 +61,7 @@ def closing_correction(mean: np.ndarray, lid: np.ndarray, grid: LidGrid, eye: Ey
         depth = np.minimum(sum(thickness) / 2, seam_distance - floor - MARGIN_MM)
         target = eye.centre + outward * (seam_distance - depth)[:, None]
         corrections[k, 1:half] = target - closed[grid.lower[row]]
-        corrections[k, : half:-1] = target - closed[grid.upper[row]]
+        corrections[k, :half:-1] = target - closed[grid.upper[row]]
     out = np.zeros_like(mean)
     _spread(out, corrections, mean, grid)
     outside = grid.rows[1 : grid.margin]
@@ -84,10 +84,10 @@ def hold_margins(
             low, up = grid.lower[row], grid.upper[row]
             common = (field[low] + field[up]) / 2
             outward, _ = _polar((mean[low] + mean[up]) / 2, eye)
-            wanted = (own[row, 1:half] + own[row, : half:-1]) / 2
+            wanted = (own[row, 1:half] + own[row, :half:-1]) / 2
             common = common + outward * ((wanted - common) * outward).sum(1, keepdims=True)
             corrections[k, 1:half] = common - field[low]
-            corrections[k, : half:-1] = common - field[up]
+            corrections[k, :half:-1] = common - field[up]
         _spread(field, corrections, mean, grid)
         linings = grid.rows[grid.margin + MARGIN_ROWS :]
         outward, _ = _polar(mean[linings], eye)

@@ -133,7 +133,7 @@ def _remeshed(part: str, p: np.ndarray, faces: Polygons) -> Half:
         quads = quads[~on_midline[quads].all(axis=1)]  # flattened by the move to the middle
         used, quads = np.unique(quads, return_inverse=True)
         halves.append(Half(part, Embedding(corners, weights)[used], quads.reshape(-1, 4), on_midline[used]))
-    return min(halves, key=lambda half: crumpled(half.embedding(p), half.faces).sum())
+    return min(halves, key=lambda half: crumpled(half.embedding(p), half.faces))
 
 
 def _middle_line(faces: Polygons, p: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .embedding import Embedding
 
-Polygons = Sequence[Sequence[int]]
+Polygons = Sequence[Sequence[int]] | np.ndarray
 
 
 def directed_boundary(faces: Polygons) -> dict[int, int]:
@@ -89,15 +89,19 @@ def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
 
-def crumpled(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(F,) how far each quad is from flat and convex: 0 where every corner opens by 15 degrees or more."""
+def crumpled(points: np.ndarray, faces: np.ndarray) -> float:
+    """How many quads are not convex or nearly so, each counted by its worst corner; ten for each without an
+    area or with an edge without a length."""
     edge = np.roll(points[faces], -1, axis=1) - points[faces]
     corner = np.cross(np.roll(edge, 1, axis=1), edge)
     length = np.linalg.norm(edge, axis=2)
     normal = corner.sum(axis=1)
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    area = np.linalg.norm(normal, axis=1)
+    normal /= np.maximum(area, 1e-12)[:, None]
     sine = (corner * normal[:, None]).sum(axis=2) / np.maximum(length * np.roll(length, 1, axis=1), 1e-12)
-    return (0.25 - sine.min(axis=1)).clip(0, None)
+    return float(
+        (0.25 - sine.min(axis=1)).clip(0, None).sum() + 10 * ((area < 0.02) | (length.min(axis=1) < 0.02)).sum()
+    )
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def regions(
 
     lip_rows = lips[: lip_contact + INNER_LIP_ROWS + 1]
     outline = points[48:60, :2]
-    inside = np.isin(lip_rows, lip_rows[np.nonzero(_inside(mean[lip_rows, :2].reshape(-1, 2), outline).reshape(lip_rows.shape))])
+    inside = _inside(mean[lip_rows, :2].reshape(-1, 2), outline).reshape(lip_rows.shape)
     inside |= np.arange(len(lip_rows))[:, None] >= lip_contact - 2
     found["lips"] = _both(lip_rows[inside], mirror)
     found["nostrils"] = _both(_nostril(mean, skin, triangles), mirror)

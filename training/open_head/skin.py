@@ -374,9 +374,9 @@ def _swollen(p: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 def _along(line: Sequence[int], at: np.ndarray) -> Embedding:
     """Points of a polyline of source vertices, ``at`` counted in segments from its start."""
-    line = np.asarray(line)
-    i = np.floor(at).astype(int).clip(0, len(line) - 2)
-    return on_segments(line[i], line[i + 1], at - i)
+    vertices = np.asarray(line)
+    i = np.floor(at).astype(int).clip(0, len(vertices) - 2)
+    return on_segments(vertices[i], vertices[i + 1], at - i)
 
 
 def _counter_clockwise(loop: list[int], p: np.ndarray) -> list[int]:
@@ -419,7 +419,8 @@ def _half_ring(ring: list[int], p: np.ndarray) -> list[int]:
 def _between_loops(patch: Polygons, rim: list[int], hole: set[int]) -> list[Sequence[int]]:
     """The faces of the patch outside the loop ``hole``: those reached from the rim without crossing it."""
     reached = set(rim)
-    remaining, out = list(patch), []
+    remaining = list(patch)
+    out: list[Sequence[int]] = []
     while True:
         near = [f for f in remaining if any(v in reached and v not in hole for v in f)]
         if not near:

@@ -1,0 +1,151 @@
+"""Picture sheets of the open head for docs/: ``python -m expnet.benchmarks.head_sheets [keys] [identities] [mesh]``.
+
+``keys``: neutral and every key at its upper bound, signed ones at their lower bound too. ``identities``: 12 random
+people, alpha ~ N(0, 1). ``mesh``: the topology. Rendered by Cycles on the rig, smooth shaded, and looked at by people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+import cv2
+import numpy as np
+
+from ..expnet_addon import compat, rig
+from ..expnet_addon import scene as scenery
+from ..model.formats import open_face_model
+
+DOCS = Path(__file__).parent.parent / "docs"
+FACE = (0.0, -0.08, 0.0)  # what the camera looks at, metres
+SEED = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sheets", nargs="*", choices=["keys", "identities", "mesh", []], default=[])
+    parser.add_argument("--out", type=Path, default=DOCS)
+    parser.add_argument("--samples", type=int, default=24)
+    options = parser.parse_args()
+    studio = _Studio(options.samples)
+    for name in options.sheets or ["keys", "identities", "mesh"]:
+        pictures, columns = {"keys": _keys, "identities": _identities, "mesh": _mesh}[name](studio)
+        path = options.out / f"open_head_{name}.jpg"
+        cv2.imwrite(str(path), _sheet(list(pictures), columns), [cv2.IMWRITE_JPEG_QUALITY, 88])
+        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+class _Studio:
+    """A scene with the rig, lights and a camera about a metre away."""
+
+    def __init__(self, samples: int) -> None:
+        bpy.ops.wm.read_homefile(use_empty=True)
+        self.scene = bpy.context.scene
+        self.model = open_face_model("open")
+        self.head = rig.create_rig(self.model)
+        scenery.light_head(self.scene)
+        camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
+        camera.data.lens = 85
+        self.scene.collection.objects.link(camera)
+        self.scene.camera = self.camera = camera
+        render = self.scene.render
+        render.engine = "CYCLES"
+        self.scene.cycles.samples = samples
+        self.scene.cycles.use_denoising = True
+        self.scene.view_settings.view_transform = "Standard"
+
+    def picture(
+        self,
+        size: int,
+        label: str = "",
+        yaw: float = 0.0,
+        pitch: float = 0.0,
+        width: float = 0.23,
+        target: tuple[float, float, float] = FACE,
+    ) -> np.ndarray:
+        """(size, size, 3) BGR of ``width`` metres about ``target``, seen ``yaw`` degrees from the subject's left."""
+        distance = width * self.camera.data.lens / self.camera.data.sensor_width
+        a, b = np.radians([yaw, pitch])
+        direction = np.array([np.sin(a) * np.cos(b), -np.cos(a) * np.cos(b), np.sin(b)])
+        self.camera.location = np.array(target) + distance * direction
+        self.camera.rotation_euler = (np.pi / 2 - b, 0.0, a)
+        self.scene.render.resolution_x = self.scene.render.resolution_y = size
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "picture.png")
+            self.scene.render.filepath = str(file)
+            bpy.ops.render.render(write_still=True)
+            image = cv2.imread(str(file))
+        cv2.putText(image, label, (7, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
+        return image
+
+
+def _keys(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
+    def pictures() -> Iterator[np.ndarray]:
+        yield studio.picture(280, "neutral")
+        for key, bounds in zip(studio.model.expression_keys, studio.model.expression_bounds):
+            for value in (bounds[1], bounds[0]):
+                if value:
+                    rig.set_expression(studio.head, {key: float(value)})
+                    yield studio.picture(280, f"{key} {value:+.2f}".replace("+1.00", "").replace("-1.00", "-1"))
+            rig.set_expression(studio.head, {key: 0.0})
+
+    return pictures(), 6
+
+
+def _identities(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
+    rng = np.random.default_rng(SEED)
+
+    def pictures() -> Iterator[np.ndarray]:
+        for k in range(12):
+            rig.apply_alpha(studio.head, studio.model, rng.standard_normal(len(studio.model.identity)))
+            yield studio.picture(360, yaw=(-28, 0, 28, 0)[k % 4], width=0.31, target=(0, -0.05, 0.01))
+        rig.apply_alpha(studio.head, studio.model, np.zeros(1))
+
+    return pictures(), 4
+
+
+def _mesh(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
+    for material in bpy.data.materials:
+        _draw_wires(material)
+    closer = {"width": 0.10, "target": (0.0, -0.11, -0.03)}
+
+    def pictures() -> Iterator[np.ndarray]:
+        yield studio.picture(480, width=0.26, target=(0.0, -0.05, 0.01))
+        yield studio.picture(480, yaw=65, width=0.30, target=(0.0, 0.0, 0.01))
+        yield studio.picture(480, width=0.06, target=(0.032, -0.09, 0.036))
+        yield studio.picture(480, pitch=-35, width=0.06, target=(0.0, -0.115, -0.003))
+        rig.set_expression(studio.head, {"jawOpen": 0.6})
+        yield studio.picture(480, yaw=15, **closer)
+        rig.set_expression(studio.head, {"jawOpen": 0.0, "lid_L": 1.0})
+        yield studio.picture(480, width=0.06, target=(0.032, -0.09, 0.036))
+        rig.set_expression(studio.head, {"lid_L": 0.0})
+
+    return pictures(), 3
+
+
+def _draw_wires(material: bpy.types.Material) -> None:
+    tree = compat.node_tree(material)
+    shader = next(n for n in tree.nodes if n.type == "BSDF_PRINCIPLED")
+    wire, mix = tree.nodes.new("ShaderNodeWireframe"), tree.nodes.new("ShaderNodeMixShader")
+    line = tree.nodes.new("ShaderNodeEmission")
+    line.inputs[0].default_value = (0.02, 0.04, 0.25, 1)
+    wire.use_pixel_size = True
+    wire.inputs[0].default_value = 1.0
+    output = next(n for n in tree.nodes if n.type == "OUTPUT_MATERIAL")
+    tree.links.new(wire.outputs[0], mix.inputs[0])
+    tree.links.new(shader.outputs[0], mix.inputs[1])
+    tree.links.new(line.outputs[0], mix.inputs[2])
+    tree.links.new(mix.outputs[0], output.inputs["Surface"])
+
+
+def _sheet(pictures: list[np.ndarray], columns: int) -> np.ndarray:
+    blank = np.full_like(pictures[0], 80)
+    pictures += [blank] * (-len(pictures) % columns)
+    return np.vstack([np.hstack(pictures[k : k + columns]) for k in range(0, len(pictures), columns)])
+
+
+if __name__ == "__main__":
+    main()
