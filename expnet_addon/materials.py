@@ -18,6 +18,7 @@ from . import compat, paint
 FINISH = {
     "skin": (paint.SKIN, 0.48, 0.25, 0.0),
     "eyeball": (paint.SCLERA, 0.35, 0.0, 1.0),
+    "nostrils": ((0.45, 0.24, 0.21), 0.60, 0.2, 0.0),
     "eye_socket": ((0.62, 0.36, 0.33), 0.35, 0.2, 0.2),
     "mouth_socket": ((0.42, 0.17, 0.16), 0.30, 0.2, 0.3),
     "teeth": ((0.89, 0.85, 0.78), 0.22, 0.1, 0.4),
@@ -30,20 +31,16 @@ IRIS_ANGLE = np.radians(28.0)  # of an eye whose model does not mark its iris
 
 def dress_head(mesh: bpy.types.Mesh, model: FaceModel, vertices: np.ndarray) -> None:
     """Materials for the parts of the head's mesh; ``vertices`` (n,) are the model's vertices in it, in its order."""
-    part = paint.part_of(model)[vertices]
+    kept = np.zeros(model.vertex_count, bool)
+    kept[vertices] = True
+    part = paint.part_of_faces(model)[(kept[model.faces] | (model.faces < 0)).all(axis=1)]
     used = np.unique(part)
     for name in (paint.PARTS[i] for i in used):
         picture = None
         if name == "skin" and model.uv is not None and model.regions:
             picture = _picture(f"ExpNet skin {model.name}", partial(paint.skin_picture, model))
         mesh.materials.append(_material(name, *FINISH[name], picture))
-    corner = np.empty(len(mesh.loops), np.int32)
-    mesh.loops.foreach_get("vertex_index", corner)
-    start = np.empty(len(mesh.polygons), np.int32)
-    mesh.polygons.foreach_get("loop_start", start)
-    # A face on the border of two parts belongs to the later one, so no skin is drawn over a socket's rim.
-    per_face = np.maximum.reduceat(part[corner], start)
-    mesh.polygons.foreach_set("material_index", np.searchsorted(used, per_face).astype(np.int32))
+    mesh.polygons.foreach_set("material_index", np.searchsorted(used, part).astype(np.int32))
 
 
 def dress_eye(mesh: bpy.types.Mesh, model: FaceModel, side: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..model.face_model import FaceModel
 
-PARTS = ("skin", "eyeball", "eye_socket", "mouth_socket", "teeth", "gums", "tongue", "lashes")
+PARTS = ("skin", "eyeball", "nostrils", "eye_socket", "mouth_socket", "teeth", "gums", "tongue", "lashes")
 
 SKIN = (0.88, 0.70, 0.61)
 CHEEK = (0.87, 0.58, 0.51)
@@ -21,7 +21,6 @@ BROWS = (0.26, 0.18, 0.14)
 HAIR = (0.33, 0.26, 0.22)
 LID_RIM = (0.36, 0.22, 0.19)
 LIDS = (0.80, 0.57, 0.50)
-NOSTRILS = (0.40, 0.22, 0.19)
 
 SCLERA = (0.93, 0.92, 0.90)
 VEINS = (0.90, 0.76, 0.72)
@@ -35,12 +34,17 @@ IRIS_EDGE = 0.25  # of the eye picture's side: where ``eye_uv`` puts the rim of 
 
 @lru_cache(maxsize=1)
 def skin_picture(model: FaceModel, size: int = 1024) -> np.ndarray:
-    """The skin of the mean face, as far as ``part_of`` calls it skin, in the model's UVs."""
+    """The skin of the mean face in the model's UVs."""
     assert model.uv is not None
-    chosen = (part_of(model) == PARTS.index("skin"))[model.faces].all(axis=1)
+    corners = _corners(model)
+    chosen = np.flatnonzero(part_of_faces(model) == PARTS.index("skin"))
+    # Where the unwrapped skin overlaps itself (nostrils, behind the ears), the outer layer is drawn last.
+    outward = np.hypot(model.neutral[:, 0], model.neutral[:, 2])[corners[chosen]].mean(axis=1)
+    chosen = chosen[np.argsort(outward)]
     marks = _marks(model)
     fields = np.concatenate([model.neutral, *(mark[:, None] for mark in marks.values())], axis=1)
-    drawn, values = _rasterised(model.uv[chosen], fields[model.faces[chosen]].astype(np.float32), size)
+    uv = np.where(model.faces[:, -1:, None] < 0, model.uv[:, [0, 1, 2, 2][: model.uv.shape[1]]], model.uv)[chosen]
+    drawn, values = _rasterised(uv, fields[corners[chosen]].astype(np.float32), size)
     where, mark = values[:, :3], dict(zip(marks, values[:, 3:].T))
 
     colour = np.tile(np.array(SKIN, np.float32), (len(where), 1))
@@ -49,7 +53,6 @@ def skin_picture(model: FaceModel, size: int = 1024) -> np.ndarray:
     _blend(colour, HAIR, 0.80 * _hair(where, mark["scalp"]))
     _blend(colour, LIDS, 0.5 * mark["lids"])
     _blend(colour, LIPS, 0.85 * (_lips(where, model) if model.landmarks is not None else mark["lips"]))
-    _blend(colour, NOSTRILS, 0.8 * _step(mark["nostrils"], 0.2, 0.8))
     _blend(colour, LID_RIM, 0.75 * _step(mark["lid rims"], 0.15, 0.70))
     for line in _brow_lines(model):
         _blend(colour, BROWS, _brow(where, line))
@@ -59,14 +62,23 @@ def skin_picture(model: FaceModel, size: int = 1024) -> np.ndarray:
     return picture.reshape(size, size, 3)
 
 
-def part_of(model: FaceModel) -> np.ndarray:
-    """(V,) index into ``PARTS`` of the part that each vertex belongs to; skin where no region says otherwise."""
-    out = np.zeros(model.vertex_count, np.int32)
+def part_of_faces(model: FaceModel) -> np.ndarray:
+    """(F,) index into ``PARTS`` of the part that each face belongs to; skin where no region says otherwise."""
+    faces = _corners(model)
+    out = np.zeros(len(faces), np.int32)
     for i, part in enumerate(PARTS[1:], 1):
+        inside = np.zeros(model.vertex_count, bool)
         for region, members in model.regions.items():
             if region == part or region.startswith(part + "_"):
-                out[members] = i
+                inside[members] = True
+        # The nostrils are marked on the skin; the other parts are sheets of their own, up to their last corner.
+        out[inside[faces].all(axis=1) if part == "nostrils" else inside[faces].any(axis=1)] = i
     return out
+
+
+def _corners(model: FaceModel) -> np.ndarray:
+    """(F, k) the faces, where a triangle among quads has its third corner twice."""
+    return np.where(model.faces < 0, model.faces[:, 2:3], model.faces)
 
 
 @lru_cache(maxsize=1)
@@ -99,7 +111,7 @@ def eye_uv(directions: np.ndarray, iris_angle: float) -> np.ndarray:
 
 def _marks(model: FaceModel) -> dict[str, np.ndarray]:
     """Soft masks (V,) of what is coloured, from the regions; zeros where the model has no such region."""
-    edges = _edges(model.faces)
+    edges = _edges(_corners(model))
 
     def mark(softness: int, *names: str) -> np.ndarray:
         values = np.zeros(model.vertex_count)
@@ -120,7 +132,6 @@ def _marks(model: FaceModel) -> dict[str, np.ndarray]:
     return {
         "scalp": mark(3, "scalp"),
         "lips": mark(0, "lips"),
-        "nostrils": mark(1, "nostrils"),
         "lids": _smoothed(lids, edges, 2),
         "lid rims": rims,
         "cheeks": cheeks,
@@ -132,7 +143,9 @@ def _hair(where: np.ndarray, scalp: np.ndarray) -> np.ndarray:
     """How much short hair covers points (N, 3): the scalp behind a round hairline."""
     ragged = 0.10 * (_noise(where / 2.5, 3) - 0.5)
     face = np.hypot(where[:, 0] / 76.0, (where[:, 1] - 20.0) / 92.0) + ragged
-    return _step(scalp, 0.1, 0.6) * np.maximum(_step(face, 0.95, 1.09), _step(-where[:, 2], -30.0, -15.0))
+    ears = (np.abs(where - [0, 6, -8]) < [np.inf, 34, 24]).all(axis=1) & (np.abs(where[:, 0]) > 68)
+    behind = _step(-where[:, 2], -30.0, -15.0)
+    return _step(scalp, 0.1, 0.6) * np.maximum(_step(face, 0.95, 1.09), behind) * ~ears
 
 
 def _lips(where: np.ndarray, model: FaceModel) -> np.ndarray:
@@ -227,11 +240,26 @@ def _rasterised(uv: np.ndarray, values: np.ndarray, size: int) -> tuple[np.ndarr
     if uv.shape[1] == 3:  # a triangle is a quad with a doubled corner
         uv, values = (np.concatenate([a, a[:, 2:]], axis=1) for a in (uv, values))
     pixels = uv.astype(np.float32) * size
-    reach = 1.5 * np.abs(pixels - np.roll(pixels, 1, axis=1)).max(axis=(1, 2))
+    sides = [pixels - np.roll(pixels, 1, axis=1), pixels[:, :2] - pixels[:, 2:]]
+    reach = 1.5 * np.linalg.norm(np.concatenate(sides, axis=1), axis=-1).max(axis=1)
     face = np.full(size * size, -1, np.int32)
     spot = np.empty((size * size, 2), np.float32)
     smaller = 0.0
-    for steps in (4, 6, 8, 12, 16, 24, 32, 48, 64, 128):  # samples along a side, by the size of the face in pixels
+    for steps in (
+        4,
+        6,
+        8,
+        12,
+        16,
+        24,
+        32,
+        48,
+        64,
+        96,
+        128,
+        256,
+        512,
+    ):  # samples along a side, by the size of the face in pixels
         group = np.flatnonzero((reach < steps) & (reach >= smaller))
         smaller = steps
         t = np.linspace(0, 1, steps, dtype=np.float32)

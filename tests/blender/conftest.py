@@ -189,7 +189,7 @@ def bfm_like() -> FaceModel:
         expression_offset=bases[0],
         faces=np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]).astype(np.int32),
         expression_keys=tuple(f"expression_{i:02d}" for i in range(1, 30)),
-        expression_bounds=np.tile(np.float32([-3, 3]), (29, 1)),
+        expression_bounds=np.tile(np.array([-3, 3], np.float32), (29, 1)),
         basis="3ddfa-29",
         identity_sigma=np.ones(99, np.float32),
     )
@@ -234,7 +234,7 @@ def _ball(centre: tuple[float, float, float], radius: float, steps: int) -> tupl
     i, j = (g.ravel() for g in np.meshgrid(np.arange(steps - 1), np.arange(steps), indexing="ij"))
     k = (j + 1) % steps
     faces = np.stack([i * steps + j, (i + 1) * steps + j, (i + 1) * steps + k, i * steps + k], -1)
-    return np.array(centre) + radius * unit, faces
+    return np.asarray(centre, float) + radius * unit, faces
 
 
 @pytest.fixture(scope="session")

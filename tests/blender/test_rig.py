@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import pytest
@@ -248,6 +250,14 @@ class TestHead:
     def test_has_vertex_groups_of_the_regions(self, empty_scene, open_head):
         head = rig.create_rig(open_head)
         assert {"lips", "brow_L", "lid_upper_R", "scalp"} <= {group.name for group in head.vertex_groups}
+
+    def test_may_have_triangles_among_its_quads(self, empty_scene, little_face):
+        faces = little_face.faces.copy()
+        faces[::3, 3] = -1
+        head = rig.create_rig(replace(little_face, faces=faces, uv=np.full((*faces.shape, 2), 0.5, np.float32)))
+        skin = (faces < 400).all(axis=1)
+        assert sorted(len(p.vertices) for p in head.data.polygons) == sorted((faces[skin] >= 0).sum(axis=1))
+        assert not head.data.validate()
 
     def test_has_uvs_smooth_shading_and_a_material_for_each_part(self, empty_scene, open_head):
         head = rig.create_rig(open_head)
