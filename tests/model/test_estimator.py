@@ -146,7 +146,6 @@ def test_devices(untrained_weights: Path) -> None:
         {"config": {"channels": [8, 8, 16, 16]}},
         {"config": {"layers": 3}},
         {"config": {"channels": "many"}},
-        {"input_size": 96},
     ],
     ids=lambda c: next(iter(c.items()))[0],
 )
