@@ -211,7 +211,7 @@ def test_closing_stdin_cancels_and_leaves_nothing(start: Any, untrained_weights:
     path, out = tmp_path / "long.avi", tmp_path / "out"
     out.mkdir()
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25.0, (64, 48))
-    for _ in range(20_000):
+    for _ in range(6_000):
         writer.write(np.zeros((48, 64, 3), np.uint8))
     writer.release()
     worker = start()
