@@ -7,7 +7,7 @@ from collections.abc import Callable
 import bpy
 
 from ..expnet_addon import preferences, rig, tasks
-from ..expnet_addon.jobs import WorkerFault
+from ..expnet_addon.jobs import Progress, WorkerFault
 from ..expnet_addon.properties import ExpNetSceneProperties
 from ..expnet_addon.requests import Seeing
 from ..expnet_addon.tasks import Task
@@ -25,6 +25,7 @@ class TaskOperator:
     report: Callable[[set[str], str], None]  # bpy.types.Operator's
     _timer: bpy.types.Timer | None = None
     _task: Task | None = None
+    _shown: Progress | None = None
 
     def task(self, context: bpy.types.Context) -> Task:
         raise NotImplementedError
@@ -96,6 +97,9 @@ class TaskOperator:
     def _show_progress(self, context: bpy.types.Context) -> None:
         assert self._task is not None
         progress = self._task.progress
+        if progress is self._shown:
+            return
+        self._shown = progress
         context.window_manager.progress_update(100 * progress.fraction)
         context.workspace.status_text_set(f"{self._task.title}: {progress}    {STATUS_KEYS}")
         redraw(context)
@@ -115,11 +119,12 @@ class TaskOperator:
 
 
 def redraw(context: bpy.types.Context) -> None:
-    """The side panels show the task's progress."""
+    """The side panels show the task's progress; the views beside them are left alone, they cost time."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
+            for region in area.regions:
+                if area.type == "VIEW_3D" and region.type == "UI":
+                    region.tag_redraw()
 
 
 def idle(operator: type[bpy.types.Operator]) -> bool:

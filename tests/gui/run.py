@@ -26,7 +26,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SIZE = (1440, 900)
-PATIENCE = 240.0  # seconds; drawing by software on a busy machine
+PATIENCE = 600.0  # seconds; drawing by software on a busy machine
 
 
 class Failed(Exception):
