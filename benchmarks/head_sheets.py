@@ -1,4 +1,4 @@
-"""Picture sheets of the open head for docs/: ``python -m expnet.benchmarks.head_sheets [keys] [identities] [mesh]``.
+"""Picture sheets of the open head for docs/: ``python -m expnet.benchmarks.head_sheets [--sheet NAME]``.
 
 ``keys``: neutral and every key at its upper bound, signed ones at their lower bound too. ``identities``: 12 random
 people, alpha ~ N(0, 1). ``mesh``: the topology. Rendered by Cycles on the rig, smooth shaded, and looked at by people.
@@ -26,13 +26,13 @@ SEED = 5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sheets", nargs="*", choices=["keys", "identities", "mesh", []], default=[])
+    parser.add_argument("--sheet", choices=list(SHEETS), action="append", help="default: all")
     parser.add_argument("--out", type=Path, default=DOCS)
-    parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--samples", type=int, default=6, help="of Cycles, per pixel")
     options = parser.parse_args()
     studio = _Studio(options.samples)
-    for name in options.sheets or ["keys", "identities", "mesh"]:
-        pictures, columns = {"keys": _keys, "identities": _identities, "mesh": _mesh}[name](studio)
+    for name in options.sheet or SHEETS:
+        pictures, columns = SHEETS[name](studio)
         path = options.out / f"open_head_{name}.jpg"
         cv2.imwrite(str(path), _sheet(list(pictures), columns), [cv2.IMWRITE_JPEG_QUALITY, 88])
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
@@ -55,6 +55,8 @@ class _Studio:
         render.engine = "CYCLES"
         self.scene.cycles.samples = samples
         self.scene.cycles.use_denoising = True
+        self.scene.cycles.max_bounces = 4
+        render.use_persistent_data = True
         self.scene.view_settings.view_transform = "Standard"
 
     def picture(
@@ -84,12 +86,12 @@ class _Studio:
 
 def _keys(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
     def pictures() -> Iterator[np.ndarray]:
-        yield studio.picture(280, "neutral")
+        yield studio.picture(250, "neutral")
         for key, bounds in zip(studio.model.expression_keys, studio.model.expression_bounds):
             for value in (bounds[1], bounds[0]):
                 if value:
                     rig.set_expression(studio.head, {key: float(value)})
-                    yield studio.picture(280, f"{key} {value:+.2f}".replace("+1.00", "").replace("-1.00", "-1"))
+                    yield studio.picture(250, f"{key} {value:+.2f}".replace("+1.00", "").replace("-1.00", "-1"))
             rig.set_expression(studio.head, {key: 0.0})
 
     return pictures(), 6
@@ -101,7 +103,7 @@ def _identities(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
     def pictures() -> Iterator[np.ndarray]:
         for k in range(12):
             rig.apply_alpha(studio.head, studio.model, rng.standard_normal(len(studio.model.identity)))
-            yield studio.picture(360, yaw=(-28, 0, 28, 0)[k % 4], width=0.31, target=(0, -0.05, 0.01))
+            yield studio.picture(320, yaw=(-28, 0, 28, 0)[k % 4], width=0.31, target=(0, -0.05, 0.01))
         rig.apply_alpha(studio.head, studio.model, np.zeros(1))
 
     return pictures(), 4
@@ -110,17 +112,16 @@ def _identities(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
 def _mesh(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
     for material in bpy.data.materials:
         _draw_wires(material)
-    closer = {"width": 0.10, "target": (0.0, -0.11, -0.03)}
 
     def pictures() -> Iterator[np.ndarray]:
-        yield studio.picture(480, width=0.26, target=(0.0, -0.05, 0.01))
-        yield studio.picture(480, yaw=65, width=0.30, target=(0.0, 0.0, 0.01))
-        yield studio.picture(480, width=0.06, target=(0.032, -0.09, 0.036))
-        yield studio.picture(480, pitch=-35, width=0.06, target=(0.0, -0.115, -0.003))
+        yield studio.picture(420, width=0.26, target=(0.0, -0.05, 0.01))
+        yield studio.picture(420, yaw=65, width=0.30, target=(0.0, 0.0, 0.01))
+        yield studio.picture(420, width=0.06, target=(0.032, -0.09, 0.036))
+        yield studio.picture(420, pitch=-35, width=0.06, target=(0.0, -0.115, -0.003))
         rig.set_expression(studio.head, {"jawOpen": 0.6})
-        yield studio.picture(480, yaw=15, **closer)
+        yield studio.picture(420, yaw=15, width=0.10, target=(0.0, -0.11, -0.03))
         rig.set_expression(studio.head, {"jawOpen": 0.0, "lid_L": 1.0})
-        yield studio.picture(480, width=0.06, target=(0.032, -0.09, 0.036))
+        yield studio.picture(420, width=0.06, target=(0.032, -0.09, 0.036))
         rig.set_expression(studio.head, {"lid_L": 0.0})
 
     return pictures(), 3
@@ -145,6 +146,9 @@ def _sheet(pictures: list[np.ndarray], columns: int) -> np.ndarray:
     blank = np.full_like(pictures[0], 80)
     pictures += [blank] * (-len(pictures) % columns)
     return np.vstack([np.hstack(pictures[k : k + columns]) for k in range(0, len(pictures), columns)])
+
+
+SHEETS = {"keys": _keys, "identities": _identities, "mesh": _mesh}  # the mesh last: it changes the materials
 
 
 if __name__ == "__main__":

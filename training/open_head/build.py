@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ...model.face_model import FaceModel
 from ...model.formats.npz import save_face_model
@@ -232,11 +233,29 @@ def surface_report(head: Head, source: ict.FaceX, heads: int = 20) -> list[str]:
     closed[OPEN_KEYS.index("lid_L")] = 1
     shut = model.expression_displacement(closed)
     gaps = [lids.gap_mm(v + shut, head.lid_grid) for v in (model.mean, *rebuilt)]
+    clearances = [
+        min(_clearance(model, v + lid * shut, head.lid_grid) for lid in np.linspace(0, 1, 9))
+        for v in (model.mean, *rebuilt)
+    ]
     return [
         f"surface error on the face over {heads} random heads: mean {d.mean():.3f} mm, "
         f"95 % below {np.quantile(d, 0.95):.3f} mm, 99.9 % below {np.quantile(d, 0.999):.3f} mm",
         f"lid gap at lid = 1: mean face {gaps[0]:.4f} mm, largest of {heads} random heads {max(gaps[1:]):.4f} mm",
+        f"lids' outside to eyeball, smallest over lid = 0..1: mean face {clearances[0]:.2f} mm, "
+        f"{heads} random heads {min(clearances[1:]):.2f} mm",
     ]
+
+
+def _clearance(model: FaceModel, vertices: np.ndarray, grid: lids.LidGrid) -> float:
+    """The smallest distance of the left lids' outside, margin included, to the eyeball (negative: inside)."""
+    ball = model.regions["eyeball_L"]
+    centre = vertices[ball].mean(axis=0)
+    outside = vertices[grid.rows[2 : grid.margin + 1].ravel()] - centre
+    surface = vertices[ball] - centre
+    reach, distance = (np.linalg.norm(p, axis=1) for p in (surface, outside))
+    near, which = cKDTree(surface / reach[:, None]).query(outside / distance[:, None], k=3)
+    weight = 1 / (near + 1e-6)
+    return float((distance - (reach[which] * weight).sum(axis=1) / weight.sum(axis=1)).min())
 
 
 if __name__ == "__main__":
