@@ -237,7 +237,7 @@ def _set_engine(scene: bpy.types.Scene, engine: str) -> None:
             shading.studio_light = "paint.sl"  # bright and even: lids and lips stay readable
         shading.show_specular_highlight = True
         shading.show_cavity = False
-        scene.display.render_aa = "FXAA"  # half the time of 5 samples, and no one sees it in a video
+        scene.display.render_aa = "5"  # FXAA takes half the time, but lashes become specks
         return
     light_head(scene)
     if engine == "CYCLES":
