@@ -272,6 +272,9 @@ TURN = Calm(0.15, 0.035)  # radians
 PLACE = Calm(0.15, 0.05)  # of the head's own width on screen
 DEPTH = Calm(0.30, 0.05)  # of the distance
 HEAD_WIDTH_MM = 150.0
+# The network is surer of a whole face than of one behind a hand. What its log odds fall short of the clip's usual, by
+# more than CERTAIN, makes a frame doubtful: it leans on more and on more different neighbours, and they less on it.
+CERTAIN, MOST_DOUBT = 0.3, 1.5
 
 
 def smooth(performance: FacePerformance, strength: float = 0.5) -> FacePerformance:
@@ -279,8 +282,9 @@ def smooth(performance: FacePerformance, strength: float = 0.5) -> FacePerforman
 
     Every value becomes a mean of its neighbours in time, weighted by nearness in time and in value (the bilateral
     filter, Tomasi and Manduchi 1998). It looks both ways, so nothing comes late; it takes a mean, so nothing leaves
-    its bounds; a blink or closing lips differ too much from their neighbours to be mixed with them. Frames in which
-    no face was seen are neither changed nor smoothed across. Rotations are averaged on the rotation group.
+    its bounds; a blink or closing lips differ too much from their neighbours to be mixed with them. Frames that are
+    less certain than the clip's others are smoothed more. Frames in which no face was seen are neither changed nor
+    smoothed across. Rotations are averaged on the rotation group.
     """
     if not 0 <= strength <= 10:
         raise InputError(f"smoothing strength {strength} is not between 0 and 10")
@@ -291,17 +295,35 @@ def smooth(performance: FacePerformance, strength: float = 0.5) -> FacePerforman
     rotation, translation = p.rotation.copy(), p.translation.copy()
     anchor = p.rotation @ ANCHOR + p.translation  # the point that the crop pins to the picture
     calms = [_calm_of(key) for key in p.expression_keys]
+    doubt = _doubt(p.confidence)
     for first, last in runs(p.seen):
         part = slice(first, last + 1)
-        times = p.times[part]
+        moments = _Moments(p.times[part], doubt[part], strength)
         for calm in sorted(set(calms), key=lambda c: (c.seconds, c.change)):
             columns = [i for i, c in enumerate(calms) if c == calm]
-            eta[part, columns] = _bilateral(times, p.eta[part, columns], calm, strength)
-        gaze[part] = _bilateral(times, p.gaze[part], GAZE, strength)
-        rotation[part] = _bilateral_rotations(times, p.rotation[part], strength)
-        place = _bilateral_places(times, anchor[part], strength)
-        translation[part] = place - rotation[part] @ ANCHOR
+            eta[part, columns] = _bilateral(moments, p.eta[part, columns], calm)
+        gaze[part] = _bilateral(moments, p.gaze[part], GAZE)
+        rotation[part] = _bilateral_rotations(moments, p.rotation[part])
+        translation[part] = _bilateral_places(moments, anchor[part]) - rotation[part] @ ANCHOR
     return replace(p, eta=eta, gaze=gaze, rotation=rotation, translation=translation)
+
+
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """The frames of one stretch: ``times`` (T,), ``doubt`` (T,) from 0 (none), and how strongly to smooth."""
+
+    times: np.ndarray
+    doubt: np.ndarray
+    strength: float
+
+
+def _doubt(confidence: np.ndarray) -> np.ndarray:
+    seen = confidence > 0
+    if not seen.any():
+        return np.zeros_like(confidence)
+    share = np.clip(confidence, 1e-4, 1 - 1e-4)
+    log_odds = np.log(share / (1 - share))
+    return np.clip(np.percentile(log_odds[seen], 75) - log_odds - CERTAIN, 0, MOST_DOUBT)
 
 
 def _calm_of(key: str) -> Calm:
@@ -315,38 +337,39 @@ def _calm_of(key: str) -> Calm:
 
 
 def _weighted_mean(
-    times: np.ndarray,
+    moments: _Moments,
     values: np.ndarray,
     calm: Calm,
-    strength: float,
     squared_change: Callable[[np.ndarray, np.ndarray], np.ndarray],
     aligned: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda neighbour, centre: neighbour,
 ) -> np.ndarray:
-    """Bilateral mean of (T, C) values at (T,) times. ``squared_change`` gives (T, C) or (T, 1), in units of
-    ``calm.change``; ``aligned`` may prepare a neighbour for being added to its centre."""
-    sigma = calm.seconds * strength
-    total, weights = values.copy(), np.ones_like(values)
+    """Bilateral mean of (T, C) values. ``squared_change`` gives (T, C) or (T, 1), in units of ``calm.change``;
+    ``aligned`` may prepare a neighbour for being added to its centre."""
+    times, doubt = moments.times, moments.doubt[:, None]
+    sigma = calm.seconds * moments.strength * (1 + doubt)
+    tolerance, trust = (1 + 2 * doubt) ** 2, np.exp(-doubt)
+    total, weights = values * trust, np.broadcast_to(trust, values.shape).copy()
     for step in range(1, len(times)):
-        gap = times[step:] - times[:-step]
-        if gap.min() > 3 * sigma:
+        gap = (times[step:] - times[:-step])[:, None]
+        if gap.min() > 3 * sigma.max():
             break
-        near = np.exp(-0.5 * (gap / sigma) ** 2)[:, None]
-        before, after = values[:-step], values[step:]
-        weight = near * np.exp(-0.5 * squared_change(before, after))
-        total[step:] += weight * aligned(before, after)
-        total[:-step] += weight * aligned(after, before)
-        weights[step:] += weight
-        weights[:-step] += weight
+        change = squared_change(values[:-step], values[step:])
+        early, late = slice(None, -step), slice(step, None)
+        for centre, neighbour in ((early, late), (late, early)):
+            near = (gap / sigma[centre]) ** 2 + change / tolerance[centre]
+            weight = trust[neighbour] * np.exp(-0.5 * near)
+            total[centre] += weight * aligned(values[neighbour], values[centre])
+            weights[centre] += weight
     return total / weights
 
 
-def _bilateral(times: np.ndarray, values: np.ndarray, calm: Calm, strength: float) -> np.ndarray:
-    mean = _weighted_mean(times, values, calm, strength, lambda a, b: ((a - b) / calm.change) ** 2)
+def _bilateral(moments: _Moments, values: np.ndarray, calm: Calm) -> np.ndarray:
+    mean = _weighted_mean(moments, values, calm, lambda a, b: ((a - b) / calm.change) ** 2)
     # Rounding must not carry a value out of its bounds, nor move a constant.
     return np.clip(mean, values.min(0), values.max(0))
 
 
-def _bilateral_rotations(times: np.ndarray, rotation: np.ndarray, strength: float) -> np.ndarray:
+def _bilateral_rotations(moments: _Moments, rotation: np.ndarray) -> np.ndarray:
     def squared_angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         cosine = np.clip(np.abs((a * b).sum(-1, keepdims=True)), 0, 1)
         return (2 * np.arccos(cosine) / TURN.change) ** 2
@@ -354,10 +377,10 @@ def _bilateral_rotations(times: np.ndarray, rotation: np.ndarray, strength: floa
     def same_side(neighbour: np.ndarray, centre: np.ndarray) -> np.ndarray:
         return neighbour * np.where((neighbour * centre).sum(-1, keepdims=True) < 0, -1.0, 1.0)
 
-    return rotations(_weighted_mean(times, quaternions(rotation), TURN, strength, squared_angle, same_side))
+    return rotations(_weighted_mean(moments, quaternions(rotation), TURN, squared_angle, same_side))
 
 
-def _bilateral_places(times: np.ndarray, place: np.ndarray, strength: float) -> np.ndarray:
+def _bilateral_places(moments: _Moments, place: np.ndarray) -> np.ndarray:
     """Smooths where a point (T, 3) is seen and how far away it is; steps in depth are noisier than on screen."""
     depth = -place[:, 2:]
     screen = place[:, :2] / depth
@@ -366,9 +389,8 @@ def _bilateral_places(times: np.ndarray, place: np.ndarray, strength: float) -> 
     def squared_step(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return (((a - b) / (PLACE.change * unit)) ** 2).sum(-1, keepdims=True)
 
-    screen = _weighted_mean(times, screen, PLACE, strength, squared_step)
-    log_depth = _bilateral(times, np.log(depth), DEPTH, strength)
-    depth = np.exp(log_depth)
+    screen = _weighted_mean(moments, screen, PLACE, squared_step)
+    depth = np.exp(_bilateral(moments, np.log(depth), DEPTH))
     return np.concatenate([screen * depth, -depth], 1)
 
 

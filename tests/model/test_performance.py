@@ -277,6 +277,18 @@ def test_trembling_goes_and_brows_become_calmer_than_lids() -> None:
     assert out.gaze.std() < 0.8 * p.gaze.std()
 
 
+def test_frames_that_are_less_certain_lean_on_the_others() -> None:
+    """A hand before the face: the network sees something else for a moment, and is less sure of it."""
+    p = still(60)
+    p.eta[:, JAW] = 0.1
+    p.eta[28:31, JAW] = [0.3, 0.35, 0.3]
+    sure = smooth(p, 1.0).eta[29, JAW]
+    p.confidence[27:32] = 0.6
+    doubtful = smooth(p, 1.0).eta[:, JAW]
+    assert sure > 0.3 and doubtful[29] < 0.22
+    np.testing.assert_allclose(doubtful[:20], 0.1, atol=1e-6)
+
+
 def test_the_head_trembles_less_and_stays_where_it_is_seen() -> None:
     rng = np.random.default_rng(2)
     poses = np.array([turn(10 + rng.normal(0, 0.8), rng.normal(0, 0.8)) for _ in range(100)])
