@@ -21,7 +21,7 @@ SEQUENCE_FPS = 24.0
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr", ".hdr", ".jp2", ".ppm", ".pgm",
 )  # fmt: skip
-PREFETCH = 8  # frames decoded ahead, while the network looks at this one
+PREFETCH = 4  # frames decoded ahead, while the network looks at this one
 
 
 @dataclass(frozen=True, eq=False)
