@@ -16,12 +16,12 @@ from .video import Clip, true_fps
 
 LOST = 0.35  # confidence under which a face that was followed counts as lost
 NOTHING = 0.1  # confidence under which a second look is not worth while
-BACK = 0.6  # confidence from which a lost face is back, where it was
+BACK = 0.6  # confidence from which a lost face is back, or still there after a cut
 FIND_EVERY = 8  # frames between searches while no face is there, so that empty footage stays cheap
 WAIT = 60  # frames for which a lost face is looked for where it was, which is cheaper than a search
 JUMP = 0.08  # a face farther from where it was looked for (in sides, log scale or radians) is looked at again
 STILL = 0.02  # movements of this size are mostly the network's own noise: the crop follows them slowly
-CUT = 30.0  # grey levels by which two frames differ, on average over the picture, at a cut
+CUT = 18.0  # grey levels by which two frames differ, on average over the picture, at a cut
 
 Find = Callable[[np.ndarray, SeesFaces, bool], list[FoundFace]]
 
@@ -54,16 +54,16 @@ class Follower:
 
     def see(self, image: np.ndarray) -> FaceEstimate | None:
         """Look at the next frame, (H, W, 3) uint8 BGR."""
-        cut = self._is_cut(image)
-        if cut:
-            self._crop = self._last = None
-            self._lost_for = 0
         if self._lost_for < WAIT:
             self._crop = self._crop or self._last
-        seen = self._look(image) if self._crop else None
+        cut = self._is_cut(image)
+        if cut:  # or a flash, or a fast pan: the face may still be there, or anywhere
+            self._last = None
+            self._lost_for = 0
+        seen = self._look(image, BACK if cut or self._lost_for else NOTHING) if self._crop else None
         if seen is None and self._lost_for % FIND_EVERY == 0:
             self._crop = self._found(image)
-            seen = self._look(image) if self._crop else None
+            seen = self._look(image, NOTHING) if self._crop else None
         if seen is None:
             self._crop = None
             self._lost_for += 1
@@ -74,11 +74,12 @@ class Follower:
         self._crop = _followed(self._crop, seen.crop[0])
         return seen
 
-    def _look(self, image: np.ndarray) -> FaceEstimate | None:
+    def _look(self, image: np.ndarray, least: float) -> FaceEstimate | None:
+        """What the crop shows; None where the first glance is not as confident as ``least``."""
         assert self._crop is not None
         height, width = image.shape[:2]
         seen = self._estimator.estimate([image], [self._crop], [self._camera])
-        if seen.confidence[0] < (BACK if self._lost_for else NOTHING):
+        if seen.confidence[0] < least:
             return None
         if np.abs(self._crop.offset_to(seen.crop[0])).max() > JUMP:
             self._crop = seen.crop[0]

@@ -121,6 +121,15 @@ def test_after_a_cut_the_new_picture_is_searched() -> None:
     assert find.searches == 2
 
 
+def test_a_flash_is_no_loss() -> None:
+    def draw(i: int) -> np.ndarray:
+        return disc(black() + np.array([150 * (i == 10), 90 * (i == 10), 90 * (i == 10)], np.uint8), 60, 60, 20)
+
+    seen, _, find = follow(draw, 20)
+    assert [x_of(s) for s in seen] == pytest.approx([60] * 20, abs=1)
+    assert find.searches == 1
+
+
 def test_the_crop_is_calmer_than_the_estimate() -> None:
     """A trembling disc: where to look next must not tremble along, or it would feed the trembling."""
     rng = np.random.default_rng(0)
