@@ -94,6 +94,7 @@ def test_it_holds_what_runs_and_nothing_else(archive: Path) -> None:
     with zipfile.ZipFile(archive) as file:
         names = file.namelist()
     assert {name.split("/")[0] for name in names} == {
+        "CREDITS.md",
         "LICENSE",
         "README.md",
         "__init__.py",
