@@ -294,7 +294,7 @@ def without_bpy(python: Path) -> list:
 NO_TEST_MATCHED = 5  # pytest's exit status
 PYTEST_OPTIONS = ("-q", "--durations=5", "--durations-min=5")
 # Tests of the scene that need no worker, hence no torch
-BPY_ONLY = ("tests/blender/test_rig.py", "tests/blender/test_animation.py")
+BPY_ONLY = tuple(f"tests/blender/test_{part}.py" for part in ("rig", "animation", "footage", "scene"))
 # Blender, its Python, the numpy that fits
 OTHER_BLENDERS = (("4.2.23", "3.11", "numpy<2"), ("4.5.15", "3.11", "numpy<2"), ("5.2.*", "3.13", "numpy"))
 
