@@ -110,36 +110,43 @@ def _identities(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
 
 
 def _mesh(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
-    for material in bpy.data.materials:
-        _draw_wires(material)
+    eye = (0.06, (0.032, -0.09, 0.036))
+    line = bpy.data.materials.new("line")
+    shader = compat.node_tree(line).nodes["Principled BSDF"]
+    shader.inputs["Base Color"].default_value = (0.01, 0.03, 0.2, 1)
+
+    def wired(width: float, target: tuple[float, float, float], yaw: float = 0.0, pitch: float = 0.0) -> np.ndarray:
+        copies = [_wire_copy(part, line, width / 900) for part in (studio.head, *studio.head.children)]
+        image = studio.picture(420, yaw=yaw, pitch=pitch, width=width, target=target)
+        for copy in copies:
+            bpy.data.meshes.remove(copy.data)
+        return image
 
     def pictures() -> Iterator[np.ndarray]:
-        yield studio.picture(420, width=0.26, target=(0.0, -0.05, 0.01))
-        yield studio.picture(420, yaw=65, width=0.30, target=(0.0, 0.0, 0.01))
-        yield studio.picture(420, width=0.06, target=(0.032, -0.09, 0.036))
-        yield studio.picture(420, pitch=-35, width=0.06, target=(0.0, -0.115, -0.003))
-        rig.set_expression(studio.head, {"jawOpen": 0.6})
-        yield studio.picture(420, yaw=15, width=0.10, target=(0.0, -0.11, -0.03))
-        rig.set_expression(studio.head, {"jawOpen": 0.0, "lid_L": 1.0})
-        yield studio.picture(420, width=0.06, target=(0.032, -0.09, 0.036))
+        yield wired(width=0.26, target=(0.0, -0.05, 0.01))
+        yield wired(yaw=65, width=0.30, target=(0.0, 0.0, 0.01))
+        yield wired(*eye)
+        yield wired(pitch=-35, width=0.06, target=(0.0, -0.115, -0.003))
+        rig.set_expression(studio.head, {"jawOpen": 0.35, "mouthUpperUp": 0.8, "mouthLowerDown": 0.5})
+        yield wired(yaw=15, width=0.10, target=(0.0, -0.11, -0.03))
+        rig.set_expression(studio.head, {"jawOpen": 0.0, "mouthUpperUp": 0.0, "mouthLowerDown": 0.0, "lid_L": 1.0})
+        yield wired(*eye)
         rig.set_expression(studio.head, {"lid_L": 0.0})
 
     return pictures(), 3
 
 
-def _draw_wires(material: bpy.types.Material) -> None:
-    tree = compat.node_tree(material)
-    shader = next(n for n in tree.nodes if n.type == "BSDF_PRINCIPLED")
-    wire, mix = tree.nodes.new("ShaderNodeWireframe"), tree.nodes.new("ShaderNodeMixShader")
-    line = tree.nodes.new("ShaderNodeEmission")
-    line.inputs[0].default_value = (0.02, 0.04, 0.25, 1)
-    wire.use_pixel_size = True
-    wire.inputs[0].default_value = 1.0
-    output = next(n for n in tree.nodes if n.type == "OUTPUT_MATERIAL")
-    tree.links.new(wire.outputs[0], mix.inputs[0])
-    tree.links.new(shader.outputs[0], mix.inputs[1])
-    tree.links.new(line.outputs[0], mix.inputs[2])
-    tree.links.new(mix.outputs[0], output.inputs["Surface"])
+def _wire_copy(thing: bpy.types.Object, material: bpy.types.Material, thickness: float) -> bpy.types.Object:
+    """The edges of ``thing`` as it stands, as thin bars (the render engine's own wires would show triangles)."""
+    mesh = bpy.data.meshes.new_from_object(thing.evaluated_get(bpy.context.evaluated_depsgraph_get()))
+    mesh.materials.clear()
+    mesh.materials.append(material)
+    copy = bpy.data.objects.new("wires", mesh)
+    copy.matrix_world = thing.matrix_world
+    bpy.context.scene.collection.objects.link(copy)
+    bars = copy.modifiers.new("bars", "WIREFRAME")
+    bars.thickness = thickness
+    return copy
 
 
 def _sheet(pictures: list[np.ndarray], columns: int) -> np.ndarray:
@@ -148,7 +155,7 @@ def _sheet(pictures: list[np.ndarray], columns: int) -> np.ndarray:
     return np.vstack([np.hstack(pictures[k : k + columns]) for k in range(0, len(pictures), columns)])
 
 
-SHEETS = {"keys": _keys, "identities": _identities, "mesh": _mesh}  # the mesh last: it changes the materials
+SHEETS = {"keys": _keys, "identities": _identities, "mesh": _mesh}
 
 
 if __name__ == "__main__":
