@@ -20,7 +20,7 @@ from ..model.performance import FacePerformance, save_performance
 from ..model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 
 DATA = Path(__file__).parent.parent / "model" / "data"
-FPS, SIZE, LENS = 24.0, (480, 360), 50.0
+FPS, SIZE, LENS = 24.0, (384, 288), 50.0
 SEED = 11
 
 # Second, then what the face does from there on (linear in between, rounded off afterwards).
