@@ -70,31 +70,6 @@ def nearest_on_polyline(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarra
     return i + t[row, i], d[row, i]
 
 
-def farthest_hits(
-    origins: np.ndarray, directions: np.ndarray, vertices: np.ndarray, triangles: np.ndarray
-) -> Embedding:
-    """Where each ray leaves the closed mesh for good: the farthest intersection."""
-    a, b, c = vertices[triangles].transpose(1, 0, 2)
-    e1, e2 = b - a, c - a
-    corners, weights = [], []
-    for origin, direction in zip(origins, directions):
-        p = np.cross(direction, e2)
-        det = (e1 * p).sum(axis=1)
-        inv = 1 / np.where(np.abs(det) < 1e-12, 1e-12, det)
-        s = origin - a
-        u = (s * p).sum(axis=1) * inv
-        q = np.cross(s, e1)
-        v = q @ direction * inv
-        t = (e2 * q).sum(axis=1) * inv
-        hit = np.flatnonzero((u >= -1e-9) & (v >= -1e-9) & (u + v <= 1 + 1e-9) & (t > 0))
-        if not len(hit):
-            raise ValueError(f"a ray from {origin} misses the mesh; its origin is not inside")
-        i = hit[t[hit].argmax()]
-        corners.append(triangles[i])
-        weights.append([1 - u[i] - v[i], u[i], v[i]])
-    return Embedding(np.array(corners), np.array(weights))
-
-
 def _nearest_in_triangle(p: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """Barycentric weights (n, 3) of the point of triangle abc nearest to p (each (n, 3))."""
     e0, e1, v = b - a, c - a, p - a

@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from . import ict
-from .embedding import Embedding, farthest_hits, join, nearest_on_polyline, nearest_on_triangles
-from .quads import Half, Polygons, boundary_loops, crumpled, triangulated
-from .remesh import quad_remeshes
+from .embedding import Embedding, join, nearest_on_polyline, nearest_on_triangles
+from .quads import Half, Polygons, boundary_loops, crumpled, triangulated, without_collapsed
+from .remesh import inverted, quad_remeshes
 
 CROWN = 0.4  # of a tooth, from the cutting edge on; the rest, forked in molars, is inside the gum
-CROWN_RINGS = (1.0, 0.62, 0.36, 0.17)
-COLUMNS = 8
+CROWN_RINGS = (1.0, 0.7, 0.45, 0.24, 0.06)
+# Round a tooth, (along the arch, outward) in half widths, seen from the tip counter-clockwise; and along its edge.
+PERIMETER = np.array(
+    [(-1, 1), (-0.5, 1), (0, 1), (0.5, 1), (1, 1), (1, 0), (1, -1), (0.5, -1), (0, -1), (-0.5, -1), (-1, -1), (-1, 0)]
+)
+CAP = np.array([-0.5, 0.0, 0.5])
+ARCH_CENTRE_Z = 72.0
 WISDOM_TEETH_Z = 62.0  # they lie behind this and are left out: nobody sees them
 THROAT_Z = 25.0  # gums and palate end here; the mouth socket goes on
 TONGUE_AXIS = np.array([0.0, -39.0])
 TONGUE_BOX = np.array([[0, -49.5, 33], [18.2, -28.5, 98.6]])
 MIDDLE_MM = 1.5  # borders nearer to the plane x = 0 lie on it
-QUADS = {"gums_upper": 150, "gums_lower": 150, "tongue": 110}
+QUADS = {"gums_upper": 300, "gums_lower": 270, "tongue": 110}
+INVERSION_CENTRE = np.array([0.0, -32.0, 150.0])  # gums are finer in front
 
 
 def left_teeth(source: ict.FaceX) -> list[Half]:
@@ -56,47 +63,48 @@ def _left_teeth(source: ict.FaceX) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def _crown(p: np.ndarray, vertices: np.ndarray, triangles: np.ndarray, upper: bool) -> Embedding:
-    """Rings round the tooth's axis from inside the gum to the edge, then the edge's middle."""
+    """A box about the tooth, as wide and deep as the tooth at each height, drawn onto it: the points of ``PERIMETER``
+    on rings from inside the gum to the edge, then ``CAP`` on the edge."""
     height = p[vertices, 1] * (-1 if upper else 1)  # grows towards the cutting edge
-    low, high = np.quantile(height, (0.15, 0.85))
-    root, edge = p[vertices[height <= low]].mean(axis=0), p[vertices[height >= high]].mean(axis=0)
-    axis = (edge - root) / np.linalg.norm(edge - root)
-    along = (p[vertices] - edge) @ axis
-    crown = axis * CROWN * np.ptp(along)
-    inner = edge + axis * along.max() - 0.6 * crown
-    tip = farthest_hits(inner[None], axis[None], p, triangles)(p)[0]  # a molar's middle lies deeper than its cusps
-    outward = np.array([edge[0], 0, edge[2] - 72])
+    from_edge = (height.max() - height) / np.ptp(height)
+    edge, neck = (_box_centre(p[vertices[(from_edge >= a) & (from_edge <= b)]]) for a, b in ((0, 0.12), (0.3, 0.5)))
+    axis = (edge - neck) / np.linalg.norm(edge - neck)
+    outward = np.array([neck[0], 0, 1.4 * (neck[2] - ARCH_CENTRE_Z)])  # the arch is longer than wide
     outward -= axis * (outward @ axis)
     outward /= np.linalg.norm(outward)
-    side = np.cross(axis, outward)
-    angle = 2 * np.pi * np.arange(COLUMNS) / COLUMNS
-    # a tooth is more of a box than of a tube: its directions crowd towards the corners of its cross-section
-    ends = np.stack([outward, -outward, side, -side])
-    widths = np.linalg.norm(farthest_hits(np.repeat(inner[None], 4, 0), ends, p, triangles)(p) - inner, axis=1)
-    squared = np.stack([np.cos(angle), np.sin(angle)])
-    squared = np.sign(squared) * np.abs(squared) ** 0.5
-    radial = squared[0, :, None] * widths[:2].mean() * outward + squared[1, :, None] * widths[2:].mean() * side
-    origins, directions = [], []
-    for part in CROWN_RINGS:
-        origins += [tip - crown * part] * COLUMNS
-        directions += list(radial)
-    below = 0.25 * crown
-    origins += [tip - below] * (COLUMNS + 1)
-    directions += [*(radial + 0.8 * below), axis]
-    return farthest_hits(np.array(origins), np.array(directions), p, triangles)
+    frame = np.stack([np.cross(axis, outward), outward, axis])
+    corner = p[triangles]
+    dense = np.concatenate([corner.reshape(-1, 3), corner.mean(axis=1), *(corner + np.roll(corner, 1, axis=1)) / 2])
+    local = (dense - edge) @ frame.T
+    top, crown = local[:, 2].max(), CROWN * np.ptp(local[:, 2])
+    wanted = []
+    for part, places in [*((part, PERIMETER) for part in CROWN_RINGS), (0.0, np.stack([CAP, 0 * CAP], 1))]:
+        slab = local[np.abs(local[:, 2] - top + part * crown) < 0.1 * crown, :2]
+        low, high = slab.min(axis=0), slab.max(axis=0)
+        across = (low + high) / 2 + places * (high - low) / 2
+        wanted.append(np.c_[across, np.full(len(across), top - part * crown)])
+    return nearest_on_triangles(np.concatenate(wanted) @ frame + edge, p, triangles)
+
+
+def _box_centre(points: np.ndarray) -> np.ndarray:
+    return (points.min(axis=0) + points.max(axis=0)) / 2
 
 
 def _crown_faces() -> np.ndarray:
-    """Side strips, four quads round the edge's middle, three across the root."""
-    k = np.arange(COLUMNS)
-    nxt = (k + 1) % COLUMNS
+    """Side strips, eight quads on the edge, five across the root."""
+    n = len(PERIMETER)
+    k = np.arange(n)
+    nxt = (k + 1) % n
     sides = [
-        np.stack([r * COLUMNS + k, r * COLUMNS + nxt, (r + 1) * COLUMNS + nxt, (r + 1) * COLUMNS + k], 1)
-        for r in range(len(CROWN_RINGS))
+        np.stack([r * n + k, r * n + nxt, (r + 1) * n + nxt, (r + 1) * n + k], 1) for r in range(len(CROWN_RINGS) - 1)
     ]
-    top, middle = len(CROWN_RINGS) * COLUMNS, (len(CROWN_RINGS) + 1) * COLUMNS
-    cap = [(middle, top + j, top + j + 1, top + (j + 2) % COLUMNS) for j in range(0, COLUMNS, 2)]
-    root = [(3, 2, 1, 0), (7, 4, 3, 0), (7, 6, 5, 4)]
+    # PERIMETER: 0..4 the front from one end to the other, 5 the far side, 6..10 the back, 11 the near side
+    top = (len(CROWN_RINGS) - 1) * n + k
+    middle = np.r_[top[11], len(CROWN_RINGS) * n + np.arange(len(CAP)), top[5]]
+    front, back = top[0:5], top[[10, 9, 8, 7, 6]]
+    cap = [(middle[j], front[j], front[j + 1], middle[j + 1]) for j in range(4)]
+    cap += [(back[j], middle[j], middle[j + 1], back[j + 1]) for j in range(4)]
+    root = [(1, 0, 11, 10), (2, 1, 10, 9), (3, 2, 9, 8), (4, 3, 8, 7), (5, 4, 7, 6)]
     return np.concatenate([*sides, np.array(cap), np.array(root)])
 
 
@@ -118,9 +126,10 @@ def _remeshed(part: str, p: np.ndarray, faces: Polygons) -> Half:
     """The least crumpled of a few remeshings."""
     p = np.where(np.abs(p) < (0.01, -1, -1), 0.0, p)
     triangles, line = triangulated(faces), _middle_line(faces, p)
+    surface = p if part == "tongue" else inverted(p, INVERSION_CENTRE)
     halves = []
-    for found, quads in quad_remeshes(p, triangles, range(QUADS[part], QUADS[part] + 40, 5)):
-        embedding = nearest_on_triangles(found, p, triangles)
+    for found, quads in quad_remeshes(surface, triangles, range(QUADS[part], QUADS[part] + 40, 5)):
+        embedding = nearest_on_triangles(found, surface, triangles)
         points = embedding(p)
         middle = np.array([v for loop in boundary_loops(quads) for v in loop if abs(points[v, 0]) < MIDDLE_MM])
         at, _ = nearest_on_polyline(points[middle], p[line])
@@ -130,10 +139,16 @@ def _remeshed(part: str, p: np.ndarray, faces: Polygons) -> Half:
         weights[middle] = np.stack([1 - (at - i), at - i, 0 * at], 1)
         on_midline = np.zeros(len(found), bool)
         on_midline[middle] = True
+        quads = without_collapsed(Embedding(corners, weights)(p), quads)
         quads = quads[~on_midline[quads].all(axis=1)]  # flattened by the move to the middle
         used, quads = np.unique(quads, return_inverse=True)
-        halves.append(Half(part, Embedding(corners, weights)[used], quads.reshape(-1, 4), on_midline[used]))
-    return min(halves, key=lambda half: crumpled(half.embedding(p), half.faces))
+        if len(boundary_loops(quads.reshape(-1, 4))) == 1:  # QuadriFlow may leave holes
+            halves.append(Half(part, Embedding(corners, weights)[used], quads.reshape(-1, 4), on_midline[used]))
+    return min(halves, key=lambda half: _flaws(half.embedding(p), half.faces))
+
+
+def _flaws(points: np.ndarray, faces: np.ndarray) -> float:
+    return crumpled(points, faces) + 10 * len(cKDTree(points).query_pairs(0.05))
 
 
 def _middle_line(faces: Polygons, p: np.ndarray) -> np.ndarray:

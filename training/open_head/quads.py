@@ -104,6 +104,18 @@ def crumpled(points: np.ndarray, faces: np.ndarray) -> float:
     )
 
 
+def without_collapsed(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """The faces with quads removed whose opposite corners lie on one another; those corners become one vertex, so
+    what was beside the quad is joined."""
+    same = np.arange(len(points))
+    gone = np.zeros(len(faces), bool)
+    for a, b in ((0, 2), (1, 3)):
+        shut = np.linalg.norm(points[faces[:, a]] - points[faces[:, b]], axis=1) < 0.02
+        same[faces[shut, b]] = faces[shut, a]
+        gone |= shut
+    return same[faces[~gone]]
+
+
 @dataclass(frozen=True)
 class Half:
     """The x >= 0 half of one part: embedded vertices, quads, which vertices lie on the plane x = 0, and named sets

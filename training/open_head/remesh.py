@@ -13,6 +13,13 @@ import numpy as np
 SCRIPT = Path(__file__).with_name("remesh_in_blender.py")
 
 
+def inverted(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Sphere inversion about ``centre``: angles stay, what is near it grows, what is far shrinks, so QuadriFlow, which
+    makes quads of one size, makes them small there and large here. Mirrored back to the outside."""
+    d = points - centre
+    return 1e5 * d / (d * d).sum(axis=1, keepdims=True) * (1, 1, -1)
+
+
 def quad_remeshes(
     vertices: np.ndarray, triangles: np.ndarray, wanted: Sequence[int]
 ) -> list[tuple[np.ndarray, np.ndarray]]:

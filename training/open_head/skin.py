@@ -16,7 +16,7 @@ from scipy.sparse.linalg import spsolve
 from . import ict
 from .embedding import Embedding, join, nearest_on_polyline, nearest_on_triangles, on_segments
 from .quads import Half, Polygons, boundary_loops, directed_boundary, grown, rings, triangulated, vertex_normals
-from .remesh import quad_remeshes
+from .remesh import inverted, quad_remeshes
 
 # Rings are counted from the edge where the source's skin meets a socket; positive outwards.
 EYE_CUT, EYE_MARGIN = 8, 2
@@ -31,9 +31,8 @@ THROAT_DEPTH = 45.0
 RELAXATIONS = 8
 TRIALS = 16
 
-# QuadriFlow makes quads of one size, so it works on the head as a sphere inversion about a point before the face shows
-# it (angles stay, the face grows, the back of the head shrinks), with some spots swollen before (centre, strength,
-# reach in mm, stretch of the axes).
+# Where QuadriFlow puts more quads: towards a point before the face, and in some spots swollen before the inversion
+# (centre, strength, reach in mm, stretch of the axes).
 INVERSION_CENTRE = np.array([0.0, -5.0, 330.0])
 SWELLINGS: tuple[tuple[Callable[[np.ndarray], np.ndarray], float, float, tuple[float, float, float]], ...] = (
     (lambda p: p[30] * (0, 1, 1) + (8.5, -7, -14), 0.7, 16, (1, 1, 1)),  # the nostril
@@ -367,9 +366,7 @@ def _swollen(p: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         d = (q - centre) / axes
         r = np.linalg.norm(d, axis=1, keepdims=True)
         q = centre + axes * d * (1 + strength * np.exp(-((r / reach) ** 2)))
-    d = q - INVERSION_CENTRE
-    inverse = 1e5 * d / (d * d).sum(axis=1, keepdims=True)
-    return inverse * (1, 1, -1)  # an inversion turns the surface inside out, a mirror turns it back
+    return inverted(q, INVERSION_CENTRE)
 
 
 def _along(line: Sequence[int], at: np.ndarray) -> Embedding:
