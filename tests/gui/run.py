@@ -199,7 +199,7 @@ region = next(r for r in area.regions if r.type == "WINDOW")
 with bpy.context.temp_override(window=window, area=area, region=region):
     bpy.ops.view3d.view_axis(type="FRONT")
     bpy.ops.view3d.view_selected()
-area.spaces.active.shading.color_type = "VERTEX"
+area.spaces.active.shading.color_type = "TEXTURE"
 area.spaces.active.overlay.show_floor = False
 """
 
