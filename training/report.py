@@ -105,7 +105,7 @@ of a person. To make such pictures, to train, to go on, to evaluate and to write
 
 | this run | |
 |---|---|
-| different pictures rendered | {pictures:,} |
+| different pictures, at the end of the run | {pictures:,} |
 | pictures seen | {int(last["images"]):,} in {int(last["step"]):,} steps |
 | time | {last["minutes"]:.0f} minutes, one CPU thread, bf16 |
 | parameters | {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M at {network.config.size} px |
