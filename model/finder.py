@@ -71,11 +71,16 @@ def find_faces(image: np.ndarray, estimator: SeesFaces, thorough: bool = True) -
     return sorted(_distinct(found), key=lambda f: -f.crop.side)
 
 
-def crop_of_box(box: Sequence[float]) -> Crop:
-    """The crop for a face in a drawn box (x, y, width, height), in pixels, from hairline to chin."""
+def crop_of_box(box: Sequence[float], size: tuple[int, int]) -> Crop:
+    """The crop for a face in a drawn box (x, y, width, height), in pixels, from hairline to chin.
+
+    Raises InputError for what is no box, or one whose middle is not in an image of ``size`` (width, height).
+    """
     if len(box) != 4 or not np.isfinite(box).all() or box[2] <= 1 or box[3] <= 1:
         raise InputError(f"the box {list(box)} is not x, y, width, height in pixels")
     x, y, width, height = map(float, box)
+    if not (0 <= x + width / 2 < size[0] and 0 <= y + height / 2 < size[1]):
+        raise InputError(f"the box {list(box)} lies outside the picture of {size[0]} x {size[1]} pixels")
     return Crop(x + width / 2, y + height / 2, 1.1 * max(width, height))
 
 

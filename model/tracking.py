@@ -94,7 +94,7 @@ class Follower:
         """The chosen face's crop in a frame where it must be searched for."""
         first, self._started = not self._started, True
         if first and self._choice.box is not None:
-            box, self._choice = crop_of_box(self._choice.box), LARGEST
+            box, self._choice = crop_of_box(self._choice.box, (image.shape[1], image.shape[0])), LARGEST
             return refined(image, [box], self._estimator)[0].crop
         thorough = first and self._choice.face is not None  # small faces count, too
         faces = self._find(image, self._estimator, thorough)
@@ -183,7 +183,7 @@ def look(
     """What the chosen face of a still image shows (a batch of one). Raises InputError when there is no face."""
     height, width = image.shape[:2]
     if box is not None:
-        crop = refined(image, [crop_of_box(box)], estimator)[0].crop
+        crop = refined(image, [crop_of_box(box, (image.shape[1], image.shape[0]))], estimator)[0].crop
     else:
         faces = find_faces(image, estimator)
         if not faces:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from expnet.model.camera import Crop
+from expnet.model.errors import InputError
 from expnet.model.estimator import OPEN_WEIGHTS, Estimator
 from expnet.model.finder import crop_of_box, find_faces, refined, same_face
 from expnet.model.video import open_clip, read_image
@@ -21,8 +22,14 @@ real = pytest.mark.skipif(
 
 
 def test_a_box_becomes_a_crop_about_its_middle() -> None:
-    crop = crop_of_box([10, 20, 100, 140])
+    crop = crop_of_box([10, 20, 100, 140], (640, 360))
     assert (crop.cx, crop.cy) == (60, 90) and 140 <= crop.side <= 200
+
+
+@pytest.mark.parametrize("box", [(9999, 20, 100, 140), (-300, 20, 100, 140), (10, 20, 0, 0), (10, 20, 30)])
+def test_a_box_that_shows_nothing_is_refused(box: tuple[float, ...]) -> None:
+    with pytest.raises(InputError, match="box"):
+        crop_of_box(box, (640, 360))
 
 
 def test_a_crop_near_a_face_is_pulled_onto_it() -> None:
