@@ -3,6 +3,7 @@
     python -m expnet.training.train --config training/configs/compact.toml --data DATA --out RUN --steps 14000
     … --resume            go on from RUN/last.pt after a stop
     … --resume --steps N  go on to a later end; the learning rate falls over the last ``--decay`` steps before it
+    … --start-from model/data/open_weights.safetensors    go on from what is shipped, with a fresh optimiser
 
 The rate stays flat until the decay, so that RUN/flat.pt, the state in which the fall begins, can always be continued
 with more data and more time. Data may grow while training runs: new shards are taken in as they are written.
@@ -26,7 +27,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from ..model.camera import ANCHOR, SIDE_MM
-from ..model.checkpoints.weights import WeightsHeader, save_weights
+from ..model.checkpoints.weights import WeightsHeader, load_weights, save_weights
 from ..model.formats import open_face_model
 from ..model.networks.compact import CompactNet
 from ..model.semantics import OPEN_BASIS
@@ -51,9 +52,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=500, help="steps between evaluations and checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
-    parser.add_argument(
-        "--start-from", type=Path, help="another run's flat.pt: its weights and optimiser, a fresh schedule"
-    )
+    parser.add_argument("--start-from", type=Path, help="a run's flat.pt, or weights such as the shipped ones")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
@@ -72,7 +71,11 @@ def main() -> None:
     data, held_out = ShardFolder(args.data, seed=0), ShardFolder(args.data, seed=1).all()
 
     step, seconds = 0, 0.0
-    if args.resume or args.start_from:
+    if args.start_from and args.start_from.suffix == ".safetensors":
+        tensors = {k: torch.as_tensor(v) for k, v in load_weights(args.start_from)[1].items()}
+        network.load_state_dict(tensors)
+        averaged.module.load_state_dict(tensors)
+    elif args.resume or args.start_from:
         state = torch.load(args.start_from or args.out / "last.pt", map_location=args.device, weights_only=True)
         network.load_state_dict(state["network"])
         averaged.load_state_dict(state["averaged"])

@@ -67,6 +67,16 @@ def test_training_learns_and_resumes(data, tmp_path):
     assert header.basis == "open-29" and "synthetic" in header.training_data and header.evaluation["step"] == 40
 
 
+def test_training_goes_on_from_shipped_weights(data, tmp_path):
+    train(data, tmp_path / "first", "--steps", "20", "--decay", "5", "--every", "10")
+    shipped = tmp_path / "first" / "weights.safetensors"
+    train(data, tmp_path / "next", "--steps", "2", "--decay", "1", "--every", "1", "--start-from", str(shipped))
+    before, after = (
+        load_weights(tmp_path / run / "weights.safetensors")[1]["head.weight"] for run in ("first", "next")
+    )
+    assert np.abs(after - before).max() < 0.1 * np.abs(before).max()  # two careful steps, not a new start
+
+
 def test_batches_are_half_mirrored_and_say_so(data):
     batch = ShardFolder(data).random_batch(np.random.default_rng(0), 16)
     assert batch["image"].shape == (16, 64, 64, 3) and batch["knows_alpha"].tolist() == [1.0] * 8 + [0.0] * 8

@@ -1,4 +1,4 @@
-"""What is behind the head: gradients, blurred shapes, stripes, textures."""
+"""What is behind the head: gradients, blurred shapes, letters, stripes, textures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _shape(rng: np.random.Generator, image: np.ndarray) -> None:
     size = len(image)
     color = tuple(float(c) for c in (rng.uniform(0, 1, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(0, 1))))
     p = [int(v) for v in rng.integers(-size // 4, size + size // 4, 4)]
-    kind = rng.integers(4)
+    kind = rng.integers(5)
     width = -1 if rng.random() < 0.6 else int(rng.integers(1, max(2, size // 16)))
     if kind == 0:
         cv2.rectangle(image, (p[0], p[1]), (p[2], p[3]), color, width)
@@ -44,5 +44,9 @@ def _shape(rng: np.random.Generator, image: np.ndarray) -> None:
     elif kind == 2:
         points = rng.integers(-size // 4, size + size // 4, (int(rng.integers(3, 7)), 1, 2)).astype(np.int32)
         cv2.fillPoly(image, [points], color)
+    elif kind == 3:  # letters: round ones are what an untaught eye takes for faces
+        text = "".join(chr(c) for c in rng.integers(33, 127, rng.integers(1, 4)))
+        scale, font = rng.uniform(0.3, 4.5) * size / 96, int(rng.integers(0, 8))
+        cv2.putText(image, text, (p[0], p[1] + size // 3), font, scale, color, int(rng.integers(1, max(2, size // 10))))
     else:
         cv2.line(image, (p[0], p[1]), (p[2], p[3]), color, max(1, abs(width)))
