@@ -18,6 +18,7 @@ from ..model.camera import Camera, crop_of_pose
 from ..model.formats import open_face_model
 from ..model.performance import FacePerformance, save_performance
 from ..model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
+from ..training.synthetic.sample import rotation_of
 
 DATA = Path(__file__).parent.parent / "model" / "data"
 FPS, SIZE, LENS = 24.0, (384, 288), 50.0
@@ -62,7 +63,7 @@ def performance(frames: int) -> FacePerformance:
     low, high = open_bounds().T
     yaw, pitch = 0.42 * np.sin(seconds * 1.3), 0.12 * np.sin(seconds * 2.1 + 1)
     roll = 0.09 * np.sin(seconds * 0.9)
-    rotation = np.stack([_turned(*angles) for angles in zip(yaw, pitch, roll)])
+    rotation = np.stack([rotation_of(*angles) for angles in zip(yaw, pitch, roll)])
     translation = np.stack([14 * np.sin(seconds), 5 * np.sin(1.7 * seconds) - 4, -760 + 25 * np.cos(seconds)], 1)
     gaze = np.stack([-yaw + 0.25 * (np.sin(1.1 * seconds) > 0.75), -pitch], 1).clip(-0.5, 0.5)
     camera = Camera.for_image(*SIZE, LENS)
@@ -79,14 +80,6 @@ def performance(frames: int) -> FacePerformance:
 
 def _value(do: dict[str, float], key: str) -> float:
     return do.get(key, do.get(key[:-2], 0.0) if key[-2:] in ("_L", "_R") else 0.0)
-
-
-def _turned(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
-    turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    nod = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
-    lean = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])
-    return lean @ nod @ turn
 
 
 def set_the_scene(shown: FacePerformance) -> bpy.types.Scene:

@@ -183,7 +183,7 @@ def look(
     """What the chosen face of a still image shows (a batch of one). Raises InputError when there is no face."""
     height, width = image.shape[:2]
     if box is not None:
-        crop = refined(image, [crop_of_box(box, (image.shape[1], image.shape[0]))], estimator)[0].crop
+        crop = refined(image, [crop_of_box(box, (width, height))], estimator)[0].crop
     else:
         faces = find_faces(image, estimator)
         if not faces:

@@ -66,6 +66,15 @@ class ShardFolder:
         return as_tensors({k: np.concatenate([s[k] for s in shards]) for k in shards[0]})
 
 
+def count_pictures(folder: Path, seed: int = 0) -> int:
+    """How many pictures the shards of ``seed`` hold, without reading the pictures."""
+    total = 0
+    for path in folder.glob(f"seed{seed}_shard*.npz"):
+        with np.load(path, allow_pickle=False) as data:
+            total += len(data["face"])
+    return total
+
+
 def mirrored(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The same faces seen in a mirror. alpha is left as it is: its components need not be symmetric."""
     rotation = batch["rotation"] * np.array([1, -1, -1, -1, 1, 1], np.float32)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..model.formats import open_face_model
 from ..model.semantics import OPEN_KEYS
-from .dataset import Batch, ShardFolder
+from .dataset import Batch, ShardFolder, count_pictures
 from .evaluate import LID_REGIONS, correlations, load_network, predict, region_error, rotation_error, summary
 from .losses import expression_factor
 
@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs"))
     args = parser.parse_args()
-    pictures = len(ShardFolder(args.data, seed=0))
+    pictures = count_pictures(args.data, seed=0)
     write_report(args.run, ShardFolder(args.data, seed=1).all(), pictures, args.out)
 
 

@@ -50,7 +50,7 @@ def _curtain(
     row = np.clip(np.searchsorted(surface.radius_heights, heights), 0, table.shape[1] - 1)
     low, part = np.floor(a).astype(int), a % 1
     skin = table[low % len(table), row] * (1 - part) + table[(low + 1) % len(table), row] * part
-    skin = np.where(heights < -60, np.maximum(skin * 0, 75), np.maximum(skin, 60))  # below the jaw hair hangs free
+    skin = np.where(heights < -60, 75.0, np.maximum(skin, 60))  # below the jaw hair hangs free
     reach = skin + thickness
     points = np.stack([reach * np.sin(angles), heights, reach * np.cos(angles)], -1).reshape(-1, 3)
     strands = np.repeat(rng.normal(1, streaks, columns)[None], rows, 0).reshape(-1, 1) * rng.normal(

@@ -215,10 +215,10 @@ def render(
     occlusion = np.ones(len(points), np.float32)
     coords = (points[:, [0, 1]] / 256 + 0.5).astype(np.float32)
     eye_angle = np.zeros(len(points), np.float32)
-    all_normals = rasterizer.vertex_normals(points, triangles)
+    covers = [rasterizer.vertex_normals(p.points.astype(np.float32), p.triangles) for p in patches]
+    all_normals = np.concatenate([normals, *covers] if head else covers)
     if head:
         count = len(vertices)
-        all_normals[:count] = normals
         kind[: len(surface.triangles)] = surface.kind
         gloss[:count], coords[:count] = look.gloss, surface.coords
         occlusion[:count] = _occlusion(surface, eta)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...model.face_model import FaceModel
+from ...model.face_model import FaceModel, triangles
 from ...model.semantics import OPEN_KEYS
 from .rasterizer import BARE, EYE
 
@@ -54,7 +54,7 @@ class Surface:
 def build_surface(model: FaceModel) -> Surface:
     mean = model.neutral.astype(np.float64)
     landmarks = mean[model.landmarks]
-    triangles = _triangles(model.faces)
+    corners = triangles(model.faces)
     eyes = np.zeros(len(mean), bool)
     for side in "LR":
         eyes[model.regions[f"eyeball_{side}"]] = True
@@ -64,16 +64,14 @@ def build_surface(model: FaceModel) -> Surface:
     distance = _Distance(mean, skin)
     brows = np.minimum(distance.to(landmarks[17:22]), distance.to(landmarks[22:27]))
     mouth, chin, nose_base = landmarks[48:60].mean(0), landmarks[8], landmarks[33]
-    lip_mask = np.zeros(len(mean), np.float32)
-    lip_mask[model.regions["lips"]] = 1
+    lip_mask = _mask(model, "lips")
     inside = np.zeros(len(mean), bool)
     for name in ("mouth_socket", "teeth_upper", "teeth_lower", "gums_upper", "gums_lower", "tongue"):
         inside[model.regions.get(name, [])] = True
     occlusion = np.ones(len(mean), np.float32)
     lip_depth = landmarks[60:68, 2].mean()
     occlusion[inside] = np.clip(0.75 - (lip_depth - z[inside]) / 35.0, 0.06, 0.75)
-    for name in ("nostrils",):
-        occlusion[model.regions.get(name, [])] = 0.35
+    occlusion[model.regions.get("nostrils", [])] = 0.35
     for side in "LR":
         socket = model.regions.get(f"eye_socket_{side}", np.empty(0, np.int32))
         occlusion[np.setdiff1d(socket, np.flatnonzero(skin))] = 0.3
@@ -95,8 +93,8 @@ def build_surface(model: FaceModel) -> Surface:
     rim = np.minimum(distance.to(landmarks[36:42], closed=True), distance.to(landmarks[42:48], closed=True))
     return Surface(
         model=model,
-        triangles=triangles,
-        kind=np.where(eyes[triangles].all(1), EYE, BARE).astype(np.int8),
+        triangles=corners,
+        kind=np.where(eyes[corners].all(1), EYE, BARE).astype(np.int8),
         coords=np.stack([np.arctan2(x, z + 10) * 0.35 + 0.5, y / 256 + 0.5], 1).astype(np.float32),
         skin=skin.astype(np.float32),
         lips=lip_mask,
@@ -121,12 +119,6 @@ def build_surface(model: FaceModel) -> Surface:
         radius=_radius(mean[skin], heights),
         radius_heights=heights,
     )
-
-
-def _triangles(faces: np.ndarray) -> np.ndarray:
-    if faces.shape[1] == 3:
-        return faces.astype(np.int32)
-    return np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]]).astype(np.int32)
 
 
 def _mask(model: FaceModel, region: str) -> np.ndarray:
