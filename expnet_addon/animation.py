@@ -17,7 +17,7 @@ import bpy
 import numpy as np
 
 from ..model.errors import InputError
-from ..model.performance import FacePerformance
+from ..model.performance import FacePerformance, runs
 from . import compat
 from .coordinates import continuous, object_pose
 from .rig import expression_keys, model_keys, set_expression
@@ -105,7 +105,7 @@ def key_performance(
     keys.update_tag()
     head.update_tag()
     return Take(
-        action.name, float(all_frames[0]), float(all_frames[-1]), int(seen.sum()), tuple(missing_ranges(performance))
+        action.name, float(all_frames[0]), float(all_frames[-1]), int(seen.sum()), tuple(runs(~performance.seen))
     )
 
 
@@ -139,12 +139,6 @@ def set_frame_range(scene: bpy.types.Scene, take: Take) -> None:
     """Let the scene play exactly the take."""
     scene.frame_start = int(np.floor(take.frame_start + 1e-4))
     scene.frame_end = max(scene.frame_start, int(np.ceil(take.frame_end - 1e-4)))
-
-
-def missing_ranges(performance: FacePerformance) -> list[tuple[int, int]]:
-    """(first, last) ranges of frames, 0-based and inclusive, without a face."""
-    gaps = np.flatnonzero(np.diff(np.concatenate([[0], ~performance.seen, [0]]).astype(int)))
-    return [(int(a), int(b) - 1) for a, b in gaps.reshape(-1, 2)]
 
 
 def _columns(head: bpy.types.Object, performance: FacePerformance) -> dict[str, int]:

@@ -15,9 +15,9 @@ import bpy
 import numpy as np
 
 from ..model.errors import InputError
-from ..model.performance import FacePerformance
+from ..model.performance import FacePerformance, runs
 from . import compat
-from .animation import missing_ranges, scene_frames, set_scene_fps
+from .animation import scene_frames, set_scene_fps
 from .footage import numbered, sequence_pattern
 from .rig import eyes_of
 
@@ -273,11 +273,11 @@ def _compose(
         ground.color = _BACKGROUND
         shown = np.rint(np.asarray(performance.times, float) * performance.fps).astype(int)
         _halve(_footage_strip(strips, clip, shown), performance.image_size, size, -1)
-        for begin, end in _runs(files):
-            head = _image_strip(strips, "head", [str(f) for f in files[begin:end]], 3, 1 + begin)
+        for first, last in runs(np.array([f is not None for f in files])):
+            head = _image_strip(strips, "head", [str(f) for f in files[first : last + 1]], 3, 1 + first)
             _halve(head, size, size, +1)
-        for begin, end in missing_ranges(performance):
-            _text(strips, "no face", 6, 1 + begin, end - begin + 1, (0.75, 0.5), height // 16, "CENTER")
+        for first, last in runs(~performance.seen):
+            _text(strips, "no face", 6, 1 + first, last - first + 1, (0.75, 0.5), height // 16, "CENTER")
         for i, frame in enumerate(frames):
             for side in (0, 1):
                 _text(strips, f"{round(frame)}", 4 + side, 1 + i, 1, (0.5 * side + 0.012, 0.025), height // 20, "LEFT")
@@ -329,12 +329,6 @@ def _text(strips, text: str, channel: int, start: int, length: int, location, si
     strip.color = (1.0, 1.0, 1.0, 1.0)
     strip.use_shadow = True
     compat.anchor_text(strip, align, "CENTER" if align == "CENTER" else "BOTTOM")
-
-
-def _runs(files: list[Path | None]) -> list[tuple[int, int]]:
-    """(begin, end) of the stretches that have pictures."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], [f is not None for f in files], [0]]).astype(int)))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def _grey_world() -> bpy.types.World:
