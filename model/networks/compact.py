@@ -91,10 +91,14 @@ class CompactNet(nn.Module):
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
 
+    def features(self, x: Tensor) -> Tensor:
+        """(B, 3, S, S) to the (B, channels[4]) float32 that every output is read from."""
+        return self.trunk(self.stem(x)).float().mean((2, 3))
+
     def forward(self, x: Tensor) -> Tensor:
-        features = self.trunk(self.stem(x)).float()
+        features = self.features(x)
         with torch.autocast(x.device.type, enabled=False):
-            return self.head(features.mean((2, 3)))
+            return self.head(features)
 
     def split(self, raw: Tensor) -> dict[str, Tensor]:
         """The outputs by name, each (B, width)."""
