@@ -1,7 +1,9 @@
-"""What a synthetic face does: random eta in the open basis.
+"""What a synthetic face does: random eta in the open basis, and where its eyes look.
 
-A mixture of resting faces, sparse combinations, emotion prototypes (EMFACS, Ekman & Friesen 1983), mouth shapes of
-speech and extremes, with lids on their own, so that no key is predictable from the others.
+A mixture: the exact neutral and single keys, a few keys at once, emotion prototypes (EMFACS, Ekman & Friesen 1983),
+mouth shapes of speech, mouths kept shut, eyes and brows above a mouth at rest, extremes; and lids on their own. Every
+key is drawn often and far enough to be learned, rare and faint ones as often as the others, and none is predictable
+from another (tests/training/test_expressions.py states the shares).
 """
 
 from __future__ import annotations
@@ -12,145 +14,215 @@ from ...model.semantics import LID_WIDE, OPEN_KEYS, SIGNED_KEYS, open_bounds
 
 INDEX = {key: i for i, key in enumerate(OPEN_KEYS)}
 BOUNDS = open_bounds()
+Recipe = dict[str, tuple[float, float]]
 
-# Intensities at full strength; "x" stands for both x_L and x_R. Ranges are drawn uniformly.
-EMOTIONS: dict[str, dict[str, tuple[float, float]]] = {
-    "happy": {"mouthSmile": (0.5, 1), "cheekSquint": (0.2, 1), "eyeSquint": (0, 0.6), "mouthUpperUp": (0, 0.6),
-              "jawOpen": (-0.3, 0.4), "mouthDimple": (0, 0.3), "mouthStretch": (0, 0.3), "mouthLowerDown": (0, 0.4)},
-    "sad": {"browInnerUp": (0.3, 1), "browDown": (0, 0.4), "mouthFrown": (0.3, 1), "mouthShrugLower": (0, 0.7),
-            "lid": (0, 0.4), "eyeSquint": (0, 0.4)},
-    "surprise": {"browInnerUp": (0.4, 1), "browOuterUp": (0.4, 1), "lid": (-0.35, 0), "jawOpen": (0.1, 0.9),
-                 "mouthFunnel": (0, 0.4)},
-    "fear": {"browInnerUp": (0.5, 1), "browOuterUp": (0.2, 0.8), "browDown": (0, 0.6), "lid": (-0.35, 0),
-             "eyeSquint": (0, 0.5), "mouthStretch": (0.2, 1), "mouthLowerDown": (0, 0.7), "jawOpen": (0, 0.4)},
-    "anger": {"browDown": (0.5, 1), "lid": (-0.25, 0.2), "eyeSquint": (0.2, 1), "mouthPress": (0, 0.9),
-              "noseSneer": (0, 0.6), "mouthFrown": (0, 0.4), "mouthLowerDown": (-0.4, 0.6), "jawOpen": (-0.4, 0.4)},
-    "disgust": {"noseSneer": (0.4, 1), "mouthUpperUp": (0.2, 1), "browDown": (0, 0.8), "eyeSquint": (0, 0.8),
-                "mouthFrown": (0, 0.6), "mouthShrugLower": (0, 0.6), "cheekSquint": (0, 0.6)},
-    "contempt": {"mouthDimple_L": (0.3, 1), "mouthSmile_L": (0, 0.6), "mouthPress": (0, 0.5), "lid": (0, 0.3)},
-    "pain": {"browDown": (0.2, 1), "eyeSquint": (0.3, 1), "lid": (0.2, 1), "cheekSquint": (0.3, 1),
-             "noseSneer": (0, 0.8), "mouthStretch": (0, 0.8), "mouthUpperUp": (0, 0.8), "jawOpen": (-0.2, 0.5)},
-    "laugh": {"mouthSmile": (0.6, 1), "jawOpen": (0.2, 0.8), "cheekSquint": (0.4, 1), "lid": (0, 0.9),
-              "mouthUpperUp": (0, 0.7), "browOuterUp": (0, 0.4), "mouthLowerDown": (0, 0.5)},
+# Intensities at full strength; "x" stands for both x_L and x_R. Ranges are drawn uniformly, what falls below 0 is 0.
+EMOTIONS: tuple[Recipe, ...] = (
+    {"mouthSmile": (0.5, 1), "cheekSquint": (-0.2, 1), "eyeSquint": (-0.3, 0.6), "mouthUpperUp": (-0.3, 0.6),
+     "jawOpen": (-0.3, 0.4), "mouthDimple": (-0.2, 0.5), "mouthLowerDown": (-0.3, 0.4)},  # happy
+    {"browInnerUp": (0.3, 1), "browDown": (-0.3, 0.6), "mouthFrown": (0.3, 1), "mouthShrugLower": (-0.3, 0.8),
+     "lid": (0, 0.4), "eyeSquint": (-0.3, 0.4)},  # sad
+    {"browInnerUp": (0.4, 1), "browOuterUp": (0.4, 1), "lid": (-0.35, 0), "jawOpen": (0.1, 0.9),
+     "mouthFunnel": (-0.3, 0.4)},  # surprise
+    {"browInnerUp": (0.4, 1), "browOuterUp": (0, 0.8), "browDown": (-0.2, 0.6), "lid": (-0.35, 0),
+     "eyeSquint": (-0.3, 0.5), "mouthStretch": (0.3, 1), "mouthLowerDown": (-0.3, 0.7), "jawOpen": (-0.2, 0.4)},  # fear
+    {"browDown": (0.5, 1), "lid": (-0.25, 0.2), "eyeSquint": (-0.1, 1), "mouthPress": (-0.4, 0.9),
+     "noseSneer": (-0.3, 0.6), "mouthFrown": (-0.3, 0.5), "mouthLowerDown": (-0.6, 0.6),
+     "jawOpen": (-0.5, 0.4)},  # anger
+    {"noseSneer": (0.4, 1), "mouthUpperUp": (0, 1), "browDown": (-0.2, 0.8), "eyeSquint": (-0.3, 0.8),
+     "mouthFrown": (-0.2, 0.7), "mouthShrugLower": (-0.3, 0.7), "cheekSquint": (-0.3, 0.7)},  # disgust
+    {"mouthDimple_L": (0.4, 1), "mouthSmile_L": (-0.2, 0.5), "mouthPress": (-0.3, 0.5), "lid": (0, 0.3)},  # contempt
+    {"browDown": (0.2, 1), "eyeSquint": (0.2, 1), "lid": (0.2, 1), "cheekSquint": (0, 1), "noseSneer": (-0.2, 0.8),
+     "mouthStretch": (-0.2, 0.9), "mouthUpperUp": (-0.3, 0.8), "jawOpen": (-0.3, 0.5)},  # pain
+    {"mouthSmile": (0.6, 1), "jawOpen": (0.2, 0.8), "cheekSquint": (0, 1), "lid": (0, 0.9),
+     "mouthUpperUp": (-0.2, 0.7), "browOuterUp": (-0.3, 0.4), "mouthLowerDown": (-0.2, 0.5)},  # laughter
+    {"browDown": (0.3, 1), "eyeSquint": (0, 0.8), "mouthPress": (-0.3, 0.7), "mouthRoll": (-0.5, 0.5)},  # concentration
+    {"mouthShrugLower": (0.4, 1), "mouthFrown": (0, 0.8), "browOuterUp": (-0.4, 0.8),
+     "mouthPress": (-0.4, 0.4)},  # doubt
+)  # fmt: skip
+VISEMES: tuple[Recipe, ...] = (
+    {"jawOpen": (0.2, 0.9)},  # a
+    {"jawOpen": (0.1, 0.3), "mouthStretch": (0, 0.5), "mouthLowerDown": (0, 0.5), "mouthUpperUp": (-0.1, 0.3)},  # e
+    {"mouthStretch": (0.2, 0.8), "mouthLowerDown": (0.1, 0.6), "mouthSmile": (-0.2, 0.3),
+     "jawOpen": (-0.05, 0.15)},  # i, s
+    {"mouthFunnel": (0.3, 1), "jawOpen": (0.1, 0.4), "mouthPucker": (-0.3, 0.4)},  # o
+    {"mouthPucker": (0.4, 1), "mouthFunnel": (-0.3, 0.5), "jawOpen": (-0.1, 0.15)},  # u, w
+    {"mouthPress": (0.2, 1), "mouthRoll": (-0.4, 0.6)},  # m, b, p
+    {"mouthRoll": (0.2, 0.8), "mouthUpperUp": (-0.1, 0.4), "jawOpen": (-0.05, 0.15)},  # f, v
+    {"mouthFunnel": (0.2, 0.7), "mouthLowerDown": (0, 0.6), "mouthUpperUp": (0, 0.5)},  # sh, ch
+)  # fmt: skip
+SHUT_MOUTHS: tuple[Recipe, ...] = (
+    {"cheekPuff": (0.4, 1.1), "mouthPress": (-0.3, 0.5)},
+    {"cheekPuff": (0.3, 1.1), "mouthPucker": (-0.4, 0.4)},
+    {"mouthPress": (0.4, 1.1), "mouthDimple": (-0.5, 0.5)},
+    {"mouthRoll": (0.4, 1.1), "mouthPress": (-0.4, 0.5)},
+    {"mouthShrugLower": (0.4, 1.1), "mouthPress": (-0.4, 0.4)},
+    {"mouthFrown": (0.4, 1.1), "mouthPress": (-0.4, 0.4)},
+    {"mouthSide": (0.4, 1.1), "mouthPucker": (-0.5, 0.5)},
+    {"jawSide": (0.4, 1.1), "jawOpen": (-0.5, 0.3), "mouthSide": (-0.8, 0.6)},
+    {"mouthDimple": (0.4, 1.1)},
+    {"mouthStretch": (0.4, 1.1)},
+    {"mouthSmile": (0.3, 1.1)},
+)  # fmt: skip
+
+# How often each action is drawn among a few at random: more often where prototypes seldom bring it.
+ACTIONS: dict[str, float] = {
+    "browInnerUp": 0.5, "browDown": 0.8, "browOuterUp": 0.9, "lid": 0.5, "eyeSquint": 1.3, "cheekSquint": 1.3,
+    "noseSneer": 1.5, "mouthUpperUp": 1.5, "mouthSmile": 1.5, "mouthDimple": 1.7, "mouthFrown": 1.6,
+    "mouthLowerDown": 1.8, "mouthStretch": 1.3, "mouthPucker": 2.0, "mouthFunnel": 1.9, "mouthPress": 1.6,
+    "mouthRoll": 1.8, "mouthShrugLower": 1.3, "jawOpen": 1.8, "mouthSide": 1.8, "jawSide": 1.8, "cheekPuff": 2.0,
 }  # fmt: skip
-VISEMES: tuple[dict[str, tuple[float, float]], ...] = (
-    {"jawOpen": (0.2, 0.7)},  # a
-    {"jawOpen": (0.1, 0.3), "mouthStretch": (0, 0.5), "mouthLowerDown": (0, 0.5), "mouthUpperUp": (0, 0.3)},  # e
-    {"mouthStretch": (0.2, 0.7), "mouthLowerDown": (0.1, 0.6), "mouthSmile": (0, 0.3), "jawOpen": (0, 0.15)},  # i, s
-    {"mouthFunnel": (0.3, 1), "jawOpen": (0.1, 0.4), "mouthPucker": (0, 0.4)},  # o
-    {"mouthPucker": (0.4, 1), "mouthFunnel": (0, 0.5), "jawOpen": (0, 0.15)},  # u, w
-    {"mouthPress": (0.2, 1), "mouthRoll": (0, 0.6)},  # m, b, p
-    {"mouthRoll": (0.1, 0.7), "mouthUpperUp": (0, 0.4), "jawOpen": (0, 0.15)},  # f, v
-    {"mouthFunnel": (0.2, 0.7), "mouthLowerDown": (0, 0.5), "mouthUpperUp": (0, 0.4)},  # sh, ch
-)
-RARE = ("cheekPuff", "mouthRoll", "mouthPress", "mouthSide", "jawSide", "mouthPucker", "noseSneer", "mouthShrugLower")
+UPPER = ("browInnerUp", "browDown", "browOuterUp", "lid", "eyeSquint")
+_NAMES = tuple(ACTIONS)
+_ODDS = np.cumsum(list(ACTIONS.values())) / sum(ACTIONS.values())
+
+# Neutral, one key, a few keys, emotion, speech, shut mouth, eyes and brows alone, extreme.
+_KINDS = np.cumsum([0.08, 0.06, 0.26, 0.18, 0.13, 0.14, 0.07, 0.08])
 
 
 def sample_eta(rng: np.random.Generator) -> np.ndarray:
     """One random expression, (29,) float32 within the keys' bounds."""
     eta = np.zeros(len(OPEN_KEYS), np.float32)
-    kind = rng.choice(6, p=[0.16, 0.28, 0.24, 0.16, 0.08, 0.08])
-    if kind == 0:  # at rest
-        eta += np.abs(rng.normal(0, 0.05, eta.shape)).astype(np.float32)
-    elif kind == 1:  # a few keys
-        _add_sparse(rng, eta, rng.integers(1, 5))
-    elif kind == 2:
-        _add_prototype(rng, eta, EMOTIONS[str(rng.choice(list(EMOTIONS)))], rng.uniform(0.25, 1.1))
-        if rng.random() < 0.4:
-            _add_sparse(rng, eta, rng.integers(1, 4), scale=0.5)
+    kind = int(np.searchsorted(_KINDS, rng.random()))
+    if kind == 0:
+        return eta
+    if kind == 1:
+        _add(rng, eta, _NAMES[rng.integers(len(_NAMES))], _strength(rng), one_sided=0.35)
+        return _bounded(eta)
+    if kind == 2:
+        _add_few(rng, eta, rng.integers(2, 7))
     elif kind == 3:
-        _add_prototype(rng, eta, VISEMES[rng.integers(len(VISEMES))], rng.uniform(0.3, 1.1))
+        _add_recipe(rng, eta, EMOTIONS[rng.integers(len(EMOTIONS))], rng.uniform(0.3, 1.1))
+        if rng.random() < 0.5:
+            _add_few(rng, eta, rng.integers(1, 4), scale=0.8)
+    elif kind == 4:
+        _add_recipe(rng, eta, VISEMES[rng.integers(len(VISEMES))], rng.uniform(0.4, 1.1))
         if rng.random() < 0.4:
-            _add_prototype(rng, eta, EMOTIONS[str(rng.choice(list(EMOTIONS)))], rng.uniform(0.1, 0.6))
-    elif kind == 4:  # extremes
-        _add_sparse(rng, eta, rng.integers(4, 10))
-    else:  # keys that prototypes hardly reach
-        _set(rng, eta, str(rng.choice(RARE)), (0.3, 1.0))
-        if rng.random() < 0.5:
-            _add_sparse(rng, eta, rng.integers(1, 3), scale=0.6)
-    for key in SIGNED_KEYS:
-        if rng.random() < 0.5:
-            eta[INDEX[key]] *= -1
-    if rng.random() < 0.35:
+            _add_recipe(rng, eta, EMOTIONS[rng.integers(len(EMOTIONS))], rng.uniform(0.1, 0.7))
+        if rng.random() < 0.4:
+            _add_upper(rng, eta, rng.integers(1, 3))
+    elif kind == 5:
+        _add_recipe(rng, eta, SHUT_MOUTHS[rng.integers(len(SHUT_MOUTHS))], 1.0)
+        if rng.random() < 0.6:
+            _add_upper(rng, eta, rng.integers(1, 3))
+    elif kind == 6:
+        _add_upper(rng, eta, rng.integers(1, 4))
+    else:
+        _add_few(rng, eta, rng.integers(6, 13))
+    if rng.random() < 0.33:
         _set_lids(rng, eta)
     _exclude(eta)
-    return np.clip(eta, BOUNDS[:, 0], BOUNDS[:, 1])
+    return _bounded(eta)
 
 
 def sample_gaze(rng: np.random.Generator, head_yaw: float, head_pitch: float) -> np.ndarray:
-    """Yaw and pitch of the eyes in the head, radians, (2,). Often towards the camera, as people do."""
-    if rng.random() < 0.45:
+    """Yaw and pitch of the eyes in the head, radians, (2,): at the camera, about, or cast down."""
+    kind = rng.random()
+    if kind < 0.42:
         yaw, pitch = -head_yaw + rng.normal(0, 0.06), -head_pitch + rng.normal(0, 0.05)
-    else:
+    elif kind < 0.8:
         yaw, pitch = rng.normal(0, 0.28), rng.normal(-0.05, 0.2)
-    return np.clip([yaw, pitch], [-0.65, -0.5], [0.65, 0.4]).astype(np.float32)
+    else:
+        yaw, pitch = rng.normal(0, 0.2), rng.uniform(-0.52, -0.15)
+    return np.clip([yaw, pitch], [-0.65, -0.52], [0.65, 0.4]).astype(np.float32)
 
 
-def _set(rng: np.random.Generator, eta: np.ndarray, name: str, span: tuple[float, float], gain: float = 1.0) -> None:
-    value = rng.uniform(*span) * gain
+def _strength(rng: np.random.Generator) -> float:
+    return rng.uniform(0.1, 1.15)  # beyond 1 is cut off, so full strength is not rare
+
+
+def _bounded(eta: np.ndarray) -> np.ndarray:
+    return np.clip(eta, BOUNDS[:, 0], BOUNDS[:, 1])
+
+
+def _add(rng: np.random.Generator, eta: np.ndarray, name: str, value: float, one_sided: float = 0.2) -> None:
+    """Add ``value`` to a key or to both sides of a pair; ``one_sided``: how often one of the two does little of it."""
+    if name in SIGNED_KEYS and rng.random() < 0.5:
+        value = -value
     if name in INDEX:
         eta[INDEX[name]] += value
         return
-    uneven = rng.normal(1, 0.12, 2)
-    if rng.random() < 0.12:
-        uneven[rng.integers(2)] *= rng.uniform(0, 0.6)
-    eta[INDEX[name + "_L"]] += value * uneven[0]
-    eta[INDEX[name + "_R"]] += value * uneven[1]
+    left, right = rng.normal(1, 0.12), rng.normal(1, 0.12)
+    if rng.random() < one_sided:
+        faint = max(0.0, rng.uniform(-0.5, 0.5))
+        left, right = (left * faint, right) if rng.random() < 0.5 else (left, right * faint)
+    eta[INDEX[name + "_L"]] += value * left
+    eta[INDEX[name + "_R"]] += value * right
 
 
-def _add_prototype(rng: np.random.Generator, eta: np.ndarray, recipe: dict, gain: float) -> None:
+def _add_recipe(rng: np.random.Generator, eta: np.ndarray, recipe: Recipe, gain: float) -> None:
     mirrored = rng.random() < 0.5
-    for name, span in recipe.items():
+    for name, (low, high) in recipe.items():
+        value = rng.uniform(low, high) * gain
+        if value < 0 and name != "lid":
+            continue
         if mirrored and name.endswith("_L"):
             name = name[:-2] + "_R"
-        _set(rng, eta, name, span, gain)
+        _add(rng, eta, name, value)
 
 
-def _add_sparse(rng: np.random.Generator, eta: np.ndarray, count: int, scale: float = 1.0) -> None:
-    for i in rng.choice(len(OPEN_KEYS), count, replace=False):
-        value = rng.beta(1.1, 1.2) * scale
-        key = OPEN_KEYS[i]
-        if key.startswith("lid_") and rng.random() < 0.3:
+def _add_few(rng: np.random.Generator, eta: np.ndarray, count: int, scale: float = 1.0) -> None:
+    for i in set(np.searchsorted(_ODDS, rng.random(count)).tolist()):
+        name, value = _NAMES[i], _strength(rng) * scale
+        if name == "lid" and rng.random() < 0.3:
             value *= -LID_WIDE
-        eta[i] += value
-        if key[-2:] in ("_L", "_R") and rng.random() < 0.6:  # most of what a face does, it does on both sides
-            other = INDEX[key[:-1] + ("R" if key[-1] == "L" else "L")]
-            eta[other] = eta[i] * rng.uniform(0.8, 1.2)
+        _add(rng, eta, name, value, one_sided=0.35)
+
+
+def _add_upper(rng: np.random.Generator, eta: np.ndarray, count: int) -> None:
+    for _ in range(count):
+        _add(rng, eta, UPPER[rng.integers(len(UPPER))], _strength(rng), one_sided=0.35)
 
 
 def _set_lids(rng: np.random.Generator, eta: np.ndarray) -> None:
-    both = rng.choice([rng.uniform(0.7, 1.0), rng.uniform(0.1, 0.7), rng.uniform(-LID_WIDE, 0)], p=[0.45, 0.4, 0.15])
-    left, right = both + rng.normal(0, 0.05, 2)
-    if rng.random() < 0.2:  # a wink
-        left, right = (both, rng.uniform(-0.1, 0.25)) if rng.random() < 0.5 else (rng.uniform(-0.1, 0.25), both)
+    """A blink (0.45), half-shut (0.35) or wide eyes; one in six is a wink."""
+    kind = rng.random()
+    both = (
+        rng.uniform(0.75, 1.1) if kind < 0.45 else rng.uniform(0.1, 0.75) if kind < 0.8 else rng.uniform(-LID_WIDE, 0)
+    )
+    left, right = both + rng.normal(0, 0.05), both + rng.normal(0, 0.05)
+    if rng.random() < 0.17:
+        other = rng.uniform(-0.1, 0.25)
+        left, right = (both, other) if rng.random() < 0.5 else (other, both)
     eta[INDEX["lid_L"]], eta[INDEX["lid_R"]] = left, right
 
 
+# Muscles that pull against each other do not both win, a pressed or rolled mouth is nearly shut, cheeks fill behind
+# shut lips: of each pair the weaker is damped, by this much where the other is at full strength.
+_EXCLUSIONS: tuple[tuple[str, str, float], ...] = (
+    ("mouthSmile_X", "mouthFrown_X", 0.8),
+    ("mouthSmile_X", "mouthPucker", 0.8),
+    ("mouthSmile_X", "mouthFunnel", 0.6),
+    ("mouthDimple_X", "mouthPucker", 0.8),
+    ("browOuterUp_X", "browDown_X", 0.6),
+    ("eyeSquint_X", "lid_X", 0.6),
+    ("mouthStretch", "mouthPucker", 0.9),
+    ("mouthStretch", "mouthFunnel", 0.7),
+    ("mouthFunnel", "mouthPress", 0.8),
+    ("mouthFunnel", "mouthRoll", 0.8),
+    ("mouthPucker", "mouthRoll", 0.7),
+    ("mouthLowerDown", "mouthPress", 0.9),
+    ("mouthUpperUp", "mouthPress", 0.8),
+    ("mouthLowerDown", "mouthShrugLower", 0.8),
+    ("mouthShrugLower", "jawOpen", 0.8),
+    ("jawOpen", "mouthPress", 0.9),
+    ("jawOpen", "mouthRoll", 0.6),
+    ("cheekPuff", "jawOpen", 0.9),
+    ("cheekPuff", "mouthStretch", 0.8),
+    ("cheekPuff", "mouthLowerDown", 0.9),
+    ("cheekPuff", "mouthUpperUp", 0.9),
+)
+_RIVALS = tuple(
+    (INDEX[a.replace("_X", side)], INDEX[b.replace("_X", side)], amount)
+    for a, b, amount in _EXCLUSIONS
+    for side in (("_L", "_R") if "_X" in a else ("",))
+)
+
+
 def _exclude(eta: np.ndarray) -> None:
-    """Muscles that pull against each other do not both win; a pressed or rolled mouth is nearly shut."""
-
-    def damp(loser: str, winner: str, amount: float = 1.0) -> None:
-        eta[INDEX[loser]] *= 1 - amount * min(1.0, max(0.0, eta[INDEX[winner]]))
-
-    for side in "LR":
-        damp(f"mouthFrown_{side}", f"mouthSmile_{side}", 0.8)
-        damp(f"mouthSmile_{side}", "mouthPucker", 0.8)
-        damp(f"mouthDimple_{side}", "mouthPucker", 0.8)
-        damp(f"mouthSmile_{side}", "mouthFunnel", 0.6)
-        damp(f"browOuterUp_{side}", f"browDown_{side}", 0.6)
-        damp(f"eyeSquint_{side}", f"lid_{side}", 0.6)
-    damp("mouthStretch", "mouthPucker", 0.9)
-    damp("mouthStretch", "mouthFunnel", 0.7)
-    damp("mouthFunnel", "mouthPress", 0.8)
-    damp("mouthFunnel", "mouthRoll", 0.8)
-    damp("mouthPucker", "mouthRoll", 0.7)
-    damp("mouthLowerDown", "mouthPress", 0.9)
-    damp("mouthUpperUp", "mouthPress", 0.8)
-    damp("mouthLowerDown", "mouthShrugLower", 0.8)
-    damp("mouthShrugLower", "jawOpen", 0.8)
-    damp("jawOpen", "mouthPress", 0.9)
-    damp("jawOpen", "mouthRoll", 0.6)
-    damp("cheekPuff", "jawOpen", 0.9)
-    damp("cheekPuff", "mouthStretch", 0.8)
-    damp("mouthLowerDown", "cheekPuff", 0.9)
-    damp("mouthUpperUp", "cheekPuff", 0.9)
+    values = eta.tolist()
+    for a, b, amount in _RIVALS:
+        weaker, stronger = (a, b) if values[a] < values[b] else (b, a)
+        if values[weaker] > 0:
+            values[weaker] *= 1 - amount * min(1.0, values[stronger])
+    eta[:] = values
