@@ -42,6 +42,20 @@ def mirror_open_eta(eta: np.ndarray) -> np.ndarray:
     return eta[..., order] * sign
 
 
+# Components of the open head's identity that are odd: a mirror turns them into their opposites. The others are
+# symmetric. They come from heads and their mirror images together (training/open_head/identity.py), so it is exact.
+ODD_IDENTITY: tuple[int, ...] = (
+    6, 19, 20, 27, 30, 38, 40, 46, 50, 53, 56, 59, 62, 64, 66, 69, 73, 74, 78, 83, 87, 88, 91, 94, 96,
+)  # fmt: skip
+
+
+def mirror_open_alpha(alpha: np.ndarray) -> np.ndarray:
+    """Identity (..., 99) of the mirrored head: odd components change sign."""
+    mirrored = np.array(alpha)
+    mirrored[..., ODD_IDENTITY] *= -1
+    return mirrored
+
+
 def _other_side(key: str) -> str:
     if key.endswith("_L"):
         return key[:-2] + "_R"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..model.semantics import mirror_open_eta
+from ..model.semantics import mirror_open_alpha, mirror_open_eta
 from .synthetic.sample import Sample
 
 LABELS = tuple(name for name in Sample.__dataclass_fields__ if name != "image")
@@ -58,7 +58,6 @@ class ShardFolder:
         half = size // 2
         flipped = mirrored({k: v[half:] for k, v in batch.items()})
         batch = {k: np.concatenate([v[:half], flipped[k]]) for k, v in batch.items()}
-        batch["knows_alpha"] = np.r_[np.ones(half, np.float32), np.zeros(size - half, np.float32)]
         return as_tensors(batch)
 
     def all(self) -> Batch:
@@ -76,7 +75,7 @@ def count_pictures(folder: Path, seed: int = 0) -> int:
 
 
 def mirrored(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The same faces seen in a mirror. alpha is left as it is: its components need not be symmetric."""
+    """The same faces seen in a mirror."""
     rotation = batch["rotation"] * np.array([1, -1, -1, -1, 1, 1], np.float32)
     landmarks = batch["landmarks"][:, MIRRORED_LANDMARKS].copy()
     landmarks[..., 0] = 1 - landmarks[..., 0]
@@ -84,6 +83,7 @@ def mirrored(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         **batch,
         "image": batch["image"][:, :, ::-1],
         "eta": mirror_open_eta(batch["eta"]),
+        "alpha": mirror_open_alpha(batch["alpha"]),
         "gaze": batch["gaze"] * np.array([-1, 1], np.float32),
         "rotation": rotation,
         "crop": batch["crop"] * np.array([-1, 1, 1], np.float32),

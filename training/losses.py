@@ -76,7 +76,7 @@ def total_loss(
         "rotation": mean(rotation.abs().mean((1, 2))),
         "crop": mean((out["crop"] - batch["crop"]).abs().mean(1)),
         "landmarks": mean(F.smooth_l1_loss(points, torch.zeros_like(points), beta=0.02, reduction="none").mean(1)),
-        "alpha": mean(alpha * batch.get("knows_alpha", torch.ones_like(face))),
+        "alpha": mean(alpha),
         "variance": mean((error.detach().square() * torch.exp(-log_variance) + log_variance).mean(1)),
         "face": F.binary_cross_entropy_with_logits(out["face"][:, 0], face),
     }

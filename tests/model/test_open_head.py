@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from expnet.model.face_model import FaceModel
 from expnet.model.formats import OPEN_HEAD, load_face_model
-from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, SIGNED_KEYS, mirror_open_eta, open_bounds
+from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, SIGNED_KEYS, mirror_open_alpha, mirror_open_eta, open_bounds
 
 PARTS = (
     "skin", "mouth_socket", "eyeball_L", "eyeball_R", "teeth_upper", "teeth_lower", "gums_upper", "gums_lower",
@@ -162,6 +162,11 @@ class TestMirrorImages:
             image = mirror_open_eta(np.eye(29, dtype=np.float32)[k]) @ head.expression.reshape(29, -1)
             difference = head.expression[k][mirror] * MIRROR - image.reshape(-1, 3)
             assert np.abs(difference).max() <= MIRROR_TOLERANCE_MM, key
+
+    def test_of_every_head(self, head, mirror):
+        alpha = np.random.default_rng(0).standard_normal((IDENTITIES, 99)).astype(np.float32)
+        for one, image in zip(head.identity_offset(alpha), head.identity_offset(mirror_open_alpha(alpha)), strict=True):
+            np.testing.assert_allclose(one[mirror] * MIRROR, image, atol=MIRROR_TOLERANCE_MM)
 
     def test_sideways_keys_move_to_the_subjects_left(self, head):
         chin = head.landmarks[8]

@@ -77,11 +77,6 @@ def test_training_goes_on_from_shipped_weights(data, tmp_path):
     assert np.abs(after - before).max() < 0.1 * np.abs(before).max()  # two careful steps, not a new start
 
 
-def test_batches_are_half_mirrored_and_say_so(data):
-    batch = ShardFolder(data).random_batch(np.random.default_rng(0), 16)
-    assert batch["image"].shape == (16, 64, 64, 3) and batch["knows_alpha"].tolist() == [1.0] * 8 + [0.0] * 8
-
-
 def test_no_shards_says_what_to_run(tmp_path):
     with pytest.raises(FileNotFoundError, match="generate"):
         ShardFolder(tmp_path)
