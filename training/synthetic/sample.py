@@ -258,6 +258,7 @@ def render(
         eye_angle,
         look.texture,
         look.bump,
+        look.paint,
         light.ambient,
         light.lights,
         light.colors,

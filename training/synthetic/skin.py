@@ -11,6 +11,7 @@ from .noise import fractal, wavy
 from .surface import Surface
 
 TILE = 128
+PAINT = 512  # texels across the chart of the skin: about half a millimetre each
 HAIR_COLORS = np.array(
     [
         [0.03, 0.03, 0.04],
@@ -32,12 +33,14 @@ IRIS_COLORS = np.array(
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """Colours of one person: albedo (V, 3), gloss (V,), texture (TILE, TILE, 3), bump (TILE, TILE, 2), eyes (8,)."""
+    """Colours of one person: albedo (V, 3), gloss (V,), texture (TILE, TILE, 3), bump (TILE, TILE, 2),
+    paint (PAINT, PAINT, 4) uint8 BGRA over the skin, eyes (8,)."""
 
     albedo: np.ndarray
     gloss: np.ndarray
     texture: np.ndarray
     bump: np.ndarray
+    paint: np.ndarray
     eyes: np.ndarray
     skin_color: np.ndarray
     hair_color: np.ndarray
@@ -79,7 +82,8 @@ def sample_look(rng: np.random.Generator, surface: Surface) -> Look:
     gloss += surface.t_zone * rng.uniform(0, 0.9) + surface.lips * rng.uniform(0, 1.2)
     _mouth_and_eyes(rng, surface, albedo, gloss, flushed)
     texture, bump = _texture(rng, melanin)
-    return Look(albedo, gloss, texture, bump, _eyes(rng), skin.astype(np.float32), hair.astype(np.float32))
+    paint = np.zeros((PAINT, PAINT, 4), np.uint8)
+    return Look(albedo, gloss, texture, bump, paint, _eyes(rng), skin.astype(np.float32), hair.astype(np.float32))
 
 
 def wrinkle_depth(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> np.ndarray:

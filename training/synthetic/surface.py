@@ -12,7 +12,7 @@ import numpy as np
 
 from ...model.face_model import FaceModel, triangles
 from ...model.semantics import OPEN_KEYS
-from .rasterizer import BARE, EYE
+from .rasterizer import BARE, EYE, SKIN
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ def build_surface(model: FaceModel) -> Surface:
     return Surface(
         model=model,
         triangles=corners,
-        kind=np.where(eyes[corners].all(1), EYE, BARE).astype(np.int8),
+        kind=np.where(eyes[corners].all(1), EYE, np.where(skin[corners].all(1), SKIN, BARE)).astype(np.int8),
         coords=np.stack([np.arctan2(x, z + 10) * 0.35 + 0.5, y / 256 + 0.5], 1).astype(np.float32),
         skin=skin.astype(np.float32),
         lips=lip_mask,
