@@ -1,106 +1,130 @@
-"""How good the network is on faces it has never seen: ``python -m expnet.training.evaluate WEIGHTS DATA``.
+"""How good the network is: ``python -m expnet.training.evaluate WEIGHTS DATA``.
 
-Held-out synthetic faces (seed 1): correlation and error per key, millimetres at lids and lips, pose, gaze, crop, and
-how well faces are told from other pictures.
+DATA holds the held-out synthetic faces (shards of seed 1). Prints one section after the other as tables: what was
+measured, how, and whether it reaches what the project asks for. A section whose inputs are not given is not run, and
+said so. ``--against OLD`` measures other weights alike and says line by line which are better: weights ship only if
+they beat the last ones on every line. ``--docs docs`` writes docs/ACCURACY.md with its plots; it wants every section
+to be run, or ``--partial``.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from ..model.checkpoints.weights import load_weights
-from ..model.face_model import FaceModel
+from ..model.errors import InputError
 from ..model.formats import open_face_model
-from ..model.networks.compact import CompactNet, rotation_matrix
-from ..model.semantics import OPEN_KEYS
-from .dataset import Batch, ShardFolder, as_input
-from .losses import expression_factor
+from .dataset import ShardFolder
+from .evaluation import held_out
+from .evaluation.measures import LID_REGIONS, correlations, load_network, predict, region_error, rotation_error, summary
+from .evaluation.page import Entry, write_page
+from .evaluation.section import Section, as_text
+from .evaluation.subject import Subject
 
-LID_REGIONS = ("lid_upper_L", "lid_lower_L", "lid_upper_R", "lid_lower_R")
-
-
-def predict(network: CompactNet, images: torch.Tensor, size: int = 256) -> dict[str, torch.Tensor]:
-    """All outputs for (N, S, S, 3) uint8 pictures, in evaluation mode, float32 on the CPU."""
-    was_training = network.training
-    network.eval()
-    device = next(network.parameters()).device
-    with torch.inference_mode():
-        raw = torch.cat([network(as_input(part.to(device))).float().cpu() for part in images.split(size)])
-    network.train(was_training)
-    return network.split(raw)
+__all__ = [
+    "LID_REGIONS", "SECTIONS", "correlations", "load_network", "main", "predict", "region_error", "rotation_error",
+    "summary",
+]  # fmt: skip
 
 
-def correlations(predicted: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
-    """Pearson r per column, 0 where nothing varies."""
-    p, t = (v.double() - v.double().mean(0) for v in (predicted, truth))
-    return ((p * t).sum(0) / (p.norm(dim=0) * t.norm(dim=0)).clamp(min=1e-12)).numpy()
+@dataclass(frozen=True)
+class Input:
+    """What a section needs beside the held-out pictures, as an option of the command."""
+
+    option: str
+    placeholder: str
+    help: str
 
 
-def summary(network: CompactNet, held_out: Batch, factor: torch.Tensor) -> dict[str, float]:
-    """A row of numbers for the training log."""
-    out = predict(network, held_out["image"])
-    face = held_out["face"] > 0.5
-    seen = {k: v[face] for k, v in out.items()}
-    truth = {k: v[face] for k, v in held_out.items() if k != "image"}
-    r = correlations(seen["eta"], truth["eta"])
-    right = (out["face"][:, 0] > 0) == face
-    return {
-        "r": float(r.mean()),
-        "r_worst": float(r.min()),
-        "weighted_mm": float(((seen["eta"] - truth["eta"]) @ factor.cpu().T).norm(dim=1).mean()),
-        "r_gaze": float(correlations(seen["gaze"], truth["gaze"]).mean()),
-        "rotation_degrees": float(np.degrees(rotation_error(seen["rotation"], truth["rotation"])).mean()),
-        "crop_shift": float((seen["crop"] - truth["crop"])[:, :2].norm(dim=1).mean()),
-        "crop_scale": float((seen["crop"] - truth["crop"])[:, 2].abs().mean()),
-        "face_accuracy": float(right.float().mean()),
-    }
+@dataclass(frozen=True)
+class Measured:
+    """A section as it is called: ``measure(subject, *inputs)``."""
+
+    name: str
+    measure: Callable[..., Section]
+    inputs: tuple[Input, ...] = ()
+
+    @property
+    def command(self) -> str:
+        needs = "".join(f" --{i.option} {i.placeholder}" for i in self.inputs)
+        return f"python -m expnet.training.evaluate WEIGHTS DATA --only {self.name}{needs}"
 
 
-def rotation_error(predicted: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
-    """Angle in radians between rotations given by six numbers each."""
-    a, b = rotation_matrix(predicted.float()), rotation_matrix(truth.float())
-    trace = (a * b).sum((1, 2))
-    return torch.arccos(((trace - 1) / 2).clamp(-1, 1)).numpy()
+SECTIONS = (Measured("held_out", held_out.measure),)
 
 
-def region_error(model: FaceModel, regions: tuple[str, ...], error: np.ndarray) -> float:
-    """Mean distance in mm of the regions' vertices for errors of eta (N, 29)."""
-    rows = np.unique(np.concatenate([model.regions[r] for r in regions]))
-    moved = np.einsum("nk,kvc->nvc", error, model.expression[:, rows])
-    return float(np.linalg.norm(moved, axis=2).mean())
+def main(arguments: Sequence[str] | None = None) -> int:
+    args = _parser().parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    try:
+        return _evaluate(args)
+    except (InputError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 2
 
 
-def load_network(path: Path) -> CompactNet:
-    header, tensors = load_weights(path)
-    network = CompactNet(header.config)
-    network.load_state_dict({k: torch.as_tensor(v) for k, v in tensors.items()})
-    return network.eval()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
     parser.add_argument("data", type=Path)
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    model = open_face_model("open")
-    network, held_out = load_network(args.weights), ShardFolder(args.data, seed=1).all()
-    for name, value in summary(network, held_out, expression_factor(model)).items():
-        print(f"{name:18} {value:8.3f}")
-    face = held_out["face"] > 0.5
-    out = predict(network, held_out["image"])
-    eta, truth = out["eta"][face], held_out["eta"][face]
-    error = (eta - truth).numpy()
-    lips = region_error(model, ("lips",), error)
-    lids = region_error(model, LID_REGIONS, error)
-    print(f"{'lips mm':18} {lips:8.3f}\n{'lids mm':18} {lids:8.3f}\n\nkey                       r   mean abs error")
-    for key, r, e in zip(OPEN_KEYS, correlations(eta, truth), np.abs(error).mean(0), strict=True):
-        print(f"{key:18} {r:8.3f} {e:8.3f}")
+    parser.add_argument("--against", type=Path, metavar="OLD", help="the weights to beat")
+    parser.add_argument("--only", nargs="+", choices=[s.name for s in SECTIONS], metavar="SECTION")
+    parser.add_argument("--docs", type=Path, help="folder in which to write ACCURACY.md and accuracy/*.svg")
+    parser.add_argument("--partial", action="store_true", help="write --docs even though sections were not run")
+    parser.add_argument("--threads", type=int, default=1)
+    for need in {i.option: i for s in SECTIONS for i in s.inputs}.values():
+        parser.add_argument(f"--{need.option}", type=Path, metavar=need.placeholder, help=need.help)
+    return parser
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    data = ShardFolder(args.data, seed=1)
+    subject = Subject(args.weights, data.all(), open_face_model("open"))
+    old = replace(subject, weights=args.against) if args.against else None
+    missing, chosen = [], []
+    for section in SECTIONS:
+        given = [getattr(args, i.option.replace("-", "_")) for i in section.inputs]
+        if None in given or (args.only and section.name not in args.only):
+            missing.append(section.name)
+        else:
+            chosen.append((section, given))
+    if args.docs and missing and not args.partial:
+        raise InputError(
+            f"{args.docs}: not written, for these sections are not run: {', '.join(missing)}. Give their inputs "
+            "(--help lists them), or --partial to leave them out of the page"
+        )
+    entries = []
+    for section, given in chosen:
+        entry = Entry(section.measure(subject, *given), section.command, section.measure(old, *given) if old else None)
+        entries.append(entry)
+        print(as_text(entry.section, entry.before), flush=True)
+    if missing:
+        print(f"Not run: {', '.join(missing)}")
+    _conclude(entries)
+    if args.docs:
+        faces = int(subject.face.sum())
+        counts = {"shards": len(data.shards), "pixels": subject.held_out["image"].shape[1], "faces": faces}
+        write_page(args.docs, entries, args.weights, counts, missing)
+    return 0
+
+
+def _conclude(entries: Sequence[Entry]) -> None:
+    short = [s.what for e in entries for s in e.section.scores if s.met is False]
+    print(f"Short of what is asked for: {'; '.join(short) or 'nothing'}")
+    if any(e.before for e in entries):
+        verdicts = [
+            (s.what, s.against({b.what: b for b in e.before.scores}.get(s.what)))
+            for e in entries if e.before for s in e.section.scores
+        ]  # fmt: skip
+        worse = [what for what, verdict in verdicts if verdict == "worse"]
+        better = sum(verdict == "better" for _, verdict in verdicts)
+        print(f"Better than before on {better} of {len(verdicts)} lines; worse on: {'; '.join(worse) or 'none'}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

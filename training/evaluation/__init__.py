@@ -1,0 +1,5 @@
+"""The proof: one file per section of docs/ACCURACY.md, all run by ``python -m expnet.training.evaluate``.
+
+A section is a function ``measure(subject, *inputs) -> Section``: ``subject`` is what is looked at (``subject.py``), the
+inputs are folders named on the command line, ``Section`` is in ``section.py``. ``evaluate.SECTIONS`` lists them.
+"""

@@ -1,0 +1,61 @@
+"""docs/ACCURACY.md and its plots."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from ...model.checkpoints.weights import load_weights
+from .section import Section, as_markdown
+
+FOLDER = "accuracy"  # of the plots, beside the page
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A section that was run: the ``command`` that made it, and how the weights ``before`` did, if asked."""
+
+    section: Section
+    command: str
+    before: Section | None = None
+
+
+def write_page(
+    docs: Path, entries: Sequence[Entry], weights: Path, held_out: Mapping[str, int], missing: Sequence[str]
+) -> None:
+    """Write ``docs``/ACCURACY.md and ``docs``/accuracy/*.svg. ``held_out`` counts faces, other pictures and their
+    pixels across; ``missing`` are the sections that were not run: the page says so."""
+    folder = docs / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    for entry in entries:
+        for plot in entry.section.plots:
+            figure = Figure(figsize=plot.size, layout="constrained")
+            plot.draw(figure)
+            with matplotlib.rc_context({"svg.hashsalt": plot.name}):  # the same numbers make the same file
+                figure.savefig(folder / f"{plot.name}.svg", metadata={"Date": None})
+    header, tensors = load_weights(weights)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    scores = [s for e in entries for s in e.section.scores if s.met is not None]
+    met = sum(bool(s.met) for s in scores)
+    compared = any(e.before for e in entries)
+    lines = [
+        "# How accurate the open network is",
+        "Written by `python -m expnet.training.evaluate WEIGHTS DATA … --docs docs`; every section names its own "
+        "command. WEIGHTS is `model/data/open_weights.safetensors`; DATA holds the held-out pictures, made by\n\n"
+        f"    python -m expnet.training.synthetic.generate DATA --seed 1 --shards {held_out['shards']} "
+        f"--size {held_out['pixels']}",
+        f"Weights {digest} (the file's SHA-256): {sum(t.size for t in tensors.values()) / 1e6:.2f} M numbers, "
+        f"{header.input_size} px, trained on {header.training_data}.",
+        f"{met} of {len(scores)} numbers reach what the project asks for. "
+        + ("The column *before* holds the weights that were in the box until now." if compared else ""),
+        *([f"Not run this time: {', '.join(missing)}."] if missing else []),
+        *(as_markdown(e.section, e.command, FOLDER, e.before).rstrip() for e in entries),
+    ]
+    (docs / "ACCURACY.md").write_text("\n\n".join(line.rstrip() for line in lines) + "\n")

@@ -1,0 +1,88 @@
+"""What is looked at: weights, and the held-out faces that all versions are held to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...model.estimator import Estimator
+from ...model.face_model import FaceModel
+from ...model.networks.compact import CompactNet, rotation_matrix
+from ...model.performance import euler_degrees
+from ..dataset import Batch
+from .measures import load_network, predict
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One set of weights before the held-out pictures (faces and others), with the open head that they speak of.
+
+    Rows of ``truth`` and ``seen`` are the held-out faces only, in order; ``everything`` is all pictures.
+    """
+
+    weights: Path
+    held_out: Batch
+    model: FaceModel
+
+    @cached_property
+    def network(self) -> CompactNet:
+        return load_network(self.weights)
+
+    @cached_property
+    def estimator(self) -> Estimator:
+        """The weights as they are used: folded, batched, with poses and crops; on the CPU."""
+        return Estimator.load(self.weights, "cpu")
+
+    @cached_property
+    def everything(self) -> Batch:
+        """The network's outputs for all held-out pictures."""
+        return predict(self.network, self.held_out["image"])
+
+    @cached_property
+    def face(self) -> torch.Tensor:
+        return self.held_out["face"] > 0.5
+
+    @cached_property
+    def seen(self) -> Batch:
+        return {k: v[self.face] for k, v in self.everything.items()}
+
+    @cached_property
+    def truth(self) -> Batch:
+        return {k: v[self.face] for k, v in self.held_out.items() if k != "image"}
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        return conditions(self.truth, self.held_out["image"].shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """How hard each of N faces is: ``yaw`` (degrees, absolute), ``detail`` (real pixels across the crop),
+    ``visible`` (N, 70) landmarks in sight, ``share`` of them."""
+
+    yaw: np.ndarray
+    detail: np.ndarray
+    visible: np.ndarray
+
+    @property
+    def share(self) -> np.ndarray:
+        return self.visible.mean(1)
+
+    @property
+    def clear(self) -> np.ndarray:
+        """Nearly frontal, sharp enough, and nothing to speak of in the way."""
+        return (self.yaw < 30) & (self.detail >= 64) & (self.share >= 0.9)
+
+
+def conditions(truth: Batch, size: int) -> Conditions:
+    """From the labels. Shards of the first engine say nothing of ``visible`` and ``detail``: all seen, all sharp."""
+    count = len(truth["eta"])
+    return Conditions(
+        yaw=np.abs(euler_degrees(rotation_matrix(truth["rotation"]).numpy())[:, 0]),
+        detail=truth["detail"].numpy() if "detail" in truth else np.full(count, float(size)),
+        visible=truth["visible"].numpy() if "visible" in truth else np.ones(truth["landmarks"].shape[:2]),
+    )
