@@ -20,7 +20,7 @@ import torch
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from .dataset import ShardFolder
-from .evaluation import held_out
+from .evaluation import held_out, scale, uncertainty
 from .evaluation.measures import LID_REGIONS, correlations, load_network, predict, region_error, rotation_error, summary
 from .evaluation.page import Entry, write_page
 from .evaluation.section import Section, as_text
@@ -55,7 +55,11 @@ class Measured:
         return f"python -m expnet.training.evaluate WEIGHTS DATA --only {self.name}{needs}"
 
 
-SECTIONS = (Measured("held_out", held_out.measure),)
+SECTIONS = (
+    Measured("held_out", held_out.measure),
+    Measured("scale", scale.measure),
+    Measured("uncertainty", uncertainty.measure),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,58 @@
+"""Does the network know when it does not know? Its own variance of eta against what it really is off by."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .section import Plot, Score, Section, Table
+from .subject import Subject
+
+PARTS = 10
+
+
+def measure(subject: Subject) -> Section:
+    error = (subject.seen["eta"] - subject.truth["eta"]).numpy().astype(np.float64)
+    deviation = np.exp(0.5 * subject.seen["eta_log_variance"].numpy().astype(np.float64))
+    said, found = by_size(deviation.ravel(), error.ravel())
+    normalised = error / deviation
+    scores = (
+        Score("promised against found, mean of |log ratio|", float(np.abs(np.log(found / said)).mean()), "lower"),
+        Score("most certain tenth against least certain", float(found[-1] / found[0]), "higher"),
+    )
+    rows = tuple((f"{i + 1}", float(s), float(f), float(f / s)) for i, (s, f) in enumerate(zip(said, found)))
+    inside = [float((np.abs(normalised) < k).mean()) for k in (1, 2, 3)]
+    return Section(
+        "Uncertainty",
+        "For every key of every held-out face the network promises a variance. All of them are put in order and cut "
+        "into tenths: the root mean square of the deviations promised, and of the errors found. A promise kept has "
+        f"the ratio 1. {100 * inside[0]:.0f} %, {100 * inside[1]:.0f} % and {100 * inside[2]:.1f} % of the errors lie "
+        "inside 1, 2 and 3 deviations promised (of a normal distribution 68, 95 and 99.7 %).",
+        scores,
+        (Table(("tenth", "promised", "found", "found / promised"), rows, "From the most to the least certain tenth"),),
+        (Plot("uncertainty", "Error found against deviation promised, by tenths", _curve(said, found), (5, 4)),),
+    )
+
+
+def by_size(deviation: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Root mean squares of promised deviation and of error in tenths of rising deviation, (PARTS,) each."""
+    order = np.argsort(deviation, kind="stable")
+    parts = np.array_split(order, PARTS)
+
+    def rms(values: np.ndarray) -> np.ndarray:
+        return np.sqrt([np.mean(values[p] ** 2) for p in parts])
+
+    return rms(deviation), rms(error)
+
+
+def _curve(said: np.ndarray, found: np.ndarray):
+    def draw(figure: Figure) -> None:
+        axis = figure.add_subplot()
+        axis.loglog(said, found, "o-", label="found")
+        axis.loglog(said, said, "k--", linewidth=0.8, label="promise kept")
+        axis.set_xlabel("deviation promised")
+        axis.set_ylabel("error found, rms")
+        axis.grid(alpha=0.3, which="both")
+        axis.legend(fontsize=8)
+
+    return draw
