@@ -18,7 +18,7 @@ from ..model.camera import Camera, crop_of_pose
 from ..model.formats import open_face_model
 from ..model.performance import FacePerformance, save_performance
 from ..model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
-from ..training.synthetic.sample import rotation_of
+from ..training.synthetic.pose import rotation_of
 
 DATA = Path(__file__).parent.parent / "model" / "data"
 FPS, SIZE, LENS = 24.0, (384, 288), 50.0

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from ..model.semantics import mirror_open_alpha, mirror_open_eta
+from .synthetic.dense import DENSE, DENSE_MIRROR
 from .synthetic.sample import Sample
 
-LABELS = tuple(name for name in Sample.__dataclass_fields__ if name != "image")
+FIELDS = tuple(Sample.__dataclass_fields__)
 # iBUG's 68 points seen in a mirror, then the two pupils
 MIRRORED_LANDMARKS = np.array([
     *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31,
@@ -35,8 +36,7 @@ class ShardFolder:
             del self.shards[name]
         for name in names:
             if name not in self.shards:
-                with np.load(self.folder / name, allow_pickle=False) as data:
-                    self.shards[name] = {k: data[k] for k in data.files}
+                self.shards[name] = read_shard(self.folder / name)
         if not self.shards:
             raise FileNotFoundError(
                 f"{self.folder}: no shards of seed {self.seed}; run expnet.training.synthetic.generate"
@@ -45,24 +45,48 @@ class ShardFolder:
     def __len__(self) -> int:
         return sum(len(s["face"]) for s in self.shards.values())
 
-    def random_batch(self, rng: np.random.Generator, size: int) -> Batch:
-        """Drawn from a few shards at once; the second half is mirrored."""
+    def random_batch(self, rng: np.random.Generator, count: int, size: int | None = None) -> Batch:
+        """``count`` samples drawn from a few shards at once, the second half mirrored; pictures of ``size`` pixels
+        (default: those of the first shard)."""
         shards = list(self.shards.values())
+        size = size or shards[0]["image"].shape[1]
         parts = []
         for shard in rng.choice(len(shards), min(8, len(shards)), replace=False):
-            rows = rng.integers(0, len(shards[shard]["face"]), -(-size // min(8, len(shards))))
-            parts.append({k: v[rows] for k, v in shards[shard].items()})
-        batch = {k: np.concatenate([p[k] for p in parts])[:size] for k in parts[0]}
-        order = rng.permutation(size)
-        batch = {k: v[order] for k, v in batch.items()}
-        half = size // 2
+            rows = rng.integers(0, len(shards[shard]["face"]), -(-count // min(8, len(shards))))
+            parts.append(_resized({k: shards[shard][k][rows] for k in FIELDS}, size))
+        order = rng.permutation(sum(len(p["face"]) for p in parts))[:count]
+        batch = {k: np.concatenate([p[k] for p in parts])[order] for k in FIELDS}
+        half = count // 2
         flipped = mirrored({k: v[half:] for k, v in batch.items()})
-        batch = {k: np.concatenate([v[:half], flipped[k]]) for k, v in batch.items()}
-        return as_tensors(batch)
+        return as_tensors({k: np.concatenate([v[:half], flipped[k]]) for k, v in batch.items()})
 
-    def all(self) -> Batch:
+    def all(self, size: int | None = None) -> Batch:
+        """Everything, unmirrored, with pictures of ``size`` pixels (default: those of the first shard)."""
         shards = list(self.shards.values())
-        return as_tensors({k: np.concatenate([s[k] for s in shards]) for k in shards[0]})
+        size = size or shards[0]["image"].shape[1]
+        parts = [_resized(s, size) for s in shards]
+        return as_tensors({k: np.concatenate([p[k] for p in parts]) for k in FIELDS})
+
+
+def read_shard(path: Path) -> dict[str, np.ndarray]:
+    """The fields of ``Sample``, stacked. What older shards lack is filled in: points NaN, landmarks all visible,
+    as much detail as there are pixels."""
+    with np.load(path, allow_pickle=False) as data:
+        shard = {k: data[k] for k in FIELDS if k in data.files}
+    count, size = shard["image"].shape[:2]
+    shard.setdefault("points", np.full((count, DENSE, 2), np.nan, np.float16))
+    shard.setdefault("visible", np.ones((count, shard["landmarks"].shape[1]), np.uint8))
+    shard.setdefault("detail", np.full(count, size, np.float32))
+    return shard
+
+
+def _resized(shard: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+    """The same samples with pictures of ``size`` pixels; none holds more detail than that."""
+    if shard["image"].shape[1] == size:
+        return shard
+    pictures = torch.from_numpy(shard["image"]).permute(0, 3, 1, 2)
+    pictures = torch.nn.functional.interpolate(pictures, (size, size), mode="bilinear", antialias=True)
+    return {**shard, "image": pictures.permute(0, 2, 3, 1).numpy(), "detail": np.minimum(shard["detail"], size)}
 
 
 def count_pictures(folder: Path, seed: int = 0) -> int:
@@ -79,6 +103,8 @@ def mirrored(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     rotation = batch["rotation"] * np.array([1, -1, -1, -1, 1, 1], np.float32)
     landmarks = batch["landmarks"][:, MIRRORED_LANDMARKS].copy()
     landmarks[..., 0] = 1 - landmarks[..., 0]
+    points = batch["points"][:, DENSE_MIRROR].copy()
+    points[..., 0] = 1 - points[..., 0]
     return {
         **batch,
         "image": batch["image"][:, :, ::-1],
@@ -88,6 +114,8 @@ def mirrored(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         "rotation": rotation,
         "crop": batch["crop"] * np.array([-1, 1, 1], np.float32),
         "landmarks": landmarks,
+        "points": points,
+        "visible": batch["visible"][:, MIRRORED_LANDMARKS],
     }
 
 

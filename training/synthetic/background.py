@@ -9,31 +9,45 @@ from .noise import fractal
 
 
 def sample_background(rng: np.random.Generator, size: int) -> np.ndarray:
-    """(size, size, 3) float32 BGR, roughly 0..1."""
+    """(size, size, 3) float32 BGR, 0..1."""
     image = np.empty((size, size, 3), np.float32)
     image[:] = rng.uniform(0, 1, 3) if rng.random() < 0.6 else rng.uniform(0, 1)
     if rng.random() < 0.6:
-        corner = (
-            rng.normal(0, 0.3, 3).astype(np.float32) * np.ones((2, 2, 1), np.float32) * rng.uniform(-1, 1, (2, 2, 1))
-        )
-        image += cv2.resize(corner.astype(np.float32), (size, size))
+        corner = (rng.normal(0, 0.3, 3) * rng.uniform(-1, 1, (2, 2, 1))).astype(np.float32)
+        image += cv2.resize(corner, (size, size))
     if rng.random() < 0.6:
-        image += fractal(
-            rng, size, int(rng.integers(2, 7)), int(rng.choice([1, 3])), int(rng.integers(2, 9))
-        ) * rng.uniform(0.02, 0.3)
+        channels = 1 if rng.random() < 0.5 else 3
+        texture = fractal(rng, size, int(rng.integers(2, 7)), channels, int(rng.integers(2, 9)))
+        texture *= np.float32(rng.uniform(0.02, 0.3))
+        image += texture if channels == 3 else cv2.cvtColor(texture, cv2.COLOR_GRAY2BGR)
     if rng.random() < 0.65:
         for _ in range(rng.integers(1, 14)):
             _shape(rng, image)
     if rng.random() < 0.5:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, size / 20))
-    grey = image.mean(2, keepdims=True)  # rooms and streets are duller than random numbers
-    return np.clip(grey + (image - grey) * rng.uniform(0.1, 1), 0, 1).astype(np.float32)
+        image = blurred(image, rng.uniform(0.35, size / 20))
+    # rooms and streets are duller than random numbers
+    return np.clip(cv2.transform(image, saturation(rng.uniform(0.1, 1))), 0, 1)
+
+
+def saturation(amount: float) -> np.ndarray:
+    """(3, 3) for ``cv2.transform``: 0 leaves grey, 1 changes nothing."""
+    return np.full((3, 3), (1 - amount) / 3) + amount * np.eye(3)
+
+
+def blurred(image: np.ndarray, sigma: float) -> np.ndarray:
+    """A Gaussian blur; a wide one works on a smaller picture, where it looks the same and costs a fraction."""
+    height, width = image.shape[:2]
+    shrink = 1 << max(0, int(np.log2(sigma / 1.5))) if sigma > 0 else 1
+    if shrink == 1:
+        return cv2.GaussianBlur(image, (0, 0), sigma)
+    small = cv2.resize(image, (-(-width // shrink), -(-height // shrink)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / shrink), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _shape(rng: np.random.Generator, image: np.ndarray) -> None:
     size = len(image)
-    color = tuple(float(c) for c in (rng.uniform(0, 1, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(0, 1))))
-    p = [int(v) for v in rng.integers(-size // 4, size + size // 4, 4)]
+    color = rng.random(3).tolist() if rng.random() < 0.5 else [rng.random()] * 3
+    p = rng.integers(-size // 4, size + size // 4, 4).tolist()
     kind = rng.integers(5)
     width = -1 if rng.random() < 0.6 else int(rng.integers(1, max(2, size // 16)))
     if kind == 0:

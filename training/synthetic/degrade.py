@@ -2,62 +2,83 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
+
+from .background import blurred, saturation
+from .noise import grain
+
+SMALLEST = 16  # pixels across the crop
+
+
+@dataclass(frozen=True, eq=False)
+class Degraded:
+    """image (size, size, 3) uint8; ``detail``: how many real pixels it still holds across; ``covered`` (top, bottom,
+    left, right): rows and columns that are black borders."""
+
+    image: np.ndarray
+    detail: float
+    covered: tuple[int, int, int, int]
 
 
 def develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Exposure, tone curve, white balance, contrast, saturation: linear-ish render to display values."""
-    image = image * np.exp(rng.normal(0.05, 0.18)) * np.exp(rng.normal(0, 0.04, 3)).astype(np.float32)
-    image = np.clip(image, 0, 4) ** rng.uniform(0.6, 1.15)
+    gain = np.exp(rng.normal(0.05, 0.18) + rng.normal(0, 0.04, 3))
+    image = np.clip(cv2.transform(image, np.diag(gain)), 0, 4)
+    image = cv2.pow(image, rng.uniform(0.6, 1.15))
     if rng.random() < 0.5:
-        image = image / (1 + rng.uniform(0, 0.35) * image)  # highlights roll off
-    image = (image - 0.5) * rng.uniform(0.7, 1.25) + 0.5 + rng.normal(0, 0.05)
-    if rng.random() < 0.15:
-        image = np.repeat(image.mean(2, keepdims=True), 3, 2)
-    elif rng.random() < 0.6:
-        grey = image.mean(2, keepdims=True)
-        image = grey + (image - grey) * rng.uniform(0.3, 1.15)
-    return np.clip(image, 0, 1).astype(np.float32)
+        image /= 1 + np.float32(rng.uniform(0, 0.35)) * image  # highlights roll off
+    contrast = rng.uniform(0.7, 1.25)
+    lift = 0.5 - 0.5 * contrast + rng.normal(0, 0.05)
+    way = rng.random()
+    color = 0.0 if way < 0.15 else rng.uniform(0.3, 1.15) if way < 0.66 else 1.0
+    mix = np.column_stack([saturation(color) * contrast, np.full(3, lift)])
+    return np.clip(cv2.transform(image, mix), 0, 1)
 
 
-def degrade(rng: np.random.Generator, image: np.ndarray, size: int) -> np.ndarray:
-    """(S, S, 3) float 0..1 to (size, size, 3) uint8: blur, motion, shrinking, noise, JPEG, black borders."""
+def degrade(rng: np.random.Generator, image: np.ndarray) -> Degraded:
+    """(size, size, 3) float32 0..1 to uint8: blur, motion, shrinking, noise, JPEG, black borders."""
+    size = len(image)
+    spread = 0.0  # how far a point of the picture is smeared: variance in pixels, in units of a pixel's own
     if rng.random() < 0.2:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 2.4) * len(image) / 192)
+        sigma = rng.uniform(0.5, 2.4) * size / 192
+        image = blurred(image, sigma)
+        spread += (2.5 * sigma) ** 2  # this many pixels apart, what a Gaussian blur leaves is still told apart
     if rng.random() < 0.1:
-        image = _motion(rng, image)
-    image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        length = int(rng.integers(2, max(4, size // 14)))
+        image = _motion(rng, image, length)
+        spread += (length**2 - 1) / 2  # along one of two directions
     if rng.random() < 0.2:
-        small = int(np.exp(rng.uniform(np.log(20), np.log(size))))
-        up = [cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST][rng.choice(3, p=[0.5, 0.45, 0.05])]
+        small = int(np.exp(rng.uniform(np.log(SMALLEST), np.log(size))))
+        up = rng.random()
+        way = cv2.INTER_LINEAR if up < 0.5 else cv2.INTER_CUBIC if up < 0.95 else cv2.INTER_NEAREST
         tiny = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
         if rng.random() < 0.5:
-            tiny = _noise(rng, tiny)
-        image = cv2.resize(tiny, (size, size), interpolation=up)
+            tiny = _noisy(rng, tiny)
+        image = cv2.resize(tiny, (size, size), interpolation=way)
+        spread += (size / small) ** 2 - 1
+    top = bottom = left = right = 0
     if rng.random() < 0.06:
-        border = rng.integers(0, size // 3, 4) * (rng.random(4) < 0.4)
-        image[: border[0]] = 0
-        image[size - border[1] :] = 0
-        image[:, : border[2]] = 0
-        image[:, size - border[3] :] = 0
+        top, bottom, left, right = (rng.integers(0, size // 3, 4) * (rng.random(4) < 0.4)).tolist()
+        for edge in (image[:top], image[size - bottom :], image[:, :left], image[:, size - right :]):
+            edge[:] = 0
     if rng.random() < 0.5:
-        image = _noise(rng, image)
-    out = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+        image = _noisy(rng, image)
+    out = cv2.convertScaleAbs(np.maximum(image, 0), alpha=255)
     if rng.random() < 0.45:
         coded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(18, 96))])[1]
         out = cv2.imdecode(coded, cv2.IMREAD_COLOR)
-    return out
+    return Degraded(out, float(size / np.sqrt(1 + spread)), (top, bottom, left, right))
 
 
-def _noise(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    level = rng.exponential(0.01)
-    grain = rng.standard_normal(image.shape[:2] + (1 if rng.random() < 0.5 else 3,), dtype=np.float32)
-    return image + grain * np.float32(level)
+def _noisy(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    level = np.float32(rng.exponential(0.01))
+    return image + level * grain(rng, *image.shape[:2], 1 if rng.random() < 0.5 else 3)
 
 
-def _motion(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    length = int(rng.integers(3, max(4, len(image) // 14)))
+def _motion(rng: np.random.Generator, image: np.ndarray, length: int) -> np.ndarray:
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1
     turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), float(rng.uniform(0, 180)), 1)

@@ -10,20 +10,25 @@ import argparse
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
 from ...model.formats import open_face_model
-from .sample import Sample, sample
+from .sample import Sample, sample_batch
 from .surface import Surface, build_surface
+
+TOGETHER = 16  # samples whose shapes are blended at once
 
 
 def make_shard(surface: Surface, seed: int, index: int, count: int, size: int) -> dict[str, np.ndarray]:
-    """``count`` samples stacked by field: image (N, size, size, 3) uint8 and the labels as float32."""
-    samples = [
-        sample(np.random.default_rng([seed, index, i]), surface, size)
-        for i in tqdm(range(count), desc=f"shard {index}", leave=False)
-    ]
+    """``count`` samples stacked by field: (N, ...) arrays, see ``Sample``."""
+    samples: list[Sample] = []
+    with tqdm(total=count, desc=f"shard {index}", leave=False) as progress:
+        while len(samples) < count:
+            upcoming = range(len(samples), min(len(samples) + TOGETHER, count))
+            samples += sample_batch([np.random.default_rng([seed, index, i]) for i in upcoming], surface, size)
+            progress.update(len(upcoming))
     return {name: np.stack([np.asarray(getattr(s, name)) for s in samples]) for name in Sample.__dataclass_fields__}
 
 
@@ -34,10 +39,13 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="index of the first shard")
     parser.add_argument("--step", type=int, default=1, help="make every step-th shard (several processes)")
     parser.add_argument("--per-shard", type=int, default=1024)
-    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--size", type=int, default=128, help="pixels, even")
     parser.add_argument("--seed", type=int, default=0, help="0 is training; evaluation uses 1")
     parser.add_argument("--face-model", default="open")
     args = parser.parse_args()
+    if args.size % 2:
+        parser.error("--size: an even number of pixels")
+    cv2.setNumThreads(1)
     surface = build_surface(open_face_model(args.face_model))
     args.out.mkdir(parents=True, exist_ok=True)
     for index in tqdm(range(args.first, args.first + args.shards * args.step, args.step), desc="shards"):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .rasterizer import rasterize
+from .rasterizer import FAR, rasterize, seen_along
 
-SHADOW_SIZE = 112
+SHADOW_SIZE = 80
 SHADOW_REACH = 165.0  # mm about the head's middle that can shade or be shaded
 
 
@@ -27,7 +27,7 @@ class Light:
 def sample_light(rng: np.random.Generator) -> Light:
     count = int(rng.integers(1, 4))
     lights = rng.standard_normal((count, 3))
-    lights[:, 2] = np.abs(lights[:, 2]) * 0.9 + rng.choice([0.15, -0.35], p=[0.85, 0.15])
+    lights[:, 2] = np.abs(lights[:, 2]) * 0.9 + (0.15 if rng.random() < 0.85 else -0.35)
     lights[:, 1] += 0.45
     lights /= np.linalg.norm(lights, axis=1, keepdims=True)
     ambient_level = rng.uniform(0.3, 0.9)
@@ -40,7 +40,7 @@ def sample_light(rng: np.random.Generator) -> Light:
     ambient[:, 0] = ambient_level * _temperature(rng, 1)[0]
     return Light(
         ambient.astype(np.float32), lights.astype(np.float32), colors.astype(np.float32),
-        float(rng.uniform(0.05, 0.4)), float(rng.choice([rng.uniform(0, 0.25), rng.uniform(0.25, 0.8)], p=[0.7, 0.3])),
+        float(rng.uniform(0.05, 0.4)), float(rng.uniform(0, 0.25) if rng.random() < 0.7 else rng.uniform(0.25, 0.8)),
         bool(rng.random() < 0.6),
     )  # fmt: skip
 
@@ -52,20 +52,20 @@ def _temperature(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def shadow_map(
-    points: np.ndarray, triangles: np.ndarray, towards: np.ndarray, middle: np.ndarray
+    attributes: np.ndarray, triangles: np.ndarray, one_sided: int, towards: np.ndarray, middle: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Depth (S, S) seen from a far lamp, its axes (3, 3) and (scale, x0, y0), for ``rasterizer.shade``."""
+    """Depth (S, S) seen from a far lamp, its axes (3, 3: right, down, towards it) and (scale, x0, y0), for
+    ``rasterizer.shade``."""
     up = np.array([0.0, 1.0, 0.0]) if abs(towards[1]) < 0.9 else np.array([1.0, 0.0, 0.0])
     right = np.cross(up, towards)
     right /= np.linalg.norm(right)
-    axes = np.stack([right, np.cross(towards, right), towards]).astype(np.float32)
-    local = points @ axes.T
+    axes = np.stack([right, np.cross(right, towards), towards]).astype(np.float32)
     scale = SHADOW_SIZE / (2 * SHADOW_REACH)
     offset = SHADOW_SIZE / 2 - (axes @ middle)[:2] * scale
-    screen = np.stack([local[:, 0] * scale + offset[0], local[:, 1] * scale + offset[1], -local[:, 2]], 1).astype(
-        np.float32
-    )
-    triangle_of = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.int32)
-    depth = np.empty((SHADOW_SIZE, SHADOW_SIZE), np.float32)
-    rasterize(screen, triangles, SHADOW_SIZE, triangle_of, np.empty((SHADOW_SIZE, SHADOW_SIZE, 2), np.float32), depth)
-    return depth, axes, np.array([scale, offset[0], offset[1]], np.float32)
+    place = np.array([scale, offset[0], offset[1]], np.float32)
+    screen = np.empty((len(attributes), 3), np.float32)
+    seen_along(attributes, axes, *place, screen)
+    square = (SHADOW_SIZE, SHADOW_SIZE)
+    depth = np.empty(square, np.float32)
+    rasterize(screen, triangles, one_sided, -FAR, np.empty(square, np.int32), np.empty((*square, 2), np.float32), depth)
+    return depth, axes, place

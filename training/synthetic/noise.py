@@ -1,51 +1,67 @@
-"""Smooth random fields."""
+"""Smooth random fields and white noise."""
 
 from __future__ import annotations
+
+from functools import cache
 
 import cv2
 import numba as nb
 import numpy as np
+
+STOCK = 1 << 20
+
+
+@cache
+def _stock() -> np.ndarray:
+    return np.random.default_rng(20180515).standard_normal(STOCK, dtype=np.float32)
+
+
+def grain(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """White noise of unit variance, float32: a random stretch of a fixed stock, read-only. Drawing it anew for every
+    picture would cost more than what it is laid over."""
+    count = int(np.prod(shape))
+    start = int(rng.integers(STOCK - count))
+    return _stock()[start : start + count].reshape(shape)
 
 
 def fractal(
     rng: np.random.Generator, size: int, octaves: int = 5, channels: int = 1, base: int = 2, gain: float = 0.6
 ) -> np.ndarray:
     """(size, size, channels) float32, zero mean, about unit variance; ``base`` cells across in the coarsest octave."""
-    out = np.zeros((size, size, channels), np.float32)
-    power = 0.0
-    for octave in range(octaves):
-        cells = min(size, base * 2**octave)
-        layer = rng.standard_normal((cells, cells, channels), dtype=np.float32)
-        out += gain**octave * cv2.resize(layer, (size, size), interpolation=cv2.INTER_CUBIC).reshape(out.shape)
-        power += gain ** (2 * octave)
+    cells = min(size, base)
+    out = grain(rng, cells, cells, channels)
+    power, share = 1.0, 1.0
+    for _ in range(1, octaves):
         if cells == size:
             break
-    return out / np.float32(np.sqrt(power))
+        cells, share = min(size, 2 * cells), share * gain
+        out = _enlarged(out, cells) + np.float32(share) * grain(rng, cells, cells, channels)
+        power += share**2
+    return _enlarged(out, size) * np.float32(1 / np.sqrt(power))
+
+
+def _enlarged(image: np.ndarray, size: int) -> np.ndarray:
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC).reshape(size, size, -1)
 
 
 @nb.njit(fastmath=True, cache=True)
-def _plane_waves(points, directions, phases):
-    out = np.zeros(len(points), np.float32)
-    for i in range(len(points)):
-        total = np.float32(0)
-        for k in range(len(phases)):
-            total += np.sin(
-                points[i, 0] * directions[k, 0]
-                + points[i, 1] * directions[k, 1]
-                + points[i, 2] * directions[k, 2]
-                + phases[k]
-            )
-        out[i] = total
-    return out
+def _plane_waves(points, directions, phases, out):
+    half, peak, bend, correction = np.float32(0.5), np.float32(8), np.float32(16), np.float32(0.225)
+    for k in range(len(phases)):
+        dx, dy, dz, phase = directions[k, 0], directions[k, 1], directions[k, 2], phases[k]
+        for i in range(len(points)):
+            turn = points[i, 0] * dx + points[i, 1] * dy + points[i, 2] * dz + phase
+            turn -= np.floor(turn + half)
+            arc = turn * (peak - bend * abs(turn))  # a sine to within 0.001, in a form that compilers vectorise
+            out[i] += correction * (arc * abs(arc) - arc) + arc
 
 
 def wavy(rng: np.random.Generator, points: np.ndarray, wavelength: float, waves: int = 3) -> np.ndarray:
     """A smooth random number per point (N,) of space (N, 3), about unit variance: a few plane waves."""
     direction = rng.standard_normal((waves, 3))
-    direction *= (
-        2 * np.pi / (wavelength * rng.uniform(0.7, 1.6, (waves, 1))) / np.linalg.norm(direction, axis=1, keepdims=True)
-    )
-    phases = rng.uniform(0, 2 * np.pi, waves).astype(np.float32)
-    return _plane_waves(points.astype(np.float32), direction.astype(np.float32), phases) * np.float32(
-        np.sqrt(2 / waves)
-    )
+    direction /= wavelength * rng.uniform(0.7, 1.6, (waves, 1)) * np.sqrt((direction**2).sum(1, keepdims=True))
+    out = np.zeros(len(points), np.float32)
+    phases = rng.random(waves, np.float32)
+    _plane_waves(np.ascontiguousarray(points, np.float32), direction.astype(np.float32), phases, out)
+    out *= np.float32(np.sqrt(2 / waves))
+    return out

@@ -10,7 +10,9 @@ import numba as nb
 import numpy as np
 
 # Columns of ``attributes``, one row and one cache line per vertex, in the camera frame
-NORMAL, POINT, ALBEDO, GLOSS, OPEN_SKY, COORDS, EYE_ANGLE, ATTRIBUTES = 0, 3, 6, 9, 10, 11, 13, 16
+NORMAL, POINT, ALBEDO, GLOSS, OPEN_SKY, COORDS, KIND, ATTRIBUTES = 0, 3, 6, 9, 10, 11, 13, 16
+# KIND: how a vertex is coloured; 0 and more is an eyeball, and the angle from the eye's axis
+BARE, SKIN = -1.0, -2.0
 NEAR = np.float32(20.0)  # mm before the lens
 FAR = np.float32(1e9)
 ZERO, ONE, TINY, EDGE = np.float32(0), np.float32(1), np.float32(1e-9), np.float32(1e-5)
@@ -51,8 +53,8 @@ def vertex_normals(vertices, faces):
 
 @nb.njit(fastmath=True, cache=True)
 def place(points, normals, rotation, translation, lens, size, attributes, screen):
-    """Put points (N, 3) of the head's frame before the camera: their rows of ``attributes`` and ``screen`` (N, 3), pixel
-    x, pixel y, depth. ``lens`` is ``Pose.lens``."""
+    """Put points (N, 3) of the head's frame before the camera: their rows of ``attributes``, and ``screen`` (N, 3):
+    pixel x, pixel y, depth. ``lens`` is ``Pose.lens``."""
     half = np.float32(0.5)
     big = np.float32(size)
     for i in range(points.shape[0]):
@@ -130,17 +132,26 @@ def rasterize(screen, triangles, one_sided, near, triangle_of, bary, depth):
                 w2 += w2x
 
 
+@nb.njit(fastmath=True, inline="always")
+def _mixed(paint, pu, pv, qu, qv, k, p00, p01, p10, p11):
+    total = (
+        p00 * np.float32(paint[pv, pu, k]) + p01 * np.float32(paint[pv, qu, k])
+        + p10 * np.float32(paint[qv, pu, k]) + p11 * np.float32(paint[qv, qu, k])
+    )  # fmt: skip
+    return total * np.float32(1 / 255**2)
+
+
 @nb.njit(fastmath=True, cache=True)
 def shade(
-    triangle_of, bary, triangles, attributes, texture, bump, ambient, lights, colors, wrap, specular, eyes,
+    triangle_of, bary, triangles, attributes, texture, bump, paint, ambient, lights, colors, wrap, specular, eyes,
     shadow_depth, shadow_axes, shadow_scale, shadow_bias, fog, out,
 ):  # fmt: skip
     """Light every pixel that sees a triangle into ``out`` (size, size, 4), BGR and how much of it hides what is behind
     (colour already multiplied by it, zeros elsewhere). Returns the sum of the brightness and the number of pixels lit.
 
-    attributes        (V, 16): unit normal, point, albedo BGR, gloss, share of open sky, u, v on the skin (for
-                      ``texture`` (S, S, 3) factors and ``bump`` (S, S, 2) normal offsets), angle from the eye's axis
-                      (negative: no eye)
+    attributes        (V, 16): unit normal, point, albedo BGR, gloss, share of open sky, u, v on the skin, kind
+    texture, bump     (S, S, 3) factors and (S, S, 2) normal offsets, repeated over all but eyes
+    paint             (P, P, 4) uint8 BGRA laid over the SKIN, over u, v from 0 to 1
     ambient           (3, 9) spherical harmonics;  lights (L, 3) unit vectors towards each light;  colors (L, 3)
     eyes              iris radius, pupil radius (radians), then BGR of iris and sclera
     shadow_*          depth map seen from light 0: (S, S), its axes (3, 3), (scale, x0, y0), bias in mm
@@ -150,6 +161,8 @@ def shade(
     tile = texture.shape[0]
     tiles = np.float32(tile)
     map_size = shadow_depth.shape[0]
+    chart, paint_last = np.float32(paint.shape[0]), paint.shape[0] - 1
+    painted, byte = np.float32(0.5 * (BARE + SKIN)), np.float32(1 / 255)
     clear = ONE - fog
     half, three = np.float32(0.5), np.float32(3)
     spread = ONE / (ONE + wrap)
@@ -187,8 +200,27 @@ def shade(
                     c1 = eyes[6] * (ONE - np.float32(0.3) * red)
                     c2 = eyes[7] * (ONE - np.float32(0.1) * red)
             else:
-                ti = int(value[11] * tiles) % tile
-                tj = int(value[12] * tiles) % tile
+                u, v = value[11], value[12]
+                if angle < painted and u > ZERO and v > ZERO and u < ONE and v < ONE:
+                    fu, fv = max(ZERO, u * chart - half), max(ZERO, v * chart - half)
+                    pu, pv = int(fu), int(fv)
+                    part_u, part_v = fu - np.float32(pu), fv - np.float32(pv)
+                    qu, qv = min(pu + 1, paint_last), min(pv + 1, paint_last)
+                    p00, p01 = (ONE - part_u) * (ONE - part_v), part_u * (ONE - part_v)
+                    p10, p11 = (ONE - part_u) * part_v, part_u * part_v
+                    # weight by opacity, so that what is clear lends no colour
+                    p00 *= np.float32(paint[pv, pu, 3])
+                    p01 *= np.float32(paint[pv, qu, 3])
+                    p10 *= np.float32(paint[qv, pu, 3])
+                    p11 *= np.float32(paint[qv, qu, 3])
+                    cover = (p00 + p01 + p10 + p11) * byte
+                    if cover > ZERO:
+                        rest = ONE - cover
+                        c0 = rest * c0 + _mixed(paint, pu, pv, qu, qv, 0, p00, p01, p10, p11)
+                        c1 = rest * c1 + _mixed(paint, pu, pv, qu, qv, 1, p00, p01, p10, p11)
+                        c2 = rest * c2 + _mixed(paint, pu, pv, qu, qv, 2, p00, p01, p10, p11)
+                ti = int(u * tiles) % tile
+                tj = int(v * tiles) % tile
                 c0 *= texture[tj, ti, 0]
                 c1 *= texture[tj, ti, 1]
                 c2 *= texture[tj, ti, 2]
@@ -209,18 +241,18 @@ def shade(
                 sz = -(shadow_axes[2, 0] * px + shadow_axes[2, 1] * py + shadow_axes[2, 2] * pz) - shadow_bias
                 fx = fx * shadow_scale[0] + shadow_scale[1]
                 fy = fy * shadow_scale[0] + shadow_scale[2]
-                if fx >= ONE and fy >= ONE and fx < map_size - 2 and fy < map_size - 2:
+                fx, fy = fx - half, fy - half
+                if fx >= ZERO and fy >= ZERO and fx < map_size - 3 and fy < map_size - 3:
                     mx, my = int(fx), int(fy)
-                    part_x, part_y = fx - mx, fy - my
-                    # three by three texels, the outer ones in part: an edge as soft as two texels
-                    hits = ZERO
-                    for oy in range(-1, 3):
-                        wy = ONE - part_y if oy == -1 else part_y if oy == 2 else ONE
-                        for ox in range(-1, 3):
-                            wx = ONE - part_x if ox == -1 else part_x if ox == 2 else ONE
+                    part_x, part_y = fx - np.float32(mx), fy - np.float32(my)
+                    hits = ZERO  # in two by two texels about the point: the outer of three by three count in part
+                    for oy in range(3):
+                        wy = ONE - part_y if oy == 0 else part_y if oy == 2 else ONE
+                        for ox in range(3):
+                            wx = ONE - part_x if ox == 0 else part_x if ox == 2 else ONE
                             if sz > shadow_depth[my + oy, mx + ox]:
                                 hits += wx * wy
-                    shadow = ONE - hits * np.float32(1 / 9)
+                    shadow = ONE - hits * np.float32(0.25)
             lit0 = lit1 = lit2 = ZERO
             gl0 = gl1 = gl2 = ZERO
             for j in range(lights.shape[0]):

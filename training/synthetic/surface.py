@@ -12,22 +12,34 @@ import numpy as np
 
 from ...model.face_model import FaceModel, triangles
 from ...model.semantics import OPEN_KEYS
-from .rasterizer import BARE, EYE, SKIN
+from .dense import DENSE_MIRROR, dense_points
+from .rasterizer import BARE, SKIN, vertex_normals
 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
     """Per-vertex facts of a head with V vertices and T triangles (quads split).
 
-    Masks are (V,) float32 0..1. ``wrinkles`` (W, V) are furrow profiles, ``wrinkle_drivers`` (W, 29) say which keys
-    fold them; ``wrinkle_age`` (W,) how much of each an old face shows at rest.
+    ``triangles`` (T, 3), ``quads`` (F, 4: the same faces before the split, a triangle repeats its first corner),
+    ``casters`` (C, 3) the triangles that throw shadows. ``normals`` (V, 3) of the mean head. ``kind`` (V,) is how
+    the rasteriser colours a vertex: SKIN, BARE, or on an eyeball its angle from the eye's axis. ``loose`` (V,) says
+    how far a vertex may leave the linear model: not at the eyes. ``gestures`` (K, 3V) are the keys and after them
+    ``gaze_lids``, for one product of matrices.
+    Masks are (V,) float32 0..1. ``wrinkles`` (W, N) are furrow profiles of the vertices ``furrowed`` (N,),
+    ``wrinkle_drivers`` (W, 29) say which keys fold them; ``wrinkle_age`` (W,) how much of each an old face shows at
+    rest. ``dense`` (192,) are the vertices of ``Sample.points``, ``dense_mirror`` their order in a mirror.
     ``radius`` (A, H): distance of the skin from the vertical axis by angle and height, for hair and clothes.
     """
 
     model: FaceModel
     triangles: np.ndarray
-    kind: np.ndarray
+    quads: np.ndarray
+    casters: np.ndarray
+    normals: np.ndarray
     coords: np.ndarray
+    kind: np.ndarray
+    loose: np.ndarray
+    gestures: np.ndarray
     skin: np.ndarray
     lips: np.ndarray
     brow_distance: np.ndarray
@@ -41,11 +53,14 @@ class Surface:
     nostrils: np.ndarray
     scalp_height: np.ndarray
     occlusion: np.ndarray
+    furrowed: np.ndarray
     wrinkles: np.ndarray
     wrinkle_drivers: np.ndarray
     wrinkle_age: np.ndarray
     radius: np.ndarray
     radius_heights: np.ndarray
+    dense: np.ndarray
+    dense_mirror: np.ndarray
 
     def region(self, name: str) -> np.ndarray:
         return self.model.regions.get(name, np.empty(0, np.int32))
@@ -55,11 +70,20 @@ def build_surface(model: FaceModel) -> Surface:
     mean = model.neutral.astype(np.float64)
     landmarks = mean[model.landmarks]
     corners = triangles(model.faces)
-    eyes = np.zeros(len(mean), bool)
-    for side in "LR":
-        eyes[model.regions[f"eyeball_{side}"]] = True
     skin = np.zeros(len(mean), bool)
     skin[model.regions["skin"]] = True
+    quads = np.column_stack([model.faces, model.faces[:, 0]])[:, :4]
+    quads = np.where(quads < 0, quads[:, :1], quads).astype(np.int32)
+    normals = vertex_normals(model.neutral, quads)
+    kind = np.where(skin, SKIN, BARE).astype(np.float32)
+    from_eye = np.full(len(mean), 1e3)
+    for side in "LR":
+        ball = model.regions[f"eyeball_{side}"]
+        out = mean - mean[ball].mean(0)
+        reach = np.linalg.norm(out, axis=1)
+        kind[ball] = np.arccos(out[ball, 2] / reach[ball])
+        from_eye = np.minimum(from_eye, reach)
+    gestures = model.expression if model.gaze_lids is None else np.concatenate([model.expression, model.gaze_lids])
     x, y, z = mean.T
     distance = _Distance(mean, skin)
     brows = np.minimum(distance.to(landmarks[17:22]), distance.to(landmarks[22:27]))
@@ -89,13 +113,19 @@ def build_surface(model: FaceModel) -> Surface:
     blob = lambda cx, cy, s: np.exp(-((np.abs(x) - cx) ** 2 + (y - cy) ** 2) / s**2) * (z > 40) * skin  # noqa: E731
     eye_y = landmarks[36:48, 1].mean()
     wrinkles, drivers, age = _wrinkles(distance, landmarks)
+    furrowed = np.flatnonzero(wrinkles.max(0) > 0.01)
     heights = np.linspace(y[skin].min(), y[skin].max(), 40)
     rim = np.minimum(distance.to(landmarks[36:42], closed=True), distance.to(landmarks[42:48], closed=True))
     return Surface(
         model=model,
-        triangles=corners,
-        kind=np.where(eyes[corners].all(1), EYE, np.where(skin[corners].all(1), SKIN, BARE)).astype(np.int8),
+        triangles=np.ascontiguousarray(corners, np.int32),
+        quads=quads,
+        casters=np.ascontiguousarray(corners[skin[corners].all(1)]),
+        normals=normals,
         coords=np.stack([np.arctan2(x, z + 10) * 0.35 + 0.5, y / 256 + 0.5], 1).astype(np.float32),
+        kind=kind,
+        loose=(1 - np.exp(-((from_eye / 26) ** 2))).astype(np.float32),
+        gestures=np.ascontiguousarray(gestures, np.float32).reshape(len(gestures), -1),
         skin=skin.astype(np.float32),
         lips=lip_mask,
         brow_distance=np.where(skin, brows, 1e3).astype(np.float32),
@@ -113,11 +143,14 @@ def build_surface(model: FaceModel) -> Surface:
         nostrils=_mask(model, "nostrils"),
         scalp_height=_scalp_height(mean, landmarks, skin),
         occlusion=occlusion,
-        wrinkles=wrinkles,
+        furrowed=furrowed,
+        wrinkles=np.ascontiguousarray(wrinkles[:, furrowed]),
         wrinkle_drivers=drivers,
         wrinkle_age=age,
         radius=_radius(mean[skin], heights),
         radius_heights=heights,
+        dense=dense_points(model, normals),
+        dense_mirror=DENSE_MIRROR,
     )
 
 

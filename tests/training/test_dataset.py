@@ -1,0 +1,67 @@
+"""Shards on disk to batches: of any size, of any age."""
+
+import numpy as np
+import pytest
+import torch
+
+from expnet.model.formats import open_face_model
+from expnet.training.dataset import ShardFolder
+from expnet.training.synthetic.generate import make_shard
+from expnet.training.synthetic.surface import build_surface
+
+
+@pytest.fixture(scope="module")
+def shard():
+    return make_shard(build_surface(open_face_model("open")), seed=0, index=0, count=24, size=64)
+
+
+@pytest.fixture
+def folder(shard, tmp_path):
+    np.savez(tmp_path / "seed0_shard00000.npz", **shard)
+    return tmp_path
+
+
+def test_a_batch_has_every_label_and_pictures_of_the_size_asked(folder):
+    data = ShardFolder(folder)
+    for size in (64, 48, 96):
+        batch = data.random_batch(np.random.default_rng(0), 16, size)
+        assert batch["image"].shape == (16, size, size, 3) and batch["image"].dtype == torch.uint8
+        assert batch["points"].shape == (16, 192, 2) and batch["visible"].shape == (16, 70)
+        assert batch["detail"].max() <= size
+    assert data.all()["image"].shape == (24, 64, 64, 3)
+    assert data.all(32)["image"].shape == (24, 32, 32, 3)
+
+
+def test_a_resized_picture_is_the_same_picture(folder):
+    data = ShardFolder(folder)
+    large, small = data.all()["image"].float(), data.all(32)["image"].float()
+    averaged = large.unflatten(1, (32, 2)).unflatten(3, (32, 2)).mean((2, 4))
+    assert (averaged - small).abs().mean() < 6
+
+
+def test_older_shards_lack_points_visibility_and_detail(folder, shard):
+    older = {k: v for k, v in shard.items() if k not in ("points", "visible", "detail")}
+    np.savez(folder / "seed0_shard00001.npz", **{**older, "image": older["image"][:, ::2, ::2]})
+    data = ShardFolder(folder)
+    everything = data.all(64)
+    assert everything["points"][:24].isfinite().all() and everything["points"][24:].isnan().all()
+    assert (everything["visible"][24:] == 1).all() and (everything["detail"][24:] == 32).all()
+    batch = data.random_batch(np.random.default_rng(0), 32, 64)
+    assert batch["points"].isnan().any() and batch["points"].isfinite().any()
+
+
+def test_the_second_half_of_a_batch_is_mirrored(folder):
+    """The subject's right eye is left in the picture, mirrored or not."""
+    batch = ShardFolder(folder).random_batch(np.random.default_rng(0), 24)
+    faces = batch["face"] > 0
+    right, left = batch["landmarks"][:, 36, 0], batch["landmarks"][:, 45, 0]
+    assert (right < left)[faces].float().mean() > 0.9
+    right, left = batch["points"][:, 96:, 0].mean(1), batch["points"][:, :96, 0].mean(1)
+    assert (right < left)[faces].float().mean() > 0.9
+
+
+def test_shards_written_later_are_taken_in(folder, shard):
+    data = ShardFolder(folder)
+    np.savez(folder / "seed0_shard00001.npz", **shard)
+    data.refresh()
+    assert len(data) == 48

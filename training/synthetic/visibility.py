@@ -1,0 +1,48 @@
+"""Which of the 70 landmarks a picture shows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .rasterizer import KIND
+
+TOLERANCE = 6.0  # mm: lips that touch and lids that are shut hide nobody's landmark
+PUPILS = slice(68, 70)
+EYES = np.r_[36:48, 68, 69]
+AROUND = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)])
+
+
+def inside(landmarks: np.ndarray) -> np.ndarray:
+    """(70,) bool: within the unit square."""
+    return ((landmarks >= 0) & (landmarks <= 1)).all(1)
+
+
+def unhidden(
+    landmarks: np.ndarray,
+    distances: np.ndarray,
+    depth: np.ndarray,
+    triangle_of: np.ndarray,
+    triangles: np.ndarray,
+    attributes: np.ndarray,
+) -> np.ndarray:
+    """(70,) bool: nothing stands before the landmark in most of the nine pixels about it, which ``depth`` (S, S) and
+    ``triangle_of`` (S, S) show. landmarks (70, 2) in the unit square at ``distances`` (70,) from the camera.
+
+    A pupil is seen where an eyeball is seen, for a lid before it is thinner than any tolerance.
+    """
+    size = len(depth)
+    pixels = np.clip(landmarks * size - 0.5, -2, size + 1).round().astype(int)[:, None] + AROUND
+    x, y = np.clip(pixels, 0, size - 1).transpose(2, 0, 1)
+    clear = depth[y, x] > distances[:, None] - TOLERANCE
+    seen = triangle_of[y[PUPILS], x[PUPILS]]
+    clear[PUPILS] &= (seen >= 0) & (attributes[triangles[seen, 0], KIND] >= 0)
+    needed = np.full(len(landmarks), 5)
+    needed[PUPILS] = 3  # an eye that is half shut shows as little of it
+    return clear.sum(1) >= needed
+
+
+def under(mask: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """(70,) bool: where ``mask`` (S, S) covers more than half of what is there."""
+    size = len(mask)
+    x, y = np.clip(landmarks * size, 0, size - 1).astype(int).T
+    return mask[y, x] > 0.5
