@@ -149,7 +149,7 @@ def perform(
             rows.append(nothing)
         else:
             rows.append(_row(seen))
-            weight = _identity_weight(seen)
+            weight = float(identity_weight(seen)[0])
             alpha_sum = weight * seen.alpha[0] + (alpha_sum if alpha_sum.size else 0.0)
             alpha_weight += weight
         on_frame(len(times))
@@ -224,6 +224,6 @@ def _row(seen: FaceEstimate) -> np.ndarray:
     return np.concatenate(numbers)
 
 
-def _identity_weight(seen: FaceEstimate) -> float:
-    """A face seen from the front tells most about its shape."""
-    return float(seen.confidence[0] * max(0.05, seen.rotation[0, 2, 2]) ** 2)
+def identity_weight(seen: FaceEstimate) -> np.ndarray:
+    """How much each of B views counts when their alphas are pooled, (B,): a face seen from the front tells most."""
+    return seen.confidence * np.maximum(0.05, seen.rotation[:, 2, 2]) ** 2
