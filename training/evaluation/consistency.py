@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 
@@ -23,11 +24,9 @@ EVERY = 12  # frames of a clip
 FACE, ROOM = 128, 2  # every face is first brought to so many pixels, in a picture so many times as large
 CENTRE = (FACE * ROOM - 1) / 2
 TINY = 26  # pixels across the crop: the paper's scale of 0.2
-JITTER = np.array([0.03, 0.03, 0.06, 0.05])  # sides, sides, log scale, radians, at most; the last crop is as far off
+JITTER = np.array([0.03, 0.03, 0.06, 0.05])  # sides, sides, log scale, radians, at most: about what tracking leaves
 MOVES = 8  # random crops per face
 BLUR, NOISE, QUALITY = 1.5, 6.0, 30  # pixels, grey levels, JPEG's own scale
-
-Look = Callable[[np.ndarray, Crop], np.ndarray]
 
 
 def measure(subject: Subject, pictures: Path, footage: Path) -> Section:
@@ -36,11 +35,7 @@ def measure(subject: Subject, pictures: Path, footage: Path) -> Section:
     if not faces:
         raise InputError(f"{pictures}, {footage}: no faces were found there: give folders with pictures of faces")
     rng = np.random.default_rng(0)
-    rests, rows = [], []
-    for face in faces:
-        rest, changed = _disturbed(face, subject.estimator, rng)
-        rests.append(rest)
-        rows.append({name: np.abs(eta - rest) for name, eta in changed.items()})
+    rests, rows = zip(*(changes(face, subject.estimator, rng) for face in faces))
     low, high = open_bounds().T
     share = {name: np.mean([row[name] for row in rows], 0) / (high - low) for name in rows[0]}
     others = np.mean([np.abs(a - b) for a, b in combinations(rests, 2)] or [np.full(len(low), np.nan)], 0)
@@ -52,7 +47,7 @@ def measure(subject: Subject, pictures: Path, footage: Path) -> Section:
         f"{np.degrees(JITTER[3]):.0f} degrees; blurred by {BLUR} pixels; {TINY} pixels across instead of {FACE}; "
         f"noise of {NOISE:.0f} grey levels; JPEG of quality {QUALITY}. A network that always says the same would "
         "reach 0: the last row says how much the keys of two different faces differ.",
-        tuple(Score(f"change when {name}", float(v.mean()), "lower", BAR) for name, v in share.items()),
+        tuple(Score(f"change, {name}", float(v.mean()), "lower", BAR) for name, v in share.items()),
         (_table(share | {"another face": others / (high - low)}),),
     )
 
@@ -68,17 +63,14 @@ def _table(share: dict[str, np.ndarray]) -> Table:
 def _faces(folder: Path, estimator: Estimator) -> Iterator[np.ndarray]:
     """The largest face of each picture and of every twelfth frame, as (256, 256, 3) with the crop in the middle."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder")
+        raise InputError(f"{folder}: is no folder: name one that holds pictures or clips of faces")
     for path in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
-        try:
-            images = list(_images(path))
-        except InputError:
-            continue  # something else that lies there
-        for image in images:
-            faces = find_faces(image, estimator)
-            if faces:
-                crop = faces[0].crop
-                yield cut(image, Crop(crop.cx, crop.cy, crop.side * ROOM, crop.angle), FACE * ROOM)
+        with suppress(InputError):  # something else that lies there
+            for image in _images(path):
+                faces = find_faces(image, estimator)
+                if faces:
+                    crop = faces[0].crop
+                    yield cut(image, Crop(crop.cx, crop.cy, crop.side * ROOM, crop.angle), FACE * ROOM)
 
 
 def _images(path: Path) -> Iterator[np.ndarray]:
@@ -91,8 +83,8 @@ def _images(path: Path) -> Iterator[np.ndarray]:
                 yield frame.image
 
 
-def _disturbed(face: np.ndarray, estimator: Estimator, rng: np.random.Generator) -> tuple[np.ndarray, dict]:
-    """eta (29,) of the face, and by name of the same face disturbed: (29,), the mean over the tries (mirrored back)."""
+def changes(face: np.ndarray, estimator: Estimator, rng: np.random.Generator) -> tuple[np.ndarray, dict]:
+    """eta (29,) of a face in the middle of (256, 256, 3), and by name its mean absolute change (29,)."""
     camera = Camera.for_image(*face.shape[1::-1])
     crop = Crop(CENTRE, CENTRE, FACE)
 
@@ -101,10 +93,17 @@ def _disturbed(face: np.ndarray, estimator: Estimator, rng: np.random.Generator)
 
     noisy = np.clip(face + rng.normal(0, NOISE, face.shape), 0, 255).astype(np.uint8)
     coded = cv2.imdecode(cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1], cv2.IMREAD_COLOR)
-    tiny = cv2.resize(face, (TINY * ROOM, TINY * ROOM), interpolation=cv2.INTER_AREA)
     pictures = [face, face[:, ::-1].copy(), cv2.GaussianBlur(face, (0, 0), BLUR), noisy, coded]
-    rest, mirrored, *same = eta(pictures, [crop] * len(pictures))
+    rest, mirrored, blurred, noised, jpeg = eta(pictures, [crop] * len(pictures))
     moved = eta([face] * MOVES, [crop.moved(*(rng.uniform(-1, 1, 4) * JITTER)) for _ in range(MOVES)])
-    small = eta([tiny], [Crop((TINY * ROOM - 1) / 2, (TINY * ROOM - 1) / 2, TINY)])[0]
-    changed = {"mirrored": mirror_open_eta(mirrored), "the crop moves": moved}
-    return rest, changed | dict(zip(("blurred", "noisy", "JPEG"), same)) | {f"{TINY} pixels across": small}
+    tiny = cv2.resize(face, (TINY * ROOM, TINY * ROOM), interpolation=cv2.INTER_AREA)
+    small = eta([tiny], [Crop((TINY * ROOM - 1) / 2, (TINY * ROOM - 1) / 2, TINY)])
+    disturbed = {
+        "mirrored": mirror_open_eta(mirrored)[None],
+        "the crop moves": moved,
+        "blurred": blurred[None],
+        f"{TINY} pixels across": small,
+        "noisy": noised[None],
+        "coded as JPEG": jpeg[None],
+    }
+    return rest, {name: np.abs(tries - rest).mean(0) for name, tries in disturbed.items()}
