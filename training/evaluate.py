@@ -20,7 +20,7 @@ import torch
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from .dataset import ShardFolder
-from .evaluation import held_out, scale, uncertainty
+from .evaluation import consistency, held_out, identity, scale, uncertainty, video
 from .evaluation.measures import LID_REGIONS, correlations, load_network, predict, region_error, rotation_error, summary
 from .evaluation.page import Entry, write_page
 from .evaluation.section import Section, as_text
@@ -55,10 +55,16 @@ class Measured:
         return f"python -m expnet.training.evaluate WEIGHTS DATA --only {self.name}{needs}"
 
 
+PICTURES = Input("pictures", "FOLDER", "real pictures of faces")
+FOOTAGE = Input("footage", "FOLDER", "real clips; what was seen in them stands in training/evaluation/clips.toml")
+
 SECTIONS = (
     Measured("held_out", held_out.measure),
     Measured("scale", scale.measure),
+    Measured("identity", identity.measure),
     Measured("uncertainty", uncertainty.measure),
+    Measured("consistency", consistency.measure, (PICTURES, FOOTAGE)),
+    Measured("video", video.measure, (FOOTAGE,)),
 )
 
 
