@@ -129,12 +129,14 @@ def render(
     landmarks: np.ndarray,
     distances: np.ndarray,
     is_face: bool = True,
+    backdrop: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The picture (size, size, 3) float32 BGR, and which of the ``landmarks`` (70, 2; in the unit crop, ``distances``
-    (70,) mm from the camera) it shows. Without a face mostly only what might stand around one."""
+    (70,) mm from the camera) it shows. Without a face mostly only what might stand around one. ``backdrop`` (size, size,
+    3) float32 is painted over; without it one is drawn."""
     head = is_face or rng.random() < 0.25
-    image = sample_background(rng, size)
-    look, light = sample_look(rng, surface), sample_light(rng)
+    image = sample_background(rng, size) if backdrop is None else backdrop
+    look, light = sample_look(rng, surface, eta), sample_light(rng)
     normals = rasterizer.vertex_normals(vertices, surface.quads)
     patches: list[Patch] = []
     lenses: list[np.ndarray] = []

@@ -1,4 +1,4 @@
-"""Skin: pigment, blood, lips, brows, stubble, make-up, wrinkles; and the colours of eyes, teeth and tongue. BGR."""
+"""Skin: pigment, blood, make-up, what is painted on it (``paint``); and the colours of eyes, teeth and tongue. BGR."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from functools import cache
 
 import numpy as np
 
+from ...model.semantics import OPEN_KEYS
 from .noise import fractal, wavy
+from .paint import paint_skin
 from .surface import Surface
 
 TILE = 128
-PAINT = 512  # texels across the chart of the skin: about half a millimetre each
 HAIR_COLORS = np.array(
     [
         [0.03, 0.03, 0.04],
@@ -25,16 +26,17 @@ HAIR_COLORS = np.array(
         [0.04, 0.05, 0.08],
     ]
 )
-HAIR_SHARES = np.array([0.22, 0.2, 0.17, 0.11, 0.06, 0.07, 0.05, 0.05, 0.07])
+HAIR_SHARES = np.cumsum([0.22, 0.2, 0.17, 0.11, 0.06, 0.07, 0.05, 0.05, 0.07])
 IRIS_COLORS = np.array(
     [[0.1, 0.17, 0.27], [0.05, 0.08, 0.14], [0.5, 0.4, 0.28], [0.28, 0.38, 0.27], [0.36, 0.33, 0.28], [0.12, 0.22, 0.3]]
 )
+SHRUG = OPEN_KEYS.index("mouthShrugLower")
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
     """Colours of one person: albedo (V, 3), gloss (V,), texture (TILE, TILE, 3), bump (TILE, TILE, 2),
-    paint (PAINT, PAINT, 4) uint8 BGRA over the skin, eyes (8,)."""
+    paint (PAINT, PAINT, 4) uint8 BGRA over the skin, eyes (8,), and how long and how thick the lashes are."""
 
     albedo: np.ndarray
     gloss: np.ndarray
@@ -44,17 +46,55 @@ class Look:
     eyes: np.ndarray
     skin_color: np.ndarray
     hair_color: np.ndarray
+    lashes: tuple[float, float]
 
 
-def sample_look(rng: np.random.Generator, surface: Surface) -> Look:
+@dataclass(frozen=True, eq=False)
+class _Zones:
+    """Masks (V,) 0..1 that ``Surface`` has no use for: round the eyes, and inside and outside the lips."""
+
+    upper_line: np.ndarray
+    lower_line: np.ndarray
+    bags: np.ndarray
+    sockets: np.ndarray
+    upper_lip: np.ndarray
+    shadow: np.ndarray
+
+
+@cache
+def _zones(surface: Surface) -> _Zones:
     mean = surface.model.neutral
-    melanin = rng.beta(1.0, 1.5)
-    pale, dark = np.array([0.62, 0.71, 0.88]), np.array([0.09, 0.14, 0.25])
-    skin = np.exp((1 - melanin) * np.log(pale) + melanin * np.log(dark)) * np.exp(rng.normal(0, 0.07, 3))
+    landmarks = mean[surface.model.landmarks]
+    x, y = np.abs(mean[:, 0]), mean[:, 1]
+    eye = landmarks[42:48]
+    lids = {name: np.zeros(len(mean), np.float32) for name in ("upper", "lower")}
+    for name, mask in lids.items():
+        for side in "LR":
+            mask[surface.region(f"lid_{name}_{side}")] = 1
+    centre = eye.mean(0)
+    below = landmarks[46:48, 1].mean()
+    bags = np.exp(-(((x - centre[0]) / 13) ** 2) - ((y - below + 6) / 4.5) ** 2) * surface.skin * (1 - lids["lower"])
+    sockets = np.exp(-(((x - centre[0] + 4) / 17) ** 2) - ((y - centre[1]) / 13) ** 2) * surface.skin
+    corner = landmarks[48, 1] + 1.5
+    return _Zones(
+        upper_line=surface.eye_line * np.maximum(lids["upper"], y > centre[1] + 1),
+        lower_line=surface.eye_line * np.maximum(lids["lower"], y < centre[1] - 1),
+        bags=bags.astype(np.float32),
+        sockets=(sockets * (mean[:, 2] > 60)).astype(np.float32),
+        shadow=(surface.eye_shadow * np.clip((y - centre[1]) / 3 + 0.8, 0, 1) * np.clip((x - 17) / 4, 0, 1)).astype(
+            np.float32
+        ),
+        upper_lip=(surface.lips * np.clip((y - corner) / 3 + 0.5, 0, 1)).astype(np.float32),
+    )
+
+
+def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> Look:
+    """Somebody's looks, with the furrows that ``eta`` folds."""
+    mean, zones = surface.model.neutral, _zones(surface)
+    melanin, age = rng.uniform(0, 1), rng.beta(0.8, 1.6)
+    skin = _skin_color(rng, melanin)
     flushed = skin * np.array([0.7, 0.64, 1.03])
-    hair = HAIR_COLORS[rng.choice(len(HAIR_COLORS), p=HAIR_SHARES)] * np.exp(rng.normal(0, 0.25))
-    if melanin > 0.55 and rng.random() < 0.8:
-        hair = HAIR_COLORS[0] * np.exp(rng.normal(0, 0.3))
+    hair = _hair_color(rng, melanin, age)
     albedo = np.empty((len(mean), 3), np.float32)
     albedo[:] = skin
     gloss = np.full(len(mean), 0.35, np.float32)
@@ -66,53 +106,84 @@ def sample_look(rng: np.random.Generator, surface: Surface) -> Look:
 
     albedo *= (1 + rng.uniform(0, 0.07) * wavy(rng, mean, 60)[:, None]).astype(np.float32)
     blend(surface.cheeks * rng.uniform(0, 0.6) + surface.nose * rng.uniform(0, 0.5), flushed)
-    blend(surface.lips * rng.uniform(0.35, 1), _lip_color(rng, skin, flushed))
+    blend(zones.sockets * rng.uniform(0, 0.5) + zones.bags * rng.uniform(0, 0.3 + 0.6 * age), skin * [0.72, 0.66, 0.74])
+    made_up = rng.random() < 0.4
+    lips = _lip_color(rng, skin, flushed, melanin, made_up)
+    blend(surface.lips * rng.uniform(0.35, 1), lips)
+    blend(zones.upper_lip * rng.uniform(0, 0.5), lips * [0.75, 0.72, 0.85])
     blend(surface.nostrils, skin * 0.25)
-    if rng.random() < 0.35:  # tired or made-up eyes
-        shade = skin * rng.uniform(0.45, 0.9) if rng.random() < 0.6 else rng.uniform(0.05, 0.8, 3)
-        blend(surface.eye_shadow * rng.uniform(0.2, 0.9), shade)
-    blend(surface.eye_line * rng.choice([rng.uniform(0, 0.45), rng.uniform(0.5, 1)], p=[0.65, 0.35]), skin * 0.12)
-    brow = (rng.uniform(1.6, 5.2) - surface.brow_distance + 0.8 * wavy(rng, mean, 12)) / 2.2 + 0.5
-    blend(
-        np.clip(brow, 0, 1) * rng.choice([rng.uniform(0.35, 1), rng.uniform(0, 0.35)], p=[0.85, 0.15]),
-        hair * rng.uniform(0.5, 1.1),
-    )
-    if rng.random() < 0.35:
-        blend(_beard(rng, surface, mean), hair * rng.uniform(0.6, 1.1))
+    lashes = _make_up_eyes(rng, surface, zones, blend, skin, made_up)
+    beard = 0.0
+    if not made_up and rng.random() < 0.42:
+        beard = rng.uniform(0.08, 0.45) if rng.random() < 0.5 else rng.uniform(0.45, 1.0)
+        blend(surface.beard * beard * rng.uniform(0, 0.5), 0.6 * skin + 0.2 * hair)
     gloss += surface.t_zone * rng.uniform(0, 0.9) + surface.lips * rng.uniform(0, 1.2)
     _mouth_and_eyes(rng, surface, albedo, gloss, flushed)
-    texture, bump = _texture(rng, melanin)
-    paint = np.zeros((PAINT, PAINT, 4), np.uint8)
-    return Look(albedo, gloss, texture, bump, paint, _eyes(rng), skin.astype(np.float32), hair.astype(np.float32))
+    freckled = rng.uniform(0.2, 1) if rng.random() < (0.16 if melanin < 0.5 else 0.05) else 0.0
+    depth = _folded(rng, surface, eta, age) * rng.uniform(0.5, 1.3)
+    paint = paint_skin(rng, surface, skin, hair, freckled, beard, depth, float(eta[SHRUG]) * rng.uniform(0.2, 1))
+    texture, bump = _texture(rng)
+    return Look(
+        albedo, gloss, texture, bump, paint, _eyes(rng), skin.astype(np.float32), hair.astype(np.float32), lashes
+    )
 
 
 def wrinkle_depth(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> np.ndarray:
     """How deep each furrow is folded, (W,) 0..~1.4: by the keys that fold it, and by age."""
-    age = rng.beta(0.8, 1.6)
+    return _folded(rng, surface, eta, rng.beta(0.8, 1.6))
+
+
+def _folded(rng: np.random.Generator, surface: Surface, eta: np.ndarray, age: float) -> np.ndarray:
     folded = np.clip(surface.wrinkle_drivers @ np.clip(eta, 0, 1), 0, 1)
     return folded * rng.uniform(0.4, 1.2) * (0.45 + 0.75 * age) + surface.wrinkle_age * age * rng.uniform(
         0.2, 1, len(folded)
     )
 
 
-def _lip_color(rng: np.random.Generator, skin: np.ndarray, flushed: np.ndarray) -> np.ndarray:
-    if rng.random() < 0.22:  # lipstick
-        return np.array([rng.uniform(0.05, 0.5), rng.uniform(0.03, 0.3), rng.uniform(0.3, 0.85)])
-    return flushed * np.exp(rng.normal(-0.1, 0.13, 3))
+def _skin_color(rng: np.random.Generator, melanin: float) -> np.ndarray:
+    """From very light to very dark in even steps to the eye; pinker, more yellow or more olive."""
+    pale, dark = np.array([0.64, 0.73, 0.9]), np.array([0.055, 0.085, 0.16])
+    return np.exp((1 - melanin) * np.log(pale) + melanin * np.log(dark)) * np.exp(rng.normal(0, 0.07, 3))
 
 
-def _beard(rng: np.random.Generator, surface: Surface, mean: np.ndarray) -> np.ndarray:
-    density = rng.choice([rng.uniform(0.1, 0.45), rng.uniform(0.5, 1.0)])
-    patches = np.clip(0.8 + 0.35 * wavy(rng, mean, 14), 0, 1)
-    style = rng.integers(4)
-    mask = surface.beard.copy()
-    if style == 1:
-        mask *= np.abs(mean[:, 0]) < rng.uniform(15, 30)  # goatee
-    elif style == 2:
-        mask *= 0
-    if style != 3:
-        mask = np.maximum(mask, surface.moustache)
-    return mask * density * patches
+def _hair_color(rng: np.random.Generator, melanin: float, age: float) -> np.ndarray:
+    hair = HAIR_COLORS[np.searchsorted(HAIR_SHARES, rng.random())] * np.exp(rng.normal(0, 0.25))
+    if melanin > 0.5 and rng.random() < 0.8:
+        hair = HAIR_COLORS[0] * np.exp(rng.normal(0, 0.3))
+    if age > 0.55 and rng.random() < 0.6:
+        hair = hair + rng.uniform(0.3, 1) * (HAIR_COLORS[5 + int(rng.random() < 0.4)] - hair)
+    return hair
+
+
+def _lip_color(
+    rng: np.random.Generator, skin: np.ndarray, flushed: np.ndarray, melanin: float, made_up: bool
+) -> np.ndarray:
+    if made_up and rng.random() < 0.6:  # lipstick
+        return np.array([rng.uniform(0.03, 0.5), rng.uniform(0.02, 0.3), rng.uniform(0.15, 0.85)])
+    if rng.random() < 0.15:
+        return skin * np.exp(rng.normal(-0.05, 0.05, 3))  # hardly a colour of their own
+    brown = skin * [0.75, 0.65, 0.8]
+    return (flushed + melanin * rng.uniform(0, 1) * (brown - flushed)) * np.exp(rng.normal(-0.1, 0.13, 3))
+
+
+def _make_up_eyes(
+    rng: np.random.Generator, surface: Surface, zones: _Zones, blend, skin: np.ndarray, made_up: bool
+) -> tuple[float, float]:
+    """Shadow on the lids, which stays on them when they shut, lines along them; how long and thick lashes are."""
+    if not made_up:
+        blend(zones.upper_line * rng.uniform(0, 0.6), skin * 0.2)
+        blend(zones.lower_line * rng.uniform(0, 0.35), skin * 0.3)
+        length = 0.0 if rng.random() < 0.25 else rng.uniform(0.2, 1.0)
+        return length, rng.uniform(0.3, 1.2)
+    if rng.random() < 0.7:
+        kind = rng.random()
+        smoky = skin * rng.uniform(0.08, 0.5)
+        shade = smoky if kind < 0.45 else rng.uniform(0.05, 0.8, 3) if kind < 0.75 else skin * [0.6, 0.6, 0.8]
+        blend(zones.shadow * rng.uniform(0.25, 1), shade)
+    black = skin * 0.08 if rng.random() < 0.8 else rng.uniform(0.02, 0.3, 3)
+    blend(zones.upper_line * rng.uniform(0.3, 1.3), black)
+    blend(zones.lower_line * max(0.0, rng.uniform(-0.5, 1)), black)
+    return rng.uniform(0.7, 1.7), rng.uniform(1.0, 3.5)
 
 
 def _mouth_and_eyes(
@@ -127,31 +198,29 @@ def _mouth_and_eyes(
     ):
         albedo[surface.region(name)] = color
         gloss[surface.region(name)] = shine
-    enamel = np.array([0.68, 0.82, 0.9]) * rng.uniform(0.65, 1.08) * np.exp(rng.normal(0, 0.04, 3))
+    enamel = np.array([0.62, 0.78, 0.87]) * rng.uniform(0.5, 1.1) * np.exp(rng.normal(0, 0.05, 3))
     for name in ("teeth_upper", "teeth_lower"):
         albedo[surface.region(name)] = enamel
         gloss[surface.region(name)] = 1.2
+    wet = rng.uniform(0.5, 4.0)
     for side in "LR":
-        gloss[surface.region(f"eyeball_{side}")] = rng.uniform(0.5, 3.0)
+        gloss[surface.region(f"eyeball_{side}")] = wet
         lashes = surface.region(f"lashes_{side}")
         albedo[lashes] = 0.03
         gloss[lashes] = 0
 
 
 def _eyes(rng: np.random.Generator) -> np.ndarray:
-    iris_radius = rng.uniform(0.46, 0.56)
+    iris_radius = rng.uniform(0.45, 0.58)
     iris = IRIS_COLORS[rng.integers(len(IRIS_COLORS))] * np.exp(rng.normal(0, 0.25))
-    sclera = np.array([0.82, 0.85, 0.88]) * rng.uniform(0.6, 1.05)
-    return np.array([iris_radius, iris_radius * rng.uniform(0.28, 0.55), *iris, *sclera], np.float32)
+    sclera = np.array([0.8, 0.83, 0.87]) * rng.uniform(0.5, 1.02) * np.exp(rng.normal(0, 0.03, 3))
+    return np.array([iris_radius, iris_radius * rng.uniform(0.25, 0.6), *iris, *sclera], np.float32)
 
 
-def _texture(rng: np.random.Generator, melanin: float) -> tuple[np.ndarray, np.ndarray]:
+def _texture(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     coarse, fine, bumps = (_tile(rng, kind) for kind in ("color", "grey", "bump"))
-    blotches = coarse * rng.uniform(0, 0.04) + fine * rng.uniform(0, 0.06)
-    if rng.random() < 0.25:  # freckles and moles
-        spots = fractal(rng, TILE, 2, 1, 48) > rng.uniform(1.3, 2.2)
-        blotches = blotches - spots * rng.uniform(0.1, 0.5) * (1 - 0.5 * melanin)
-    return np.clip(1 + blotches, 0.2, 1.8).astype(np.float32), (bumps * rng.uniform(0, 0.1)).astype(np.float32)
+    blotches = coarse * np.float32(rng.uniform(0, 0.04)) + fine * np.float32(rng.uniform(0, 0.06))
+    return np.clip(1 + blotches, 0.2, 1.8), bumps * np.float32(rng.uniform(0, 0.1))
 
 
 @cache
@@ -164,4 +233,5 @@ def _tiles(kind: str) -> np.ndarray:
 
 def _tile(rng: np.random.Generator, kind: str) -> np.ndarray:
     tile = _tiles(kind)[rng.integers(48)]
-    return tile[:: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
+    step = 1 - 2 * rng.integers(0, 2, 2)
+    return tile[:: step[0], :: step[1]]

@@ -5,7 +5,6 @@ Computed once from the mean head; everything random is drawn later, in the files
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from ...model.face_model import FaceModel, triangles
 from ...model.semantics import OPEN_KEYS
 from .dense import DENSE_MIRROR, dense_points
+from .furrows import Furrow, furrows_of
 from .rasterizer import BARE, SKIN, vertex_normals
 
 
@@ -27,7 +27,8 @@ class Surface:
     ``gaze_lids``, for one product of matrices.
     Masks are (V,) float32 0..1. ``wrinkles`` (W, N) are furrow profiles of the vertices ``furrowed`` (N,),
     ``wrinkle_drivers`` (W, 29) say which keys fold them; ``wrinkle_age`` (W,) how much of each an old face shows at
-    rest. ``dense`` (192,) are the vertices of ``Sample.points``, ``dense_mirror`` their order in a mirror.
+    rest, ``furrow_lines`` where it runs in ``coords`` and how wide it is, mm. ``dense`` (192,) are the vertices of
+    ``Sample.points``, ``dense_mirror`` their order in a mirror.
     ``radius`` (A, H): distance of the skin from the vertical axis by angle and height, for hair and clothes.
     """
 
@@ -57,6 +58,7 @@ class Surface:
     wrinkles: np.ndarray
     wrinkle_drivers: np.ndarray
     wrinkle_age: np.ndarray
+    furrow_lines: list[tuple[np.ndarray, float]]
     radius: np.ndarray
     radius_heights: np.ndarray
     dense: np.ndarray
@@ -112,7 +114,8 @@ def build_surface(model: FaceModel) -> Surface:
     )
     blob = lambda cx, cy, s: np.exp(-((np.abs(x) - cx) ** 2 + (y - cy) ** 2) / s**2) * (z > 40) * skin  # noqa: E731
     eye_y = landmarks[36:48, 1].mean()
-    wrinkles, drivers, age = _wrinkles(distance, landmarks)
+    furrows = furrows_of(landmarks)
+    wrinkles = _profiles(distance, furrows)
     furrowed = np.flatnonzero(wrinkles.max(0) > 0.01)
     heights = np.linspace(y[skin].min(), y[skin].max(), 40)
     rim = np.minimum(distance.to(landmarks[36:42], closed=True), distance.to(landmarks[42:48], closed=True))
@@ -122,7 +125,7 @@ def build_surface(model: FaceModel) -> Surface:
         quads=quads,
         casters=np.ascontiguousarray(corners[skin[corners].all(1)]),
         normals=normals,
-        coords=np.stack([np.arctan2(x, z + 10) * 0.35 + 0.5, y / 256 + 0.5], 1).astype(np.float32),
+        coords=_chart(mean),
         kind=kind,
         loose=(1 - np.exp(-((from_eye / 26) ** 2))).astype(np.float32),
         gestures=np.ascontiguousarray(gestures, np.float32).reshape(len(gestures), -1),
@@ -145,8 +148,9 @@ def build_surface(model: FaceModel) -> Surface:
         occlusion=occlusion,
         furrowed=furrowed,
         wrinkles=np.ascontiguousarray(wrinkles[:, furrowed]),
-        wrinkle_drivers=drivers,
-        wrinkle_age=age,
+        wrinkle_drivers=_drivers(furrows),
+        wrinkle_age=np.array([f.age for f in furrows], np.float32),
+        furrow_lines=[(_chart(distance.on_skin(f.line)), f.width) for f in furrows],
         radius=_radius(mean[skin], heights),
         radius_heights=heights,
         dense=dense_points(model, normals),
@@ -188,83 +192,23 @@ class _Distance:
         return np.array(out)
 
 
-def _wrinkles(distance: _Distance, lm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Furrows: where each runs (millimetres, seen from the front), how wide, which keys fold it (FACS, section 5-9)."""
-    brow_y = lm[17:27, 1].max()
-    corner, wing, outer = lm[54], lm[35], lm[45]  # the subject's left: x > 0
-    furrows: list[tuple[np.ndarray, float, dict[str, float], float]] = []
+def _profiles(distance: _Distance, furrows: list[Furrow]) -> np.ndarray:
+    profiles = [np.exp(-((distance.to(distance.on_skin(f.line)) / f.width) ** 2)) for f in furrows]
+    return np.stack(profiles).astype(np.float32)
 
-    def both(points: Sequence[tuple[float, float]], width: float, keys: dict[str, float], age: float) -> None:
-        for sign, side in ((1, "L"), (-1, "R")):
-            line = np.array(points) * [sign, 1]
-            furrows.append((line, width, {k.replace("_X", "_" + side): v for k, v in keys.items()}, age))
 
-    both(
-        [
-            (wing[0] + 5, wing[1] + 6),
-            (wing[0] + 10, wing[1] - 6),
-            (corner[0] + 7, corner[1] + 8),
-            (corner[0] + 9, corner[1] - 4),
-        ],
-        2.2,
-        {"mouthSmile_X": 1, "noseSneer": 0.6, "mouthUpperUp": 0.6, "cheekSquint": 0.4, "mouthStretch": 0.3},
-        0.5,
-    )
-    both(
-        [(corner[0] + 5, corner[1] - 2), (corner[0] + 8, corner[1] - 16)],
-        2.0,
-        {"mouthFrown_X": 1, "mouthShrugLower": 0.3},
-        0.35,
-    )
-    both(
-        [(corner[0] + 5, corner[1] + 6), (corner[0] + 7, corner[1] - 6)],
-        1.8,
-        {"mouthDimple_X": 1, "mouthStretch": 0.5, "mouthPress": 0.3},
-        0,
-    )
-    for height in (14, 23, 33):
-        line = [(2, brow_y + height - 2), (16, brow_y + height), (34, brow_y + height - 3)]
-        both(line, 2.0, {"browInnerUp": 0.7, "browOuterUp_X": 0.7}, 0.4)
-    both([(6, brow_y - 6), (7, brow_y + 12)], 2.0, {"browDown_X": 1, "browInnerUp": 0.15}, 0.35)
-    for lift in (8, 0, -8):
-        both(
-            [(outer[0] + 5, outer[1] + 0.3 * lift), (outer[0] + 18, outer[1] + 1.6 * lift)],
-            1.7,
-            {"eyeSquint_X": 0.7, "cheekSquint": 0.7, "mouthSmile_X": 0.25, "lid_X": 0.2},
-            0.4,
-        )
-    both(
-        [(outer[0] - 26, outer[1] - 13), (outer[0] - 12, outer[1] - 16), (outer[0] + 2, outer[1] - 10)],
-        2.2,
-        {"cheekSquint": 0.8, "eyeSquint_X": 0.6},
-        0.5,
-    )
-    both([(5, lm[27, 1] - 2), (13, lm[27, 1] - 10)], 1.8, {"noseSneer": 1, "browDown_X": 0.3}, 0.1)
-    furrows.append(
-        (
-            np.array([(-14, lm[57, 1] - 9), (0, lm[57, 1] - 12), (14, lm[57, 1] - 9)]),
-            2.4,
-            {"mouthShrugLower": 1, "mouthPress": 0.4, "mouthPucker": 0.2},
-            0.2,
-        )
-    )
-    for offset in (-9.0, -3.0, 3.0, 9.0):
-        furrows.append(
-            (
-                np.array([(offset * 1.3, lm[51, 1] + 8), (offset, lm[51, 1] + 1)]),
-                1.4,
-                {"mouthPucker": 1, "mouthRoll": 0.4},
-                0.25,
-            )
-        )
-    profiles = np.stack(
-        [np.exp(-((distance.to(distance.on_skin(line)) / width) ** 2)) for line, width, _, _ in furrows]
-    )
+def _drivers(furrows: list[Furrow]) -> np.ndarray:
     drivers = np.zeros((len(furrows), len(OPEN_KEYS)), np.float32)
-    for row, (_, _, keys, _) in zip(drivers, furrows, strict=True):
-        for key, gain in keys.items():
+    for row, furrow in zip(drivers, furrows, strict=True):
+        for key, gain in furrow.keys.items():
             row[OPEN_KEYS.index(key)] = gain
-    return profiles.astype(np.float32), drivers, np.array([f[3] for f in furrows], np.float32)
+    return drivers
+
+
+def _chart(points: np.ndarray) -> np.ndarray:
+    """Where on the skin points (N, 3) of the mean head lie, (N, 2), 0..1 over the face: on a cylinder."""
+    u, v = np.arctan2(points[:, 0], points[:, 2] + 10) * 0.35 + 0.5, points[:, 1] / 256 + 0.5
+    return np.stack([u, v], 1).astype(np.float32)
 
 
 def _scalp_height(mean: np.ndarray, lm: np.ndarray, skin: np.ndarray) -> np.ndarray:
