@@ -15,7 +15,8 @@ NORMAL, POINT, ALBEDO, GLOSS, OPEN_SKY, COORDS, KIND, ATTRIBUTES = 0, 3, 6, 9, 1
 BARE, SKIN = -1.0, -2.0
 NEAR = np.float32(20.0)  # mm before the lens
 FAR = np.float32(1e9)
-ZERO, ONE, TINY, EDGE = np.float32(0), np.float32(1), np.float32(1e-9), np.float32(1e-5)
+ZERO, ONE, TINY = np.float32(0), np.float32(1), np.float32(1e-9)
+STEEP, SLACK = np.float32(1e-7), np.float32(1e-3)
 
 
 @nb.njit(fastmath=True, cache=True)
@@ -115,24 +116,40 @@ def rasterize(screen, triangles, one_sided, near, triangle_of, bary, depth):
             continue
         inverse = ONE / area
         w1x, w1y, w2x, w2y = vy * inverse, -vx * inverse, -uy * inverse, ux * inverse
+        # along a row: where each weight passes zero, with a division saved by its slope
+        w1x = w1x if abs(w1x) > STEEP else STEEP
+        w2x = w2x if abs(w2x) > STEEP else STEEP
+        w0x = -w1x - w2x
+        w0x = w0x if abs(w0x) > STEEP else STEEP
+        zero1, zero2, zero0 = -ONE / w1x, -ONE / w2x, -ONE / w0x
         dx = np.float32(ix0) - x0
+        width = np.float32(ix1 - ix0)
+        zx = w1x * z1 + w2x * z2
         for y in range(iy0, iy1 + 1):
             dy = np.float32(y) - y0
             w1 = dx * w1x + dy * w1y
             w2 = dx * w2x + dy * w2y
-            for x in range(ix0, ix1 + 1):
-                if w1 >= -EDGE and w2 >= -EDGE and w1 + w2 <= ONE + EDGE:
-                    z = z0 + w1 * z1 + w2 * z2
-                    if z < depth[y, x]:
-                        depth[y, x] = z
-                        triangle_of[y, x] = t
-                        bary[y, x, 0] = w1
-                        bary[y, x, 1] = w2
+            k1, k2, k0 = w1 * zero1, w2 * zero2, (ONE - w1 - w2) * zero0
+            first = max(ZERO, k1 if w1x > ZERO else ZERO, k2 if w2x > ZERO else ZERO, k0 if w0x > ZERO else ZERO)
+            end = min(width, width if w1x > ZERO else k1, width if w2x > ZERO else k2, width if w0x > ZERO else k0)
+            if first > end + SLACK:
+                continue
+            k = np.ceil(first - SLACK)
+            w1 += k * w1x
+            w2 += k * w2x
+            z = z0 + w1 * z1 + w2 * z2
+            for x in range(ix0 + int(k), ix0 + int(end + SLACK) + 1):
+                if z < depth[y, x]:
+                    depth[y, x] = z
+                    triangle_of[y, x] = t
+                    bary[y, x, 0] = w1
+                    bary[y, x, 1] = w2
                 w1 += w1x
                 w2 += w2x
+                z += zx
 
 
-@nb.njit(fastmath=True, inline="always")
+@nb.njit(fastmath=True, error_model="numpy", inline="always")
 def _mixed(paint, pu, pv, qu, qv, k, p00, p01, p10, p11):
     total = (
         p00 * np.float32(paint[pv, pu, k]) + p01 * np.float32(paint[pv, qu, k])
@@ -141,7 +158,93 @@ def _mixed(paint, pu, pv, qu, qv, k, p00, p01, p10, p11):
     return total * np.float32(1 / 255**2)
 
 
-@nb.njit(fastmath=True, cache=True)
+# Rows of the buffers of ``shade``, one column per lit pixel of a row of the picture
+_N, _P, _C, _SHINE, _OPEN, _U, _V, _KIND = 0, 3, 6, 9, 10, 11, 12, 13
+_VIEW, _SHADOW, _X, _Y, _DEPTH, _LIT, _GLINT, _ROWS = 14, 17, 18, 19, 20, 21, 24, 27
+
+
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
+def _paint_over(paint, pixels, count):
+    """Lay ``paint`` over the colours of the skin."""
+    half, byte = np.float32(0.5), np.float32(1 / 255)
+    painted = np.float32(0.5 * (BARE + SKIN))
+    size, last = np.float32(paint.shape[0]), paint.shape[0] - 1
+    for i in range(count):
+        u, v = pixels[_U, i], pixels[_V, i]
+        if pixels[_KIND, i] < painted and u > ZERO and v > ZERO and u < ONE and v < ONE:
+            fu, fv = max(ZERO, u * size - half), max(ZERO, v * size - half)
+            pu, pv = int(fu), int(fv)
+            part_u, part_v = fu - np.float32(pu), fv - np.float32(pv)
+            qu, qv = min(pu + 1, last), min(pv + 1, last)
+            # weighted by opacity, so that what is clear lends no colour
+            p00 = (ONE - part_u) * (ONE - part_v) * np.float32(paint[pv, pu, 3])
+            p01 = part_u * (ONE - part_v) * np.float32(paint[pv, qu, 3])
+            p10 = (ONE - part_u) * part_v * np.float32(paint[qv, pu, 3])
+            p11 = part_u * part_v * np.float32(paint[qv, qu, 3])
+            rest = ONE - (p00 + p01 + p10 + p11) * byte
+            if rest < ONE:
+                for k in range(3):
+                    pixels[_C + k, i] = rest * pixels[_C + k, i] + _mixed(paint, pu, pv, qu, qv, k, p00, p01, p10, p11)
+
+
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
+def _color(texture, bump, eyes, pixels, count):
+    """Colour eyes, and vary everything else by ``texture`` and ``bump``."""
+    three = np.float32(3)
+    tiles, mask = np.float32(texture.shape[0]), texture.shape[0] - 1
+    for i in range(count):
+        angle = pixels[_KIND, i]
+        if angle < ZERO:
+            ti, tj = int(pixels[_U, i] * tiles) & mask, int(pixels[_V, i] * tiles) & mask
+            for k in range(3):
+                pixels[_C + k, i] *= texture[tj, ti, k]
+            pixels[_N, i] += bump[tj, ti, 0]
+            pixels[_N + 1, i] += bump[tj, ti, 1]
+        elif angle < eyes[1]:
+            for k in range(3):
+                pixels[_C + k, i] = np.float32(0.02)
+        elif angle < eyes[0]:
+            rim = ONE - three * max(ZERO, angle / eyes[0] - np.float32(0.75))
+            for k in range(3):
+                pixels[_C + k, i] = eyes[2 + k] * rim
+        else:
+            red = min(ONE, (angle - eyes[0]) * np.float32(0.8))
+            pixels[_C, i] = eyes[5] * (ONE - np.float32(0.35) * red)
+            pixels[_C + 1, i] = eyes[6] * (ONE - np.float32(0.3) * red)
+            pixels[_C + 2, i] = eyes[7] * (ONE - np.float32(0.1) * red)
+
+
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
+def _cast(shadow_depth, shadow_axes, shadow_scale, shadow_bias, pixels, count):
+    """How much of the first lamp each pixel gets."""
+    half = np.float32(0.5)
+    a, scale, x0, y0 = shadow_axes, shadow_scale[0], shadow_scale[1] - half, shadow_scale[2] - half
+    last = np.float32(shadow_depth.shape[0] - 3)
+    for i in range(count):
+        px, py, pz = pixels[_P, i], pixels[_P + 1, i], pixels[_P + 2, i]
+        pixels[_X, i] = (a[0, 0] * px + a[0, 1] * py + a[0, 2] * pz) * scale + x0
+        pixels[_Y, i] = (a[1, 0] * px + a[1, 1] * py + a[1, 2] * pz) * scale + y0
+        pixels[_DEPTH, i] = -(a[2, 0] * px + a[2, 1] * py + a[2, 2] * pz) - shadow_bias
+    for i in range(count):
+        fx, fy, depth = pixels[_X, i], pixels[_Y, i], pixels[_DEPTH, i]
+        if fx >= ZERO and fy >= ZERO and fx < last and fy < last:
+            mx, my = int(fx), int(fy)
+            part_x, part_y = fx - np.float32(mx), fy - np.float32(my)
+            hits = ZERO  # in two by two texels about the point: the outer of three by three count in part
+            for oy in range(3):
+                wy = ONE - part_y if oy == 0 else part_y if oy == 2 else ONE
+                row = ZERO
+                if depth > shadow_depth[my + oy, mx]:
+                    row += ONE - part_x
+                if depth > shadow_depth[my + oy, mx + 1]:
+                    row += ONE
+                if depth > shadow_depth[my + oy, mx + 2]:
+                    row += part_x
+                hits += row * wy
+            pixels[_SHADOW, i] = ONE - hits * np.float32(0.25)
+
+
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
 def shade(
     triangle_of, bary, triangles, attributes, texture, bump, paint, ambient, lights, colors, wrap, specular, eyes,
     shadow_depth, shadow_axes, shadow_scale, shadow_bias, fog, out,
@@ -149,8 +252,10 @@ def shade(
     """Light every pixel that sees a triangle into ``out`` (size, size, 4), BGR and how much of it hides what is behind
     (colour already multiplied by it, zeros elsewhere). Returns the sum of the brightness and the number of pixels lit.
 
+    Row by row, in steps over all of a row's pixels: what is plain arithmetic among them becomes vector instructions.
+
     attributes        (V, 16): unit normal, point, albedo BGR, gloss, share of open sky, u, v on the skin, kind
-    texture, bump     (S, S, 3) factors and (S, S, 2) normal offsets, repeated over all but eyes
+    texture, bump     (S, S, 3) factors and (S, S, 2) normal offsets, repeated over all but eyes; S a power of two
     paint             (P, P, 4) uint8 BGRA laid over the SKIN, over u, v from 0 to 1
     ambient           (3, 9) spherical harmonics;  lights (L, 3) unit vectors towards each light;  colors (L, 3)
     eyes              iris radius, pupil radius (radians), then BGR of iris and sclera
@@ -158,141 +263,91 @@ def shade(
     fog               0..1, how much haze lies over everything
     """
     size = out.shape[0]
-    tile = texture.shape[0]
-    tiles = np.float32(tile)
-    map_size = shadow_depth.shape[0]
-    chart, paint_last = np.float32(paint.shape[0]), paint.shape[0] - 1
-    painted, byte = np.float32(0.5 * (BARE + SKIN)), np.float32(1 / 255)
     clear = ONE - fog
-    half, three = np.float32(0.5), np.float32(3)
+    three, least = np.float32(3), np.float32(0.02)
     spread = ONE / (ONE + wrap)
     brightness, lit = ZERO, 0
-    value = np.empty(ATTRIBUTES, np.float32)
+    pixels = np.empty((_ROWS, size), np.float32)
+    where = np.empty(size, np.int32)
     for y in range(size):
+        count = 0
         for x in range(size):
             t = triangle_of[y, x]
             if t < 0:
-                out[y, x, 0] = ZERO
-                out[y, x, 1] = ZERO
-                out[y, x, 2] = ZERO
-                out[y, x, 3] = ZERO
+                for k in range(4):
+                    out[y, x, k] = ZERO
                 continue
             a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
             w1, w2 = bary[y, x, 0], bary[y, x, 1]
             w0 = ONE - w1 - w2
-            for k in range(ATTRIBUTES):
-                value[k] = w0 * attributes[a, k] + w1 * attributes[b, k] + w2 * attributes[c, k]
-            nx, ny, nz = value[0], value[1], value[2]
-            px, py, pz = value[3], value[4], value[5]
-            c0, c1, c2 = value[6], value[7], value[8]
-            shine, open_sky = value[9], value[10]
-            angle = value[13]
-            wet = angle >= ZERO
-            if wet:
-                if angle < eyes[1]:
-                    c0 = c1 = c2 = np.float32(0.02)
-                elif angle < eyes[0]:
-                    rim = ONE - three * max(ZERO, angle / eyes[0] - np.float32(0.75))
-                    c0, c1, c2 = eyes[2] * rim, eyes[3] * rim, eyes[4] * rim
-                else:
-                    red = min(ONE, max(ZERO, angle - eyes[0]) * np.float32(0.8))
-                    c0 = eyes[5] * (ONE - np.float32(0.35) * red)
-                    c1 = eyes[6] * (ONE - np.float32(0.3) * red)
-                    c2 = eyes[7] * (ONE - np.float32(0.1) * red)
-            else:
-                u, v = value[11], value[12]
-                if angle < painted and u > ZERO and v > ZERO and u < ONE and v < ONE:
-                    fu, fv = max(ZERO, u * chart - half), max(ZERO, v * chart - half)
-                    pu, pv = int(fu), int(fv)
-                    part_u, part_v = fu - np.float32(pu), fv - np.float32(pv)
-                    qu, qv = min(pu + 1, paint_last), min(pv + 1, paint_last)
-                    p00, p01 = (ONE - part_u) * (ONE - part_v), part_u * (ONE - part_v)
-                    p10, p11 = (ONE - part_u) * part_v, part_u * part_v
-                    # weight by opacity, so that what is clear lends no colour
-                    p00 *= np.float32(paint[pv, pu, 3])
-                    p01 *= np.float32(paint[pv, qu, 3])
-                    p10 *= np.float32(paint[qv, pu, 3])
-                    p11 *= np.float32(paint[qv, qu, 3])
-                    cover = (p00 + p01 + p10 + p11) * byte
-                    if cover > ZERO:
-                        rest = ONE - cover
-                        c0 = rest * c0 + _mixed(paint, pu, pv, qu, qv, 0, p00, p01, p10, p11)
-                        c1 = rest * c1 + _mixed(paint, pu, pv, qu, qv, 1, p00, p01, p10, p11)
-                        c2 = rest * c2 + _mixed(paint, pu, pv, qu, qv, 2, p00, p01, p10, p11)
-                ti = int(u * tiles) % tile
-                tj = int(v * tiles) % tile
-                c0 *= texture[tj, ti, 0]
-                c1 *= texture[tj, ti, 1]
-                c2 *= texture[tj, ti, 2]
-                nx += bump[tj, ti, 0]
-                ny += bump[tj, ti, 1]
+            for k in range(KIND + 1):
+                pixels[k, count] = w0 * attributes[a, k] + w1 * attributes[b, k] + w2 * attributes[c, k]
+            where[count] = x
+            count += 1
+        if count == 0:
+            continue
+        lit += count
+        _paint_over(paint, pixels, count)
+        _color(texture, bump, eyes, pixels, count)
+        for i in range(count):
+            nx, ny, nz = pixels[_N, i], pixels[_N + 1, i], pixels[_N + 2, i]
+            px, py, pz = pixels[_P, i], pixels[_P + 1, i], pixels[_P + 2, i]
+            away = -ONE / np.sqrt(px * px + py * py + pz * pz)
+            vx, vy, vz = px * away, py * away, pz * away  # towards the camera
             length = ONE / np.sqrt(nx * nx + ny * ny + nz * nz + TINY)
-            vl = -ONE / np.sqrt(px * px + py * py + pz * pz)  # towards the camera
-            vx, vy, vz = px * vl, py * vl, pz * vl
-            if nx * vx + ny * vy + nz * vz < ZERO:
-                length = -length
-            nx *= length
-            ny *= length
-            nz *= length
-            shadow = ONE
-            if map_size > 1:
-                fx = shadow_axes[0, 0] * px + shadow_axes[0, 1] * py + shadow_axes[0, 2] * pz
-                fy = shadow_axes[1, 0] * px + shadow_axes[1, 1] * py + shadow_axes[1, 2] * pz
-                sz = -(shadow_axes[2, 0] * px + shadow_axes[2, 1] * py + shadow_axes[2, 2] * pz) - shadow_bias
-                fx = fx * shadow_scale[0] + shadow_scale[1]
-                fy = fy * shadow_scale[0] + shadow_scale[2]
-                fx, fy = fx - half, fy - half
-                if fx >= ZERO and fy >= ZERO and fx < map_size - 3 and fy < map_size - 3:
-                    mx, my = int(fx), int(fy)
-                    part_x, part_y = fx - np.float32(mx), fy - np.float32(my)
-                    hits = ZERO  # in two by two texels about the point: the outer of three by three count in part
-                    for oy in range(3):
-                        wy = ONE - part_y if oy == 0 else part_y if oy == 2 else ONE
-                        for ox in range(3):
-                            wx = ONE - part_x if ox == 0 else part_x if ox == 2 else ONE
-                            if sz > shadow_depth[my + oy, mx + ox]:
-                                hits += wx * wy
-                    shadow = ONE - hits * np.float32(0.25)
-            lit0 = lit1 = lit2 = ZERO
-            gl0 = gl1 = gl2 = ZERO
-            for j in range(lights.shape[0]):
-                d = nx * lights[j, 0] + ny * lights[j, 1] + nz * lights[j, 2]
+            length = -length if nx * vx + ny * vy + nz * vz < ZERO else length
+            pixels[_N, i], pixels[_N + 1, i], pixels[_N + 2, i] = nx * length, ny * length, nz * length
+            pixels[_VIEW, i], pixels[_VIEW + 1, i], pixels[_VIEW + 2, i] = vx, vy, vz
+            pixels[_SHADOW, i] = ONE
+            for k in range(_LIT, _LIT + 6):
+                pixels[k, i] = ZERO
+        if shadow_depth.shape[0] > 1:
+            _cast(shadow_depth, shadow_axes, shadow_scale, shadow_bias, pixels, count)
+        for j in range(lights.shape[0]):
+            lx, ly, lz = lights[j, 0], lights[j, 1], lights[j, 2]
+            l0, l1, l2 = colors[j, 0], colors[j, 1], colors[j, 2]
+            for i in range(count):
+                nx, ny, nz = pixels[_N, i], pixels[_N + 1, i], pixels[_N + 2, i]
+                d = nx * lx + ny * ly + nz * lz
                 # light bleeds round a little under skin
-                diffuse = max(ZERO, (d + wrap) * spread) * shadow
-                lit0 += diffuse * colors[j, 0]
-                lit1 += diffuse * colors[j, 1]
-                lit2 += diffuse * colors[j, 2]
-                if d > ZERO:
-                    hx, hy, hz = lights[j, 0] + vx, lights[j, 1] + vy, lights[j, 2] + vz
-                    hd = max(ZERO, nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz + TINY)
-                    h4 = hd * hd * hd * hd
-                    h12 = h4 * h4 * h4
-                    # to the 14th on skin, to the 60th on eyes
-                    s = shine * specular * shadow * (h12 * h12 * h12 * h12 * h12 if wet else h12 * hd * hd)
-                    gl0 += s * colors[j, 0]
-                    gl1 += s * colors[j, 1]
-                    gl2 += s * colors[j, 2]
-                shadow = ONE  # only the first lamp has one
-            direct = np.float32(0.35) + np.float32(0.65) * open_sky
-            yx, yz, zz, xz, xy = nx * ny, ny * nz, three * nz * nz - ONE, nx * nz, nx * nx - ny * ny
-            for k in range(3):
+                diffuse = max(ZERO, (d + wrap) * spread) * pixels[_SHADOW, i]
+                hx, hy, hz = lx + pixels[_VIEW, i], ly + pixels[_VIEW + 1, i], lz + pixels[_VIEW + 2, i]
+                hd = max(ZERO, nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz + TINY)
+                h4 = hd * hd * hd * hd
+                h12 = h4 * h4 * h4
+                # to the 14th on skin, to the 60th on eyes
+                glint = h12 * h12 * h12 * h12 * h12 if pixels[_KIND, i] >= ZERO else h12 * hd * hd
+                glint = glint * pixels[_SHINE, i] * pixels[_SHADOW, i] if d > ZERO else ZERO
+                pixels[_LIT, i] += diffuse * l0
+                pixels[_LIT + 1, i] += diffuse * l1
+                pixels[_LIT + 2, i] += diffuse * l2
+                pixels[_GLINT, i] += glint * l0
+                pixels[_GLINT + 1, i] += glint * l1
+                pixels[_GLINT + 2, i] += glint * l2
+                pixels[_SHADOW, i] = ONE  # only the first lamp has one
+        for k in range(3):
+            a0, a1, a2, a3, a4 = ambient[k, 0], ambient[k, 1], ambient[k, 2], ambient[k, 3], ambient[k, 4]
+            a5, a6, a7, a8 = ambient[k, 5], ambient[k, 6], ambient[k, 7], ambient[k, 8]
+            for i in range(count):
+                nx, ny, nz, open_sky = pixels[_N, i], pixels[_N + 1, i], pixels[_N + 2, i], pixels[_OPEN, i]
                 sky = (
-                    ambient[k, 0] + ambient[k, 1] * ny + ambient[k, 2] * nz + ambient[k, 3] * nx + ambient[k, 4] * yx
-                    + ambient[k, 5] * yz + ambient[k, 6] * zz + ambient[k, 7] * xz + ambient[k, 8] * xy
+                    a0 + a1 * ny + a2 * nz + a3 * nx + a4 * nx * ny + a5 * ny * nz + a6 * (three * nz * nz - ONE)
+                    + a7 * nx * nz + a8 * (nx * nx - ny * ny)
                 )  # fmt: skip
-                sky = max(sky, np.float32(0.02)) * open_sky
-                base = c0 if k == 0 else c1 if k == 1 else c2
-                light = lit0 if k == 0 else lit1 if k == 1 else lit2
-                glint = gl0 if k == 0 else gl1 if k == 1 else gl2
-                level = (base * (sky + light * direct) + glint * open_sky) * clear
-                out[y, x, k] = level
-                brightness += level
+                direct = pixels[_LIT + k, i] * (np.float32(0.35) + np.float32(0.65) * open_sky)
+                color = pixels[_C + k, i] * (max(sky, least) * open_sky + direct)
+                color = (color + pixels[_GLINT + k, i] * specular * open_sky) * clear
+                brightness += color
+                pixels[_LIT + k, i] = color
+        for i in range(count):
+            x = where[i]
+            for k in range(3):
+                out[y, x, k] = pixels[_LIT + k, i]
             out[y, x, 3] = clear
-            lit += 1
     return brightness / three, lit
 
 
-@nb.njit(fastmath=True, cache=True)
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
 def compose(layer, background, exposure, out):
     """Shrink ``layer`` (3n, 3n, 4) by two thirds, every source pixel by the area that it covers, and lay it over
     ``background`` (2n, 2n, 3), all times ``exposure``: ``out`` (2n, 2n, 3)."""
