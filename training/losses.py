@@ -2,11 +2,12 @@
 
 Expression errors count by the millimetres they move: |W B (eta' - eta)| = |L^T (eta' - eta)| with L the Cholesky
 factor of B^T W^2 B, 29 x 29, computed once. W weighs lids and lips up, the skull to nothing. A small coefficient term
-keeps keys apart that move alike.
+keeps keys apart that move alike. Points count by their likelihood, so that hidden ones may be unsure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 
 from ..model.face_model import FaceModel
 from ..model.networks.compact import rotation_matrix
+from .dense_points import point_loss
 
 REGION_WEIGHTS = {
     "skin": 0.5,
@@ -28,19 +30,24 @@ REGION_WEIGHTS = {
     "brow_L": 3.0,
     "brow_R": 3.0,
 }
+HIDDEN_WEIGHT = 0.3  # of a landmark that something covers or that faces away
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    vertex: float = 0.25
-    coefficient: float = 60.0
-    gaze: float = 1.5
-    rotation: float = 2.0
-    crop: float = 4.0
-    landmarks: float = 10.0
-    alpha: float = 0.03
-    variance: float = 0.02
-    face: float = 0.3
+    """Of each part of ``total_loss``; parts of weight 0 are not computed."""
+
+    vertex: float = 0.0
+    coefficient: float = 0.0
+    euclidean: float = 0.0  # the paper's: half the squared distance of eta
+    gaze: float = 0.0
+    rotation: float = 0.0
+    crop: float = 0.0
+    landmarks: float = 0.0
+    dense: float = 0.0
+    alpha: float = 0.0
+    variance: float = 0.0
+    face: float = 0.0
 
 
 def expression_factor(model: FaceModel) -> Tensor:
@@ -56,28 +63,51 @@ def expression_factor(model: FaceModel) -> Tensor:
 def total_loss(
     out: dict[str, Tensor], batch: dict[str, Tensor], factor: Tensor, weights: LossWeights
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum and its parts. Everything but ``face`` counts only where there is a face."""
+    """The weighted sum and its parts, by name. ``out`` holds the network's outputs and those of ``DensePoints``.
+
+    Everything but ``face`` counts only where there is a face. The likelihoods (``landmarks``, ``dense``, ``variance``)
+    may be negative.
+    """
     face = batch["face"]
     count = face.sum().clamp(min=1)
-
-    def mean(per_sample: Tensor) -> Tensor:
-        return (per_sample * face).sum() / count
-
     error = out["eta"] - batch["eta"]
-    millimetres = error @ factor.T
-    rotation = rotation_matrix(out["rotation"].float())[..., :2] - batch["rotation"].view(-1, 2, 3).transpose(1, 2)
-    log_variance = out["eta_log_variance"].clamp(-8, 2)
-    alpha = (out["alpha"] - batch["alpha"]).square().mean(1)
-    points = out["landmarks"] - batch["landmarks"].flatten(1)
-    parts = {
-        "vertex": mean(F.huber_loss(millimetres, torch.zeros_like(millimetres), delta=2.0, reduction="none").sum(1)),
-        "coefficient": mean(F.huber_loss(error, torch.zeros_like(error), delta=1.0, reduction="none").mean(1)),
-        "gaze": mean((out["gaze"] - batch["gaze"]).abs().mean(1)),
-        "rotation": mean(rotation.abs().mean((1, 2))),
-        "crop": mean((out["crop"] - batch["crop"]).abs().mean(1)),
-        "landmarks": mean(F.smooth_l1_loss(points, torch.zeros_like(points), beta=0.02, reduction="none").mean(1)),
-        "alpha": mean(alpha),
-        "variance": mean((error.detach().square() * torch.exp(-log_variance) + log_variance).mean(1)),
-        "face": F.binary_cross_entropy_with_logits(out["face"][:, 0], face),
+
+    def vertex() -> Tensor:
+        millimetres = error @ factor.T
+        return F.huber_loss(millimetres, torch.zeros_like(millimetres), delta=2.0, reduction="none").sum(1)
+
+    def rotation() -> Tensor:
+        truth = batch["rotation"].view(-1, 2, 3).transpose(1, 2)
+        return (rotation_matrix(out["rotation"].float())[..., :2] - truth).abs().mean((1, 2))
+
+    def landmarks() -> Tensor:
+        seen = HIDDEN_WEIGHT + (1 - HIDDEN_WEIGHT) * batch["visible"]
+        truth = batch["landmarks"]
+        return point_loss(out["landmarks"].view_as(truth), out["landmark_log_scale"], truth, seen)
+
+    def dense() -> Tensor:
+        return point_loss(
+            out["dense"], out["dense_log_scale"], batch["points"], torch.ones_like(out["dense_log_scale"])
+        )
+
+    def variance() -> Tensor:
+        # The error is detached: the network says how far off it is, and gains nothing from giving up a hard picture.
+        log_variance = out["eta_log_variance"].clamp(-8, 2)
+        return (error.detach().square() * torch.exp(-log_variance) + log_variance).mean(1)
+
+    per_sample: dict[str, Callable[[], Tensor]] = {
+        "vertex": vertex,
+        "coefficient": lambda: F.huber_loss(error, torch.zeros_like(error), delta=1.0, reduction="none").mean(1),
+        "euclidean": lambda: 0.5 * error.square().sum(1),
+        "gaze": lambda: (out["gaze"] - batch["gaze"]).abs().mean(1),
+        "rotation": rotation,
+        "crop": lambda: (out["crop"] - batch["crop"]).abs().mean(1),
+        "landmarks": landmarks,
+        "dense": dense,
+        "alpha": lambda: (out["alpha"] - batch["alpha"]).square().mean(1),
+        "variance": variance,
     }
-    return sum((getattr(weights, k) * v for k, v in parts.items()), torch.zeros(())), parts
+    parts = {k: (loss() * face).sum() / count for k, loss in per_sample.items() if getattr(weights, k)}
+    if weights.face:
+        parts["face"] = F.binary_cross_entropy_with_logits(out["face"][:, 0], face)
+    return torch.stack([getattr(weights, k) * v for k, v in parts.items()]).sum(), parts

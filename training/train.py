@@ -2,8 +2,9 @@
 
     python -m expnet.training.train --config training/configs/compact.toml --data DATA --out RUN --steps 14000
     … --resume            go on from RUN/last.pt after a stop
-    … --resume --steps N  go on to a later end; the learning rate falls over the last ``--decay`` steps before it
+    … --resume --steps N  go on to a later end; the learning rate falls over the last ``decay`` steps before it
     … --start-from model/data/open_weights.safetensors    go on from what is shipped, with a fresh optimiser
+    torchrun --nproc-per-node 4 -m expnet.training.train …    several GPUs, or several processes on CPUs
 
 The rate stays flat until the decay, so that RUN/flat.pt, the state in which the fall begins, can always be continued
 with more data and more time. Data may grow while training runs: new shards are taken in as they are written.
@@ -13,187 +14,246 @@ Writes RUN/weights.safetensors (averaged weights with their header), RUN/log.csv
 from __future__ import annotations
 
 import argparse
-import csv
 import os
+import shutil
+import sys
 import time
-import tomllib
-from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import AveragedModel
+from torch import Tensor, nn
+from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from ..model.camera import ANCHOR, SIDE_MM
-from ..model.checkpoints.weights import WeightsHeader, load_weights, save_weights
+from ..model.checkpoints.weights import load_weights
+from ..model.errors import InputError
 from ..model.formats import open_face_model
 from ..model.networks.compact import CompactNet
-from ..model.semantics import OPEN_BASIS
-from .dataset import ShardFolder, as_input
-from .evaluate import summary
-from .losses import LossWeights, expression_factor, total_loss
+from ..model.networks.resnet101 import ResNet101
+from .augment import as_augmented_input
+from .config import Config, load_config
+from .dataset import Batch, ShardFolder, as_input
+from .dense_points import DensePoints
+from .evaluation.measures import fitted, summary
+from .losses import expression_factor, total_loss
+from .run_folder import Log, export_weights, load_checkpoint, load_tensors, save_checkpoint
+from .schedule import Rate, averaged, make_optimizer
+
+MEAN_IMAGE_PICTURES = 4096
+
+
+class Trainee(nn.Module):
+    """The network, and the head that is used in training only (where points are learned)."""
+
+    def __init__(self, network: CompactNet | ResNet101, points: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.points = DensePoints(network.head.in_features) if points else None
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        features = self.network.features(x)
+        with torch.autocast(x.device.type, enabled=False):
+            out = self.network.split(self.network.head(features))
+            return {**out, **self.points(features)} if self.points else out
+
+
+class Processes:
+    """This process among those that torchrun has started; alone otherwise."""
+
+    def __init__(self, device: str) -> None:
+        self.rank, self.count = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        self.device = device
+        if self.count > 1:
+            if device == "cuda":
+                self.device = f"cuda:{os.environ['LOCAL_RANK']}"
+                torch.cuda.set_device(self.device)
+            dist.init_process_group("nccl" if device == "cuda" else "gloo")
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        return DistributedDataParallel(module) if self.count > 1 else module
+
+    def from_first(self, value: float) -> float:
+        """What the first process says."""
+        if self.count == 1:
+            return value
+        tensor = torch.tensor([value], dtype=torch.float64, device=self.device)
+        dist.broadcast(tensor, 0)
+        return float(tensor)
+
+    def end(self) -> None:
+        if self.count > 1:
+            dist.destroy_process_group()
+
+
+def train(args: argparse.Namespace) -> None:
+    config = load_config(args.config)
+    if args.decay is not None:
+        config = replace(config, schedule=replace(config.schedule, decay=args.decay))
+    processes = Processes(args.device)
+    rank, device = processes.rank, processes.device
+    if config.optimizer.batch % processes.count:
+        raise InputError(
+            f"{args.config}: batch {config.optimizer.batch} cannot be shared by {processes.count} processes"
+        )
+    batch_size = config.optimizer.batch // processes.count
+    precision = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[config.optimizer.precision]
+    if precision == torch.float16 and device == "cpu":
+        raise InputError(f"{args.config}: fp16 needs a GPU; on a CPU use bf16 or fp32")
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    data, held_out = ShardFolder(args.data, seed=0, most=config.data.shards), ShardFolder(args.data, seed=1).all()
+    factor = expression_factor(open_face_model("open")).to(device)
+    trainee = Trainee(_network(config, data), config.loss.dense > 0).to(device, memory_format=torch.channels_last)
+    average = averaged(trainee.network, config.optimizer.ema)
+    optimizer = make_optimizer(trainee, config.optimizer)
+    rate = Rate(config.optimizer, config.schedule, args.steps)
+    scaler = torch.amp.GradScaler(device.split(":")[0], enabled=precision == torch.float16)
+
+    step, seconds = 0, 0.0
+    if args.start_from and args.start_from.suffix == ".safetensors":
+        tensors = {k: torch.as_tensor(v) for k, v in load_weights(args.start_from)[1].items()}
+        load_tensors(trainee.network, tensors, args.start_from)
+        load_tensors(average.module, tensors, args.start_from)
+    elif args.resume or args.start_from:
+        path = args.start_from or args.out / "last.pt"
+        state = load_checkpoint(path, device)
+        load_tensors(trainee, state["trainee"], path)
+        load_tensors(average, state["averaged"], path)
+        optimizer.load_state_dict(state["optimizer"])
+        scaler.load_state_dict(state["scaler"])
+        rate.restore(state["rate"])
+        step, seconds = state["step"], state["seconds"]
+    model = processes.wrap(trainee)
+
+    def checkpoint(name: str) -> None:
+        state = {
+            "trainee": trainee.state_dict(),
+            "averaged": average.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "scaler": scaler.state_dict(),
+            "rate": rate.state(),
+            "step": step,
+            "seconds": seconds,
+        }
+        save_checkpoint(state, args.out / name)
+
+    rng = np.random.default_rng([args.seed, step, rank])  # every process draws other pictures
+    flat_ends = args.steps - config.schedule.decay if config.schedule.kind == "flat-then-decay" else None
+    log = Log(args.out) if rank == 0 else None
+    if rank == 0:
+        shutil.copyfile(args.config, args.out / "recipe.toml")
+    window: list[list[float]] = []
+    started = time.monotonic()
+    progress = tqdm(total=args.steps, initial=step, unit="step", disable=rank > 0)
+    model.train()
+    while step < args.steps:
+        if step == flat_ends and rank == 0:
+            checkpoint("flat.pt")
+        size = config.input.size_at(step)
+        for network in (trainee.network, average.module):  # evaluated, and saved, for the size it has learned so far
+            network.config = replace(network.config, size=size)
+        for group in optimizer.param_groups:
+            group["lr"] = rate.at(step)
+        batch = _on(device, data.random_batch(rng, batch_size, size))
+        with torch.autocast(device.split(":")[0], precision, enabled=precision != torch.float32):
+            out = model(as_augmented_input(batch["image"], rng, config.augment))
+        loss, parts = total_loss(out, batch, factor, config.loss)
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(trainee.parameters(), config.optimizer.clip)
+        scaler.step(optimizer)
+        scaler.update()
+        average.update_parameters(trainee.network)
+        step += 1
+        window.append([float(loss.detach()), *(float(v.detach()) for v in parts.values())])
+        progress.update()
+        if step % args.every and step < args.steps:
+            continue
+
+        elapsed = time.monotonic() - started
+        seconds += elapsed
+        held_out_loss = 0.0
+        if config.schedule.kind == "plateau":
+            if rank == 0:
+                held_out_loss = _held_out_loss(trainee, held_out, factor, config)
+            held_out_loss = processes.from_first(held_out_loss)
+            rate.saw(held_out_loss)
+        if log:
+            row = {
+                "step": step,
+                "images": step * config.optimizer.batch,
+                "minutes": seconds / 60,
+                "images_per_second": len(window) * config.optimizer.batch / elapsed,
+                "rate": optimizer.param_groups[0]["lr"],
+                **({"held_out_loss": held_out_loss} if config.schedule.kind == "plateau" else {}),
+                **dict(zip(["loss", *parts], np.mean(window, 0), strict=True)),
+                **summary(average.module, held_out, factor),
+            }
+            log.write(row)
+            progress.write(" ".join(f"{k} {v:.4g}" for k, v in row.items()))
+            checkpoint("last.pt")
+            export_weights(
+                average.module, config.architecture, args.out / "weights.safetensors", args.seed, len(data), row
+            )
+        data.refresh()
+        window, started = [], time.monotonic()
+    processes.end()
+
+
+def _network(config: Config, data: ShardFolder) -> CompactNet | ResNet101:
+    if config.architecture == "compact":
+        return CompactNet(config.network)  # type: ignore[arg-type]
+    network = ResNet101(config.network)  # type: ignore[arg-type]
+    if network.config.mean_image:
+        rng, size = np.random.default_rng(0), network.config.size
+        pictures = (data.random_batch(rng, 64, size)["image"] for _ in range(MEAN_IMAGE_PICTURES // 64))
+        total = sum(p.double().sum(0) for p in pictures) / MEAN_IMAGE_PICTURES
+        network.mean_image.copy_(total.permute(2, 0, 1))
+    return network
+
+
+def _on(device: str, batch: Batch) -> Batch:
+    return {k: v.to(device, non_blocking=True) for k, v in batch.items()}
+
+
+def _held_out_loss(trainee: Trainee, held_out: Batch, factor: Tensor, config: Config) -> float:
+    """The mean loss over the held-out pictures, of the weights as they are."""
+    trainee.eval()
+    device = str(factor.device)
+    losses = []
+    with torch.inference_mode():
+        for i in range(0, len(held_out["face"]), config.optimizer.batch):
+            part = {k: v[i : i + config.optimizer.batch] for k, v in held_out.items()}
+            part["image"] = fitted(part["image"], trainee.network.config.size)
+            batch = _on(device, part)
+            losses.append(float(total_loss(trainee(as_input(batch["image"])), batch, factor, config.loss)[0]))
+    trainee.train()
+    return float(np.mean(losses))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder of shards (seed 0: training, seed 1: evaluation)"
-    )
+    parser.add_argument("--data", type=Path, required=True, help="shards (seed 0: training, seed 1: evaluation)")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument(
-        "--decay", type=int, default=3000, help="steps over which the learning rate falls to zero at the end"
-    )
+    parser.add_argument("--decay", type=int, help="instead of the recipe's: steps in which the rate falls to zero")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=500, help="steps between evaluations and checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     parser.add_argument("--start-from", type=Path, help="a run's flat.pt, or weights such as the shipped ones")
-    args = parser.parse_args()
-
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    config = tomllib.loads(args.config.read_text())
-    optimizer_config = config["optimizer"]
-    args.out.mkdir(parents=True, exist_ok=True)
-    network = CompactNet(config["network"])
-    network = network.to(args.device, memory_format=torch.channels_last)
-    averaged = AveragedModel(network, avg_fn=_averaging(optimizer_config["ema"]), use_buffers=True)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), optimizer_config["learning_rate"], weight_decay=optimizer_config["weight_decay"]
-    )
-    weights = LossWeights(**config["loss"])
-    factor = expression_factor(open_face_model("open")).to(args.device)
-    data, held_out = ShardFolder(args.data, seed=0), ShardFolder(args.data, seed=1).all()
-
-    step, seconds = 0, 0.0
-    if args.start_from and args.start_from.suffix == ".safetensors":
-        tensors = {k: torch.as_tensor(v) for k, v in load_weights(args.start_from)[1].items()}
-        network.load_state_dict(tensors)
-        averaged.module.load_state_dict(tensors)
-    elif args.resume or args.start_from:
-        state = torch.load(args.start_from or args.out / "last.pt", map_location=args.device, weights_only=True)
-        network.load_state_dict(state["network"])
-        averaged.load_state_dict(state["averaged"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, seconds = state["step"], state["seconds"]
-    rng = np.random.default_rng([args.seed, step])
-    started, window = time.monotonic(), []
-    log = _Log(args.out)
-    flat_saved = step > args.steps - args.decay
-
-    def checkpoint(name: str) -> None:
-        state = {
-            "network": network.state_dict(),
-            "averaged": averaged.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "step": step,
-            "seconds": seconds + time.monotonic() - started,
-        }
-        torch.save(state, args.out / f".{name}")
-        os.replace(args.out / f".{name}", args.out / name)
-
-    network.train()
-    progress = tqdm(total=args.steps, initial=step, unit="step")
-    while step < args.steps:
-        if step >= args.steps - args.decay and not flat_saved:
-            checkpoint("flat.pt")
-            flat_saved = True
-        rate = optimizer_config["learning_rate"] * min(
-            1.0, (step + 1) / optimizer_config["warmup"], (args.steps - step) / args.decay
-        )
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        batch = {k: v.to(args.device) for k, v in data.random_batch(rng, optimizer_config["batch"]).items()}
-        with torch.autocast(args.device.split(":")[0], torch.bfloat16):
-            raw = network(as_input(batch["image"]))
-        loss, parts = total_loss(network.split(raw), batch, factor, weights)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        averaged.update_parameters(network)
-        step += 1
-        window.append([float(loss.detach()), *(float(v.detach()) for v in parts.values())])
-        progress.update()
-        if step % args.every == 0 or step == args.steps:
-            scores = summary(averaged.module, held_out, factor)
-            row = {
-                "step": step,
-                "images": step * optimizer_config["batch"],
-                "minutes": (seconds + time.monotonic() - started) / 60,
-                "rate": rate,
-                **dict(zip(["loss", *parts], np.mean(window, 0), strict=True)),
-                **scores,
-            }
-            log.write(row)
-            window.clear()
-            progress.write(" ".join(f"{k} {v:.4g}" for k, v in row.items()))
-            checkpoint("last.pt")
-            export(averaged.module, args.out / "weights.safetensors", args.seed, len(data), row)
-            data.refresh()
-
-
-def _averaging(decay: float) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
-    """An exponential moving average that forgets its random start soon: over step n at most the last tenth or so."""
-
-    def average(mean: torch.Tensor, new: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
-        if not mean.is_floating_point():
-            return new
-        return mean.lerp(new, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
-
-    return average
-
-
-def export(network: CompactNet, path: Path, seed: int, pictures: int, evaluation: dict[str, float]) -> None:
-    """The weights with the header that ``model.checkpoints.weights`` asks for."""
-    header = WeightsHeader(
-        architecture="compact",
-        config=asdict(network.config),
-        input_size=network.config.size,
-        crop={"anchor": ANCHOR.tolist(), "side_mm": SIDE_MM},
-        basis=OPEN_BASIS,
-        license="CC0-1.0",
-        training_data=f"{pictures} synthetic renders of the open head (training/synthetic), no photographs",
-        seed=seed,
-        evaluation={k: round(float(v), 5) for k, v in evaluation.items()},
-    )
-    save_weights(path, header, {name: _storable(tensor) for name, tensor in network.state_dict().items()})
-
-
-def _storable(tensor: torch.Tensor) -> np.ndarray:
-    """Convolutions and the head as float16 (half the file, no measurable loss); what is small stays as it is."""
-    array = tensor.detach().cpu().numpy()
-    return array.astype(np.float16) if array.ndim >= 2 else array
-
-
-class _Log:
-    """One row per evaluation: CSV for the report, TensorBoard for the eye (where it is installed)."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "log.csv"
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.board = SummaryWriter(str(folder / "tensorboard"))
-        except ImportError:
-            self.board = None
-
-    def write(self, row: dict[str, float]) -> None:
-        new = not self.path.exists()
-        with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, row)
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
-        if self.board:
-            for name, value in row.items():
-                self.board.add_scalar(name, value, row["step"])
-            self.board.flush()
+    try:
+        train(parser.parse_args())
+    except InputError as error:
+        sys.exit(f"{error}")
 
 
 if __name__ == "__main__":

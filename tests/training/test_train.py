@@ -19,17 +19,23 @@ from expnet.training.synthetic.surface import build_surface
 
 CONFIG = """
 [network]
-size = 64
+architecture = "compact"
 channels = [8, 8, 16, 16, 32]
 blocks = [1, 1, 1, 1]
+[input]
+phases = [{ size = 32, until = 5 }, { size = 64 }]
 [optimizer]
-batch = 16
+name = "adamw"
 learning_rate = 3e-3
+batch = 16
 weight_decay = 0.01
 warmup = 5
 ema = 0.9
 [loss]
 vertex = 1.0
+face = 0.3
+landmarks = 0.05
+dense = 0.05
 """
 
 

@@ -1,0 +1,59 @@
+"""Muon for convolutions: torch's own Muon (Jordan et al. 2024), which knows matrices only, shown every kernel as one.
+
+On this network it learns about a third faster per picture than AdamW (docs/training.md). Its steps are scaled to
+AdamW's size (``match_rms_adamw``, Liu et al. 2025), so one learning rate serves both; what is no convolution inside
+the network (the stem, which sees colours; norms; heads) stays with AdamW.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+NEWTON_SCHULZ_STEPS = 4  # one less than torch's: no difference here, and a fifth of the cost
+
+
+class MuonAndAdamW(torch.optim.Optimizer):
+    """Both optimisers behind the face of one; ``param_groups`` are both's, so that a schedule reaches all."""
+
+    def __init__(self, named: list[tuple[str, nn.Parameter]], rate: float, weight_decay: float) -> None:
+        self.kernels = [p for name, p in named if p.ndim == 4 and "stem" not in name]
+        ids = {id(p) for p in self.kernels}
+        self.rest = [p for _, p in named if id(p) not in ids]
+        self.matrices = [nn.Parameter(_as_matrix(p.detach())) for p in self.kernels]  # the same memory
+        if any(m.data_ptr() != k.data_ptr() for m, k in zip(self.matrices, self.kernels, strict=True)):
+            raise ValueError("Muon needs kernels whose channels lie last in memory (channels_last)")
+        self.muon = torch.optim.Muon(
+            self.matrices,
+            rate,
+            weight_decay=weight_decay,
+            ns_steps=NEWTON_SCHULZ_STEPS,
+            adjust_lr_fn="match_rms_adamw",
+        )
+        self.adamw = torch.optim.AdamW(self.rest, rate, weight_decay=weight_decay)
+        self.param_groups = [*self.muon.param_groups, *self.adamw.param_groups]
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for matrix, kernel in zip(self.matrices, self.kernels, strict=True):
+            matrix.grad = None if kernel.grad is None else _as_matrix(kernel.grad)
+        self.muon.step()
+        self.adamw.step()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for p in (*self.kernels, *self.rest):
+            p.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.muon.load_state_dict(state["muon"])
+        self.adamw.load_state_dict(state["adamw"])
+        self.param_groups = [*self.muon.param_groups, *self.adamw.param_groups]
+
+
+def _as_matrix(kernel: Tensor) -> Tensor:
+    """(O, I, h, w) as (O, h w I): a view for tensors whose channels lie last in memory, as the network's do."""
+    return kernel.permute(0, 2, 3, 1).reshape(len(kernel), -1)

@@ -1,0 +1,98 @@
+"""What a run leaves behind: its log, its checkpoints, and weights that the estimator reads."""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..model.camera import ANCHOR, SIDE_MM
+from ..model.checkpoints.weights import WeightsHeader, save_weights
+from ..model.errors import InputError
+from ..model.semantics import OPEN_BASIS
+
+
+class Log:
+    """One row per evaluation: CSV for the report, TensorBoard for the eye (where it is installed)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "log.csv"
+        self.board: Any = None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(str(folder / "tensorboard"))
+        except ImportError:
+            pass
+
+    def write(self, row: dict[str, float]) -> None:
+        """Rows before may have had other columns: a run can go on with another recipe."""
+        rows: list[dict[str, Any]] = []
+        if self.path.exists():
+            with self.path.open(newline="") as file:
+                rows = list(csv.DictReader(file))
+        rows.append(row)
+        columns = list(dict.fromkeys(name for r in rows for name in r))
+        partial = self.path.with_name(f".{self.path.name}")
+        with partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns, restval="nan")
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(partial, self.path)
+        if self.board:
+            for name, value in row.items():
+                self.board.add_scalar(name, value, row["step"])
+            self.board.flush()
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    partial = path.with_name(f".{path.name}")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def load_checkpoint(path: Path, device: str) -> dict[str, Any]:
+    """A run's own ``.pt``: tensors and numbers only, nothing that could run."""
+    if not path.is_file():
+        raise InputError(f"{path}: no checkpoint there: give the folder of a run that has reached its first evaluation")
+    return torch.load(path, map_location=device, weights_only=True)
+
+
+def load_tensors(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Into ``module``, or an InputError where they belong to another network than the recipe's."""
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise InputError(f"{path}: does not fit the recipe's [network]: {reason}") from error
+
+
+def export_weights(
+    network: nn.Module, architecture: str, path: Path, seed: int, pictures: int, evaluation: dict[str, float]
+) -> None:
+    """The weights with the header that ``model.checkpoints.weights`` asks for."""
+    config: Any = network.config
+    header = WeightsHeader(
+        architecture=architecture,
+        config=asdict(config),
+        input_size=config.size,
+        crop={"anchor": ANCHOR.tolist(), "side_mm": SIDE_MM},
+        basis=OPEN_BASIS,
+        license="CC0-1.0",
+        training_data=f"{pictures} synthetic renders of the open head (training/synthetic), no photographs",
+        seed=seed,
+        evaluation={k: round(float(v), 5) for k, v in evaluation.items()},
+    )
+    save_weights(path, header, {name: _storable(tensor) for name, tensor in network.state_dict().items()})
+
+
+def _storable(tensor: Tensor) -> np.ndarray:
+    """Convolutions and the head as float16 (half the file, no measurable loss); what is small stays as it is."""
+    array = tensor.detach().cpu().numpy()
+    return array.astype(np.float16) if array.ndim >= 2 else array
