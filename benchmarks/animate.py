@@ -1,7 +1,8 @@
 """Footage to a performance, and where the time goes: ``python -m expnet.benchmarks.animate [CLIP]``.
 
-Without CLIP, the clip in the box played at 1280 x 720. The parts are measured one by one; the whole decodes in a
-thread of its own, so it is faster than their sum.
+Without CLIP, the clip in the box played at 1280 x 720. The parts are measured one by one. The whole is what the worker
+does: decoding, in a thread of its own, so that it is faster than the sum, crop, network and pose; smoothing and keys
+are Blender's part.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import torch
 from ..model.camera import Camera, Crop
 from ..model.estimator import OPEN_WEIGHTS, Estimator, cut
 from ..model.finder import find_faces
+from ..model.formats import open_face_model
+from ..model.performance import FacePerformance, smooth
 from ..model.tracking import perform
 from ..model.video import open_clip
 from .measurement import Measurement, seconds, show
@@ -54,15 +57,34 @@ def _measured(path: Path, at_least: float | None) -> list[Measurement]:
     with open_clip(path) as clip:
         performance = perform(clip, estimator)
     whole = time.perf_counter() - start
+    start = time.perf_counter()
+    calm = smooth(performance)
+    smoothing = time.perf_counter() - start
     what = f"{path.name}, {width} x {height}, {frames} frames"
     return [
         Measurement(f"{what}: decode", 1e3 * decoding, "ms/frame"),
         Measurement("cut the crop", 1e3 * cutting, "ms/frame"),
         Measurement("network and pose", 1e3 * looking, "ms/frame"),
+        Measurement("smoothing", 1e3 * smoothing / frames, "ms/frame"),
+        *_keying(calm),
         Measurement("find faces, quick (once, then only after a loss)", 1e3 * _finding(image, estimator, False), "ms"),
         Measurement("find faces, thorough", 1e3 * _finding(image, estimator, True), "ms"),
         Measurement(f"the whole, {int(performance.seen.sum())} faces seen", frames / whole, "frames/s", None, at_least),
     ]
+
+
+def _keying(performance: FacePerformance) -> list[Measurement]:
+    """Keyframes on the open head, in Blender; nothing where there is no bpy module."""
+    try:
+        import bpy
+    except ImportError:
+        return []
+    from ..expnet_addon import animation, rig
+
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    head = rig.create_rig(open_face_model("open"))
+    took = seconds(lambda: animation.key_performance(head, performance, bpy.context.scene), repeat=3)
+    return [Measurement("keys", 1e3 * took / len(performance.times), "ms/frame")]
 
 
 def _finding(image: cv2.typing.MatLike, estimator: Estimator, thorough: bool) -> float:

@@ -15,7 +15,7 @@ def main(chosen: list[str]) -> int:
     if unknown:
         print(f"There is no benchmark '{unknown.pop()}': choose from {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
-    print(f"{_processor()}, {platform.system()}, Python {platform.python_version()}", flush=True)
+    print(f"{processor()}, {platform.system()}, Python {platform.python_version()}", flush=True)
     failed = []
     for name in chosen or BENCHMARKS:
         print(f"\n{name}", flush=True)
@@ -26,7 +26,7 @@ def main(chosen: list[str]) -> int:
     return 1 if failed else 0
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -20,7 +20,7 @@ import torch
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from .dataset import ShardFolder
-from .evaluation import consistency, held_out, identity, scale, uncertainty, video
+from .evaluation import ablations, consistency, held_out, identity, scale, speed, uncertainty, video
 from .evaluation.measures import LID_REGIONS, correlations, load_network, predict, region_error, rotation_error, summary
 from .evaluation.page import Entry, write_page
 from .evaluation.section import Section, as_text
@@ -34,11 +34,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Input:
-    """What a section needs beside the held-out pictures, as an option of the command."""
+    """What a section needs beside the held-out pictures, as an option of the command, which may be given ``many`` times
+    as NAME=FILE."""
 
     option: str
     placeholder: str
     help: str
+    many: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,16 @@ class Measured:
 
 PICTURES = Input("pictures", "FOLDER", "real pictures of faces")
 FOOTAGE = Input("footage", "FOLDER", "real clips; what was seen in them stands in training/evaluation/clips.toml")
-
+ABLATION = Input("ablation", "NAME=WEIGHTS", "weights trained without one ingredient; once for each", many=True)
 SECTIONS = (
     Measured("held_out", held_out.measure),
     Measured("scale", scale.measure),
-    Measured("identity", identity.measure),
-    Measured("uncertainty", uncertainty.measure),
     Measured("consistency", consistency.measure, (PICTURES, FOOTAGE)),
     Measured("video", video.measure, (FOOTAGE,)),
+    Measured("identity", identity.measure),
+    Measured("uncertainty", uncertainty.measure),
+    Measured("ablations", ablations.measure, (ABLATION,)),
+    Measured("speed", speed.measure),
 )
 
 
@@ -88,8 +92,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--partial", action="store_true", help="write --docs even though sections were not run")
     parser.add_argument("--threads", type=int, default=1)
     for need in {i.option: i for s in SECTIONS for i in s.inputs}.values():
-        parser.add_argument(f"--{need.option}", type=Path, metavar=need.placeholder, help=need.help)
+        how = {"type": _named, "action": "append"} if need.many else {"type": Path}
+        parser.add_argument(f"--{need.option}", metavar=need.placeholder, help=need.help, **how)
     return parser
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if not name or not path:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=WEIGHTS")
+    return name, Path(path)
 
 
 def _evaluate(args: argparse.Namespace) -> int:

@@ -29,7 +29,7 @@ def measure(subject: Subject) -> Section:
     face = subject.face.numpy()
     logit = subject.everything["face"][:, 0].numpy()
     crop = (subject.seen["crop"] - subject.truth["crop"]).abs()
-    whole, easy = _figures(subject, every), _figures(subject, clear)
+    whole, easy = figures(subject, every), figures(subject, clear)
     scores = (
         Score("correlation, mean of the keys", whole["r"], "higher", R_BAR),
         Score("correlation, worst key", float(_r(subject, every).min()), "higher"),
@@ -85,7 +85,8 @@ def _r(subject: Subject, rows: np.ndarray) -> np.ndarray:
     return correlations(subject.seen["eta"][rows], subject.truth["eta"][rows])
 
 
-def _figures(subject: Subject, rows: np.ndarray) -> dict[str, float]:
+def figures(subject: Subject, rows: np.ndarray) -> dict[str, float]:
+    """Mean r, lips and lids (mm in sight), gaze and rotation (degrees) over some of the held-out faces."""
     seen, truth = ({k: v[rows] for k, v in part.items()} for part in (subject.seen, subject.truth))
     if not rows.any():
         return dict.fromkeys(("r", "lips", "lids", "gaze", "rotation"), float("nan"))
@@ -108,7 +109,7 @@ def _millimetres(subject: Subject, error: np.ndarray, rows: np.ndarray) -> dict[
 def _where_lost(subject: Subject) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for name, members in groups(subject).items():
-        f = _figures(subject, members)
+        f = figures(subject, members)
         rows.append((name, int(members.sum()), f["r"], f["lips"], f["lids"], f["gaze"], f["rotation"]))
     every = np.ones(len(subject.truth["eta"]), bool)
     mm = _millimetres(subject, subject.truth["eta"].numpy(), every)

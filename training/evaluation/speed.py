@@ -1,0 +1,21 @@
+"""Speed of the network, as benchmarks/network.py measures it."""
+
+from __future__ import annotations
+
+from ...benchmarks import network
+from ...benchmarks.table import processor
+from .section import Section, Table
+from .subject import Subject
+
+
+def measure(subject: Subject) -> Section:
+    found = network.measure(subject.weights)
+    rows = tuple((m.what, float(m.value), m.unit, f"≤ {m.at_most:g}" if m.at_most else "") for m in found)
+    return Section(
+        "Speed",
+        f"The median of repeated runs on {processor()}, whatever else it was doing. As used: a crop cut from a picture "
+        "of 1280 x 720, network, pose. Alone: the network on pixels that lie ready. `python3 dev.py bench` measures "
+        "this and the rest of the way to keyframes.",
+        (),
+        (Table(("", "time", "", "asked for"), rows),),
+    )
