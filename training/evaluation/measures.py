@@ -13,21 +13,22 @@ from ...model.camera import Crop
 from ...model.checkpoints.weights import load_weights
 from ...model.estimator import cut
 from ...model.face_model import FaceModel
-from ...model.networks.compact import CompactNet, rotation_matrix
+from ...model.networks import Network, build_network
+from ...model.networks.compact import rotation_matrix
 from ..dataset import Batch, as_input
 
 LID_REGIONS = ("lid_upper_L", "lid_lower_L", "lid_upper_R", "lid_lower_R")
 EYE_POINTS, MOUTH_POINTS = range(36, 48), range(48, 68)  # iBUG's
 
 
-def load_network(path: Path) -> CompactNet:
+def load_network(path: Path) -> Network:
     header, tensors = load_weights(path)
-    network = CompactNet(header.config)
+    network = build_network(header.architecture, header.config)
     network.load_state_dict({k: torch.as_tensor(v) for k, v in tensors.items()})
     return network.eval()
 
 
-def predict(network: CompactNet, images: Tensor, size: int = 256) -> dict[str, Tensor]:
+def predict(network: Network, images: Tensor, size: int = 256) -> dict[str, Tensor]:
     """All outputs for (N, S, S, 3) uint8 pictures, in evaluation mode, float32 on the CPU; ``size`` at a time."""
     was_training = network.training
     network.eval()
@@ -54,7 +55,7 @@ def correlations(predicted: Tensor, truth: Tensor) -> np.ndarray:
     return ((p * t).sum(0) / (p.norm(dim=0) * t.norm(dim=0)).clamp(min=1e-12)).numpy()
 
 
-def summary(network: CompactNet, held_out: Batch, factor: Tensor) -> dict[str, float]:
+def summary(network: Network, held_out: Batch, factor: Tensor) -> dict[str, float]:
     """A row of numbers for the training log."""
     out = predict(network, held_out["image"])
     face = held_out["face"] > 0.5
