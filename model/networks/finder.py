@@ -1,0 +1,68 @@
+"""FinderNet: where faces are, for every cell of a picture at once, without anchors (after CenterNet, Zhou et al. 2019).
+
+Fully convolutional and small: a trunk of residual blocks down to a 16th of the picture, whose view is wide enough to
+take in a whole head, laid back over the features of an 8th.
+
+Input   (B, 3, H, W) float, BGR, x / 127.5 - 1, H and W multiples of 16.
+Output  (B, 6, H / 8, W / 8): face logit; dx, dy from the cell's centre in cells; log of the crop's side over
+        ``UNIT_SIDE`` pixels; sine and cosine of its lean.
+Faces whose crop is 15-70 pixels wide are found; others in the picture made smaller or larger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .compact import ResidualBlock
+
+CELL = 8
+GRAIN = 16
+UNIT_SIDE = 40.0
+OUTPUTS = 6
+
+
+@dataclass(frozen=True)
+class FinderConfig:
+    """``channels`` of the stem (a half of the picture's side) and the stages at a 4th, 8th and 16th; ``blocks`` of the
+    three stages."""
+
+    channels: tuple[int, int, int, int] = (16, 24, 48, 88)
+    blocks: tuple[int, int, int] = (1, 2, 2)
+
+
+class FinderNet(nn.Module):
+    def __init__(self, config: FinderConfig | Mapping = FinderConfig()) -> None:
+        super().__init__()
+        if not isinstance(config, FinderConfig):
+            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+            config = FinderConfig(**fields)
+        self.config = config
+        c = config.channels
+        self.stem = nn.Sequential(nn.Conv2d(3, c[0], 3, 2, 1, bias=False), nn.BatchNorm2d(c[0]), nn.ReLU(inplace=True))
+        self.fourth, self.eighth, self.sixteenth = (
+            nn.Sequential(
+                ResidualBlock(c[i], c[i + 1], 2), *(ResidualBlock(c[i + 1], c[i + 1], 1) for _ in range(count - 1))
+            )
+            for i, count in enumerate(config.blocks)
+        )
+        self.wide = nn.Sequential(nn.Conv2d(c[3], c[2], 1, bias=False), nn.BatchNorm2d(c[2]))
+        self.join = nn.Sequential(
+            nn.Conv2d(c[2], c[2], 3, 1, 1, bias=False), nn.BatchNorm2d(c[2]), nn.ReLU(inplace=True)
+        )
+        self.head = nn.Conv2d(c[2], OUTPUTS, 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)
+        nn.init.constant_(self.head.bias[:1], -4.0)  # faces are rare
+
+    def forward(self, x: Tensor) -> Tensor:
+        fine = self.eighth(self.fourth(self.stem(x)))
+        wide = F.interpolate(self.wide(self.sixteenth(fine)), scale_factor=2.0, mode="nearest")
+        features = self.join(F.relu(fine + wide))
+        with torch.autocast(x.device.type, enabled=False):
+            return self.head(features.to(self.head.weight.dtype)).float()

@@ -1,0 +1,112 @@
+"""Composed scenes and the finder that learns from them: labels where the faces are, nothing where there is none."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from expnet.model.camera import Crop
+from expnet.model.candidates import candidates
+from expnet.model.checkpoints.weights import load_weights
+from expnet.model.formats import open_face_model
+from expnet.training.synthetic.cutouts import FACE, Cutouts, make_shard
+from expnet.training.synthetic.scenes import Scene, SceneKind, sample_scene
+from expnet.training.synthetic.surface import build_surface
+from expnet.training.train_finder import targets
+
+KIND = SceneKind((128, 96), (14, 80), 3, 2)
+CONFIG = """
+[network]
+channels = [8, 8, 16, 16]
+blocks = [1, 1, 1]
+[scenes]
+size = 64
+sides = [15, 50]
+heads = 2
+others = 1
+without_faces = 0.2
+[optimizer]
+batch = 8
+learning_rate = 3e-3
+weight_decay = 0.01
+warmup = 5
+ema = 0.9
+[loss]
+offset = 0.5
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cutouts")
+    surface = build_surface(open_face_model("open"))
+    np.savez(folder / "seed0_cutouts0000.npz", **make_shard(surface, 0, 0, 24))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cutouts(folder):
+    return Cutouts(folder)
+
+
+def test_a_face_is_in_the_middle_of_its_place_and_what_is_around_it_is_clear(cutouts):
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        picture, own = cutouts.face(rng)
+        size = len(picture)
+        assert picture[int(own.y * size), int(own.x * size), 3] == 255
+        assert (picture[..., 3] == 0).mean() > 0.2
+    kinds = [cutouts.other(rng)[1].kind for _ in range(12)]
+    assert FACE not in kinds
+
+
+def test_the_same_seed_gives_the_same_scene(cutouts):
+    first, second = (sample_scene(np.random.default_rng(5), cutouts, KIND) for _ in range(2))
+    np.testing.assert_array_equal(first.image, second.image)
+    np.testing.assert_array_equal(first.faces, second.faces)
+    assert first.image.shape == (96, 128, 3) and first.image.dtype == np.uint8
+
+
+def test_labels_lie_in_the_scene_and_scenes_without_faces_have_none(cutouts):
+    rng = np.random.default_rng(1)
+    scenes = [sample_scene(rng, cutouts, KIND) for _ in range(40)]
+    faces = np.concatenate([s.faces for s in scenes])
+    assert len(faces) > 30
+    x, y, side, angle, yaw, _ = faces.T
+    assert (x >= 0).all() and (x < 128).all() and (y >= 0).all() and (y < 96).all()
+    assert (side >= 14).all() and (side <= 80).all()
+    assert np.ptp(angle) > 0.8 and np.abs(yaw).max() < np.pi / 2
+    for _ in range(10):
+        scene = sample_scene(rng, cutouts, KIND, faces=False)
+        assert len(scene.faces) == 0 and len(scene.unclear) == 0
+
+
+def test_a_cell_at_a_face_is_asked_for_its_place_and_one_at_a_hidden_face_for_nothing():
+    faces = np.array([[43.0, 52.0, 30.0, 0.3, 0.0, 0.0]])
+    scene = Scene(np.zeros((96, 128, 3), np.uint8), faces, np.array([[100.0, 20.0, 40.0]]))
+    truth = targets([scene])
+    heat, place = truth["heat"][0].numpy(), truth["place"][0].numpy()
+    row, column = np.unravel_index(heat.argmax(), heat.shape)
+    assert heat.shape == (12, 16) and heat.max() == 1
+    dx, dy, log_side, sine, cosine = place[:, row, column]
+    assert (column + 0.5 + dx) * 8 - 0.5 == pytest.approx(43, abs=1e-3)
+    assert (row + 0.5 + dy) * 8 - 0.5 == pytest.approx(52, abs=1e-3)
+    assert 40 * np.exp(log_side) == pytest.approx(30, rel=1e-4) and np.arctan2(sine, cosine) == pytest.approx(0.3)
+    assert truth["counts"][0, 2, 12] == 0 and truth["counts"][0, row, column] == 1
+    assert truth["taught"][0, row, column] == 1 and truth["taught"][0, 2, 12] == 0
+
+
+def test_training_goes_on_where_it_stopped_and_ships_what_finds(folder, tmp_path):
+    (tmp_path / "tiny.toml").write_text(CONFIG)
+    command = [sys.executable, "-m", "expnet.training.train_finder", "--config", tmp_path / "tiny.toml"]
+    command += ["--cutouts", folder, "--out", tmp_path / "run", "--minutes", "0.05", "--every", "5"]
+    for extra in ([], ["--resume"]):
+        subprocess.run([*command, *extra], check=True, capture_output=True)
+    rows = (tmp_path / "run" / "log.csv").read_text().splitlines()[1:]
+    steps = [int(row.split(",")[0]) for row in rows]
+    assert steps == sorted(steps) and len(set(steps)) == len(steps) >= 2
+    header, _ = load_weights(tmp_path / "run" / "finder.safetensors")
+    assert header.architecture == "finder" and "synthetic" in header.training_data
+    found = candidates(np.zeros((64, 64, 3), np.uint8), 64, 0.0, tmp_path / "run" / "finder.safetensors")
+    assert all(isinstance(c.crop, Crop) for c in found)

@@ -1,0 +1,233 @@
+"""Train the finder: one file, read in one sitting.
+
+    python -m expnet.training.synthetic.cutouts STOCK               render the heads once
+    python -m expnet.training.train_finder --config training/configs/finder.toml --cutouts STOCK --out RUN --minutes 20
+    … --resume            go on from RUN/last.pt
+
+Scenes are composed as training goes, so none is seen twice. The learning rate falls as half a cosine over the time
+given. Writes RUN/finder.safetensors (averaged weights with their header) and RUN/log.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import time
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from ..model.camera import ANCHOR, SIDE_MM
+from ..model.checkpoints.weights import WeightsHeader, load_weights, save_weights
+from ..model.networks.finder import CELL, UNIT_SIDE, FinderNet
+from ..model.semantics import OPEN_BASIS
+from .dataset import as_input
+from .synthetic.cutouts import Cutouts
+from .synthetic.scenes import Scene, SceneKind, sample_scene
+
+LEAST_SIDE, MOST_SIDE = 15.0, 70.0  # pixels: faces outside are left to the picture made larger or smaller
+HEAT_SIGMA = 0.10  # of a face's side: how wide its heat spreads
+TAUGHT = 0.14  # of a face's side: cells nearer to its centre learn its place
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    offset: float = 0.5
+    size: float = 1.0
+    lean: float = 0.5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--cutouts", type=Path, required=True, help="folder of cut-outs (seed 0)")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=20.0, help="processor time to train, of this start")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--every", type=int, default=200, help="steps between checkpoints")
+    parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
+    parser.add_argument("--start-from", type=Path, help="weights such as the shipped ones")
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    config = tomllib.loads(args.config.read_text())
+    hyper, weights = config["optimizer"], LossWeights(**config["loss"])
+    args.out.mkdir(parents=True, exist_ok=True)
+    network = FinderNet(config["network"]).to(memory_format=torch.channels_last)
+    averaged = AveragedModel(network, avg_fn=_averaging(hyper["ema"]), use_buffers=True)
+    optimizer = torch.optim.AdamW(network.parameters(), hyper["learning_rate"], weight_decay=hyper["weight_decay"])
+    step = 0
+    if args.start_from:
+        tensors = {k: torch.as_tensor(v) for k, v in load_weights(args.start_from)[1].items()}
+        network.load_state_dict(tensors)
+        averaged.module.load_state_dict(tensors)
+    elif args.resume:
+        state = torch.load(args.out / "last.pt", weights_only=True)
+        network.load_state_dict(state["network"])
+        averaged.load_state_dict(state["averaged"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+    rng = np.random.default_rng([args.seed, step])
+    cutouts = Cutouts(args.cutouts, seed=0)
+    scenes = config["scenes"]
+    kind = SceneKind((scenes["size"],) * 2, tuple(scenes["sides"]), scenes["heads"], scenes["others"])
+    started, first, window = time.process_time(), step, []
+    progress = tqdm(unit="step", initial=step)
+    network.train()
+    done = 0.0
+    while done < 1:
+        done = min(1.0, (time.process_time() - started) / (60 * args.minutes))
+        rate = (
+            hyper["learning_rate"] * min(1.0, (step - first + 1) / hyper["warmup"]) * 0.5 * (1 + np.cos(np.pi * done))
+        )
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        batch = [
+            sample_scene(rng, cutouts, kind, rng.random() >= scenes["without_faces"]) for _ in range(hyper["batch"])
+        ]
+        images = as_input(torch.from_numpy(np.stack([scene.image for scene in batch])))
+        truth = targets(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            out = network(images)
+        parts = losses(out, truth)
+        loss = (
+            parts["face"]
+            + weights.offset * parts["offset"]
+            + weights.size * parts["size"]
+            + weights.lean * parts["lean"]
+        )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        averaged.update_parameters(network)
+        step += 1
+        window.append([float(v.detach()) for v in parts.values()])
+        progress.update()
+        if step % args.every == 0 or done >= 1:
+            row = {
+                "step": step,
+                "scenes": step * hyper["batch"],
+                "minutes": (time.process_time() - started) / 60,
+                "rate": rate,
+            }
+            row |= dict(zip(parts, np.mean(window, 0), strict=True))
+            _log(args.out / "log.csv", row)
+            progress.write(" ".join(f"{k} {v:.4g}" for k, v in row.items()))
+            window.clear()
+            state = {
+                "network": network.state_dict(),
+                "averaged": averaged.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step,
+            }
+            torch.save(state, args.out / ".last.pt")
+            os.replace(args.out / ".last.pt", args.out / "last.pt")
+            export(averaged.module, args.out / "finder.safetensors", args.seed, len(cutouts), row)
+
+
+def targets(scenes: list[Scene]) -> dict[str, Tensor]:
+    """What the network is to say of each cell, (B, …, H, W).
+
+    heat (1): 1 at a face's centre, falling off around it; counts (1): 0 where nothing is asked (faces too small, too
+    large or too much hidden); taught (1): weight of place (4: dx, dy, log side, then unused) and lean (2).
+    """
+    height, width = (n // CELL for n in scenes[0].image.shape[:2])
+    gy, gx = ((np.mgrid[:height, :width] + 0.5) * CELL - 0.5).astype(np.float32)
+    shape = (len(scenes), height, width)
+    heat, counts, taught = np.zeros(shape, np.float32), np.ones(shape, np.float32), np.zeros(shape, np.float32)
+    place = np.zeros((len(scenes), 5, height, width), np.float32)
+    for b, scene in enumerate(scenes):
+        for x, y, side in scene.unclear:
+            counts[b][np.hypot(gx - x, gy - y) < 0.4 * side] = 0
+        for x, y, side, angle, *_ in scene.faces:
+            distance = np.hypot(gx - x, gy - y)
+            if not LEAST_SIDE <= side <= MOST_SIDE:
+                counts[b][distance < 0.4 * side] = 0
+                continue
+            sigma = max(HEAT_SIGMA * side, 0.45 * CELL)
+            warmth = np.exp(-(distance**2) / (2 * sigma**2))
+            centre = np.unravel_index(distance.argmin(), distance.shape)
+            warmth[centre] = 1
+            near = (warmth >= heat[b]) & (distance < max(TAUGHT * side, 0.75 * CELL))
+            heat[b] = np.maximum(heat[b], warmth)
+            taught[b][near] = warmth[near]
+            values = ((x - gx) / CELL, (y - gy) / CELL, np.log(side / UNIT_SIDE), np.sin(angle), np.cos(angle))
+            for channel, value in enumerate(values):
+                place[b, channel][near] = np.broadcast_to(value, near.shape)[near]
+    return {
+        "heat": torch.from_numpy(heat),
+        "counts": torch.from_numpy(np.maximum(counts, heat >= 1)),
+        "taught": torch.from_numpy(taught),
+        "place": torch.from_numpy(place),
+    }
+
+
+def losses(out: Tensor, truth: dict[str, Tensor]) -> dict[str, Tensor]:
+    """CenterNet's focal loss over cells, and absolute errors of place where a face is; per face."""
+    logit, heat = out[:, 0], truth["heat"]
+    p = logit.sigmoid()
+    centre = heat >= 1
+    faces = centre.sum().clamp(min=1)
+    hit = -(F.logsigmoid(logit) * (1 - p) ** 2)[centre].sum()
+    miss = -(F.logsigmoid(-logit) * p**2 * (1 - heat) ** 4 * truth["counts"])[~centre].sum()
+    error = (out[:, 1:] - truth["place"]).abs() * truth["taught"][:, None]
+    weight = truth["taught"].sum().clamp(min=1)
+    return {
+        "face": (hit + miss) / faces,
+        "offset": error[:, :2].sum() / weight,
+        "size": error[:, 2].sum() / weight,
+        "lean": error[:, 3:].sum() / weight,
+    }
+
+
+def _averaging(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """An exponential moving average that forgets its random start soon."""
+
+    def average(mean: Tensor, new: Tensor, n: Tensor | int) -> Tensor:
+        if not mean.is_floating_point():
+            return new
+        return mean.lerp(new, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
+
+    return average
+
+
+def export(network: FinderNet, path: Path, seed: int, cutouts: int, evaluation: dict[str, float]) -> None:
+    """The weights with the header that ``model.checkpoints.weights`` asks for."""
+    header = WeightsHeader(
+        architecture="finder",
+        config=asdict(network.config),
+        input_size=320,
+        crop={"anchor": ANCHOR.tolist(), "side_mm": SIDE_MM},
+        basis=OPEN_BASIS,
+        license="CC0-1.0",
+        training_data=f"scenes of {cutouts} synthetic renders of the open head (training/synthetic), no photographs",
+        seed=seed,
+        evaluation={k: round(float(v), 5) for k, v in evaluation.items()},
+    )
+    tensors = {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
+    save_weights(path, header, {k: v.astype(np.float16) if v.ndim >= 2 else v for k, v in tensors.items()})
+
+
+def _log(path: Path, row: dict[str, float]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+if __name__ == "__main__":
+    main()
