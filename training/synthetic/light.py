@@ -10,6 +10,7 @@ from .rasterizer import FAR, rasterize, seen_along
 
 SHADOW_SIZE = 80
 SHADOW_REACH = 165.0  # mm about the head's middle that can shade or be shaded
+NOWHERE = np.zeros(4, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,10 @@ def shadow_map(
     screen = np.empty((len(attributes), 3), np.float32)
     seen_along(attributes, axes, *place, screen)
     square = (SHADOW_SIZE, SHADOW_SIZE)
-    depth = np.empty(square, np.float32)
-    rasterize(screen, triangles, one_sided, -FAR, np.empty(square, np.int32), np.empty((*square, 2), np.float32), depth)
+    depth, triangle_of, bary = (
+        np.empty(square, np.float32),
+        np.empty(square, np.int32),
+        np.empty((*square, 2), np.float32),
+    )
+    rasterize(screen, triangles, one_sided, one_sided, NOWHERE, -FAR, triangle_of, bary, depth)
     return depth, axes, place

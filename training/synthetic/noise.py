@@ -44,15 +44,18 @@ def _enlarged(image: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC).reshape(size, size, -1)
 
 
-@nb.njit(fastmath=True, cache=True)
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
 def _plane_waves(points, directions, phases, out):
     half, peak, bend, correction = np.float32(0.5), np.float32(8), np.float32(16), np.float32(0.225)
+    axes = np.empty((3, len(points)), np.float32)
+    for i in range(len(points)):
+        axes[0, i], axes[1, i], axes[2, i] = points[i, 0], points[i, 1], points[i, 2]
     for k in range(len(phases)):
         dx, dy, dz, phase = directions[k, 0], directions[k, 1], directions[k, 2], phases[k]
         for i in range(len(points)):
-            turn = points[i, 0] * dx + points[i, 1] * dy + points[i, 2] * dz + phase
+            turn = axes[0, i] * dx + axes[1, i] * dy + axes[2, i] * dz + phase
             turn -= np.floor(turn + half)
-            arc = turn * (peak - bend * abs(turn))  # a sine to within 0.001, in a form that compilers vectorise
+            arc = turn * (peak - bend * abs(turn))  # a sine to within 0.001, in a form that compiles to vectors
             out[i] += correction * (arc * abs(arc) - arc) + arc
 
 

@@ -84,11 +84,12 @@ def seen_along(attributes, axes, scale, x0, y0, screen):
 
 
 @nb.njit(fastmath=True, cache=True)
-def rasterize(screen, triangles, one_sided, near, triangle_of, bary, depth):
+def rasterize(screen, triangles, one_sided, inner, window, near, triangle_of, bary, depth):
     """Fill ``triangle_of`` (size, size) with the nearest triangle (-1: none), ``bary`` with its last two weights.
 
     ``screen`` (V, 3): pixel x, pixel y, depth (smaller is nearer). The first ``one_sided`` triangles are seen only
-    where they wind clockwise in the picture, y down. A triangle with a corner before ``near`` is left out.
+    where they wind clockwise in the picture, y down, and those of them from ``inner`` on only through ``window`` (4,):
+    left, top, right, bottom in pixels. A triangle with a corner before ``near`` is left out.
     """
     size = depth.shape[0]
     last = np.float32(size - 1)
@@ -104,6 +105,9 @@ def rasterize(screen, triangles, one_sided, near, triangle_of, bary, depth):
             continue
         left, right = max(ZERO, x0 + min(ZERO, ux, vx)), min(last, x0 + max(ZERO, ux, vx))
         top, bottom = max(ZERO, y0 + min(ZERO, uy, vy)), min(last, y0 + max(ZERO, uy, vy))
+        if inner <= t < one_sided:
+            left, top = max(left, window[0]), max(top, window[1])
+            right, bottom = min(right, window[2]), min(bottom, window[3])
         if left > right or top > bottom:
             continue
         ix0, ix1 = int(np.ceil(left)), int(right)
@@ -247,10 +251,10 @@ def _cast(shadow_depth, shadow_axes, shadow_scale, shadow_bias, pixels, count):
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
 def shade(
     triangle_of, bary, triangles, attributes, texture, bump, paint, ambient, lights, colors, wrap, specular, eyes,
-    shadow_depth, shadow_axes, shadow_scale, shadow_bias, fog, out,
+    shadow_depth, shadow_axes, shadow_scale, shadow_bias, fog, haze, out,
 ):  # fmt: skip
-    """Light every pixel that sees a triangle into ``out`` (size, size, 4), BGR and how much of it hides what is behind
-    (colour already multiplied by it, zeros elsewhere). Returns the sum of the brightness and the number of pixels lit.
+    """Light every pixel that sees a triangle into ``out`` (size, size, 4): BGR and 1, zeros elsewhere. Returns the sum
+    of the brightness and the number of pixels lit.
 
     Row by row, in steps over all of a row's pixels: what is plain arithmetic among them becomes vector instructions.
 
@@ -260,7 +264,7 @@ def shade(
     ambient           (3, 9) spherical harmonics;  lights (L, 3) unit vectors towards each light;  colors (L, 3)
     eyes              iris radius, pupil radius (radians), then BGR of iris and sclera
     shadow_*          depth map seen from light 0: (S, S), its axes (3, 3), (scale, x0, y0), bias in mm
-    fog               0..1, how much haze lies over everything
+    fog, haze         0..1, how much of what is seen is haze, and its colour (3,)
     """
     size = out.shape[0]
     clear = ONE - fog
@@ -328,6 +332,7 @@ def shade(
         for k in range(3):
             a0, a1, a2, a3, a4 = ambient[k, 0], ambient[k, 1], ambient[k, 2], ambient[k, 3], ambient[k, 4]
             a5, a6, a7, a8 = ambient[k, 5], ambient[k, 6], ambient[k, 7], ambient[k, 8]
+            veil = fog * haze[k]
             for i in range(count):
                 nx, ny, nz, open_sky = pixels[_N, i], pixels[_N + 1, i], pixels[_N + 2, i], pixels[_OPEN, i]
                 sky = (
@@ -336,14 +341,14 @@ def shade(
                 )  # fmt: skip
                 direct = pixels[_LIT + k, i] * (np.float32(0.35) + np.float32(0.65) * open_sky)
                 color = pixels[_C + k, i] * (max(sky, least) * open_sky + direct)
-                color = (color + pixels[_GLINT + k, i] * specular * open_sky) * clear
+                color = (color + pixels[_GLINT + k, i] * specular * open_sky) * clear + veil
                 brightness += color
                 pixels[_LIT + k, i] = color
         for i in range(count):
             x = where[i]
             for k in range(3):
                 out[y, x, k] = pixels[_LIT + k, i]
-            out[y, x, 3] = clear
+            out[y, x, 3] = ONE
     return brightness / three, lit
 
 

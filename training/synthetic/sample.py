@@ -132,8 +132,8 @@ def render(
     backdrop: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The picture (size, size, 3) float32 BGR, and which of the ``landmarks`` (70, 2; in the unit crop, ``distances``
-    (70,) mm from the camera) it shows. Without a face mostly only what might stand around one. ``backdrop`` (size, size,
-    3) float32 is painted over; without it one is drawn."""
+    (70,) mm from the camera) it shows. Without a face mostly only what might stand around one. ``backdrop`` (size,
+    size, 3) float32 is painted over; without it one is drawn."""
     head = is_face or rng.random() < 0.25
     image = sample_background(rng, size) if backdrop is None else backdrop
     look, light = sample_look(rng, surface, eta), sample_light(rng)
@@ -155,7 +155,8 @@ def render(
         )
         triangle_of = np.empty((big, big), np.int32)
         bary, depth = np.empty((big, big, 2), np.float32), np.empty((big, big), np.float32)
-        rasterizer.rasterize(screen, triangles, one_sided, rasterizer.NEAR, triangle_of, bary, depth)
+        inner, window = (surface.inner, _bounds(screen[surface.mouth_rim])) if head else (0, np.zeros(4, np.float32))
+        rasterizer.rasterize(screen, triangles, one_sided, inner, window, rasterizer.NEAR, triangle_of, bary, depth)
         if light.shadow:
             casters, first = (triangles[one_sided:], 0)
             if head:
@@ -169,7 +170,7 @@ def render(
         brightness, lit = rasterizer.shade(
             triangle_of, bary, triangles, attributes, look.texture, look.bump, look.paint, light.ambient,
             light.lights, light.colors, np.float32(light.wrap), np.float32(light.specular), look.eyes, *shadow,
-            SHADOW_BIAS, fog, layer,
+            SHADOW_BIAS, fog, image.mean((0, 1)), layer,
         )  # fmt: skip
         rasterizer.compose(layer, image, _exposure(rng, brightness / max(lit, 1)), image)
         visible = visibility.unhidden(landmarks, distances, depth, triangle_of, triangles, attributes)
@@ -226,6 +227,11 @@ def _scene(
     attributes[:, rasterizer.KIND + 1 :] = 0
     joined = np.concatenate(triangles) if len(triangles) > 1 else triangles[0]
     return attributes, screen, joined, len(surface.triangles) if count else 0
+
+
+def _bounds(screen: np.ndarray) -> np.ndarray:
+    """Left, top, right, bottom of points (N, 3) in pixels."""
+    return np.concatenate([screen[:, :2].min(0), screen[:, :2].max(0)])
 
 
 def _exposure(rng: np.random.Generator, brightness: float) -> np.float32:

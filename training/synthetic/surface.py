@@ -21,7 +21,8 @@ class Surface:
     """Per-vertex facts of a head with V vertices and T triangles (quads split).
 
     ``triangles`` (T, 3), ``quads`` (F, 4: the same faces before the split, a triangle repeats its first corner),
-    ``casters`` (C, 3) the triangles that throw shadows. ``normals`` (V, 3) of the mean head. ``kind`` (V,) is how
+    those from ``inner`` on the inside of the mouth, which is only seen within ``mouth_rim`` (vertices). ``casters``
+    (C, 3) are the triangles that throw shadows. ``normals`` (V, 3) of the mean head. ``kind`` (V,) is how
     the rasteriser colours a vertex: SKIN, BARE, or on an eyeball its angle from the eye's axis. ``loose`` (V,) says
     how far a vertex may leave the linear model: not at the eyes. ``gestures`` (K, 3V) are the keys and after them
     ``gaze_lids``, for one product of matrices.
@@ -35,6 +36,8 @@ class Surface:
     model: FaceModel
     triangles: np.ndarray
     quads: np.ndarray
+    inner: int
+    mouth_rim: np.ndarray
     casters: np.ndarray
     normals: np.ndarray
     coords: np.ndarray
@@ -94,6 +97,8 @@ def build_surface(model: FaceModel) -> Surface:
     inside = np.zeros(len(mean), bool)
     for name in ("mouth_socket", "teeth_upper", "teeth_lower", "gums_upper", "gums_lower", "tongue"):
         inside[model.regions.get(name, [])] = True
+    inner = inside[corners].all(1)
+    rim = np.flatnonzero(distance.to(landmarks[60:68], closed=True) < 4)
     occlusion = np.ones(len(mean), np.float32)
     lip_depth = landmarks[60:68, 2].mean()
     occlusion[inside] = np.clip(0.75 - (lip_depth - z[inside]) / 35.0, 0.06, 0.75)
@@ -118,11 +123,13 @@ def build_surface(model: FaceModel) -> Surface:
     wrinkles = _profiles(distance, furrows)
     furrowed = np.flatnonzero(wrinkles.max(0) > 0.01)
     heights = np.linspace(y[skin].min(), y[skin].max(), 40)
-    rim = np.minimum(distance.to(landmarks[36:42], closed=True), distance.to(landmarks[42:48], closed=True))
+    lids = np.minimum(distance.to(landmarks[36:42], closed=True), distance.to(landmarks[42:48], closed=True))
     return Surface(
         model=model,
-        triangles=np.ascontiguousarray(corners, np.int32),
+        triangles=np.concatenate([corners[~inner], corners[inner]]).astype(np.int32),
         quads=quads,
+        inner=int((~inner).sum()),
+        mouth_rim=rim,
         casters=np.ascontiguousarray(corners[skin[corners].all(1)]),
         normals=normals,
         coords=_chart(mean),
@@ -136,8 +143,8 @@ def build_surface(model: FaceModel) -> Surface:
         moustache=(moustache * (1 - lip_mask)).astype(np.float32),
         cheeks=blob(42, nose_base[1] + 2, 22).astype(np.float32),
         nose=(blob(0, nose_base[1] + 8, 14) * (z > landmarks[31, 2])).astype(np.float32),
-        eye_shadow=(np.exp(-((rim / 7) ** 2)) * (y > eye_y - 4) * skin).astype(np.float32),
-        eye_line=(np.exp(-((rim / 1.8) ** 2)) * skin).astype(np.float32),
+        eye_shadow=(np.exp(-((lids / 7) ** 2)) * (y > eye_y - 4) * skin).astype(np.float32),
+        eye_line=(np.exp(-((lids / 1.8) ** 2)) * skin).astype(np.float32),
         t_zone=np.clip(
             blob(0, landmarks[27, 1] + 40, 28) + blob(0, landmarks[30, 1], 15) + 0.5 * blob(35, nose_base[1] + 15, 14),
             0,
