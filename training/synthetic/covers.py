@@ -6,6 +6,7 @@ Everything is a grid of quads in the head's own frame (millimetres), so that it 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class Patch:
     gloss: float = 0.1
 
 
+@cache
 def grid_triangles(rows: int, columns: int, closed: bool = False) -> np.ndarray:
     """Triangles of a (rows, columns) grid of points; ``closed`` joins the last column to the first."""
     r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+import numba as nb
 import numpy as np
 
 from ...model.semantics import OPEN_KEYS
@@ -12,7 +13,7 @@ from .noise import fractal, wavy
 from .paint import paint_skin
 from .surface import Surface
 
-TILE = 128
+TILE, TILES = 128, 48
 HAIR_COLORS = np.array(
     [
         [0.03, 0.03, 0.04],
@@ -100,11 +101,9 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> 
     gloss = np.full(len(mean), 0.35, np.float32)
 
     def blend(mask: np.ndarray, color: np.ndarray) -> None:
-        touched = np.flatnonzero(mask > 1e-3)
-        weight = np.minimum(mask[touched], 1).astype(np.float32)[:, None]
-        albedo[touched] += weight * (np.asarray(color, np.float32) - albedo[touched])
+        _tint(albedo, np.asarray(mask, np.float32), np.asarray(color, np.float32))
 
-    albedo *= (1 + rng.uniform(0, 0.07) * wavy(rng, mean, 60)[:, None]).astype(np.float32)
+    albedo *= 1 + np.float32(rng.uniform(0, 0.07)) * wavy(rng, mean, 60)[:, None]
     blend(surface.cheeks * rng.uniform(0, 0.6) + surface.nose * rng.uniform(0, 0.5), flushed)
     blend(zones.sockets * rng.uniform(0, 0.5) + zones.bags * rng.uniform(0, 0.3 + 0.6 * age), skin * [0.72, 0.66, 0.74])
     made_up = rng.random() < 0.4
@@ -218,20 +217,44 @@ def _eyes(rng: np.random.Generator) -> np.ndarray:
 
 
 def _texture(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    coarse, fine, bumps = (_tile(rng, kind) for kind in ("color", "grey", "bump"))
-    blotches = coarse * np.float32(rng.uniform(0, 0.04)) + fine * np.float32(rng.uniform(0, 0.06))
-    return np.clip(1 + blotches, 0.2, 1.8), bumps * np.float32(rng.uniform(0, 0.1))
+    coarse, fine, bumps = (_tiles(kind)[rng.integers(2 * TILES)] for kind in ("color", "grey", "bump"))
+    amounts = rng.random(3, np.float32) * np.array([0.04, 0.06, 0.1], np.float32)
+    texture, bump = np.empty((TILE, 3 * TILE), np.float32), np.empty((TILE, 2 * TILE), np.float32)
+    _weave(coarse, fine, bumps, rng.integers(0, 2, 3) * (TILE - 1), amounts, texture, bump)
+    return texture.reshape(TILE, TILE, 3), bump.reshape(TILE, TILE, 2)
+
+
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
+def _weave(coarse, fine, bumps, flips, amounts, texture, bump):
+    """Mix three tiles, each upside down or not: a row that is flipped by exclusive or counts backwards."""
+    one, least, most = np.float32(1), np.float32(0.2), np.float32(1.8)
+    much, little, height = amounts[0], amounts[1], amounts[2]
+    for i in range(TILE):
+        first, second, third = coarse[i ^ flips[0]], fine[i ^ flips[1]], bumps[i ^ flips[2]]
+        for j in range(3 * TILE):
+            texture[i, j] = min(max(one + much * first[j] + little * second[j], least), most)
+        for j in range(2 * TILE):
+            bump[i, j] = height * third[j]
+
+
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
+def _tint(albedo, mask, color):
+    """Blend ``color`` (3,) into ``albedo`` (V, 3) by ``mask`` (V,)."""
+    blue, green, red, one = color[0], color[1], color[2], np.float32(1)
+    for i in range(len(mask)):
+        weight = min(mask[i], one)
+        albedo[i, 0] += weight * (blue - albedo[i, 0])
+        albedo[i, 1] += weight * (green - albedo[i, 1])
+        albedo[i, 2] += weight * (red - albedo[i, 2])
 
 
 @cache
 def _tiles(kind: str) -> np.ndarray:
-    """A fixed stock of noise: drawing it anew for every face would cost more than rendering the face."""
+    """A fixed stock of noise, (2 TILES, TILE, TILE times channels): drawing it anew for every face would cost more than
+    rendering the face. The second half are mirrored."""
     rng = np.random.default_rng(20180515)
     octaves, channels, base = {"color": (6, 3, 4), "grey": (6, 1, 8), "bump": (4, 2, 16)}[kind]
-    return np.stack([fractal(rng, TILE, octaves, channels, base) for _ in range(48)])
-
-
-def _tile(rng: np.random.Generator, kind: str) -> np.ndarray:
-    tile = _tiles(kind)[rng.integers(48)]
-    step = 1 - 2 * rng.integers(0, 2, 2)
-    return tile[:: step[0], :: step[1]]
+    tiles = np.stack([fractal(rng, TILE, octaves, channels, base) for _ in range(TILES)])
+    if channels == 1:
+        tiles = np.repeat(tiles, 3, 3)
+    return np.concatenate([tiles, tiles[:, :, ::-1]]).reshape(2 * TILES, TILE, -1)
