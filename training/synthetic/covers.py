@@ -1,183 +1,130 @@
-"""What grows on a head or is worn on it: hair, hats, scarves, clothes, glasses; and hands before the face.
+"""What is worn on a head, and what is held before it: hats, hoods, scarves, headphones, masks, glasses, hands, things.
 
-Everything is a grid of quads in the head's own frame (millimetres), so that it moves, shades and hides like the head.
+Everything is geometry in the head's own frame (millimetres), so that it moves, shades and hides like the head.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-
 import numpy as np
 
-from .noise import wavy
+from .patches import Patch, box, curtain, grid_triangles, joined, tubes
 from .surface import Surface
 
-
-@dataclass(frozen=True, eq=False)
-class Patch:
-    """Extra geometry: points (N, 3), triangles (M, 3), albedo (N, 3), gloss."""
-
-    points: np.ndarray
-    triangles: np.ndarray
-    albedo: np.ndarray
-    gloss: float = 0.1
-
-
-@cache
-def grid_triangles(rows: int, columns: int, closed: bool = False) -> np.ndarray:
-    """Triangles of a (rows, columns) grid of points; ``closed`` joins the last column to the first."""
-    r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
-    a, b = r * columns + c, r * columns + (c + 1) % columns
-    quads = np.stack([a, b, b + columns, a + columns], -1).reshape(-1, 4)
-    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
+# Where hands go, and which way from there leads away from the face: chin, mouth, cheeks, temples, brow, anywhere
+HAND_PLACES = np.array(
+    [
+        [0, -78, 108],
+        [0, -40, 122],
+        [52, -30, 78],
+        [-52, -30, 78],
+        [62, 40, 62],
+        [-62, 40, 62],
+        [0, 82, 104],
+        [20, 0, 135],
+    ]
+)
 
 
-def _curtain(
-    rng: np.random.Generator,
-    surface: Surface,
-    angles: np.ndarray,
-    heights: np.ndarray,
-    thickness: np.ndarray,
-    color: np.ndarray,
-    streaks: float,
-    gloss: float,
-) -> Patch:
-    """A sheet round the head: ``angles`` (C,) radians from the front towards the subject's left, ``heights`` (R,) or
-    (R, C), ``thickness`` (R, C) mm off the skin."""
-    rows, columns = thickness.shape
-    heights = np.broadcast_to(heights if heights.ndim == 2 else heights[:, None], thickness.shape)
-    table = surface.radius
-    a = (np.broadcast_to(angles, thickness.shape) / (2 * np.pi) % 1) * len(table)
-    row = np.clip(np.searchsorted(surface.radius_heights, heights), 0, table.shape[1] - 1)
-    low, part = np.floor(a).astype(int), a % 1
-    skin = table[low % len(table), row] * (1 - part) + table[(low + 1) % len(table), row] * part
-    skin = np.where(heights < -60, 75.0, np.maximum(skin, 60))  # below the jaw hair hangs free
-    reach = skin + thickness
-    points = np.stack([reach * np.sin(angles), heights, reach * np.cos(angles)], -1).reshape(-1, 3)
-    strands = np.repeat(rng.normal(1, streaks, columns)[None], rows, 0).reshape(-1, 1) * rng.normal(
-        1, streaks / 2, (rows * columns, 1)
-    )
-    albedo = np.clip(color * np.abs(strands), 0, 1)
-    return Patch(points, grid_triangles(rows, columns), albedo, gloss)
+def sample_headwear(rng: np.random.Generator, surface: Surface, vertices: np.ndarray) -> tuple[list[Patch], bool]:
+    """A hat, a hood, a scarf, headphones or a mask, now and then; and whether it presses the hair flat."""
+    kind = rng.random()
+    if kind < 0.05:
+        return _hat(rng, surface, _cloth(rng)), True
+    if kind < 0.08:
+        return _hood(rng, surface, _cloth(rng)), True
+    if kind < 0.11:
+        return [_collar(rng, surface, _cloth(rng))], False
+    if kind < 0.135:
+        return [_headphones(rng, vertices, surface)], False
+    if kind < 0.155:
+        return [_mask(rng, vertices[surface.model.landmarks])], False
+    return [], False
 
 
-def sample_hair(
-    rng: np.random.Generator, surface: Surface, vertices: np.ndarray, normals: np.ndarray, color: np.ndarray
-) -> list[Patch]:
-    """A hair style: a cap over the scalp, often a fringe, often long sides. Sometimes none."""
-    if rng.random() < 0.1:
-        return []
-    patches = [_cap(rng, surface, vertices, normals, color)]
-    scalp_top = surface.model.neutral[:, 1].max()
-    if rng.random() < 0.28:  # fringe
-        half = rng.uniform(0.35, 0.95)
-        angles = np.linspace(-half, half, 20) + rng.normal(0, 0.15)
-        bottom = rng.uniform(46, 92)
-        edge = (
-            bottom + rng.uniform(0, 9) * np.abs(rng.standard_normal(20)) + rng.uniform(-15, 15) * np.linspace(-1, 1, 20)
-        )
-        heights = np.linspace(0, 1, 7)[:, None] * (edge - 112) + 112
-        patches.append(
-            _curtain(rng, surface, angles, heights, rng.uniform(3, 12) + np.zeros((7, 20)), color, 0.22, 0.4)
-        )
-    if rng.random() < 0.45:  # long
-        opening = rng.uniform(0.75, 1.7)
-        angles = np.linspace(opening, 2 * np.pi - opening, 40) + rng.normal(0, 0.08)
-        bottom = rng.choice([rng.uniform(-60, 20), rng.uniform(-220, -60)])
-        heights = np.linspace(min(scalp_top - 30, 105), bottom, 14)
-        thick = (
-            rng.uniform(4, 26) * np.linspace(0.5, 1, 14)[:, None] * (1 + 0.2 * rng.standard_normal(40))
-            + rng.uniform(0, 14) * np.linspace(0, 1, 14)[:, None]
-        )
-        patches.append(_curtain(rng, surface, angles, heights, np.maximum(thick, 1.5), color, 0.25, 0.4))
-    return patches
+def _cloth(rng: np.random.Generator) -> np.ndarray:
+    return rng.uniform(0.02, 0.9, 3) if rng.random() < 0.6 else np.full(3, rng.uniform(0.02, 0.9))
 
 
-def _cap(
-    rng: np.random.Generator, surface: Surface, vertices: np.ndarray, normals: np.ndarray, color: np.ndarray
-) -> Patch:
-    inside = surface.scalp_height + rng.normal(0, 9) + rng.uniform(0, 5) * wavy(rng, surface.model.neutral, 40)
-    chosen = np.flatnonzero(inside > 0)
-    renumber = np.full(len(vertices), -1)
-    renumber[chosen] = np.arange(len(chosen))
-    triangles = renumber[surface.triangles]
-    triangles = triangles[(triangles[:, 0] >= 0) & (triangles[:, 1] >= 0) & (triangles[:, 2] >= 0)].astype(np.int32)
-    thickness = rng.choice([rng.uniform(1, 4), rng.uniform(4, 28)], p=[0.35, 0.65])
-    grown = thickness * np.clip(inside[chosen] / (4 + thickness), 0.12, 1)
-    grown = grown * np.clip(1 + 0.3 * wavy(rng, vertices[chosen], rng.uniform(15, 70)), 0.2, 2)
-    points = vertices[chosen] + normals[chosen] * grown[:, None]
-    albedo = np.clip(color * np.exp(rng.normal(0, rng.uniform(0.05, 0.4), (len(chosen), 1))), 0, 1)
-    return Patch(points, triangles, albedo, 0.4)
-
-
-def sample_headwear(rng: np.random.Generator, surface: Surface) -> list[Patch]:
-    """A hat, a hood or a scarf, now and then."""
-    if rng.random() > 0.11:
-        return []
-    color = rng.uniform(0.02, 0.9, 3) if rng.random() < 0.6 else np.full(3, rng.uniform(0.02, 0.9))
-    kind = rng.integers(3)
+def _hat(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> list[Patch]:
+    """A cap, a hat with a brim all round, or a knitted hat, pulled down more or less."""
     round_angles = np.linspace(0, 2 * np.pi, 41)
-    if kind == 0:  # cap or hat with a brim
-        bottom = rng.uniform(55, 85)
-        crown = _curtain(
-            rng,
-            surface,
-            round_angles,
-            np.linspace(bottom, 140, 8),
-            np.linspace(8, 14, 8)[:, None] + np.zeros((8, 41)),
-            color,
-            0.05,
-            0.1,
-        )
-        brim_angles = round_angles if rng.random() < 0.5 else np.linspace(-0.8, 0.8, 20)
-        reach = np.linspace(6, rng.uniform(25, 75), 4)[:, None] + np.zeros((4, len(brim_angles)))
-        brim = _curtain(
-            rng,
-            surface,
-            brim_angles,
-            np.linspace(bottom + 2, bottom - rng.uniform(-5, 12), 4),
-            reach,
-            color * 0.9,
-            0.05,
-            0.1,
-        )
-        return [crown, brim]
-    if kind == 1:  # hood or headscarf
-        opening = rng.uniform(0.7, 1.25)
-        angles = np.linspace(opening, 2 * np.pi - opening, 34)
-        sides = _curtain(
-            rng,
-            surface,
-            angles,
-            np.linspace(115, -190, 16),
-            rng.uniform(4, 18) + np.zeros((16, 34)) + 4 * rng.standard_normal((16, 1)),
-            color,
-            0.06,
-            0.05,
-        )
-        top = _curtain(
-            rng,
-            surface,
-            round_angles,
-            np.linspace(rng.uniform(70, 95), 140, 6),
-            np.full((6, 41), 9.0),
-            color,
-            0.05,
-            0.05,
-        )
-        return [sides, top]
-    collar = _curtain(
-        rng,
-        surface,
-        round_angles,
-        np.linspace(-190, rng.uniform(-105, -70), 8),
-        rng.uniform(0, 25) + 5 * rng.standard_normal((8, 1)) + np.zeros((8, 41)),
-        color,
-        0.1,
-        0.05,
+    bottom = rng.uniform(52, 88)
+    top = rng.uniform(128, 175)
+    bulge = rng.uniform(4, 22) * np.sin(np.linspace(0.2, 2.9, 9))[:, None] + np.linspace(8, 12, 9)[:, None]
+    crown = curtain(
+        rng, surface, round_angles, np.linspace(bottom, top, 9), bulge + np.zeros((9, 41)), color, 0.05, 0.1
     )
-    return [collar]
+    lid_angle = np.linspace(0, 2 * np.pi, 41)
+    lid = curtain(
+        rng, surface, lid_angle, np.array([top - 4, top + 4.0]), np.stack([np.full(41, 6.0), np.full(41, -90.0)]),
+        color, 0.05, 0.1,
+    )  # fmt: skip
+    kind = rng.random()
+    if kind < 0.35:  # knitted, with a cuff
+        cuff = np.full((3, 41), rng.uniform(10, 18))
+        return [
+            crown, lid,
+            curtain(rng, surface, round_angles, np.linspace(bottom - 3, bottom + 22, 3), cuff, color * 0.85, 0.1, 0.05),
+        ]  # fmt: skip
+    angles = round_angles if kind < 0.6 else np.linspace(-0.8, 0.8, 20)
+    reach = np.linspace(6, rng.uniform(25, 75), 4)[:, None] + np.zeros((4, len(angles)))
+    slope = np.linspace(bottom + 2, bottom - rng.uniform(-5, 14), 4)
+    return [crown, lid, curtain(rng, surface, angles, slope, reach, color * 0.9, 0.05, 0.1)]
+
+
+def _hood(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> list[Patch]:
+    opening = rng.uniform(0.6, 1.25)
+    angles = np.linspace(opening, 2 * np.pi - opening, 34)
+    folds = rng.uniform(4, 18) + np.zeros((16, 34)) + 4 * rng.standard_normal((16, 1)) + 2 * rng.standard_normal(34)
+    sides = curtain(rng, surface, angles, np.linspace(115, -190, 16), folds, color, 0.06, 0.05)
+    heights = np.linspace(rng.uniform(66, 95), 140, 6)
+    top = curtain(rng, surface, np.linspace(0, 2 * np.pi, 41), heights, np.full((6, 41), 9.0), color, 0.05, 0.05)
+    return [sides, top]
+
+
+def _collar(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> Patch:
+    """A collar or a scarf, which may be pulled up over the chin."""
+    top = rng.uniform(-105, -70) if rng.random() < 0.8 else rng.uniform(-70, -28)
+    folds = rng.uniform(2, 25) + 5 * rng.standard_normal((9, 1)) + 2 * rng.standard_normal((9, 41))
+    heights = np.linspace(-190, top, 9)
+    if top > -70:
+        folds = folds + 22 * np.clip((heights + 110) / 40, 0, 1)[:, None] * np.ones(41)
+    return curtain(rng, surface, np.linspace(0, 2 * np.pi, 41), heights, folds, color, 0.1, 0.05)
+
+
+def _headphones(rng: np.random.Generator, vertices: np.ndarray, surface: Surface) -> Patch:
+    color = _cloth(rng) * (0.3 if rng.random() < 0.6 else 1)
+    jaw = vertices[surface.model.landmarks[[0, 16]]]
+    width = np.abs(jaw[:, 0]).mean() + rng.uniform(6, 12)
+    turn = np.linspace(0, np.pi, 10)
+    middle = [0, jaw[:, 1].mean() + 8, jaw[:, 2].mean() - 28]
+    arc = np.stack([width * np.cos(turn), rng.uniform(92, 118) * np.sin(turn) ** 0.8, -8 * np.sin(turn)], 1) + middle
+    band = tubes(arc[:-1], arc[1:], np.full(9, rng.uniform(2.5, 9)), color, 0.6)
+    ears = np.stack([arc[0], arc[-1]])
+    out = np.array([[1.0, 0, 0], [-1.0, 0, 0]]) * rng.uniform(10, 22)
+    cups = tubes(ears - out * 0.4, ears + out * 0.6, np.full(2, rng.uniform(22, 40)), color * 0.8, 0.6, flat=True)
+    return joined([band, cups])
+
+
+def _mask(rng: np.random.Generator, landmarks: np.ndarray) -> Patch:
+    """Cloth or paper over nose, mouth and chin; sometimes below the nose."""
+    rows, columns = 13, 13
+    down, across = np.linspace(0, 1, rows)[:, None], np.linspace(-1, 1, columns)[None]
+    top = landmarks[29] if rng.random() < 0.8 else landmarks[33] + [0, -2, 0]
+    chin = landmarks[8] + [0, -8, 2]
+    ridge = np.maximum(landmarks[30, 2], landmarks[51, 2]) + rng.uniform(3, 9)
+    side = (landmarks[[2, 14]] + landmarks[[4, 12]]) / 2
+    half = np.abs(side[:, 0]).mean() * rng.uniform(0.9, 1.0)
+    front = top[2] + (ridge - top[2]) * np.sin(np.clip(down / 0.12, 0, 1) * np.pi / 2) + (chin[2] - ridge) * down**3
+    z = front + (side[:, 2].mean() - front) * np.abs(across) ** 2.2
+    y = top[1] + (chin[1] - top[1]) * down + np.abs(across) ** 1.5 * (landmarks[2, 1] - top[1] - 14) * (1 - down) ** 2
+    y = y + np.abs(across) ** 2 * 26 * down
+    pleats = rng.uniform(0, 1.5) * np.sin(down * rng.uniform(12, 30))
+    points = np.stack([half * across + 0 * down, y, z + pleats], -1).reshape(-1, 3)
+    colors = ([0.9, 0.9, 0.88], [0.78, 0.62, 0.35], [0.03, 0.03, 0.03])
+    color = np.array(colors[rng.integers(3)]) if rng.random() < 0.75 else _cloth(rng)
+    shade = rng.normal(1, 0.02, (rows * columns, 1))
+    return Patch(points, grid_triangles(rows, columns), np.clip(color * shade, 0, 1), 0.05)
 
 
 def clothe(rng: np.random.Generator, surface: Surface, albedo: np.ndarray) -> None:
@@ -193,98 +140,147 @@ def clothe(rng: np.random.Generator, surface: Surface, albedo: np.ndarray) -> No
 def sample_glasses(
     rng: np.random.Generator, vertices: np.ndarray, surface: Surface
 ) -> tuple[list[Patch], list[np.ndarray]]:
-    """Frames as patches, and the outlines (N, 3) of the lenses to be tinted after shading. Often neither."""
-    if rng.random() > 0.16:
+    """Frames as patches, and the outlines (N, 3) of the lenses to be tinted after shading. Often neither.
+
+    Rims are full, along the top only, or none; thin wire or thick enough to hide the brows behind them.
+    """
+    if rng.random() > 0.17:
         return [], []
     landmarks = vertices[surface.model.landmarks]
-    color = np.full(3, rng.uniform(0.01, 0.15)) if rng.random() < 0.7 else rng.uniform(0.02, 0.7, 3)
-    gauge = rng.choice([rng.uniform(0.8, 1.6), rng.uniform(1.6, 4.0)])
-    half_width, half_height = rng.uniform(20, 28), rng.uniform(13, 24)
-    power, drop, ahead = rng.uniform(2, 5), rng.uniform(-1, 7), rng.uniform(10, 17)
-    patches, lenses = [], []
+    color = np.full(3, rng.uniform(0.01, 0.15)) if rng.random() < 0.6 else rng.uniform(0.02, 0.75, 3)
+    gauge = rng.uniform(*((0.4, 0.9), (0.9, 1.8), (1.8, 4.5))[rng.integers(3)])
+    half_width, half_height = rng.uniform(20, 29), rng.uniform(12, 26)
+    power, drop, ahead = rng.uniform(1.8, 5), rng.uniform(-3, 7), rng.uniform(10, 17)
+    full = rng.random()  # under 0.12 only the top rim, under 0.2 none
     phase = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     c, s = np.cos(phase), np.sin(phase)
-    shape = np.stack(
-        [np.sign(c) * np.abs(c) ** (2 / power) * half_width, np.sign(s) * np.abs(s) ** (2 / power) * half_height], 1
-    )
+    shape = np.stack([np.sign(c) * np.abs(c) ** (2 / power), np.sign(s) * np.abs(s) ** (2 / power)], 1)
+    shape[:, 0] *= 1 + rng.uniform(-0.2, 0.12) * (shape[:, 1] < 0)  # narrower or wider below
+    shape *= [half_width, half_height]
+    corner = rng.uniform(0, 6) if rng.random() < 0.25 else 0.0  # cat's eyes
+    rims, lenses = [], []
     for eye, side in ((landmarks[36:42], -1), (landmarks[42:48], 1)):
         centre = eye.mean(0) + [side * 2, -drop, ahead]
+        lift = corner * np.clip(side * shape[:, 0] / half_width, 0, 1) * (shape[:, 1] > 0)
         ring = []
         for out in (-gauge, gauge):
-            grown = shape * (1 + out / np.linalg.norm(shape, axis=1, keepdims=True))
+            thick = out * np.where(shape[:, 1] > -2, 1.0, 1.0 if full > 0.12 else 0.02)
+            grown = shape * (1 + thick[:, None] / np.linalg.norm(shape, axis=1, keepdims=True))
             bend = -0.004 * np.maximum(0, side * grown[:, 0] + 15) ** 2
-            ring.append(np.stack([grown[:, 0], grown[:, 1], bend], 1) + centre)
-        thick = [ring[0], ring[1], ring[1] - [0, 0, gauge * 1.5], ring[0] - [0, 0, gauge * 1.5], ring[0]]
-        patches.append(
-            Patch(np.concatenate(thick), grid_triangles(5, 36, closed=True), np.repeat(color[None], 180, 0), 1.0)
-        )
+            ring.append(np.stack([grown[:, 0], grown[:, 1] + lift, bend], 1) + centre)
         lenses.append((ring[0] + ring[1]) / 2)
-        temple_start = centre + [side * (half_width - 1), half_height * 0.5, -0.004 * (half_width + 15) ** 2]
-        temple_end = np.array([side * 82, landmarks[0 if side < 0 else 16][1] + 12, landmarks[0][2] - 12])
-        patches.append(_bar(temple_start, temple_end, gauge * 1.3, color))
-    left, right = lenses[1].mean(0), lenses[0].mean(0)
-    inner = half_width - 1
-    patches.append(_bar(right + [inner, 2, 0], left + [-inner, 2, 0], gauge, color))
-    return patches, lenses
+        if not 0.12 < full < 0.2:
+            around = [ring[0], ring[1], ring[1] - [0, 0, gauge * 1.5], ring[0] - [0, 0, gauge * 1.5], ring[0]]
+            rim = Patch(np.concatenate(around), grid_triangles(5, 36, closed=True), np.repeat(color[None], 180, 0), 1.0)
+            rims.append(rim)
+    starts, ends, radii = [], [], []
+    for lens, side, jaw in ((lenses[0], -1, 0), (lenses[1], 1, 16)):
+        middle = lens.mean(0)
+        starts.append(middle + [side * (half_width - 1), half_height * 0.5, -0.004 * (half_width + 15) ** 2])
+        ends.append([side * 82, landmarks[jaw, 1] + 12, landmarks[0, 2] - 12])
+        radii.append(gauge * 1.3)
+    high = rng.uniform(0, 0.5) * half_height
+    starts.append(lenses[0].mean(0) + [half_width - 1, high, 0])
+    ends.append(lenses[1].mean(0) + [1 - half_width, high, 0])
+    radii.append(gauge)
+    bars = tubes(np.array(starts), np.array(ends), np.array(radii), color, 1.0)
+    return [joined([*rims, bars]) if rims else bars], lenses
 
 
-def _bar(a: np.ndarray, b: np.ndarray, radius: float, color: np.ndarray) -> Patch:
-    return _capsule(a, b, radius, color, ends=False)
+def sample_hand(rng: np.random.Generator, skin_color: np.ndarray) -> list[Patch]:
+    """A hand before, beside or below the face, or a thing: a microphone, a cup, a telephone; now and then."""
+    kind = rng.random()
+    if kind < 0.09:
+        place = HAND_PLACES[rng.integers(len(HAND_PLACES))] + rng.normal(0, 10, 3)
+        return [_hand(rng, place, skin_color * rng.uniform(0.8, 1.1))]
+    if kind < 0.125:
+        return [_thing(rng, skin_color)]
+    return []
 
 
-def _capsule(a: np.ndarray, b: np.ndarray, radius: float, color: np.ndarray, ends: bool = True) -> Patch:
-    axis = (b - a) / np.linalg.norm(b - a)
-    side = np.cross(axis, [0.3, 0.9, 0.2])
-    side /= np.linalg.norm(side)
-    other = np.cross(axis, side)
-    phase = np.linspace(0, 2 * np.pi, 8, endpoint=False)
-    circle = np.cos(phase)[:, None] * side + np.sin(phase)[:, None] * other
-    lean = np.array([-1.0, -0.7, 0.0, 1.0, 1.7, 2.0]) if ends else np.array([0.0, 1.0])
-    rings = []
-    for t in lean:
-        inside = np.clip(t, 0, 1)
-        over = t - inside
-        rings.append(a + (b - a) * inside + axis * over * radius + circle * radius * np.sqrt(max(0.05, 1 - over**2)))
-    points = np.concatenate(rings)
-    return Patch(
-        points, grid_triangles(len(lean), 8, closed=True), np.repeat(np.asarray(color)[None], len(points), 0), 0.3
-    )
+def _hand(rng: np.random.Generator, place: np.ndarray, color: np.ndarray) -> Patch:
+    """Palm towards the face at ``place``: four fingers of three links each, a thumb, a wrist."""
+    away = place * [1.0, 0.25, 1.0] - [0, 0, 30.0]
+    away = away / np.linalg.norm(away) + rng.normal(0, 0.15, 3)
+    away /= np.linalg.norm(away)
+    lean = rng.normal(0, 0.7) + 0.5 * np.sign(place[0]) * (abs(place[0]) > 25)
+    along = np.array([-np.sin(lean), np.cos(lean), 0.0]) if rng.random() < 0.85 else rng.standard_normal(3)
+    along = along - away * (along @ away)
+    along /= np.linalg.norm(along)
+    thumb = 1.0 if rng.random() < 0.5 else -1.0
+    across = np.cross(along, away) * thumb
+    size = rng.uniform(0.85, 1.1)
+    origin = place + away * rng.uniform(8, 26)
+    curl, spread = rng.uniform(0, 0.35) if rng.random() < 0.65 else rng.uniform(0.6, 1.5), rng.uniform(0, 0.14)
+    count = 4 if rng.random() < 0.8 else int(rng.integers(1, 4))
+    starts, ends, radii = [], [], []
+
+    def link(a: np.ndarray, b: np.ndarray, radius: float) -> np.ndarray:
+        starts.append(a)
+        ends.append(b)
+        radii.append(radius * size)
+        return b
+
+    for finger in range(4):
+        offset = (1.5 - finger) * 18.5 * size
+        base = origin + across * offset
+        knuckle = link(base - along * 78 * size + across * (0.25 * -offset), base, 12.0)
+        bend = curl if finger < count else 1.7
+        way = along + across * (1.5 - finger) * spread
+        way /= np.linalg.norm(way)
+        reach = (42, 46, 43, 34)[finger] * size
+        for part, radius in ((1.0, 9.2), (0.62, 8.4), (0.5, 7.6)):
+            bend = min(bend, 1.5)
+            way = way * np.cos(bend) - away * np.sin(bend) * 0.9
+            way /= np.linalg.norm(way)
+            knuckle = link(knuckle, knuckle + way * reach * part, radius)
+    ball = origin - along * 62 * size + across * 26 * size
+    joint = link(ball, ball + (along * 0.6 + across * 0.7) * 38 * size, 13.0)
+    link(joint, joint + (along * rng.uniform(0.4, 1.1) + across * rng.uniform(-0.2, 0.5) - away * 0.2) * 32 * size, 9.5)
+    wrist = origin - along * 82 * size
+    link(wrist, wrist - along * 190 + rng.normal(0, 30, 3), 27.0)
+    return tubes(np.array(starts), np.array(ends), np.array(radii), color, 0.25)
 
 
-def sample_hand(rng: np.random.Generator, surface: Surface, skin_color: np.ndarray) -> list[Patch]:
-    """A hand before, beside or below the face: a palm and fingers; sometimes a microphone, cup or telephone."""
-    if rng.random() > 0.11:
-        return []
-    targets = np.array(
-        [
-            [0, -45, 118],
-            [0, -75, 112],
-            [45, -40, 90],
-            [-45, -40, 90],
-            [35, 35, 100],
-            [-35, 35, 100],
-            [0, 85, 100],
-            [0, -20, 125],
-        ]
-    )
-    centre = targets[rng.integers(len(targets))] + rng.normal(0, 14, 3) + [0, 0, rng.uniform(4, 30)]
-    if rng.random() < 0.3:  # a thing
-        color = rng.uniform(0.02, 0.9, 3)
-        direction = rng.standard_normal(3) * [1, 1, 0.3]
-        end = centre + direction / np.linalg.norm(direction) * rng.uniform(20, 130)
-        return [_capsule(centre, end, rng.uniform(6, 40), color)]
-    color = skin_color * rng.uniform(0.8, 1.1)
-    turn = rng.uniform(0, 2 * np.pi)
-    along, across = np.array([np.cos(turn), np.sin(turn), 0.15]), np.array([-np.sin(turn), np.cos(turn), 0])
-    spread, length, bend = rng.uniform(0.0, 0.28), rng.uniform(55, 85), rng.uniform(-0.2, 0.5)
-    patches = [_capsule(centre - along * 85, centre - along * 25, rng.uniform(24, 32), color)]
-    for finger in range(4 if rng.random() < 0.8 else 2):
-        place = finger - 1.5
-        root = centre - along * 8 + across * place * 17
-        way = along + across * place * spread
-        middle = root + way * length * 0.5
-        tip = middle + (way - np.array([0, 0, bend])) * length * (0.45 - 0.06 * abs(place - 0.5))
-        patches.append(_capsule(root - along * 20, middle, 9.5, color))
-        patches.append(_capsule(middle, tip, 8.3, color))
-    patches.append(_capsule(centre - along * 50 + across * 24, centre - along * 5 + across * 44, 10.5, color))
-    return patches
+def _thing(rng: np.random.Generator, skin_color: np.ndarray) -> Patch:
+    """What people hold before their faces, and the fist that holds it."""
+    color = rng.uniform(0.02, 0.9, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(0.02, 0.3))
+    kind = rng.random()
+    if kind < 0.35:  # microphone
+        head = np.array([rng.normal(0, 22), rng.uniform(-75, -45), rng.uniform(132, 160)])
+        down = np.array([rng.normal(0, 0.4), -1, rng.uniform(0, 0.8)])
+        down /= np.linalg.norm(down)
+        stick = tubes([head + down * 20], [head + down * 190], [rng.uniform(9, 15)], color, 0.5)
+        ball = tubes([head], [head + down * 14], [rng.uniform(18, 28)], color * rng.uniform(0.5, 1.5), 0.8)
+        return joined([ball, stick, _fist(rng, head + down * 95, down, skin_color)])
+    if kind < 0.65:  # cup, glass or bottle
+        rim = np.array([rng.normal(0, 12), rng.uniform(-48, -30), rng.uniform(128, 140)])
+        down = np.array([rng.normal(0, 0.25), -1, rng.uniform(-0.2, 1.2)])
+        down /= np.linalg.norm(down)
+        radius = rng.uniform(18, 40)
+        cup = tubes([rim], [rim + down * rng.uniform(70, 130)], [radius], color, 0.8, flat=True)
+        return joined([cup, _fist(rng, rim + down * 50 + [rng.choice([-1, 1]) * radius * 0.8, 0, 8], down, skin_color)])
+    if kind < 0.85:  # telephone, at the ear or held up before the face
+        side = rng.choice([-1.0, 1.0])
+        centre = [side * 84, 0, 45] if rng.random() < 0.6 else [rng.normal(0, 45), rng.uniform(-70, 30), 175]
+        tilt = rng.normal(0, 0.3)
+        up = np.array([0, np.cos(tilt), np.sin(tilt)])
+        out = np.array([1.0, 0, 0]) if abs(centre[0]) > 80 else np.array([0, -np.sin(tilt), np.cos(tilt)])
+        phone = box(np.array(centre), np.stack([np.cross(up, out) * 37, up * 75, out * 5]), color)
+        return joined([phone, _fist(rng, np.array(centre) + out * 14 * side - up * 20, up, skin_color)])
+    start = np.array([rng.normal(0, 40), rng.normal(-30, 40), rng.uniform(125, 160)])
+    way = rng.standard_normal(3) * [1, 1, 0.3]
+    end = start + way / np.linalg.norm(way) * rng.uniform(20, 150)
+    return tubes([start], [end], [rng.uniform(2.5, 40)], color, 0.4)
+
+
+def _fist(rng: np.random.Generator, centre: np.ndarray, axis: np.ndarray, skin_color: np.ndarray) -> Patch:
+    """Fingers round something that runs along ``axis``."""
+    side = np.cross(axis, [0, 0, 1.0])
+    side = side / np.linalg.norm(side) * rng.choice([-1.0, 1.0])
+    front = np.cross(side, axis)
+    front *= np.sign(front[2]) or 1.0
+    rows = centre + axis * (np.arange(4)[:, None] - 1.5) * 18
+    starts = np.concatenate([rows - side * 22 + front * 8, [centre - side * 20 - front * 6]])
+    ends = np.concatenate([rows + side * 16 + front * 16, [centre - side * 30 + axis * 130]])
+    return tubes(starts, ends, np.array([10, 10, 9.5, 9, 27]), skin_color * rng.uniform(0.8, 1.1), 0.25)

@@ -11,10 +11,12 @@ import numpy as np
 from ...model.camera import rotation_in_crop
 from . import rasterizer, visibility
 from .background import sample_background
-from .covers import Patch, clothe, sample_glasses, sample_hair, sample_hand, sample_headwear
+from .covers import clothe, sample_glasses, sample_hand, sample_headwear
 from .degrade import degrade, develop
 from .expressions import sample_eta, sample_gaze
+from .hair import comb_lashes, sample_beard, sample_hair
 from .light import sample_light, shadow_map
+from .patches import Patch
 from .pose import Pose, sample_angles, sample_pose
 from .shape import blend, landmarks_of, sample_gains, shape_head
 from .skin import Look, sample_look
@@ -137,16 +139,19 @@ def render(
     head = is_face or rng.random() < 0.25
     image = sample_background(rng, size) if backdrop is None else backdrop
     look, light = sample_look(rng, surface, eta), sample_light(rng)
+    comb_lashes(surface, vertices, *look.lashes)
     normals = rasterizer.vertex_normals(vertices, surface.quads)
     patches: list[Patch] = []
     lenses: list[np.ndarray] = []
     if head:
         clothe(rng, surface, look.albedo)
-        patches += sample_hair(rng, surface, vertices, normals, look.hair_color)
-        patches += sample_headwear(rng, surface)
+        worn, pressing = sample_headwear(rng, surface, vertices)
+        patches += worn
+        patches += sample_hair(rng, surface, vertices, normals, look.hair_color, pressing)
+        patches += sample_beard(rng, surface, vertices, normals, look.hair_color, look.beard)
         frames, lenses = sample_glasses(rng, vertices, surface)
         patches += frames
-    patches += sample_hand(rng, surface, look.skin_color)
+    patches += sample_hand(rng, look.skin_color)
     visible = np.ones(len(landmarks), bool)
     if head or patches:
         big = int(size * OVERSAMPLING)

@@ -37,7 +37,8 @@ SHRUG = OPEN_KEYS.index("mouthShrugLower")
 @dataclass(frozen=True, eq=False)
 class Look:
     """Colours of one person: albedo (V, 3), gloss (V,), texture (TILE, TILE, 3), bump (TILE, TILE, 2),
-    paint (PAINT, PAINT, 4) uint8 BGRA over the skin, eyes (8,), and how long and how thick the lashes are."""
+    paint (PAINT, PAINT, 4) uint8 BGRA over the skin, eyes (8,), how dense the beard is (0..1), and how
+    long and how thick the lashes are."""
 
     albedo: np.ndarray
     gloss: np.ndarray
@@ -47,6 +48,7 @@ class Look:
     eyes: np.ndarray
     skin_color: np.ndarray
     hair_color: np.ndarray
+    beard: float
     lashes: tuple[float, float]
 
 
@@ -122,9 +124,8 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> 
     depth = _folded(rng, surface, eta, age) * rng.uniform(0.5, 1.3)
     paint = paint_skin(rng, surface, skin, hair, freckled, beard, depth, float(eta[SHRUG]) * rng.uniform(0.2, 1))
     texture, bump = _texture(rng)
-    return Look(
-        albedo, gloss, texture, bump, paint, _eyes(rng), skin.astype(np.float32), hair.astype(np.float32), lashes
-    )
+    colors = skin.astype(np.float32), hair.astype(np.float32)
+    return Look(albedo, gloss, texture, bump, paint, _eyes(rng), *colors, beard, lashes)
 
 
 def wrinkle_depth(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> np.ndarray:

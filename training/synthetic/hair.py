@@ -1,0 +1,225 @@
+"""What grows on a head: hair of many cuts with strands that stand off its outline, beards, lashes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from .noise import wavy
+from .patches import Patch, curtain, tubes
+from .surface import Surface
+
+UNDER = -3.0  # mm: what is this far under the skin is not there
+STRAND = 6  # vertices of a lash: pairs at its root, middle and tip
+
+
+@dataclass(frozen=True, eq=False)
+class _Ground:
+    """Where something may grow: vertices (N,), the triangles between them (M, 3) in their own numbering, where they are
+    in the mean head (N, 3), and how far inside the border of what grows, mm (N,)."""
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+    mean: np.ndarray
+    inside: np.ndarray
+
+
+@cache
+def _scalp(surface: Surface) -> _Ground:
+    """Inside the hairline, which runs round the ears."""
+    x, y, z = surface.model.neutral.T
+    from_ears = np.sqrt(np.maximum(np.abs(y - 11) - 36, 0) ** 2 + np.maximum(np.abs(z + 1) - 23, 0) ** 2)
+    thin = (from_ears == 0) & (np.abs(x) > 76)
+    inside = surface.scalp_height - 45 * np.exp(-((from_ears / 7) ** 2)) * (np.abs(x) > 45)
+    return _ground(surface, (surface.scalp_height > -32) & ~thin, inside)
+
+
+@cache
+def _jaw(surface: Surface) -> _Ground:
+    mask = np.maximum(surface.beard, surface.moustache)
+    return _ground(surface, (mask > 0.01) & (surface.lips == 0), mask)
+
+
+def _ground(surface: Surface, mask: np.ndarray, inside: np.ndarray) -> _Ground:
+    chosen = np.flatnonzero(mask & (surface.skin > 0))
+    renumber = np.full(len(mask), -1)
+    renumber[chosen] = np.arange(len(chosen))
+    triangles = renumber[surface.triangles]
+    triangles = triangles[(triangles >= 0).all(1)]
+    return _Ground(chosen, triangles.astype(np.int32), surface.model.neutral[chosen], inside[chosen])
+
+
+def sample_hair(
+    rng: np.random.Generator,
+    surface: Surface,
+    vertices: np.ndarray,
+    normals: np.ndarray,
+    color: np.ndarray,
+    pressed: bool,
+) -> list[Patch]:
+    """A cut: shaved, short, full, curly, long, tied back, with or without a fringe. Sometimes bald. ``pressed`` flat
+    under a hat."""
+    kind = rng.random()
+    if kind < 0.08:
+        return []
+    if kind < 0.2:  # shaved
+        thickness, frizz, sides = rng.uniform(0.4, 2), 0.0, rng.uniform(0.3, 1)
+    elif kind < 0.5:  # short, often shorter at the sides
+        thickness, frizz, sides = rng.uniform(3, 16), rng.uniform(0, 0.3), rng.uniform(0.15, 1)
+    elif kind < 0.68:  # curly or frizzy
+        thickness, frizz, sides = rng.uniform(10, 45), rng.uniform(0.3, 0.8), rng.uniform(0.5, 1.3)
+    else:  # long or tied back
+        thickness, frizz, sides = rng.uniform(2, 18), rng.uniform(0, 0.25), rng.uniform(0.5, 1.2)
+    if pressed:
+        thickness, frizz = min(thickness, 4.0), 0.0
+    cap, roots, ways = _cap(rng, surface, vertices, normals, color, thickness, frizz, sides)
+    patches = [cap]
+    if thickness > 2 and not pressed:
+        patches.append(_wisps(rng, roots, ways, color, thickness, frizz))
+    if kind >= 0.2 and rng.random() < 0.3:
+        patches.append(_fringe(rng, surface, color))
+    if kind > 0.68 and not (pressed and kind > 0.9):
+        patches += _long(rng, surface, color) if kind < 0.9 else _tied(rng, color)
+    return patches
+
+
+def _cap(
+    rng: np.random.Generator,
+    surface: Surface,
+    vertices: np.ndarray,
+    normals: np.ndarray,
+    color: np.ndarray,
+    thickness: float,
+    frizz: float,
+    sides: float,
+) -> tuple[Patch, np.ndarray, np.ndarray]:
+    """A shell over the scalp that dips under the skin at the hairline; where strands may start, and their ways."""
+    ground = _scalp(surface)
+    mean = ground.mean
+    inside = ground.inside + rng.normal(-2, 7)
+    inside = inside + rng.uniform(0, 5) * wavy(rng, mean, 40) + rng.uniform(0, 2) * wavy(rng, mean, 12)
+    receding = max(0.0, rng.uniform(-1, 1)) * 22
+    inside = inside - receding * np.exp(-(((np.abs(mean[:, 0]) - 38) / 16) ** 2)) * (mean[:, 2] > 20)
+    top = np.clip((mean[:, 1] - 60) / 45, 0, 1)
+    full = thickness * (sides + (1 - sides) * top)
+    if frizz:
+        full = full * np.clip(
+            1 + frizz * (0.7 * wavy(rng, mean, rng.uniform(14, 26)) + 0.4 * wavy(rng, mean, 60)), 0.2, 2
+        )
+    else:
+        full = full * np.clip(1 + 0.2 * wavy(rng, mean, 60), 0.4, 2)
+    height = np.where(inside > 0, full * (1 - np.exp(-np.maximum(inside, 0) / (2 + 0.5 * thickness))), 0.4 * inside)
+    out = normals[ground.vertices]
+    points = vertices[ground.vertices] + out * np.maximum(height, UNDER)[:, None]
+    grown = height > UNDER
+    triangles = ground.triangles[grown[ground.triangles].any(1)]
+    streaks = wavy(rng, mean * [3.0, 0.5, 1.0], rng.uniform(8, 20)) * rng.uniform(0.05, 0.3)
+    albedo = np.clip(color * np.exp(streaks + rng.normal(0, 0.1, len(points)))[:, None], 0, 1)
+    tall = np.flatnonzero(height > 0.5 * thickness)
+    return Patch(points, triangles, albedo, 0.4), points[tall], out[tall]
+
+
+def _wisps(
+    rng: np.random.Generator, roots: np.ndarray, ways: np.ndarray, color: np.ndarray, thickness: float, frizz: float
+) -> Patch:
+    """Strands that leave the outline: thin triangles."""
+    count = int(rng.uniform(20, 90) + 260 * frizz)
+    if not len(roots):
+        return Patch(np.zeros((0, 3)), np.zeros((0, 3), np.int32), np.zeros((0, 3)))
+    start = rng.integers(0, len(roots), count)
+    root = roots[start] + rng.normal(0, 2.5, (count, 3)) - ways[start] * 2
+    reach = rng.uniform(4, 10 + thickness, (count, 1))
+    fall = rng.uniform(0.2, 1.2) * (1 - frizz)
+    tip = root + reach * (ways[start] * rng.uniform(0.2, 0.9) + rng.normal(0, 0.45, (count, 3)) - [0, fall, 0])
+    width = np.cross(tip - root, rng.standard_normal((count, 3)))
+    width *= rng.uniform(0.3, 1.3, (count, 1)) / (np.sqrt((width**2).sum(1, keepdims=True)) + 1e-6)
+    points = np.stack([root - width, root + width, tip], 1).reshape(-1, 3)
+    shade = np.repeat(np.exp(rng.normal(0, 0.25, count)), 3)[:, None]
+    return Patch(points, np.arange(3 * count, dtype=np.int32).reshape(-1, 3), np.clip(color * shade, 0, 1), 0.3)
+
+
+def _fringe(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> Patch:
+    columns = 24
+    half = rng.uniform(0.35, 0.95)
+    angles = np.linspace(-half, half, columns) + rng.normal(0, 0.15)
+    across = np.linspace(-1, 1, columns)
+    edge = (
+        rng.uniform(44, 92) + rng.uniform(0, 10) * np.abs(rng.standard_normal(columns)) + rng.uniform(-22, 22) * across
+    )
+    if rng.random() < 0.3:
+        edge = edge + rng.uniform(15, 45) * (1 - np.abs(across))  # parted in the middle
+    heights = np.linspace(0, 1, 7)[:, None] * (edge - 112) + 112
+    thick = rng.uniform(3, 12) + np.zeros((7, columns)) + 0.8 * rng.standard_normal(columns)
+    return curtain(rng, surface, angles, heights, thick, color, 0.22, 0.4)
+
+
+def _long(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> list[Patch]:
+    rows, columns = 16, 44
+    opening = rng.uniform(0.75, 1.7)
+    angles = np.linspace(opening, 2 * np.pi - opening, columns) + rng.normal(0, 0.08)
+    bottom = rng.uniform(-60, 20) if rng.random() < 0.5 else rng.uniform(-220, -60)
+    down = np.linspace(0, 1, rows)[:, None]
+    ends = bottom + rng.uniform(0, 12) * rng.standard_normal(columns)
+    heights = 105 + down * (ends - 105)
+    thick = rng.uniform(4, 26) * (0.5 + 0.5 * down) * (1 + 0.2 * rng.standard_normal(columns))
+    thick = thick + rng.uniform(0, 16) * down
+    if rng.random() < 0.5:  # waves
+        phase = rng.uniform(0, 7) + np.linspace(0, rng.uniform(0, 20), columns)
+        thick = thick + rng.uniform(2, 8) * np.sin(phase + heights / rng.uniform(7, 20))
+    return [curtain(rng, surface, angles, heights, np.maximum(thick, 1.5), color, 0.25, 0.4)]
+
+
+def _tied(rng: np.random.Generator, color: np.ndarray) -> list[Patch]:
+    """A bun, or one or two tails."""
+    if rng.random() < 0.4:
+        place = np.array([[0, rng.uniform(60, 150), -75 + rng.uniform(0, 30)]])
+        return [tubes(place, place + rng.normal(0, 6, (1, 3)), [rng.uniform(20, 38)], color, 0.4)]
+    sides = [rng.choice([-1.0, 1.0])] if rng.random() < 0.6 else [-1.0, 1.0]
+    knots = np.array([[[s * 30, 60, -85], [s * 72, 0, -70], [s * 80, -70, -25], [s * 62, -150, 35]] for s in sides])
+    knots = knots + rng.normal(0, 9, knots.shape)
+    starts, ends = knots[:, :-1].reshape(-1, 3), knots[:, 1:].reshape(-1, 3)
+    return [tubes(starts, ends, rng.uniform(12, 24) * np.tile([1, 1.1, 0.8], len(sides)), color, 0.4)]
+
+
+def sample_beard(
+    rng: np.random.Generator,
+    surface: Surface,
+    vertices: np.ndarray,
+    normals: np.ndarray,
+    color: np.ndarray,
+    density: float,
+) -> list[Patch]:
+    """Hair that stands off chin and lip, where there is enough of it (``density`` is what ``skin`` painted)."""
+    if density < 0.5 or rng.random() < 0.45:
+        return []
+    ground = _jaw(surface)
+    beard, moustache = surface.beard[ground.vertices], surface.moustache[ground.vertices]
+    style = rng.random()
+    if style < 0.2:
+        beard = beard * (np.abs(ground.mean[:, 0]) < rng.uniform(16, 32))
+    elif style < 0.32:
+        beard = beard * 0
+    cover = np.maximum(beard, moustache * (style < 0.9)) + 0.18 * wavy(rng, ground.mean, 9) - rng.uniform(0.3, 0.6)
+    length = rng.uniform(2, 6) if rng.random() < 0.5 else rng.uniform(6, 30)
+    height = np.where(cover > 0, length * (1 - np.exp(-cover / 0.35)), 8 * cover)
+    fall = np.clip(length / 25, 0, 1) * np.array([0.0, -1.0, 0.1])
+    out = normals[ground.vertices] * (1 - 0.5 * np.clip(length / 30, 0, 1)) + fall
+    points = vertices[ground.vertices] + out * np.maximum(height, UNDER)[:, None]
+    grown = height > UNDER
+    triangles = ground.triangles[grown[ground.triangles].any(1)]
+    shade = np.exp(rng.normal(0, 0.18, len(points)))[:, None]
+    shell = Patch(points, triangles, np.clip(color * shade, 0, 1), 0.1)
+    tall = np.flatnonzero(height > 0.3 * length)
+    return [shell, _wisps(rng, points[tall], out[tall], color, 0.6 * length, 0.3)] if len(tall) else [shell]
+
+
+def comb_lashes(surface: Surface, vertices: np.ndarray, length: float, thickness: float) -> None:
+    """Make the lashes among ``vertices`` (V, 3) this many times as long and as thick, in place."""
+    for side in "LR":
+        rows = surface.region(f"lashes_{side}")
+        pairs = vertices[rows].reshape(-1, STRAND // 2, 2, 3)
+        middle = pairs.mean(2, keepdims=True)
+        root = middle[:, :1]
+        vertices[rows] = (root + (middle - root) * length + (pairs - middle) * thickness).reshape(-1, 3)
