@@ -15,7 +15,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from .camera import ANCHOR, SIDE_MM, Camera, Crop, pose_of_crop, roll, roll_matrix
 from .checkpoints.weights import WeightsHeader, check_shapes, load_weights
 from .errors import InputError
-from .networks.compact import CompactNet, rotation_matrix
+from .networks import CONFIGS, Network, build_network
+from .networks.compact import rotation_matrix
 from .opencv import cv2
 from .semantics import OPEN_BASIS, OPEN_KEYS
 
@@ -72,7 +73,7 @@ class Estimator:
     basis = OPEN_BASIS
     expression_keys = OPEN_KEYS
 
-    def __init__(self, network: CompactNet, header: WeightsHeader, device: torch.device) -> None:
+    def __init__(self, network: Network, header: WeightsHeader, device: torch.device) -> None:
         self.header = header
         self.device = device
         self.size = header.input_size
@@ -88,15 +89,15 @@ class Estimator:
         """
         path = _weights_path(source)
         header, tensors = load_weights(path)
-        if header.architecture != "compact":
-            raise InputError(f"{path}: architecture {header.architecture!r} is unknown; 'compact' is read")
+        if header.architecture not in CONFIGS:
+            raise InputError(f"{path}: architecture {header.architecture!r} is unknown; read are {', '.join(CONFIGS)}")
         if header.basis != OPEN_BASIS:
             raise InputError(f"{path}: expression basis {header.basis!r} is unknown; {OPEN_BASIS!r} is read")
         if header.crop.get("anchor") != ANCHOR.tolist() or header.crop.get("side_mm") != SIDE_MM:
             raise InputError(f"{path}: trained with another crop ({header.crop}): use weights of this version")
         try:
-            network = CompactNet({**header.config, "size": header.input_size})
-        except (TypeError, ValueError, IndexError, RuntimeError) as error:
+            network = build_network(header.architecture, {**header.config, "size": header.input_size})
+        except (TypeError, ValueError, IndexError, KeyError, RuntimeError) as error:
             raise InputError(f"{path}: the header's config does not describe a network ({error})") from error
         expected = {k: tuple(v.shape) for k, v in network.state_dict().items()}
         check_shapes(path, tensors, expected)
@@ -165,7 +166,7 @@ def _shrunk(image: np.ndarray, crop: Crop, matrix: np.ndarray, shrink: int) -> t
     return part, np.column_stack([matrix[:, :2], matrix[:, 2] - corner]) / shrink
 
 
-def ready_to_run(network: CompactNet, device: torch.device) -> nn.Module:
+def ready_to_run(network: Network, device: torch.device) -> nn.Module:
     network.eval().requires_grad_(False)
     _fold_batch_norms(network)
     return network.to(device=device, memory_format=torch.channels_last)

@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..model.errors import InputError
-from ..model.networks.compact import CompactConfig
+from ..model.networks import CONFIGS, NetworkConfig
 from ..model.networks.resnet101 import WIDTHS, ResNet101Config
 from .augment import Augment
 from .losses import LossWeights
-
-ARCHITECTURES: dict[str, type] = {"compact": CompactConfig, "resnet101": ResNet101Config}
-NetworkConfig = CompactConfig | ResNet101Config
 
 
 @dataclass(frozen=True)
@@ -120,8 +117,8 @@ def _config(table: dict[str, Any]) -> Config:
             raise InputError(f"[{name}] is missing")
     read = {name: parse(hints[name], table[name], f"[{name}]") for name in parts if name in table}
     _check(read["input"], read["optimizer"], read["loss"])
-    if not isinstance(network, dict) or network.get("architecture") not in ARCHITECTURES:
-        raise InputError(f"[network] architecture must be one of {', '.join(ARCHITECTURES)}")
+    if not isinstance(network, dict) or network.get("architecture") not in CONFIGS:
+        raise InputError(f"[network] architecture must be one of {', '.join(CONFIGS)}")
     architecture = network.pop("architecture")
     if "size" in network:
         raise InputError("[network] size is that of the last of [input] phases: leave it out")
@@ -130,7 +127,7 @@ def _config(table: dict[str, Any]) -> Config:
         if architecture != "resnet101" or len(read["input"].phases) > 1:
             raise InputError("[input] normalisation mean-image needs architecture resnet101 and a single phase")
         given["mean_image"] = True
-    made = parse(ARCHITECTURES[architecture], {**network, **given}, "[network]")
+    made = parse(CONFIGS[architecture], {**network, **given}, "[network]")
     if isinstance(made, ResNet101Config):
         _check_outputs(made.outputs)
     return Config(architecture, made, **read)
@@ -153,6 +150,8 @@ def _check(pictures: Input, optimizer: Optimizer, loss: LossWeights) -> None:
     for phase in pictures.phases:
         if phase.size < 32 or phase.size % 32:
             raise InputError(f"[input] phases: size {phase.size} is not a multiple of 32")
+    if optimizer.name == "muon" and optimizer.precision == "fp16":
+        raise InputError("[optimizer] muon learns in bf16 or fp32, not in fp16")
     if bool(loss.landmarks) != bool(loss.dense):
         raise InputError("[loss] landmarks and dense are learned together: give both a weight, or none")
     if optimizer.batch < 2:

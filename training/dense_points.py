@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-DENSE = 192
+from .synthetic.dense import DENSE
+
 LANDMARKS = 70
 
 

@@ -35,7 +35,7 @@ class MuonAndAdamW(torch.optim.Optimizer):
         self.adamw = torch.optim.AdamW(self.rest, rate, weight_decay=weight_decay)
         self.param_groups = [*self.muon.param_groups, *self.adamw.param_groups]
 
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> None:
         for matrix, kernel in zip(self.matrices, self.kernels, strict=True):
             matrix.grad = None if kernel.grad is None else _as_matrix(kernel.grad)
         self.muon.step()

@@ -31,7 +31,7 @@ from tqdm import tqdm
 from ..model.checkpoints.weights import load_weights
 from ..model.errors import InputError
 from ..model.formats import open_face_model
-from ..model.networks.compact import CompactNet
+from ..model.networks import Network, build_network
 from ..model.networks.resnet101 import ResNet101
 from .augment import as_augmented_input
 from .config import Config, load_config
@@ -48,7 +48,7 @@ MEAN_IMAGE_PICTURES = 4096
 class Trainee(nn.Module):
     """The network, and the head that is used in training only (where points are learned)."""
 
-    def __init__(self, network: CompactNet | ResNet101, points: bool) -> None:
+    def __init__(self, network: Network, points: bool) -> None:
         super().__init__()
         self.network = network
         self.points = DensePoints(network.head.in_features) if points else None
@@ -124,7 +124,10 @@ def train(args: argparse.Namespace) -> None:
         state = load_checkpoint(path, device)
         load_tensors(trainee, state["trainee"], path)
         load_tensors(average, state["averaged"], path)
-        optimizer.load_state_dict(state["optimizer"])
+        try:
+            optimizer.load_state_dict(state["optimizer"])
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{path}: was trained with another optimiser than {config.optimizer.name}") from error
         scaler.load_state_dict(state["scaler"])
         rate.restore(state["rate"])
         step, seconds = state["step"], state["seconds"]
@@ -147,7 +150,7 @@ def train(args: argparse.Namespace) -> None:
     log = Log(args.out) if rank == 0 else None
     if rank == 0:
         shutil.copyfile(args.config, args.out / "recipe.toml")
-    window: list[list[float]] = []
+    window: list[Tensor] = []
     started = time.monotonic()
     progress = tqdm(total=args.steps, initial=step, unit="step", disable=rank > 0)
     model.train()
@@ -171,11 +174,12 @@ def train(args: argparse.Namespace) -> None:
         scaler.update()
         average.update_parameters(trainee.network)
         step += 1
-        window.append([float(loss.detach()), *(float(v.detach()) for v in parts.values())])
+        window.append(torch.stack([loss, *parts.values()]).detach())
         progress.update()
         if step % args.every and step < args.steps:
             continue
 
+        means = dict(zip(["loss", *parts], torch.stack(window).mean(0).tolist(), strict=True))
         elapsed = time.monotonic() - started
         seconds += elapsed
         held_out_loss = 0.0
@@ -192,7 +196,7 @@ def train(args: argparse.Namespace) -> None:
                 "images_per_second": len(window) * config.optimizer.batch / elapsed,
                 "rate": optimizer.param_groups[0]["lr"],
                 **({"held_out_loss": held_out_loss} if config.schedule.kind == "plateau" else {}),
-                **dict(zip(["loss", *parts], np.mean(window, 0), strict=True)),
+                **means,
                 **summary(average.module, held_out, factor),
             }
             log.write(row)
@@ -206,11 +210,9 @@ def train(args: argparse.Namespace) -> None:
     processes.end()
 
 
-def _network(config: Config, data: ShardFolder) -> CompactNet | ResNet101:
-    if config.architecture == "compact":
-        return CompactNet(config.network)  # type: ignore[arg-type]
-    network = ResNet101(config.network)  # type: ignore[arg-type]
-    if network.config.mean_image:
+def _network(config: Config, data: ShardFolder) -> Network:
+    network = build_network(config.architecture, config.network)
+    if isinstance(network, ResNet101) and network.config.mean_image:
         rng, size = np.random.default_rng(0), network.config.size
         pictures = (data.random_batch(rng, 64, size)["image"] for _ in range(MEAN_IMAGE_PICTURES // 64))
         total = sum(p.double().sum(0) for p in pictures) / MEAN_IMAGE_PICTURES
@@ -237,7 +239,7 @@ def _held_out_loss(trainee: Trainee, held_out: Batch, factor: Tensor, config: Co
     return float(np.mean(losses))
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="shards (seed 0: training, seed 1: evaluation)")
@@ -251,9 +253,10 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     parser.add_argument("--start-from", type=Path, help="a run's flat.pt, or weights such as the shipped ones")
     try:
-        train(parser.parse_args())
-    except InputError as error:
-        sys.exit(f"{error}")
+        train(parser.parse_args(argv))
+    except (InputError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ class ResNet101(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """(B, 3, S, S) to (B, 2048) float32."""
         if self.config.mean_image:
-            x = (x + 1) * 127.5 - self.mean_image
+            x = ((x.float() + 1) * 127.5 - self.mean_image).to(self.trunk.conv1.weight.dtype)
         return self.trunk(x)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """Training end to end on a handful of pictures: it learns, stops, goes on, and ships what it learned."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from expnet.training.evaluate import correlations, region_error
 from expnet.training.losses import REGION_WEIGHTS, expression_factor
 from expnet.training.synthetic.generate import make_shard
 from expnet.training.synthetic.surface import build_surface
+from expnet.training.train import main
 
 CONFIG = """
 [network]
@@ -51,11 +50,7 @@ def data(tmp_path_factory):
 def train(data: Path, out: Path, *extra: str) -> None:
     config = out.parent / "tiny.toml"
     config.write_text(CONFIG)
-    subprocess.run(
-        [sys.executable, "-m", "expnet.training.train", "--config", config, "--data", data, "--out", out, *extra],
-        check=True,
-        capture_output=True,
-    )
+    main(["--config", str(config), "--data", str(data), "--out", str(out), *extra])
 
 
 def test_training_learns_and_resumes(data, tmp_path):

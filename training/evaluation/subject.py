@@ -11,7 +11,8 @@ import torch
 
 from ...model.estimator import Estimator
 from ...model.face_model import FaceModel
-from ...model.networks.compact import CompactNet, rotation_matrix
+from ...model.networks import Network
+from ...model.networks.compact import rotation_matrix
 from ...model.performance import euler_degrees
 from ..dataset import Batch
 from .measures import load_network, predict
@@ -29,7 +30,7 @@ class Subject:
     model: FaceModel
 
     @cached_property
-    def network(self) -> CompactNet:
+    def network(self) -> Network:
         return load_network(self.weights)
 
     @cached_property
