@@ -45,26 +45,35 @@ def _enlarged(image: np.ndarray, size: int) -> np.ndarray:
 
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
-def _plane_waves(points, directions, phases, out):
+def add_wave(axes, x, y, z, phase, out):
+    """Add sin(2 pi ((x, y, z) . point + phase)) for points as ``axes`` (3, N) to ``out`` (N,)."""
     half, peak, bend, correction = np.float32(0.5), np.float32(8), np.float32(16), np.float32(0.225)
+    for i in range(len(out)):
+        turn = axes[0, i] * x + axes[1, i] * y + axes[2, i] * z + phase
+        turn -= np.floor(turn + half)
+        arc = turn * (peak - bend * abs(turn))  # a sine to within 0.001, in a form that compiles to vectors
+        out[i] += correction * (arc * abs(arc) - arc) + arc
+
+
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
+def _waves(points, directions, phases, out):
     axes = np.empty((3, len(points)), np.float32)
     for i in range(len(points)):
         axes[0, i], axes[1, i], axes[2, i] = points[i, 0], points[i, 1], points[i, 2]
     for k in range(len(phases)):
-        dx, dy, dz, phase = directions[k, 0], directions[k, 1], directions[k, 2], phases[k]
-        for i in range(len(points)):
-            turn = axes[0, i] * dx + axes[1, i] * dy + axes[2, i] * dz + phase
-            turn -= np.floor(turn + half)
-            arc = turn * (peak - bend * abs(turn))  # a sine to within 0.001, in a form that compiles to vectors
-            out[i] += correction * (arc * abs(arc) - arc) + arc
+        add_wave(axes, directions[k, 0], directions[k, 1], directions[k, 2], phases[k], out)
+
+
+def plane_waves(rng: np.random.Generator, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Directions (N, 3), in turns per mm, of waves about as long as ``lengths`` (N,), and phases (N,) in turns."""
+    directions = rng.standard_normal((len(lengths), 3))
+    directions /= (lengths * rng.uniform(0.7, 1.6, len(lengths)) * np.sqrt((directions**2).sum(1)))[:, None]
+    return directions.astype(np.float32), rng.random(len(lengths), np.float32)
 
 
 def wavy(rng: np.random.Generator, points: np.ndarray, wavelength: float, waves: int = 3) -> np.ndarray:
     """A smooth random number per point (N,) of space (N, 3), about unit variance: a few plane waves."""
-    direction = rng.standard_normal((waves, 3))
-    direction /= wavelength * rng.uniform(0.7, 1.6, (waves, 1)) * np.sqrt((direction**2).sum(1, keepdims=True))
     out = np.zeros(len(points), np.float32)
-    phases = rng.random(waves, np.float32)
-    _plane_waves(np.ascontiguousarray(points, np.float32), direction.astype(np.float32), phases, out)
+    _waves(np.ascontiguousarray(points, np.float32), *plane_waves(rng, np.full(waves, wavelength)), out)
     out *= np.float32(np.sqrt(2 / waves))
     return out

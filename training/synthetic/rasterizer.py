@@ -19,7 +19,7 @@ ZERO, ONE, TINY = np.float32(0), np.float32(1), np.float32(1e-9)
 STEEP, SLACK = np.float32(1e-7), np.float32(1e-3)
 
 
-@nb.njit(fastmath=True, cache=True)
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
 def vertex_normals(vertices, faces):
     """Area-weighted unit normals (V, 3) of triangles (F, 3) or quads (F, 4); a triangle among quads repeats its first
     corner."""
@@ -52,12 +52,15 @@ def vertex_normals(vertices, faces):
     return normals
 
 
-@nb.njit(fastmath=True, cache=True)
-def place(points, normals, rotation, translation, lens, size, attributes, screen):
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
+def place(
+    points, normals, albedo, gloss, open_sky, coords, kind, rotation, translation, lens, size, attributes, screen
+):  # fmt: skip
     """Put points (N, 3) of the head's frame before the camera: their rows of ``attributes``, and ``screen`` (N, 3):
-    pixel x, pixel y, depth. ``lens`` is ``Pose.lens``."""
+    pixel x, pixel y, depth. gloss, open_sky and kind are (N,), or (1,) for all; ``lens`` is ``Pose.lens``."""
     half = np.float32(0.5)
     big = np.float32(size)
+    glossy, sky, kinds = len(gloss) > 1, len(open_sky) > 1, len(kind) > 1
     for i in range(points.shape[0]):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         for k in range(3):
@@ -65,6 +68,11 @@ def place(points, normals, rotation, translation, lens, size, attributes, screen
                 rotation[k, 0] * normals[i, 0] + rotation[k, 1] * normals[i, 1] + rotation[k, 2] * normals[i, 2]
             )
             attributes[i, POINT + k] = rotation[k, 0] * x + rotation[k, 1] * y + rotation[k, 2] * z + translation[k]
+            attributes[i, ALBEDO + k] = albedo[i, k]
+        attributes[i, GLOSS] = gloss[i] if glossy else gloss[0]
+        attributes[i, OPEN_SKY] = open_sky[i] if sky else open_sky[0]
+        attributes[i, COORDS], attributes[i, COORDS + 1] = coords[i, 0], coords[i, 1]
+        attributes[i, KIND] = kind[i] if kinds else kind[0]
         depth = -attributes[i, POINT + 2]
         over = ONE / max(depth, ONE)
         px, py = attributes[i, POINT] * over, attributes[i, POINT + 1] * over
@@ -73,7 +81,7 @@ def place(points, normals, rotation, translation, lens, size, attributes, screen
         screen[i, 2] = depth
 
 
-@nb.njit(fastmath=True, cache=True)
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
 def seen_along(attributes, axes, scale, x0, y0, screen):
     """``screen`` (N, 3) of a far camera whose axes (3, 3) are right, up and backwards: pixel x, pixel y, depth."""
     for i in range(attributes.shape[0]):
@@ -83,7 +91,7 @@ def seen_along(attributes, axes, scale, x0, y0, screen):
         screen[i, 2] = -(axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * z)
 
 
-@nb.njit(fastmath=True, cache=True)
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
 def rasterize(screen, triangles, one_sided, inner, window, near, triangle_of, bary, depth):
     """Fill ``triangle_of`` (size, size) with the nearest triangle (-1: none), ``bary`` with its last two weights.
 

@@ -25,6 +25,7 @@ from .surface import Surface
 OVERSAMPLING = 1.5  # as ``rasterizer.compose`` has it
 NO_FACE_SHARE = 0.12
 SHADOW_BIAS = np.float32(7.0)  # mm
+OPEN, PLAIN = np.ones(1, np.float32), np.full(1, rasterizer.BARE, np.float32)
 DARK_LENS = 0.6  # hides the eyes
 
 
@@ -204,32 +205,22 @@ def _scene(
     count = 0 if vertices is None else len(vertices)
     total = count + sum(len(p.points) for p in patches)
     attributes, screen = np.empty((total, rasterizer.ATTRIBUTES), np.float32), np.empty((total, 3), np.float32)
-    rotation, translation = pose.rotation.astype(np.float32), pose.translation.astype(np.float32)
-    view = rotation, translation, pose.lens(), big
-    albedo, coords = rasterizer.ALBEDO, rasterizer.COORDS
+    view = pose.rotation.astype(np.float32), pose.translation.astype(np.float32), pose.lens(), big
     triangles = []
     if vertices is not None:
-        rasterizer.place(vertices, normals, *view, attributes[:count], screen[:count])
-        attributes[:count, albedo : albedo + 3] = look.albedo
-        attributes[:count, rasterizer.GLOSS] = look.gloss
-        attributes[:count, rasterizer.OPEN_SKY] = _open_sky(surface, eta)
-        attributes[:count, coords : coords + 2] = surface.coords
-        attributes[:count, rasterizer.KIND] = surface.kind
+        look_of = look.albedo, look.gloss, _open_sky(surface, eta), surface.coords, surface.kind
+        rasterizer.place(vertices, normals, *look_of, *view, attributes[:count], screen[:count])
         triangles.append(surface.triangles)
     start = count
     for patch in patches:
-        points = np.ascontiguousarray(patch.points, np.float32)
+        points, albedo = (np.ascontiguousarray(a, np.float32) for a in (patch.points, patch.albedo))
         rows = slice(start, start + len(points))
         patch_normals = rasterizer.vertex_normals(points, patch.triangles)
-        rasterizer.place(points, patch_normals, *view, attributes[rows], screen[rows])
-        attributes[rows, albedo : albedo + 3] = patch.albedo
-        attributes[rows, rasterizer.GLOSS] = patch.gloss
-        attributes[rows, rasterizer.OPEN_SKY] = 1
-        attributes[rows, coords : coords + 2] = points[:, :2] / 256 + 0.5
-        attributes[rows, rasterizer.KIND] = rasterizer.BARE
+        coords = points[:, :2] / 256 + np.float32(0.5)
+        look_of = albedo, np.array([patch.gloss], np.float32), OPEN, coords, PLAIN
+        rasterizer.place(points, patch_normals, *look_of, *view, attributes[rows], screen[rows])
         triangles.append(patch.triangles + np.int32(start))
         start += len(points)
-    attributes[:, rasterizer.KIND + 1 :] = 0
     joined = np.concatenate(triangles) if len(triangles) > 1 else triangles[0]
     return attributes, screen, joined, len(surface.triangles) if count else 0
 

@@ -6,11 +6,12 @@ import numba as nb
 import numpy as np
 
 from ...model.face_model import gaze_pivot
-from .noise import wavy
+from .noise import add_wave, plane_waves
 from .pose import rotation_of
 from .skin import wrinkle_depth
 from .surface import Surface
 
+WAVES = 3  # added up in a smooth random field
 GAZE_UNIT = np.radians(30)  # of FaceModel.gaze_lids
 
 
@@ -41,11 +42,10 @@ def shape_head(
 ) -> np.ndarray:
     """Vertices (V, 3): one head of ``blend`` with other people's proportions, other people's way of making the same
     expression, and wrinkles; eyes turned."""
-    mean = surface.model.neutral
-    fields = [wavy(rng, mean, rng.uniform(50, 140)) for _ in range(3)]
-    way = wavy(rng, mean, 80)
     vertices = np.empty_like(person)
-    _deform(person, move, *fields, way, surface.loose, np.float32(rng.uniform(0, 1.6)), vertices)
+    lengths = np.append(rng.uniform(50, 140, 3), 80)  # of the waves along x, y and z, and of those of the keys' gain
+    directions, phases = plane_waves(rng, np.repeat(lengths, WAVES))
+    _deform(surface.axes, person, move, surface.loose, directions, phases, np.float32(rng.uniform(0, 1.6)), vertices)
     depth = wrinkle_depth(rng, surface, eta) * rng.uniform(0.5, 1.6)
     furrows = np.minimum(depth.astype(np.float32) @ surface.wrinkles, 1.5)
     vertices[surface.furrowed] -= surface.normals[surface.furrowed] * furrows[:, None]
@@ -57,15 +57,19 @@ def shape_head(
     return vertices
 
 
-@nb.njit(fastmath=True, cache=True)
-def _deform(person, move, field_x, field_y, field_z, way, loose, amount, out):
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
+def _deform(axes, person, move, loose, directions, phases, amount, out):
     own, least, most, one = np.float32(0.18), np.float32(-0.35), np.float32(0.35), np.float32(1)
+    level = np.float32(np.sqrt(2 / WAVES))
+    fields = np.zeros((4, len(out)), np.float32)
+    for k in range(4):
+        for w in range(k * WAVES, (k + 1) * WAVES):
+            add_wave(axes, directions[w, 0], directions[w, 1], directions[w, 2], phases[w], fields[k])
     for i in range(len(out)):
-        gain = one + min(max(own * way[i], least), most) * loose[i]
-        strength = amount * loose[i]
-        out[i, 0] = person[i, 0] + gain * move[i, 0] + strength * field_x[i]
-        out[i, 1] = person[i, 1] + gain * move[i, 1] + strength * field_y[i]
-        out[i, 2] = person[i, 2] + gain * move[i, 2] + strength * field_z[i]
+        gain = one + min(max(own * level * fields[3, i], least), most) * loose[i]
+        strength = amount * level * loose[i]
+        for c in range(3):
+            out[i, c] = person[i, c] + gain * move[i, c] + strength * fields[c, i]
 
 
 def sample_gains(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -22,7 +22,8 @@ class Surface:
 
     ``triangles`` (T, 3), ``quads`` (F, 4: the same faces before the split, a triangle repeats its first corner),
     those from ``inner`` on the inside of the mouth, which is only seen within ``mouth_rim`` (vertices). ``casters``
-    (C, 3) are the triangles that throw shadows. ``normals`` (V, 3) of the mean head. ``kind`` (V,) is how
+    (C, 3) are the triangles that throw shadows. ``axes`` (3, V) are the mean
+    head's vertices, ``normals`` (V, 3) theirs. ``kind`` (V,) is how
     the rasteriser colours a vertex: SKIN, BARE, or on an eyeball its angle from the eye's axis. ``loose`` (V,) says
     how far a vertex may leave the linear model: not at the eyes. ``gestures`` (K, 3V) are the keys and after them
     ``gaze_lids``, for one product of matrices.
@@ -39,6 +40,7 @@ class Surface:
     inner: int
     mouth_rim: np.ndarray
     casters: np.ndarray
+    axes: np.ndarray
     normals: np.ndarray
     coords: np.ndarray
     kind: np.ndarray
@@ -131,6 +133,7 @@ def build_surface(model: FaceModel) -> Surface:
         inner=int((~inner).sum()),
         mouth_rim=rim,
         casters=np.ascontiguousarray(corners[skin[corners].all(1)]),
+        axes=np.ascontiguousarray(model.neutral.T),
         normals=normals,
         coords=_chart(mean),
         kind=kind,
