@@ -1,0 +1,119 @@
+"""The variables that the tests' checkpoints hold: names, shapes and contents, for writer and reader alike. Only numpy.
+
+``resnet101`` and ``face_pose_net`` list the official release's, written down from its description on their own, so that
+the tables of ``model/official`` can be held against them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from math import prod, sqrt
+
+import numpy as np
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def content(name: str, shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
+    """Numbers that look random, are the same everywhere, and scaled so that a network of them stays within bounds.
+
+    Variances, by name, are positive. ExpNet and the shape net have the same trunk up to block 5a.
+    """
+    scope, _, layer = name.partition("/")
+    alike = scope in ("exprCNN", "shapeCNN") and not any(own in layer for own in ("5b", "5c", "fc1"))
+    seed = zlib.crc32((layer if alike else name).encode())
+    mixed = (np.arange(prod(shape), dtype=np.uint64) + np.uint64(seed)) * np.uint64(0x9E3779B97F4A7C15)
+    high = (mixed >> np.uint64(40)).astype(np.int64)  # 24 bits: exact in float32
+    if np.dtype(dtype).kind == "f":
+        unit = (high - (1 << 23)) / (1 << 23)
+        if name.endswith("variance"):
+            unit = np.abs(unit) + 0.5
+        elif len(shape) > 1:
+            unit *= sqrt(6 / max(prod(shape[:-1]), 1))
+        return unit.astype(dtype).reshape(shape)
+    if dtype is np.bool_:
+        return (high % 2 == 1).reshape(shape)
+    return (high - (0 if np.dtype(dtype).kind == "u" else 1 << 23)).astype(dtype).reshape(shape)
+
+
+SMALL: Shapes = {
+    "exprCNN/conv1/weights": (7, 7, 3, 4),
+    "exprCNN/bn_conv1/scale": (4,),
+    "exprCNN/bn_conv1/offset": (4,),
+    "exprCNN/bn_conv1/mean": (4,),
+    "exprCNN/bn_conv1/variance": (4,),
+    "exprCNN/res2a_branch2a/weights": (1, 1, 4, 5),
+    "exprCNN/res4b22_branch2b/weights": (3, 3, 2, 2),
+    "exprCNN/exprCNN_fc1/weights": (20, 29),
+    "exprCNN/exprCNN_fc1/biases": (29,),
+    "shapeCNN/shapeCNN_fc1/biases": (198,),
+    "Spatial_Transformer/ST2/conv1/W": (3, 3, 3, 2),
+    "Spatial_Transformer/ST2/conv1/baises": (2,),
+    "Spatial_Transformer/ST2/fc8/baises": (6,),
+}
+KINDS: Shapes = {
+    "global_step": (),
+    "double": (3,),
+    "half": (5,),
+    "small": (2, 3),
+    "tiny": (4,),
+    "octets": (7,),
+    "short": (3,),
+    "flags": (9,),
+    "empty": (0, 4),
+}
+PARTS: Shapes = {"a/weights": (7, 3), "b": (3,)}  # each saved in three parts
+KIND_DTYPES: dict[str, type] = {
+    "global_step": np.int64,
+    "double": np.float64,
+    "half": np.float16,
+    "small": np.int32,
+    "tiny": np.int8,
+    "octets": np.uint8,
+    "short": np.int16,
+    "flags": np.bool_,
+}
+
+
+def resnet101(scope: str, outputs: int) -> Shapes:
+    """The 522 variables of one of the two networks."""
+    layers: dict[str, tuple[int, ...]] = {"conv1": (7, 7, 3, 64)}
+    norms = {"conv1": "bn_conv1"}
+    inputs = 64
+    for stage, blocks in ((2, 3), (3, 4), (4, 23), (5, 3)):
+        width = 32 << (stage - 1)
+        names = ["a", "b", "c"] if stage in (2, 5) else ["a", *(f"b{i}" for i in range(1, blocks))]
+        for name in names:
+            block = f"{stage}{name}"
+            if name == "a":
+                layers[f"res{block}_branch1"] = (1, 1, inputs, 4 * width)
+            layers[f"res{block}_branch2a"] = (1, 1, inputs, width)
+            layers[f"res{block}_branch2b"] = (3, 3, width, width)
+            layers[f"res{block}_branch2c"] = (1, 1, width, 4 * width)
+            inputs = 4 * width
+    variables: Shapes = {}
+    for layer, shape in layers.items():
+        norm = norms.get(layer, "bn" + layer[3:])
+        variables[f"{scope}/{layer}/weights"] = shape
+        for part in ("scale", "offset", "mean", "variance"):
+            variables[f"{scope}/{norm}/{part}"] = shape[-1:]
+    variables[f"{scope}/{scope}_fc1/weights"] = (2048, outputs)
+    variables[f"{scope}/{scope}_fc1/biases"] = (outputs,)
+    return variables
+
+
+def face_pose_net() -> Shapes:
+    """FacePoseNet on AlexNet: 16 variables, of which "baises" is the release's spelling."""
+    weights = {
+        "conv1": (11, 11, 3, 96),
+        "conv2": (5, 5, 48, 256),
+        "conv3": (3, 3, 256, 384),
+        "conv4": (3, 3, 192, 384),
+        "conv5": (3, 3, 192, 256),
+        "fc6": (9216, 4096),
+        "fc7": (4096, 4096),
+        "fc8": (4096, 6),
+    }
+    scope = "Spatial_Transformer/ST2"
+    variables = {f"{scope}/{layer}/W": shape for layer, shape in weights.items()}
+    return variables | {f"{scope}/{layer}/baises": shape[-1:] for layer, shape in weights.items()}
