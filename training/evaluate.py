@@ -20,7 +20,18 @@ import torch
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from .dataset import ShardFolder
-from .evaluation import ablations, consistency, held_out, identity, scale, speed, uncertainty, video
+from .evaluation import (
+    ablations,
+    consistency,
+    held_out,
+    identity,
+    other_renderer,
+    scale,
+    speed,
+    temporal,
+    uncertainty,
+    video,
+)
 from .evaluation.measures import LID_REGIONS, correlations, load_network, predict, region_error, rotation_error, summary
 from .evaluation.page import Entry, write_page
 from .evaluation.section import Section, as_text
@@ -60,11 +71,14 @@ class Measured:
 PICTURES = Input("pictures", "FOLDER", "real pictures of faces")
 FOOTAGE = Input("footage", "FOLDER", "real clips; what was seen in them stands in training/evaluation/clips.toml")
 ABLATION = Input("ablation", "NAME=WEIGHTS", "weights trained without one ingredient; once for each", many=True)
+RENDERED = Input("rendered", "FOLDER", "what benchmarks/other_renderer.py rendered")
 SECTIONS = (
     Measured("held_out", held_out.measure),
+    Measured("other_renderer", other_renderer.measure, (RENDERED,)),
     Measured("scale", scale.measure),
     Measured("consistency", consistency.measure, (PICTURES, FOOTAGE)),
     Measured("video", video.measure, (FOOTAGE,)),
+    Measured("temporal", temporal.measure),
     Measured("identity", identity.measure),
     Measured("uncertainty", uncertainty.measure),
     Measured("ablations", ablations.measure, (ABLATION,)),

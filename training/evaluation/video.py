@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +115,9 @@ def read_notes(path: Path) -> dict[str, Notes]:
         tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         notes = {name: Notes(**table) for name, table in tables.items()}
         for n in notes.values():
-            rows = [row for f in fields(Notes)[1:] for row in getattr(n, f.name) or ()]
-            if any(len(row) != 2 or not 0 <= row[0] < n.frames for row in rows):
+            ranges = [r for part in (n.face or (), n.shut, n.unclear, n.hand, n.still) for r in part]
+            levels = [level for part in (n.smile, n.jaw) for level in part]
+            if not all(0 <= a <= b < n.frames for a, b in ranges) or not all(0 <= a < n.frames for a, _ in levels):
                 raise ValueError("a range or a level lies outside the clip")
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: cannot be read as notes of clips: {error}") from error

@@ -1,0 +1,291 @@
+"""Over time, where the truth is known: how much a still face trembles, and what smoothing costs a blink or a word."""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ...model.errors import InputError
+from ...model.estimator import Estimator
+from ...model.face_model import FaceModel
+from ...model.performance import smooth
+from ...model.semantics import OPEN_KEYS
+from ...model.tracking import perform
+from ...model.video import open_clip
+from ..synthetic.expressions import VISEMES
+from ..synthetic.surface import build_surface
+from .film import FACE, FPS, NOISE, Coding, Person, cast, film, write_clip
+from .section import Cell, Score, Section, Table
+from .subject import Subject
+
+CODINGS = (
+    Coding("H.264, 0.3 bits a pixel", bits=0.3),
+    Coding("H.264, 0.1 bits a pixel", bits=0.1),
+    Coding("H.264, 0.04 bits a pixel", bits=0.04),
+    Coding("JPEG, quality 50", quality=50),
+)
+ACTED = CODINGS[1]
+PEOPLE = 20
+STILL, ACTING = 30, 60  # frames
+BLINKS = ((9, 3), (24, 4), (41, 5))  # middle and length in frames
+SOUND = 4  # frames from one mouth shape to the next: seven or eight a second, as people speak
+LOUD = 0.7  # of the strongest that the engine makes of a sound
+SEEN = 0.2  # how deep a blink must be in the raw curve, and
+MOVES = 0.05  # how far a key must move (its deviation), for what smoothing leaves of it to be a question
+REACH = 4  # frames: the longest lag that is looked for
+JITTER_BAR, DEPTH_BAR, LAG_BAR = 0.01, 0.9, 0.5
+OVERSHOOT_BAR = 0.01
+DEFAULT = float(inspect.signature(smooth).parameters["strength"].default)
+STRENGTHS = (0, 0.25, DEFAULT, 1, 2)
+FAST = ("lids", "mouth and jaw")  # where a lag can be told; brows move too slowly
+KEYS = tuple(range(len(OPEN_KEYS)))
+PARTS = {
+    name: tuple(i for i, key in enumerate(OPEN_KEYS) if key.startswith(starts))
+    for name, starts in (("lids", ("lid_",)), ("brows", ("brow",)), ("mouth and jaw", ("mouth", "jaw")))
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """``movie`` is an .mp4's content; ``eta`` (F, 29) what is done in it; ``box`` around the face."""
+
+    coding: Coding
+    eta: np.ndarray
+    box: tuple[float, float, float, float]
+    movie: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """What is done in a shot, (F, 29), and what was read from it by the strength of the smoothing (0: raw)."""
+
+    coding: Coding
+    truth: np.ndarray
+    eta: Mapping[float, np.ndarray]
+
+
+def measure(subject: Subject) -> Section:
+    still, acted = shots(subject.model, PEOPLE)
+    calm, curves = (list(watch(part, subject.estimator)) for part in (still, acted))
+    if not calm or not curves:
+        raise InputError(f"{subject.weights}: none of the synthetic people was seen: train longer first")
+    kept = depths(curves, DEFAULT)
+    scores = (
+        Score("clips in which the face was lost", float(len(still + acted) - len(calm + curves)), "lower", 0),
+        Score("still face: jitter, raw", jitter(calm, 0), "lower", JITTER_BAR),
+        Score("still face: jitter, smoothed", jitter(calm, DEFAULT), "lower", JITTER_BAR),
+        Score("blinks: depth that smoothing leaves, mean", _mean(kept), "higher", DEPTH_BAR),
+        Score("blinks: depth that smoothing leaves, least", _least(kept), "higher"),
+        Score("lids: lag, smoothed", abs(lag(curves, "lids", DEFAULT)), "lower", LAG_BAR, "frames"),
+        Score("mouth and jaw: lag, smoothed", abs(lag(curves, "mouth and jaw", DEFAULT)), "lower", LAG_BAR, "frames"),
+        Score("overshoot of smoothing", max(overshoot(c, DEFAULT) for c in curves), "lower", OVERSHOOT_BAR),
+    )
+    lengths = ", ".join(str(length) for _, length in BLINKS)
+    return Section(
+        "Over time",
+        f"{PEOPLE} synthetic people with nothing before their faces, {FACE} pixels across the crop, {FPS} frames/s, "
+        f"fresh noise of {NOISE:.0f} grey levels in every frame, coded as footage is, and read all the way from the "
+        f"movie to curves, raw and smoothed as an artist gets them (strength {DEFAULT}). Still: {STILL} times the "
+        "same picture; jitter is the standard deviation of the change from frame to frame, in units of the keys, mean "
+        f"of all keys. Acting: {ACTING} frames of talk at {FPS / SOUND:.1f} sounds a second, brows that rise, and "
+        f"blinks of {lengths} frames, in {ACTED.name}. Depth that smoothing leaves: of the blinks that the raw curve "
+        f"shows, at least {SEEN} deep. Lag: where the correlation with the truth is largest. Overshoot: how far a "
+        "smoothed curve leaves the range of the raw one nearby.",
+        scores,
+        (_still_table(calm), _acting_table(curves), _strength_table(calm, curves)),
+    )
+
+
+@cache
+def shots(model: FaceModel, people: int) -> tuple[list[Shot], list[Shot]]:
+    """What is filmed: still faces in every coding, and people who talk and blink."""
+    surface, rng = build_surface(model), np.random.default_rng(0)
+    still, acted = [], []
+    for person in cast(surface, people):
+        ahead = np.zeros((ACTING, 2), np.float32)
+        rest = resting(rng)[None]
+        pictures = film(person, surface, rest, ahead[:1]) * STILL
+        still += [_shot(person, np.repeat(rest, STILL, 0), pictures, coding, rng) for coding in CODINGS]
+        eta = script(rng)
+        acted.append(_shot(person, eta, film(person, surface, eta, ahead), ACTED, rng))
+    return still, acted
+
+
+def _shot(
+    person: Person, eta: np.ndarray, pictures: Sequence[np.ndarray], coding: Coding, rng: np.random.Generator
+) -> Shot:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "shot.mp4"
+        write_clip(path, pictures, coding, rng)
+        movie = path.read_bytes()
+    own = person.pose.own
+    return Shot(coding, eta, (own.cx - own.side * 0.4, own.cy - own.side * 0.4, own.side * 0.8, own.side * 0.8), movie)
+
+
+def resting(rng: np.random.Generator) -> np.ndarray:
+    """A face that does a little, (29,)."""
+    eta = np.zeros(len(OPEN_KEYS), np.float32)
+    for key, most in (("mouthSmile_L", 0.5), ("jawOpen", 0.3), ("browInnerUp", 0.4)):
+        eta[OPEN_KEYS.index(key)] = rng.uniform(0, most)
+    eta[OPEN_KEYS.index("mouthSmile_R")] = eta[OPEN_KEYS.index("mouthSmile_L")]
+    return eta
+
+
+def script(rng: np.random.Generator) -> np.ndarray:
+    """Talk, brows that rise and fall once, and blinks, (ACTING, 29)."""
+    frame = np.arange(ACTING)
+    shapes = np.array([_shape(r) for r in rng.permutation(np.resize(np.arange(len(VISEMES) + 1), ACTING // SOUND + 2))])
+    before, way = np.divmod(frame / SOUND, 1)
+    share = (0.5 - 0.5 * np.cos(np.pi * way))[:, None]
+    eta = (1 - share) * shapes[before.astype(int)] + share * shapes[before.astype(int) + 1]
+    brows = 0.8 * np.sin(np.pi * np.clip((frame - rng.integers(15)) / 40, 0, 1)) ** 2
+    lids = np.zeros(ACTING)
+    for middle, length in BLINKS:
+        way = (frame - middle - rng.uniform(-0.5, 0.5)) / ((length + 1) / 2)
+        lids = np.maximum(lids, np.where(np.abs(way) < 1, np.cos(0.5 * np.pi * way) ** 2, 0))
+    for keys, curve in ((("browInnerUp", "browOuterUp_L", "browOuterUp_R"), brows), (("lid_L", "lid_R"), lids)):
+        eta[:, [OPEN_KEYS.index(k) for k in keys]] = curve[:, None]
+    return eta.astype(np.float32)
+
+
+def _shape(sound: int) -> np.ndarray:
+    """The mouth of a sound, (29,); the last is the resting one."""
+    eta = np.zeros(len(OPEN_KEYS))
+    for key, (_, most) in (VISEMES[sound] if sound < len(VISEMES) else {}).items():
+        if key in OPEN_KEYS:
+            eta[OPEN_KEYS.index(key)] = LOUD * most
+    return eta
+
+
+def watch(part: Sequence[Shot], estimator: Estimator) -> Iterator[Curves]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "shot.mp4"
+        for shot in part:
+            path.write_bytes(shot.movie)
+            with open_clip(path) as clip:
+                raw = perform(clip, estimator, box=shot.box)
+            if raw.seen.all():
+                yield Curves(shot.coding, shot.eta, {s: smooth(raw, s).eta for s in STRENGTHS})
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def jitter(calm: Sequence[Curves], strength: float, part: Sequence[int] = KEYS) -> float:
+    """Standard deviation of the change from frame to frame, mean over clips and the keys of a ``part``."""
+    return _mean(np.diff(c.eta[strength][:, part], axis=0).std(0).mean() for c in calm)
+
+
+def depths(curves: Sequence[Curves], strength: float) -> list[float]:
+    """The share of its depth that each blink keeps, of those that the raw curve shows."""
+    kept = []
+    for c in curves:
+        raw, eta = c.eta[0], c.eta[strength]
+        for key in PARTS["lids"]:
+            rest = np.median(raw[:, key])
+            for middle, length in BLINKS:
+                near = slice(middle - length, middle + length + 1)
+                depth = raw[near, key].max() - rest
+                if depth >= SEEN:
+                    kept.append(float((eta[near, key].max() - rest) / depth))
+    return kept
+
+
+def lag(curves: Sequence[Curves], part: str, strength: float) -> float:
+    """Frames by which the curves come late (+) against the truth, mean over clips and the keys that move."""
+    return _mean(_late(c.truth[:, k], c.eta[strength][:, k]) for c, k in _moving(curves, part))
+
+
+def _late(truth: np.ndarray, eta: np.ndarray) -> float:
+    """Where the cross-correlation is largest, between frames by the parabola through the best and its neighbours."""
+    middle = slice(REACH, len(truth) - REACH)
+    shifted = [eta[REACH + s : len(eta) - REACH + s] for s in range(-REACH, REACH + 1)]
+    r = np.array([_r(truth[middle], part) for part in shifted])
+    best = int(np.clip(r.argmax(), 1, len(r) - 2))
+    left, top, right = r[best - 1 : best + 2]
+    bend = left - 2 * top + right
+    return best - REACH + (float(np.clip(0.5 * (left - right) / bend, -1, 1)) if bend < 0 else 0.0)
+
+
+def overshoot(c: Curves, strength: float) -> float:
+    """How far a smoothed curve leaves the range of the raw one within REACH frames."""
+    raw, eta = c.eta[0], c.eta[strength]
+    padded = np.pad(raw, ((REACH, REACH), (0, 0)), mode="edge")
+    near = np.lib.stride_tricks.sliding_window_view(padded, 2 * REACH + 1, axis=0)
+    return float(max((eta - near.max(2)).max(), (near.min(2) - eta).max(), 0))
+
+
+def left(curves: Sequence[Curves], part: str, strength: float) -> float:
+    """How much of what the raw curves do is left: the slope of the smoothed ones on them, mean of keys that move."""
+    slopes = []
+    for c, k in _moving(curves, part):
+        raw = c.eta[0][:, k] - c.eta[0][:, k].mean()
+        slopes.append(float(raw @ c.eta[strength][:, k] / max(raw @ raw, 1e-9)))
+    return _mean(slopes)
+
+
+def agreement(curves: Sequence[Curves], part: str, strength: float) -> float:
+    """Correlation with the truth, mean of the keys that move."""
+    return _mean(_r(c.truth[:, k], c.eta[strength][:, k]) for c, k in _moving(curves, part))
+
+
+def _moving(curves: Sequence[Curves], part: str) -> Iterator[tuple[Curves, int]]:
+    for c in curves:
+        for k in PARTS[part]:
+            if c.truth[:, k].std() > MOVES:
+                yield c, k
+
+
+def _r(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    return float(a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-9))
+
+
+def _mean(values: Iterable[float]) -> float:
+    there = list(values)
+    return float(np.mean(there)) if there else float("nan")
+
+
+def _least(values: Sequence[float]) -> float:
+    return min(values, default=float("nan"))
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+def _still_table(calm: Sequence[Curves]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for coding in CODINGS:
+        of = [c for c in calm if c.coding == coding]
+        if of:
+            cells = [f"{jitter(of, 0, p):.3f} → {jitter(of, DEFAULT, p):.3f}" for p in (KEYS, *PARTS.values())]
+            each = np.mean([np.diff(c.eta[0], axis=0).std(0) for c in of], 0)
+            rows.append((coding.name, *cells, f"{OPEN_KEYS[each.argmax()]} {each.max():.3f}"))
+    columns = ("", "all keys", *PARTS, "worst key, raw")
+    return Table(columns, tuple(rows), "Jitter of a still face, raw → smoothed")
+
+
+def _acting_table(curves: Sequence[Curves]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for part in PARTS:
+        cells: list[Cell] = [agreement(curves, part, s) for s in (0, DEFAULT)]
+        cells += [lag(curves, part, s) if part in FAST else "-" for s in (0, DEFAULT)]
+        rows.append((part, *cells, left(curves, part, DEFAULT)))
+    columns = ("", "r with the truth, raw", "smoothed", "lag in frames, raw", "smoothed", "of the raw movement left")
+    return Table(columns, tuple(rows), "Acting")
+
+
+def _strength_table(calm: Sequence[Curves], curves: Sequence[Curves]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for strength in STRENGTHS:
+        kept = depths(curves, strength)
+        speech = [f(curves, "mouth and jaw", strength) for f in (left, agreement)]
+        rows.append((f"{strength:g}", jitter(calm, strength), _mean(kept), _least(kept), *speech))
+    columns = ("strength", "jitter", "depth of a blink left", "least", "of speech left", "speech, r with the truth")
+    return Table(columns, tuple(rows), "What smoothing gives and costs")
