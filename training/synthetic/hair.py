@@ -220,6 +220,6 @@ def comb_lashes(surface: Surface, vertices: np.ndarray, length: float, thickness
     for side in "LR":
         rows = surface.region(f"lashes_{side}")
         pairs = vertices[rows].reshape(-1, STRAND // 2, 2, 3)
-        middle = pairs.mean(2, keepdims=True)
+        middle = 0.5 * (pairs[:, :, :1] + pairs[:, :, 1:])
         root = middle[:, :1]
         vertices[rows] = (root + (middle - root) * length + (pairs - middle) * thickness).reshape(-1, 3)

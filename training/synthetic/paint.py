@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import cv2
 import numba as nb
@@ -92,46 +93,50 @@ def paint_skin(
     paint = np.zeros((PAINT, PAINT, 4), np.uint8)
     stock = _stock(surface)
     if freckled:
-        mask = stock.freckles[rng.integers(len(stock.freckles))]
+        mask = _one(rng, stock.freckles)
         lay(paint, mask, skin * [0.45, 0.55, 0.75], freckled, _jitter(rng, 6))
     _paint_marks(rng, paint, surface, skin)
     dark = skin * [0.3, 0.32, 0.45]
     jitters = rng.integers(-1, 2, (len(furrows), 2))  # of all: somebody's looks must not hang on what their face does
     for k in np.flatnonzero(furrows > 0.1):
         lay(paint, stock.furrows[k], dark, min(0.85, 0.62 * furrows[k]), (int(jitters[k, 0]), int(jitters[k, 1])))
-    chin = stock.dimples[rng.integers(len(stock.dimples))]
+    chin = _one(rng, stock.dimples)
     if dimpled > 0.1:
         lay(paint, chin, dark, 0.6 * dimpled)
     _paint_lips(rng, paint, stock, skin)
     if beard:
         kind = rng.random()
         masks = stock.stubble if kind < 0.6 else stock.goatees if kind < 0.8 else stock.moustaches
-        lay(paint, masks[rng.integers(len(masks))], hair * rng.uniform(0.5, 1), beard, _jitter(rng, 2))
+        lay(paint, _one(rng, masks), hair * rng.uniform(0.5, 1), beard, _jitter(rng, 2))
     if rng.random() < 0.96:
         strength = rng.uniform(0.55, 1) if rng.random() < 0.8 else rng.uniform(0.1, 0.55)
         color = hair * rng.uniform(0.4, 1.1)
-        shift = int(rng.integers(-2, 3))
-        for mask in stock.brows[rng.integers(len(stock.brows))]:
+        shift = round(rng.uniform(-2, 2))
+        for mask in _one(rng, stock.brows):
             lay(paint, mask, color, strength, (shift, 0))
     if rng.random() < 0.06:  # a line drawn beyond the lids' outer corner
-        for mask in stock.wings[rng.integers(len(stock.wings))]:
+        for mask in _one(rng, stock.wings):
             lay(paint, mask, skin * 0.1, rng.uniform(0.6, 1))
     return paint
 
 
 def _jitter(rng: np.random.Generator, most: int) -> tuple[int, int]:
-    return int(rng.integers(-most, most + 1)), int(rng.integers(-most, most + 1))
+    return round(rng.uniform(-most, most)), round(rng.uniform(-most, most))
+
+
+def _one(rng: np.random.Generator, stock: list[Any]) -> Any:
+    return stock[int(rng.random() * len(stock))]
 
 
 def _paint_marks(rng: np.random.Generator, paint: np.ndarray, surface: Surface, skin: np.ndarray) -> None:
     """Moles and pimples."""
     if rng.random() < 0.5:
         return
-    for _ in range(rng.integers(1, 6)):
-        row, column = int(rng.integers(110, 470)), int(rng.integers(90, 422))
+    for _ in range(int(rng.uniform(1, 6))):
+        row, column = round(rng.uniform(110, 470)), round(rng.uniform(90, 422))
         mole = rng.random() < 0.6
         color = skin * ([0.3, 0.35, 0.45] if mole else [0.7, 0.6, 1.05])
-        lay(paint, Mask(_dots()[rng.integers(5)], row, column), color, rng.uniform(0.3, 1))
+        lay(paint, Mask(_one(rng, _dots()), row, column), color, rng.uniform(0.3, 1))
 
 
 @cache
@@ -147,7 +152,7 @@ def _dots() -> list[np.ndarray]:
 def _paint_lips(rng: np.random.Generator, paint: np.ndarray, stock: _Stock, skin: np.ndarray) -> None:
     """The dark line where lips meet, fine cracks, and a border drawn round them."""
     lay(paint, stock.lip_parting, skin * [0.12, 0.12, 0.22], rng.uniform(0, 0.9))
-    lay(paint, stock.lip_lines[rng.integers(len(stock.lip_lines))], skin * [0.3, 0.28, 0.45], rng.uniform(0, 0.5))
+    lay(paint, _one(rng, stock.lip_lines), skin * [0.3, 0.28, 0.45], rng.uniform(0, 0.5))
     if rng.random() < 0.25:
         lay(paint, stock.lip_border, skin * [0.45, 0.4, 0.6], rng.uniform(0.1, 0.7))
 

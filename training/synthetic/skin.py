@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -31,6 +32,15 @@ HAIR_SHARES = np.cumsum([0.22, 0.2, 0.17, 0.11, 0.06, 0.07, 0.05, 0.05, 0.07])
 IRIS_COLORS = np.array(
     [[0.1, 0.17, 0.27], [0.05, 0.08, 0.14], [0.5, 0.4, 0.28], [0.28, 0.38, 0.27], [0.36, 0.33, 0.28], [0.12, 0.22, 0.3]]
 )
+TIRED, UPPER_LIP = np.array([0.72, 0.66, 0.74]), np.array([0.75, 0.72, 0.85])
+PARTS = (
+    ("mouth_socket",),
+    ("gums_upper", "gums_lower"),
+    ("tongue",),
+    ("teeth_upper", "teeth_lower"),
+    ("eyeball_L", "eyeball_R"),
+    ("lashes_L", "lashes_R"),
+)
 SHRUG = OPEN_KEYS.index("mouthShrugLower")
 
 
@@ -53,42 +63,41 @@ class Look:
 
 
 @dataclass(frozen=True, eq=False)
-class _Zones:
-    """Masks (V,) 0..1 that ``Surface`` has no use for: round the eyes, and inside and outside the lips."""
+class _Zone:
+    """A mask of few vertices: which, and how much of each (0..1)."""
 
-    upper_line: np.ndarray
-    lower_line: np.ndarray
-    bags: np.ndarray
-    sockets: np.ndarray
-    upper_lip: np.ndarray
-    shadow: np.ndarray
+    vertices: np.ndarray
+    weights: np.ndarray
 
 
 @cache
-def _zones(surface: Surface) -> _Zones:
+def _zones(surface: Surface) -> dict[str, _Zone]:
     mean = surface.model.neutral
     landmarks = mean[surface.model.landmarks]
     x, y = np.abs(mean[:, 0]), mean[:, 1]
-    eye = landmarks[42:48]
-    lids = {name: np.zeros(len(mean), np.float32) for name in ("upper", "lower")}
-    for name, mask in lids.items():
-        for side in "LR":
-            mask[surface.region(f"lid_{name}_{side}")] = 1
-    centre = eye.mean(0)
+    eye, corner = landmarks[42:48].mean(0), landmarks[48, 1] + 1.5
     below = landmarks[46:48, 1].mean()
-    bags = np.exp(-(((x - centre[0]) / 13) ** 2) - ((y - below + 6) / 4.5) ** 2) * surface.skin * (1 - lids["lower"])
-    sockets = np.exp(-(((x - centre[0] + 4) / 17) ** 2) - ((y - centre[1]) / 13) ** 2) * surface.skin
-    corner = landmarks[48, 1] + 1.5
-    return _Zones(
-        upper_line=surface.eye_line * np.maximum(lids["upper"], y > centre[1] + 1),
-        lower_line=surface.eye_line * np.maximum(lids["lower"], y < centre[1] - 1),
-        bags=bags.astype(np.float32),
-        sockets=(sockets * (mean[:, 2] > 60)).astype(np.float32),
-        shadow=(surface.eye_shadow * np.clip((y - centre[1]) / 3 + 0.8, 0, 1) * np.clip((x - 17) / 4, 0, 1)).astype(
-            np.float32
-        ),
-        upper_lip=(surface.lips * np.clip((y - corner) / 3 + 0.5, 0, 1)).astype(np.float32),
+    upper, lower = (
+        np.isin(np.arange(len(mean)), [*surface.region(f"lid_{lid}_L"), *surface.region(f"lid_{lid}_R")])
+        for lid in ("upper", "lower")
     )
+    masks = {
+        "cheeks": surface.cheeks,
+        "nose": surface.nose,
+        "lips": surface.lips,
+        "upper_lip": surface.lips * np.clip((y - corner) / 3 + 0.5, 0, 1),
+        "nostrils": surface.nostrils,
+        "beard": surface.beard,
+        "upper_line": surface.eye_line * np.maximum(upper, y > eye[1] + 1),
+        "lower_line": surface.eye_line * np.maximum(lower, y < eye[1] - 1),
+        "shadow": surface.eye_shadow * np.clip((y - eye[1]) / 3 + 0.8, 0, 1) * np.clip((x - 17) / 4, 0, 1),
+        "bags": np.exp(-(((x - eye[0]) / 13) ** 2) - ((y - below + 6) / 4.5) ** 2) * surface.skin * ~lower,
+        "sockets": np.exp(-(((x - eye[0] + 4) / 17) ** 2) - ((y - eye[1]) / 13) ** 2)
+        * surface.skin
+        * (mean[:, 2] > 60),
+    }
+    rows = {name: np.flatnonzero(mask > 0.004) for name, mask in masks.items()}
+    return {name: _Zone(rows[name], mask[rows[name]].astype(np.float32)) for name, mask in masks.items()}
 
 
 def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> Look:
@@ -98,27 +107,29 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> 
     skin = _skin_color(rng, melanin)
     flushed = skin * np.array([0.7, 0.64, 1.03])
     hair = _hair_color(rng, melanin, age)
-    albedo = np.empty((len(mean), 3), np.float32)
-    albedo[:] = skin
-    gloss = np.full(len(mean), 0.35, np.float32)
+    albedo, gloss = np.empty((len(mean), 3), np.float32), np.full(len(mean), 0.35, np.float32)
+    _mottle(albedo, skin, wavy(rng, mean, 60), rng.uniform(0, 0.07))
 
-    def blend(mask: np.ndarray, color: np.ndarray) -> None:
-        _tint(albedo, np.asarray(mask, np.float32), np.asarray(color, np.float32))
+    def blend(zone: str, amount: float, color: np.ndarray) -> None:
+        _tint(albedo, zones[zone].vertices, zones[zone].weights, amount, color)
 
-    albedo *= 1 + np.float32(rng.uniform(0, 0.07)) * wavy(rng, mean, 60)[:, None]
-    blend(surface.cheeks * rng.uniform(0, 0.6) + surface.nose * rng.uniform(0, 0.5), flushed)
-    blend(zones.sockets * rng.uniform(0, 0.5) + zones.bags * rng.uniform(0, 0.3 + 0.6 * age), skin * [0.72, 0.66, 0.74])
+    blend("cheeks", rng.uniform(0, 0.6), flushed)
+    blend("nose", rng.uniform(0, 0.5), flushed)
+    tired = skin * TIRED
+    blend("sockets", rng.uniform(0, 0.5), tired)
+    blend("bags", rng.uniform(0, 0.3 + 0.6 * age), tired)
     made_up = rng.random() < 0.4
     lips = _lip_color(rng, skin, flushed, melanin, made_up)
-    blend(surface.lips * rng.uniform(0.35, 1), lips)
-    blend(zones.upper_lip * rng.uniform(0, 0.5), lips * [0.75, 0.72, 0.85])
-    blend(surface.nostrils, skin * 0.25)
-    lashes = _make_up_eyes(rng, surface, zones, blend, skin, made_up)
+    blend("lips", rng.uniform(0.35, 1), lips)
+    blend("upper_lip", rng.uniform(0, 0.5), lips * UPPER_LIP)
+    blend("nostrils", 1.0, skin * 0.25)
+    lashes = _make_up_eyes(rng, blend, skin, made_up)
     beard = 0.0
     if not made_up and rng.random() < 0.42:
         beard = rng.uniform(0.08, 0.45) if rng.random() < 0.5 else rng.uniform(0.45, 1.0)
-        blend(surface.beard * beard * rng.uniform(0, 0.5), 0.6 * skin + 0.2 * hair)
-    gloss += surface.t_zone * rng.uniform(0, 0.9) + surface.lips * rng.uniform(0, 1.2)
+        blend("beard", beard * rng.uniform(0, 0.5), 0.6 * skin + 0.2 * hair)
+    gloss += surface.t_zone * np.float32(rng.uniform(0, 0.9))
+    gloss[zones["lips"].vertices] += np.float32(rng.uniform(0, 1.2))
     _mouth_and_eyes(rng, surface, albedo, gloss, flushed)
     freckled = rng.uniform(0.2, 1) if rng.random() < (0.16 if melanin < 0.5 else 0.05) else 0.0
     depth = _folded(rng, surface, eta, age) * rng.uniform(0.5, 1.3)
@@ -167,22 +178,22 @@ def _lip_color(
 
 
 def _make_up_eyes(
-    rng: np.random.Generator, surface: Surface, zones: _Zones, blend, skin: np.ndarray, made_up: bool
+    rng: np.random.Generator, blend: Callable[[str, float, np.ndarray], None], skin: np.ndarray, made_up: bool
 ) -> tuple[float, float]:
     """Shadow on the lids, which stays on them when they shut, lines along them; how long and thick lashes are."""
     if not made_up:
-        blend(zones.upper_line * rng.uniform(0, 0.6), skin * 0.2)
-        blend(zones.lower_line * rng.uniform(0, 0.35), skin * 0.3)
+        blend("upper_line", rng.uniform(0, 0.6), skin * 0.2)
+        blend("lower_line", rng.uniform(0, 0.35), skin * 0.3)
         length = 0.0 if rng.random() < 0.25 else rng.uniform(0.2, 1.0)
         return length, rng.uniform(0.3, 1.2)
     if rng.random() < 0.7:
         kind = rng.random()
         smoky = skin * rng.uniform(0.08, 0.5)
         shade = smoky if kind < 0.45 else rng.uniform(0.05, 0.8, 3) if kind < 0.75 else skin * [0.6, 0.6, 0.8]
-        blend(zones.shadow * rng.uniform(0.25, 1), shade)
+        blend("shadow", rng.uniform(0.25, 1), shade)
     black = skin * 0.08 if rng.random() < 0.8 else rng.uniform(0.02, 0.3, 3)
-    blend(zones.upper_line * rng.uniform(0.3, 1.3), black)
-    blend(zones.lower_line * max(0.0, rng.uniform(-0.5, 1)), black)
+    blend("upper_line", rng.uniform(0.3, 1.3), black)
+    blend("lower_line", max(0.0, rng.uniform(-0.5, 1)), black)
     return rng.uniform(0.7, 1.7), rng.uniform(1.0, 3.5)
 
 
@@ -190,29 +201,24 @@ def _mouth_and_eyes(
     rng: np.random.Generator, surface: Surface, albedo: np.ndarray, gloss: np.ndarray, flushed: np.ndarray
 ) -> None:
     gums = np.array([0.3, 0.28, 0.6]) * rng.uniform(0.5, 1.0)
-    for name, color, shine in (
-        ("mouth_socket", flushed * 0.4 + gums * 0.15, 0.2),
-        ("gums_upper", gums, 0.8),
-        ("gums_lower", gums, 0.8),
-        ("tongue", np.array([0.32, 0.3, 0.62]) * rng.uniform(0.6, 1.1), 0.6),
-    ):
-        albedo[surface.region(name)] = color
-        gloss[surface.region(name)] = shine
     enamel = np.array([0.62, 0.78, 0.87]) * rng.uniform(0.5, 1.1) * np.exp(rng.normal(0, 0.05, 3))
-    for name in ("teeth_upper", "teeth_lower"):
-        albedo[surface.region(name)] = enamel
-        gloss[surface.region(name)] = 1.2
-    wet = rng.uniform(0.5, 4.0)
-    for side in "LR":
-        gloss[surface.region(f"eyeball_{side}")] = wet
-        lashes = surface.region(f"lashes_{side}")
-        albedo[lashes] = 0.03
-        gloss[lashes] = 0
+    tongue = np.array([0.32, 0.3, 0.62]) * rng.uniform(0.6, 1.1)
+    colors = [flushed * 0.4 + gums * 0.15, gums, tongue, enamel, np.ones(3), np.full(3, 0.03)]
+    shine = [0.2, 0.8, 0.6, 1.2, rng.uniform(0.5, 4.0), 0.0]
+    palette = np.column_stack([colors, shine]).astype(np.float32)
+    _fill(albedo, gloss, *_parts(surface), palette)
+
+
+@cache
+def _parts(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices of other colours than skin's, and which of PARTS each belongs to."""
+    rows = [np.concatenate([surface.region(name) for name in names]) for names in PARTS]
+    return np.concatenate(rows).astype(np.int64), np.repeat(np.arange(len(rows)), [len(r) for r in rows])
 
 
 def _eyes(rng: np.random.Generator) -> np.ndarray:
     iris_radius = rng.uniform(0.45, 0.58)
-    iris = IRIS_COLORS[rng.integers(len(IRIS_COLORS))] * np.exp(rng.normal(0, 0.25))
+    iris = IRIS_COLORS[int(rng.random() * len(IRIS_COLORS))] * np.exp(rng.normal(0, 0.25))
     sclera = np.array([0.8, 0.83, 0.87]) * rng.uniform(0.5, 1.02) * np.exp(rng.normal(0, 0.03, 3))
     return np.array([iris_radius, iris_radius * rng.uniform(0.25, 0.6), *iris, *sclera], np.float32)
 
@@ -239,14 +245,28 @@ def _weave(coarse, fine, bumps, flips, amounts, texture, bump):
 
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
-def _tint(albedo, mask, color):
-    """Blend ``color`` (3,) into ``albedo`` (V, 3) by ``mask`` (V,)."""
-    blue, green, red, one = color[0], color[1], color[2], np.float32(1)
-    for i in range(len(mask)):
-        weight = min(mask[i], one)
-        albedo[i, 0] += weight * (blue - albedo[i, 0])
-        albedo[i, 1] += weight * (green - albedo[i, 1])
-        albedo[i, 2] += weight * (red - albedo[i, 2])
+def _mottle(albedo, color, field, amount):
+    """Fill ``albedo`` (V, 3) with ``color`` (3,), lighter and darker by a share ``amount`` of ``field`` (V,)."""
+    for i in range(len(field)):
+        shade = 1 + amount * field[i]
+        albedo[i, 0], albedo[i, 1], albedo[i, 2] = color[0] * shade, color[1] * shade, color[2] * shade
+
+
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
+def _tint(albedo, vertices, weights, amount, color):
+    """Blend ``color`` (3,) into ``albedo`` (V, 3) at ``vertices`` (N,) by ``weights`` (N,) times ``amount``."""
+    for i in range(len(vertices)):
+        weight = min(weights[i] * amount, 1.0)
+        for k in range(3):
+            albedo[vertices[i], k] += weight * (color[k] - albedo[vertices[i], k])
+
+
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
+def _fill(albedo, gloss, vertices, parts, palette):
+    for i in range(len(vertices)):
+        for k in range(3):
+            albedo[vertices[i], k] = palette[parts[i], k]
+        gloss[vertices[i]] = palette[parts[i], 3]
 
 
 @cache
