@@ -9,6 +9,7 @@ from expnet.model.semantics import OPEN_KEYS
 from expnet.training.dataset import MIRRORED_LANDMARKS, mirrored
 from expnet.training.synthetic import sample as engine
 from expnet.training.synthetic.generate import make_shard
+from expnet.training.synthetic.ingredients import Ingredients
 from expnet.training.synthetic.pose import rotation_of
 from expnet.training.synthetic.shape import blend, shape_head
 from expnet.training.synthetic.surface import build_surface
@@ -114,3 +115,19 @@ def test_samples_made_together_are_the_samples_made_alone(surface):
         alone = engine.sample(np.random.default_rng([8, i]), surface, 64)
         np.testing.assert_allclose(sample.landmarks, alone.landmarks, atol=1e-4)
         assert np.abs(sample.image.astype(int) - alone.image).mean() < 0.5  # rounding may tip a pixel
+
+
+@pytest.mark.parametrize("ingredient", ["wrinkles", "hair", "covers", "degradations"])
+def test_an_ingredient_can_be_left_out_of_otherwise_the_same_pictures(surface, ingredient):
+    without = build_surface(surface.model, Ingredients(**{ingredient: False}))
+    seeds = range(12)
+    whole, lacking = (
+        engine.sample_batch([np.random.default_rng([9, i]) for i in seeds], s, 64) for s in (surface, without)
+    )
+    for a, b in zip(whole, lacking, strict=True):
+        for label in ("eta", "alpha", "rotation", "crop", "face"):
+            np.testing.assert_array_equal(getattr(a, label), getattr(b, label))
+        assert b.visible.sum() >= a.visible.sum() - 2
+    assert any((a.image != b.image).any() for a, b in zip(whole, lacking, strict=True))
+    if ingredient == "degradations":
+        assert all(b.detail == 64 for b in lacking) and any(a.detail < 60 for a in whole)

@@ -73,6 +73,11 @@ def degrade(rng: np.random.Generator, image: np.ndarray) -> Degraded:
     return Degraded(out, float(size / np.sqrt(1 + spread)), (top, bottom, left, right))
 
 
+def undegraded(image: np.ndarray) -> Degraded:
+    """The same of the picture as it is."""
+    return Degraded(cv2.convertScaleAbs(np.maximum(image, 0), alpha=255), float(len(image)), (0, 0, 0, 0))
+
+
 def _noisy(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     level = np.float32(rng.exponential(0.01))
     return image + level * grain(rng, *image.shape[:2], 1 if rng.random() < 0.5 else 3)

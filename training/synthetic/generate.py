@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ...model.formats import open_face_model
+from .ingredients import Ingredients
 from .sample import Sample, sample_batch
 from .surface import Surface, build_surface
 
@@ -42,11 +44,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="pixels, even")
     parser.add_argument("--seed", type=int, default=0, help="0 is training; evaluation uses 1")
     parser.add_argument("--face-model", default="open")
+    kinds = [field.name for field in fields(Ingredients)]
+    parser.add_argument("--without", nargs="+", default=[], choices=kinds, help="leave out, for ablations")
     args = parser.parse_args()
     if args.size % 2:
         parser.error("--size: an even number of pixels")
     cv2.setNumThreads(1)
-    surface = build_surface(open_face_model(args.face_model))
+    ingredients = Ingredients(**dict.fromkeys(args.without, False))
+    surface = build_surface(open_face_model(args.face_model), ingredients)
     args.out.mkdir(parents=True, exist_ok=True)
     for index in tqdm(range(args.first, args.first + args.shards * args.step, args.step), desc="shards"):
         path = args.out / f"seed{args.seed}_shard{index:05d}.npz"

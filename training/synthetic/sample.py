@@ -12,7 +12,7 @@ from ...model.camera import rotation_in_crop
 from . import rasterizer, visibility
 from .background import sample_background
 from .covers import clothe, sample_glasses, sample_hand, sample_headwear
-from .degrade import degrade, develop
+from .degrade import degrade, develop, undegraded
 from .expressions import sample_eta, sample_gaze
 from .hair import comb_lashes, sample_beard, sample_hair
 from .light import sample_light, shadow_map
@@ -103,7 +103,8 @@ def _finish(
     landmarks = pose.in_crop(marks)
     distances = -(marks @ pose.rotation[2] + pose.translation[2])
     image, visible = render(rng, surface, vertices, draw.eta, pose, size, landmarks, distances, draw.is_face)
-    degraded = degrade(rng, develop(rng, image))
+    image = develop(rng, image)
+    degraded = degrade(rng, image) if surface.ingredients.degradations else undegraded(image)
     top, bottom, left, right = np.array(degraded.covered) / size
     visible &= visibility.inside(landmarks)
     visible &= ((landmarks >= [left, top]) & (landmarks <= [1 - right, 1 - bottom])).all(1)
@@ -137,6 +138,7 @@ def render(
     """The picture (size, size, 3) float32 BGR, and which of the ``landmarks`` (70, 2; in the unit crop, ``distances``
     (70,) mm from the camera) it shows. Without a face mostly only what might stand around one. ``backdrop`` (size,
     size, 3) float32 is painted over; without it one is drawn."""
+    use = surface.ingredients
     head = is_face or rng.random() < 0.25
     image = sample_background(rng, size) if backdrop is None else backdrop
     look, light = sample_look(rng, surface, eta), sample_light(rng)
@@ -147,12 +149,13 @@ def render(
     if head:
         clothe(rng, surface, look.albedo)
         worn, pressing = sample_headwear(rng, surface, vertices)
-        patches += worn
-        patches += sample_hair(rng, surface, vertices, normals, look.hair_color, pressing)
-        patches += sample_beard(rng, surface, vertices, normals, look.hair_color, look.beard)
+        hair = sample_hair(rng, surface, vertices, normals, look.hair_color, pressing and use.covers)
+        beard = sample_beard(rng, surface, vertices, normals, look.hair_color, look.beard)
         frames, lenses = sample_glasses(rng, vertices, surface)
-        patches += frames
-    patches += sample_hand(rng, look.skin_color)
+        patches += [*(worn if use.covers else []), *([*hair, *beard] if use.hair else [])]
+        patches += frames if use.covers else []
+    hand = sample_hand(rng, look.skin_color)
+    patches += hand if use.covers else []
     visible = np.ones(len(landmarks), bool)
     if head or patches:
         big = int(size * OVERSAMPLING)
@@ -181,11 +184,11 @@ def render(
         rasterizer.compose(layer, image, _exposure(rng, brightness / max(lit, 1)), image)
         visible = visibility.unhidden(landmarks, distances, depth, triangle_of, triangles, attributes)
     dark = rng.uniform(0, 0.2) if rng.random() < 0.82 else rng.uniform(0.3, 0.97)
-    for lens in lenses:
+    for lens in lenses if use.covers else []:
         shade = _tint_lens(rng, image, pose, lens, dark)
         if dark > DARK_LENS:
             visible[visibility.EYES] &= ~visibility.under(shade, landmarks[visibility.EYES])
-    if rng.random() < 0.06:
+    if rng.random() < 0.06 and use.covers:
         visible &= ~visibility.under(_patch_over(rng, image), landmarks)
     return image, visible
 

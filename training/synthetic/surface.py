@@ -13,6 +13,7 @@ from ...model.face_model import FaceModel, triangles
 from ...model.semantics import OPEN_KEYS
 from .dense import DENSE_MIRROR, dense_points
 from .furrows import Furrow, furrows_of
+from .ingredients import EVERYTHING, Ingredients
 from .rasterizer import BARE, SKIN, vertex_normals
 
 
@@ -68,19 +69,20 @@ class Surface:
     radius_heights: np.ndarray
     dense: np.ndarray
     dense_mirror: np.ndarray
+    ingredients: Ingredients
 
     def region(self, name: str) -> np.ndarray:
         return self.model.regions.get(name, np.empty(0, np.int32))
 
 
-def build_surface(model: FaceModel) -> Surface:
+def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING) -> Surface:
     mean = model.neutral.astype(np.float64)
     landmarks = mean[model.landmarks]
     corners = triangles(model.faces)
     skin = np.zeros(len(mean), bool)
     skin[model.regions["skin"]] = True
     quads = np.column_stack([model.faces, model.faces[:, 0]])[:, :4]
-    quads = np.where(quads < 0, quads[:, :1], quads).astype(np.int32)
+    quads = np.ascontiguousarray(np.where(quads < 0, quads[:, :1], quads), np.int32)
     normals = vertex_normals(model.neutral, quads)
     kind = np.where(skin, SKIN, BARE).astype(np.float32)
     from_eye = np.full(len(mean), 1e3)
@@ -158,13 +160,14 @@ def build_surface(model: FaceModel) -> Surface:
         occlusion=occlusion,
         furrowed=furrowed,
         wrinkles=np.ascontiguousarray(wrinkles[:, furrowed]),
-        wrinkle_drivers=_drivers(furrows),
-        wrinkle_age=np.array([f.age for f in furrows], np.float32),
+        wrinkle_drivers=ingredients.wrinkles * _drivers(furrows),
+        wrinkle_age=ingredients.wrinkles * np.array([f.age for f in furrows], np.float32),
         furrow_lines=[(_chart(distance.on_skin(f.line)), f.width) for f in furrows],
         radius=_radius(mean[skin], heights),
         radius_heights=heights,
         dense=dense_points(model, normals),
         dense_mirror=DENSE_MIRROR,
+        ingredients=ingredients,
     )
 
 

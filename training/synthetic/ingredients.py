@@ -1,0 +1,24 @@
+"""What can be left out of the pictures, to see what each is worth (evaluation/ablations.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """wrinkles      furrows that expressions and age fold, in the shape and painted
+    hair          hair and beards that stand off the skin
+    covers        headwear, glasses, hands, things in front
+    degradations  blur, motion, fewer pixels, noise, JPEG, black borders
+
+    Without one of them the same seed still makes the same picture in everything else.
+    """
+
+    wrinkles: bool = True
+    hair: bool = True
+    covers: bool = True
+    degradations: bool = True
+
+
+EVERYTHING = Ingredients()
