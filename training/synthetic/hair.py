@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+import numba as nb
 import numpy as np
 
-from .noise import wavy
+from .noise import grain, wavy
 from .patches import Patch, curtain, tubes
 from .surface import Surface
 
 UNDER = -3.0  # mm: what is this far under the skin is not there
+FIELDS = 24
+WAVELENGTHS = (40.0, 12.0, 19.0, 60.0, 13.0)  # mm: hairline coarse and fine, curls, bulk, streaks
 STRAND = 6  # vertices of a lash: pairs at its root, middle and tip
 
 
@@ -97,28 +100,58 @@ def _cap(
 ) -> tuple[Patch, np.ndarray, np.ndarray]:
     """A shell over the scalp that dips under the skin at the hairline; where strands may start, and their ways."""
     ground = _scalp(surface)
-    mean = ground.mean
-    inside = ground.inside + rng.normal(-2, 7)
-    inside = inside + rng.uniform(0, 5) * wavy(rng, mean, 40) + rng.uniform(0, 2) * wavy(rng, mean, 12)
-    receding = max(0.0, rng.uniform(-1, 1)) * 22
-    inside = inside - receding * np.exp(-(((np.abs(mean[:, 0]) - 38) / 16) ** 2)) * (mean[:, 2] > 20)
-    top = np.clip((mean[:, 1] - 60) / 45, 0, 1)
-    full = thickness * (sides + (1 - sides) * top)
-    if frizz:
-        full = full * np.clip(
-            1 + frizz * (0.7 * wavy(rng, mean, rng.uniform(14, 26)) + 0.4 * wavy(rng, mean, 60)), 0.2, 2
-        )
-    else:
-        full = full * np.clip(1 + 0.2 * wavy(rng, mean, 60), 0.4, 2)
-    height = np.where(inside > 0, full * (1 - np.exp(-np.maximum(inside, 0) / (2 + 0.5 * thickness))), 0.4 * inside)
-    out = normals[ground.vertices]
-    points = vertices[ground.vertices] + out * np.maximum(height, UNDER)[:, None]
-    grown = height > UNDER
-    triangles = ground.triangles[grown[ground.triangles].any(1)]
-    streaks = wavy(rng, mean * [3.0, 0.5, 1.0], rng.uniform(8, 20)) * rng.uniform(0.05, 0.3)
-    albedo = np.clip(color * np.exp(streaks + rng.normal(0, 0.1, len(points)))[:, None], 0, 1)
+    noise = _noise(surface)
+    fields = noise[np.arange(len(WAVELENGTHS)), (rng.random(len(WAVELENGTHS)) * FIELDS).astype(int)]
+    hairline = rng.normal(-2, 7), rng.uniform(0, 5), rng.uniform(0, 2), max(0.0, rng.uniform(-22, 22))
+    curls = (0.7 * frizz, 0.4 * frizz) if frizz else (0.0, 0.2)
+    points, out, albedo = (np.empty((len(ground.vertices), 3), np.float32) for _ in range(3))
+    height = np.empty(len(points), np.float32)
+    _grow(
+        vertices, normals, ground.vertices, ground.mean, ground.inside, fields, *hairline, thickness, sides, *curls,
+        color, rng.uniform(0.05, 0.3), points, out, albedo, height,
+    )  # fmt: skip
     tall = np.flatnonzero(height > 0.5 * thickness)
-    return Patch(points, triangles, albedo, 0.4), points[tall], out[tall]
+    return Patch(points, _above(ground.triangles, height), albedo, 0.4), points[tall], out[tall]
+
+
+@cache
+def _noise(surface: Surface) -> np.ndarray:
+    """Smooth fields over the scalp, (wavelengths, FIELDS, N); the last of each streaks from front to back."""
+    rng = np.random.default_rng(20180515)
+    mean = _scalp(surface).mean
+    stretch = np.array([[1.0, 1.0, 1.0]] * (len(WAVELENGTHS) - 1) + [[3.0, 0.5, 1.0]])
+    return np.stack(
+        [[wavy(rng, mean * s, w) for _ in range(FIELDS)] for w, s in zip(WAVELENGTHS, stretch, strict=True)]
+    ).astype(np.float32)
+
+
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
+def _grow(
+    vertices, normals, rows, mean, inside, fields, shift, wave, ripple, receding, thickness, sides, curl, bulk,
+    color, streaks, points, out, albedo, height,
+):  # fmt: skip
+    """How high hair stands over each vertex of the scalp: nothing outside the hairline, full some way inside it."""
+    for i in range(len(rows)):
+        x, y = abs(mean[i, 0]), mean[i, 1]
+        depth = inside[i] + shift + wave * fields[0, i] + ripple * fields[1, i]
+        if mean[i, 2] > 20:
+            depth -= receding * np.exp(-(((x - 38) / 16) ** 2))
+        top = min(max((y - 60) / 45, 0.0), 1.0)
+        full = thickness * (sides + (1 - sides) * top)
+        full *= min(max(1 + curl * fields[2, i] + bulk * fields[3, i], 0.2), 2.0)
+        height[i] = full * (1 - np.exp(-depth / (2 + 0.5 * thickness))) if depth > 0 else max(0.4 * depth, UNDER)
+        shade = np.exp(streaks * fields[4, i])
+        for k in range(3):
+            out[i, k] = normals[rows[i], k]
+            points[i, k] = vertices[rows[i], k] + height[i] * out[i, k]
+            albedo[i, k] = min(max(color[k] * shade, 0.0), 1.0)
+
+
+def _above(triangles: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """The triangles (M, 3) with a corner that is not all the way under the skin."""
+    seen = height > UNDER
+    a, b, c = triangles.T
+    return triangles[seen[a] | seen[b] | seen[c]]
 
 
 def _wisps(
@@ -128,15 +161,16 @@ def _wisps(
     count = int(rng.uniform(20, 90) + 260 * frizz)
     if not len(roots):
         return Patch(np.zeros((0, 3)), np.zeros((0, 3), np.int32), np.zeros((0, 3)))
-    start = rng.integers(0, len(roots), count)
-    root = roots[start] + rng.normal(0, 2.5, (count, 3)) - ways[start] * 2
+    start = (rng.random(count) * len(roots)).astype(int)
+    way = ways[start]
+    root = roots[start] + 2.5 * grain(rng, count, 3) - 2 * way
     reach = rng.uniform(4, 10 + thickness, (count, 1))
     fall = rng.uniform(0.2, 1.2) * (1 - frizz)
-    tip = root + reach * (ways[start] * rng.uniform(0.2, 0.9) + rng.normal(0, 0.45, (count, 3)) - [0, fall, 0])
-    width = np.cross(tip - root, rng.standard_normal((count, 3)))
+    tip = root + reach * (rng.uniform(0.2, 0.9) * way + 0.45 * grain(rng, count, 3) - [0, fall, 0])
+    width = np.cross(tip - root, grain(rng, count, 3))
     width *= rng.uniform(0.3, 1.3, (count, 1)) / (np.sqrt((width**2).sum(1, keepdims=True)) + 1e-6)
     points = np.stack([root - width, root + width, tip], 1).reshape(-1, 3)
-    shade = np.repeat(np.exp(rng.normal(0, 0.25, count)), 3)[:, None]
+    shade = np.repeat(np.exp(0.25 * grain(rng, count, 1)), 3, 0)
     return Patch(points, np.arange(3 * count, dtype=np.int32).reshape(-1, 3), np.clip(color * shade, 0, 1), 0.3)
 
 
@@ -207,10 +241,8 @@ def sample_beard(
     fall = np.clip(length / 25, 0, 1) * np.array([0.0, -1.0, 0.1])
     out = normals[ground.vertices] * (1 - 0.5 * np.clip(length / 30, 0, 1)) + fall
     points = vertices[ground.vertices] + out * np.maximum(height, UNDER)[:, None]
-    grown = height > UNDER
-    triangles = ground.triangles[grown[ground.triangles].any(1)]
-    shade = np.exp(rng.normal(0, 0.18, len(points)))[:, None]
-    shell = Patch(points, triangles, np.clip(color * shade, 0, 1), 0.1)
+    shade = np.exp(0.18 * grain(rng, len(points), 1))
+    shell = Patch(points, _above(ground.triangles, height), np.clip(color * shade, 0, 1), 0.1)
     tall = np.flatnonzero(height > 0.3 * length)
     return [shell, _wisps(rng, points[tall], out[tall], color, 0.6 * length, 0.3)] if len(tall) else [shell]
 
@@ -218,8 +250,15 @@ def sample_beard(
 def comb_lashes(surface: Surface, vertices: np.ndarray, length: float, thickness: float) -> None:
     """Make the lashes among ``vertices`` (V, 3) this many times as long and as thick, in place."""
     for side in "LR":
-        rows = surface.region(f"lashes_{side}")
-        pairs = vertices[rows].reshape(-1, STRAND // 2, 2, 3)
-        middle = 0.5 * (pairs[:, :, :1] + pairs[:, :, 1:])
-        root = middle[:, :1]
-        vertices[rows] = (root + (middle - root) * length + (pairs - middle) * thickness).reshape(-1, 3)
+        _comb(vertices, surface.region(f"lashes_{side}"), length, thickness)
+
+
+@nb.njit(error_model="numpy", cache=True)
+def _comb(vertices, rows, length, thickness):
+    for strand in range(0, len(rows), STRAND):
+        for k in range(3):
+            root = 0.5 * (vertices[rows[strand], k] + vertices[rows[strand + 1], k])
+            for pair in range(strand, strand + STRAND, 2):
+                a, b = vertices[rows[pair], k], vertices[rows[pair + 1], k]
+                middle, half = root + length * (0.5 * (a + b) - root), 0.5 * thickness * (a - b)
+                vertices[rows[pair], k], vertices[rows[pair + 1], k] = middle + half, middle - half
