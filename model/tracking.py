@@ -211,9 +211,9 @@ def _nearest(faces: list[FoundFace], last: Crop, lost_for: int) -> Crop | None:
 
 
 def _followed(crop: Crop, own: Crop) -> Crop:
-    """The next frame's crop: on the face, but calm where the face is."""
+    """The next frame's crop: on the face, but calm where the face is, for curves tremble as their crop does."""
     offset = crop.offset_to(own)
-    share = np.clip(np.abs(offset).max() / (2 * STILL), 0.25, 1.0)
+    share = np.clip(np.abs(offset).max() / (2 * STILL), 0.1, 1.0)
     return crop.moved(*(share * offset))
 
 
