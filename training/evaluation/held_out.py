@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from ...model.camera import SIDE_MM
 from ...model.semantics import OPEN_KEYS
+from ..dataset import Batch
 from .measures import (
     EYE_POINTS,
     LID_REGIONS,
@@ -37,6 +39,7 @@ def measure(subject: Subject) -> Section:
         Score("lids in sight", whole["lids"], "lower", LIDS_BAR, "mm"),
         Score("gaze", whole["gaze"], "lower", None, "degrees"),
         Score("head rotation", whole["rotation"], "lower", None, "degrees"),
+        Score("landmarks in sight", whole["points"], "lower", None, "mm"),
         Score("crop, shift", float(crop[:, :2].norm(dim=1).mean()), "lower", None, "sides"),
         Score("crop, log scale", float(crop[:, 2].mean()), "lower"),
         Score("face or not, area under the ROC curve", area_under_curve(logit, face), "higher"),
@@ -46,6 +49,7 @@ def measure(subject: Subject) -> Section:
         Score("clear faces: lids", easy["lids"], "lower", None, "mm"),
         Score("clear faces: gaze", easy["gaze"], "lower", None, "degrees"),
         Score("clear faces: head rotation", easy["rotation"], "lower", None, "degrees"),
+        Score("clear faces: landmarks", easy["points"], "lower", None, "mm"),
     )
     r, r_clear = _r(subject, every), _r(subject, clear)
     return Section(
@@ -89,13 +93,21 @@ def figures(subject: Subject, rows: np.ndarray) -> dict[str, float]:
     """Mean r, lips and lids (mm in sight), gaze and rotation (degrees) over some of the held-out faces."""
     seen, truth = ({k: v[rows] for k, v in part.items()} for part in (subject.seen, subject.truth))
     if not rows.any():
-        return dict.fromkeys(("r", "lips", "lids", "gaze", "rotation"), float("nan"))
+        return dict.fromkeys(("r", "lips", "lids", "gaze", "rotation", "points"), float("nan"))
     return {
         "r": float(_r(subject, rows).mean()),
         **_millimetres(subject, (seen["eta"] - truth["eta"]).numpy(), rows),
         "gaze": float(np.degrees(gaze_error(seen["gaze"], truth["gaze"])).mean()),
         "rotation": float(np.degrees(rotation_error(seen["rotation"], truth["rotation"])).mean()),
+        "points": _off(seen, truth, subject.conditions.visible[rows]),
     }
+
+
+def _off(seen: Batch, truth: Batch, visible: np.ndarray) -> float:
+    """How far landmarks in sight lie from the truth, mm in the picture's plane: the face's own crop is 200 mm wide."""
+    unit = SIDE_MM / truth["crop"][:, 2:].exp().numpy()  # mm to the given crop's side
+    points = seen["landmarks"].view(truth["landmarks"].shape) - truth["landmarks"]
+    return float(np.average(points.norm(dim=2).numpy() * unit, weights=visible + 1e-9))
 
 
 def _millimetres(subject: Subject, error: np.ndarray, rows: np.ndarray) -> dict[str, float]:
@@ -110,11 +122,11 @@ def _where_lost(subject: Subject) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for name, members in groups(subject).items():
         f = figures(subject, members)
-        rows.append((name, int(members.sum()), f["r"], f["lips"], f["lids"], f["gaze"], f["rotation"]))
+        rows.append((name, int(members.sum()), f["r"], f["lips"], f["lids"], f["gaze"], f["rotation"], f["points"]))
     every = np.ones(len(subject.truth["eta"]), bool)
     mm = _millimetres(subject, subject.truth["eta"].numpy(), every)
-    rows.append(("all, had it called every face at rest", len(every), "-", mm["lips"], mm["lids"], "-", "-"))
-    columns = ("", "faces", "mean r", "lips mm", "lids mm", "gaze °", "rotation °")
+    rows.append(("all, had it called every face at rest", len(every), "-", mm["lips"], mm["lids"], "-", "-", "-"))
+    columns = ("", "faces", "mean r", "lips mm", "lids mm", "gaze °", "rotation °", "landmarks mm")
     return Table(columns, tuple(rows), "Where it is lost")
 
 
