@@ -2,7 +2,9 @@
 
 Expression errors count by the millimetres they move: |W B (eta' - eta)| = |L^T (eta' - eta)| with L the Cholesky
 factor of B^T W^2 B, 29 x 29, computed once. W weighs lids and lips up, the skull to nothing. A small coefficient term
-keeps keys apart that move alike. Points count by their likelihood, so that hidden ones may be unsure.
+keeps keys apart that move alike. Errors of identity count by the millimetres of the face's surface in the same way:
+its 99 numbers as they are would drown the few that shape a face in the many that nobody sees. Points count by their
+likelihood, so that hidden ones may be unsure.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ REGION_WEIGHTS = {
     "brow_L": 3.0,
     "brow_R": 3.0,
 }
+FACE_FROM_MM = 30.0  # the skin before the ears: where identity counts, z in the open head
 HIDDEN_WEIGHT = 0.3  # of a landmark that something covers or that faces away
 
 
@@ -45,9 +48,22 @@ class LossWeights:
     crop: float = 0.0
     landmarks: float = 0.0
     dense: float = 0.0
+    identity: float = 0.0
     alpha: float = 0.0
     variance: float = 0.0
     face: float = 0.0
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What maps errors of eta (29, 29) and of alpha (99, 99) to millimetres: ``error @ factor.T``."""
+
+    expression: Tensor
+    identity: Tensor
+
+
+def factors(model: FaceModel, device: str = "cpu") -> Factors:
+    return Factors(expression_factor(model).to(device), identity_factor(model).to(device))
 
 
 def expression_factor(model: FaceModel) -> Tensor:
@@ -55,13 +71,25 @@ def expression_factor(model: FaceModel) -> Tensor:
     weights = np.zeros(model.vertex_count)
     for region, weight in REGION_WEIGHTS.items():
         weights[model.regions.get(region, np.empty(0, np.int32))] = weight
-    basis = (model.expression * weights[None, :, None]).reshape(len(model.expression), -1).astype(np.float64)
-    gram = basis @ basis.T / (weights**2).sum()
+    return _factor(model.expression, weights)
+
+
+def identity_factor(model: FaceModel) -> Tensor:
+    """L^T (99, 99): maps an error of alpha to root-mean-square millimetres of the face's skin."""
+    weights = np.zeros(model.vertex_count)
+    skin = model.regions["skin"]
+    weights[skin[model.neutral[skin, 2] > FACE_FROM_MM]] = 1.0
+    return _factor(model.identity, weights)
+
+
+def _factor(basis: np.ndarray, weights: np.ndarray) -> Tensor:
+    weighted = (basis * weights[None, :, None]).reshape(len(basis), -1).astype(np.float64)
+    gram = weighted @ weighted.T / (weights**2).sum()
     return torch.from_numpy(np.linalg.cholesky(gram + 1e-6 * np.eye(len(gram))).T.astype(np.float32))
 
 
 def total_loss(
-    out: dict[str, Tensor], batch: dict[str, Tensor], factor: Tensor, weights: LossWeights
+    out: dict[str, Tensor], batch: dict[str, Tensor], factors: Factors, weights: LossWeights
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum and its parts, by name. ``out`` holds the network's outputs and those of ``DensePoints``.
 
@@ -72,7 +100,7 @@ def total_loss(
     count = face.sum().clamp(min=1)
     error = out["eta"] - batch["eta"]
 
-    def vertex() -> Tensor:
+    def surface(error: Tensor, factor: Tensor) -> Tensor:
         millimetres = error @ factor.T
         return F.huber_loss(millimetres, torch.zeros_like(millimetres), delta=2.0, reduction="none").sum(1)
 
@@ -96,7 +124,7 @@ def total_loss(
         return (error.detach().square() * torch.exp(-log_variance) + log_variance).mean(1)
 
     per_sample: dict[str, Callable[[], Tensor]] = {
-        "vertex": vertex,
+        "vertex": lambda: surface(error, factors.expression),
         "coefficient": lambda: F.huber_loss(error, torch.zeros_like(error), delta=1.0, reduction="none").mean(1),
         "euclidean": lambda: 0.5 * error.square().sum(1),
         "gaze": lambda: (out["gaze"] - batch["gaze"]).abs().mean(1),
@@ -104,6 +132,7 @@ def total_loss(
         "crop": lambda: (out["crop"] - batch["crop"]).abs().mean(1),
         "landmarks": landmarks,
         "dense": dense,
+        "identity": lambda: surface(out["alpha"] - batch["alpha"], factors.identity),
         "alpha": lambda: (out["alpha"] - batch["alpha"]).square().mean(1),
         "variance": variance,
     }

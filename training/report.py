@@ -1,6 +1,7 @@
 """The training report, docs/training.md with its pictures: ``python -m expnet.training.report RUN DATA --out docs``.
 
 Curves from RUN/log.csv; a sheet of synthetic pictures; predictions against the truth per key on the held-out set.
+What the page says from its heading "Recipes" on is written by hand and kept.
 """
 
 from __future__ import annotations
@@ -90,7 +91,9 @@ def write_report(run: Path, held_out: Batch, pictures: int, out: Path) -> None:
     error = (eta - truth).numpy()
     degrees = np.degrees(rotation_error(predicted["rotation"][face], held_out["rotation"][face]))
     last = rows[-1]
-    (out / "training.md").write_text(f"""# How the open network was trained
+    page = out / "training.md"
+    _, heading, recipes = page.read_text().partition("\n## Recipes\n") if page.is_file() else ("", "", "")
+    page.write_text(f"""# How the open network was trained
 
 Only on renders of the open head by `training/synthetic` (below: held-out pictures that it never saw); no photograph
 of a person. To make such pictures, to train, to go on, to evaluate and to write this page:
@@ -129,7 +132,7 @@ of a person. To make such pictures, to train, to go on, to evaluate and to write
 Held-out pictures, as the network sees them:
 
 ![samples](training_samples.jpg)
-""")
+{heading}{recipes}""")
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ from .config import Config, load_config
 from .dataset import Batch, ShardFolder, as_input
 from .dense_points import DensePoints
 from .evaluation.measures import fitted, summary
-from .losses import expression_factor, total_loss
+from .losses import Factors, factors, total_loss
 from .run_folder import Log, export_weights, load_checkpoint, load_tensors, save_checkpoint
 from .schedule import Rate, averaged, make_optimizer
 
@@ -107,7 +107,7 @@ def train(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
 
     data, held_out = ShardFolder(args.data, seed=0, most=config.data.shards), ShardFolder(args.data, seed=1).all()
-    factor = expression_factor(open_face_model("open")).to(device)
+    millimetres = factors(open_face_model("open"), device)
     trainee = Trainee(_network(config, data), config.loss.dense > 0).to(device, memory_format=torch.channels_last)
     average = averaged(trainee.network, config.optimizer.ema)
     optimizer = make_optimizer(trainee, config.optimizer)
@@ -165,7 +165,7 @@ def train(args: argparse.Namespace) -> None:
         batch = _on(device, data.random_batch(rng, batch_size, size))
         with torch.autocast(device.split(":")[0], precision, enabled=precision != torch.float32):
             out = model(as_augmented_input(batch["image"], rng, config.augment))
-        loss, parts = total_loss(out, batch, factor, config.loss)
+        loss, parts = total_loss(out, batch, millimetres, config.loss)
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
         scaler.unscale_(optimizer)
@@ -185,7 +185,7 @@ def train(args: argparse.Namespace) -> None:
         held_out_loss = 0.0
         if config.schedule.kind == "plateau":
             if rank == 0:
-                held_out_loss = _held_out_loss(trainee, held_out, factor, config)
+                held_out_loss = _held_out_loss(trainee, held_out, millimetres, config)
             held_out_loss = processes.from_first(held_out_loss)
             rate.saw(held_out_loss)
         if log:
@@ -197,7 +197,7 @@ def train(args: argparse.Namespace) -> None:
                 "rate": optimizer.param_groups[0]["lr"],
                 **({"held_out_loss": held_out_loss} if config.schedule.kind == "plateau" else {}),
                 **means,
-                **summary(average.module, held_out, factor),
+                **summary(average.module, held_out, millimetres.expression),
             }
             log.write(row)
             progress.write(" ".join(f"{k} {v:.4g}" for k, v in row.items()))
@@ -224,17 +224,17 @@ def _on(device: str, batch: Batch) -> Batch:
     return {k: v.to(device, non_blocking=True) for k, v in batch.items()}
 
 
-def _held_out_loss(trainee: Trainee, held_out: Batch, factor: Tensor, config: Config) -> float:
+def _held_out_loss(trainee: Trainee, held_out: Batch, millimetres: Factors, config: Config) -> float:
     """The mean loss over the held-out pictures, of the weights as they are."""
     trainee.eval()
-    device = str(factor.device)
+    device = str(millimetres.expression.device)
     losses = []
     with torch.inference_mode():
         for i in range(0, len(held_out["face"]), config.optimizer.batch):
             part = {k: v[i : i + config.optimizer.batch] for k, v in held_out.items()}
             part["image"] = fitted(part["image"], trainee.network.config.size)
             batch = _on(device, part)
-            losses.append(float(total_loss(trainee(as_input(batch["image"])), batch, factor, config.loss)[0]))
+            losses.append(float(total_loss(trainee(as_input(batch["image"])), batch, millimetres, config.loss)[0]))
     trainee.train()
     return float(np.mean(losses))
 

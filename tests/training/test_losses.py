@@ -1,16 +1,17 @@
 """Losses: zero where nothing is wrong, silent about what is not known, softer about what is hidden."""
 
+import numpy as np
 import pytest
 import torch
 
 from expnet.model.formats import open_face_model
 from expnet.training.dense_points import DensePoints, point_loss
-from expnet.training.losses import LossWeights, expression_factor, total_loss
+from expnet.training.losses import LossWeights, factors, identity_factor, total_loss
 
 
 @pytest.fixture(scope="module")
-def factor():
-    return expression_factor(open_face_model("open"))
+def millimetres():
+    return factors(open_face_model("open"))
 
 
 def batch(count: int = 4) -> dict[str, torch.Tensor]:
@@ -44,49 +45,59 @@ def perfect(truth: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 ALL = LossWeights(**dict.fromkeys(LossWeights.__dataclass_fields__, 1.0))
 
 
-def test_a_perfect_answer_costs_nothing_but_its_doubts(factor):
+def test_a_perfect_answer_costs_nothing_but_its_doubts(millimetres):
     truth = batch()
-    _, parts = total_loss(perfect(truth), truth, factor, ALL)
+    _, parts = total_loss(perfect(truth), truth, millimetres, ALL)
     assert set(parts) == set(LossWeights.__dataclass_fields__)
     for name, value in parts.items():
         assert float(value) == pytest.approx(-6.0 if name in ("landmarks", "dense") else 0.0, abs=0.01), name
 
 
-def test_only_parts_with_a_weight_are_computed(factor):
+def test_only_parts_with_a_weight_are_computed(millimetres):
     truth = batch()
     out = {"eta": truth["eta"] + 0.1}
-    loss, parts = total_loss(out, truth, factor, LossWeights(euclidean=2.0))
+    loss, parts = total_loss(out, truth, millimetres, LossWeights(euclidean=2.0))
     assert list(parts) == ["euclidean"] and float(loss) == pytest.approx(29 * 0.1**2)
 
 
-def test_without_a_face_only_the_face_counts(factor):
+def test_without_a_face_only_the_face_counts(millimetres):
     truth = {**batch(), "face": torch.tensor([1.0, 0, 0, 0])}
     out = perfect(truth)
     for name in ("eta", "gaze", "crop", "alpha", "dense"):
         out[name][1:] += 5
-    _, parts = total_loss(out, truth, factor, ALL)
-    assert all(abs(float(parts[k])) < 1e-6 for k in ("vertex", "coefficient", "gaze", "crop", "alpha"))
+    _, parts = total_loss(out, truth, millimetres, ALL)
+    assert all(abs(float(parts[k])) < 1e-6 for k in ("vertex", "coefficient", "gaze", "crop", "identity", "alpha"))
     assert float(parts["face"]) > 5
 
 
-def test_unknown_points_cost_nothing_and_teach_nothing(factor):
+def test_identity_counts_by_the_surface_of_the_face():
+    model = open_face_model("open")
+    error = np.random.default_rng(0).normal(0, 1, (5, 99)).astype(np.float32)
+    skin = model.regions["skin"]
+    face = skin[model.neutral[skin, 2] > 30]
+    moved = model.identity_offset(error)[:, face]
+    direct = np.sqrt((moved**2).sum(2).mean(1))
+    np.testing.assert_allclose(np.linalg.norm(error @ identity_factor(model).numpy().T, axis=1), direct, rtol=1e-2)
+
+
+def test_unknown_points_cost_nothing_and_teach_nothing(millimetres):
     truth = batch()
     truth["points"][1:] = float("nan")
     out = perfect(truth)
     out["dense"] = torch.rand(4, 192, 2, requires_grad=True)
-    loss, _ = total_loss(out, truth, factor, LossWeights(dense=1.0))
+    loss, _ = total_loss(out, truth, millimetres, LossWeights(dense=1.0))
     loss.backward()
     assert loss.isfinite() and out["dense"].grad[0].abs().sum() > 0 and not out["dense"].grad[1:].any()
 
 
-def test_a_hidden_landmark_counts_less(factor):
+def test_a_hidden_landmark_counts_less(millimetres):
     truth = batch()
     out = perfect(truth)
     out["landmarks"] = out["landmarks"].clone()
     out["landmarks"][:, :20] += 0.2  # the first ten points
-    _, seen = total_loss(out, truth, factor, ALL)
+    _, seen = total_loss(out, truth, millimetres, ALL)
     truth["visible"][:, :10] = 0
-    _, hidden = total_loss(out, truth, factor, ALL)
+    _, hidden = total_loss(out, truth, millimetres, ALL)
     assert hidden["landmarks"] < seen["landmarks"]
 
 
