@@ -49,7 +49,7 @@ def furrows_of(lm: np.ndarray) -> list[Furrow]:
     )  # fmt: skip
     both(
         [(corner[0] + 5, corner[1] + 6), (corner[0] + 7, corner[1] - 6)],
-        1.8, {"mouthDimple_X": 1, "mouthStretch": 0.5, "mouthPress": 0.3}, 0,
+        1.8, {"mouthDimple_X": 1, "mouthStretch": 0.5, "mouthPress": 0.6}, 0,
     )  # fmt: skip
     for height in (14, 23, 33):  # forehead
         both(
@@ -77,7 +77,7 @@ def furrows_of(lm: np.ndarray) -> list[Furrow]:
     # above the chin
     across(
         [(-14, lm[57, 1] - 9), (0, lm[57, 1] - 12), (14, lm[57, 1] - 9)],
-        2.4, {"mouthShrugLower": 1, "mouthPress": 0.4, "mouthPucker": 0.2}, 0.2,
+        2.4, {"mouthShrugLower": 1, "mouthPress": 0.6, "mouthPucker": 0.2}, 0.2,
     )  # fmt: skip
     for offset in (-9.0, -3.0, 3.0, 9.0):  # round pursed lips
         across(

@@ -17,6 +17,7 @@ import numpy as np
 from .surface import Surface
 
 PAINT = 512
+TEXELS = 1.6  # per mm across the brows
 FINER = 4  # masks are drawn this much larger and averaged
 VARIANTS = 40
 
@@ -84,11 +85,13 @@ def paint_skin(
     beard: float,
     furrows: np.ndarray,
     dimpled: float,
+    knit: tuple[float, float],
 ) -> np.ndarray:
     """(PAINT, PAINT, 4) uint8 BGRA over a skin of colour ``skin`` (3,).
 
     freckled  0..1, how freckled;  beard  0..1, how densely hair of colour ``hair`` covers chin and cheeks
     furrows   (W,) depth 0..~1.4 of each furrow of ``surface``;  dimpled  0..1, how pebbled a chin that is pushed up
+    knit      mm that the left and the right brow are drawn towards the nose, which no key of the model does
     """
     paint = np.zeros((PAINT, PAINT, 4), np.uint8)
     stock = _stock(surface)
@@ -99,7 +102,7 @@ def paint_skin(
     dark = skin * [0.3, 0.32, 0.45]
     jitters = rng.integers(-1, 2, (len(furrows), 2))  # of all: somebody's looks must not hang on what their face does
     for k in np.flatnonzero(furrows > 0.1):
-        lay(paint, stock.furrows[k], dark, min(0.85, 0.62 * furrows[k]), (int(jitters[k, 0]), int(jitters[k, 1])))
+        lay(paint, stock.furrows[k], dark, min(0.9, 0.9 * furrows[k]), (int(jitters[k, 0]), int(jitters[k, 1])))
     chin = _one(rng, stock.dimples)
     if dimpled > 0.1:
         lay(paint, chin, dark, 0.6 * dimpled)
@@ -112,8 +115,8 @@ def paint_skin(
         strength = rng.uniform(0.55, 1) if rng.random() < 0.8 else rng.uniform(0.1, 0.55)
         color = hair * rng.uniform(0.4, 1.1)
         shift = round(rng.uniform(-2, 2))
-        for mask in _one(rng, stock.brows):
-            lay(paint, mask, color, strength, (shift, 0))
+        for mask, inwards in zip(_one(rng, stock.brows), (-knit[0], knit[1]), strict=True):
+            lay(paint, mask, color, strength, (shift, round(inwards * TEXELS)))
     if rng.random() < 0.06:  # a line drawn beyond the lids' outer corner
         for mask in _one(rng, stock.wings):
             lay(paint, mask, skin * 0.1, rng.uniform(0.6, 1))

@@ -41,7 +41,8 @@ PARTS = (
     ("eyeball_L", "eyeball_R"),
     ("lashes_L", "lashes_R"),
 )
-SHRUG = OPEN_KEYS.index("mouthShrugLower")
+SHRUG, PRESS, ROLL = (OPEN_KEYS.index(key) for key in ("mouthShrugLower", "mouthPress", "mouthRoll"))
+FROWN = OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,7 @@ def _zones(surface: Surface) -> dict[str, _Zone]:
         "nose": surface.nose,
         "lips": surface.lips,
         "upper_lip": surface.lips * np.clip((y - corner) / 3 + 0.5, 0, 1),
+        "lip_rims": surface.lips * np.clip((np.abs(y - landmarks[61:64, 1].mean()) - 2.5) / 4, 0, 1),
         "nostrils": surface.nostrils,
         "beard": surface.beard,
         "upper_line": surface.eye_line * np.maximum(upper, y > eye[1] + 1),
@@ -122,6 +124,7 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> 
     lips = _lip_color(rng, skin, flushed, melanin, made_up)
     blend("lips", rng.uniform(0.35, 1), lips)
     blend("upper_lip", rng.uniform(0, 0.5), lips * UPPER_LIP)
+    blend("lip_rims", float(max(eta[PRESS], eta[ROLL], 0.0)) * rng.uniform(0.2, 0.9), skin)  # thinner when pressed
     blend("nostrils", 1.0, skin * 0.25)
     lashes = _make_up_eyes(rng, blend, skin, made_up)
     beard = 0.0
@@ -133,7 +136,8 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> 
     _mouth_and_eyes(rng, surface, albedo, gloss, flushed)
     freckled = rng.uniform(0.2, 1) if rng.random() < (0.16 if melanin < 0.5 else 0.05) else 0.0
     depth = _folded(rng, surface, eta, age) * rng.uniform(0.5, 1.3)
-    paint = paint_skin(rng, surface, skin, hair, freckled, beard, depth, float(eta[SHRUG]) * rng.uniform(0.2, 1))
+    dimpled, left, right = eta[[SHRUG, *FROWN]] * rng.uniform([0.2, 0.2, 0.2], [1, 3, 3])
+    paint = paint_skin(rng, surface, skin, hair, freckled, beard, depth, float(dimpled), (float(left), float(right)))
     texture, bump = _texture(rng)
     colors = skin.astype(np.float32), hair.astype(np.float32)
     return Look(albedo, gloss, texture, bump, paint, _eyes(rng), *colors, beard, lashes)
@@ -153,7 +157,7 @@ def _folded(rng: np.random.Generator, surface: Surface, eta: np.ndarray, age: fl
 
 def _skin_color(rng: np.random.Generator, melanin: float) -> np.ndarray:
     """From very light to very dark in even steps to the eye; pinker, more yellow or more olive."""
-    pale, dark = np.array([0.64, 0.73, 0.9]), np.array([0.055, 0.085, 0.16])
+    pale, dark = np.array([0.64, 0.73, 0.9]), np.array([0.08, 0.11, 0.185])
     return np.exp((1 - melanin) * np.log(pale) + melanin * np.log(dark)) * np.exp(rng.normal(0, 0.07, 3))
 
 
