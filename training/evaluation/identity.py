@@ -135,7 +135,7 @@ def seen_identity(subject: Subject, pictures: np.ndarray) -> tuple[np.ndarray, n
     """alpha (N, 99) of every picture, and its weight (N,) in a clip."""
     size = pictures.shape[1]
     crop, camera = Crop((size - 1) / 2, (size - 1) / 2, size), Camera.for_image(size, size)
-    seen = subject.estimator.estimate(pictures, [crop] * len(pictures), [camera] * len(pictures))
+    seen = subject.estimator.estimate(list(pictures), [crop] * len(pictures), [camera] * len(pictures))
     return seen.alpha, identity_weight(seen)
 
 
