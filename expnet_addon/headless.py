@@ -1,4 +1,4 @@
-"""The command line: ``estimate``, ``animate`` and ``rig``.
+"""The command line: ``estimate``, ``animate``, ``rig`` and ``import-weights``.
 
 The same verbs four ways: ``expnet …`` (pip), ``python -m expnet …``, with the extension installed
 ``blender --command expnet …``, and ``blender -b --python expnet_addon/headless.py -- …``. Exit status 0: done; 2: wrong
@@ -131,6 +131,12 @@ def _parser() -> argparse.ArgumentParser:
     rig = verbs.add_parser("rig", parents=[model], help="a head without animation")
     rig.add_argument("--out", type=Path, required=True, metavar="RIG.blend")
     rig.set_defaults(run=_rig)
+
+    weights = verbs.add_parser("import-weights", help="convert the authors' own networks, once")
+    weights.add_argument("folder", metavar="FOLDER", help="with the unpacked files of the ExpNet release")
+    weights.add_argument("--out", metavar="FOLDER", help="where official.safetensors goes (the same folder)")
+    weights.add_argument("--half", action="store_true", help="16-bit weights: half the size")
+    weights.set_defaults(run=_import_weights)
     return parser
 
 
@@ -193,6 +199,24 @@ def _rig(a: argparse.Namespace) -> None:
         staging.light_head(blender_scene)
         _save_blend(a.out)
     print(f"{a.out}: {head.name}, {len(head.data.vertices)} vertices")
+
+
+def _import_weights(a: argparse.Namespace) -> None:
+    check_there(a.folder, "folder")
+    with Job(requests.import_weights(a.folder, a.out, a.half)) as job, _bar() as bar:
+        reply = job.wait(bar)
+    for source in reply["sources"]:
+        print(f"found    {source['file']} ({source['bytes'] / 1e6:.1f} MB): {source['gave']}")
+    if reply["face_model"]:
+        print(f"found    {reply['face_model']}: give it as --face-model")
+    for file, why in reply["passed_over"]:
+        print(f"left     {Path(file).name}: {why}")
+    for file, adds in reply["missing"]:
+        print(f"missing  {file}: {adds}")
+    for network, trunk in reply["networks"].items():
+        if trunk not in ("", network):
+            print(f"{network} and {trunk} have the same trunk: it is stored once")
+    print(f"{reply['out']}: {', '.join(reply['networks'])}")
 
 
 # Their parts -----------------------------------------------------------------------------------------------------

@@ -37,6 +37,16 @@ def convert(face_model: str) -> dict:
     return {"verb": "convert", "face_model": os.path.abspath(face_model), "out": None}
 
 
+def import_weights(folder: str, out: str | None = None, half: bool = False) -> dict:
+    """The converted weights go to the folder ``out``, or to ``folder`` itself."""
+    return {
+        "verb": "import_weights",
+        "folder": os.path.abspath(folder),
+        "out": os.path.abspath(out or folder),
+        "half": half,
+    }
+
+
 def _fields(seeing: Seeing) -> dict:
     return {
         "estimator": seeing.estimator if seeing.estimator == "open" else os.path.abspath(seeing.estimator),

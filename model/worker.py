@@ -9,6 +9,10 @@ Run it as ``python worker.py`` or ``python -m expnet.model.worker``. Requests, b
     animate    {"clip": path, "out": .npz, "box", "face", "first", "last", "fps", "lens_mm"}
                -> {"frames", "seen", "missing": [[first, last]], "fps", "seconds"}
     convert    {"face_model": path, "out": .npz} -> {"name", "vertices", "components", "keys"}
+    import_weights  {"folder": path, "out": folder, "half": bool}
+               -> {"out": path, "networks": {name: where its trunk is},
+                  "sources": [{"file", "bytes", "sha256", "gave"}],
+                  "missing": [[file, what it adds]], "passed_over": [[file, why]], "face_model": path or null}
 
 estimate and animate also take "estimator" (default "open") and "device" ("auto"). "box" is [x, y, width, height] in
 pixels, "face" counts from 0, the largest first; "first" and "last" are frames from 0, both included; "fps" is an image
@@ -176,11 +180,27 @@ def convert(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     }
 
 
+def import_weights(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    from .official.import_weights import import_weights as convert_all
+
+    channel.progress(0, None, "looking for checkpoints")
+    done = convert_all(request["folder"], request.get("out"), bool(request.get("half")), channel.progress)
+    return {
+        "out": str(done.out),
+        "networks": {name: info.trunk for name, info in done.header.networks.items()},
+        "sources": [vars(source) for source in done.header.sources],
+        "missing": done.missing,
+        "passed_over": [(str(path), why) for path, why in done.passed_over],
+        "face_model": str(done.face_model) if done.face_model else None,
+    }
+
+
 VERBS: dict[str, tuple[Callable[[dict[str, Any], Channel], dict[str, Any]], tuple[str, ...]]] = {
     "ping": (ping, ()),
     "animate": (animate, ("clip", "out")),
     "estimate": (estimate, ("images",)),
     "convert": (convert, ("face_model", "out")),
+    "import_weights": (import_weights, ("folder",)),
 }
 
 

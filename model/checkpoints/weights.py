@@ -82,7 +82,7 @@ def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray]
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
-    _refuse_what_is_not_safetensors(path)
+    refuse_what_is_not_safetensors(path)
     try:
         with safe_open(str(path), framework="np") as file:
             header = _header(path, file.metadata() or {})
@@ -113,7 +113,8 @@ def check_shapes(path: str | Path, tensors: Mapping[str, np.ndarray], expected: 
             raise InputError(f"{path}: tensor {name} is unknown: the weights belong to another network")
 
 
-def _refuse_what_is_not_safetensors(path: Path) -> None:
+def refuse_what_is_not_safetensors(path: Path) -> None:
+    """Raise InputError for a pickle, and for whatever else does not begin as such a file does."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

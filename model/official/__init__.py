@@ -1,0 +1,7 @@
+"""The authors' own networks, from the files of their releases that a user has downloaded.
+
+layouts.py          which variable of theirs becomes which tensor of ours, and how it is turned
+release.py          which files the releases consist of, what each adds, and finding them in a folder
+import_weights.py   checks them and converts them, once, to one safetensors file
+weights.py          that file: what is in it, and the tensors of each network
+"""

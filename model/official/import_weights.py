@@ -1,0 +1,158 @@
+"""The authors' checkpoints, checked and converted once: from a folder as they published it to one safetensors file."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..checkpoints.tensorflow import Checkpoint
+from ..errors import InputError
+from .layouts import NETWORKS, Layout, Network, shared_trunk
+from .release import STATISTICS, Found, find_release, missing, read_statistic, sources_of
+from .weights import FILE, NetworkInfo, OfficialHeader, Source
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of a folder: the file written, what it was made from and says, and what else there would be.
+
+    missing      (usual file name, what it would add);  passed_over  (file, why it was not needed)
+    face_model   the release's face model if it is there: to be given as --face-model
+    """
+
+    out: Path
+    header: OfficialHeader
+    missing: list[tuple[str, str]]
+    passed_over: list[tuple[Path, str]]
+    face_model: Path | None
+
+
+def import_weights(
+    folder: str | Path, out: str | Path | None = None, half: bool = False, on_progress: Progress = lambda *_: None
+) -> Imported:
+    """Convert what is in ``folder`` to ``out/official.safetensors`` (default: in the same folder).
+
+    half   convolutions and linear layers as float16: half the size, and a relative error of 0.05 % in each weight
+
+    Every tensor is found with its right name, type and shape before the first is read; the file appears whole or not
+    at all. Raises InputError, one line that names file and tensor.
+    """
+    folder = Path(folder)
+    out = Path(out) if out else folder
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; give a folder for {FILE}")
+    found = find_release(folder)
+    networks = [network for network in NETWORKS if network.name in found.checkpoints]
+    layouts = {network.name: network.layout() for network in networks}
+    origins = {network.name: sources_of(network, found) for network in networks}
+    used = _used_statistics(found)
+    total = sum(map(len, layouts.values())) + len(used)
+    done = 0
+
+    def step(message: str) -> None:
+        nonlocal done
+        done += 1
+        on_progress(done, total, message)
+
+    tensors = {name: read_statistic(statistic, path) for name, (statistic, path) in used.items()}
+    done = len(tensors)
+    trunks: dict[str, str] = {}
+    for network in networks:
+        layout, origin = layouts[network.name], origins[network.name]
+        own = {}
+        for ours in sorted(layout, key=lambda ours: layout[ours].name):  # as they lie in the file
+            step(network.title)
+            own[ours] = _turned(origin[ours], layout, ours, half)
+        trunks[network.name] = _trunk(network, own, trunks, tensors)
+        tensors |= {f"{network.name}.{ours}": tensor for ours, tensor in own.items()}
+    header = OfficialHeader(
+        networks={network.name: NetworkInfo(trunks[network.name]) for network in networks},
+        sources=_provenance(folder, found, used, on_progress),
+        precision="float16" if half else "float32",
+        imported=datetime.date.today().isoformat(),
+    )
+    on_progress(total, total, "writing")
+    _write(out, header, tensors)
+    return Imported(out / FILE, header, missing(found), found.passed_over, found.face_model)
+
+
+def _used_statistics(found: Found) -> dict:
+    """The arrays that are there, by tensor: (Statistic, file)."""
+    return {s.tensor: (s, found.statistics[s.tensor]) for s in STATISTICS if s.tensor in found.statistics}
+
+
+def _turned(checkpoint: Checkpoint, layout: Layout, ours: str, half: bool) -> np.ndarray:
+    """A tensor in our order. Vectors stay float32: variances of pictures 0..255 go beyond what a half can hold."""
+    variable = layout[ours]
+    array = variable.turned(checkpoint.read(variable.name))
+    where = f"{checkpoint.path}: tensor {variable.name}"
+    if not np.isfinite(array).all():
+        raise InputError(f"{where} holds NaN or infinity; get an intact copy of the checkpoint")
+    if ours.endswith("running_var") and (array < 0).any():
+        raise InputError(f"{where} has negative variances; get an intact copy of the checkpoint")
+    if half and array.ndim > 1:
+        if np.abs(array).max() > np.finfo(np.float16).max:
+            raise InputError(f"{where} does not fit into float16; import without --half")
+        array = array.astype(np.float16)
+    return np.ascontiguousarray(array)
+
+
+def _trunk(network: Network, own: dict, trunks: dict[str, str], stored: dict[str, np.ndarray]) -> str:
+    """Under whose name the network's trunk is stored. If an earlier one has the same, it is taken out of ``own``."""
+    if not network.scope:
+        return ""
+    shared = shared_trunk()
+    for earlier, place in trunks.items():
+        if place == earlier and all(np.array_equal(own[ours], stored[f"{earlier}.{ours}"]) for ours in shared):
+            for ours in shared:
+                del own[ours]
+            return earlier
+    return network.name
+
+
+def _provenance(folder: Path, found: Found, used: dict, on_progress: Progress) -> tuple[Source, ...]:
+    """Every file that something was taken from."""
+    gave: dict[Path, list[str]] = {}
+    for network, checkpoints in found.checkpoints.items():
+        for checkpoint in checkpoints:
+            for path in checkpoint.files:
+                gave.setdefault(path, []).append(network)
+    for tensor, (_, path) in used.items():
+        gave.setdefault(path, []).append(tensor)
+    sources = []
+    for i, (path, names) in enumerate(gave.items()):
+        on_progress(i, len(gave), f"checking {path.name}")
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            sources.append(Source(path.relative_to(folder).as_posix(), path.stat().st_size, digest, ", ".join(names)))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return tuple(sources)
+
+
+def _write(out: Path, header: OfficialHeader, tensors: dict[str, np.ndarray]) -> None:
+    from safetensors.numpy import save_file
+
+    made = not out.exists()
+    partial = out / f".{FILE}.{os.getpid()}.partial"
+    try:
+        out.mkdir(exist_ok=True)
+        save_file(tensors, partial, metadata=header.metadata())
+        os.chmod(partial, 0o644)  # safetensors writes files that only their owner can read
+        os.replace(partial, out / FILE)
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        if made and out.is_dir():
+            out.rmdir()
+        if isinstance(error, OSError) or type(error).__name__ == "SafetensorError":  # a full disk is the latter
+            raise InputError(f"{out}: cannot be written ({error}); choose another folder") from error
+        raise

@@ -1,0 +1,143 @@
+"""``official.safetensors``: the authors' networks as ``import-weights`` wrote them, and how to get at them.
+
+Tensors are called ``NETWORK.NAME``: networks and names as in layouts.py, and beside them the release's statistics
+(``shape.mean_image`` (3, 224, 224) BGR 0..255, ``pose.label_mean`` (6,), …). What another network's trunk has the same
+is stored there only; ``NetworkInfo.trunk`` says where. The file may hold halves; arrays come out as float32.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..checkpoints.weights import check_shapes, refuse_what_is_not_safetensors
+from ..errors import InputError
+from .layouts import NETWORKS, shared_trunk
+from .release import STATISTICS
+
+FORMAT = "expnet-official-1"
+FILE = "official.safetensors"
+LICENSE = "The authors published these weights without a licence, for research: for your own use, never to be passed on"
+
+
+@dataclass(frozen=True)
+class NetworkInfo:
+    """``trunk``: the network under whose name the trunk up to block 5a is stored; empty for one without."""
+
+    trunk: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that was imported: its name, its size in bytes, its SHA-256, and the network or tensor it gave."""
+
+    file: str
+    bytes: int
+    sha256: str
+    gave: str
+
+
+@dataclass(frozen=True)
+class OfficialHeader:
+    """What the file says of itself. ``precision``: float32 or float16; ``imported``: the day, ISO 8601."""
+
+    networks: dict[str, NetworkInfo]
+    sources: tuple[Source, ...]
+    precision: str
+    imported: str
+    license: str = LICENSE
+
+    def metadata(self) -> dict[str, str]:
+        """As safetensors keeps it: strings only."""
+        return {
+            "format": FORMAT,
+            "networks": json.dumps({name: vars(info) for name, info in self.networks.items()}),
+            "sources": json.dumps([vars(source) for source in self.sources]),
+            "precision": self.precision,
+            "imported": self.imported,
+            "license": self.license,
+        }
+
+
+def is_official(path: str | Path) -> bool:
+    """Whether a folder holds such a file, or the path is one by its name."""
+    path = Path(path)
+    return path.name == FILE and path.is_file() or (path / FILE).is_file()
+
+
+def load_header(path: str | Path) -> OfficialHeader:
+    """The header of the file, or of the one in a folder. Raises InputError."""
+    path = _file(path)
+    with _opened(path) as file:
+        return _header(path, file.metadata() or {})
+
+
+def load_network(path: str | Path, name: str) -> dict[str, np.ndarray]:
+    """The tensors of network ``name``, by their names in layouts.py, and its statistics (``mean_image``, …), float32.
+
+    A ResNet's trunk is under ``trunk.``; batch normalisation comes without ``num_batches_tracked``.
+    Raises InputError: the network was not imported, or a tensor is missing or has another shape.
+    """
+    path = _file(path)
+    network = {n.name: n for n in NETWORKS}[name]
+    expected = {ours: tuple(variable.turned_shape) for ours, variable in network.layout().items()}
+    with _opened(path) as file:
+        header = _header(path, file.metadata() or {})
+        if name not in header.networks:
+            raise InputError(f"{path}: {network.title} was not imported; run import-weights with its checkpoint too")
+        trunk, there = header.networks[name].trunk, set(file.keys())
+        shared = set(shared_trunk()) if trunk else set()
+        places = {ours: f"{trunk if ours in shared else name}.{ours}" for ours in expected}
+        for statistic in STATISTICS:
+            owner, _, short = statistic.tensor.partition(".")
+            if owner == name and statistic.tensor in there:
+                expected[short], places[short] = statistic.shape, statistic.tensor
+        shapes = {ours: tuple(file.get_slice(at).get_shape()) for ours, at in places.items() if at in there}
+        check_shapes(path, {ours: np.broadcast_to(np.float32(0), shape) for ours, shape in shapes.items()}, expected)
+        tensors = {ours: file.get_tensor(at).astype(np.float32) for ours, at in places.items()}
+    for ours, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise InputError(f"{path}: tensor {places[ours]} holds NaN or infinity; import the weights again")
+    return tensors
+
+
+def _file(path: str | Path) -> Path:
+    path = Path(path)
+    path = path / FILE if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; make it with: expnet import-weights FOLDER")
+    return path
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    refuse_what_is_not_safetensors(path)
+    try:
+        with safe_open(str(path), framework="np") as file:
+            yield file
+    except (SafetensorError, OSError, TypeError, AttributeError) as error:  # unknown dtypes raise the last two
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: broken weights ({reason}); import them again") from error
+
+
+def _header(path: Path, metadata: dict[str, str]) -> OfficialHeader:
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path}: the header says format {metadata.get('format')!r}, not {FORMAT!r}")
+    try:
+        networks = {name: NetworkInfo(**info) for name, info in json.loads(metadata["networks"]).items()}
+        sources = tuple(Source(**source) for source in json.loads(metadata["sources"]))
+        header = OfficialHeader(networks, sources, metadata["precision"], metadata["imported"], metadata["license"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: its header is broken ({error}); import the weights again") from error
+    names = {network.name for network in NETWORKS}
+    if not names.issuperset(networks) or not {"", *names}.issuperset(info.trunk for info in networks.values()):
+        raise InputError(f"{path}: its header names networks that are unknown; import the weights again")
+    return header
