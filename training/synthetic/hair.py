@@ -102,7 +102,7 @@ def _cap(
     ground = _scalp(surface)
     noise = _noise(surface)
     fields = noise[np.arange(len(WAVELENGTHS)), (rng.random(len(WAVELENGTHS)) * FIELDS).astype(int)]
-    hairline = rng.normal(-2, 7), rng.uniform(0, 5), rng.uniform(0, 2), max(0.0, rng.uniform(-22, 22))
+    hairline = min(rng.normal(-2, 7), 9.0), rng.uniform(0, 5), rng.uniform(0, 2), max(0.0, rng.uniform(-22, 22))
     curls = (0.7 * frizz, 0.4 * frizz) if frizz else (0.0, 0.2)
     points, out, albedo = (np.empty((len(ground.vertices), 3), np.float32) for _ in range(3))
     height = np.empty(len(points), np.float32)

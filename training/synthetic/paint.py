@@ -52,22 +52,22 @@ class _Stock:
 @nb.njit(fastmath=True, cache=True)
 def _lay(paint, cover, row, column, blue, green, red, strength):
     scale = np.float32(strength / 255.0)
-    byte, one = np.float32(255), np.float32(1)
+    byte, one, half = np.float32(255), np.float32(1), np.float32(0.5)
     for i in range(cover.shape[0]):
         y = i + row
         if y < 0 or y >= paint.shape[0]:
             continue
         for j in range(cover.shape[1]):
             x = j + column
-            if cover[i, j] == 0 or x < 0 or x >= paint.shape[1]:
+            if cover[i, j] * scale <= 0 or x < 0 or x >= paint.shape[1]:
                 continue
             over = cover[i, j] * scale
             under = paint[y, x, 3] / byte * (one - over)
-            part = over / (over + under + np.float32(1e-6))
-            paint[y, x, 0] = np.uint8(paint[y, x, 0] + part * (blue - paint[y, x, 0]))
-            paint[y, x, 1] = np.uint8(paint[y, x, 1] + part * (green - paint[y, x, 1]))
-            paint[y, x, 2] = np.uint8(paint[y, x, 2] + part * (red - paint[y, x, 2]))
-            paint[y, x, 3] = np.uint8(min(byte, (over + under) * byte))
+            part = over / (over + under)
+            paint[y, x, 0] = np.uint8(paint[y, x, 0] + part * (blue - paint[y, x, 0]) + half)
+            paint[y, x, 1] = np.uint8(paint[y, x, 1] + part * (green - paint[y, x, 1]) + half)
+            paint[y, x, 2] = np.uint8(paint[y, x, 2] + part * (red - paint[y, x, 2]) + half)
+            paint[y, x, 3] = np.uint8(min(byte, (over + under) * byte + half))
 
 
 def lay(paint: np.ndarray, mask: Mask, color: np.ndarray, strength: float, shift: tuple[int, int] = (0, 0)) -> None:

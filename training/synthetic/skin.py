@@ -140,7 +140,7 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> 
     paint = paint_skin(rng, surface, skin, hair, freckled, beard, depth, float(dimpled), (float(left), float(right)))
     texture, bump = _texture(rng)
     colors = skin.astype(np.float32), hair.astype(np.float32)
-    return Look(albedo, gloss, texture, bump, paint, _eyes(rng), *colors, beard, lashes)
+    return Look(albedo, gloss, texture, bump, paint, _eyes(rng, melanin), *colors, beard, lashes)
 
 
 def wrinkle_depth(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> np.ndarray:
@@ -198,7 +198,7 @@ def _make_up_eyes(
     black = skin * 0.08 if rng.random() < 0.8 else rng.uniform(0.02, 0.3, 3)
     blend("upper_line", rng.uniform(0.3, 1.3), black)
     blend("lower_line", max(0.0, rng.uniform(-0.5, 1)), black)
-    return rng.uniform(0.7, 1.7), rng.uniform(1.0, 3.5)
+    return rng.uniform(0.7, 1.5), rng.uniform(0.9, 2.6)
 
 
 def _mouth_and_eyes(
@@ -220,9 +220,10 @@ def _parts(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(rows).astype(np.int64), np.repeat(np.arange(len(rows)), [len(r) for r in rows])
 
 
-def _eyes(rng: np.random.Generator) -> np.ndarray:
+def _eyes(rng: np.random.Generator, melanin: float) -> np.ndarray:
     iris_radius = rng.uniform(0.45, 0.58)
-    iris = IRIS_COLORS[int(rng.random() * len(IRIS_COLORS))] * np.exp(rng.normal(0, 0.25))
+    brown = rng.random() < melanin  # as nearly all dark people's eyes are
+    iris = IRIS_COLORS[int(rng.random() * (2 if brown else len(IRIS_COLORS)))] * np.exp(rng.normal(0, 0.25))
     sclera = np.array([0.8, 0.83, 0.87]) * rng.uniform(0.5, 1.02) * np.exp(rng.normal(0, 0.03, 3))
     return np.array([iris_radius, iris_radius * rng.uniform(0.25, 0.6), *iris, *sclera], np.float32)
 

@@ -1,0 +1,143 @@
+"""What synthetic faces look like: skin, paint, hair, lashes and what is worn or held before them."""
+
+import numpy as np
+import pytest
+
+from expnet.model.formats import open_face_model
+from expnet.model.semantics import OPEN_KEYS
+from expnet.training.synthetic.covers import sample_glasses, sample_hand, sample_headwear
+from expnet.training.synthetic.hair import STRAND, comb_lashes, sample_beard, sample_hair
+from expnet.training.synthetic.paint import PAINT, Mask, lay
+from expnet.training.synthetic.patches import joined, tubes
+from expnet.training.synthetic.skin import sample_look
+from expnet.training.synthetic.surface import build_surface
+
+
+@pytest.fixture(scope="module")
+def surface():
+    return build_surface(open_face_model("open"))
+
+
+def keyed(**values):
+    eta = np.zeros(len(OPEN_KEYS), np.float32)
+    for name, value in values.items():
+        eta[OPEN_KEYS.index(name)] = value
+    return eta
+
+
+def chart(surface, vertex):
+    """Row and column of a vertex in the paint."""
+    column, row = (surface.coords[vertex] * PAINT).astype(int)
+    return row, column
+
+
+def test_skin_runs_evenly_from_very_light_to_very_dark(surface):
+    rest = keyed()
+    skins = np.array([sample_look(np.random.default_rng(i), surface, rest).skin_color for i in range(300)])
+    assert (skins[:, 2] > skins[:, 0]).mean() > 0.99  # BGR: redder than blue
+    share, _ = np.histogram(np.log(skins.mean(1)), np.log([0.1, 0.17, 0.29, 0.49, 0.95]))
+    assert share.min() > 0.15 * len(skins)
+
+
+def test_paint_is_laid_over_what_is_there():
+    paint = np.zeros((PAINT, PAINT, 4), np.uint8)
+    lay(paint, Mask(np.full((4, 4), 255, np.uint8), 10, 20), np.array([0.2, 0.4, 0.6]), 1.0)
+    assert (paint[10:14, 20:24] == [51, 102, 153, 255]).all() and paint.any(2).sum() == 16
+    lay(paint, Mask(np.full((4, 4), 255, np.uint8), 10, 20), np.array([1.0, 1.0, 1.0]), 0.5)
+    assert np.abs(paint[12, 22].astype(int) - [153, 178, 204, 255]).max() <= 1
+    lay(paint, Mask(np.full((9, 9), 255, np.uint8), PAINT - 3, -5), np.ones(3), 1.0)  # over the edge: cut off
+
+
+def test_brows_are_painted_where_brows_are_and_differ_from_person_to_person(surface):
+    marks = surface.model.landmarks[17:27]
+    cover = []
+    for i in range(60):
+        paint = sample_look(np.random.default_rng(i), surface, keyed()).paint
+        cover.append(
+            np.mean([paint[r - 5 : r + 5, c - 5 : c + 5, 3].mean() for r, c in (chart(surface, m) for m in marks)])
+        )
+    assert np.mean(cover) > 40 and np.std(cover) > 15
+    assert min(cover) < 15  # some have hardly any
+
+
+def test_knit_brows_fold_the_skin_between_them_and_come_closer(surface):
+    between = chart(surface, surface.model.landmarks[27])
+    rows, columns = slice(between[0] + 35, between[0] + 75), slice(between[1] - 18, between[1] + 18)
+    calm, knit = (
+        np.mean([sample_look(np.random.default_rng(i), surface, eta).paint[rows, columns, 3].mean() for i in range(30)])
+        for eta in (keyed(), keyed(browDown_L=1, browDown_R=1))
+    )
+    assert knit > 1.5 * calm
+
+
+def test_looks_do_not_hang_on_the_expression_apart_from_what_it_folds(surface):
+    one, other = (
+        sample_look(np.random.default_rng(5), surface, e) for e in (keyed(), keyed(mouthSmile_L=1, jawOpen=1))
+    )
+    np.testing.assert_array_equal(one.albedo, other.albedo)
+    np.testing.assert_array_equal(one.eyes, other.eyes)
+    assert one.lashes == other.lashes
+
+
+def test_make_up_stays_on_the_lid_that_shuts(surface):
+    lids = np.concatenate([surface.region("lid_upper_L"), surface.region("lid_upper_R")])
+    darkest = []
+    for i in range(40):
+        look = sample_look(np.random.default_rng(i), surface, keyed())
+        darkest.append((look.albedo[lids] / look.skin_color).mean(1).min())
+    assert np.mean(np.array(darkest) < 0.4) > 0.25  # lined or shadowed
+    assert np.mean(np.array(darkest) > 0.6) > 0.15  # bare
+
+
+def test_lashes_are_combed_about_their_roots(surface):
+    vertices = surface.model.neutral.astype(np.float32).copy()
+    rows = surface.region("lashes_L").reshape(-1, STRAND)
+    roots, tips = (vertices[rows[:, k : k + 2]].mean(1) for k in (0, STRAND - 2))
+    comb_lashes(surface, vertices, 0.5, 1.0)
+    np.testing.assert_allclose(vertices[rows[:, :2]].mean(1), roots, atol=1e-4)
+    shorter = np.linalg.norm(vertices[rows[:, -2:]].mean(1) - roots, axis=1)
+    np.testing.assert_allclose(shorter, 0.5 * np.linalg.norm(tips - roots, axis=1), rtol=1e-3)
+
+
+def drawn(surface, rng):
+    vertices, normals = surface.model.neutral.astype(np.float32), surface.normals
+    color = np.array([0.1, 0.2, 0.3])
+    worn, pressed = sample_headwear(rng, surface, vertices)
+    patches = worn + sample_hair(rng, surface, vertices, normals, color, pressed)
+    patches += sample_beard(rng, surface, vertices, normals, color, 1.0)
+    frames, lenses = sample_glasses(rng, vertices, surface)
+    assert all(lens.shape[1] == 3 for lens in lenses)
+    return patches + frames + sample_hand(rng, color)
+
+
+def test_everything_grown_worn_and_held_is_sound_geometry(surface):
+    count = 0
+    for i in range(150):
+        for patch in drawn(surface, np.random.default_rng(i)):
+            count += 1
+            assert np.isfinite(patch.points).all() and np.abs(patch.points).max() < 600
+            assert len(patch.albedo) == len(patch.points)
+            assert patch.albedo.min() >= 0 and patch.albedo.max() <= 2
+            if len(patch.triangles):
+                assert patch.triangles.min() >= 0 and patch.triangles.max() < len(patch.points)
+    assert count > 300
+
+
+def test_hair_leaves_the_face_free(surface):
+    face = surface.model.neutral[surface.model.landmarks[27:68]].astype(np.float64)
+    for i in range(40):
+        cap, *_ = sample_hair(
+            np.random.default_rng(i), surface, surface.model.neutral, surface.normals, np.ones(3), True
+        ) or [None]
+        if cap is not None:
+            seen = cap.points[np.unique(cap.triangles)]
+            assert np.linalg.norm(seen[:, None] - face[None], axis=2).min() > 4
+
+
+def test_tubes_join_into_one_patch():
+    ends = np.array([[0.0, 0, 0], [0, 50, 0]])
+    one = tubes(ends[:1], ends[1:], np.array([5.0]), np.ones(3))
+    both = joined([one, tubes(ends, ends + [10, 0, 0], np.array([3.0, 4.0]), np.ones(3), flat=True)])
+    assert len(both.points) == len(one.points) + 2 * 4 * 8
+    assert np.abs(one.points[:, [0, 2]]).max() <= 5 + 1e-6 and one.points[:, 1].max() <= 55 + 1e-6
+    assert both.triangles.max() == len(both.points) - 1
