@@ -58,13 +58,15 @@ class Rate:
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average that forgets its random start soon: over step n at most the last tenth or so."""
-    return AveragedModel(network, avg_fn=_averaging(decay), use_buffers=True)
+    return AveragedModel(network, multi_avg_fn=_averaging(decay), use_buffers=True)
 
 
-def _averaging(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    def average(mean: Tensor, new: Tensor, n: Tensor | int) -> Tensor:
-        if not mean.is_floating_point():
-            return new
-        return mean.lerp(new, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
+def _averaging(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+    def average(means: list[Tensor], new: list[Tensor], n: Tensor | int) -> None:
+        """In place; all of one kind of number, all tensors at once."""
+        if means[0].is_floating_point():
+            torch._foreach_lerp_(means, new, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
+        else:
+            torch._foreach_copy_(means, new)
 
     return average

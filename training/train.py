@@ -14,10 +14,12 @@ Writes RUN/weights.safetensors (averaged weights with their header), RUN/log.csv
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,7 +147,13 @@ def train(args: argparse.Namespace) -> None:
         }
         save_checkpoint(state, args.out / name)
 
-    rng = np.random.default_rng([args.seed, step, rank])  # every process draws other pictures
+    draws, tones = (np.random.default_rng([args.seed, step, rank, use]) for use in range(2))  # others in every process
+    loader = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(args.threads,))
+
+    def draw(at: int) -> Future[Batch]:
+        """The batch of a step, made ready while the step before it is computed."""
+        return loader.submit(data.random_batch, draws, batch_size, config.input.size_at(at))
+
     flat_ends = args.steps - config.schedule.decay if config.schedule.kind == "flat-then-decay" else None
     log = Log(args.out) if rank == 0 else None
     if rank == 0:
@@ -154,6 +162,7 @@ def train(args: argparse.Namespace) -> None:
     started = time.monotonic()
     progress = tqdm(total=args.steps, initial=step, unit="step", disable=rank > 0)
     model.train()
+    ahead = draw(step)
     while step < args.steps:
         if step == flat_ends and rank == 0:
             checkpoint("flat.pt")
@@ -162,9 +171,9 @@ def train(args: argparse.Namespace) -> None:
             network.config = replace(network.config, size=size)
         for group in optimizer.param_groups:
             group["lr"] = rate.at(step)
-        batch = _on(device, data.random_batch(rng, batch_size, size))
+        batch, ahead = _on(device, ahead.result()), draw(step + 1)
         with torch.autocast(device.split(":")[0], precision, enabled=precision != torch.float32):
-            out = model(as_augmented_input(batch["image"], rng, config.augment))
+            out = model(as_augmented_input(batch["image"], tones, config.augment))
         loss, parts = total_loss(out, batch, millimetres, config.loss)
         optimizer.zero_grad(set_to_none=True)
         scaler.scale(loss).backward()
@@ -180,6 +189,10 @@ def train(args: argparse.Namespace) -> None:
             continue
 
         means = dict(zip(["loss", *parts], torch.stack(window).mean(0).tolist(), strict=True))
+        if not math.isfinite(means["loss"]):
+            raise InputError(
+                f"the loss is {means['loss']} at step {step}: go on from last.pt with a lower learning rate"
+            )
         elapsed = time.monotonic() - started
         seconds += elapsed
         held_out_loss = 0.0
@@ -207,6 +220,7 @@ def train(args: argparse.Namespace) -> None:
             )
         data.refresh()
         window, started = [], time.monotonic()
+    loader.shutdown()
     processes.end()
 
 
