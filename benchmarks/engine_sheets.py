@@ -1,0 +1,348 @@
+"""Picture sheets of the synthetic face engine for docs: ``python -m expnet.benchmarks.engine_sheets docs/engine``.
+
+One sheet per ingredient, small enough for a page, made by the engine itself: what a sheet is not about is held still
+or left out, what it is about is drawn as for training, only always instead of now and then.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..model.camera import Camera, Crop, crop_of_pose
+from ..model.formats import open_face_model
+from ..model.semantics import OPEN_KEYS
+from ..training.synthetic import background, covers, degrade, expressions, light, shape
+from ..training.synthetic import sample as engine
+from ..training.synthetic.ingredients import Ingredients
+from ..training.synthetic.pose import Pose, rotation_of
+from ..training.synthetic.surface import Surface, build_surface
+
+TILE, MOST_BYTES = 160, 60_000
+EYES, MOUTH = (2.3, (0.0, -0.16)), (2.6, (0.0, 0.2))  # how close, and where from the crop's middle in its sides
+PLAIN = np.array([0.62, 0.6, 0.58], np.float32)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--sheet", choices=list(SHEETS), action="append", help="default: all")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    studio = Studio()
+    for name in options.sheet or SHEETS:
+        path = options.out / f"{name}.jpg"
+        save(list(SHEETS[name](studio)), path)
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+class Studio:
+    """Heads before a camera, as the engine draws them, with what it leaves to chance held still on request."""
+
+    def __init__(self) -> None:
+        self.surface = build_surface(open_face_model("open"))
+
+    def without(self, **ingredients: bool) -> Surface:
+        return build_surface(self.surface.model, replace(Ingredients(), **ingredients))
+
+    def picture(
+        self,
+        looks: int,
+        person: int | None = None,
+        keys: dict[str, float] | np.ndarray | None = None,
+        gaze: Sequence[float] = (0.0, 0.0),
+        angles: Sequence[float] = (0.0, 0.0, 0.0),
+        distance: float = 900.0,
+        close: tuple[float, tuple[float, float]] = (1.0, (0.0, 0.0)),
+        surface: Surface | None = None,
+        backdrop: bool = True,
+    ) -> np.ndarray:
+        """(TILE, TILE, 3) float32 before degradation. ``looks`` and ``person`` are seeds (one for both by default);
+        yaw, pitch and roll in radians; ``distance`` in mm, the head fills the picture from everywhere."""
+        surface = surface or self.surface
+        rng = np.random.default_rng([looks, 1])
+        someone = np.random.default_rng([looks if person is None else person, 2])
+        alpha = np.clip(someone.standard_normal((1, len(surface.model.identity))), -2.5, 2.5).astype(np.float32)
+        eta = keys if isinstance(keys, np.ndarray) else expression(keys or {})
+        look_at = np.array([gaze], np.float32)
+        rotation = rotation_of(*angles)
+        translation = np.array([0, 0, -distance]) - rotation @ [0, 0, 60.0]
+        camera = Camera(TILE * distance / 200, (TILE - 1) / 2, (TILE - 1) / 2)
+        own = crop_of_pose(rotation, translation, camera)
+        zoom, (right, down) = close
+        given = Crop(own.cx + right * own.side, own.cy + down * own.side, own.side / zoom, 0.0)
+        pose = Pose(rotation, translation, camera, own, given)
+        persons, moves = shape.blend(surface, alpha, eta[None], look_at, np.ones((1, len(eta)), np.float32))
+        vertices = shape.shape_head(someone, surface, persons[0], moves[0], eta, look_at[0])
+        marks = shape.landmarks_of(surface, vertices, look_at[0])
+        plain = np.broadcast_to(PLAIN, (TILE, TILE, 3)).copy() if backdrop else None
+        distances = -(marks @ rotation[2] + translation[2])
+        image, _ = engine.render(
+            rng, surface, vertices, eta, pose, TILE, pose.in_crop(marks), distances, backdrop=plain
+        )
+        return image
+
+
+def expression(keys: dict[str, float]) -> np.ndarray:
+    """(29,) with the keys named; "x" stands for x_L and x_R."""
+    eta = np.zeros(len(OPEN_KEYS), np.float32)
+    for name, value in keys.items():
+        for i, key in enumerate(OPEN_KEYS):
+            if key in (name, name + "_L", name + "_R"):
+                eta[i] = value
+    return eta
+
+
+@contextmanager
+def drawing(**how: Callable[..., Any]) -> Iterator[None]:
+    """Let the engine draw these ingredients so."""
+    before = {name: getattr(engine, name) for name in how}
+    for name, function in how.items():
+        setattr(engine, name, function)
+    try:
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(engine, name, function)
+
+
+def always(function: Callable[..., Any], wanted: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Draw until there is something."""
+
+    def again(*given: Any) -> Any:
+        while not wanted(drawn := function(*given)):
+            pass
+        return drawn
+
+    return again
+
+
+def _nothing_before(_rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    return np.zeros(image.shape[:2], np.float32)
+
+
+BARE_FACE: dict[str, Callable[..., Any]] = {
+    "sample_headwear": lambda *_: ([], False),
+    "sample_glasses": lambda *_: ([], []),
+    "sample_hand": lambda *_: [],
+    "_patch_over": _nothing_before,
+}
+SKY, LAMPS = np.zeros((3, 9), np.float32), np.array([[-0.5, 0.55, 0.67], [0.8, 0.2, 0.57]], np.float32)
+SKY[:, :3] = 0.42, 0.1, 0.06
+WINDOW = light.Light(SKY, LAMPS, np.array([[0.5, 0.52, 0.54], [0.13, 0.12, 0.11]], np.float32), 0.25, 0.2, True)
+DAYLIGHT: dict[str, Callable[..., Any]] = {"sample_light": lambda _: WINDOW, "_exposure": lambda *_: np.float32(1.25)}
+
+
+def _identity(studio: Studio) -> Iterator[np.ndarray]:
+    with drawing(**BARE_FACE, **DAYLIGHT):
+        for person in range(10):
+            yield studio.picture(3, person, angles=(0.5 * (-1) ** person * (person % 3), 0, 0))
+
+
+def _expressions(studio: Studio) -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(4)
+    with drawing(**BARE_FACE, **DAYLIGHT):
+        for k in range(10):
+            yield studio.picture(20 + k, keys=expressions.sample_eta(rng))
+
+
+def _gaze(studio: Studio) -> Iterator[np.ndarray]:
+    ways = [(0, 0), (0.5, 0), (-0.5, 0), (0, 0.35), (0, -0.25), (0, -0.5), (0.4, 0.3), (-0.4, -0.3), (0, 0), (0, -0.5)]
+    with drawing(**BARE_FACE, **DAYLIGHT):
+        for k, way in enumerate(ways):
+            keys = {} if k < 8 else {"lid": 0.5 if k == 8 else 0.8}
+            yield studio.picture(106, keys=keys, gaze=way, close=(1.7, (0, -0.1)))
+
+
+def _skin(studio: Studio) -> Iterator[np.ndarray]:
+    with drawing(**BARE_FACE, **DAYLIGHT):
+        pictures = [studio.picture(40 + k, close=(1.25, (0, 0.03))) for k in range(10)]
+    yield from sorted(pictures, key=lambda p: -p[TILE // 3 : -TILE // 3, TILE // 3 : -TILE // 3].mean())
+
+
+def _brows(studio: Studio) -> Iterator[np.ndarray]:
+    with drawing(**BARE_FACE, **DAYLIGHT):
+        for k in range(10):
+            yield studio.picture(60 + k, keys={"lid": (0, 1, 0.5)[k % 3]}, close=EYES)
+
+
+def _wrinkles(studio: Studio) -> Iterator[np.ndarray]:
+    folds: list[dict[str, float]] = [
+        {"browDown": 1},
+        {"browInnerUp": 1, "browOuterUp": 1},
+        {"mouthSmile": 0.9, "cheekSquint": 1},
+        {"noseSneer": 1},
+        {"mouthShrugLower": 1, "mouthFrown": 1},
+    ]
+    with drawing(**BARE_FACE, **DAYLIGHT):
+        for surface in (studio.without(wrinkles=False), studio.surface):
+            for someone, keys in zip((89, 104, 102, 93, 99), folds, strict=True):
+                yield studio.picture(someone, keys=keys, close=(1.2, (0, 0)), surface=surface)
+
+
+def _hair(studio: Studio) -> Iterator[np.ndarray]:
+    with drawing(**BARE_FACE):
+        for k in range(10):
+            yield studio.picture(100 + k, angles=((k % 3 - 1) * 0.6, 0, 0), close=(0.8, (0, -0.05)))
+
+
+def _worn(studio: Studio) -> Iterator[np.ndarray]:
+    hat = always(covers.sample_headwear, lambda drawn: drawn[0])
+    glasses = always(covers.sample_glasses, lambda drawn: drawn[0])
+    for k in range(10):
+        worn = {"sample_headwear": hat} if k % 2 else {"sample_glasses": glasses}
+        with drawing(**{**BARE_FACE, **worn}):
+            yield studio.picture(120 + k, angles=((k % 3 - 1) * 0.5, 0, 0), close=(0.85, (0, -0.05)))
+
+
+def _hands(studio: Studio) -> Iterator[np.ndarray]:
+    with drawing(**{**BARE_FACE, "sample_hand": always(covers.sample_hand, len)}):
+        for k in range(10):
+            yield studio.picture(140 + k, angles=((k % 3 - 1) * 0.35, 0, 0), close=(0.8, (0, 0.05)))
+
+
+def _mouth(studio: Studio) -> Iterator[np.ndarray]:
+    mouths: list[dict[str, float]] = [
+        {},
+        {"mouthPress": 1},
+        {"mouthRoll": 0.9},
+        {"mouthPucker": 1},
+        {"cheekPuff": 1},
+        {"jawOpen": 0.3},
+        {"jawOpen": 0.9},
+        {"mouthSmile": 0.8, "jawOpen": 0.2, "mouthUpperUp": 0.4},
+        {"mouthStretch": 0.8, "mouthLowerDown": 0.8},
+        {"mouthFunnel": 0.9, "jawOpen": 0.3},
+    ]
+    with drawing(**BARE_FACE, **DAYLIGHT):
+        for k, keys in enumerate(mouths):
+            yield studio.picture(160 + k, keys=keys, close=MOUTH)
+
+
+def _light(studio: Studio) -> Iterator[np.ndarray]:
+    for k in range(10):
+        with drawing(**BARE_FACE, sample_light=lambda _, k=k: light.sample_light(np.random.default_rng(200 + k))):
+            yield studio.picture(44)
+
+
+def _camera(studio: Studio) -> Iterator[np.ndarray]:
+    near = [(0, 0, 0, 330), (0.3, 0, 0, 350), (-0.5, -0.3, -0.4, 500)]
+    turned = [(0.6, 0, 0, 900), (1.2, 0, 0, 900), (-0.9, 0.2, 0, 900), (0, 0.55, 0, 900), (0, -0.5, 0, 900)]
+    views = [*near, *turned, (0.4, 0.4, 0.5, 900), (0, 0, 0, 4000)]
+    with drawing(**BARE_FACE, **DAYLIGHT):
+        for *angles, distance in views:
+            yield studio.picture(55, angles=angles, distance=distance, close=(0.85, (0, 0)))
+
+
+def _backgrounds(studio: Studio) -> Iterator[np.ndarray]:
+    for k in range(10):
+        scene = background.sample_background(np.random.default_rng(240 + k), TILE)
+        with drawing(**BARE_FACE, **DAYLIGHT, sample_background=lambda *_, scene=scene: scene.copy()):
+            yield studio.picture(50, close=(0.55, (0, 0.05)), backdrop=False)
+
+
+def _degradations(studio: Studio) -> Iterator[np.ndarray]:
+    with drawing(**BARE_FACE, **DAYLIGHT):
+        image = studio.picture(52)
+    yield image
+    strong = (k for k in range(500) if _changed(image, k) > 0.045)
+    for k in [next(strong) for _ in range(9)]:
+        yield _degraded(image, k)
+
+
+def _degraded(image: np.ndarray, seed: int) -> np.ndarray:
+    rng = np.random.default_rng([260, seed])
+    return degrade.degrade(rng, degrade.develop(rng, image.copy())).image
+
+
+def _changed(image: np.ndarray, seed: int) -> float:
+    """How much detail a degradation took or added."""
+    edges = [cv2.Laplacian(np.float32(p), cv2.CV_32F) for p in (_shown(image) / 255, _degraded(image, seed) / 255)]
+    return float(abs(edges[0] - edges[1]).mean())
+
+
+def _labels(studio: Studio) -> Iterator[np.ndarray]:
+    seed, shown = 0, 0
+    while shown < 10:
+        sample = engine.sample(np.random.default_rng([280, seed]), studio.surface, TILE)
+        seed += 1
+        if sample.face and sample.detail > 0.5 * TILE:
+            shown += 1
+            yield _marked(sample)
+
+
+def _marked(sample: engine.Sample) -> np.ndarray:
+    """Dense points blue, landmarks green where seen and red where hidden, the head's axes, what the eyes look at."""
+    image = cv2.resize(sample.image, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    size = len(image)
+
+    def dot(point: np.ndarray, radius: float, color: tuple[int, int, int]) -> None:
+        cv2.circle(image, tuple(int(v * size * 16) for v in point), int(16 * radius), color, -1, cv2.LINE_AA, 4)
+
+    for point in sample.points.astype(np.float64):
+        dot(point, 3, (255, 160, 60))
+    for point, seen in zip(sample.landmarks, sample.visible, strict=True):
+        dot(point, 6, (60, 220, 60) if seen else (60, 60, 230))
+    first, second = sample.rotation.reshape(2, 3)
+    rotation = np.stack([first, second, np.cross(first, second)], 1)
+    middle = sample.landmarks[[27, 30]].mean(0)
+    for axis, color in zip(rotation.T, ((60, 60, 255), (60, 255, 60), (255, 90, 60)), strict=True):
+        _arrow(image, middle, axis[:2] * [1, -1] * 0.22, color)
+    yaw, pitch = sample.gaze
+    way = rotation @ rotation_of(float(yaw), float(pitch), 0.0)[:, 2]
+    for pupil in sample.landmarks[68:]:
+        _arrow(image, pupil, way[:2] * [1, -1] * 0.3, (0, 230, 255))
+    return cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA)
+
+
+def _arrow(image: np.ndarray, start: np.ndarray, way: np.ndarray, color: tuple[int, int, int]) -> None:
+    ends = [tuple(int(v) for v in p * len(image)) for p in (start, start + way)]
+    cv2.arrowedLine(image, *ends, color, 6, cv2.LINE_AA, tipLength=0.2)
+
+
+def _shown(picture: np.ndarray) -> np.ndarray:
+    """A float picture with a plain tone curve as uint8."""
+    if picture.dtype == np.uint8:
+        return picture
+    return cv2.convertScaleAbs(np.clip(picture, 0, None) ** 0.8, alpha=255)
+
+
+def save(pictures: list[np.ndarray], path: Path, columns: int = 5) -> None:
+    """A sheet as JPEG of at most MOST_BYTES."""
+    tiles = [_shown(p) for p in pictures]
+    sheet = np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
+    for quality in range(90, 30, -4):
+        coded = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1])[1]
+        if len(coded) <= MOST_BYTES:
+            break
+    path.write_bytes(coded.tobytes())
+
+
+SHEETS: dict[str, Callable[[Studio], Iterator[np.ndarray]]] = {
+    "identity": _identity,
+    "expressions": _expressions,
+    "gaze": _gaze,
+    "skin": _skin,
+    "brows_lashes_makeup": _brows,
+    "wrinkles": _wrinkles,
+    "hair": _hair,
+    "headwear_glasses": _worn,
+    "hands_things": _hands,
+    "mouth": _mouth,
+    "light": _light,
+    "camera": _camera,
+    "backgrounds": _backgrounds,
+    "degradations": _degradations,
+    "labels": _labels,
+}
+
+
+if __name__ == "__main__":
+    main()
