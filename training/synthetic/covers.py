@@ -94,7 +94,7 @@ def _collar(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> Pa
 
 def _headphones(rng: np.random.Generator, vertices: np.ndarray, surface: Surface) -> Patch:
     color = _cloth(rng) * (0.3 if rng.random() < 0.6 else 1)
-    jaw = vertices[surface.model.landmarks[[0, 16]]]
+    jaw = vertices[surface.model.landmarks][[0, 16]]
     width = np.abs(jaw[:, 0]).mean() + rng.uniform(6, 12)
     turn = np.linspace(0, np.pi, 10)
     middle = [0, jaw[:, 1].mean() + 8, jaw[:, 2].mean() - 28]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .surface import Surface
 
@@ -73,11 +74,11 @@ _FLAT = np.array([0.0, 0.0, 1.0, 1.0])
 
 
 def tubes(
-    starts: np.ndarray, ends: np.ndarray, radii: np.ndarray, color: np.ndarray, gloss: float = 0.3, flat: bool = False
+    starts: ArrayLike, ends: ArrayLike, radii: ArrayLike, color: np.ndarray, gloss: float = 0.3, flat: bool = False
 ) -> Patch:
     """Tubes from ``starts`` (N, 3) to ``ends`` (N, 3), ``radii`` (N,) mm, with round ends or cut off ``flat``."""
     a, b = np.asarray(starts, float), np.asarray(ends, float)
-    radii = np.asarray(radii, float)
+    radius = np.asarray(radii, float)
     axis = b - a
     length = np.sqrt((axis**2).sum(1, keepdims=True)) + 1e-6
     axis = axis / length
@@ -88,9 +89,9 @@ def tubes(
     inside = np.clip(lean, 0, 1)
     over = lean - inside
     width = np.array([0.02, 1.0, 1.0, 0.02]) if flat else np.sqrt(np.maximum(0.05, 1 - over**2))
-    centre = a[:, None] + (b - a)[:, None] * inside[:, None] + axis[:, None] * (over * radii[:, None])[..., None]
+    centre = a[:, None] + (b - a)[:, None] * inside[:, None] + axis[:, None] * (over * radius[:, None])[..., None]
     circle = _RING[:, 0, None] * side[:, None] + _RING[:, 1, None] * other[:, None]  # (N, 8, 3)
-    points = centre[:, :, None] + circle[:, None] * (width * radii[:, None])[..., None, None]
+    points = centre[:, :, None] + circle[:, None] * (width * radius[:, None])[..., None, None]
     ring = grid_triangles(len(lean), 8, closed=True)
     triangles = (ring[None] + (np.arange(len(a), dtype=np.int32) * len(lean) * 8)[:, None, None]).reshape(-1, 3)
     count = len(a) * len(lean) * 8
