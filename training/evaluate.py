@@ -22,6 +22,7 @@ from ..model.formats import open_face_model
 from .dataset import ShardFolder
 from .evaluation import (
     ablations,
+    ceiling,
     consistency,
     held_out,
     identity,
@@ -70,10 +71,12 @@ class Measured:
 
 PICTURES = Input("pictures", "FOLDER", "real pictures of faces")
 FOOTAGE = Input("footage", "FOLDER", "real clips; what was seen in them stands in training/evaluation/clips.toml")
+TRAINING = Input("training", "FOLDER", "training pictures (shards of seed 0), for what their labels tell")
 ABLATION = Input("ablation", "NAME=WEIGHTS", "weights trained without one ingredient; once for each", many=True)
 RENDERED = Input("rendered", "FOLDER", "what benchmarks/other_renderer.py rendered")
 SECTIONS = (
     Measured("held_out", held_out.measure),
+    Measured("ceiling", ceiling.measure, (TRAINING,)),
     Measured("other_renderer", other_renderer.measure, (RENDERED,)),
     Measured("scale", scale.measure),
     Measured("consistency", consistency.measure, (PICTURES, FOOTAGE)),

@@ -9,12 +9,13 @@ import torch
 
 from expnet.model.camera import ANCHOR, SIDE_MM
 from expnet.model.checkpoints.weights import WeightsHeader, save_weights
+from expnet.model.errors import InputError
 from expnet.model.formats import open_face_model
 from expnet.model.networks.compact import CompactConfig, CompactNet
 from expnet.model.semantics import OPEN_BASIS
 from expnet.training import evaluate
 from expnet.training.dataset import ShardFolder
-from expnet.training.evaluation import held_out, identity, scale, uncertainty
+from expnet.training.evaluation import ceiling, held_out, identity, scale, uncertainty
 from expnet.training.evaluation.measures import (
     EYE_POINTS,
     LID_REGIONS,
@@ -178,6 +179,21 @@ def test_kept_promises_have_the_ratio_one():
     said, found = uncertainty.by_size(deviation, deviation * rng.standard_normal(len(deviation)))
     np.testing.assert_allclose(found / said, 1, atol=0.1)
     assert said[-1] > 5 * said[0]
+
+
+def test_points_known_exactly_tell_more_than_points_known_badly(subject, data, tmp_path, model):
+    np.savez(tmp_path / "seed0_shard00000.npz", **make_shard(build_surface(model), 0, 0, FACES, 16))
+    section = ceiling.measure(subject, tmp_path)
+    r = {row[0]: row[1] for row in section.tables[0].rows}
+    assert r["points known exactly"] > r["points known to 4 mm"] + 0.1 > r["the network, from pictures"]
+    with pytest.raises(InputError, match="seed 0"):
+        ceiling.measure(subject, data)
+
+
+def test_a_linear_reading_finds_what_is_linear():
+    rng = np.random.default_rng(3)
+    known, asked, mixing = rng.normal(size=(300, 12)), rng.normal(size=(20, 12)), rng.normal(size=(12, 29))
+    np.testing.assert_allclose(ceiling.linear_reading(known, known @ mixing + 1, asked), asked @ mixing + 1, atol=0.05)
 
 
 def test_an_alignment_is_found_again():
