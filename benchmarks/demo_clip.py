@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+from mathutils import Vector
 
 from ..expnet_addon import animation, compat, rig
 from ..expnet_addon import scene as scenery
@@ -19,6 +20,7 @@ from ..model.formats import open_face_model
 from ..model.performance import FacePerformance, save_performance
 from ..model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from ..training.synthetic.pose import rotation_of
+from . import staging
 
 DATA = Path(__file__).parent.parent / "model" / "data"
 FPS, SIZE, LENS = 24.0, (384, 288), 50.0
@@ -93,17 +95,11 @@ def set_the_scene(shown: FacePerformance) -> bpy.types.Scene:
     scene.frame_start, scene.frame_end = 1, len(shown.times)
     animation.key_performance(head, shown, scene, start_frame=1)
     scenery.match_camera(scene, shown.image_size, shown.lens_mm)
-    for name, energy, size, place, colour in (
-        ("lamp", 14.0, 0.4, (0.55, -0.15, 0.45), (1.0, 0.82, 0.62)),
-        ("window", 16.0, 1.2, (-1.1, 0.1, 0.3), (0.75, 0.86, 1.0)),
+    for energy, size, place, colour in (
+        (14.0, 0.4, (0.55, -0.15, 0.45), (1.0, 0.82, 0.62)),  # the lamp
+        (16.0, 1.2, (-1.1, 0.1, 0.3), (0.75, 0.86, 1.0)),  # the window
     ):
-        light = bpy.data.lights.new(name, "AREA")
-        light.energy, light.size, light.color = energy, size, colour
-        lamp = bpy.data.objects.new(name, light)
-        lamp.location = place
-        lamp.rotation_mode = "QUATERNION"
-        lamp.rotation_quaternion = (head.location - lamp.location).to_track_quat("-Z", "Y")
-        scene.collection.objects.link(lamp)
+        staging.add_area(scene, head.location, Vector(place) - head.location, energy, size, colour)
     world = bpy.data.worlds.new("room")
     scene.world = world
     tree = compat.node_tree(world)

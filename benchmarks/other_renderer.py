@@ -20,11 +20,13 @@ import bpy
 import numpy as np
 
 from ..model.camera import ANCHOR, SIDE_MM, Camera, ray_rotation
+from ..model.errors import InputError
 from ..model.formats import open_face_model
 from ..model.semantics import LID_WIDE, OPEN_KEYS, open_bounds
 from ..training.synthetic.pose import rotation_of
 from . import staging
 from .people import Cast, Colour, Dent, Person, cast
+from .shading import linear
 from .strands import Pigment, Style
 
 SIZE = 144  # pixels of a picture
@@ -107,11 +109,16 @@ def _through_rest(low: float, high: float, steps: int) -> np.ndarray:
 
 
 # Keys that people use together, in three independent parts of the face.
-BROWS = ({}, {}, {"browInnerUp": 0.9, "browOuterUp_L": 0.9, "browOuterUp_R": 0.9}, {"browDown_L": 1, "browDown_R": 1},
-         {"browInnerUp": 1, "browDown_L": 0.4, "browDown_R": 0.4}, {"browOuterUp_L": 1, "browDown_R": 0.5})  # fmt: skip
-EYES = ({}, {}, {"lid_L": 1, "lid_R": 1}, {"lid_L": 0.5, "lid_R": 0.5}, {"lid_L": -LID_WIDE, "lid_R": -LID_WIDE},
-        {"eyeSquint_L": 0.9, "eyeSquint_R": 0.9}, {"lid_L": 1, "cheekSquint": 0.4})  # fmt: skip
-MOUTHS = (
+Part = dict[str, float]
+BROWS: tuple[Part, ...] = (
+    {}, {}, {"browInnerUp": 0.9, "browOuterUp_L": 0.9, "browOuterUp_R": 0.9}, {"browDown_L": 1, "browDown_R": 1},
+    {"browInnerUp": 1, "browDown_L": 0.4, "browDown_R": 0.4}, {"browOuterUp_L": 1, "browDown_R": 0.5},
+)  # fmt: skip
+EYES: tuple[Part, ...] = (
+    {}, {}, {"lid_L": 1, "lid_R": 1}, {"lid_L": 0.5, "lid_R": 0.5}, {"lid_L": -LID_WIDE, "lid_R": -LID_WIDE},
+    {"eyeSquint_L": 0.9, "eyeSquint_R": 0.9}, {"lid_L": 1, "cheekSquint": 0.4},
+)  # fmt: skip
+MOUTHS: tuple[Part, ...] = (
     {"mouthSmile_L": 1, "mouthSmile_R": 1, "cheekSquint": 0.7, "mouthUpperUp": 0.4},
     {"mouthSmile_L": 0.9, "mouthSmile_R": 0.9, "jawOpen": 0.5, "cheekSquint": 0.8, "mouthUpperUp": 0.5},
     {"mouthFrown_L": 1, "mouthFrown_R": 1, "mouthShrugLower": 0.7}, {"noseSneer": 1, "mouthUpperUp": 0.8},
@@ -154,7 +161,7 @@ def pose(setting: Setting, turn: tuple[float, float, float], size: int) -> tuple
     """The head's rotation (3, 3) and translation (3,) mm, turned as the camera sees it, and the camera of a picture of
     ``size`` px about the face, cut from the whole frame."""
     scale = size / SIZE
-    width, height = (scale * n for n in FRAME)
+    width, height = (round(scale * n) for n in FRAME)
     whole = Camera.for_image(width, height, setting.lens)
     x, y = setting.at[0] * (width - 1), setting.at[1] * (height - 1)
     ray = ray_rotation(whole, x, y)
@@ -176,9 +183,9 @@ def set_up(person: Person, setting: Setting, samples: int, size: int = SIZE) -> 
     staging.use_camera(scene, camera, size, float(at[1]) - 0.09, setting.fstop)
     for lamp in setting.lamps:
         if lamp.size:
-            staging.add_area(scene, at, lamp.place, lamp.energy, lamp.size, lamp.colour)
+            staging.add_area(scene, at, lamp.place, lamp.energy, lamp.size, linear(lamp.colour))
         else:
-            staging.add_sun(scene, lamp.place, lamp.energy, colour=lamp.colour)
+            staging.add_sun(scene, lamp.place, lamp.energy, linear(lamp.colour))
     if np.ndim(setting.sky[0]):
         staging.set_gradient(scene, *setting.sky)
     else:
@@ -194,11 +201,22 @@ def set_up(person: Person, setting: Setting, samples: int, size: int = SIZE) -> 
 
 
 def shoot(person: Person, setting: Setting, shots: Sequence[Shot], folder: Path, samples: int, size: int = SIZE) -> int:
-    """Take the pictures that ``folder`` does not have yet; returns their number."""
+    """Take the pictures that ``folder`` does not have yet; returns their number.
+
+    Raises InputError when the folder holds pictures of other shots: they would be taken for these.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     arrays = truth(setting, shots, size)
-    with (folder / "truth.npz").open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    stored = folder / "truth.npz"
+    if stored.exists():
+        with np.load(stored, allow_pickle=False) as before:
+            if not all(name in before and np.array_equal(before[name], values) for name, values in arrays.items()):
+                raise InputError(f"{folder}: holds pictures of other shots (other steps?): give an empty folder")
+    else:
+        partial = stored.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        partial.replace(stored)
     missing = [i for i in range(len(shots)) if not picture_path(folder, i).exists()]
     if missing:
         scene, actor = set_up(person, setting, samples, size)
@@ -227,7 +245,10 @@ def main() -> None:
             *sweeps(args.steps, (float(np.radians(setting.yaw)), 0.0, 0.0)),
             *combined(np.random.default_rng([person.seed, 2]), COMBINED, setting.yaw),
         ]
-        taken = shoot(person, setting, shots, args.out / person.name, args.samples)
+        try:
+            taken = shoot(person, setting, shots, args.out / person.name, args.samples)
+        except InputError as error:
+            sys.exit(str(error))
         print(f"{person.name}: {taken} of {len(shots)} pictures in {time.perf_counter() - began:.0f} s", flush=True)
 
 

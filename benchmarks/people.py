@@ -16,7 +16,7 @@ import numpy as np
 from ..expnet_addon import compat, rig
 from ..expnet_addon.coordinates import METRES, to_blender
 from ..model.face_model import FaceModel, gaze_pivot, triangles
-from . import strands as hair
+from . import strands
 from .shading import Shader, linear, transparent_gloss
 
 Colour = tuple[float, float, float]
@@ -52,7 +52,7 @@ class Person:
     flush: Colour
     lips: Colour
     iris: Colour
-    hair: hair.Pigment
+    hair: strands.Pigment
     spread: float = 1.4
     waves: float = 1.6
     dents: Sequence[Dent] = ()
@@ -60,9 +60,11 @@ class Person:
     blotches: float = 0.3
     freckles: float = 0.0
     roughness: float = 0.45
-    scalp: hair.Style | None = None
-    beard: hair.Style | None = None
-    brows: hair.Style = field(default_factory=lambda: hair.Style(count=420, length=8.0, thickness=0.20, spread=0.25))
+    scalp: strands.Style | None = None
+    beard: strands.Style | None = None
+    brows: strands.Style = field(
+        default_factory=lambda: strands.Style(count=420, length=8.0, thickness=0.20, spread=0.25)
+    )
     make_up: tuple[Colour, Colour, Colour] | None = None
     glasses: Colour | None = None
     shirt: Colour = (0.2, 0.2, 0.25)
@@ -73,15 +75,15 @@ class Cast:
     """A person in the scene: ``head`` is the rig, ``moving`` the hair that goes with the skin."""
 
     head: bpy.types.Object
-    moving: list[tuple[hair.Strands, bpy.types.Curves]]
+    moving: list[tuple[strands.Strands, bpy.types.Curves]]
 
     def show(self, eta: np.ndarray, gaze: np.ndarray, rotation: np.ndarray, translation: np.ndarray) -> None:
         """Put on an expression (29,), gaze (2,) and pose; brows, lashes and beard follow the skin."""
         rig.set_expression(self.head, eta, gaze)
         rig.set_pose(self.head, rotation, translation)
         skin = rig.evaluated_vertices(self.head)
-        for strands, curves in self.moving:
-            hair.move(curves, strands.posed(skin))
+        for hairs, curves in self.moving:
+            strands.move(curves, hairs.posed(skin))
 
 
 def cast(person: Person, model: FaceModel, scene: bpy.types.Scene) -> Cast:
@@ -95,18 +97,18 @@ def cast(person: Person, model: FaceModel, scene: bpy.types.Scene) -> Cast:
         _dress_eye(eye, person)
         _add_cornea(eye)
     moving = []
-    coat = hair.material(person.name, person.hair)
-    skin = hair.Ground(own, masks.triangles)
+    coat = strands.material(person.name, person.hair)
+    skin = strands.Ground(own, masks.triangles)
     if person.scalp is not None:
-        _plant(head, "scalp hair", hair.scalp(rng, skin, masks.scalp, person.scalp), person.scalp.thickness, coat)
+        _plant(head, "scalp hair", strands.scalp(rng, skin, masks.scalp, person.scalp), person.scalp.thickness, coat)
     if person.beard is not None:
-        beard = hair.beard(rng, skin, masks.beard, person.beard)
+        beard = strands.beard(rng, skin, masks.beard, person.beard)
         moving.append((beard, _plant(head, "beard", beard, person.beard.thickness, coat)))
     for side in "LR":
-        brow = hair.brow(rng, skin, side, person.brows)
+        brow = strands.brow(rng, skin, side, person.brows)
         moving.append((brow, _plant(head, f"brow {side}", brow, person.brows.thickness, coat)))
         for upper in (True, False):
-            lashes = hair.lashes(rng, skin, side, upper, long=person.make_up is not None)
+            lashes = strands.lashes(rng, skin, side, upper, long=person.make_up is not None)
             moving.append((lashes, _plant(head, f"lashes {side} {upper}", lashes, 0.16, coat)))
     if person.glasses is not None:
         _add_glasses(head, own, person.glasses)
@@ -201,7 +203,7 @@ def _dress(head: bpy.types.Object, model: FaceModel, person: Person, masks: Mask
     pigment = np.tile(linear(person.skin), (model.vertex_count, 1))
     gloss = np.full(model.vertex_count, person.roughness)
 
-    def blend(mask: np.ndarray, colour: Colour, share: float = 1.0) -> None:
+    def blend(mask: np.ndarray, colour: Sequence[float], share: float = 1.0) -> None:
         weight = np.clip(mask * share, 0, 1)[:, None]
         pigment[:] += weight * (linear(colour) - pigment)
 
@@ -335,9 +337,9 @@ def _add_cornea(eye: bpy.types.Object) -> None:
 
 
 def _plant(
-    head: bpy.types.Object, name: str, strands: hair.Strands, thickness: float, coat: bpy.types.Material
+    head: bpy.types.Object, name: str, hairs: strands.Strands, thickness: float, coat: bpy.types.Material
 ) -> bpy.types.Curves:
-    curves = hair.curves(f"{head.name} {name}", strands.points, thickness)
+    curves = strands.curves(f"{head.name} {name}", hairs.points, thickness)
     curves.materials.append(coat)
     obj = bpy.data.objects.new(curves.name, curves)
     obj.parent = head

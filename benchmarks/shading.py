@@ -11,7 +11,7 @@ import numpy as np
 from ..expnet_addon import compat
 
 
-def linear(srgb: Sequence[float]) -> np.ndarray:
+def linear(srgb: Sequence[float] | np.ndarray) -> np.ndarray:
     """sRGB 0..1 to linear light."""
     c = np.asarray(srgb, float)
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)

@@ -18,23 +18,27 @@ from ..model.camera import Camera
 from .shading import Shader, linear
 
 Colour = tuple[float, float, float]
+Numbers = Sequence[float] | np.ndarray
 
 
 def add_area(
-    scene: bpy.types.Scene, aim: Sequence[float], place: Sequence[float], energy: float, size: float, colour: Colour
+    scene: bpy.types.Scene,
+    aim: Numbers,
+    place: Numbers,
+    energy: float,
+    size: float,
+    colour: Numbers,
 ) -> None:
-    """An area lamp at ``place`` from ``aim``, shining there: watts, metres, sRGB."""
+    """An area lamp at ``place`` from ``aim``, shining there: watts, metres, linear light."""
     light = bpy.data.lights.new("area", "AREA")
-    light.energy, light.size, light.color = energy, size, linear(colour).tolist()
+    light.energy, light.size, light.color = energy, size, tuple(colour)
     _put(scene, light, Vector(aim) + Vector(place), Vector(place))
 
 
-def add_sun(
-    scene: bpy.types.Scene, place: Sequence[float], strength: float, angle: float = 0.5, colour: Colour = (1, 0.96, 0.9)
-) -> None:
+def add_sun(scene: bpy.types.Scene, place: Numbers, strength: float, colour: Numbers, angle: float = 0.5) -> None:
     """A sun that stands in the direction ``place``, ``angle`` degrees wide (0.5: hard shadows)."""
     light = bpy.data.lights.new("sun", "SUN")
-    light.energy, light.angle, light.color = strength, float(np.radians(angle)), linear(colour).tolist()
+    light.energy, light.angle, light.color = strength, float(np.radians(angle)), tuple(colour)
     _put(scene, light, Vector(place), Vector(place))
 
 
@@ -72,7 +76,7 @@ def _world(scene: bpy.types.Scene) -> Shader:
 
 
 def add_room(
-    scene: bpy.types.Scene, rng: np.random.Generator, at: Sequence[float], depth: float, width: float,
+    scene: bpy.types.Scene, rng: np.random.Generator, at: Numbers, depth: float, width: float,
     wall: Colour, pattern: str, things: int, glowing: int = 0,
 ) -> None:  # fmt: skip
     """A patterned wall ``depth`` behind ``at``, with ``things`` of random shape and colour (some ``glowing``) before

@@ -10,6 +10,7 @@ pytest.importorskip("numba")
 from expnet.benchmarks import other_renderer as benchmark
 from expnet.expnet_addon import rig
 from expnet.model.camera import crop_of_pose, project
+from expnet.model.errors import InputError
 from expnet.model.semantics import OPEN_KEYS, SIGNED_KEYS
 
 SIZE = 64
@@ -68,3 +69,11 @@ def test_two_pictures(tmp_path):
     centre = (changed * np.stack([column, row])).sum(axis=(1, 2)) / changed.sum()
     np.testing.assert_allclose(centre, mouth, atol=0.15 * SIZE)
     assert benchmark.shoot(person, setting, shots, tmp_path, samples=1, size=SIZE) == 0
+
+
+def test_pictures_of_other_shots_are_not_taken_for_these(tmp_path):
+    person, setting = benchmark.CAST[0]
+    shots = benchmark.sweeps(3, (0.0, 0.0, 0.0))
+    np.savez(tmp_path / "truth.npz", **benchmark.truth(setting, benchmark.sweeps(4, (0.0, 0.0, 0.0))))
+    with pytest.raises(InputError, match="other shots"):
+        benchmark.shoot(person, setting, shots, tmp_path, samples=1, size=SIZE)
