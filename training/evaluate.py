@@ -139,16 +139,15 @@ def _evaluate(args: argparse.Namespace) -> int:
         )
     entries = []
     for section, given in chosen:
-        entry = Entry(section.measure(subject, *given), section.command, section.measure(old, *given) if old else None)
-        entries.append(entry)
-        print(as_text(entry.section, entry.before), flush=True)
+        found = section.measure(subject, *given)
+        before = section.measure(old, *given) if old and found.scores else None
+        entries.append(Entry(found, section.command, before))
+        print(as_text(found, before), flush=True)
     if missing:
         print(f"Not run: {', '.join(missing)}")
     _conclude(entries)
     if args.docs:
-        faces = int(subject.face.sum())
-        counts = {"shards": len(data.shards), "pixels": subject.held_out["image"].shape[1], "faces": faces}
-        write_page(args.docs, entries, args.weights, counts, missing)
+        write_page(args.docs, entries, args.weights, len(data.shards), subject.held_out["image"].shape[1], missing)
     return 0
 
 

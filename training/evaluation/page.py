@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +26,10 @@ class Entry:
 
 
 def write_page(
-    docs: Path, entries: Sequence[Entry], weights: Path, held_out: Mapping[str, int], missing: Sequence[str]
+    docs: Path, entries: Sequence[Entry], weights: Path, shards: int, pixels: int, missing: Sequence[str]
 ) -> None:
-    """Write ``docs``/ACCURACY.md and ``docs``/accuracy/*.svg. ``held_out`` counts faces, other pictures and their
-    pixels across; ``missing`` are the sections that were not run: the page says so."""
+    """Write ``docs``/ACCURACY.md and ``docs``/accuracy/*.svg. There were so many held-out ``shards``, their pictures so
+    many ``pixels`` across; ``missing`` are the sections that were not run: the page says so."""
     folder = docs / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.svg"):
@@ -49,8 +49,7 @@ def write_page(
         "# How accurate the open network is",
         "Written by `python -m expnet.training.evaluate WEIGHTS DATA … --docs docs`; every section names its own "
         "command. WEIGHTS is `model/data/open_weights.safetensors`; DATA holds the held-out pictures, made by\n\n"
-        f"    python -m expnet.training.synthetic.generate DATA --seed 1 --shards {held_out['shards']} "
-        f"--size {held_out['pixels']}",
+        f"    python -m expnet.training.synthetic.generate DATA --seed 1 --shards {shards} --size {pixels}",
         f"Weights {digest} (the file's SHA-256): {sum(t.size for t in tensors.values()) / 1e6:.2f} M numbers, "
         f"{header.input_size} px, trained on {header.training_data}.",
         f"{met} of {len(scores)} numbers reach what the project asks for. "
