@@ -229,7 +229,7 @@ def _mouth(studio: Studio) -> Iterator[np.ndarray]:
 def _light(studio: Studio) -> Iterator[np.ndarray]:
     for k in range(10):
         with drawing(**BARE_FACE, sample_light=lambda _, k=k: light.sample_light(np.random.default_rng(200 + k))):
-            yield studio.picture(44)
+            yield studio.picture(45)
 
 
 def _camera(studio: Studio) -> Iterator[np.ndarray]:

@@ -46,6 +46,7 @@ class _Stock:
     lip_parting: Mask
     lip_border: Mask
     wings: list[tuple[Mask, Mask]]
+    lashes: list[tuple[Mask, Mask]]
     dimples: list[Mask]
 
 
@@ -59,7 +60,7 @@ def _lay(paint, cover, row, column, blue, green, red, strength):
             continue
         for j in range(cover.shape[1]):
             x = j + column
-            if cover[i, j] * scale <= 0 or x < 0 or x >= paint.shape[1]:
+            if cover[i, j] == 0 or x < 0 or x >= paint.shape[1]:
                 continue
             over = cover[i, j] * scale
             under = paint[y, x, 3] / byte * (one - over)
@@ -72,6 +73,8 @@ def _lay(paint, cover, row, column, blue, green, red, strength):
 
 def lay(paint: np.ndarray, mask: Mask, color: np.ndarray, strength: float, shift: tuple[int, int] = (0, 0)) -> None:
     """Lay ``color`` (BGR 0..1) over ``paint`` (PAINT, PAINT, 4) where the mask covers it, ``strength`` 0..1."""
+    if strength <= 0:
+        return
     b, g, r = (np.float32(min(max(255.0 * float(c), 0.0), 255.0)) for c in color)
     _lay(paint, mask.cover, mask.row + shift[0], mask.column + shift[1], b, g, r, np.float32(min(strength, 1.0)))
 
@@ -86,12 +89,14 @@ def paint_skin(
     furrows: np.ndarray,
     dimpled: float,
     knit: tuple[float, float],
+    lashes: float,
 ) -> np.ndarray:
     """(PAINT, PAINT, 4) uint8 BGRA over a skin of colour ``skin`` (3,).
 
     freckled  0..1, how freckled;  beard  0..1, how densely hair of colour ``hair`` covers chin and cheeks
     furrows   (W,) depth 0..~1.4 of each furrow of ``surface``;  dimpled  0..1, how pebbled a chin that is pushed up
     knit      mm that the left and the right brow are drawn towards the nose, which no key of the model does
+    lashes    0..1, how dark the lower lids' lashes are
     """
     paint = np.zeros((PAINT, PAINT, 4), np.uint8)
     stock = _stock(surface)
@@ -101,7 +106,7 @@ def paint_skin(
     _paint_marks(rng, paint, surface, skin)
     dark = skin * [0.3, 0.32, 0.45]
     jitters = rng.integers(-1, 2, (len(furrows), 2))  # of all: somebody's looks must not hang on what their face does
-    for k in np.flatnonzero(furrows > 0.1):
+    for k in np.flatnonzero(furrows > 0.14):
         lay(paint, stock.furrows[k], dark, min(0.9, 0.9 * furrows[k]), (int(jitters[k, 0]), int(jitters[k, 1])))
     chin = _one(rng, stock.dimples)
     if dimpled > 0.1:
@@ -117,6 +122,8 @@ def paint_skin(
         shift = round(rng.uniform(-2, 2))
         for mask, inwards in zip(_one(rng, stock.brows), (-knit[0], knit[1]), strict=True):
             lay(paint, mask, color, strength, (shift, round(inwards * TEXELS)))
+    for mask in _one(rng, stock.lashes):
+        lay(paint, mask, skin * 0.15, lashes)
     if rng.random() < 0.06:  # a line drawn beyond the lids' outer corner
         for mask in _one(rng, stock.wings):
             lay(paint, mask, skin * 0.1, rng.uniform(0.6, 1))
@@ -179,6 +186,7 @@ def _stock(surface: Surface) -> _Stock:
         lip_parting=_parting(landmarks),
         lip_border=_border(_chart_of(surface, surface.lips)),
         wings=[_pair(_wing(rng, landmarks[45])) for _ in range(6)],
+        lashes=[_pair(_lower_lashes(rng, landmarks[[42, 47, 46, 45]])) for _ in range(12)],
         dimples=[_dimples(rng, landmarks[8]) for _ in range(4)],
     )
 
@@ -220,8 +228,8 @@ def _brow(rng: np.random.Generator, landmarks: np.ndarray) -> Mask:
     """The left brow: hairs that stand up near the nose and lie down towards the temple, over a soft shade."""
     origin = np.floor(landmarks.min(0) - [30, 22]).astype(int)
     extent = np.ceil(landmarks.max(0) + [14, 24]).astype(int) - origin
-    stretch = np.linspace(rng.uniform(-0.07, 0.14), rng.uniform(0.82, 1.08), 24)
-    if rng.random() < 0.05:
+    stretch = np.linspace(rng.uniform(-0.1, 0.1), rng.uniform(0.82, 1.08), 24)
+    if rng.random() < 0.03:
         stretch = np.linspace(-0.35, 1, 24)  # brows that meet
     knots = np.linspace(0, 1, 5)
     step = np.column_stack([np.interp(stretch, knots, landmarks[:, k]) for k in range(2)])
@@ -259,7 +267,8 @@ def _stubble(rng: np.random.Generator, where: np.ndarray) -> Mask:
     tufts = cv2.resize(rng.uniform(0.3, 1.2, (40, 40)).astype(np.float32), (PAINT, PAINT))
     hairs = rng.random((PAINT, PAINT), dtype=np.float32) < 0.75 * np.clip(where * tufts * 1.4, 0, 1)
     dots = cv2.GaussianBlur(hairs.astype(np.float32), (0, 0), 0.5) * rng.uniform(0.7, 1.2)
-    return _cut(255 * dots * np.clip(where * 3, 0, 1))
+    cover = 255 * dots * np.clip(where * 3, 0, 1)
+    return _cut(cover * (cover > 40))
 
 
 def _freckles(rng: np.random.Generator, landmarks: np.ndarray) -> Mask:
@@ -313,6 +322,17 @@ def _parting(landmarks: np.ndarray) -> Mask:
 
 def _border(lips: np.ndarray) -> Mask:
     return _cut(255 * np.clip(4 * np.clip(lips, 0, 1) * (1 - np.clip(lips, 0, 1)), 0, 1) ** 2)
+
+
+def _lower_lashes(rng: np.random.Generator, lid: np.ndarray) -> Mask:
+    """Below the left lower lid, whose line runs from the nose outwards."""
+    count = int(rng.uniform(10, 26))
+    at = np.sort(rng.uniform(0.5, 2.9, count))
+    root = np.column_stack([np.interp(at, np.arange(4), lid[:, k]) for k in range(2)]) - [0, 1]
+    way = np.column_stack([rng.normal(1.5, 1.2, count) * (at - 1), -rng.uniform(2.5, 7, count)])
+    canvas = np.zeros((PAINT * FINER, PAINT * FINER), np.uint8)
+    _strokes(rng, canvas, np.stack([root, root + way * 0.6 + [0.4, 0], root + way], 1), (1, 3))
+    return _cut(1.5 * cv2.resize(canvas, (PAINT, PAINT), interpolation=cv2.INTER_AREA).astype(np.float32))
 
 
 def _wing(rng: np.random.Generator, corner: np.ndarray) -> Mask:

@@ -137,7 +137,8 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> 
     freckled = rng.uniform(0.2, 1) if rng.random() < (0.16 if melanin < 0.5 else 0.05) else 0.0
     depth = _folded(rng, surface, eta, age) * rng.uniform(0.5, 1.3)
     dimpled, left, right = eta[[SHRUG, *FROWN]] * rng.uniform([0.2, 0.2, 0.2], [1, 3, 3])
-    paint = paint_skin(rng, surface, skin, hair, freckled, beard, depth, float(dimpled), (float(left), float(right)))
+    knit, below = (float(left), float(right)), max(0.0, rng.uniform(-0.4, 0.8)) * lashes[0]
+    paint = paint_skin(rng, surface, skin, hair, freckled, beard, depth, float(dimpled), knit, below)
     texture, bump = _texture(rng)
     colors = skin.astype(np.float32), hair.astype(np.float32)
     return Look(albedo, gloss, texture, bump, paint, _eyes(rng, melanin), *colors, beard, lashes)
