@@ -263,8 +263,8 @@ class Calm:
 
 
 # Lids and lips are fast and their contact matters (a blink lasts 0.1 to 0.3 s); brows and cheeks are slow. Chosen on
-# synthetic clips whose truth is known as the calmest that cost no blink a tenth of its depth and lips no more than a
-# twentieth of what they do: training/evaluation/temporal.py prints what they cost at several strengths.
+# synthetic clips whose truth is known: the calmest that cost no blink a tenth of its depth, where at the default
+# strength speech agrees best with the truth; training/evaluation/temporal.py prints what several strengths cost.
 LIDS = Calm(0.10, 0.08)
 LIPS = Calm(0.08, 0.10)
 BROWS = Calm(0.20, 0.15)
