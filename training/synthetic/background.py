@@ -10,8 +10,8 @@ from .noise import fractal
 
 def sample_background(rng: np.random.Generator, size: int) -> np.ndarray:
     """(size, size, 3) float32 BGR, 0..1."""
-    image = np.empty((size, size, 3), np.float32)
-    image[:] = rng.uniform(0, 1, 3) if rng.random() < 0.6 else rng.uniform(0, 1)
+    color = rng.random(3, np.float32) if rng.random() < 0.6 else np.full(3, rng.random(), np.float32)
+    image = cv2.resize(color[None, None], (size, size), interpolation=cv2.INTER_NEAREST)
     if rng.random() < 0.6:
         corner = (rng.normal(0, 0.3, 3) * rng.uniform(-1, 1, (2, 2, 1))).astype(np.float32)
         image += cv2.resize(corner, (size, size))

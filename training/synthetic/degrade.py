@@ -26,8 +26,8 @@ class Degraded:
 def develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Exposure, tone curve, white balance, contrast, saturation: linear-ish render to display values."""
     gain = np.exp(rng.normal(0.05, 0.18) + rng.normal(0, 0.04, 3))
-    image = np.clip(cv2.transform(image, np.diag(gain)), 0, 4)
-    image = cv2.pow(image, rng.uniform(0.6, 1.15))
+    image = np.maximum(cv2.transform(image, np.diag(gain)), 0)
+    image = cv2.pow(np.minimum(image, 4, out=image), rng.uniform(0.6, 1.15))
     if rng.random() < 0.5:
         image /= 1 + np.float32(rng.uniform(0, 0.35)) * image  # highlights roll off
     contrast = rng.uniform(0.7, 1.25)

@@ -30,7 +30,7 @@ def sample_light(rng: np.random.Generator) -> Light:
     lights = rng.standard_normal((count, 3))
     lights[:, 2] = np.abs(lights[:, 2]) * 0.9 + (0.15 if rng.random() < 0.85 else -0.35)
     lights[:, 1] += 0.45
-    lights /= np.linalg.norm(lights, axis=1, keepdims=True)
+    lights /= np.sqrt((lights**2).sum(1, keepdims=True))
     ambient_level = rng.uniform(0.3, 0.9)
     lamp_level = rng.uniform(0.25, 1.2) * (1.1 - 0.6 * ambient_level)
     share = rng.dirichlet(np.full(count, 0.7))

@@ -179,7 +179,7 @@ def render(
         brightness, lit = rasterizer.shade(
             triangle_of, bary, triangles, attributes, look.texture, look.bump, look.paint, light.ambient,
             light.lights, light.colors, np.float32(light.wrap), np.float32(light.specular), look.eyes, *shadow,
-            SHADOW_BIAS, fog, image.mean((0, 1)), layer,
+            SHADOW_BIAS, fog, np.array(cv2.mean(image)[:3], np.float32), layer,
         )  # fmt: skip
         rasterizer.compose(layer, image, _exposure(rng, brightness / max(lit, 1)), image)
         visible = visibility.unhidden(landmarks, distances, depth, triangle_of, triangles, attributes)
