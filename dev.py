@@ -277,6 +277,7 @@ def all_steps(python: Path) -> Iterator[tuple[str, Callable[[], Count]]]:
     yield "tests in Blender", lambda: suite(pytest(python), "tests/blender", EXPNET_BLENDERS=named)
     for name, other in others.items():
         yield f"tests in Blender {name}", lambda o=other: suite(pytest(o), *BPY_ONLY, PYTHONPATH=package)
+    yield "checkpoints by TensorFlow", lambda: by_tensorflow(python)
     yield "the extension's zip", lambda: Count(passed=1) if build_extension(python) == 0 else Count(failed=1)
     small = ["demo", "--out", ROOT / "build/demo", "--frames", "24"]
     yield "the demo, short", lambda: check([sys.executable, ROOT / "dev.py", *small])
@@ -310,6 +311,22 @@ def other_blenders() -> dict[str, str]:
         name = blender.rstrip(".*")
         found[name] = str(environment(f".venv-bpy-{name}", [f"bpy=={blender}", numpy, "pytest", "hypothesis"], base))
     return found
+
+
+# The authors' files are TensorFlow's; it writes such files for our reader, in an environment that nothing else needs.
+TENSORFLOW = ["tensorflow-cpu==2.21.0", "cramjam>=2.8", "google-crc32c>=1.5"]
+
+
+def by_tensorflow(python: Path) -> Count:
+    """Checkpoints of the official release's sizes and names, by TensorFlow itself, imported by us."""
+    writer, folder = environment(".venv-tensorflow", TENSORFLOW), ROOT / "build/release"
+    shutil.rmtree(folder, ignore_errors=True)
+    written = check([writer, "tests/official/write_checkpoints.py", "release", folder])
+    if written.failed:
+        return written
+    read = suite(pytest(python), "tests/official", EXPNET_RELEASE=folder)
+    shutil.rmtree(folder)  # most of a gigabyte
+    return read
 
 
 def package_view() -> Path:

@@ -117,3 +117,17 @@ def face_pose_net() -> Shapes:
     scope = "Spatial_Transformer/ST2"
     variables = {f"{scope}/{layer}/W": shape for layer, shape in weights.items()}
     return variables | {f"{scope}/{layer}/baises": shape[-1:] for layer, shape in weights.items()}
+
+
+# What lies beside the checkpoints: float64, as the release has it.
+STATISTICS = {
+    f"{folder}/3DMM_{kind}_mean.npy": 127.5 + 60 * content(kind, (3, 224, 224), np.float64)
+    for folder, kind in (("Shape_Model", "shape"), ("Expression_Model", "expr"))
+}
+STATISTICS_IN_NPZ = {
+    "fpn_new_model/perturb_Oxford_train_imgs_mean.npz": {"train_mean_vec": np.array([0.33, 0.38, 0.47])},
+    "fpn_new_model/perturb_Oxford_train_labels_mean_std.npz": {
+        "mean_labels": np.array([0.1, 0.2, -0.1, 10.0, -20.0, 1500.0]),
+        "std_labels": np.array([0.3, 0.5, 0.2, 30.0, 40.0, 300.0]),
+    },
+}

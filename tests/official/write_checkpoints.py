@@ -16,7 +16,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import tensorflow as tf
-from variables import KIND_DTYPES, KINDS, PARTS, SMALL, Shapes, content, face_pose_net, resnet101
+from variables import (
+    KIND_DTYPES,
+    KINDS,
+    PARTS,
+    SMALL,
+    STATISTICS,
+    STATISTICS_IN_NPZ,
+    Shapes,
+    content,
+    face_pose_net,
+    resnet101,
+)
 
 v1 = tf.compat.v1
 V1, V2 = v1.train.SaverDef.V1, v1.train.SaverDef.V2
@@ -140,6 +151,12 @@ def release(folder: Path) -> None:
     save(folder / "Shape_Model/ini_ShapeTextureNet_model.ckpt", shape, V1)
     pose = face_pose_net() | {"global_step": ()}
     save(folder / "fpn_new_model/model_0_1.0_1.0_1e-07_1_16000.ckpt", pose, V2, step)
+    for name, array in STATISTICS.items():
+        np.save(folder / name, array)
+    for name, members in STATISTICS_IN_NPZ.items():
+        np.savez(folder / name, **members)
+    layers = np.array({"conv1": [content("conv1", (3,))]}, object)
+    np.save(folder / "fpn_new_model/PAM_frontal_ALexNet.npy", layers, allow_pickle=True)
 
 
 if __name__ == "__main__":
