@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from ..model.face_model import FaceModel
 from ..model.networks.compact import rotation_matrix
 from .dense_points import point_loss
+from .glimpse_points import true_points
 
 REGION_WEIGHTS = {
     "skin": 0.5,
@@ -48,6 +49,7 @@ class LossWeights:
     crop: float = 0.0
     landmarks: float = 0.0
     dense: float = 0.0
+    closer: float = 0.0  # the points of GlimpseNet's glimpses
     identity: float = 0.0
     alpha: float = 0.0
     variance: float = 0.0
@@ -118,6 +120,10 @@ def total_loss(
             out["dense"], out["dense_log_scale"], batch["points"], torch.ones_like(out["dense_log_scale"])
         )
 
+    def closer() -> Tensor:
+        scales = out["closer_log_scale"]
+        return point_loss(out["closer"], scales, true_points(batch), torch.ones_like(scales))
+
     def variance() -> Tensor:
         # The error is detached: the network says how far off it is, and gains nothing from giving up a hard picture.
         log_variance = out["eta_log_variance"].clamp(-8, 2)
@@ -132,6 +138,7 @@ def total_loss(
         "crop": lambda: (out["crop"] - batch["crop"]).abs().mean(1),
         "landmarks": landmarks,
         "dense": dense,
+        "closer": closer,
         "identity": lambda: surface(out["alpha"] - batch["alpha"], factors.identity),
         "alpha": lambda: (out["alpha"] - batch["alpha"]).square().mean(1),
         "variance": variance,

@@ -34,12 +34,14 @@ from ..model.checkpoints.weights import load_weights
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from ..model.networks import Network, build_network
+from ..model.networks.glimpse import GlimpseNet
 from ..model.networks.resnet101 import ResNet101
 from .augment import as_augmented_input
 from .config import Config, load_config
 from .dataset import Batch, ShardFolder, as_input
 from .dense_points import DensePoints
 from .evaluation.measures import fitted, summary
+from .glimpse_points import GlimpseScales
 from .losses import Factors, factors, total_loss
 from .run_folder import Log, export_weights, load_checkpoint, load_tensors, save_checkpoint
 from .schedule import Rate, averaged, make_optimizer
@@ -48,18 +50,27 @@ MEAN_IMAGE_PICTURES = 4096
 
 
 class Trainee(nn.Module):
-    """The network, and the head that is used in training only (where points are learned)."""
+    """The network, and what hangs on it in training only (where points are learned)."""
 
     def __init__(self, network: Network, points: bool) -> None:
         super().__init__()
         self.network = network
-        self.points = DensePoints(network.head.in_features) if points else None
+        whole = network.whole if isinstance(network, GlimpseNet) else network
+        self.points = DensePoints(whole.head.in_features) if points else None
+        self.closer = GlimpseScales(network) if points and isinstance(network, GlimpseNet) else None
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        features = self.network.features(x)
+        if isinstance(self.network, GlimpseNet):
+            raw, features, points, closer = self.network.look(x)
+        else:
+            features = self.network.features(x)
         with torch.autocast(x.device.type, enabled=False):
-            out = self.network.split(self.network.head(features))
-            return {**out, **self.points(features)} if self.points else out
+            out = self.network.split(raw if isinstance(self.network, GlimpseNet) else self.network.head(features))
+            if self.points:
+                out |= self.points(features)
+            if self.closer:
+                out |= {"closer": points, "closer_log_scale": self.closer(closer)}
+            return out
 
 
 class Processes:

@@ -1,4 +1,4 @@
-"""Networks by the names that weights carry. All have CompactNet's input, ``features``, ``head`` and ``split``."""
+"""Networks by the names that weights carry. All have CompactNet's input, outputs and ``split``."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ from collections.abc import Mapping
 
 from ..errors import InputError
 from .compact import CompactConfig, CompactNet
+from .glimpse import GlimpseConfig, GlimpseNet
 from .resnet101 import ResNet101, ResNet101Config
 
-Network = CompactNet | ResNet101
-NetworkConfig = CompactConfig | ResNet101Config
-CONFIGS: dict[str, type[NetworkConfig]] = {"compact": CompactConfig, "resnet101": ResNet101Config}
+Network = CompactNet | GlimpseNet | ResNet101
+NetworkConfig = CompactConfig | GlimpseConfig | ResNet101Config
+CONFIGS: dict[str, type[NetworkConfig]] = {
+    "compact": CompactConfig,
+    "glimpse": GlimpseConfig,
+    "resnet101": ResNet101Config,
+}
 
 
 def build_network(architecture: str, config: NetworkConfig | Mapping) -> Network:
     """The untrained network. Raises InputError for an unknown architecture; what a broken config raises differs."""
     if architecture == "compact":
         return CompactNet(config)  # type: ignore[arg-type]
+    if architecture == "glimpse":
+        return GlimpseNet(config)  # type: ignore[arg-type]
     if architecture == "resnet101":
         return ResNet101(config)  # type: ignore[arg-type]
     raise InputError(f"architecture {architecture!r} is unknown; known are {', '.join(CONFIGS)}")

@@ -16,7 +16,7 @@ from expnet.training import config, train
 from expnet.training.config import load_config
 
 CONFIGS = Path(config.__file__).parent / "configs"
-RECIPES = ("compact", "large", "paper")
+RECIPES = ("compact", "glimpse", "large", "paper")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def rows(run: Path) -> list[dict[str, float]]:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_is_valid(recipe):
     made = load_config(CONFIGS / f"{recipe}.toml")
-    assert made.network.size == {"compact": 128, "large": 224, "paper": 224}[recipe]
+    assert made.network.size == {"compact": 128, "glimpse": 128, "large": 224, "paper": 224}[recipe]
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -89,7 +89,7 @@ def test_a_recipe_trains_and_the_estimator_reads_what_it_made(recipe, data, tmp_
     assert [row["step"] for row in log] == [2]
     assert all(math.isfinite(row["loss"]) and row["images_per_second"] > 0 for row in log)
     estimator = Estimator.load(tmp_path / "run" / "weights.safetensors", "cpu")
-    assert estimator.size == 64 and estimator.header.architecture in ("compact", "resnet101")
+    assert estimator.size == 64 and estimator.header.architecture in ("compact", "glimpse", "resnet101")
 
 
 def test_the_papers_recipe_is_the_papers():

@@ -1,0 +1,190 @@
+"""GlimpseNet, the open pack's network: one coarse look at the whole face, then a close one at each eye and the mouth.
+
+Not the paper's ResNet-101 (that is the official pack). CompactNet sees the crop at half its size and says where eyes
+and mouth lie; three glimpses are cut there at full size, turned upright, the left eye mirrored so that one set of
+weights learns both. In each glimpse points of lids, brows, pupil and lips are found as the centre of mass of a map
+("integral regression", Sun et al. 2018), which learns to a pixel within minutes what averaged features take hours for;
+eta is read from where the points lie, from what is seen at them, and from the whole.
+
+Input and output as CompactNet's: (B, 3, size, size) float, BGR, x / 127.5 - 1, to (B, OUT), split by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .compact import CompactConfig, CompactNet, ResidualBlock, output_widths, rotation_matrix
+
+# What is found in a glimpse: iBUG's points (of the right eye; the left is seen in a mirror) and the pupil, then dense
+# points of the skin: 12 on the upper lid, 12 on the lower, 12 on the brow; 56 on the lips.
+RIGHT_EYE = (36, 37, 38, 39, 40, 41, 17, 18, 19, 20, 21, 68)
+LEFT_EYE = (45, 44, 43, 42, 47, 46, 26, 25, 24, 23, 22, 69)
+MOUTH = (*range(48, 68), *range(31, 36), 7, 8, 9)
+EYE_DENSE, MOUTH_DENSE = 36, 56
+EYE_POINTS, MOUTH_POINTS = len(RIGHT_EYE) + EYE_DENSE, len(MOUTH) + MOUTH_DENSE
+POINTS = 2 * EYE_POINTS + MOUTH_POINTS
+
+# What is looked at together: the map's features are averaged over each group's points.
+EYE_GROUPS = (
+    (0, 5), (1, 2), (3, 4), (6, 7, 8), (8, 9, 10), (11,), range(12, 24), range(24, 36), range(36, 48),
+)  # fmt: skip
+MOUTH_GROUPS = (
+    (0, 12), (6, 16), range(1, 6), range(7, 12), (13, 14, 15), (17, 18, 19), range(20, 25), range(25, 28),
+    range(28, 56), range(56, 84),
+)  # fmt: skip
+
+# Sides of the glimpses and the step from the eye up to the middle between it and the brow, in sides of the face's own
+# crop (200 mm).
+EYE_SIDE, MOUTH_SIDE, EYE_TO_MIDDLE = 0.36, 0.5, 0.05
+REACH = 1.25  # the maps' cells speak for points a little outside of the glimpse, too
+
+# The share of the expression's gradient that reaches the glimpses' convolutions. They learn from points, which say
+# exactly what to change; at full share the noise of the expression's gradient made that three times slower.
+LEAK = 0.1
+
+
+@dataclass(frozen=True)
+class GlimpseConfig:
+    """``size`` input pixels (the whole is seen at half of it: a multiple of 64), ``channels`` and ``blocks`` of the
+    look at the whole (``CompactConfig``), ``glimpse`` pixels across a glimpse, its ``width`` in channels, ``hidden``
+    units of the head."""
+
+    size: int = 128
+    channels: tuple[int, int, int, int, int] = (24, 32, 64, 128, 256)
+    blocks: tuple[int, int, int, int] = (1, 2, 2, 2)
+    glimpse: int = 48
+    stem: int = 24
+    width: int = 64
+    hidden: int = 384
+    expression: int = 29
+    identity: int = 99
+    landmarks: int = 70
+
+    @property
+    def whole(self) -> CompactConfig:
+        return CompactConfig(self.size // 2, self.channels, self.blocks, self.expression, self.identity, self.landmarks)
+
+
+class Seen(NamedTuple):
+    """``raw`` (B, OUT), the pooled ``features`` of the whole (B, C), the glimpses' ``points`` (B, POINTS, 2) in the
+    unit crop (right eye, left eye, mouth), and ``closer`` (B, N), what the head reads of the glimpses."""
+
+    raw: Tensor
+    features: Tensor
+    points: Tensor
+    closer: Tensor
+
+
+class GlimpseNet(nn.Module):
+    def __init__(self, config: GlimpseConfig | Mapping = GlimpseConfig()) -> None:
+        super().__init__()
+        if not isinstance(config, GlimpseConfig):
+            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+            config = GlimpseConfig(**fields)
+        self.config = config
+        c = config
+        self.whole = CompactNet(c.whole)
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, c.stem, 3, 2, 1, bias=False), nn.BatchNorm2d(c.stem), nn.ReLU(inplace=True)
+        )
+        self.blocks = nn.Sequential(ResidualBlock(c.stem, c.width, 2), ResidualBlock(c.width, c.width, 1))
+        self.eye_map, self.mouth_map = nn.Conv2d(c.width, EYE_POINTS, 1), nn.Conv2d(c.width, MOUTH_POINTS, 1)
+        groups = 2 * len(EYE_GROUPS) + len(MOUTH_GROUPS)
+        self.closer_width = groups * c.width + 2 * POINTS + 6
+        self.norm = nn.BatchNorm1d(c.channels[4] + self.closer_width)
+        self.hidden = nn.Linear(c.channels[4] + self.closer_width, c.hidden)
+        self.closer_head = nn.Linear(c.hidden, 2 * c.expression + 2)  # corrections of eta, gaze and eta_log_variance
+        nn.init.zeros_(self.closer_head.weight)
+        nn.init.zeros_(self.closer_head.bias)
+        cells = (torch.arange(c.glimpse // 4) + 0.5) / (c.glimpse // 4) - 0.5
+        pixels = (torch.arange(c.glimpse) + 0.5) / c.glimpse - 0.5
+        self.register_buffer("cells", REACH * torch.cartesian_prod(cells, cells).flip(1), persistent=False)
+        self.register_buffer("pixels", torch.cartesian_prod(pixels, pixels).flip(1), persistent=False)
+        self.register_buffer("eye_groups", _averages(EYE_GROUPS, EYE_POINTS), persistent=False)
+        self.register_buffer("mouth_groups", _averages(MOUTH_GROUPS, MOUTH_POINTS), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.look(x).raw
+
+    def look(self, x: Tensor) -> Seen:
+        """All that is seen in ``x``; what is between the convolutions is computed in float32."""
+        features = self.whole.features(F.avg_pool2d(x, 2))
+        with torch.autocast(x.device.type, enabled=False):
+            raw = self.whole.head(features)
+            frames, centres, layout = self._places(self.split(raw.detach()))
+            glimpses = self._cut(x.float(), frames, centres).to(x.dtype)
+        seen = self.blocks(self.stem(glimpses.contiguous(memory_format=torch.channels_last)))
+        eyes, mouth = seen.split([2 * len(x), len(x)])
+        eye_map, mouth_map = self.eye_map(eyes).float(), self.mouth_map(mouth).float()
+        with torch.autocast(x.device.type, enabled=False):
+            eye_points, eye_closer = self._read(eye_map, eyes.float(), self.eye_groups)
+            mouth_points, mouth_closer = self._read(mouth_map, mouth.float(), self.mouth_groups)
+            local = (*eye_points.chunk(2), mouth_points)
+            closer = torch.cat([*eye_closer.chunk(2), mouth_closer, layout], 1)
+            correction = self.closer_head(F.silu(self.hidden(self.norm(torch.cat([features, closer], 1)))))
+            keys = self.config.expression
+            parts = {
+                "eta": correction[:, :keys],
+                "gaze": correction[:, keys : keys + 2],
+                "eta_log_variance": correction[:, keys + 2 :],
+            }
+            raw = torch.cat([v + parts[k] if k in parts else v for k, v in self.split(raw).items()], 1)
+            points = [
+                p @ frame.transpose(1, 2) + c[:, None] for p, frame, c in zip(local, frames, centres, strict=True)
+            ]
+            return Seen(raw, features, torch.cat(points, 1), closer)
+
+    def _places(self, whole: dict[str, Tensor]) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """Where the glimpses lie: for the right eye, the left and the mouth the matrix (B, 2, 2) from the glimpse
+        (-0.5…0.5, y down) to the unit crop and the centre (B, 2); and their layout as six numbers."""
+        points = whole["landmarks"].unflatten(1, (-1, 2))
+        rotation = rotation_matrix(whole["rotation"])
+        roll = torch.atan2(rotation[:, 0, 1] - rotation[:, 1, 0], rotation[:, 0, 0] + rotation[:, 1, 1])
+        side = torch.exp(whole["crop"][:, 2].clamp(-1, 1))[:, None]
+        cos, sin = torch.cos(roll)[:, None], torch.sin(roll)[:, None]
+        right, down = torch.cat([cos, sin], 1), torch.cat([-sin, cos], 1)
+        eyes = [points[:, a : a + 6].mean(1) - EYE_TO_MIDDLE * side * down for a in (36, 42)]
+        mouth = points[:, 48:60].mean(1)
+        frames = [
+            torch.stack([mirror * right, down], 2) * (side * across)[..., None]
+            for mirror, across in ((1, EYE_SIDE), (-1, EYE_SIDE), (1, MOUTH_SIDE))
+        ]
+        layout = torch.cat([(mouth - (eyes[0] + eyes[1]) / 2) / side, (eyes[1] - eyes[0]) / side, cos, sin], 1)
+        return frames, [*eyes, mouth], layout
+
+    def _cut(self, x: Tensor, frames: list[Tensor], centres: list[Tensor]) -> Tensor:
+        """(3 B, 3, glimpse, glimpse): all right eyes, all left ones, all mouths."""
+        side = self.config.glimpse
+        where = torch.cat(
+            [self.pixels @ frame.transpose(1, 2) + c[:, None] for frame, c in zip(frames, centres, strict=True)]
+        )
+        grid = (2 * where - 1).view(3, len(x), side, side, 2)
+        return torch.cat([F.grid_sample(x, g, align_corners=False) for g in grid])
+
+    def _read(self, maps: Tensor, seen: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+        """Points (B, P, 2) in the glimpse and, as (B, …), what is seen at each group of them and where they are."""
+        weights = maps.flatten(2).softmax(-1)
+        held, looked = weights, seen.flatten(2)
+        if self.training:
+            held, looked = (torch.lerp(v.detach(), v, LEAK) for v in (held, looked))
+        at_groups = (groups @ held) @ looked.transpose(1, 2)
+        return weights @ self.cells, torch.cat([at_groups.flatten(1), 6 * (held @ self.cells).flatten(1)], 1)
+
+    def split(self, raw: Tensor) -> dict[str, Tensor]:
+        """The outputs by name, each (B, width)."""
+        widths = output_widths(self.config.whole)
+        return dict(zip(widths, raw.split(list(widths.values()), dim=-1), strict=True))
+
+
+def _averages(groups: tuple, points: int) -> Tensor:
+    """(groups, points): each row the average over one group."""
+    matrix = torch.zeros(len(groups), points)
+    for row, group in zip(matrix, groups, strict=True):
+        row[list(group)] = 1 / len(group)
+    return matrix
