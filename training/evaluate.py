@@ -24,6 +24,7 @@ from .evaluation import (
     ablations,
     ceiling,
     consistency,
+    finder,
     held_out,
     identity,
     other_renderer,
@@ -74,6 +75,7 @@ FOOTAGE = Input("footage", "FOLDER", "real clips; what was seen in them stands i
 TRAINING = Input("training", "FOLDER", "training pictures (shards of seed 0), for what their labels tell")
 ABLATION = Input("ablation", "NAME=WEIGHTS", "weights trained without one ingredient; once for each", many=True)
 RENDERED = Input("rendered", "FOLDER", "what benchmarks/other_renderer.py rendered")
+CUTOUTS = Input("cutouts", "FOLDER", "heads cut out for scenes, seed 1 (training/synthetic/cutouts.py)")
 SECTIONS = (
     Measured("held_out", held_out.measure),
     Measured("ceiling", ceiling.measure, (TRAINING,)),
@@ -82,6 +84,7 @@ SECTIONS = (
     Measured("consistency", consistency.measure, (PICTURES, FOOTAGE)),
     Measured("video", video.measure, (FOOTAGE,)),
     Measured("temporal", temporal.measure),
+    Measured("finder", finder.measure, (CUTOUTS, PICTURES, FOOTAGE)),
     Measured("identity", identity.measure),
     Measured("uncertainty", uncertainty.measure),
     Measured("ablations", ablations.measure, (ABLATION,)),
