@@ -26,7 +26,7 @@ from ..training.synthetic.generate import TOGETHER
 from ..training.synthetic.surface import Surface, build_surface
 from .measurement import Measurement, show
 
-PICTURES, ROUNDS = 16 * TOGETHER, 5
+PICTURES, ROUNDS = 8 * TOGETHER, 5
 AT_LEAST = {96: None, 128: 120.0}  # pictures a second by size
 INGREDIENTS: dict[str, tuple[ModuleType, tuple[str, ...]]] = {
     "expression, identity, pose": (sample, ("_draw",)),

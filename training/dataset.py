@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -50,15 +52,20 @@ class ShardFolder:
         (default: those of the first shard)."""
         shards = list(self.shards.values())
         size = size or shards[0]["image"].shape[1]
-        parts = []
-        for shard in rng.choice(len(shards), min(8, len(shards)), replace=False):
-            rows = rng.integers(0, len(shards[shard]["face"]), -(-count // min(8, len(shards))))
-            parts.append(_resized({k: shards[shard][k][rows] for k in FIELDS}, size))
-        order = rng.permutation(sum(len(p["face"]) for p in parts))[:count]
-        batch = {k: np.concatenate([p[k] for p in parts])[order] for k in FIELDS}
-        half = count // 2
-        flipped = mirrored({k: v[half:] for k, v in batch.items()})
-        return as_tensors({k: np.concatenate([v[:half], flipped[k]]) for k, v in batch.items()})
+        images = np.empty((count, size, size, 3), np.uint8)  # each picture is written once, to its place
+        half, places, parts = count // 2, rng.permutation(count), []
+        chosen = rng.choice(len(shards), min(8, len(shards)), replace=False)
+        for shard, into in zip((shards[i] for i in chosen), np.array_split(places, len(chosen)), strict=True):
+            rows = rng.integers(0, len(shard["face"]), len(into))
+            part = _resized({k: shard[k][rows] for k in FIELDS}, size)
+            pictures, flip = part.pop("image"), into >= half
+            images[into[~flip]], images[into[flip]] = pictures[~flip], pictures[flip, :, ::-1]
+            parts.append(part)
+        order = np.argsort(places)
+        labels = {k: np.concatenate([p[k] for p in parts])[order] for k in parts[0]}
+        flipped = _mirrored_labels({k: v[half:] for k, v in labels.items()})
+        batch = {k: np.concatenate([v[:half], flipped[k]]) for k, v in labels.items()}
+        return as_tensors({"image": images, **batch})
 
     def all(self, size: int | None = None) -> Batch:
         """Everything, unmirrored, with pictures of ``size`` pixels (default: those of the first shard)."""
@@ -70,9 +77,10 @@ class ShardFolder:
 
 def read_shard(path: Path) -> dict[str, np.ndarray]:
     """The fields of ``Sample``, stacked. What older shards lack is filled in: points NaN, landmarks all visible,
-    as much detail as there are pixels."""
+    as much detail as there are pixels. Pictures stay on disk until they are asked for."""
     with np.load(path, allow_pickle=False) as data:
-        shard = {k: data[k] for k in FIELDS if k in data.files}
+        shard = {k: data[k] for k in FIELDS if k in data.files and k != "image"}
+    shard["image"] = _mapped(path, "image")
     count, size = shard["image"].shape[:2]
     shard.setdefault("points", np.full((count, DENSE, 2), np.nan, np.float16))
     shard.setdefault("visible", np.ones((count, shard["landmarks"].shape[1]), np.uint8))
@@ -80,11 +88,26 @@ def read_shard(path: Path) -> dict[str, np.ndarray]:
     return shard
 
 
+def _mapped(path: Path, name: str) -> np.ndarray:
+    """An array of an .npz file, mapped into memory where it is stored as it is, read where it is compressed."""
+    with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        entry = archive.getinfo(f"{name}.npy")
+        if entry.compress_type != zipfile.ZIP_STORED:
+            with np.load(path, allow_pickle=False) as data:
+                return data[name]
+        file.seek(entry.header_offset + 26)  # behind the entry's own header, two lengths, a name and an extra field
+        file.seek(entry.header_offset + 30 + sum(struct.unpack("<HH", file.read(4))))
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read_header(file)
+        return np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+
+
 def _resized(shard: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
     """The same samples with pictures of ``size`` pixels; none holds more detail than that."""
     if shard["image"].shape[1] == size:
         return shard
-    pictures = torch.from_numpy(shard["image"]).permute(0, 3, 1, 2)
+    pictures = torch.from_numpy(np.require(shard["image"], requirements="W")).permute(0, 3, 1, 2)
     pictures = torch.nn.functional.interpolate(pictures, (size, size), mode="bilinear", antialias=True)
     return {**shard, "image": pictures.permute(0, 2, 3, 1).numpy(), "detail": np.minimum(shard["detail"], size)}
 
@@ -100,6 +123,10 @@ def count_pictures(folder: Path, seed: int = 0) -> int:
 
 def mirrored(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The same faces seen in a mirror."""
+    return {**_mirrored_labels(batch), "image": batch["image"][:, :, ::-1]}
+
+
+def _mirrored_labels(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     rotation = batch["rotation"] * np.array([1, -1, -1, -1, 1, 1], np.float32)
     landmarks = batch["landmarks"][:, MIRRORED_LANDMARKS].copy()
     landmarks[..., 0] = 1 - landmarks[..., 0]
@@ -107,7 +134,6 @@ def mirrored(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     points[..., 0] = 1 - points[..., 0]
     return {
         **batch,
-        "image": batch["image"][:, :, ::-1],
         "eta": mirror_open_eta(batch["eta"]),
         "alpha": mirror_open_alpha(batch["alpha"]),
         "gaze": batch["gaze"] * np.array([-1, 1], np.float32),

@@ -65,3 +65,22 @@ def test_shards_written_later_are_taken_in(folder, shard):
     np.savez(folder / "seed0_shard00001.npz", **shard)
     data.refresh()
     assert len(data) == 48
+
+
+def test_pictures_stay_on_disk_and_compressed_shards_are_read_too(folder, shard):
+    np.savez_compressed(folder / "seed0_shard00001.npz", **shard)
+    stored, compressed = ShardFolder(folder).shards.values()
+    assert isinstance(stored["image"], np.memmap) and not isinstance(compressed["image"], np.memmap)
+    for other in (stored, compressed):
+        for name, value in shard.items():
+            np.testing.assert_array_equal(other[name], value)
+
+
+def test_every_picture_keeps_its_labels(folder, shard):
+    """Half of a batch as it is on disk, half mirrored, labels and all."""
+    batch = ShardFolder(folder).random_batch(np.random.default_rng(1), 10)
+    for i in range(10):
+        image = batch["image"][i].numpy()[:, ::-1] if i >= 5 else batch["image"][i].numpy()
+        (row,) = np.flatnonzero((shard["image"] == image).all((1, 2, 3)))
+        assert batch["crop"][i, 1] == shard["crop"][row, 1] and batch["detail"][i] == shard["detail"][row]
+        assert batch["gaze"][i, 0] == shard["gaze"][row, 0] * (-1 if i >= 5 else 1)

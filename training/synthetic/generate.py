@@ -20,7 +20,7 @@ from .ingredients import Ingredients
 from .sample import Sample, sample_batch
 from .surface import Surface, build_surface
 
-TOGETHER = 16  # samples whose shapes are blended at once
+TOGETHER = 32  # samples whose shapes are blended at once
 
 
 def make_shard(surface: Surface, seed: int, index: int, count: int, size: int) -> dict[str, np.ndarray]:

@@ -230,7 +230,8 @@ def _scene(
 
 def _bounds(screen: np.ndarray) -> np.ndarray:
     """Left, top, right, bottom of points (N, 3) in pixels."""
-    return np.concatenate([screen[:, :2].min(0), screen[:, :2].max(0)])
+    x, y = np.ascontiguousarray(screen[:, :2].T)
+    return np.array([x.min(), y.min(), x.max(), y.max()], np.float32)
 
 
 def _exposure(rng: np.random.Generator, brightness: float) -> np.float32:

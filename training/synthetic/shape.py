@@ -5,7 +5,6 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from ...model.face_model import gaze_pivot
 from .noise import add_wave, plane_waves
 from .pose import rotation_of
 from .skin import wrinkle_depth
@@ -52,8 +51,9 @@ def shape_head(
     turn = rotation_of(float(gaze[0]), float(gaze[1]), 0).astype(np.float32)
     for side in "LR":
         ball = surface.model.regions[f"eyeball_{side}"]
-        pivot = gaze_pivot(surface.model, person, side)
-        vertices[ball] = (person[ball] - pivot) @ turn.T + pivot
+        eye = person[ball]
+        pivot = _middle(eye)
+        vertices[ball] = (eye - pivot) @ turn.T + pivot
     return vertices
 
 
@@ -72,6 +72,11 @@ def _deform(axes, person, move, loose, directions, phases, amount, out):
             out[i, c] = person[i, c] + gain * move[i, c] + strength * fields[c, i]
 
 
+def _middle(points: np.ndarray) -> np.ndarray:
+    """``face_model.gaze_pivot`` of an eyeball's points, as a product: a mean over rows takes ten times as long."""
+    return np.full(len(points), 1 / len(points), np.float32) @ points
+
+
 def sample_gains(rng: np.random.Generator, count: int) -> np.ndarray:
     """How strongly somebody makes each of ``count`` expressions; lids shut for all alike."""
     gains = np.exp(rng.normal(0, 0.1, count))
@@ -82,5 +87,5 @@ def sample_gains(rng: np.random.Generator, count: int) -> np.ndarray:
 def landmarks_of(surface: Surface, vertices: np.ndarray, gaze: np.ndarray) -> np.ndarray:
     """The 68 points and the two pupils (right, left), (70, 3)."""
     ahead = rotation_of(float(gaze[0]), float(gaze[1]), 0) @ np.array([0, 0, 12.5])
-    pupils = [gaze_pivot(surface.model, vertices, side) + ahead for side in "RL"]
+    pupils = [_middle(vertices[surface.model.regions[f"eyeball_{side}"]]) + ahead for side in "RL"]
     return np.concatenate([vertices[surface.model.landmarks], pupils])

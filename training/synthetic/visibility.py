@@ -31,10 +31,11 @@ def unhidden(
     A pupil is seen where an eyeball is seen, for a lid before it is thinner than any tolerance.
     """
     size = len(depth)
-    pixels = np.clip(landmarks * size - 0.5, -2, size + 1).round().astype(int)[:, None] + AROUND
-    x, y = np.clip(pixels, 0, size - 1).transpose(2, 0, 1)
-    clear = depth[y, x] > distances[:, None] - TOLERANCE
-    seen = triangle_of[y[PUPILS], x[PUPILS]]
+    pixels = np.minimum(np.maximum(landmarks * size, 0), size - 1).astype(int)[:, None] + AROUND
+    x, y = np.minimum(np.maximum(pixels, 0), size - 1).transpose(2, 0, 1)
+    at = y * size + x
+    clear = depth.ravel()[at] > distances[:, None] - TOLERANCE
+    seen = triangle_of.ravel()[at[PUPILS]]
     clear[PUPILS] &= (seen >= 0) & (attributes[triangles[seen, 0], KIND] >= 0)
     needed = np.full(len(landmarks), 5)
     needed[PUPILS] = 3  # an eye that is half shut shows as little of it
