@@ -34,6 +34,7 @@ FACE = 126.0  # pixels of the crop that its face defines
 FRAME = (640, 480)  # of the camera that the picture is cut from
 GAZE = np.radians([25.0, 15.0])  # how far the sweeps of yaw and pitch go
 COMBINED = 20
+ENDS = 1 + len(OPEN_KEYS) + len(GAZE)  # the neutral face and the upper end of each sweep: the first shots
 
 
 @dataclass(frozen=True)
@@ -200,8 +201,16 @@ def set_up(person: Person, setting: Setting, samples: int, size: int = SIZE) -> 
     return scene, actor
 
 
-def shoot(person: Person, setting: Setting, shots: Sequence[Shot], folder: Path, samples: int, size: int = SIZE) -> int:
-    """Take the pictures that ``folder`` does not have yet; returns their number.
+def shoot(
+    person: Person,
+    setting: Setting,
+    shots: Sequence[Shot],
+    folder: Path,
+    samples: int,
+    size: int = SIZE,
+    only: int | None = None,
+) -> int:
+    """Take those pictures (``only`` so many, from the first) that ``folder`` does not have yet; returns their number.
 
     Raises InputError when the folder holds pictures of other shots: they would be taken for these.
     """
@@ -217,7 +226,7 @@ def shoot(person: Person, setting: Setting, shots: Sequence[Shot], folder: Path,
         with partial.open("wb") as file:
             np.savez_compressed(file, **arrays)
         partial.replace(stored)
-    missing = [i for i in range(len(shots)) if not picture_path(folder, i).exists()]
+    missing = [i for i in range(len(shots))[:only] if not picture_path(folder, i).exists()]
     if missing:
         scene, actor = set_up(person, setting, samples, size)
     for i in missing:
@@ -239,17 +248,19 @@ def main() -> None:
     args = parser.parse_args()
     if not 1 <= args.heads <= len(CAST) or args.steps < 3 or args.samples < 1:
         sys.exit(f"heads are 1 to {len(CAST)}, steps at least 3, samples at least 1")
-    for person, setting in CAST[: args.heads]:
-        began = time.perf_counter()
-        shots = [
-            *sweeps(args.steps, (float(np.radians(setting.yaw)), 0.0, 0.0)),
-            *combined(np.random.default_rng([person.seed, 2]), COMBINED, setting.yaw),
-        ]
-        try:
-            taken = shoot(person, setting, shots, args.out / person.name, args.samples)
-        except InputError as error:
-            sys.exit(str(error))
-        print(f"{person.name}: {taken} of {len(shots)} pictures in {time.perf_counter() - began:.0f} s", flush=True)
+    try:
+        for only in (ENDS, None):  # something of every head first
+            for person, setting in CAST[: args.heads]:
+                began = time.perf_counter()
+                shots = [
+                    *sweeps(args.steps, (float(np.radians(setting.yaw)), 0.0, 0.0)),
+                    *combined(np.random.default_rng([person.seed, 2]), COMBINED, setting.yaw),
+                ]
+                taken = shoot(person, setting, shots, args.out / person.name, args.samples, only=only)
+                seconds = time.perf_counter() - began
+                print(f"{person.name}: {taken} of {len(shots)} pictures in {seconds:.0f} s", flush=True)
+    except InputError as error:
+        sys.exit(str(error))
 
 
 CAST: tuple[tuple[Person, Setting], ...] = (

@@ -104,6 +104,16 @@ def test_a_part_of_the_pictures_is_scored_as_far_as_it_goes(rendered, tmp_path):
     assert np.isnan(found.r[0, JAW]) and found.r[0, SMILE] == pytest.approx(1)
 
 
+def test_of_a_single_step_only_gain_and_cross_talk_are_said(rendered):
+    (head, _) = scoring.read(rendered)
+    rows = np.flatnonzero((head.kind == "neutral") | ((head.kind == "key") & (head.eta.max(1) == 1)))
+    fields = ("kind", "key", "eta", "gaze", "rotation", "translation", "camera")
+    ends = scoring.Head("ends", head.pictures, **{name: getattr(head, name)[rows] for name in fields})
+    found = scoring.respond([ends], [0.5 * ends.eta])
+    assert np.isnan(found.r).all() and np.isnan(found.monotone).all()
+    np.testing.assert_allclose(found.gain, 0.5)
+
+
 def test_the_section_for_an_untrained_network(rendered, tmp_path):
     torch.manual_seed(0)
     config = CompactConfig(size=64, channels=(8, 8, 16, 16, 32), blocks=(1, 1, 1, 1))

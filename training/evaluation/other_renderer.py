@@ -53,7 +53,7 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class Responses:
-    """What H heads' sweeps of 29 keys gave; NaN where a sweep has fewer than three pictures.
+    """What H heads' sweeps of 29 keys gave. NaN where only the neutral picture is there, or (monotone, r) one more.
 
     monotone   (H, 29) 1 or 0;  r, gain (H, 29) correlation with the truth and slope
     pooled     (29,) correlation over all heads' pictures together, so that heads that rest differently cost
@@ -121,16 +121,18 @@ def respond(heads: list[Head], seen: list[np.ndarray]) -> Responses:
         for key, name in enumerate(OPEN_KEYS):
             rows = head.rows("key", key)
             truth, response = head.eta[rows, key], eta[rows, key]
-            if len(rows) < 3:
+            if len(rows) < 2:
                 continue
             pooled[key].append(np.stack([truth, response]))
-            monotone[h, key] = np.diff(response).min() >= -SLACK
-            r[h, key] = _r(truth, response)
+            if len(rows) > 2:  # any two points lie on a line
+                monotone[h, key] = np.diff(response).min() >= -SLACK
+                r[h, key] = _r(truth, response)
             gain[h, key] = np.polyfit(truth, response, 1)[0]
             ends = rows[[-1, 0]] if name in SIGNED_KEYS else rows[-1:]
             leak[h, key] = np.abs(eta[ends] - rest[h]).max(0)
             leak[h, key, key] = 0
-    together = [_r(*np.concatenate(parts, axis=1)) if parts else np.nan for parts in pooled]
+    points = [np.concatenate(parts, axis=1) if parts else np.empty((2, 0)) for parts in pooled]
+    together = [_r(*both) if both.shape[1] > 2 else np.nan for both in points]
     return Responses(monotone, r, gain, np.array(together), leak, rest)
 
 
@@ -139,13 +141,20 @@ def _r(truth: np.ndarray, response: np.ndarray) -> float:
     return float((t * p).sum() / max(np.sqrt((t * t).sum() * (p * p).sum()), 1e-12))
 
 
+def _mean(values: np.ndarray) -> float:
+    """Over what is there; NaN where nothing is."""
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if there.size else float("nan")
+
+
 def measure(subject: Subject, folder: Path) -> Section:
     """``folder``: what ``benchmarks/other_renderer.py`` rendered."""
     heads = read(folder)
     estimates = [look(subject.estimator, head) for head in heads]
     found = respond(heads, [e.eta for e in estimates])
-    if np.isnan(found.r).all(0).any():
-        lacking = ", ".join(k for k, none in zip(OPEN_KEYS, np.isnan(found.r).all(0)) if none)
+    unseen = np.isnan(found.gain).all(0)
+    if unseen.any():
+        lacking = ", ".join(k for k, none in zip(OPEN_KEYS, unseen) if none)
         raise InputError(f"{folder}: no head has a sweep of {lacking}: render more of the pictures")
     gaze_r, gaze_degrees = _gaze(heads, estimates)
     combined_r = _combined(heads, estimates)
@@ -162,15 +171,15 @@ def measure(subject: Subject, folder: Path) -> Section:
         "change of another key from rest to this key's end, averaged over heads. Combined: random expressions of many "
         "keys at other angles, r per key over all heads.",
         (
-            Score("sweeps that are monotone", float(np.nanmean(found.monotone)), "higher", 1.0),
-            Score("mean r of a sweep", float(np.nanmean(found.r)), "higher", R_BAR),
-            Score("mean pooled r", float(np.nanmean(found.pooled)), "higher"),
-            Score("mean distance of a key's gain from 1", float(np.nanmean(np.abs(found.gain - 1))), "lower"),
+            Score("sweeps that are monotone", _mean(found.monotone), "higher", 1.0),
+            Score("mean r of a sweep", _mean(found.r), "higher", R_BAR),
+            Score("mean pooled r", _mean(found.pooled), "higher"),
+            Score("mean distance of a key's gain from 1", _mean(np.abs(found.gain - 1)), "lower"),
             Score("cross-talk of the worst pair of keys", float(typical.max()), "lower", LEAK_BAR),
             Score("cross-talk, mean over keys of the worst other", float(typical.max(1).mean()), "lower"),
             Score("resting face, mean distance from 0", float(np.abs(found.rest).mean()), "lower"),
-            Score("mean r of combined expressions", float(np.nanmean(combined_r)), "higher"),
-            Score("r of gaze, mean of yaw and pitch", float(np.nanmean(gaze_r)), "higher"),
+            Score("mean r of combined expressions", _mean(combined_r), "higher"),
+            Score("r of gaze, mean of yaw and pitch", _mean(gaze_r), "higher"),
             Score("gaze in its sweeps", gaze_degrees, "lower", unit="degrees"),
         ),
         (_per_key(heads, found, combined_r), _per_head(heads, estimates, found)),
@@ -208,8 +217,8 @@ def _per_key(heads: list[Head], found: Responses, combined_r: np.ndarray) -> Tab
         swept = ~np.isnan(found.monotone[:, k])
         other = int(typical[k].argmax())
         rows.append(
-            (key, f"{int(np.nansum(found.monotone[:, k]))}/{int(swept.sum())}", float(np.nanmean(found.r[:, k])),
-             float(found.pooled[k]), float(np.nanmean(found.gain[:, k])),
+            (key, f"{int(np.nansum(found.monotone[:, k]))}/{int(swept.sum())}", _mean(found.r[:, k]),
+             float(found.pooled[k]), _mean(found.gain[:, k]),
              float(typical[k].sum() / (len(OPEN_KEYS) - 1)), f"{typical[k, other]:.2f} {OPEN_KEYS[other]}",
              float(found.rest[:, k].mean()), float(found.rest[:, k].std()), float(combined_r[k]),
              _in_words(heads, found, k))
@@ -224,7 +233,7 @@ def _in_words(heads: list[Head], found: Responses, k: int) -> str:
     broken = [head.name for head, fine in zip(heads, found.monotone[:, k]) if fine == 0]
     if broken:
         words.append("falls back on " + " ".join(broken))
-    gain = float(np.nanmean(found.gain[:, k]))
+    gain = _mean(found.gain[:, k])
     if not WEAK <= gain <= STRONG:
         words.append("hardly answers" if gain < 0.15 else "too weak" if gain < WEAK else "too strong")
     typical = np.nanmean(found.leak[:, k], 0)
@@ -249,10 +258,10 @@ def _per_head(heads: list[Head], estimates: list[FaceEstimate], found: Responses
         worst = int(np.abs(found.rest[h]).argmax())
         gaze_r, gaze_degrees = _gaze([head], [estimate])
         rows.append(
-            (head.name, len(head.pictures), float(np.nanmean(found.monotone[h])), float(np.nanmean(found.r[h])),
-             float(np.nanmean(found.gain[h])), float(np.nanmean(np.nanmax(_filled(found.leak[h]), 1))),
+            (head.name, len(head.pictures), _mean(found.monotone[h]), _mean(found.r[h]),
+             _mean(found.gain[h]), float(np.nanmean(np.nanmax(_filled(found.leak[h]), 1))),
              float(np.abs(found.rest[h]).mean()), f"{found.rest[h, worst]:+.2f} {OPEN_KEYS[worst]}", float(error),
-             float(np.nanmean(gaze_r)) if not np.isnan(gaze_r).all() else float("nan"), gaze_degrees,
+             _mean(gaze_r), gaze_degrees,
              float(degrees.mean()), float(estimate.confidence.min()))
         )  # fmt: skip
     columns = ("head", "pictures", "monotone", "r", "gain", "cross-talk, worst other", "rest, mean abs", "rest, worst",
