@@ -2,7 +2,8 @@
 convolutions alone, in every precision there is, to see what 16 bits gain and cost.
 
 int8 (static, oneDNN, calibrated on held-out pictures) was tried on an AMD EPYC with AVX-512 VNNI: 1.1 ms a frame at
-batch 32 where bfloat16 takes 0.7, and eta off by up to 0.23 where bfloat16 is off by 0.016: it is not used.
+batch 32 where bfloat16 took 0.7 (CompactNet, 96 px), and eta off by up to 0.23 where bfloat16 is off by 0.03: it is not
+used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from ..model.camera import Camera, Crop
 from ..model.checkpoints.weights import load_weights
 from ..model.estimator import OPEN_WEIGHTS, Estimator, convolving_in, fast_precision, ready_to_run
-from ..model.networks.compact import CompactNet
+from ..model.networks import build_network
 from .measurement import Measurement, seconds, show
 
 BOUNDS_MS = {1: 4.0, 32: 2.0}  # by batch, one thread
@@ -55,7 +56,7 @@ def _convolutions(weights: Path, device: torch.device) -> list[Measurement]:
     header, tensors = load_weights(weights)
     found = []
     for precision in dict.fromkeys((torch.float32, fast_precision(device))):
-        trained = CompactNet({**header.config, "size": header.input_size})
+        trained = build_network(header.architecture, {**header.config, "size": header.input_size})
         trained.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
         network = convolving_in(precision, ready_to_run(trained, device))
         for batch in BOUNDS_MS:

