@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -182,12 +183,12 @@ def read_statistic(statistic: Statistic, path: Path) -> np.ndarray:
     return values
 
 
-def _array(file: object, statistic: Statistic, where: str) -> np.ndarray:
-    version = np.lib.format.read_magic(file)  # type: ignore[arg-type]
+def _array(file: Any, statistic: Statistic, where: str) -> np.ndarray:
+    version = np.lib.format.read_magic(file)
     if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)  # type: ignore[arg-type]
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     else:
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)  # type: ignore[arg-type]
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
     if dtype.hasobject:
         raise InputError(f"{where} holds Python objects, which can run code; it is not opened")
     squeezed = tuple(size for size in shape if size != 1)
@@ -196,7 +197,7 @@ def _array(file: object, statistic: Statistic, where: str) -> np.ndarray:
     if dtype.kind not in "fiu" or (squeezed != want and not longer):
         raise InputError(f"{where} is {dtype} {shape}, not {want}: another network's; get the release's file")
     count = int(np.prod(squeezed))
-    data = file.read(count * dtype.itemsize)  # type: ignore[attr-defined]
+    data = file.read(count * dtype.itemsize)
     values = np.frombuffer(data, dtype, count).astype(np.float32)
     if fortran:
         values = values.reshape(squeezed[::-1]).transpose()

@@ -76,7 +76,8 @@ def _bytewise(data: bytes) -> int:
 def _shift_columns(power: int) -> tuple[int, ...]:
     """What becomes of each of the 32 bits when 2**power zero words follow."""
     if power == 0:
-        table, columns = _byte_table(), []
+        table = _byte_table()
+        columns = []
         for bit in range(32):
             value = 1 << bit
             for _ in range(4):

@@ -220,7 +220,8 @@ class SavedTensor:
 
 def saved_meta(message: memoryview) -> tuple[list[SavedTensor], int]:
     """SavedTensorSlices.meta: all tensors, and the oldest reader that may read them."""
-    tensors, needed = [], 0
+    tensors: list[SavedTensor] = []
+    needed = 0
     for number, value in fields(message):
         if number != 1:
             continue
@@ -233,7 +234,8 @@ def saved_meta(message: memoryview) -> tuple[list[SavedTensor], int]:
 
 
 def _saved_tensor(message: memoryview) -> SavedTensor:
-    name, dtype, shape = "", 0, ()
+    name, dtype = "", 0
+    shape: tuple[int, ...] = ()
     slices = []
     for number, value in fields(message):
         if number == 1:
@@ -251,7 +253,8 @@ def saved_data(message: memoryview) -> tuple[str, Slice, memoryview]:
     """SavedTensorSlices.data: tensor's name, slice, and its TensorProto."""
     for number, value in fields(message):
         if number == 2:
-            name, extents, proto = "", (), memoryview(b"")
+            name, proto = "", memoryview(b"")
+            extents: Slice = ()
             for inner, part in fields(bytes_of(value)):
                 if inner == 1:
                     name = name_of(part)

@@ -266,6 +266,14 @@ def test_a_mean_image_cut_short(copy: Path) -> None:
     assert "broken" in refusal(copy)
 
 
+def test_the_command_line_says_it_in_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from expnet.expnet_addon.headless import main
+
+    assert main(["import-weights", str(tmp_path)]) == 2
+    said = capfd.readouterr()
+    assert said.out == "" and "none of the release's checkpoints is here" in said.err and said.err.count("\n") == 1
+
+
 def test_two_of_a_kind(copy: Path) -> None:
     for path in list((copy / "Expression_Model").glob("ini*")):
         os.link(path, path.with_name(path.name.replace("ini", "other")))
@@ -280,7 +288,7 @@ def test_where_nothing_can_be_written(copy: Path) -> None:
     (copy / "out").touch()
     with pytest.raises(InputError, match="is a file"):
         import_weights(copy, copy / "out")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="there is no folder"):
         import_weights(copy, copy / "no" / "such")
 
 
