@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+WIDTH = 256
 NEWTON_SCHULZ_STEPS = 4  # one less than torch's: no difference here, and a fifth of the cost
 
 
@@ -32,7 +33,7 @@ class MuonAndAdamW(torch.optim.Optimizer):
             ns_steps=NEWTON_SCHULZ_STEPS,
             adjust_lr_fn="match_rms_adamw",
         )
-        self.adamw = torch.optim.AdamW(self.rest, rate, weight_decay=weight_decay)
+        self.adamw = torch.optim.AdamW(_groups(self.rest), rate, weight_decay=weight_decay)
         self.param_groups = [*self.muon.param_groups, *self.adamw.param_groups]
 
     def step(self, closure: Any = None) -> None:
@@ -52,6 +53,15 @@ class MuonAndAdamW(torch.optim.Optimizer):
         self.muon.load_state_dict(state["muon"])
         self.adamw.load_state_dict(state["adamw"])
         self.param_groups = [*self.muon.param_groups, *self.adamw.param_groups]
+
+
+def _groups(parameters: list[nn.Parameter]) -> list[dict[str, Any]]:
+    """AdamW moves every weight by the rate, so what a layer answers moves with the number of its inputs: layers wider
+    than ``WIDTH`` get their ``share`` of the rate (as in muP, Yang et al. 2022)."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for p in parameters:
+        groups.setdefault(min(1.0, WIDTH / p.shape[1]) if p.ndim == 2 else 1.0, []).append(p)
+    return [{"params": group, "share": share} for share, group in groups.items()]
 
 
 def _as_matrix(kernel: Tensor) -> Tensor:

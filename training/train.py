@@ -181,7 +181,7 @@ def train(args: argparse.Namespace) -> None:
         for network in (trainee.network, average.module):  # evaluated, and saved, for the size it has learned so far
             network.config = replace(network.config, size=size)
         for group in optimizer.param_groups:
-            group["lr"] = rate.at(step)
+            group["lr"] = rate.at(step) * group.get("share", 1.0)
         batch, ahead = _on(device, ahead.result()), draw(step + 1)
         with torch.autocast(device.split(":")[0], precision, enabled=precision != torch.float32):
             out = model(as_augmented_input(batch["image"], tones, config.augment))

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from expnet.model.formats import open_face_model
+from expnet.model.networks.glimpse import POINTS
 from expnet.training.dense_points import DensePoints, point_loss
+from expnet.training.glimpse_points import true_points
 from expnet.training.losses import LossWeights, factors, identity_factor, total_loss
 
 
@@ -37,6 +39,8 @@ def perfect(truth: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         "landmark_log_scale": torch.full((count, 70), -3.0),
         "dense": truth["points"].clone(),
         "dense_log_scale": torch.full((count, 192), -3.0),
+        "closer": true_points(truth),
+        "closer_log_scale": torch.full((count, POINTS), -3.0),
         "eta_log_variance": torch.zeros(count, 29),
         "face": torch.full((count, 1), 20.0),
     }
@@ -50,7 +54,7 @@ def test_a_perfect_answer_costs_nothing_but_its_doubts(millimetres):
     _, parts = total_loss(perfect(truth), truth, millimetres, ALL)
     assert set(parts) == set(LossWeights.__dataclass_fields__)
     for name, value in parts.items():
-        assert float(value) == pytest.approx(-6.0 if name in ("landmarks", "dense") else 0.0, abs=0.01), name
+        assert float(value) == pytest.approx(-6.0 if name in ("landmarks", "dense", "closer") else 0.0, abs=0.01), name
 
 
 def test_only_parts_with_a_weight_are_computed(millimetres):
@@ -126,3 +130,14 @@ def test_dense_points_learn_where_points_are():
     out = head(features)
     assert (out["dense"] - truth).norm(dim=-1).mean() < 0.02 and out["dense_log_scale"].mean() < -4
     assert out["landmark_log_scale"].shape == (32, 70)
+
+
+@pytest.mark.parametrize("said", [-30.0, 30.0])
+def test_a_wild_variance_finds_its_way_back(said, millimetres):
+    truth = batch()
+    out = perfect(truth)
+    out["eta"] = truth["eta"] + 0.3
+    doubt = torch.full((4, 29), said, requires_grad=True)
+    loss, _ = total_loss({**out, "eta_log_variance": doubt}, truth, millimetres, LossWeights(variance=1.0))
+    loss.backward()
+    assert (doubt.grad * said > 0).all()  # a step against the gradient leads towards zero
