@@ -1,7 +1,8 @@
 """Render synthetic faces to disk: ``python -m expnet.training.synthetic.generate OUT --shards 40``.
 
 A shard is an .npz of ``--per-shard`` pictures with their labels. Shard k of seed s is the same picture for picture
-wherever it is made, so several processes (``--first``) and machines can share the work and a killed one can go on.
+wherever it is made, so several processes (``--first``, ``--step``) and machines can share the work and a killed one can
+go on. Set OMP_NUM_THREADS=1: one process keeps one core busy, and more threads only wait for each other.
 """
 
 from __future__ import annotations
