@@ -100,7 +100,7 @@ photograph of a person. To make such pictures, to train, to go on, to evaluate a
 
     python -m expnet.training.synthetic.generate DATA --shards 300          # training pictures, seed 0
     python -m expnet.training.synthetic.generate DATA --shards 2 --seed 1   # held-out pictures
-    python -m expnet.training.train --config training/configs/compact.toml \\
+    python -m expnet.training.train --config training/configs/glimpse.toml \\
         --data DATA --out RUN --steps {int(last["step"])}
     python -m expnet.training.train … --resume --steps MORE
     python -m expnet.training.evaluate RUN/weights.safetensors DATA

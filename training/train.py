@@ -1,6 +1,6 @@
 """Train the open network: one file, read in one sitting.
 
-    python -m expnet.training.train --config training/configs/compact.toml --data DATA --out RUN --steps 14000
+    python -m expnet.training.train --config training/configs/glimpse.toml --data DATA --out RUN --steps 14000
     … --resume            go on from RUN/last.pt after a stop
     … --resume --steps N  go on to a later end; the learning rate falls over the last ``decay`` steps before it
     … --start-from model/data/open_weights.safetensors    go on from what is shipped, with a fresh optimiser
