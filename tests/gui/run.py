@@ -4,7 +4,7 @@
     python3 tests/gui/run.py FOLDER --image FACE.jpg --clip CLIP.mp4 [--out docs/guide]
 
 FOLDER holds a Debian with blender, xvfb, libgl1-mesa-dri, libegl1, libgl1, xdotool, imagemagick, python3-torch,
-python3-opencv, opencv-data and python3-safetensors (debootstrap; about 2.5 GB). The extension is the zip in dist/
+python3-opencv and python3-safetensors (debootstrap; about 2.5 GB). The extension is the zip in dist/
 (``dev.py build``). Needs root, for chroot. The clip should last some seconds, so that there is something to cancel.
 Every step is checked from inside Blender; the screenshots in --out are the user guide's.
 """

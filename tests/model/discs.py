@@ -57,7 +57,7 @@ class DiscEstimator:
                 )
                 eta[i, JAW] = view[..., 0][inside].mean() / 255
                 # A disc fills 35 % of its crop; half a disc, or several, are no good face.
-                confidence[i] = 0.95 if 0.2 < inside.mean() < 0.6 else 0.4
+                confidence[i] = 0.98 if 0.2 < inside.mean() < 0.6 else 0.4
             rotation[i], translation[i] = pose_of_crop(np.eye(3), camera, own[i])
         return FaceEstimate(
             eta=eta,

@@ -1,4 +1,4 @@
-"""Where the faces are. What a cascade proposes and a network judges is tried on real portraits where there are some."""
+"""Where the faces are: of what is proposed, the estimator keeps the faces. On real portraits where there are some."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from expnet.model.camera import Crop
+from expnet.model.candidates import Candidate
 from expnet.model.errors import InputError
 from expnet.model.estimator import OPEN_WEIGHTS, Estimator
-from expnet.model.finder import crop_of_box, find_faces, refined, same_face
+from expnet.model.finder import Propose, crop_of_box, find_faces, refined, same_face
 from expnet.model.video import open_clip, read_image
 
 from .discs import SIDE_PER_RADIUS, DiscEstimator, disc
@@ -40,19 +41,27 @@ def test_a_crop_near_a_face_is_pulled_onto_it() -> None:
     assert face.confidence > 0.9
 
 
-def test_a_face_that_no_cascade_knows_is_found_by_the_network_alone() -> None:
+def proposing(*crops: Crop) -> Propose:
+    """A network that sees candidates exactly there."""
+    return lambda image, longer_side, least: [Candidate(crop, 0.9) for crop in crops]
+
+
+def test_a_candidate_becomes_the_face_near_it_and_one_without_a_face_nothing() -> None:
     image = disc(np.zeros((240, 440, 3), np.uint8), 340, 100, 36)
-    image[::2] = 0  # stripes: nothing that a cascade takes for a face
-    assert find_faces(image, DiscEstimator(), thorough=False) == []
-    [face] = find_faces(image, DiscEstimator())
+    [face] = find_faces(image, DiscEstimator(), propose=proposing(Crop(330, 108, 130, 0.2), Crop(100, 100, 110)))
     assert np.hypot(face.crop.cx - 340, face.crop.cy - 100) < 3
 
 
 def test_every_face_once_and_the_largest_first() -> None:
     image = disc(disc(np.zeros((240, 440, 3), np.uint8), 340, 100, 36), 100, 110, 60)
-    faces = find_faces(image, DiscEstimator())
-    assert len(faces) >= 1 and faces[0].crop.cx == pytest.approx(100, abs=2)
-    assert [f.crop.side for f in faces] == sorted((f.crop.side for f in faces), reverse=True)
+    seen = (Crop(345, 104, 100), Crop(336, 98, 130), Crop(104, 108, 190), Crop(92, 120, 160))
+    faces = find_faces(image, DiscEstimator(), propose=proposing(*seen))
+    assert [round(f.crop.cx, -1) for f in faces] == [100, 340]
+
+
+def test_a_candidate_outside_the_picture_is_no_harm() -> None:
+    image = disc(np.zeros((240, 440, 3), np.uint8), 340, 100, 36)
+    assert find_faces(image, DiscEstimator(), propose=proposing(Crop(-90, 100, 110), Crop(300, 9000, 110))) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (480, 640)])
@@ -90,6 +99,30 @@ def test_the_face_in_a_portrait(estimator: Estimator, name: str, scale: float) -
     assert np.hypot(crop.cx - x, crop.cy - y) < 0.12 * side
     assert abs(np.log(crop.side / side)) < 0.2
     assert crop.angle == pytest.approx(PORTRAITS[name][3], abs=0.12)
+
+
+@real
+@pytest.mark.parametrize("name", PORTRAITS)
+@pytest.mark.parametrize("turn", [-0.7, -0.35, 0.35, 0.7])
+def test_a_leaning_face(estimator: Estimator, name: str, turn: float) -> None:
+    x, y, side, angle = PORTRAITS[name]
+    matrix = Crop(200, 150, 120, turn).matrix(64) @ np.vstack(
+        [cv2.invertAffineTransform(Crop(x, y, side).matrix(64)), [0, 0, 1]]
+    )
+    image = cv2.warpAffine(read_image(SHARED / "faces" / name), matrix, (400, 300), borderMode=cv2.BORDER_REPLICATE)
+    [face] = find_faces(image, estimator)
+    assert same_face(face.crop, Crop(200, 150, 120)) and face.crop.angle == pytest.approx(angle + turn, abs=0.15)
+
+
+@real
+@pytest.mark.parametrize("name", PORTRAITS)
+def test_a_face_of_20_pixels(estimator: Estimator, name: str) -> None:
+    scale = 28 / PORTRAITS[name][2]  # of the crop: 20 pixels from cheek to cheek
+    small = cv2.resize(read_image(SHARED / "faces" / name), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    image = cv2.copyMakeBorder(small, 60, 60, 140, 140, cv2.BORDER_REPLICATE)
+    [face] = find_faces(image, estimator)
+    x, y, side = (scale * n for n in PORTRAITS[name][:3])
+    assert same_face(face.crop, Crop(x + 140, y + 60, side))
 
 
 @real

@@ -55,7 +55,7 @@ def test_a_face_is_in_the_middle_of_its_place_and_what_is_around_it_is_clear(cut
     for _ in range(12):
         picture, own = cutouts.face(rng)
         size = len(picture)
-        assert picture[int(own.y * size), int(own.x * size), 3] == 255
+        assert picture[int(own.y * size), int(own.x * size), 3] > 200  # hair may lie thinly over it
         assert (picture[..., 3] == 0).mean() > 0.2
     kinds = [cutouts.other(rng)[1].kind for _ in range(12)]
     assert FACE not in kinds
