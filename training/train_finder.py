@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import os
 import time
 import tomllib
@@ -88,9 +89,8 @@ def main() -> None:
     done = 0.0
     while done < 1:
         done = min(1.0, (time.process_time() - started) / (60 * args.minutes))
-        rate = (
-            hyper["learning_rate"] * min(1.0, (step - first + 1) / hyper["warmup"]) * 0.5 * (1 + np.cos(np.pi * done))
-        )
+        warm = min(1.0, (step - first + 1) / hyper["warmup"])
+        rate = hyper["learning_rate"] * warm * 0.5 * (1 + math.cos(math.pi * done))  # no numpy scalar: see --resume
         for group in optimizer.param_groups:
             group["lr"] = rate
         batch = [

@@ -172,7 +172,7 @@ def test_a_clip_becomes_a_performance(tmp_path: Path) -> None:
     assert np.isnan(p.eta[25]).all() and np.isnan(p.translation[25]).all() and p.confidence[25] == 0
     assert p.eta[50, JAW] == pytest.approx(50 / 60, abs=0.05)
     np.testing.assert_allclose(p.times, np.arange(60) / 30, atol=1e-3)
-    assert p.alpha == pytest.approx(0.95), "pooled over the frames in which there is a face"
+    assert p.alpha == pytest.approx(0.98), "pooled over the frames in which there is a face"
     camera = Camera.for_image(WIDTH, HEIGHT, 35.0)
     crop = crop_of_pose(p.rotation[50], p.translation[50], camera)
     np.testing.assert_allclose([crop.cx, crop.cy, crop.side, crop.angle], p.crop[50], atol=1e-6)
