@@ -49,8 +49,9 @@ def sample_scene(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, fa
     canvas = _Canvas(_backdrop(rng, width, height, cutouts))
     heads = int(rng.integers(0 if rng.random() < 0.1 else 1, kind.heads + 1)) if faces else 0
     things = ["head"] * heads + ["other"] * int(rng.integers(0 if faces else 1, kind.others + 1))
-    sides = np.exp(rng.uniform(*np.log(kind.sides), len(things)))
-    order = np.argsort(sides + sides.mean() * rng.normal(0, 0.3, len(sides))) if things else []
+    least, most = np.log(kind.sides)
+    sides = np.exp(rng.uniform(least, most, len(things)))
+    order: np.ndarray | list[int] = np.argsort(sides + sides.mean() * rng.normal(0, 0.3, len(sides))) if things else []
     crowd = rng.random() < 0.25  # heads side by side
     middle = rng.uniform(0, 1, 2)
     for i in order:
