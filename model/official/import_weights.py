@@ -49,9 +49,9 @@ def import_weights(
     out = Path(out) if out else folder
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; give a folder for {FILE}")
+    found = find_release(folder)
     if not out.absolute().parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.parent}; make it first")
-    found = find_release(folder)
     networks = [network for network in NETWORKS if network.name in found.checkpoints]
     layouts = {network.name: network.layout() for network in networks}
     origins = {network.name: sources_of(network, found) for network in networks}

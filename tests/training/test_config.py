@@ -51,7 +51,7 @@ def test_the_size_of_the_pictures_grows(tmp_path):
         ('name = "adamw"', 'name = "muon"\nprecision = "fp16"', "not in fp16"),
         ("[8, 8, 16, 16, 32]", "[8, 8]", "channels has 2 entries, not 5"),
         ("[8, 8, 16, 16, 32]", "8", "channels is 8, not a list"),
-        ('"compact"', '"transformer"', "architecture must be one of compact, resnet101"),
+        ('"compact"', '"transformer"', "architecture must be one of compact, glimpse, resnet101"),
         ('"compact"', '"compact"\nsize = 96', "size is that of the last"),
         ('"compact"\nchannels = [8, 8, 16, 16, 32]', '"resnet101"\noutputs = ["gaze"]', "lacks eta"),
         ('"compact"\nchannels = [8, 8, 16, 16, 32]', '"resnet101"\noutputs = ["eta", "mood"]', "'mood' is unknown"),

@@ -54,7 +54,7 @@ def measure(subject: Subject, cutouts: Path, pictures: Path, footage: Path, find
     real, milliseconds = _real(examples, subject.estimator, find)
     faceless = [e.image for e in examples if e.crop is None]
     alarms = [sum(len(find(image, subject.estimator, way)) for image in faceless) for way in (True, False)]
-    recall = [row[1] for row in real]
+    recall = [float(row[1]) for row in real]
     scores = (
         Score("recall, faces of 24 pixels and more in scenes", found.recall(found.widths >= 24), "higher"),
         Score("recall, faces of 16-24 pixels in scenes", found.recall(found.widths < 24), "higher"),
@@ -161,12 +161,14 @@ def _real(
     examples: Sequence[Example], estimator: SeesFaces, find: Find
 ) -> tuple[list[tuple[Cell, ...]], dict[bool, float]]:
     """Rows of (what was done, recall thorough, recall quick, places found that are no face); milliseconds a search."""
-    faces = [e for e in examples if e.crop is not None]
+    faces = [(e.image, e.crop) for e in examples if e.crop is not None]
     if not faces:
         raise InputError("no real face was found in the pictures and clips: name folders that hold some")
-    rng, rows, took = np.random.default_rng(2), [], {True: [], False: []}
+    rng = np.random.default_rng(2)
+    rows: list[tuple[Cell, ...]] = []
+    took: dict[bool, list[float]] = {True: [], False: []}
     for name, change in CHANGES.items():
-        changed = [change(e.image, e.crop, rng) for e in faces]
+        changed = [change(image, crop, rng) for image, crop in faces]
         hits, extra = {True: 0, False: 0}, 0
         for image, truth in changed:
             for way in hits:

@@ -71,7 +71,7 @@ class Bundle:
                     raise Damaged("the file is cut short")
                 array = np.empty(entry.shape, entry.dtype)
                 file.seek(entry.offset)
-                octets = memoryview(array.reshape(-1).view(np.uint8))
+                octets = array.reshape(-1).view(np.uint8).data
                 if file.readinto(octets) != entry.size:
                     raise Damaged("the file is cut short")
             if masked(crc32c(array)) != entry.crc:

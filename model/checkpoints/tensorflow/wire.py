@@ -16,7 +16,7 @@ import numpy as np
 from .damage import Damaged
 
 # DataType -> how the array is stored. Others (text, resources, quantised numbers) are listed, but not read.
-DTYPES = {
+DTYPES: dict[int, np.dtype] = {
     1: np.dtype("<f4"),
     2: np.dtype("<f8"),
     3: np.dtype("<i4"),
