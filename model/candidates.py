@@ -11,11 +11,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .camera import ANCHOR, SIDE_MM, Crop
-from .checkpoints.weights import check_shapes, load_weights
+from .camera import Crop
+from .checkpoints.weights import load_weights
 from .errors import InputError
 from .estimator import ready_to_run
 from .networks.finder import CELL, GRAIN, UNIT_SIDE, FinderNet
+from .networks.loading import loaded
 from .opencv import cv2
 
 OPEN_FINDER = Path(__file__).parent / "data" / "open_finder.safetensors"
@@ -82,12 +83,5 @@ def _network(path: Path) -> nn.Module:
     header, tensors = load_weights(path)
     if header.architecture != "finder":
         raise InputError(f"{path}: architecture {header.architecture!r} finds no faces; 'finder' does")
-    if header.crop.get("anchor") != ANCHOR.tolist() or header.crop.get("side_mm") != SIDE_MM:
-        raise InputError(f"{path}: trained with another crop ({header.crop}): use weights of this version")
-    try:
-        network = FinderNet(header.config)
-    except (TypeError, ValueError, IndexError, RuntimeError) as error:
-        raise InputError(f"{path}: the header's config does not describe a network ({error})") from error
-    check_shapes(path, tensors, {k: tuple(v.shape) for k, v in network.state_dict().items()})
-    network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
+    network = loaded(path, header, tensors, lambda: FinderNet(header.config))
     return ready_to_run(network, torch.device("cpu"))

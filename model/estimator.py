@@ -12,11 +12,12 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .camera import ANCHOR, SIDE_MM, Camera, Crop, pose_of_crop, roll, roll_matrix
-from .checkpoints.weights import WeightsHeader, check_shapes, load_weights
+from .camera import Camera, Crop, pose_of_crop, roll, roll_matrix
+from .checkpoints.weights import WeightsHeader, load_weights
 from .errors import InputError
 from .networks import CONFIGS, Network, build_network
 from .networks.compact import rotation_matrix
+from .networks.loading import loaded
 from .opencv import cv2
 from .semantics import OPEN_BASIS, OPEN_KEYS
 
@@ -93,15 +94,8 @@ class Estimator:
             raise InputError(f"{path}: architecture {header.architecture!r} is unknown; read are {', '.join(CONFIGS)}")
         if header.basis != OPEN_BASIS:
             raise InputError(f"{path}: expression basis {header.basis!r} is unknown; {OPEN_BASIS!r} is read")
-        if header.crop.get("anchor") != ANCHOR.tolist() or header.crop.get("side_mm") != SIDE_MM:
-            raise InputError(f"{path}: trained with another crop ({header.crop}): use weights of this version")
-        try:
-            network = build_network(header.architecture, {**header.config, "size": header.input_size})
-        except (TypeError, ValueError, IndexError, KeyError, RuntimeError) as error:
-            raise InputError(f"{path}: the header's config does not describe a network ({error})") from error
-        expected = {k: tuple(v.shape) for k, v in network.state_dict().items()}
-        check_shapes(path, tensors, expected)
-        network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
+        config = {**header.config, "size": header.input_size}
+        network = loaded(path, header, tensors, lambda: build_network(header.architecture, config))
         return Estimator(network, header, _device(device))
 
     def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:

@@ -74,18 +74,24 @@ def load_tensors(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> N
 
 
 def export_weights(
-    network: nn.Module, architecture: str, path: Path, seed: int, pictures: int, evaluation: dict[str, float]
+    network: nn.Module,
+    architecture: str,
+    path: Path,
+    seed: int,
+    renders: str,
+    evaluation: dict[str, float],
+    input_size: int,
 ) -> None:
-    """The weights with the header that ``model.checkpoints.weights`` asks for."""
+    """The weights with the header that ``model.checkpoints.weights`` asks for. ``renders``: how many of what."""
     config: Any = network.config
     header = WeightsHeader(
         architecture=architecture,
         config=asdict(config),
-        input_size=config.size,
+        input_size=input_size,
         crop={"anchor": ANCHOR.tolist(), "side_mm": SIDE_MM},
         basis=OPEN_BASIS,
         license="CC0-1.0",
-        training_data=f"{pictures} synthetic renders of the open head (training/synthetic), no photographs",
+        training_data=f"{renders} synthetic renders of the open head (training/synthetic), no photographs",
         seed=seed,
         evaluation={k: round(float(v), 5) for k, v in evaluation.items()},
     )

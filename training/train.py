@@ -60,17 +60,18 @@ class Trainee(nn.Module):
         self.closer = GlimpseScales(network) if points and isinstance(network, GlimpseNet) else None
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
+        closer: dict[str, Tensor] = {}
         if isinstance(self.network, GlimpseNet):
-            raw, features, points, closer = self.network.look(x)
+            raw, features, points, beside = self.network.look(x)
+            if self.closer:
+                with torch.autocast(x.device.type, enabled=False):
+                    closer = {"closer": points, "closer_log_scale": self.closer(beside)}
         else:
             features = self.network.features(x)
+            with torch.autocast(x.device.type, enabled=False):
+                raw = self.network.head(features)
         with torch.autocast(x.device.type, enabled=False):
-            out = self.network.split(raw if isinstance(self.network, GlimpseNet) else self.network.head(features))
-            if self.points:
-                out |= self.points(features)
-            if self.closer:
-                out |= {"closer": points, "closer_log_scale": self.closer(closer)}
-            return out
+            return {**self.network.split(raw), **(self.points(features) if self.points else {}), **closer}
 
 
 class Processes:
@@ -226,9 +227,8 @@ def train(args: argparse.Namespace) -> None:
             log.write(row)
             progress.write(" ".join(f"{k} {v:.4g}" for k, v in row.items()))
             checkpoint("last.pt")
-            export_weights(
-                average.module, config.architecture, args.out / "weights.safetensors", args.seed, len(data), row
-            )
+            path = args.out / "weights.safetensors"
+            export_weights(average.module, config.architecture, path, args.seed, str(len(data)), row, size)
         data.refresh()
         window, started = [], time.monotonic()
     loader.shutdown()

@@ -11,30 +11,27 @@ given. Writes RUN/finder.safetensors (averaged weights with their header) and RU
 from __future__ import annotations
 
 import argparse
-import csv
 import math
-import os
 import time
 import tomllib
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from ..model.camera import ANCHOR, SIDE_MM
-from ..model.checkpoints.weights import WeightsHeader, load_weights, save_weights
+from ..model.checkpoints.weights import load_weights
 from ..model.networks.finder import CELL, UNIT_SIDE, FinderNet
-from ..model.semantics import OPEN_BASIS
 from .dataset import as_input
+from .run_folder import Log, export_weights, load_checkpoint, save_checkpoint
+from .schedule import averaged
 from .synthetic.cutouts import Cutouts
 from .synthetic.scenes import Scene, SceneKind, sample_scene
 
+INPUT_SIZE = 320  # for the header: pictures of any size are read
 LEAST_SIDE, MOST_SIDE = 15.0, 70.0  # pixels: faces outside are left to the picture made larger or smaller
 HEAT_SIGMA = 0.10  # of a face's side: how wide its heat spreads
 TAUGHT = 0.14  # of a face's side: cells nearer to its centre learn its place
@@ -66,23 +63,24 @@ def main() -> None:
     hyper, weights = config["optimizer"], LossWeights(**config["loss"])
     args.out.mkdir(parents=True, exist_ok=True)
     network = FinderNet(config["network"]).to(memory_format=torch.channels_last)
-    averaged = AveragedModel(network, avg_fn=_averaging(hyper["ema"]), use_buffers=True)
+    average = averaged(network, hyper["ema"])
     optimizer = torch.optim.AdamW(network.parameters(), hyper["learning_rate"], weight_decay=hyper["weight_decay"])
     step = 0
     if args.start_from:
         tensors = {k: torch.as_tensor(v) for k, v in load_weights(args.start_from)[1].items()}
         network.load_state_dict(tensors)
-        averaged.module.load_state_dict(tensors)
+        average.module.load_state_dict(tensors)
     elif args.resume:
-        state = torch.load(args.out / "last.pt", weights_only=True)
+        state = load_checkpoint(args.out / "last.pt", "cpu")
         network.load_state_dict(state["network"])
-        averaged.load_state_dict(state["averaged"])
+        average.load_state_dict(state["averaged"])
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
     rng = np.random.default_rng([args.seed, step])
     cutouts = Cutouts(args.cutouts, seed=0)
     scenes = config["scenes"]
     kind = SceneKind((scenes["size"],) * 2, tuple(scenes["sides"]), scenes["heads"], scenes["others"])
+    log = Log(args.out)
     started, first, window = time.process_time(), step, []
     progress = tqdm(unit="step", initial=step)
     network.train()
@@ -111,7 +109,7 @@ def main() -> None:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
-        averaged.update_parameters(network)
+        average.update_parameters(network)
         step += 1
         window.append([float(v.detach()) for v in parts.values()])
         progress.update()
@@ -123,18 +121,18 @@ def main() -> None:
                 "rate": rate,
             }
             row |= dict(zip(parts, np.mean(window, 0), strict=True))
-            _log(args.out / "log.csv", row)
+            log.write(row)
             progress.write(" ".join(f"{k} {v:.4g}" for k, v in row.items()))
             window.clear()
             state = {
                 "network": network.state_dict(),
-                "averaged": averaged.state_dict(),
+                "averaged": average.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "step": step,
             }
-            torch.save(state, args.out / ".last.pt")
-            os.replace(args.out / ".last.pt", args.out / "last.pt")
-            export(averaged.module, args.out / "finder.safetensors", args.seed, len(cutouts), row)
+            save_checkpoint(state, args.out / "last.pt")
+            renders, path = f"scenes of {len(cutouts)}", args.out / "finder.safetensors"
+            export_weights(average.module, "finder", path, args.seed, renders, row, INPUT_SIZE)
 
 
 def targets(scenes: list[Scene]) -> dict[str, Tensor]:
@@ -190,43 +188,6 @@ def losses(out: Tensor, truth: dict[str, Tensor]) -> dict[str, Tensor]:
         "size": error[:, 2].sum() / weight,
         "lean": error[:, 3:].sum() / weight,
     }
-
-
-def _averaging(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """An exponential moving average that forgets its random start soon."""
-
-    def average(mean: Tensor, new: Tensor, n: Tensor | int) -> Tensor:
-        if not mean.is_floating_point():
-            return new
-        return mean.lerp(new, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
-
-    return average
-
-
-def export(network: FinderNet, path: Path, seed: int, cutouts: int, evaluation: dict[str, float]) -> None:
-    """The weights with the header that ``model.checkpoints.weights`` asks for."""
-    header = WeightsHeader(
-        architecture="finder",
-        config=asdict(network.config),
-        input_size=320,
-        crop={"anchor": ANCHOR.tolist(), "side_mm": SIDE_MM},
-        basis=OPEN_BASIS,
-        license="CC0-1.0",
-        training_data=f"scenes of {cutouts} synthetic renders of the open head (training/synthetic), no photographs",
-        seed=seed,
-        evaluation={k: round(float(v), 5) for k, v in evaluation.items()},
-    )
-    tensors = {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
-    save_weights(path, header, {k: v.astype(np.float16) if v.ndim >= 2 else v for k, v in tensors.items()})
-
-
-def _log(path: Path, row: dict[str, float]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, row)
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 if __name__ == "__main__":

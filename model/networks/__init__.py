@@ -18,12 +18,11 @@ CONFIGS: dict[str, type[NetworkConfig]] = {
 }
 
 
+_CLASSES: dict[str, type[Network]] = {"compact": CompactNet, "glimpse": GlimpseNet, "resnet101": ResNet101}
+
+
 def build_network(architecture: str, config: NetworkConfig | Mapping) -> Network:
     """The untrained network. Raises InputError for an unknown architecture; what a broken config raises differs."""
-    if architecture == "compact":
-        return CompactNet(config)  # type: ignore[arg-type]
-    if architecture == "glimpse":
-        return GlimpseNet(config)  # type: ignore[arg-type]
-    if architecture == "resnet101":
-        return ResNet101(config)  # type: ignore[arg-type]
-    raise InputError(f"architecture {architecture!r} is unknown; known are {', '.join(CONFIGS)}")
+    if architecture not in _CLASSES:
+        raise InputError(f"architecture {architecture!r} is unknown; known are {', '.join(_CLASSES)}")
+    return _CLASSES[architecture](config)  # type: ignore[arg-type]

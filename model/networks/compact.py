@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .config import as_config
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,7 @@ class ResidualBlock(nn.Module):
 class CompactNet(nn.Module):
     def __init__(self, config: CompactConfig | Mapping = CompactConfig()) -> None:
         super().__init__()
-        if not isinstance(config, CompactConfig):
-            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
-            config = CompactConfig(**fields)
-        self.config = config
+        self.config = config = as_config(CompactConfig, config)
         c = config.channels
         self.stem = nn.Sequential(nn.Conv2d(3, c[0], 3, 2, 1, bias=False), nn.BatchNorm2d(c[0]), nn.ReLU(inplace=True))
         stages = []

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .compact import ResidualBlock
+from .config import as_config
 
 CELL = 8
 GRAIN = 16
@@ -39,10 +39,7 @@ class FinderConfig:
 class FinderNet(nn.Module):
     def __init__(self, config: FinderConfig | Mapping = FinderConfig()) -> None:
         super().__init__()
-        if not isinstance(config, FinderConfig):
-            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
-            config = FinderConfig(**fields)
-        self.config = config
+        self.config = config = as_config(FinderConfig, config)
         c = config.channels
         self.stem = nn.Sequential(nn.Conv2d(3, c[0], 3, 2, 1, bias=False), nn.BatchNorm2d(c[0]), nn.ReLU(inplace=True))
         self.fourth, self.eighth, self.sixteenth = (

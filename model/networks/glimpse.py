@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .compact import CompactConfig, CompactNet, ResidualBlock, output_widths, rotation_matrix
+from .config import as_config
 
 # What is found in a glimpse: iBUG's points (of the right eye; the left is seen in a mirror) and the pupil, then dense
 # points of the skin: 12 on the upper lid, 12 on the lower, 12 on the brow; 56 on the lips.
@@ -84,10 +85,7 @@ class Seen(NamedTuple):
 class GlimpseNet(nn.Module):
     def __init__(self, config: GlimpseConfig | Mapping = GlimpseConfig()) -> None:
         super().__init__()
-        if not isinstance(config, GlimpseConfig):
-            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
-            config = GlimpseConfig(**fields)
-        self.config = config
+        self.config = config = as_config(GlimpseConfig, config)
         c = config
         self.whole = CompactNet(c.whole)
         self.stem = nn.Sequential(

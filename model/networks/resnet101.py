@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .compact import CompactConfig, output_widths
+from .config import as_config
 
 FEATURES = 2048
 WIDTHS = output_widths(CompactConfig())
@@ -142,10 +142,7 @@ class ResNet101(nn.Module):
 
     def __init__(self, config: ResNet101Config | Mapping = ResNet101Config()) -> None:
         super().__init__()
-        if not isinstance(config, ResNet101Config):
-            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
-            config = ResNet101Config(**fields)
-        self.config = config
+        self.config = config = as_config(ResNet101Config, config)
         self.trunk = Trunk()
         self.head = nn.Linear(FEATURES, sum(WIDTHS[name] for name in config.outputs))
         nn.init.normal_(self.head.weight, std=0.01)
