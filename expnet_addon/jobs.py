@@ -87,20 +87,14 @@ def worker_python(preferred: str = "") -> str:
     )
 
 
-class Job:
-    """A running worker.
+class Worker:
+    """A worker process, its pipes, and the threads that empty them."""
 
-    Its result file lies in ``folder``, which goes with the job: use it as a context, or call ``close``.
-    """
-
-    def __init__(self, request: dict, preferred_python: str = "") -> None:
-        python = worker_python(preferred_python)
-        self.folder = Path(tempfile.mkdtemp(prefix="expnet-"))
-        self.out = self.folder / "result.npz"
-        self.progress = Progress()
-        self.reply: dict | None = None
-        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._complaints: deque[str] = deque(maxlen=40)
+    def __init__(self, python: str) -> None:
+        self.python = python
+        self.folder = Path(tempfile.mkdtemp(prefix="expnet-"))  # where it stands; a job of its own may write there
+        self.lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.complaints: deque[str] = deque(maxlen=40)
         try:
             self._process = subprocess.Popen(
                 [python, "-u", str(WORKER)],
@@ -109,7 +103,7 @@ class Job:
                 stderr=subprocess.PIPE,
                 env=_worker_environment(),
                 cwd=self.folder,
-                start_new_session=os.name == "posix",  # a group of its own, so that cancel reaches its children
+                start_new_session=os.name == "posix",  # a group of its own, so that its end reaches its children
             )
         except OSError as error:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -120,9 +114,105 @@ class Job:
         ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, request: dict) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write((json.dumps(request) + "\n").encode())
+            self._process.stdin.flush()  # and stays open: a closed stdin tells the worker to stop
+        except OSError:
+            pass  # it is gone already; ``lines`` says why
+
+    def death(self) -> WorkerFault:
+        """Why it is gone, once ``lines`` has ended."""
+        try:
+            self._process.wait(timeout=5)  # stdout closes a moment before the process is gone
+        except subprocess.TimeoutExpired:
+            pass
+        _end(self._process)
+        self._threads[1].join(timeout=5)
+        code = self._process.returncode
+        how = f"was killed (signal {-code})" if code < 0 else f"stopped (exit code {code})"
+        last = next((line for line in reversed(self.complaints) if line.strip()), "").strip()
+        return WorkerFault(f"The worker {how}{': ' + last if last else ''}", "\n".join(self.complaints))
+
+    def end(self) -> None:
+        """Kill it if it still runs, and remove its folder. Harmless when called again."""
+        _end(self._process)
+        for thread in self._threads:
+            thread.join(timeout=5)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            try:
+                pipe.close()  # type: ignore[union-attr]
+            except OSError:
+                pass  # stdin of a worker that is gone
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read_replies(self, pipe: IO[bytes]) -> None:
+        for line in pipe:
+            self.lines.put(line.decode(errors="replace"))
+        self.lines.put(None)
+
+    def _read_complaints(self, pipe: IO[bytes]) -> None:
+        for line in pipe:
+            self.complaints.append(line.decode(errors="replace").rstrip())
+
+
+_keeping = False
+_kept: Worker | None = None
+
+
+def keep_worker() -> None:
+    """From here on a worker that has done its job waits for the next one, which then starts at once."""
+    global _keeping
+    _keeping = True
+
+
+def end_kept_worker() -> None:
+    """The end of that, and of the worker that waits, if there is one."""
+    global _keeping, _kept
+    _keeping = False
+    if _kept:
+        _kept.end()
+        _kept = None
+
+
+def _a_worker(python: str) -> Worker:
+    """The one that waits, if it still runs and is of that Python; else a new one."""
+    global _kept
+    waiting, _kept = _kept, None
+    if waiting and waiting.runs and waiting.python == python:
+        return waiting
+    if waiting:
+        waiting.end()
+    return Worker(python)
+
+
+class Job:
+    """A request that a worker works on.
+
+    Its result file lies in ``folder``, which goes with the job: use it as a context, or call ``close``.
+    """
+
+    def __init__(self, request: dict, preferred_python: str = "") -> None:
+        self._worker = _a_worker(worker_python(preferred_python))
+        self.pid = self._worker.pid
+        self.folder = Path(tempfile.mkdtemp(prefix="expnet-"))
+        self.out = self.folder / "result.npz"
+        self.progress = Progress()
+        self.reply: dict | None = None
+        self._answered = self._closed = False
         if "out" in request and request["out"] is None:
             request = {**request, "out": str(self.out)}
-        self._send(json.dumps(request) + "\n")
+        self._worker.ask({**request, "stay": True} if _keeping else request)
 
     def poll(self, timeout: float = 0.0) -> bool:
         """Take in what the worker said; False once it is done and ``reply`` is set.
@@ -132,7 +222,7 @@ class Job:
         """
         while self.reply is None:
             try:
-                line = self._lines.get(timeout=timeout) if timeout else self._lines.get_nowait()
+                line = self._worker.lines.get(timeout=timeout) if timeout else self._worker.lines.get_nowait()
             except queue.Empty:
                 return True
             self._take(line)
@@ -149,20 +239,16 @@ class Job:
         return self.reply
 
     def close(self) -> None:
-        """End the worker if it still runs, and remove the job's folder. Harmless when called again."""
-        _end(self._process)
-        for thread in self._threads:
-            thread.join(timeout=5)
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            try:
-                pipe.close()  # type: ignore[union-attr]
-            except OSError:
-                pass  # stdin of a worker that is gone
+        """End what still runs, and remove the job's folder. Harmless when called again."""
+        global _kept
+        if self._closed:
+            return
+        self._closed = True
+        if _keeping and self._answered and self._worker.runs and _kept is None:
+            _kept = self._worker
+        else:
+            self._worker.end()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     def __enter__(self) -> Job:
         return self
@@ -172,52 +258,25 @@ class Job:
     ) -> None:
         self.close()
 
-    def _send(self, line: str) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(line.encode())
-            self._process.stdin.flush()  # and stays open: a closed stdin tells the worker to stop
-        except OSError:
-            pass  # it is gone already; poll says why
-
     def _take(self, line: str | None) -> None:
         if line is None:
-            raise self._death()
+            raise self._worker.death()
         try:
             event = json.loads(line)
             kind = event["event"]
         except (ValueError, TypeError, KeyError):
-            self._complaints.append(line)  # a library that prints to stdout
+            self._worker.complaints.append(line)  # a library that prints to stdout
             return
         if kind == "progress":
             self.progress = Progress(int(event["done"]), event.get("total"), event.get("message", ""))
         elif kind == "done":
+            self._answered = True
             self.reply = event
         elif kind == "error":
+            self._answered = True
             raise InputError(event["message"])
         else:
             raise WorkerFault(f"The worker failed: {event.get('message')}", event.get("traceback", ""))
-
-    def _death(self) -> WorkerFault:
-        try:
-            self._process.wait(timeout=5)  # stdout closes a moment before the process is gone
-        except subprocess.TimeoutExpired:
-            pass
-        _end(self._process)
-        self._threads[1].join(timeout=5)
-        code = self._process.returncode
-        how = f"was killed (signal {-code})" if code < 0 else f"stopped (exit code {code})"
-        last = next((line for line in reversed(self._complaints) if line.strip()), "").strip()
-        return WorkerFault(f"The worker {how}{': ' + last if last else ''}", "\n".join(self._complaints))
-
-    def _read_replies(self, pipe: IO[bytes]) -> None:
-        for line in pipe:
-            self._lines.put(line.decode(errors="replace"))
-        self._lines.put(None)
-
-    def _read_complaints(self, pipe: IO[bytes]) -> None:
-        for line in pipe:
-            self._complaints.append(line.decode(errors="replace").rstrip())
 
 
 def _worker_environment() -> dict[str, str]:

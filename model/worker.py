@@ -21,7 +21,8 @@ sequence's; "lens_mm" defaults to 50.
 Events: {"event": "progress", "done", "total" or null, "message"}, at most ten a second, and at last one of
 {"event": "done", ...}, {"event": "error", "message"} (bad input: one line), {"event": "fault", "message", "traceback"};
 exit status 0, 2, 1. Keep stdin open: closing it cancels, and nothing half-written stays behind. What libraries print
-goes to stderr.
+goes to stderr. After a request with "stay" the worker waits for another, so that starting Python and loading torch is
+paid once; it leaves when stdin is closed, or after ten minutes in which nothing is asked.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import importlib
 import importlib.util
 import json
 import os
+import queue
 import sys
 import threading
 import time
@@ -40,6 +42,7 @@ from typing import Any, TextIO
 
 PROGRESS_SECONDS = 0.1
 CANCEL_GRACE_SECONDS = 3.0
+STAY_SECONDS = 600.0
 LIBRARIES = {
     "torch": "torch",
     "cv2": "opencv-python-headless",
@@ -235,14 +238,27 @@ def answer(line: str, channel: Channel) -> int:
 
 
 def main() -> int:
-    """Answer the request on stdin. Must run in a process of its own: it takes over stdout."""
+    """Answer requests from stdin. Must run in a process of its own: it takes over stdout."""
     channel = Channel(_take_stdout())
-    line = sys.stdin.readline()
-    if not line.strip():
-        return 2  # nobody asked
-    watcher = threading.Thread(target=_cancel_when_stdin_closes, args=(channel,), daemon=True)
-    watcher.start()
-    return answer(line, channel)
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read_requests, args=(lines, channel), daemon=True).start()
+    line, status = lines.get(), 2  # 2: nobody asked
+    while line.strip():
+        status = answer(line, channel)
+        if channel.cancelled.is_set() or not _stays(line):
+            break
+        try:
+            line = lines.get(timeout=STAY_SECONDS)
+        except queue.Empty:
+            break
+    return status
+
+
+def _stays(line: str) -> bool:
+    try:
+        return bool(json.loads(line).get("stay"))
+    except (ValueError, AttributeError):
+        return False
 
 
 def _take_stdout() -> TextIO:
@@ -254,13 +270,15 @@ def _take_stdout() -> TextIO:
     return events
 
 
-def _cancel_when_stdin_closes(channel: Channel) -> None:
+def _read_requests(lines: queue.SimpleQueue[str], channel: Channel) -> None:
+    """Pass on what is asked; when stdin closes, cancel what is being done."""
     try:
-        while sys.stdin.read(4096):
-            pass
+        for line in sys.stdin:
+            lines.put(line)
     except (OSError, ValueError):
         pass
     channel.cancelled.set()
+    lines.put("")
     # The work asks at every frame; what does not get that far is stopped here. Files appear by renaming only.
     time.sleep(CANCEL_GRACE_SECONDS)
     os._exit(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..expnet_addon import jobs
 from . import task
 from .add_face import EXPNET_OT_add_face
 from .animate_footage import EXPNET_OT_animate_footage
@@ -25,9 +26,12 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLAS
 def register() -> None:
     _register_classes()
     bpy.app.handlers.load_pre.append(task.end_before_load)
+    if not bpy.app.background:  # an artist asks again and again; torch is loaded once
+        jobs.keep_worker()
 
 
 def unregister() -> None:
     task.end_before_load()
     bpy.app.handlers.load_pre.remove(task.end_before_load)
+    jobs.end_kept_worker()
     _unregister_classes()

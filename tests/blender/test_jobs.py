@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -131,7 +131,7 @@ def test_closing_a_job_ends_the_workers_children_too(tmp_path: Path, poll_until:
     python.write_text("#!/bin/sh\nsleep 600 &\necho $! > child\nwait\n")
     python.chmod(0o755)
     job = Job(CONVERT, str(python))
-    written = job.folder / "child"
+    written = job._worker.folder / "child"
     poll_until(lambda: written.exists() and written.read_text().strip())
     child = int(written.read_text())
     job.close()
@@ -163,3 +163,49 @@ echo '{"event": "done", "answer": 42}'
 def test_progress_reads_well(progress: Progress, text: str, fraction: float) -> None:
     assert str(progress) == text
     assert progress.fraction == fraction
+
+
+@pytest.fixture
+def keeping() -> Iterator[None]:
+    jobs.keep_worker()
+    yield
+    jobs.end_kept_worker()
+
+
+@pytest.mark.usefixtures("keeping")
+def test_a_kept_worker_does_the_next_job_too(tmp_path: Path) -> None:
+    with Job(CONVERT) as first:
+        first.wait()
+    text = tmp_path / "notes.mat"
+    text.write_text("not a face model")
+    with Job({**CONVERT, "face_model": str(text)}) as bad, pytest.raises(InputError):
+        bad.wait()
+    with Job(CONVERT) as third:
+        assert third.wait()["vertices"] > 1000
+        assert third.out.exists()
+    assert first.pid == bad.pid == third.pid
+    assert is_running(third.pid)
+    assert not third.folder.exists()
+    jobs.end_kept_worker()
+    assert not is_running(third.pid)
+
+
+@pytest.mark.usefixtures("keeping")
+def test_a_cancelled_job_takes_its_worker_along_and_the_next_has_a_new_one() -> None:
+    cancelled = Job(CONVERT)
+    cancelled.close()
+    assert not is_running(cancelled.pid)
+    with Job(CONVERT) as job:
+        assert job.wait()["vertices"] > 1000
+        assert job.pid != cancelled.pid
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.usefixtures("keeping")
+def test_a_kept_worker_that_died_is_replaced(poll_until: Callable) -> None:
+    with Job(CONVERT) as job:
+        job.wait()
+    os.kill(job.pid, signal.SIGKILL)
+    poll_until(lambda: Path(f"/proc/{job.pid}/stat").read_text().split()[2] == "Z")
+    with Job(CONVERT) as next_job:
+        assert next_job.wait()["vertices"] > 1000
