@@ -97,6 +97,15 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument(
         "--face-model", default="open", metavar="open|PATH", help="the head: open, or a face model's file"
     )
+    keying = _Parser(add_help=False)
+    keying.add_argument("--smoothing", type=float, default=0.5, metavar="S", help="0 is off, 1 the calmest (0.5)")
+    keying.add_argument(
+        "--identity", action=argparse.BooleanOptionalAction, default=True, help="give the head the clip's face shape"
+    )
+    keying.add_argument(
+        "--fps", choices=("clip", "keep"), default="clip", help="the scene's frame rate: the clip's, or Blender's own"
+    )
+    keying.add_argument("--lens", type=float, default=50.0, metavar="MM", help="focal length on a 36 mm sensor (50)")
 
     parser = _Parser(prog="expnet", description="Reads the expression of a face from images and footage.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -108,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     estimate.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
     estimate.set_defaults(run=_estimate)
 
-    animate = verbs.add_parser("animate", parents=[model, seeing], help="a head keyed from a clip")
+    animate = verbs.add_parser("animate", parents=[model, seeing, keying], help="a head keyed from a clip")
     animate.add_argument("clip", metavar="CLIP", help="a movie, or a folder of images")
     animate.add_argument("--out", type=Path, metavar="SHOT.blend", help="the scene: head, keys, camera, footage")
     animate.add_argument("--render", type=Path, metavar="SHOT.mp4", help="footage and head side by side")
@@ -116,16 +125,8 @@ def _parser() -> argparse.ArgumentParser:
         "--performance", type=Path, action="append", default=[], metavar="SHOT.npz|csv|json",
         help="the coefficients over time, smoothed like the keys; may be repeated",
     )  # fmt: skip
-    animate.add_argument("--smoothing", type=float, default=0.5, metavar="S", help="0 is off, 1 the calmest (0.5)")
-    animate.add_argument(
-        "--identity", action=argparse.BooleanOptionalAction, default=True, help="give the head the clip's face shape"
-    )
-    animate.add_argument(
-        "--fps", choices=("clip", "keep"), default="clip", help="the scene's frame rate: the clip's, or Blender's own"
-    )
     animate.add_argument("--first", type=int, metavar="FRAME", help="first frame of the clip to read, from 0")
     animate.add_argument("--last", type=int, metavar="FRAME", help="last frame of the clip to read")
-    animate.add_argument("--lens", type=float, default=50.0, metavar="MM", help="focal length on a 36 mm sensor (50)")
     animate.set_defaults(run=_animate)
 
     rig = verbs.add_parser("rig", parents=[model], help="a head without animation")
