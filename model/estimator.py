@@ -96,7 +96,7 @@ class Estimator:
             raise InputError(f"{path}: expression basis {header.basis!r} is unknown; {OPEN_BASIS!r} is read")
         config = {**header.config, "size": header.input_size}
         network = loaded(path, header, tensors, lambda: build_network(header.architecture, config))
-        return Estimator(network, header, _device(device))
+        return Estimator(network, header, torch_device(device))
 
     def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
         """Look at one crop of each image, (H, W, 3) uint8 BGR; all crops are computed in one batch."""
@@ -160,7 +160,7 @@ def _shrunk(image: np.ndarray, crop: Crop, matrix: np.ndarray, shrink: int) -> t
     return part, np.column_stack([matrix[:, :2], matrix[:, 2] - corner]) / shrink
 
 
-def ready_to_run(network: Network, device: torch.device) -> nn.Module:
+def ready_to_run(network: nn.Module, device: torch.device) -> nn.Module:
     network.eval().requires_grad_(False)
     _fold_batch_norms(network)
     return network.to(device=device, memory_format=torch.channels_last)
@@ -206,7 +206,8 @@ def _fold_batch_norms(module: nn.Module) -> None:
         before = name
 
 
-def _device(name: str) -> torch.device:
+def torch_device(name: str) -> torch.device:
+    """What ``name``, one of DEVICES, means here. Raises InputError for others and for what is not there."""
     if name not in DEVICES:
         raise InputError(f"device {name!r} is unknown: use one of {', '.join(DEVICES)}")
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}

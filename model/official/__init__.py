@@ -4,4 +4,5 @@ layouts.py          which variable of theirs becomes which tensor of ours, and h
 release.py          which files the releases consist of, what each adds, and finding them in a folder
 import_weights.py   checks them and converts them, once, to one safetensors file
 weights.py          that file: what is in it, and the tensors of each network
+networks.py         the networks ready to run: inputs to coefficients
 """

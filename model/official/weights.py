@@ -102,9 +102,30 @@ def load_network(path: str | Path, name: str) -> dict[str, np.ndarray]:
         check_shapes(path, {ours: np.broadcast_to(np.float32(0), shape) for ours, shape in shapes.items()}, expected)
         tensors = {ours: file.get_tensor(at).astype(np.float32) for ours, at in places.items()}
     for ours, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
-            raise InputError(f"{path}: tensor {places[ours]} holds NaN or infinity; import the weights again")
+        _check_finite(path, places[ours], tensor)
     return tensors
+
+
+def load_statistics(path: str | Path) -> dict[str, np.ndarray]:
+    """The release's arrays that were imported, whatever networks are there, by their names in release.py, float32.
+
+    Raises InputError: one has another shape, or holds what is no number.
+    """
+    path = _file(path)
+    with _opened(path) as file:
+        _header(path, file.metadata() or {})
+        expected = {s.tensor: s.shape for s in STATISTICS if s.tensor in file.keys()}
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in expected}
+        check_shapes(path, {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items()}, expected)
+        arrays = {name: file.get_tensor(name).astype(np.float32) for name in expected}
+    for name, array in arrays.items():
+        _check_finite(path, name, array)
+    return arrays
+
+
+def _check_finite(path: Path, name: str, tensor: np.ndarray) -> None:
+    if not np.isfinite(tensor).all():
+        raise InputError(f"{path}: tensor {name} holds NaN or infinity; import the weights again")
 
 
 def _file(path: str | Path) -> Path:

@@ -1,0 +1,190 @@
+"""The authors' networks, ready to run: ``load_networks`` and ``OfficialNetworks.regress``.
+
+What they are fed is made in preprocess.py. Batch norms are folded into the convolutions before them. float32 unless
+asked otherwise: the published numbers come first. tests/official/test_parity.py holds every stage against TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..estimator import convolving_in, ready_to_run, torch_device
+from ..networks.expnet import ExpNet
+from ..networks.facepose_alexnet import FacePoseAlexNet
+from ..networks.facepose_resnet import FacePoseResNet
+from ..networks.resnet101 import OWN_BLOCKS
+from .layouts import NETWORKS, Network
+from .weights import load_header, load_network, load_statistics
+
+IDENTITY = 99  # of the shape net's 198 outputs those of shape; the others are of texture
+INPUTS = {"expression": (3, 224, 224), "shape": (3, 224, 224), "pose": (3, 227, 227), "pose_resnet": (3, 224, 224)}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+# Without these a network's input or output means nothing.
+NEEDED = {
+    "pose": ("pose.mean_bgr", "pose.label_mean", "pose.label_std"),
+    "pose_resnet": ("pose_resnet.label_mean", "pose_resnet.label_std"),
+}
+Arrays = dict[str, np.ndarray]
+ResNet = ExpNet | FacePoseResNet
+
+
+@dataclass(frozen=True)
+class OfficialNetworks:
+    """What of the release can be run.
+
+    networks     by name: of "expression", "shape", "pose", "pose_resnet" those that are there
+    statistics   the release's arrays that are there, float32, by their names in release.py: "shape.mean_image" and
+                 "expression.mean_image" (3, 224, 224) BGR 0..255, "pose.mean_bgr" (3,) 0..1, "pose.label_mean" (6,), …
+    trunks       of each ResNet, whose trunk up to block 5a it has: the same name where two are equal
+    left_out     networks that were imported but cannot be used, with the reason in one line
+    """
+
+    networks: dict[str, ResNet | FacePoseAlexNet]
+    statistics: Arrays
+    trunks: dict[str, str]
+    device: torch.device
+    precision: torch.dtype = torch.float32
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.networks
+
+    @property
+    def one_trunk(self) -> bool:
+        """Whether ExpNet and the shape net run their trunk once, if they are given the same array."""
+        return {"expression", "shape"} <= self.networks.keys() and self.trunks["expression"] == self.trunks["shape"]
+
+    def regress(
+        self,
+        *,
+        expression: np.ndarray | None = None,
+        shape: np.ndarray | None = None,
+        pose: np.ndarray | None = None,
+        pose_resnet: np.ndarray | None = None,
+    ) -> Arrays:
+        """Run the networks that are given an input; all in one batch of B faces.
+
+        expression, shape   (B, 3, 224, 224) float32, BGR 0..255 less a mean image. Give both the very same array, as
+                            the release does, and an equal trunk is run once
+        pose                (B, 3, 227, 227) float32, BGR / 255 less ``pose.mean_bgr``
+        pose_resnet         (B, 3, 224, 224) float32, BGR 0..255 less the shape net's mean image
+
+        Returns float64 arrays, of the networks that ran:
+        "eta"          (B, 29)  ExpNet's, sigmas
+        "alpha"        (B, 99)  and "texture" (B, 99): the shape net's, sigmas
+        "pose"         (B, 6)   FacePoseNet's rotation vector (radians) and translation (mm), OpenCV's camera
+        "pose_resnet"  (B, 6)   the newer FacePoseNet's scale, pitch, yaw, roll (radians), tx, ty (pixels)
+
+        Raises InputError for a network that is not there, and for numbers beyond the precision.
+        """
+        given = {"expression": expression, "shape": shape, "pose": pose, "pose_resnet": pose_resnet}
+        inputs = {name: array for name, array in given.items() if array is not None}
+        for name in inputs:
+            self._check(name, inputs[name])
+        shared: dict[tuple[str, int], Tensor] = {}
+        found: Arrays = {}
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            for name, array in inputs.items():
+                network = self.networks[name]
+                if isinstance(network, FacePoseAlexNet):
+                    raw = network(self._tensor(array))
+                else:
+                    place = self.trunks[name], id(array)
+                    if place not in shared:
+                        shared[place] = network.trunk.shared(self._tensor(array).to(self.precision))
+                    raw = network.own(shared[place])
+                found |= self._meaning(name, raw.double().cpu().numpy())
+        return found
+
+    def _check(self, name: str, array: np.ndarray) -> None:
+        if name not in self.networks:
+            title = {network.name: network.title for network in NETWORKS}[name]
+            reason = self.left_out.get(name, f"{title} was not loaded; run import-weights with its checkpoint too")
+            raise InputError(reason)
+        if array.ndim != 4 or array.shape[1:] != INPUTS[name] or array.dtype != np.float32:
+            raise ValueError(f"{name} takes (B, *{INPUTS[name]}) float32, not {array.shape} {array.dtype}")
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.device).contiguous(memory_format=torch.channels_last)
+
+    def _meaning(self, name: str, raw: np.ndarray) -> Arrays:
+        if not np.isfinite(raw).all():
+            raise InputError(f"the numbers of {name} go beyond {self.precision}; use float32, or import again")
+        if name == "expression":
+            return {"eta": raw}
+        if name == "shape":
+            return {"alpha": raw[:, :IDENTITY], "texture": raw[:, IDENTITY:]}
+        mean, std = (self.statistics[f"{name}.label_{part}"].astype(float) for part in ("mean", "std"))
+        return {name: raw * std + mean}
+
+
+def load_networks(
+    folder: str | Path, device: str = "auto", names: Iterable[str] | None = None, precision: str = "float32"
+) -> OfficialNetworks:
+    """The networks in ``folder``/official.safetensors, or in that file: all, or of ``names`` those that are there.
+
+    device      as for the open estimator: auto, cpu, cuda, mps
+    precision   of the ResNets' convolutions: float32, bfloat16 or float16
+
+    Raises InputError, one line naming file and tensor: no such file, none of ``names`` in it that can be used, a tensor
+    that is missing, of the wrong shape or not a number.
+    """
+    chosen = torch_device(device)
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r} is unknown: use one of {', '.join(PRECISIONS)}")
+    header, statistics = load_header(folder), load_statistics(folder)
+    networks: dict[str, ResNet | FacePoseAlexNet] = {}
+    trunks, left_out = {}, {}
+    for network in NETWORKS:
+        if network.name not in header.networks or (names is not None and network.name not in names):
+            continue
+        absent = [name for name in NEEDED.get(network.name, ()) if name not in statistics]
+        if absent:
+            left_out[network.name] = f"{folder}: {network.title} cannot be used: {absent[0]} was not imported with it"
+            continue
+        module = _built(network, load_network(folder, network.name))
+        ready_to_run(module, chosen)
+        if not isinstance(module, FacePoseAlexNet):
+            convolving_in(PRECISIONS[precision], module)
+            trunk = header.networks[network.name].trunk
+            same = next((name for name, there in trunks.items() if there == trunk), None)
+            if same:
+                _share(networks[same], module)  # type: ignore[arg-type]  # what is in trunks is a ResNet
+            trunks[network.name] = trunk
+        networks[network.name] = module
+    if not networks:
+        reason = next(iter(left_out.values()), f"{folder}: has none of the networks; run import-weights again")
+        raise InputError(reason)
+    return OfficialNetworks(networks, statistics, trunks, chosen, PRECISIONS[precision], left_out)
+
+
+def _built(network: Network, tensors: Arrays) -> ResNet | FacePoseAlexNet:
+    with torch.device("meta"):  # nothing is initialised only to be overwritten
+        if network.name == "pose":
+            module: ResNet | FacePoseAlexNet = FacePoseAlexNet()
+        elif network.name == "pose_resnet":
+            module = FacePoseResNet()
+        else:
+            module = ExpNet(len(tensors["head.bias"]))
+    state = {name: torch.from_numpy(tensors[name]) for name in network.layout()}
+    for name in module.state_dict():
+        if name.endswith("num_batches_tracked"):
+            state[name] = torch.tensor(0)
+    module.load_state_dict(state, assign=True)
+    return module
+
+
+def _share(owner: ResNet, module: ResNet) -> None:
+    """Let ``module`` have the very trunk of ``owner`` up to block 5a, which is equal."""
+    module.trunk.conv1, module.trunk.bn_conv1 = owner.trunk.conv1, owner.trunk.bn_conv1
+    for name in module.trunk.blocks:
+        if name not in OWN_BLOCKS:
+            module.trunk.blocks[name] = owner.trunk.blocks[name]
