@@ -1,8 +1,10 @@
-"""What belongs to the machine and not to a scene: the worker's Python and its device."""
+"""What belongs to the machine and not to a scene: the worker's Python and its device, and the user's own packs."""
 
 from __future__ import annotations
 
 import bpy
+
+from . import packs, tasks
 
 PACKAGE = __package__.rpartition(".")[0]
 
@@ -27,11 +29,56 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
         ],
     )
 
+    release_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Release",
+        description="Folder with the unpacked archives of the ExpNet release, for Import Weights",
+        subtype="DIR_PATH",
+    )
+    half: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="16 bits",
+        description="Keep the imported weights in half the size, at a relative error of 0.05 percent",
+    )
+    official_pack: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Official pack",
+        description="Folder of the imported weights (official.safetensors). Import Weights writes there; "
+        "while it is empty, into the release's folder",
+        subtype="DIR_PATH",
+    )
+    official_face_model: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Basel Face Model",
+        description="BaselFaceModel_mod.mat of the ExpNet release, the head that the official networks belong to",
+        subtype="FILE_PATH",
+    )
+    import_report: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Import",
+        description="What the last Import Weights found and missed",
+        options={"SKIP_SAVE"},
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         layout.prop(self, "worker_python")
         layout.prop(self, "device")
+        self._draw_official(layout)
+
+    def _draw_official(self, layout: bpy.types.UILayout) -> None:
+        body = layout.box()
+        body.label(text="The Authors' Own Networks")
+        body.prop(self, "release_folder")
+        body.prop(self, "official_pack")
+        body.prop(self, "half")
+        body.operator("expnet.import_weights", icon="IMPORT")
+        if tasks.running is not None:
+            progress = tasks.running.progress
+            body.progress(text=str(progress), factor=progress.fraction)
+            body.operator("expnet.cancel", icon="X")
+        body.prop(self, "official_face_model")
+        for choice in (packs.official_network(self.official_pack), packs.official_head(self.official_face_model)):
+            icon = "ERROR" if choice.missing else "CHECKMARK"
+            body.label(text=f"{choice.name}: {choice.missing or choice.license}", icon=icon)
+        for line in self.import_report.splitlines():
+            body.label(text=line)
 
 
 def worker_python() -> str:
@@ -43,6 +90,41 @@ def worker_python() -> str:
 def device() -> str:
     preferences = _preferences()
     return preferences.device if preferences else "auto"
+
+
+def official_pack() -> str:
+    """The folder of the imported weights, or empty."""
+    preferences = _preferences()
+    return bpy.path.abspath(preferences.official_pack) if preferences else ""
+
+
+def official_face_model() -> str:
+    """The file of the Basel Face Model, or empty."""
+    preferences = _preferences()
+    return bpy.path.abspath(preferences.official_face_model) if preferences else ""
+
+
+def release() -> tuple[str, str, bool]:
+    """The release's folder, where its weights are to go (empty: there), and whether in 16 bits."""
+    preferences = _preferences()
+    if preferences is None:
+        return "", "", False
+    paths = (bpy.path.abspath(p) if p else "" for p in (preferences.release_folder, preferences.official_pack))
+    return (*paths, preferences.half)  # type: ignore[return-value]
+
+
+def keep_official(pack: str, face_model: str | None) -> None:
+    """Remember where Import Weights put the networks, and the face model if it found one."""
+    preferences = _preferences()
+    if preferences is not None:
+        preferences.official_pack = pack
+        preferences.official_face_model = face_model or preferences.official_face_model
+
+
+def keep_import_report(text: str) -> None:
+    preferences = _preferences()
+    if preferences is not None:
+        preferences.import_report = text
 
 
 def _preferences() -> ExpNetPreferences | None:

@@ -13,7 +13,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import compat, face_models
+from . import compat, packs, preferences
 
 
 class ExpNetSceneProperties(bpy.types.PropertyGroup):
@@ -22,6 +22,11 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         description="The head that Add Face makes",
         items=[
             ("OPEN", "Open head", "The head in the box, free for any use"),
+            (
+                "OFFICIAL",
+                "Basel Face Model",
+                "The head that the official networks belong to, named in the extension's preferences. Research only",
+            ),
             ("FILE", "From file", "A face model of your own: Basel Face Model, 3DDFA, ICT FaceKit or .npz"),
         ],
     )
@@ -37,9 +42,22 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         subtype="FILE_PATH",
         options=compat.PATH_OPTIONS,
     )
+    network: EnumProperty(  # type: ignore[valid-type]
+        name="Network",
+        description="The network that reads the face",
+        items=[
+            ("OPEN", "Open network", "The network in the box, free for any use"),
+            (
+                "OFFICIAL",
+                "Official ExpNet",
+                "The authors' own networks, imported in the extension's preferences. Research only",
+            ),
+            ("FILE", "Own weights", "Weights of your own for the open network"),
+        ],
+    )
     estimator: StringProperty(  # type: ignore[valid-type]
         name="Weights",
-        description="Weights of your own for the network. Empty: those in the box",
+        description="A safetensors file, or the folder that holds one",
         subtype="FILE_PATH",
         options=compat.PATH_OPTIONS,
     )
@@ -88,9 +106,19 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         description="What the last run wrote",
     )
 
-    def face_model_name(self) -> str:
-        """``open`` or an absolute path; empty when no file was chosen."""
-        return face_models.OPEN if self.face_model == "OPEN" else bpy.path.abspath(self.face_model_path)
+    def chosen_head(self) -> packs.Choice:
+        if self.face_model == "OPEN":
+            return packs.OPEN_HEAD
+        if self.face_model == "OFFICIAL":
+            return packs.official_head(preferences.official_face_model())
+        return packs.own_head(bpy.path.abspath(self.face_model_path))
+
+    def chosen_network(self) -> packs.Choice:
+        if self.network == "OPEN":
+            return packs.OPEN_NETWORK
+        if self.network == "OFFICIAL":
+            return packs.official_network(preferences.official_pack())
+        return packs.own_network(bpy.path.abspath(self.estimator))
 
     def source_path(self) -> str:
         return bpy.path.abspath(self.source)

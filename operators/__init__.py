@@ -11,12 +11,14 @@ from .animate_footage import EXPNET_OT_animate_footage
 from .apply_identity import EXPNET_OT_apply_identity
 from .cancel import EXPNET_OT_cancel
 from .estimate_expression import EXPNET_OT_estimate_expression
+from .import_weights import EXPNET_OT_import_weights
 
 CLASSES = (
     EXPNET_OT_add_face,
     EXPNET_OT_estimate_expression,
     EXPNET_OT_animate_footage,
     EXPNET_OT_apply_identity,
+    EXPNET_OT_import_weights,
     EXPNET_OT_cancel,
 )
 

@@ -4,8 +4,7 @@ import bpy
 
 from ..expnet_addon import capture
 from ..expnet_addon.tasks import Task
-from ..model.errors import InputError
-from .task import TaskOperator, idle
+from .task import TaskOperator, idle, is_there
 
 
 class EXPNET_OT_add_face(TaskOperator, bpy.types.Operator):
@@ -19,14 +18,7 @@ class EXPNET_OT_add_face(TaskOperator, bpy.types.Operator):
         if context.mode != "OBJECT":
             cls.poll_message_set("Go to Object Mode first")
             return False
-        settings = context.scene.expnet
-        if settings.face_model == "FILE" and not settings.face_model_path:
-            cls.poll_message_set("Choose the face model's file first")
-            return False
-        return idle(cls)
+        return is_there(cls, context.scene.expnet.chosen_head()) and idle(cls)
 
     def task(self, context: bpy.types.Context) -> Task:
-        settings = context.scene.expnet
-        if not settings.face_model_name():
-            raise InputError("No face model is given: choose its file")
-        return capture.add_face(context.scene, settings.face_model_name())
+        return capture.add_face(context.scene, context.scene.expnet.chosen_head().path)

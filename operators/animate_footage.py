@@ -4,7 +4,7 @@ import bpy
 
 from ..expnet_addon import capture
 from ..expnet_addon.tasks import Task
-from .task import TaskOperator, face_of, has_face, idle, seeing
+from .task import TaskOperator, face_of, has_face, idle, is_there, seeing
 
 
 class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
@@ -18,7 +18,7 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
         if not context.scene.expnet.source:
             cls.poll_message_set("Choose a movie or a folder of images as the source first")
             return False
-        return has_face(cls, context) and idle(cls)
+        return is_there(cls, context.scene.expnet.chosen_network()) and has_face(cls, context) and idle(cls)
 
     def task(self, context: bpy.types.Context) -> Task:
         settings = context.scene.expnet

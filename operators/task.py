@@ -8,12 +8,14 @@ import bpy
 
 from ..expnet_addon import preferences, rig, tasks
 from ..expnet_addon.jobs import Progress, WorkerFault
+from ..expnet_addon.packs import Choice
 from ..expnet_addon.properties import ExpNetSceneProperties
 from ..expnet_addon.requests import Seeing
 from ..expnet_addon.tasks import Task
 from ..model.errors import InputError
 
 STATUS_KEYS = "ESC cancels"
+SHOWS_PROGRESS = {("VIEW_3D", "UI"), ("CLIP_EDITOR", "UI"), ("PREFERENCES", "WINDOW")}
 
 
 class TaskOperator:
@@ -83,8 +85,12 @@ class TaskOperator:
         self.report({"WARNING"}, f"{title}: cancelled, nothing was changed")
         return {"CANCELLED"}
 
-    def _succeed(self, context: bpy.types.Context, result: str) -> set[str]:
+    def keep(self, context: bpy.types.Context, result: str) -> None:
+        """Where the panel finds what to tell."""
         context.scene.expnet.result = result
+
+    def _succeed(self, context: bpy.types.Context, result: str) -> set[str]:
+        self.keep(context, result)
         self.report({"INFO"}, result.replace("\n", ". "))
         return {"FINISHED"}
 
@@ -123,7 +129,7 @@ def redraw(context: bpy.types.Context) -> None:
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             for region in area.regions:
-                if area.type == "VIEW_3D" and region.type == "UI":
+                if (area.type, region.type) in SHOWS_PROGRESS:
                     region.tag_redraw()
 
 
@@ -133,6 +139,13 @@ def idle(operator: type[bpy.types.Operator]) -> bool:
         operator.poll_message_set(f"Wait for '{tasks.running.title}' to end, or cancel it")
         return False
     return True
+
+
+def is_there(operator: type[bpy.types.Operator], choice: Choice) -> bool:
+    """Poll: the chosen network or head can be used."""
+    if choice.missing:
+        operator.poll_message_set(choice.missing)
+    return not choice.missing
 
 
 def face_of(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -158,7 +171,7 @@ def has_face(operator: type[bpy.types.Operator], context: bpy.types.Context) -> 
 def seeing(settings: ExpNetSceneProperties) -> Seeing:
     """How the worker shall look, from the scene's settings and the machine's preferences."""
     return Seeing(
-        estimator=bpy.path.abspath(settings.estimator) if settings.estimator else "open",
+        estimator=settings.chosen_network().path,
         device=preferences.device(),
         box=tuple(settings.box) if settings.use_box else None,
         face=None if settings.use_box else settings.face,

@@ -5,12 +5,20 @@ from __future__ import annotations
 import bpy
 
 from ..expnet_addon import tasks
+from ..expnet_addon.packs import Choice
 
 
 class Sidebar:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "ExpNet"
+
+
+def _say_what_for(layout: bpy.types.UILayout, choice: Choice) -> None:
+    """Under a choice: what may be done with it, or what it lacks."""
+    row = layout.row()
+    row.active = bool(choice.missing)
+    row.label(text=choice.missing or choice.license, icon="ERROR" if choice.missing else "NONE")
 
 
 class EXPNET_PT_face(Sidebar, bpy.types.Panel):
@@ -20,9 +28,9 @@ class EXPNET_PT_face(Sidebar, bpy.types.Panel):
         settings = context.scene.expnet
         layout = self.layout
         layout.prop(settings, "face_model", text="")
-        row = layout.row()
-        row.enabled = settings.face_model == "FILE"
-        row.prop(settings, "face_model_path", text="")
+        if settings.face_model == "FILE":
+            layout.prop(settings, "face_model_path", text="")
+        _say_what_for(layout, settings.chosen_head())
         layout.operator("expnet.add_face", icon="ADD")
         layout.operator("expnet.apply_identity")
 
@@ -35,6 +43,10 @@ class EXPNET_PT_animate(Sidebar, bpy.types.Panel):
         layout = self.layout
         column = layout.column()
         column.enabled = tasks.running is None
+        column.prop(settings, "network", text="")
+        if settings.network == "FILE":
+            column.prop(settings, "estimator", text="")
+        _say_what_for(column, settings.chosen_network())
         column.prop(settings, "source", text="", icon="FILE_MOVIE")
         column.prop(settings, "smoothing")
         column.prop(settings, "identity")
@@ -69,4 +81,3 @@ class EXPNET_PT_which_face(Sidebar, bpy.types.Panel):
         column = layout.column()
         column.enabled = settings.use_box
         column.prop(settings, "box")
-        layout.prop(settings, "estimator")

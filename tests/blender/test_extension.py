@@ -43,7 +43,7 @@ story["seconds"] = time.process_time() - start  # not the clock's: other work go
 story["installed"] = len(files())
 
 settings = bpy.context.scene.expnet
-settings.estimator, settings.use_box, settings.box = estimator, True, (40, 30, 60, 60)
+settings.network, settings.estimator, settings.use_box, settings.box = "FILE", estimator, True, (40, 30, 60, 60)
 settings.source = image
 story["steps"] = [sorted(bpy.ops.expnet.add_face()), sorted(bpy.ops.expnet.estimate_expression())]
 settings.source = clip

@@ -17,6 +17,7 @@ import expnet
 expnet.register()
 seconds = time.process_time() - start  # not the clock's: other work goes on on a test machine
 settings = bpy.context.scene.expnet
+settings.network = "FILE"
 settings.estimator, image, clip = sys.argv[1:]
 settings.use_box, settings.box = True, (40, 30, 60, 60)
 bpy.ops.expnet.add_face()

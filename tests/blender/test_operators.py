@@ -15,7 +15,7 @@ import pytest
 
 import expnet
 from expnet import operators, panels
-from expnet.expnet_addon import capture, rig, tasks
+from expnet.expnet_addon import capture, packs, rig, tasks
 from expnet.expnet_addon.jobs import WorkerFault
 from expnet.expnet_addon.requests import Seeing
 from expnet.model.errors import InputError
@@ -35,6 +35,7 @@ def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
 def settings(sees_a_face: Path, empty_scene: bpy.types.Scene):
     """The panel's properties; the face is in a box about the disc."""
     settings = empty_scene.expnet
+    settings.network = "FILE"
     settings.estimator = str(sees_a_face)
     settings.use_box = True
     settings.box = (40, 30, 60, 60)
@@ -185,6 +186,65 @@ def test_apply_face_shape_takes_the_numbers_of_the_property(head: bpy.types.Obje
     assert np.abs(rig.evaluated_vertices(head) - expected).max() < 1e-4
 
 
+# The authors' own networks --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def preferences(empty_scene: bpy.types.Scene):
+    """The extension's preferences, as Blender keeps them for what is enabled."""
+    addon = bpy.context.preferences.addons.new()
+    addon.module = "expnet"
+    yield addon.preferences
+    bpy.context.preferences.addons.remove(addon)
+
+
+def write_face_pose_net(folder: Path) -> None:
+    """The smallest of the release's checkpoints, in its real size, and a face model to go with it."""
+    from ..model.checkpoints.forged import write_bundle
+    from ..official.variables import face_pose_net
+
+    write_bundle(folder / "model_0_1.0_1.0_1e-07_1_16000.ckpt", face_pose_net(), {})
+
+
+def test_import_weights_says_what_is_there_and_what_is_missing(preferences, tmp_path: Path) -> None:
+    write_face_pose_net(tmp_path)
+    (tmp_path / "BaselFaceModel_mod.mat").touch()
+    preferences.release_folder, preferences.half = str(tmp_path), True
+    assert bpy.ops.expnet.import_weights() == {"FINISHED"}
+    assert (tmp_path / packs.OFFICIAL_FILE).is_file()
+    assert preferences.official_pack == str(tmp_path)
+    assert preferences.official_face_model == str(tmp_path / "BaselFaceModel_mod.mat")
+    first, *others = preferences.import_report.splitlines()
+    assert first == "Found: pose, BaselFaceModel_mod"
+    assert others[0].startswith("Missing: ini_exprNet_model.ckpt: the expression")
+    assert "never to be passed on" in others[-1]
+
+
+def test_import_weights_of_an_empty_folder_is_one_line(preferences, tmp_path: Path) -> None:
+    preferences.release_folder = str(tmp_path)
+    assert "none of the release's checkpoints is here" in report_of(bpy.ops.expnet.import_weights)
+    assert not preferences.official_pack and not list(tmp_path.iterdir())
+
+
+def test_the_official_pack_can_be_chosen_once_it_is_there(preferences, settings, tmp_path: Path) -> None:
+    settings.network = settings.face_model = "OFFICIAL"
+    assert "Import the official weights" in settings.chosen_network().missing
+    assert "BaselFaceModel_mod" in settings.chosen_head().missing
+    preferences.official_pack, preferences.official_face_model = str(tmp_path), str(tmp_path / "bfm.mat")
+    assert "There is no official.safetensors" in settings.chosen_network().missing
+    (tmp_path / packs.OFFICIAL_FILE).touch()
+    (tmp_path / "bfm.mat").touch()
+    for choice, path in ((settings.chosen_network(), tmp_path), (settings.chosen_head(), tmp_path / "bfm.mat")):
+        assert (choice.missing, choice.path) == ("", str(path))
+        assert "esearch only" in choice.license
+
+
+def test_the_packs_file_is_the_one_that_import_weights_writes() -> None:
+    from expnet.model.official import weights
+
+    assert packs.OFFICIAL_FILE == weights.FILE
+
+
 # When it cannot be done -----------------------------------------------------------------------------------------------
 
 
@@ -225,7 +285,7 @@ def test_without_a_python_that_sees_one_line_says_what_to_do(
 
 def test_a_face_of_another_basis_is_refused_at_once(settings, head: bpy.types.Object, clip: Path) -> None:
     head["expnet_basis"] = "3ddfa-29"
-    settings.estimator = ""
+    settings.network = "OPEN"
     settings.source = str(clip)
     assert "3ddfa-29" in report_of(bpy.ops.expnet.animate_footage)
 
@@ -327,11 +387,14 @@ def test_one_task_at_a_time(task: tasks.Task, settings, head: bpy.types.Object, 
 # Habits that every button keeps ---------------------------------------------------------------------------------------
 
 
+CHANGE_NO_FILE = ("expnet.cancel", "expnet.import_weights")
+
+
 @pytest.mark.parametrize("operator", operators.CLASSES, ids=lambda o: o.bl_idname)
 def test_every_operator_is_named_told_and_undoable(operator: type[bpy.types.Operator]) -> None:
     assert operator.__name__ == "EXPNET_OT_" + operator.bl_idname.removeprefix("expnet.")
     assert operator.bl_description and not operator.bl_description.endswith(".")
-    assert operator.bl_options == {"REGISTER", "UNDO"} or operator.bl_idname == "expnet.cancel"
+    assert operator.bl_options == {"REGISTER", "UNDO"} or operator.bl_idname in CHANGE_NO_FILE
     assert "poll" in vars(operator)
 
 
