@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 MAX_OFFSET = np.array([0.75, 0.75, 1.0])
 IDENTITY_LIMIT = 3.0  # sigma
 
+Box = Sequence[float]  # x, y, width, height in pixels
+
 
 @dataclass(frozen=True, eq=False)
 class FaceEstimate:
@@ -38,8 +40,10 @@ class FaceEstimate:
     rotation     (B, 3, 3), translation (B, 3) mm, in the frame of ``camera.py``
     crop         B crops as the faces themselves define them: the place to look in the next frame
     confidence   (B,) 0..1 that there is a face
-    eta_deviation  (B, Ke) the standard deviation that the network expects of its eta (large where the face is hidden)
+    eta_deviation  (B, Ke) the standard deviation that the network expects of its eta (large where the face is hidden);
+                 NaN from one that says nothing of it
     basis, expression_keys  what eta means
+    texture      (B, Kt) sigma, from a network that reads it
     """
 
     eta: np.ndarray
@@ -52,10 +56,41 @@ class FaceEstimate:
     eta_deviation: np.ndarray
     basis: str
     expression_keys: tuple[str, ...]
+    texture: np.ndarray | None = None
+
+    def only(self, i: int) -> FaceEstimate:
+        """What was seen in the i-th crop, as a batch of one."""
+        rows = {name: value[i : i + 1] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, crop=self.crop[i : i + 1], **rows)
 
 
-class SeesFaces(Protocol):
-    """What the finder and the tracking need of an estimator, whichever it is."""
+def together(estimates: Sequence[FaceEstimate]) -> FaceEstimate:
+    """The batches of one estimator as one batch."""
+    first = estimates[0]
+    rows = {
+        name: np.concatenate([getattr(estimate, name) for estimate in estimates])
+        for name, value in vars(first).items()
+        if isinstance(value, np.ndarray)
+    }
+    return replace(first, crop=[crop for estimate in estimates for crop in estimate.crop], **rows)
+
+
+class FindsFaces(Protocol):
+    """What searching for a face and following it needs: a look at one crop of each image. It is asked some twenty
+    times for each face that is found, so it is quick."""
+
+    def estimate(
+        self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]
+    ) -> FaceEstimate: ...
+
+
+class SeesFaces(FindsFaces, Protocol):
+    """What the tracking needs of an estimator, whichever it is.
+
+    ``finding`` looks for the face, as often as need be; ``read`` then says once what the face that was found shows,
+    and ``estimate`` is both at once. ``at_once``: how many faces are best read together. ``boxes``: where a face is
+    known to be in its image, which an estimator may hold to exactly.
+    """
 
     @property
     def basis(self) -> str: ...
@@ -63,12 +98,42 @@ class SeesFaces(Protocol):
     @property
     def expression_keys(self) -> tuple[str, ...]: ...
 
-    def estimate(
-        self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]
+    @property
+    def finding(self) -> FindsFaces: ...
+
+    @property
+    def at_once(self) -> int: ...
+
+    def read(
+        self,
+        images: Sequence[np.ndarray],
+        cameras: Sequence[Camera],
+        seen: FaceEstimate,
+        boxes: Sequence[Box | None] | None = None,
     ) -> FaceEstimate: ...
 
 
-class Estimator:
+class SeesAtAGlance:
+    """For an estimator whose every look says all that it has to say: it finds faces itself, and nothing is left to
+    read."""
+
+    at_once = 1
+
+    @property
+    def finding(self) -> Self:
+        return self
+
+    def read(
+        self,
+        images: Sequence[np.ndarray],
+        cameras: Sequence[Camera],
+        seen: FaceEstimate,
+        boxes: Sequence[Box | None] | None = None,
+    ) -> FaceEstimate:
+        return seen
+
+
+class Estimator(SeesAtAGlance):
     """A trained network ready to look at faces. Holds no state between calls."""
 
     basis = OPEN_BASIS

@@ -15,7 +15,7 @@ import numpy as np
 from .camera import Camera, Crop
 from .candidates import Candidate, candidates
 from .errors import InputError
-from .estimator import SeesFaces
+from .estimator import FindsFaces
 
 REFINEMENTS = 3
 SETTLED = 0.15  # a refined crop that still moves by more (in sides, or in log scale) has found no face
@@ -55,7 +55,7 @@ class FoundFace:
 
 
 def find_faces(
-    image: np.ndarray, estimator: SeesFaces, thorough: bool = True, propose: Propose = candidates
+    image: np.ndarray, estimator: FindsFaces, thorough: bool = True, propose: Propose = candidates
 ) -> list[FoundFace]:
     """The faces of an image (H, W, 3) uint8 BGR, the largest first.
 
@@ -81,7 +81,7 @@ def crop_of_box(box: Sequence[float], size: tuple[int, int]) -> Crop:
 
 
 def refined(
-    image: np.ndarray, crops: Sequence[Crop], estimator: SeesFaces, times: int = REFINEMENTS
+    image: np.ndarray, crops: Sequence[Crop], estimator: FindsFaces, times: int = REFINEMENTS
 ) -> list[FoundFace]:
     """Each crop moved to the face in it, ``times`` times; confidence 0 where it never settles."""
     height, width = image.shape[:2]
@@ -105,7 +105,7 @@ def lies_in(crop: Crop, width: int, height: int) -> bool:
     return SMALLEST <= crop.side <= 4 * max(width, height) and 0 <= crop.cx < width and 0 <= crop.cy < height
 
 
-def _verified(image: np.ndarray, crops: list[Crop], estimator: SeesFaces) -> list[FoundFace]:
+def _verified(image: np.ndarray, crops: list[Crop], estimator: FindsFaces) -> list[FoundFace]:
     near = [
         face
         for crop, face in zip(crops, refined(image, crops, estimator))
@@ -115,7 +115,7 @@ def _verified(image: np.ndarray, crops: list[Crop], estimator: SeesFaces) -> lis
     return [face for face in checked if face is not None]
 
 
-def _seen_askew(image: np.ndarray, crop: Crop, estimator: SeesFaces, proof: Proof = PROOF) -> FoundFace | None:
+def _seen_askew(image: np.ndarray, crop: Crop, estimator: FindsFaces, proof: Proof = PROOF) -> FoundFace | None:
     height, width = image.shape[:2]
     looks = [crop.moved(*offset) for offset in ASKEW]
     seen = estimator.estimate([image] * len(looks), looks, [Camera.for_image(width, height)] * len(looks))

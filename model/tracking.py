@@ -9,7 +9,7 @@ import numpy as np
 
 from .camera import Camera, Crop
 from .errors import InputError
-from .estimator import FaceEstimate, SeesFaces
+from .estimator import FaceEstimate, FindsFaces, SeesFaces, together
 from .finder import FoundFace, crop_of_box, find_faces, lies_in, refined, same_face
 from .performance import FacePerformance
 from .video import Clip, true_fps
@@ -23,7 +23,7 @@ JUMP = 0.08  # a face farther from where it was looked for (in sides, log scale 
 STILL = 0.02  # movements of this size are mostly the network's own noise: the crop follows them slowly
 CUT = 18.0  # grey levels by which two frames differ, on average over the picture, at a cut
 
-Find = Callable[[np.ndarray, SeesFaces, bool], list[FoundFace]]
+Find = Callable[[np.ndarray, FindsFaces, bool], list[FoundFace]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ LARGEST = Choice()
 class Follower:
     """Follows one face, frame by frame; ``see`` gives what it shows, or None where it is not to be seen."""
 
-    def __init__(self, estimator: SeesFaces, camera: Camera, choice: Choice = LARGEST, find: Find = find_faces) -> None:
+    def __init__(
+        self, estimator: FindsFaces, camera: Camera, choice: Choice = LARGEST, find: Find = find_faces
+    ) -> None:
         self._estimator = estimator
         self._camera = camera
         self._choice = choice
@@ -135,24 +137,30 @@ def perform(
     if not 1 <= lens_mm <= 10_000:
         raise InputError(f"a lens of {lens_mm} mm cannot be: use the footage's, or 50")
     camera = Camera.for_image(*clip.size, lens_mm)
-    follower = Follower(estimator, camera, Choice(box, face), find)
+    follower = Follower(estimator.finding, camera, Choice(box, face), find)
     times: list[float] = []
     rows: list[np.ndarray] = []
-    alpha_sum, alpha_weight = np.zeros(0), 0.0
+    alphas = WeightedSum()
     keys = len(estimator.expression_keys)
-    nothing = np.full(keys + 2 + 9 + 3 + 4 + 1, np.nan)
-    nothing[-1] = 0.0
+    waiting: list[tuple[np.ndarray, FaceEstimate | None]] = []
+
+    def read() -> None:
+        there = [(image, seen) for image, seen in waiting if seen is not None]
+        if there:
+            images, found = zip(*there)
+            all_read = estimator.read(images, [camera] * len(there), together(found))
+            alphas.add(all_read.alpha, identity_weight(all_read))
+        in_order = iter(range(len(there)))
+        rows.extend(_nothing(keys) if seen is None else _row(all_read, next(in_order)) for _, seen in waiting)
+        waiting.clear()
+
     for frame in clip:
-        seen = follower.see(frame.image)
+        waiting.append((frame.image, follower.see(frame.image)))
         times.append(frame.time)
-        if seen is None:
-            rows.append(nothing)
-        else:
-            rows.append(_row(seen))
-            weight = float(identity_weight(seen)[0])
-            alpha_sum = weight * seen.alpha[0] + (alpha_sum if alpha_sum.size else 0.0)
-            alpha_weight += weight
+        if len(waiting) == estimator.at_once:
+            read()
         on_frame(len(times))
+    read()
     table = np.array(rows)
     eta, gaze, rotation, translation, crop, confidence = np.split(table, np.cumsum([keys, 2, 9, 3, 4]), axis=1)
     return FacePerformance(
@@ -163,7 +171,7 @@ def perform(
         translation=translation,
         crop=crop,
         confidence=confidence[:, 0],
-        alpha=alpha_sum / alpha_weight if alpha_weight else alpha_sum,
+        alpha=alphas.mean,
         expression_keys=tuple(estimator.expression_keys),
         basis=estimator.basis,
         source=clip.source,
@@ -181,17 +189,31 @@ def look(
     lens_mm: float = 50.0,
 ) -> FaceEstimate:
     """What the chosen face of a still image shows (a batch of one). Raises InputError when there is no face."""
+    seen, camera = looked_for(image, estimator.finding, box, face, lens_mm)
+    return estimator.read([image], [camera], seen, [box])
+
+
+def looked_for(
+    image: np.ndarray,
+    finding: FindsFaces,
+    box: Sequence[float] | None = None,
+    face: int | None = None,
+    lens_mm: float = 50.0,
+) -> tuple[FaceEstimate, Camera]:
+    """Where the chosen face of a still image is (a batch of one, still to be read), and the image's camera.
+    Raises InputError when there is no face."""
     height, width = image.shape[:2]
+    camera = Camera.for_image(width, height, lens_mm)
     if box is not None:
-        crop = refined(image, [crop_of_box(box, (width, height))], estimator)[0].crop
+        crop = refined(image, [crop_of_box(box, (width, height))], finding)[0].crop
     else:
-        faces = find_faces(image, estimator)
+        faces = find_faces(image, finding)
         if not faces:
             raise InputError("no face was found: draw a box around it")
         if (face or 0) >= len(faces):
             raise InputError(_no_such_face(face or 0, len(faces)))
         crop = faces[face or 0].crop
-    return estimator.estimate([image], [crop], [Camera.for_image(width, height, lens_mm)])
+    return finding.estimate([image], [crop], [camera]), camera
 
 
 def _no_such_face(face: int, count: int) -> str:
@@ -217,11 +239,33 @@ def _followed(crop: Crop, own: Crop) -> Crop:
     return crop.moved(*(share * offset))
 
 
-def _row(seen: FaceEstimate) -> np.ndarray:
-    crop = seen.crop[0]
+class WeightedSum:
+    """The mean of rows that come in turns, each with its weight; empty without any."""
+
+    def __init__(self) -> None:
+        self._sum, self._weight = np.zeros(0), 0.0
+
+    def add(self, rows: np.ndarray, weights: np.ndarray) -> None:
+        self._sum = weights @ rows + (self._sum if self._sum.size else 0.0)
+        self._weight += float(weights.sum())
+
+    @property
+    def mean(self) -> np.ndarray:
+        return self._sum / self._weight if self._weight else self._sum
+
+
+def _row(seen: FaceEstimate, i: int) -> np.ndarray:
+    crop = seen.crop[i]
     place = np.array([crop.cx, crop.cy, crop.side, crop.angle])
-    numbers = (seen.eta[0], seen.gaze[0], seen.rotation[0].ravel(), seen.translation[0], place, seen.confidence[:1])
-    return np.concatenate(numbers)
+    sure = seen.confidence[i : i + 1]
+    return np.concatenate((seen.eta[i], seen.gaze[i], seen.rotation[i].ravel(), seen.translation[i], place, sure))
+
+
+def _nothing(keys: int) -> np.ndarray:
+    """The row of a frame in which there is no face."""
+    row = np.full(keys + 2 + 9 + 3 + 4 + 1, np.nan)
+    row[-1] = 0.0
+    return row
 
 
 def identity_weight(seen: FaceEstimate) -> np.ndarray:

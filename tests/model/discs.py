@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from expnet.model.camera import Camera, Crop, pose_of_crop
-from expnet.model.estimator import FaceEstimate, SeesFaces, cut
+from expnet.model.estimator import FaceEstimate, FindsFaces, SeesAtAGlance, cut
 from expnet.model.finder import FoundFace
 from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS
 
@@ -29,7 +29,7 @@ def disc(image: np.ndarray, x: float, y: float, radius: float, jaw: float = 0.0)
     return image
 
 
-class DiscEstimator:
+class DiscEstimator(SeesAtAGlance):
     """Reads discs; counts how often it was asked."""
 
     basis = OPEN_BASIS
@@ -79,7 +79,7 @@ class FindDiscs:
     def __init__(self) -> None:
         self.searches = 0
 
-    def __call__(self, image: np.ndarray, estimator: SeesFaces, thorough: bool) -> list[FoundFace]:
+    def __call__(self, image: np.ndarray, estimator: FindsFaces, thorough: bool) -> list[FoundFace]:
         self.searches += 1
         _, _, boxes, centres = cv2.connectedComponentsWithStats((image[..., 1] > 127).astype(np.uint8))
         faces = [

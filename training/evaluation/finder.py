@@ -13,7 +13,7 @@ import numpy as np
 
 from ...model.camera import Crop
 from ...model.errors import InputError
-from ...model.estimator import SeesFaces
+from ...model.estimator import FindsFaces, SeesFaces
 from ...model.finder import FoundFace, find_faces
 from ...model.tracking import perform
 from ...model.video import IMAGE_SUFFIXES, open_clip, read_image
@@ -31,7 +31,7 @@ SHIFT, SCALE = 0.3, 0.5  # sides, log: what is farther off is another place
 EVERY = 24  # frames of a clip
 CANVAS = (640, 360)
 
-Find = Callable[[np.ndarray, SeesFaces, bool], list[FoundFace]]
+Find = Callable[[np.ndarray, FindsFaces, bool], list[FoundFace]]
 
 
 @dataclass(frozen=True)
