@@ -275,9 +275,26 @@ PLACE = Calm(0.15, 0.05)  # of the head's own width on screen
 DEPTH = Calm(0.30, 0.05)  # of the distance
 HEAD_WIDTH_MM = 150.0
 
+# The parts of a face that an artist treats apart, and which keys belong to each; keys without such names, of a basis in
+# units of sigma, are of the region "expression".
+REGION_PREFIXES = {
+    "brows": ("brow",),
+    "lids": ("lid_", "eye"),
+    "cheeks": ("cheek", "nose"),
+    "mouth": ("mouth",),
+    "jaw": ("jaw",),
+}
+REGIONS = (*REGION_PREFIXES, "expression", "gaze", "head")
 
-def smooth(performance: FacePerformance, strength: float = 0.5) -> FacePerformance:
-    """A calmer performance without lag: 0 changes nothing, 1 is strong; the raw one is not touched.
+
+def region_of(key: str) -> str:
+    """The region of ``REGIONS`` that an expression key belongs to."""
+    return next((name for name, prefixes in REGION_PREFIXES.items() if key.startswith(prefixes)), "expression")
+
+
+def smooth(performance: FacePerformance, strength: float | Mapping[str, float] = 0.5) -> FacePerformance:
+    """A calmer performance without lag: 0 changes nothing, 1 is strong; the raw one is not touched. ``strength`` may
+    differ by region (``REGIONS``; those that are not named get 0).
 
     Every value becomes a mean of its neighbours in time, weighted by nearness in time and by how alike the values are
     together with those of the frames right before and after (non-local means, Buades et al. 2005). It looks both ways,
@@ -288,24 +305,31 @@ def smooth(performance: FacePerformance, strength: float = 0.5) -> FacePerforman
     How sure the network is, of the face or of a key, is no weight: it is least sure where a face does most, in blinks
     above all, so curves would be pulled to rest.
     """
-    if not 0 <= strength <= 10:
-        raise InputError(f"smoothing strength {strength} is not between 0 and 10")
-    if strength == 0:
+    strengths = dict(strength) if isinstance(strength, Mapping) else dict.fromkeys(REGIONS, strength)
+    for value in strengths.values():
+        if not 0 <= value <= 10:
+            raise InputError(f"smoothing strength {value} is not between 0 and 10")
+    if not any(strengths.values()):
         return performance
     p = performance
     eta, gaze = p.eta.copy(), p.gaze.copy()
     rotation, translation = p.rotation.copy(), p.translation.copy()
     anchor = p.rotation @ ANCHOR + p.translation  # the point that the crop pins to the picture
-    calms = [_calm_of(key) for key in p.expression_keys]
+    columns: dict[tuple[Calm, float], list[int]] = {}
+    for i, key in enumerate(p.expression_keys):
+        columns.setdefault((_calm_of(key), strengths.get(region_of(key), 0.0)), []).append(i)
     for first, last in runs(p.seen):
         part = slice(first, last + 1)
-        moments = _Moments(p.times[part], strength)
-        for calm in sorted(set(calms), key=lambda c: (c.seconds, c.change)):
-            columns = [i for i, c in enumerate(calms) if c == calm]
-            eta[part, columns] = _calmed(moments, p.eta[part, columns], calm)
-        gaze[part] = _calmed(moments, p.gaze[part], GAZE)
-        rotation[part] = _calmed_rotations(moments, p.rotation[part])
-        translation[part] = _calmed_places(moments, anchor[part]) - rotation[part] @ ANCHOR
+        times = p.times[part]
+        for (calm, value), chosen in columns.items():
+            if value:
+                eta[part, chosen] = _calmed(_Moments(times, value), p.eta[part, chosen], calm)
+        if value := strengths.get("gaze", 0.0):
+            gaze[part] = _calmed(_Moments(times, value), p.gaze[part], GAZE)
+        if value := strengths.get("head", 0.0):
+            moments = _Moments(times, value)
+            rotation[part] = _calmed_rotations(moments, p.rotation[part])
+            translation[part] = _calmed_places(moments, anchor[part]) - rotation[part] @ ANCHOR
     return replace(p, eta=eta, gaze=gaze, rotation=rotation, translation=translation)
 
 

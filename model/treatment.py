@@ -1,0 +1,55 @@
+"""How an artist wants a raw performance: calmer, stronger by region, from the actor's own neutral. numpy only.
+
+The raw performance is kept, so every treatment starts from it: nothing is lost by trying another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .errors import InputError
+from .performance import REGIONS, FacePerformance, calibrated, clamped, quietest_neutral, region_of, smooth
+
+SEEN, QUIETEST, FRAME = "SEEN", "QUIETEST", "FRAME"  # where neutral comes from
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What is done to a raw performance, in this order.
+
+    smoothing  strength by region (``performance.REGIONS``), as ``performance.smooth`` takes it
+    neutral    SEEN: as the network says; QUIETEST: the clip's most restful frames; FRAME: ``neutral_frame``, 0-based
+    gains      factor by region, 1 where none is given; the head has none
+    """
+
+    smoothing: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(REGIONS, 0.5))
+    neutral: str = SEEN
+    neutral_frame: int = 0
+    gains: Mapping[str, float] = field(default_factory=dict)
+
+
+def treated(performance: FacePerformance, treatment: Treatment, bounds: np.ndarray) -> FacePerformance:
+    """The raw ``performance`` as the treatment wants it, every coefficient inside ``bounds`` (Ke, 2).
+
+    Raises InputError when there is no face in the frame that is to be neutral.
+    """
+    calm = smooth(performance, treatment.smoothing)
+    if treatment.neutral != SEEN:
+        calm = calibrated(calm, _neutral(calm, treatment), bounds)
+    gain = np.array([treatment.gains.get(region_of(key), 1.0) for key in calm.expression_keys])
+    gazing = treatment.gains.get("gaze", 1.0)
+    if (gain != 1).any() or gazing != 1:
+        calm = replace(calm, eta=calm.eta * gain, gaze=calm.gaze * gazing)
+    return clamped(calm, bounds)
+
+
+def _neutral(performance: FacePerformance, treatment: Treatment) -> np.ndarray:
+    if treatment.neutral == QUIETEST:
+        return quietest_neutral(performance)
+    frame = treatment.neutral_frame
+    if not 0 <= frame < len(performance.times) or not performance.seen[frame]:
+        raise InputError(f"There is no face in frame {frame} of the clip: choose another one as neutral")
+    return performance.eta[frame]
