@@ -93,10 +93,44 @@ def test_lashes_are_combed_about_their_roots(surface):
     vertices = surface.model.neutral.astype(np.float32).copy()
     rows = surface.region("lashes_L").reshape(-1, STRAND)
     roots, tips = (vertices[rows[:, k : k + 2]].mean(1) for k in (0, STRAND - 2))
-    comb_lashes(surface, vertices, 0.5, 1.0)
+    comb_lashes(surface, vertices, 0.5, 1.0, 0.0)
     np.testing.assert_allclose(vertices[rows[:, :2]].mean(1), roots, atol=1e-4)
     shorter = np.linalg.norm(vertices[rows[:, -2:]].mean(1) - roots, axis=1)
     np.testing.assert_allclose(shorter, 0.5 * np.linalg.norm(tips - roots, axis=1), rtol=1e-3)
+
+
+def test_lashes_turn_with_their_lid_and_hang_before_the_lower_one_when_it_is_shut(surface):
+    model, shut = surface.model, keyed(lid_L=1, lid_R=1)
+    rows = surface.region("lashes_L").reshape(-1, STRAND)[8:-8]  # away from the eye's corners
+    rise = []
+    for eta in (keyed(lid_L=-0.3, lid_R=-0.3), keyed(), shut):
+        vertices = model.vertices(np.zeros((1, len(model.identity)), np.float32))[0] + (
+            eta @ model.expression.reshape(len(eta), -1)
+        ).reshape(-1, 3).astype(np.float32)
+        before = [np.linalg.norm(vertices[rows[:, -1]] - vertices[rows[:, 0]], axis=1)]
+        comb_lashes(surface, vertices, 1.0, 1.0, -0.2)
+        way = vertices[rows[:, -2:]].mean(1) - vertices[rows[:, :2]].mean(1)
+        rise.append(np.degrees(np.arctan2(way[:, 1], way[:, 2])).mean())
+        after = np.linalg.norm(vertices[rows[:, -1]] - vertices[rows[:, 0]], axis=1)
+        np.testing.assert_allclose(after, before[0], rtol=0.05)  # as long as before
+    wide, rest, closed = rise
+    assert wide > rest > 15 and closed < -10
+
+
+def test_lashes_are_seen_from_above_and_from_below(surface):
+    lashes = np.concatenate([surface.region("lashes_L"), surface.region("lashes_R")])
+    corners = surface.triangles[: surface.inner]
+    own = corners[np.isin(corners, lashes).all(1)]
+    assert len(np.unique(np.sort(own, 1), axis=0)) == len(own) / 2
+
+
+def test_it_is_dark_under_the_lashes_of_a_shut_lid_only(surface):
+    edge = [chart(surface, surface.model.landmarks[k]) for k in (46, 47)]  # of the left lower lid
+    cover = []
+    for eta in (keyed(), keyed(lid_L=1)):
+        paints = [sample_look(np.random.default_rng(i), surface, eta).paint for i in range(40)]
+        cover.append(np.mean([p[r - 3 : r, c - 3 : c + 3, 3].mean() for p in paints for r, c in edge]))
+    assert cover[1] > cover[0] + 20
 
 
 def drawn(surface, rng):

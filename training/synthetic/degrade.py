@@ -10,7 +10,7 @@ import numpy as np
 from .background import blurred, saturation
 from .noise import grain
 
-SMALLEST = 16  # pixels across the crop
+SMALLEST, SMALL = 16, 48  # pixels across the crop: what is left of a face far away, or in a little picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +50,16 @@ def degrade(rng: np.random.Generator, image: np.ndarray) -> Degraded:
         length = int(rng.integers(2, max(4, size // 14)))
         image = _motion(rng, image, length)
         spread += (length**2 - 1) / 2  # along one of two directions
-    if rng.random() < 0.2:
-        small = int(np.exp(rng.uniform(np.log(SMALLEST), np.log(size))))
+    if rng.random() < 0.27:
+        most = min(SMALL, size) if rng.random() < 0.5 else size
+        small = int(np.exp(rng.uniform(np.log(SMALLEST), np.log(most))))
         up = rng.random()
         way = cv2.INTER_LINEAR if up < 0.5 else cv2.INTER_CUBIC if up < 0.95 else cv2.INTER_NEAREST
         tiny = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
         if rng.random() < 0.5:
             tiny = _noisy(rng, tiny)
+        if rng.random() < 0.25:  # saved when it was small already
+            tiny = _coded(rng, cv2.convertScaleAbs(np.maximum(tiny, 0), alpha=255)).astype(np.float32) / 255
         image = cv2.resize(tiny, (size, size), interpolation=way)
         spread += (size / small) ** 2 - 1
     top = bottom = left = right = 0
@@ -68,14 +71,18 @@ def degrade(rng: np.random.Generator, image: np.ndarray) -> Degraded:
         image = _noisy(rng, image)
     out = cv2.convertScaleAbs(np.maximum(image, 0), alpha=255)
     if rng.random() < 0.45:
-        coded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(18, 96))])[1]
-        out = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        out = _coded(rng, out)
     return Degraded(out, float(size / np.sqrt(1 + spread)), (top, bottom, left, right))
 
 
 def undegraded(image: np.ndarray) -> Degraded:
     """The same of the picture as it is."""
     return Degraded(cv2.convertScaleAbs(np.maximum(image, 0), alpha=255), float(len(image)), (0, 0, 0, 0))
+
+
+def _coded(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(18, 96))])[1]
+    return cv2.imdecode(coded, cv2.IMREAD_COLOR)
 
 
 def _noisy(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:

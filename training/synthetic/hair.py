@@ -16,6 +16,8 @@ UNDER = -3.0  # mm: what is this far under the skin is not there
 FIELDS = 24
 WAVELENGTHS = (40.0, 12.0, 19.0, 60.0, 13.0)  # mm: hairline coarse and fine, curls, bulk, streaks
 STRAND = 6  # vertices of a lash: pairs at its root, middle and tip
+ROLL = np.float32(1.35)  # of the lid's own turn: its edge rolls in as it comes down, and lashes of shut lids hang
+STEEPEST = np.float32(0.2)  # radians lashes turn up at most: the brow is in their way
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,18 +249,36 @@ def sample_beard(
     return [shell, _wisps(rng, points[tall], out[tall], color, 0.6 * length, 0.3)] if len(tall) else [shell]
 
 
-def comb_lashes(surface: Surface, vertices: np.ndarray, length: float, thickness: float) -> None:
-    """Make the lashes among ``vertices`` (V, 3) this many times as long and as thick, in place."""
+def comb_lashes(surface: Surface, vertices: np.ndarray, length: float, thickness: float, lift: float) -> None:
+    """Make the lashes among ``vertices`` (V, 3) this many times as long and as thick, and ``lift`` radians higher, in
+    place. They turn with their lid about the eye, as no linear model has it: up when it opens, down when it shuts."""
     for side in "LR":
-        _comb(vertices, surface.region(f"lashes_{side}"), length, thickness)
+        ball, lashes = surface.region(f"eyeball_{side}"), surface.region(f"lashes_{side}")
+        middle = np.full(len(ball), 1 / len(ball), np.float32) @ vertices[ball]
+        _comb(vertices, lashes, _elevations(surface, side), middle, length, thickness, lift)
+
+
+@cache
+def _elevations(surface: Surface, side: str) -> np.ndarray:
+    """Radians above the eye's horizon at which each lash grows from the lid of the mean head at rest, (N,)."""
+    mean = surface.model.neutral
+    strands = mean[surface.region(f"lashes_{side}")].reshape(-1, STRAND, 3)
+    out = strands[:, :2].mean(1) - mean[surface.region(f"eyeball_{side}")].mean(0)
+    return np.arctan2(out[:, 1], out[:, 2]).astype(np.float32)
 
 
 @nb.njit(error_model="numpy", cache=True)
-def _comb(vertices, rows, length, thickness):
+def _comb(vertices, rows, elevations, centre, length, thickness, lift):
     for strand in range(0, len(rows), STRAND):
-        for k in range(3):
-            root = 0.5 * (vertices[rows[strand], k] + vertices[rows[strand + 1], k])
-            for pair in range(strand, strand + STRAND, 2):
-                a, b = vertices[rows[pair], k], vertices[rows[pair + 1], k]
-                middle, half = root + length * (0.5 * (a + b) - root), 0.5 * thickness * (a - b)
-                vertices[rows[pair], k], vertices[rows[pair + 1], k] = middle + half, middle - half
+        first, second = vertices[rows[strand]], vertices[rows[strand + 1]]
+        x, y, z = 0.5 * (first[0] + second[0]), 0.5 * (first[1] + second[1]), 0.5 * (first[2] + second[2])
+        turn = lift + ROLL * (np.arctan2(y - centre[1], z - centre[2]) - elevations[strand // STRAND])
+        turn = min(turn, STEEPEST)
+        cosine, sine = length * np.cos(turn), length * np.sin(turn)
+        for pair in range(strand, strand + STRAND, 2):
+            a, b = vertices[rows[pair]], vertices[rows[pair + 1]]
+            right, up, out = 0.5 * (a[0] + b[0]) - x, 0.5 * (a[1] + b[1]) - y, 0.5 * (a[2] + b[2]) - z
+            middle = x + length * right, y + cosine * up + sine * out, z + cosine * out - sine * up
+            for k in range(3):
+                half = 0.5 * thickness * (a[k] - b[k])
+                a[k], b[k] = middle[k] + half, middle[k] - half

@@ -46,6 +46,9 @@ class _Stock:
     lip_parting: Mask
     lip_border: Mask
     wings: list[tuple[Mask, Mask]]
+    liners: list[tuple[Mask, Mask]]
+    creases: list[tuple[Mask, Mask]]
+    lash_shade: tuple[Mask, Mask]
     lashes: list[tuple[Mask, Mask]]
     dimples: list[Mask]
 
@@ -90,13 +93,16 @@ def paint_skin(
     dimpled: float,
     knit: tuple[float, float],
     lashes: float,
+    liner: float,
+    shade: tuple[float, float],
 ) -> np.ndarray:
     """(PAINT, PAINT, 4) uint8 BGRA over a skin of colour ``skin`` (3,).
 
     freckled  0..1, how freckled;  beard  0..1, how densely hair of colour ``hair`` covers chin and cheeks
     furrows   (W,) depth 0..~1.4 of each furrow of ``surface``;  dimpled  0..1, how pebbled a chin that is pushed up
     knit      mm that the left and the right brow are drawn towards the nose, which no key of the model does
-    lashes    0..1, how dark the lower lids' lashes are
+    lashes    0..1, how dark the lower lids' lashes are;  liner  0..1, how dark a line along the upper lids
+    shade     0..1, how dark it is under the lashes of the left and the right eye, which hang before a lid that is shut
     """
     paint = np.zeros((PAINT, PAINT, 4), np.uint8)
     stock = _stock(surface)
@@ -122,6 +128,13 @@ def paint_skin(
         shift = round(rng.uniform(-2, 2))
         for mask, inwards in zip(_one(rng, stock.brows), (-knit[0], knit[1]), strict=True):
             lay(paint, mask, color, strength, (shift, round(inwards * TEXELS)))
+    fold = rng.uniform(0.05, 0.6) if rng.random() < 0.75 else 0.0  # some lids have none
+    for mask in _one(rng, stock.creases):
+        lay(paint, mask, skin * [0.4, 0.4, 0.5], fold)
+    for mask in _one(rng, stock.liners):
+        lay(paint, mask, skin * 0.08, liner)
+    for mask, dark in zip(stock.lash_shade, shade, strict=True):
+        lay(paint, mask, skin * 0.1, dark)
     for mask in _one(rng, stock.lashes):
         lay(paint, mask, skin * 0.15, lashes)
     if rng.random() < 0.06:  # a line drawn beyond the lids' outer corner
@@ -188,6 +201,9 @@ def _stock(surface: Surface) -> _Stock:
         wings=[_pair(_wing(rng, landmarks[45])) for _ in range(6)],
         lashes=[_pair(_lower_lashes(rng, landmarks[[42, 47, 46, 45]])) for _ in range(12)],
         dimples=[_dimples(rng, landmarks[8]) for _ in range(4)],
+        liners=[_pair(_liner(rng, landmarks[42:46])) for _ in range(8)],
+        creases=[_pair(_crease(rng, landmarks[42:46])) for _ in range(12)],
+        lash_shade=_pair(_lash_shade(landmarks[[42, 47, 46, 45]])),
     )
 
 
@@ -333,6 +349,45 @@ def _lower_lashes(rng: np.random.Generator, lid: np.ndarray) -> Mask:
     canvas = np.zeros((PAINT * FINER, PAINT * FINER), np.uint8)
     _strokes(rng, canvas, np.stack([root, root + way * 0.6 + [0.4, 0], root + way], 1), (1, 3))
     return _cut(1.5 * cv2.resize(canvas, (PAINT, PAINT), interpolation=cv2.INTER_AREA).astype(np.float32))
+
+
+def _lid_line(lid: np.ndarray) -> np.ndarray:
+    """Along an edge of the left lids from the inner corner outwards, (24, 2), through its four landmarks (4, 2)."""
+    along = np.linspace(lid[0, 0], lid[-1, 0], 24)
+    return np.column_stack([along, np.polyval(np.polyfit(*lid.T, 3), along)])
+
+
+def _liner(rng: np.random.Generator, lid: np.ndarray) -> Mask:
+    """A line drawn above the left upper lashes, broader outwards."""
+    edge = _lid_line(lid)[round(rng.uniform(0, 9)) :]
+    broad = np.linspace(rng.uniform(0.5, 2.5), rng.uniform(2, 9), len(edge))
+    canvas = np.zeros((PAINT, PAINT), np.float32)
+    body = np.concatenate([edge - [0, 1.5], (edge + np.column_stack([0 * broad, broad]))[::-1]])
+    cv2.fillPoly(canvas, [np.round(body * 16).astype(np.int32)], 255.0, cv2.LINE_AA, 4)
+    return _cut(cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.5, 1.5)))
+
+
+def _lash_shade(lid: np.ndarray) -> Mask:
+    """The edge of the left lower lid and what is just below."""
+    canvas = np.zeros((PAINT, PAINT), np.float32)
+    line = np.round((_lid_line(lid)[1:-1] - [0, 1]) * 16).astype(np.int32)
+    cv2.polylines(canvas, [line], False, 255.0, 4, cv2.LINE_AA, 4)
+    return _cut(cv2.GaussianBlur(canvas, (0, 0), 1.2))
+
+
+def _crease(rng: np.random.Generator, lid: np.ndarray) -> Mask:
+    """The fold above the left upper lid, which stays to be seen when the lid is shut: a fine line in a soft shade."""
+    edge = _lid_line(lid)
+    along = np.linspace(0, 1, len(edge))
+    height = rng.uniform(2, 5.5) * np.sin(np.pi * (0.08 + 0.84 * along)) ** rng.uniform(0.3, 0.9)
+    line = edge + np.column_stack([2.5 * (2 * along - 1), height + rng.uniform(0, 1.5)])
+    core, soft = np.zeros((PAINT, PAINT), np.float32), np.zeros((PAINT, PAINT), np.float32)
+    for canvas, width in ((core, 1), (soft, 5)):
+        cv2.polylines(canvas, [np.round(line * 16).astype(np.int32)], False, 255.0, width, cv2.LINE_AA, 4)
+    return _cut(
+        cv2.GaussianBlur(core, (0, 0), 0.7) * rng.uniform(0.8, 1.6)
+        + rng.uniform(0.1, 0.6) * cv2.GaussianBlur(soft, (0, 0), 2.5)
+    )
 
 
 def _wing(rng: np.random.Generator, corner: np.ndarray) -> Mask:

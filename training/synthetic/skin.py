@@ -42,6 +42,7 @@ PARTS = (
     ("lashes_L", "lashes_R"),
 )
 SHRUG, PRESS, ROLL = (OPEN_KEYS.index(key) for key in ("mouthShrugLower", "mouthPress", "mouthRoll"))
+LIDS = [OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")]
 FROWN = OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")
 
 
@@ -49,7 +50,7 @@ FROWN = OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")
 class Look:
     """Colours of one person: albedo (V, 3), gloss (V,), texture (TILE, TILE, 3), bump (TILE, TILE, 2),
     paint (PAINT, PAINT, 4) uint8 BGRA over the skin, eyes (8,), how dense the beard is (0..1), and how
-    long and how thick the lashes are."""
+    long and how thick the lashes are and how many radians they are curled up."""
 
     albedo: np.ndarray
     gloss: np.ndarray
@@ -60,7 +61,7 @@ class Look:
     skin_color: np.ndarray
     hair_color: np.ndarray
     beard: float
-    lashes: tuple[float, float]
+    lashes: tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,19 +127,36 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> 
     blend("upper_lip", rng.uniform(0, 0.5), lips * UPPER_LIP)
     blend("lip_rims", float(max(eta[PRESS], eta[ROLL], 0.0)) * rng.uniform(0.2, 0.9), skin)  # thinner when pressed
     blend("nostrils", 1.0, skin * 0.25)
-    lashes = _make_up_eyes(rng, blend, skin, made_up)
+    (length, thickness), liner = _make_up_eyes(rng, blend, skin, made_up)
+    lashes = length, thickness, rng.uniform(-0.6, 0.25)
     beard = 0.0
     if not made_up and rng.random() < 0.42:
         beard = rng.uniform(0.08, 0.45) if rng.random() < 0.5 else rng.uniform(0.45, 1.0)
         blend("beard", beard * rng.uniform(0, 0.5), 0.6 * skin + 0.2 * hair)
     gloss += surface.t_zone * np.float32(rng.uniform(0, 0.9))
     gloss[zones["lips"].vertices] += np.float32(rng.uniform(0, 1.2))
+    if made_up and rng.random() < 0.4:  # shadow that glistens
+        gloss[zones["shadow"].vertices] += zones["shadow"].weights * np.float32(rng.uniform(0.3, 2))
     _mouth_and_eyes(rng, surface, albedo, gloss, flushed)
     freckled = rng.uniform(0.2, 1) if rng.random() < (0.16 if melanin < 0.5 else 0.05) else 0.0
     depth = _folded(rng, surface, eta, age) * rng.uniform(0.5, 1.3)
     dimpled, left, right = eta[[SHRUG, *FROWN]] * rng.uniform([0.2, 0.2, 0.2], [1, 3, 3])
-    knit, below = (float(left), float(right)), max(0.0, rng.uniform(-0.4, 0.8)) * lashes[0]
-    paint = paint_skin(rng, surface, skin, hair, freckled, beard, depth, float(dimpled), knit, below)
+    knit, below = (float(left), float(right)), max(0.0, rng.uniform(-0.4, 0.8)) * length
+    shade = np.clip(eta[LIDS], 0, 1) * min(0.9, 0.4 * length * thickness) * rng.uniform(0.3, 1)
+    paint = paint_skin(
+        rng,
+        surface,
+        skin,
+        hair,
+        freckled,
+        beard,
+        depth,
+        float(dimpled),
+        knit,
+        below,
+        liner,
+        (float(shade[0]), float(shade[1])),
+    )
     texture, bump = _texture(rng)
     colors = skin.astype(np.float32), hair.astype(np.float32)
     return Look(albedo, gloss, texture, bump, paint, _eyes(rng, melanin), *colors, beard, lashes)
@@ -184,13 +202,14 @@ def _lip_color(
 
 def _make_up_eyes(
     rng: np.random.Generator, blend: Callable[[str, float, np.ndarray], None], skin: np.ndarray, made_up: bool
-) -> tuple[float, float]:
-    """Shadow on the lids, which stays on them when they shut, lines along them; how long and thick lashes are."""
+) -> tuple[tuple[float, float], float]:
+    """Shadow on the lids, which stays on them when they shut, lines along them; how long and thick lashes are, and how
+    dark a line is drawn above the upper ones (0..1)."""
     if not made_up:
         blend("upper_line", rng.uniform(0, 0.6), skin * 0.2)
         blend("lower_line", rng.uniform(0, 0.35), skin * 0.3)
         length = 0.0 if rng.random() < 0.25 else rng.uniform(0.2, 1.0)
-        return length, rng.uniform(0.3, 1.2)
+        return (length, rng.uniform(0.3, 1.2)), 0.0
     if rng.random() < 0.7:
         kind = rng.random()
         smoky = skin * rng.uniform(0.08, 0.5)
@@ -199,7 +218,10 @@ def _make_up_eyes(
     black = skin * 0.08 if rng.random() < 0.8 else rng.uniform(0.02, 0.3, 3)
     blend("upper_line", rng.uniform(0.3, 1.3), black)
     blend("lower_line", max(0.0, rng.uniform(-0.5, 1)), black)
-    return rng.uniform(0.7, 1.5), rng.uniform(0.9, 2.6)
+    liner = rng.uniform(0.5, 1) if rng.random() < 0.45 else 0.0
+    if rng.random() < 0.3:  # false lashes, or mascara that clots them into a band
+        return (rng.uniform(1.1, 1.8), rng.uniform(2, 4.5)), liner
+    return (rng.uniform(0.7, 1.5), rng.uniform(0.9, 2.6)), liner
 
 
 def _mouth_and_eyes(

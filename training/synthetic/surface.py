@@ -19,7 +19,7 @@ from .rasterizer import BARE, SKIN, vertex_normals
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Per-vertex facts of a head with V vertices and T triangles (quads split).
+    """Per-vertex facts of a head with V vertices and T triangles (quads split; lashes twice, to be seen from both sides).
 
     ``triangles`` (T, 3), ``quads`` (F, 4: the same faces before the split, a triangle repeats its first corner),
     those from ``inner`` on the inside of the mouth, which is only seen within ``mouth_rim`` (vertices). ``casters``
@@ -84,6 +84,7 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING) -> Su
     quads = np.column_stack([model.faces, model.faces[:, 0]])[:, :4]
     quads = np.ascontiguousarray(np.where(quads < 0, quads[:, :1], quads), np.int32)
     normals = vertex_normals(model.neutral, quads)
+    lashes = corners[np.isin(corners, [*model.regions.get("lashes_L", []), *model.regions.get("lashes_R", [])]).all(1)]
     kind = np.where(skin, SKIN, BARE).astype(np.float32)
     from_eye = np.full(len(mean), 1e3)
     for side in "LR":
@@ -132,9 +133,9 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING) -> Su
     lids = np.minimum(distance.to(landmarks[36:42], closed=True), distance.to(landmarks[42:48], closed=True))
     return Surface(
         model=model,
-        triangles=np.concatenate([corners[~inner], corners[inner]]).astype(np.int32),
+        triangles=np.concatenate([corners[~inner], lashes[:, ::-1], corners[inner]]).astype(np.int32),
         quads=quads,
-        inner=int((~inner).sum()),
+        inner=int((~inner).sum()) + len(lashes),
         mouth_rim=rim,
         casters=np.ascontiguousarray(corners[skin[corners].all(1)]),
         axes=np.ascontiguousarray(model.neutral.T),
