@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ..model.errors import InputError
 from ..model.formats.npz import load_face_model
 from . import requests
+from .batch.outcome import SomeFailed
 from .clips import check_there, shown_file
 from .jobs import Job, Progress, WorkerFault
 from .requests import Seeing
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
     from ..model.performance import FacePerformance
 
-DONE, FAULT, BAD_INPUT = 0, 1, 2
+DONE, FAULT, BAD_INPUT, SOME_FAILED = 0, 1, 2, 3
 PERFORMANCE_FORMATS = (".npz", ".csv", ".json")
 
 
@@ -58,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.run(arguments)
     except InputError as error:
         return _say(error, BAD_INPUT)
+    except SomeFailed as error:
+        return _say(error, SOME_FAILED)
     except WorkerFault as error:
         if os.environ.get("EXPNET_DEBUG") and error.details:
             print(error.details, file=sys.stderr)
@@ -117,21 +120,34 @@ def _parser() -> argparse.ArgumentParser:
     estimate.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
     estimate.set_defaults(run=_estimate)
 
-    animate = verbs.add_parser("animate", parents=[model, seeing, keying], help="a head keyed from a clip")
-    animate.add_argument("clip", metavar="CLIP", help="a movie, or a folder of images")
-    animate.add_argument("--out", type=Path, metavar="SHOT.blend", help="the scene: head, keys, camera, footage")
-    animate.add_argument("--render", type=Path, metavar="SHOT.mp4", help="footage and head side by side")
-    animate.add_argument(
+    animating = verbs.add_parser("animate", parents=[model, seeing, keying], help="a head keyed from a clip")
+    animating.add_argument("clip", metavar="CLIP", help="a movie, or a folder of images")
+    animating.add_argument("--out", type=Path, metavar="SHOT.blend", help="the scene: head, keys, camera, footage")
+    animating.add_argument("--render", type=Path, metavar="SHOT.mp4", help="footage and head side by side")
+    animating.add_argument(
         "--performance", type=Path, action="append", default=[], metavar="SHOT.npz|csv|json",
         help="the coefficients over time, smoothed like the keys; may be repeated",
     )  # fmt: skip
-    animate.add_argument("--first", type=int, metavar="FRAME", help="first frame of the clip to read, from 0")
-    animate.add_argument("--last", type=int, metavar="FRAME", help="last frame of the clip to read")
-    animate.set_defaults(run=_animate)
+    animating.add_argument("--first", type=int, metavar="FRAME", help="first frame of the clip to read, from 0")
+    animating.add_argument("--last", type=int, metavar="FRAME", help="last frame of the clip to read")
+    animating.set_defaults(run=animate)
 
     rig = verbs.add_parser("rig", parents=[model], help="a head without animation")
     rig.add_argument("--out", type=Path, required=True, metavar="RIG.blend")
     rig.set_defaults(run=_rig)
+
+    batch = verbs.add_parser("batch", parents=[model, seeing, keying], help="animate for every clip of a folder")
+    batch.add_argument("clips", nargs="+", metavar="FOLDER|GLOB", help="folders of clips, patterns such as '*.mov'")
+    batch.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the scenes, report.html, records")
+    batch.add_argument("--csv", action="store_true", help="write the coefficients as tables too")
+    batch.add_argument("--render", action="store_true", help="write videos too: footage and head side by side")
+    batch.add_argument("--jobs", type=int, metavar="N", help="clips at once (one for each GPU or two cores)")
+    batch.add_argument("--cluster", choices=("ray",), help="spread the clips over a Ray cluster")
+    batch.add_argument("--address", metavar="ADDRESS", help="of the Ray cluster; without it one is started here")
+    batch.set_defaults(run=_batch)
+
+    serve = verbs.add_parser("serve-shots")  # not for people: what batch starts
+    serve.set_defaults(run=_serve_shots)
 
     weights = verbs.add_parser("import-weights", help="convert the authors' own networks, once")
     weights.add_argument("folder", metavar="FOLDER", help="with the unpacked files of the ExpNet release")
@@ -148,9 +164,9 @@ def _estimate(a: argparse.Namespace) -> None:
     for image in a.images:
         check_there(image, "image")
     _check_outputs(a.images, {a.json: (".json",)} if a.json else {})
-    request = requests.estimate(a.images, _seeing(a))
-    with Job(request) as job, _bar() as bar:
-        estimates = job.wait(bar)["estimates"]
+    request = requests.estimate(a.images, seeing_of(a))
+    with Job(request) as job, bar() as shown:
+        estimates = job.wait(shown)["estimates"]
     for given, estimate in zip(a.images, estimates, strict=True):
         estimate["image"] = given
     if a.json:
@@ -164,7 +180,8 @@ def _estimate(a: argparse.Namespace) -> None:
         raise InputError(f"{why if name in why else f'{name}: {why}'}{more}")
 
 
-def _animate(a: argparse.Namespace) -> None:
+def animate(a: argparse.Namespace) -> None:
+    """One clip: ``a`` holds the options of ``expnet animate`` by their names. Raises InputError, WorkerFault."""
     outputs = {a.out: (".blend",), a.render: (".mp4",), **dict.fromkeys(a.performance, PERFORMANCE_FORMATS)}
     outputs.pop(None, None)
     if not outputs:
@@ -176,10 +193,10 @@ def _animate(a: argparse.Namespace) -> None:
     head_file = None
     if a.out or a.render:
         _need_bpy("animate --out")
-        head_file = _face_model_file(a.face_model)
+        head_file = face_model_file(a.face_model)
         from . import capture
 
-        capture.check_basis(_seeing(a), load_face_model(head_file).basis, a.face_model)
+        capture.check_basis(seeing_of(a), load_face_model(head_file).basis, a.face_model)
     performance = _see(a)
     if not performance.seen.any():
         name = Path(a.clip).name
@@ -189,12 +206,25 @@ def _animate(a: argparse.Namespace) -> None:
         _write_scene(performance, head_file, a)
 
 
+def _batch(a: argparse.Namespace) -> None:
+    _need_bpy("batch --out")
+    from .batch import run
+
+    run.batch(a)
+
+
+def _serve_shots(a: argparse.Namespace) -> None:
+    from .batch import serve
+
+    serve.serve()
+
+
 def _rig(a: argparse.Namespace) -> None:
     _check_outputs([a.face_model], {a.out: (".blend",)})
     _need_bpy("rig")
     from . import scene as staging
 
-    file = _face_model_file(a.face_model)
+    file = face_model_file(a.face_model)
     with _quiet_stdout():
         blender_scene, head = _fresh_head(file, a.face_model)
         staging.light_head(blender_scene)
@@ -204,8 +234,8 @@ def _rig(a: argparse.Namespace) -> None:
 
 def _import_weights(a: argparse.Namespace) -> None:
     check_there(a.folder, "folder")
-    with Job(requests.import_weights(a.folder, a.out, a.half)) as job, _bar() as bar:
-        reply = job.wait(bar)
+    with Job(requests.import_weights(a.folder, a.out, a.half)) as job, bar() as shown:
+        reply = job.wait(shown)
     for source in reply["sources"]:
         print(f"found    {source['file']} ({source['bytes'] / 1e6:.1f} MB): {source['gave']}")
     if reply["face_model"]:
@@ -223,7 +253,7 @@ def _import_weights(a: argparse.Namespace) -> None:
 # Their parts -----------------------------------------------------------------------------------------------------
 
 
-def _seeing(a: argparse.Namespace) -> Seeing:
+def seeing_of(a: argparse.Namespace) -> Seeing:
     return Seeing(estimator=a.estimator, device=a.device, box=a.box, face=a.face)
 
 
@@ -231,9 +261,9 @@ def _see(a: argparse.Namespace) -> FacePerformance:
     """The raw performance of the clip."""
     from ..model.performance import load_performance
 
-    request = requests.animate(a.clip, replace(_seeing(a), lens_mm=a.lens), a.first, a.last)
-    with Job(request) as job, _bar() as bar:
-        job.wait(bar)
+    request = requests.animate(a.clip, replace(seeing_of(a), lens_mm=a.lens), a.first, a.last)
+    with Job(request) as job, bar() as shown:
+        job.wait(shown)
         return load_performance(job.out)
 
 
@@ -262,14 +292,14 @@ def _scene_files(performance: FacePerformance, head_file: Path, a: argparse.Name
     if a.out:
         _save_blend(a.out)
     if a.render:
-        with _appearing(a.render) as part, _bar() as bar:
+        with _appearing(a.render) as part, bar() as shown:
             staging.render_comparison(
                 blender_scene,
                 shown_file(a.clip),
                 part,
                 head,
                 performance,
-                progress=lambda done, total: bar(Progress(done, total, "rendering")),
+                progress=lambda done, total: shown(Progress(done, total, "rendering")),
             )
     return report
 
@@ -286,15 +316,15 @@ def _fresh_head(file: Path, face_model: str) -> tuple[bpy.types.Scene, bpy.types
     return scene, rig.create_rig(model, model_path="open" if face_model == "open" else str(file))
 
 
-def _face_model_file(face_model: str) -> Path:
+def face_model_file(face_model: str) -> Path:
     """The npz of a face model; other formats are converted by the worker, once."""
     from . import face_models
 
     file = face_models.readable_file(face_model)
     if file is None:
         file = face_models.cache_file(Path(face_model))
-        with Job(requests.convert(face_model)) as job, _bar() as bar:
-            job.wait(bar)
+        with Job(requests.convert(face_model)) as job, bar() as shown:
+            job.wait(shown)
             face_models.keep(job.out, file)
     return file
 
@@ -367,12 +397,12 @@ def _quiet_stdout() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Bar]:
-    bar = Bar()
+def bar() -> Iterator[Bar]:
+    shown = Bar()
     try:
-        yield bar
+        yield shown
     finally:
-        bar.end()
+        shown.end()
 
 
 class Bar:

@@ -32,6 +32,11 @@ def animate(clip: str, seeing: Seeing, first: int | None = None, last: int | Non
     return {"verb": "animate", "clip": clip, "first": first, "last": last, "out": None, **_fields(seeing)}
 
 
+def still(clip: str, frame: int, crop: Sequence[float]) -> dict:
+    """A small JPEG of the face in one frame goes to the job's ``out``; ``crop`` as a performance has it."""
+    return {"verb": "still", "clip": os.path.abspath(clip), "frame": frame, "crop": list(crop), "out": None}
+
+
 def convert(face_model: str) -> dict:
     """The converted face model goes to the job's ``out``."""
     return {"verb": "convert", "face_model": os.path.abspath(face_model), "out": None}

@@ -2,12 +2,13 @@
 
 Run it as ``python worker.py`` or ``python -m expnet.model.worker``. Requests, by ``verb``:
 
-    ping       -> {"python", "executable", "packages": {name: version or null}, "devices": [...]}
+    ping       -> {"python", "executable", "packages": {name: version or null}, "devices": [...], "gpus"}
     estimate   {"images": [path], "box", "face", "lens_mm", "out": .npz or null}
                -> {"estimates": [{"image", "eta": {key: value}, "alpha", "gaze", "rotation", "translation", "crop",
                   "confidence"} or {"image", "error"}]}
     animate    {"clip": path, "out": .npz, "box", "face", "first", "last", "fps", "lens_mm"}
                -> {"frames", "seen", "missing": [[first, last]], "fps", "seconds"}
+    still      {"clip": path, "frame", "crop": [cx, cy, side, angle], "out": .jpg} -> {}, a small picture of the face
     convert    {"face_model": path, "out": .npz} -> {"name", "vertices", "components", "keys"}
     import_weights  {"folder": path, "out": folder, "half": bool}
                -> {"out": path, "networks": {name: where its trunk is},
@@ -43,6 +44,7 @@ from typing import Any, TextIO
 PROGRESS_SECONDS = 0.1
 CANCEL_GRACE_SECONDS = 3.0
 STAY_SECONDS = 600.0
+STILL_PIXELS, STILL_AROUND = 192, 1.4  # a still's width, and how much more than the crop it shows
 LIBRARIES = {
     "torch": "torch",
     "cv2": "opencv-python-headless",
@@ -88,13 +90,20 @@ def ping(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
             versions[module] = str(getattr(importlib.import_module(module), "__version__", "unknown"))
         except ImportError:
             versions[module] = None
-    devices = ["cpu"]
+    devices, gpus = ["cpu"], 0
     if versions["torch"]:
         import torch
 
         devices += ["cuda"] if torch.cuda.is_available() else []
         devices += ["mps"] if torch.backends.mps.is_available() else []
-    return {"python": sys.version.split()[0], "executable": sys.executable, "packages": versions, "devices": devices}
+        gpus = torch.cuda.device_count()
+    return {
+        "python": sys.version.split()[0],
+        "executable": sys.executable,
+        "packages": versions,
+        "devices": devices,
+        "gpus": gpus,
+    }
 
 
 def animate(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
@@ -166,6 +175,26 @@ def estimate(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     return {"estimates": results}
 
 
+def still(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    from .camera import Crop
+    from .cutting import cut
+    from .errors import InputError
+    from .opencv import cv2
+    from .performance import write_whole
+    from .video import open_clip
+
+    cx, cy, side, angle = request["crop"]
+    frame = int(request.get("frame") or 0)
+    with open_clip(request["clip"], frame, frame) as clip:
+        image = next(iter(clip)).image
+    small = cut(image, Crop(cx, cy, side * STILL_AROUND, angle), STILL_PIXELS)
+    coded, data = cv2.imencode(".jpg", small)
+    if not coded:
+        raise InputError(f"{request['clip']}: frame {frame} cannot be written as JPEG")
+    write_whole(request["out"], data.tobytes())
+    return {}
+
+
 def convert(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     from .formats import open_face_model
     from .formats.npz import save_face_model
@@ -202,6 +231,7 @@ VERBS: dict[str, tuple[Callable[[dict[str, Any], Channel], dict[str, Any]], tupl
     "ping": (ping, ()),
     "animate": (animate, ("clip", "out")),
     "estimate": (estimate, ("images",)),
+    "still": (still, ("clip", "crop", "out")),
     "convert": (convert, ("face_model", "out")),
     "import_weights": (import_weights, ("folder",)),
 }

@@ -20,13 +20,13 @@ from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 
 
 @pytest.fixture
-def poll_until() -> Callable[[Callable[[], object]], None]:
-    """Wait for another process: returns as soon as the condition holds, fails after 20 s."""
+def poll_until() -> Callable[..., None]:
+    """Wait for another process: returns as soon as the condition holds, fails after 20 s or what is given."""
 
-    def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
+    def wait(condition: Callable[[], object], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, "waited 20 s in vain"
+            assert time.monotonic() < deadline, f"waited {seconds} s in vain"
             time.sleep(0.01)
 
     return wait
@@ -52,9 +52,10 @@ def sees_no_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _untrained(path: Path, face: float) -> Path:
     import torch
 
+    from expnet.model.architectures import CompactConfig, output_widths
     from expnet.model.camera import ANCHOR, SIDE_MM
     from expnet.model.checkpoints.weights import WeightsHeader, save_weights
-    from expnet.model.networks.compact import CompactConfig, CompactNet, output_widths
+    from expnet.model.networks.compact import CompactNet
     from expnet.model.semantics import OPEN_BASIS
 
     torch.manual_seed(1)

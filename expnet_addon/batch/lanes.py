@@ -1,0 +1,143 @@
+"""Shots side by side on this machine: as many processes as were asked for, each with its share of cores or its GPU."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .records import Record, save_record
+from .serve import ANSWER
+from .shots import Shot
+
+
+def do_shots(
+    out: Path, shots: Sequence[Shot], settings: dict[str, Any], lanes: int, gpus: int = 0
+) -> Iterator[Record]:
+    """Each shot's record as it is done, in whatever order. Leaving the iterator early ends all processes."""
+    waiting: queue.SimpleQueue[Shot] = queue.SimpleQueue()
+    for shot in shots:
+        waiting.put(shot)
+    done: queue.SimpleQueue[Record | BaseException] = queue.SimpleQueue()
+    running = [_Lane(out, settings, waiting, done, _environment(i, lanes, gpus)) for i in range(min(lanes, len(shots)))]
+    try:
+        for _ in shots:
+            record = done.get()
+            if isinstance(record, BaseException):
+                raise record
+            yield record
+    finally:
+        for lane in running:
+            lane.end()
+
+
+class _Lane:
+    """A process, and the thread that hands it one shot after the other. One that dies is replaced."""
+
+    def __init__(
+        self,
+        out: Path,
+        settings: dict[str, Any],
+        waiting: queue.SimpleQueue[Shot],
+        done: queue.SimpleQueue[Record | BaseException],
+        environment: dict[str, str],
+    ) -> None:
+        self._out, self._settings, self._waiting, self._done = out, settings, waiting, done
+        self._environment = environment
+        self._ending = False
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        with self._lock:
+            self._ending = True
+            process = self._process
+            if process:
+                process.kill()  # it waits for the next shot, or does one that nobody wants any more
+                process.wait()
+        self._thread.join()
+        if process and process.stdin and process.stdout:
+            process.stdout.close()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+
+    def _work(self) -> None:
+        try:
+            while not self._ending:
+                try:
+                    shot = self._waiting.get_nowait()
+                except queue.Empty:
+                    return
+                record = self._do(shot)
+                if record:
+                    self._done.put(record)
+        except BaseException as error:  # such as no memory for another process: the batch says so and ends
+            self._done.put(error)
+
+    def _do(self, shot: Shot) -> Record | None:
+        with self._lock:
+            if self._ending:
+                return None
+            if self._process is None or self._process.poll() is not None:
+                self._process = _started(self._environment)
+        process = self._process
+        asked = {"out": str(self._out), "clip": shot.clip, "name": shot.name, "settings": self._settings}
+        assert process.stdin and process.stdout
+        try:
+            process.stdin.write(json.dumps(asked) + "\n")
+            process.stdin.flush()
+        except OSError:
+            pass  # it died: reading says so
+        for line in process.stdout:
+            if line.startswith(ANSWER):
+                return Record(**json.loads(line[len(ANSWER) :]))
+        if self._ending:
+            return None
+        code = process.wait()
+        how = f"was killed (signal {-code})" if code < 0 else f"stopped (exit code {code})"
+        record = Record(shot.clip, shot.name, [0, 0], self._settings, error=f"the process that did it {how}")
+        save_record(self._out, shot, record)
+        return record
+
+
+def _started(environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        serving_command(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
+def serving_command() -> list[str]:
+    """This Blender, or this Python with its bpy module, as a process that does shots."""
+    root = Path(__file__).resolve().parents[2]
+    script = root / "expnet_addon" / "headless.py"
+    bpy = sys.modules.get("bpy")
+    binary = getattr(getattr(bpy, "app", None), "binary_path", "")
+    if binary:
+        return [binary, "--background", "--factory-startup", "--python", str(script), "--", "serve-shots"]
+    return [sys.executable, str(script), "--", "serve-shots"]
+
+
+def _environment(lane: int, lanes: int, gpus: int) -> dict[str, str]:
+    environment = dict(os.environ)
+    environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // lanes))
+    if gpus > 1:
+        environment["CUDA_VISIBLE_DEVICES"] = str(lane % gpus)
+    return environment
+
+

@@ -1,0 +1,67 @@
+"""The shots of a batch on a Ray cluster: the same ``do_shot``, in Ray's worker processes.
+
+Every node needs expnet installed with bpy, and sees the footage and the batch's folder under the same paths (a studio's
+file server). A worker that dies is started again by Ray, and the clip it had with it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...model.errors import InputError
+from .records import Record, save_record
+from .shots import Shot
+
+RETRIES = 3  # of a clip whose worker process died
+
+
+def do_shots_on_ray(
+    out: Path, shots: Sequence[Shot], settings: dict[str, Any], address: str | None, jobs: int | None
+) -> Iterator[Record]:
+    """Each shot's record as it is done. ``address``: of a running cluster, or None to start one here.
+
+    ``jobs`` at once (default: as many as the cluster has pairs of cores, or GPUs). Raises InputError where there is
+    no Ray or no cluster.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError("--cluster ray needs Ray: pip install 'expnet[ray]'") from error
+    try:
+        ray.init(address=address, log_to_driver=False, include_dashboard=False, configure_logging=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(f"no Ray cluster at '{address}': {_first_line(error)}") from error
+    try:
+        gpus = ray.cluster_resources().get("GPU", 0) if settings["device"] in ("auto", "cuda") else 0
+        cores = ray.cluster_resources().get("CPU", 1)
+        share = {"num_gpus": 1, "num_cpus": 1} if gpus else {"num_cpus": min(2, cores) if not jobs else cores / jobs}
+        do = ray.remote(**share, max_retries=RETRIES, retry_exceptions=False)(_do_shot)
+        waiting = {do.remote(str(out), shot.clip, shot.name, settings): shot for shot in shots}
+        while waiting:
+            (ready,), _ = ray.wait(list(waiting), num_returns=1)
+            shot = waiting.pop(ready)
+            try:
+                yield ray.get(ready)
+            except ray.exceptions.RayError as error:  # it died RETRIES times, or a node lacks what is needed
+                record = Record(shot.clip, shot.name, [0, 0], settings, error=f"Ray: {_first_line(error)}")
+                save_record(out, shot, record)
+                yield record
+    finally:
+        ray.shutdown()
+
+
+def _do_shot(out: str, clip: str, name: str, settings: dict[str, Any]) -> Record:
+    """Runs in a Ray worker process, which does one clip after the other and keeps Blender and the network loaded."""
+    from .. import jobs
+    from .serve import do_shot
+
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    jobs.keep_worker()
+    return do_shot(Path(out), Shot(clip, name), settings)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

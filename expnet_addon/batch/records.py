@@ -1,0 +1,94 @@
+"""What became of each clip of a batch. A record is written last, when all files of its clip are there; so whatever
+stops a batch, the next call knows what is left to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...model.performance import write_whole
+from .shots import Shot
+
+FOLDER = "records"
+FORMAT = "expnet-batch-1"
+POINTS = 200  # of the confidence curve that the report draws
+
+
+@dataclass(frozen=True)
+class Record:
+    """One clip, done or failed.
+
+    ``settings`` with which it was done, ``clip_stamp`` (bytes, mtime in ns) of the footage, ``outputs`` relative to
+    the batch's folder, ``error`` empty or one line. Frames: how many, with a face, and gaps as [first, last];
+    ``confidence`` over the clip, at most POINTS numbers; ``seconds`` of watching, ``total_seconds`` of everything.
+    """
+
+    clip: str
+    name: str
+    clip_stamp: list[int]
+    settings: dict[str, Any]
+    outputs: list[str] = field(default_factory=list)
+    error: str = ""
+    frames: int = 0
+    seen: int = 0
+    missing: list[list[int]] = field(default_factory=list)
+    fps: float = 0.0
+    confidence: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    total_seconds: float = 0.0
+
+
+def record_path(out: Path, shot: Shot) -> Path:
+    return out / FOLDER / f"{shot.name}.json"
+
+
+def thumbnail_path(out: Path, shot: Shot) -> Path:
+    return out / FOLDER / f"{shot.name}.jpg"
+
+
+def stamp(clip: str) -> list[int]:
+    """Bytes and time of the newest change, of a movie or of all images of a folder."""
+    path = Path(clip)
+    entries = [p.stat() for p in sorted(path.iterdir()) if p.is_file()] if path.is_dir() else [path.stat()]
+    return [sum(s.st_size for s in entries), max((s.st_mtime_ns for s in entries), default=0)]
+
+
+def save_record(out: Path, shot: Shot, record: Record) -> None:
+    path = record_path(out, shot)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps({"format": FORMAT, **asdict(record)}, indent=1).encode())
+
+
+def load_record(out: Path, shot: Shot) -> Record | None:
+    """None where there is none, or it is not one of ours."""
+    try:
+        fields = json.loads(record_path(out, shot).read_text())
+        if fields.pop("format") != FORMAT:
+            return None
+        return Record(**fields)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def is_done(out: Path, shot: Shot, settings: dict[str, Any]) -> bool:
+    """Whether the clip's files are there, made from this footage with these settings."""
+    record = load_record(out, shot)
+    if record is None or record.error or record.clip != shot.clip or record.settings != settings:
+        return False
+    try:
+        return record.clip_stamp == stamp(shot.clip) and all((out / name).is_file() for name in record.outputs)
+    except OSError:
+        return False
+
+
+def remove_leftovers(out: Path, shots: list[Shot]) -> None:
+    """What a killed batch left half-written. Only safe while nobody else works in ``out``."""
+    for shot in shots:
+        for path in (out / shot.name, record_path(out, shot)):
+            if path.parent.is_dir():
+                for entry in path.parent.iterdir():
+                    ours = entry.name.startswith((f".{path.stem}.", f"..{path.stem}."))
+                    if ours and ".part" in entry.name:
+                        entry.unlink(missing_ok=True)

@@ -1,0 +1,140 @@
+"""A process that does shots: ``expnet serve-shots``, started by lanes.py (or a Ray worker, by ray_cluster.py).
+
+It reads one JSON line for each shot, {"out", "clip", "name", "settings"}, and answers each with one, the record, on
+a line that begins with ANSWER (Blender prints lines of its own). It ends when stdin closes: whoever asked is gone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from argparse import Namespace
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...model.errors import InputError
+from ...model.performance import load_performance, runs
+from .. import jobs, requests
+from .records import POINTS, Record, is_done, save_record, stamp, thumbnail_path
+from .shots import Shot
+
+ANSWER = "expnet-shot "
+
+
+def outputs(shot: Shot, settings: dict[str, Any]) -> list[str]:
+    """The files of a shot, relative to the batch's folder; the performance comes first."""
+    return [shot.name + suffix for suffix in settings["outputs"]]
+
+
+def do_shot(out: Path, shot: Shot, settings: dict[str, Any]) -> Record:
+    """Animate one clip, unless that is done already; its record is written last. Bad clips give a record with an
+    ``error``; faults of ours too, so that the other clips go on.
+
+    ``settings``: the options of ``expnet animate`` by their names, and ``outputs``, the suffixes to write.
+    """
+    from .. import headless
+
+    started = time.monotonic()
+    record = Record(shot.clip, shot.name, [0, 0], settings)
+    try:
+        if is_done(out, shot, settings):
+            from .records import load_record
+
+            done = load_record(out, shot)
+            assert done is not None
+            return done
+        record = replace(record, clip_stamp=stamp(shot.clip))
+        files = [out / name for name in outputs(shot, settings)]
+        for file in files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        headless.animate(_as_options(shot, settings, files))
+        record = replace(_seen(record, files), outputs=outputs(shot, settings))
+        _thumbnail(out, shot, settings, files)
+    except InputError as error:
+        record = replace(record, error=str(error))
+    except OSError as error:
+        record = replace(record, error=f"{shot.clip}: {error.strerror or error}")
+    except Exception as error:  # one clip's fault must not stop a night's work
+        record = replace(record, error=f"a fault of ours: {type(error).__name__}: {' '.join(str(error).split())}")
+    record = replace(record, total_seconds=round(time.monotonic() - started, 3))
+    save_record(out, shot, record)
+    return record
+
+
+def _as_options(shot: Shot, settings: dict[str, Any], files: list[Path]) -> Namespace:
+    by_suffix = {file.suffix: file for file in files}
+    return Namespace(
+        **{name: value for name, value in settings.items() if name != "outputs"},
+        clip=shot.clip,
+        out=by_suffix.get(".blend"),
+        render=by_suffix.get(".mp4"),
+        performance=[file for file in files if file.suffix in (".npz", ".csv", ".json")],
+    )
+
+
+def _seen(record: Record, files: list[Path]) -> Record:
+    """The record with what the performance says, which is always among the files."""
+    performance = load_performance(next(file for file in files if file.suffix == ".npz"))
+    confidence = performance.confidence
+    parts = np.array_split(confidence, min(POINTS, len(confidence)))
+    return replace(
+        record,
+        frames=len(confidence),
+        seen=int(performance.seen.sum()),
+        missing=[list(gap) for gap in runs(~performance.seen)],
+        fps=round(performance.fps, 4),
+        confidence=[round(float(part.mean()), 3) for part in parts],
+    )
+
+
+def _thumbnail(out: Path, shot: Shot, settings: dict[str, Any], files: list[Path]) -> None:
+    """The moment of the strongest expression, for the report."""
+    performance = load_performance(next(file for file in files if file.suffix == ".npz"))
+    strength = np.where(performance.seen, np.nan_to_num(np.abs(performance.eta)).sum(1) * performance.confidence, -1)
+    frame = int(strength.argmax())
+    still = requests.still(shot.clip, (settings.get("first") or 0) + frame, performance.crop[frame].tolist())
+    with jobs.Job(still) as job:
+        job.wait()
+        target = thumbnail_path(out, shot)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.stem}.{os.getpid()}.part.jpg")
+        partial.write_bytes(job.out.read_bytes())
+        os.replace(partial, target)
+
+
+def serve() -> None:
+    """Do what stdin asks until it closes."""
+    _die_with_parent()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(lines,), daemon=True).start()
+    jobs.keep_worker()
+    while line := lines.get():
+        asked = json.loads(line)
+        record = do_shot(Path(asked["out"]), Shot(asked["clip"], asked["name"]), asked["settings"])
+        answers.write(ANSWER + json.dumps(asdict(record)) + "\n")
+        answers.flush()
+    jobs.end_kept_worker()
+
+
+def _read(lines: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        lines.put(line)
+    # Nobody waits for the answer any more. Files appear by renaming only, and the worker ends as its stdin closes.
+    os._exit(0)
+
+
+def _die_with_parent() -> None:
+    """On Linux the kernel sees to it even while Blender renders and no thread of Python's gets a turn."""
+    if sys.platform == "linux":
+        set_death_signal = 1
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)

@@ -1,0 +1,109 @@
+"""Which clips a batch is about, and how the files are called that it makes of them."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...model.errors import InputError
+from ...model.image_header import image_header
+
+MOVIES = {
+    ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mxf", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".wmv", ".flv",
+    ".ogv", ".3gp",
+}  # fmt: skip
+IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr", ".hdr", ".jp2"}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """``clip``: a movie or a folder of images, absolute; ``name``: of its files in the batch's folder, may hold
+    folders (``day1/take3``)."""
+
+    clip: str
+    name: str
+
+
+def find_shots(where: Sequence[str], out: Path) -> list[Shot]:
+    """The clips under folders, those that patterns (``*.mov``, ``**`` for any depth) give, and files as they are.
+
+    In a folder: every movie by its suffix, and every folder of images (two or more) as one clip, at any depth.
+    ``out`` is left aside. Sorted, each clip once. Raises InputError where there is none.
+    """
+    found: dict[str, str] = {}
+    for given in where:
+        clips = _clips_of(given, out)
+        if not clips:
+            raise InputError(f"there are no clips in '{given}': give a folder with movies, or a pattern such as '*.mp4'")
+        found |= {clip: name for clip, name in clips.items() if clip not in found}
+    shots = [Shot(clip, name) for clip, name in sorted(found.items(), key=lambda item: (item[1], item[0]))]
+    return _told_apart(_told_apart(shots, _with_suffix), _with_place)
+
+
+def _clips_of(given: str, out: Path) -> dict[str, str]:
+    """Clip -> name without suffix."""
+    path = Path(given).expanduser()
+    if path.is_dir():
+        own = _is_sequence(path) and not any(_is_movie(p) for p in path.iterdir())
+        inside = {} if own else {str(p.absolute()): _name(p, path) for p in _walk(path, out.absolute())}
+        return inside or ({str(path.absolute()): path.absolute().name} if _is_sequence(path) else {})
+    if path.is_file():
+        return {str(path.absolute()): path.stem}
+    matches = [Path(m) for m in sorted(glob.glob(str(path), recursive=True))]
+    return {str(p.absolute()): p.stem if p.is_file() else p.name for p in matches if p.is_file() or _is_sequence(p)}
+
+
+def _walk(folder: Path, out: Path) -> list[Path]:
+    clips: list[Path] = []
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith(".") or entry.absolute() == out:
+            continue
+        if entry.is_dir():
+            movies = _walk(entry, out)
+            clips += movies if movies or not _is_sequence(entry) else [entry]
+        elif _is_movie(entry):
+            clips.append(entry)
+    return clips
+
+
+def _is_movie(path: Path) -> bool:
+    return path.suffix.lower() in MOVIES and path.is_file()
+
+
+def _is_sequence(folder: Path) -> bool:
+    """Whether two pictures at least lie in it."""
+    if not folder.is_dir():
+        return False
+    seen = 0
+    for entry in folder.iterdir():
+        if entry.suffix.lower() in IMAGES and entry.is_file():
+            with entry.open("rb") as stream:
+                seen += image_header(stream.read(65536)) is not None
+            if seen == 2:
+                return True
+    return False
+
+
+def _name(path: Path, folder: Path) -> str:
+    relative = path.relative_to(folder)
+    return (relative.with_suffix("") if path.is_file() else relative).as_posix()
+
+
+def _told_apart(shots: list[Shot], another_name: Callable[[Shot], str]) -> list[Shot]:
+    """Those that share a name get another one."""
+    count = Counter(shot.name for shot in shots)
+    return [shot if count[shot.name] == 1 else Shot(shot.clip, another_name(shot)) for shot in shots]
+
+
+def _with_suffix(shot: Shot) -> str:
+    """For take.mov beside take.mp4: take_mov, take_mp4."""
+    return f"{shot.name}_{Path(shot.clip).suffix[1:].lower() or 'images'}"
+
+
+def _with_place(shot: Shot) -> str:
+    """For take.mp4 of two places: the same name on every call, whatever else is given."""
+    return f"{shot.name}_{hashlib.sha256(shot.clip.encode()).hexdigest()[:6]}"
