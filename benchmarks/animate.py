@@ -16,7 +16,9 @@ import cv2
 import torch
 
 from ..model.camera import Camera, Crop
-from ..model.estimator import OPEN_WEIGHTS, Estimator, cut
+from ..model.checkpoints.open_pack import OPEN_WEIGHTS
+from ..model.cutting import cut
+from ..model.estimator import Estimator
 from ..model.finder import find_faces
 from ..model.formats import open_face_model
 from ..model.performance import FacePerformance, smooth

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from ..model.camera import Camera, Crop
+from ..model.checkpoints.open_pack import OPEN_WEIGHTS
 from ..model.checkpoints.weights import load_weights
-from ..model.estimator import OPEN_WEIGHTS, Estimator, convolving_in, fast_precision, ready_to_run
+from ..model.estimator import Estimator, convolving_in, fast_precision, ready_to_run
 from ..model.networks import build_network
 from .measurement import Measurement, seconds, show
 

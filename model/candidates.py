@@ -7,19 +7,15 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn import functional as F
 
+from .architectures import CELL, GRAIN, UNIT_SIDE, FinderConfig, as_config
 from .camera import Crop
-from .checkpoints.weights import load_weights
+from .checkpoints.open_pack import OPEN_FINDER, load_open
 from .errors import InputError
-from .estimator import ready_to_run
-from .networks.finder import CELL, GRAIN, UNIT_SIDE, FinderNet
-from .networks.loading import loaded
+from .light.graphs import Tensors
+from .light.networks import LightFinder
 from .opencv import cv2
 
-OPEN_FINDER = Path(__file__).parent / "data" / "open_finder.safetensors"
 LEAST_LEVEL = 32  # pixels of a picture's longer side under which it is not halved again
 LEAST_SIDE, MOST_SIDE = 12.0, 84.0  # of crops that FinderNet reads well, in pixels of a level
 
@@ -54,15 +50,14 @@ def candidates(image: np.ndarray, longer_side: int, least: float, path: Path = O
 
 def _in_level(level: np.ndarray, x_scale: float, y_scale: float, least: float, path: Path) -> list[Candidate]:
     """Candidates in one picture of the pyramid, in pixels of the image, which is larger by the scales."""
-    with torch.inference_mode():
-        pixels = torch.from_numpy(level).permute(2, 0, 1)[None].float().div_(127.5).sub_(1.0)
-        high, wide = pixels.shape[2:]
-        pixels = F.pad(pixels, (0, -wide % GRAIN, 0, -high % GRAIN)).contiguous(memory_format=torch.channels_last)
-        out = _network(path)(pixels)[0]
-        confidence = out[0].sigmoid()
-        peaks = (confidence >= least) & (confidence == F.max_pool2d(confidence[None], 3, 1, 1)[0])
-        rows, columns = torch.nonzero(peaks, as_tuple=True)
-        cells = torch.stack([columns, rows, confidence[peaks], *out[1:, peaks]], 1).double().numpy()
+    high, wide = level.shape[:2]
+    pixels = np.zeros((1, 3, high + -high % GRAIN, wide + -wide % GRAIN), np.float32)
+    pixels[:, :, :high, :wide] = cv2.dnn.blobFromImage(level, 1 / 127.5, mean=(127.5, 127.5, 127.5))
+    out = _network(path)(pixels)
+    confidence = 1 / (1 + np.exp(-out[0]))
+    around = cv2.dilate(confidence, np.ones((3, 3), np.uint8))
+    rows, columns = np.nonzero((confidence >= least) & (confidence == around))
+    cells = np.stack([columns, rows, confidence[rows, columns], *out[1:, rows, columns]], 1).astype(np.float64)
     found = []
     for column, row, sure, dx, dy, log_side, sine, cosine in cells:
         side = UNIT_SIDE * float(np.exp(np.clip(log_side, -3, 3)))
@@ -76,12 +71,11 @@ def _in_level(level: np.ndarray, x_scale: float, y_scale: float, least: float, p
 
 
 @cache
-def _network(path: Path) -> nn.Module:
-    """FinderNet with its weights, on the CPU: it is too small to gain from anything else."""
-    if not path.is_file():
-        raise InputError(f"{path}: the finder's weights are missing: install the extension again")
-    header, tensors = load_weights(path)
-    if header.architecture != "finder":
-        raise InputError(f"{path}: architecture {header.architecture!r} finds no faces; 'finder' does")
-    network = loaded(path, header, tensors, lambda: FinderNet(header.config))
-    return ready_to_run(network, torch.device("cpu"))
+def _network(path: Path) -> LightFinder:
+    """FinderNet with its weights, always by OpenCV, which is faster than torch at it, on the CPU: it is too small to
+    gain from anything else."""
+    header, tensors = load_open(path, ["finder"])
+    try:
+        return LightFinder(Tensors(path, tensors), as_config(FinderConfig, header.config))
+    except (TypeError, ValueError, IndexError) as error:
+        raise InputError(f"{path}: the header's config does not describe a network ({error})") from error

@@ -15,7 +15,7 @@ import numpy as np
 from .camera import Camera, Crop
 from .candidates import Candidate, candidates
 from .errors import InputError
-from .estimator import FindsFaces
+from .estimate import FindsFaces
 
 REFINEMENTS = 3
 SETTLED = 0.15  # a refined crop that still moves by more (in sides, or in log scale) has found no face

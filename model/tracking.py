@@ -9,7 +9,7 @@ import numpy as np
 
 from .camera import Camera, Crop
 from .errors import InputError
-from .estimator import FaceEstimate, FindsFaces, SeesFaces, together
+from .estimate import FaceEstimate, FindsFaces, SeesFaces, together
 from .finder import FoundFace, crop_of_box, find_faces, lies_in, refined, same_face
 from .performance import FacePerformance
 from .video import Clip, true_fps

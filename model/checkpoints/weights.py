@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .safetensors_file import BrokenFile, read_safetensors
 
 FORMAT = "expnet-weights-1"
 NORMALISATION = "bgr/127.5-1"
@@ -79,17 +80,13 @@ def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray]
 
     Raises InputError for a missing file, a pickle, a broken or incomplete header, or a tensor with NaN.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
     refuse_what_is_not_safetensors(path)
     try:
-        with safe_open(str(path), framework="np") as file:
-            header = _header(path, file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError, TypeError, AttributeError) as error:  # unknown dtypes raise the last two
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: broken weights ({reason}): fetch the file again") from error
+        metadata, tensors = read_safetensors(path)
+    except (BrokenFile, OSError) as error:
+        raise InputError(f"{path}: broken weights ({error}): fetch the file again") from error
+    header = _header(path, metadata)
     for name, tensor in tensors.items():
         if tensor.dtype.kind == "f":
             if not np.isfinite(tensor).all():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..architectures import CompactConfig, GlimpseConfig
 from ..errors import InputError
-from .compact import CompactConfig, CompactNet
-from .glimpse import GlimpseConfig, GlimpseNet
+from .compact import CompactNet
+from .glimpse import GlimpseNet
 from .resnet101 import ResNet101, ResNet101Config
 
 Network = CompactNet | GlimpseNet | ResNet101

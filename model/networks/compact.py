@@ -10,44 +10,12 @@ Output  (B, OUT), split by name with ``split``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .config import as_config
-
-
-@dataclass(frozen=True)
-class CompactConfig:
-    """``size`` input pixels (a multiple of 32), ``channels`` of the stem and the four stages, ``blocks`` per stage."""
-
-    size: int = 96
-    channels: tuple[int, int, int, int, int] = (24, 32, 64, 128, 256)
-    blocks: tuple[int, int, int, int] = (1, 2, 2, 2)
-    expression: int = 29
-    identity: int = 99
-    landmarks: int = 70  # iBUG's 68 and the two pupils
-
-
-def output_widths(config: CompactConfig) -> dict[str, int]:
-    """Names and widths of the outputs, in order.
-
-    eta (29), gaze (2: yaw, pitch, radians), rotation (6: first two columns of the rotation seen in the given crop),
-    crop (3: dx, dy, log_scale to the face's own crop, as ``camera.Crop.offset_to``; its angle is the rotation's roll),
-    alpha (99), landmarks (70 x 2 in the unit crop; a training aid), eta_log_variance (29), face (1 logit).
-    """
-    return {
-        "eta": config.expression,
-        "gaze": 2,
-        "rotation": 6,
-        "crop": 3,
-        "alpha": config.identity,
-        "landmarks": 2 * config.landmarks,
-        "eta_log_variance": config.expression,
-        "face": 1,
-    }
+from ..architectures import CompactConfig, as_config, output_widths
 
 
 class ResidualBlock(nn.Module):
@@ -73,7 +41,7 @@ class ResidualBlock(nn.Module):
 
 
 class CompactNet(nn.Module):
-    def __init__(self, config: CompactConfig | Mapping = CompactConfig()) -> None:
+    def __init__(self, config: CompactConfig | Mapping = CompactConfig()) -> None:  # noqa: B008 - frozen
         super().__init__()
         self.config = config = as_config(CompactConfig, config)
         c = config.channels

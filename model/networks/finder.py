@@ -12,32 +12,17 @@ Faces whose crop is 15-70 pixels wide are found; others in the picture made smal
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..architectures import FINDER_OUTPUTS, FinderConfig, as_config
 from .compact import ResidualBlock
-from .config import as_config
-
-CELL = 8
-GRAIN = 16
-UNIT_SIDE = 40.0
-OUTPUTS = 6
-
-
-@dataclass(frozen=True)
-class FinderConfig:
-    """``channels`` of the stem (a half of the picture's side) and the stages at a 4th, 8th and 16th; ``blocks`` of the
-    three stages."""
-
-    channels: tuple[int, int, int, int] = (16, 24, 48, 88)
-    blocks: tuple[int, int, int] = (1, 2, 2)
 
 
 class FinderNet(nn.Module):
-    def __init__(self, config: FinderConfig | Mapping = FinderConfig()) -> None:
+    def __init__(self, config: FinderConfig | Mapping = FinderConfig()) -> None:  # noqa: B008 - frozen
         super().__init__()
         self.config = config = as_config(FinderConfig, config)
         c = config.channels
@@ -52,7 +37,7 @@ class FinderNet(nn.Module):
         self.join = nn.Sequential(
             nn.Conv2d(c[2], c[2], 3, 1, 1, bias=False), nn.BatchNorm2d(c[2]), nn.ReLU(inplace=True)
         )
-        self.head = nn.Conv2d(c[2], OUTPUTS, 1)
+        self.head = nn.Conv2d(c[2], FINDER_OUTPUTS, 1)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
         nn.init.constant_(self.head.bias[:1], -4.0)  # faces are rare

@@ -12,64 +12,31 @@ Input and output as CompactNet's: (B, 3, size, size) float, BGR, x / 127.5 - 1, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .compact import CompactConfig, CompactNet, ResidualBlock, output_widths, rotation_matrix
-from .config import as_config
-
-# What is found in a glimpse: iBUG's points (of the right eye; the left is seen in a mirror) and the pupil, then dense
-# points of the skin: 12 on the upper lid, 12 on the lower, 12 on the brow; 56 on the lips.
-RIGHT_EYE = (36, 37, 38, 39, 40, 41, 17, 18, 19, 20, 21, 68)
-LEFT_EYE = (45, 44, 43, 42, 47, 46, 26, 25, 24, 23, 22, 69)
-MOUTH = (*range(48, 68), *range(31, 36), 7, 8, 9)
-EYE_DENSE, MOUTH_DENSE = 36, 56
-EYE_POINTS, MOUTH_POINTS = len(RIGHT_EYE) + EYE_DENSE, len(MOUTH) + MOUTH_DENSE
-POINTS = 2 * EYE_POINTS + MOUTH_POINTS
-
-# What is looked at together: the map's features are averaged over each group's points.
-EYE_GROUPS = (
-    (0, 5), (1, 2), (3, 4), (6, 7, 8), (8, 9, 10), (11,), range(12, 24), range(24, 36), range(36, 48),
-)  # fmt: skip
-MOUTH_GROUPS = (
-    (0, 12), (6, 16), range(1, 6), range(7, 12), (13, 14, 15), (17, 18, 19), range(20, 25), range(25, 28),
-    range(28, 56), range(56, 84),
-)  # fmt: skip
-
-# Sides of the glimpses and the step from the eye up to the middle between it and the brow, in sides of the face's own
-# crop (200 mm).
-EYE_SIDE, MOUTH_SIDE, EYE_TO_MIDDLE = 0.36, 0.5, 0.05
-REACH = 1.25  # the maps' cells speak for points a little outside of the glimpse, too
+from ..architectures import (
+    EYE_GROUPS,
+    EYE_POINTS,
+    EYE_SIDE,
+    EYE_TO_MIDDLE,
+    MOUTH_GROUPS,
+    MOUTH_POINTS,
+    MOUTH_SIDE,
+    POINTS,
+    REACH,
+    GlimpseConfig,
+    as_config,
+    output_widths,
+)
+from .compact import CompactNet, ResidualBlock, rotation_matrix
 
 # The share of the expression's gradient that reaches the glimpses' convolutions. They learn from points, which say
 # exactly what to change; at full share the noise of the expression's gradient made that three times slower.
 LEAK = 0.1
-
-
-@dataclass(frozen=True)
-class GlimpseConfig:
-    """``size`` input pixels (the whole is seen at half of it: a multiple of 64), ``channels`` and ``blocks`` of the
-    look at the whole (``CompactConfig``), ``glimpse`` pixels across a glimpse, its ``width`` in channels, ``hidden``
-    units of the head."""
-
-    size: int = 128
-    channels: tuple[int, int, int, int, int] = (24, 32, 64, 128, 256)
-    blocks: tuple[int, int, int, int] = (1, 2, 2, 2)
-    glimpse: int = 48
-    stem: int = 24
-    width: int = 64
-    hidden: int = 384
-    expression: int = 29
-    identity: int = 99
-    landmarks: int = 70
-
-    @property
-    def whole(self) -> CompactConfig:
-        return CompactConfig(self.size // 2, self.channels, self.blocks, self.expression, self.identity, self.landmarks)
 
 
 class Seen(NamedTuple):
@@ -83,7 +50,7 @@ class Seen(NamedTuple):
 
 
 class GlimpseNet(nn.Module):
-    def __init__(self, config: GlimpseConfig | Mapping = GlimpseConfig()) -> None:
+    def __init__(self, config: GlimpseConfig | Mapping = GlimpseConfig()) -> None:  # noqa: B008 - frozen
         super().__init__()
         self.config = config = as_config(GlimpseConfig, config)
         c = config

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..camera import ANCHOR, SIDE_MM
 from ..checkpoints.weights import WeightsHeader, check_shapes
 from ..errors import InputError
 
@@ -18,10 +17,8 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def loaded(path: Path, header: WeightsHeader, tensors: Mapping[str, np.ndarray], build: Callable[[], N]) -> N:
-    """The network that ``build`` makes, with these weights. Raises InputError where the crop is another than ours,
-    where ``build`` cannot read the header's config, and where tensors do not fit."""
-    if header.crop.get("anchor") != ANCHOR.tolist() or header.crop.get("side_mm") != SIDE_MM:
-        raise InputError(f"{path}: trained with another crop ({header.crop}): use weights of this version")
+    """The network that ``build`` makes, with these weights. Raises InputError where ``build`` cannot read the header's
+    config, and where tensors do not fit."""
     try:
         network = build()
     except (TypeError, ValueError, IndexError, KeyError, RuntimeError) as error:

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .compact import CompactConfig, output_widths
-from .config import as_config
+from ..architectures import CompactConfig, as_config, output_widths
 
 FEATURES = 2048
 WIDTHS = output_widths(CompactConfig())

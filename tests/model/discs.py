@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from expnet.model.camera import Camera, Crop, pose_of_crop
-from expnet.model.estimator import FaceEstimate, FindsFaces, SeesAtAGlance, cut
+from expnet.model.cutting import cut
+from expnet.model.estimate import FaceEstimate, FindsFaces, SeesAtAGlance
 from expnet.model.finder import FoundFace
 from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS
 

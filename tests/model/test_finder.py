@@ -9,8 +9,9 @@ import pytest
 
 from expnet.model.camera import Crop
 from expnet.model.candidates import Candidate
+from expnet.model.checkpoints.open_pack import OPEN_WEIGHTS
 from expnet.model.errors import InputError
-from expnet.model.estimator import OPEN_WEIGHTS, Estimator
+from expnet.model.estimator import Estimator
 from expnet.model.finder import Propose, crop_of_box, find_faces, refined, same_face
 from expnet.model.video import open_clip, read_image
 

@@ -4,15 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from expnet.model.networks.compact import output_widths
-from expnet.model.networks.glimpse import (
-    EYE_GROUPS,
-    EYE_POINTS,
-    MOUTH_GROUPS,
-    MOUTH_POINTS,
-    POINTS,
-    GlimpseNet,
-)
+from expnet.model.architectures import EYE_GROUPS, EYE_POINTS, MOUTH_GROUPS, MOUTH_POINTS, POINTS, output_widths
+from expnet.model.networks.glimpse import GlimpseNet
 
 SIZE = 128
 

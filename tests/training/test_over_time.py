@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from expnet.model.estimator import OPEN_WEIGHTS, Estimator
+from expnet.model.checkpoints.open_pack import OPEN_WEIGHTS
+from expnet.model.estimator import Estimator
 from expnet.model.formats import open_face_model
 from expnet.model.semantics import OPEN_KEYS
 from expnet.model.video import open_clip

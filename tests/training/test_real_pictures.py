@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from expnet.model.checkpoints.open_pack import OPEN_WEIGHTS
 from expnet.model.errors import InputError
-from expnet.model.estimator import OPEN_WEIGHTS, Estimator
+from expnet.model.estimator import Estimator
 from expnet.model.performance import FacePerformance
 from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS
 from expnet.training.evaluation import consistency, video

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from expnet.model.architectures import CompactConfig
 from expnet.model.checkpoints.weights import load_weights
 from expnet.model.formats import open_face_model
-from expnet.model.networks.compact import CompactConfig, CompactNet, rotation_matrix
+from expnet.model.networks.compact import CompactNet, rotation_matrix
 from expnet.training.dataset import ShardFolder
 from expnet.training.evaluate import correlations, region_error
 from expnet.training.losses import REGION_WEIGHTS, expression_factor

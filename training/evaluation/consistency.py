@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 
 from ...model.camera import Camera, Crop
+from ...model.cutting import cut
 from ...model.errors import InputError
-from ...model.estimator import Estimator, cut
+from ...model.estimator import Estimator
 from ...model.finder import find_faces
 from ...model.semantics import OPEN_KEYS, mirror_open_eta, open_bounds
 from ...model.video import IMAGE_SUFFIXES, open_clip, read_image

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...model.camera import Crop
 from ...model.errors import InputError
-from ...model.estimator import FindsFaces, SeesFaces
+from ...model.estimate import FindsFaces, SeesFaces
 from ...model.finder import FoundFace, find_faces
 from ...model.tracking import perform
 from ...model.video import IMAGE_SUFFIXES, open_clip, read_image

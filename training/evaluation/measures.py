@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...model.camera import Crop
 from ...model.checkpoints.weights import load_weights
-from ...model.estimator import cut
+from ...model.cutting import cut
 from ...model.face_model import FaceModel
 from ...model.networks import Network, build_network
 from ...model.networks.compact import rotation_matrix

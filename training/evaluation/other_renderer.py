@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 
 from ...model.camera import Camera, crop_of_pose
 from ...model.errors import InputError
-from ...model.estimator import Estimator, FaceEstimate
+from ...model.estimate import FaceEstimate
+from ...model.estimator import Estimator
 from ...model.semantics import OPEN_KEYS, SIGNED_KEYS
 from ...model.video import read_image
 from .section import Cell, Plot, Score, Section, Table

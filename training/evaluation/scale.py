@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from ...model.camera import Crop
-from ...model.estimator import cut
+from ...model.cutting import cut
 from ...model.semantics import OPEN_KEYS
 from .measures import EYE_POINTS, LID_REGIONS, MOUTH_POINTS, correlations, predict, seen_region_error
 from .section import Cell, Plot, Score, Section, Table
