@@ -8,7 +8,7 @@ normal. Frames in which no face was seen get no keys.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..model.decimate import kept_keys
 from ..model.errors import InputError
 from ..model.performance import FacePerformance, runs
 from . import compat
@@ -79,34 +80,56 @@ def key_performance(
     The identity is not touched (``rig.apply_alpha``), nor the scene's range and rate (``set_scene_fps``,
     ``set_frame_range``). Raises InputError when the performance has another basis than the head, or no face at all.
     """
-    columns = _columns(head, performance)
+    _columns(head, performance)  # refuses another basis
     seen = performance.seen
     if not seen.any():
         raise InputError(f"no face was seen in {performance.source}: there is nothing to key")
     all_frames = scene_frames(scene, performance, start_frame)
-    frames = all_frames[seen]
-    location, quaternion = object_pose(performance.rotation[seen], performance.translation[seen])
-    quaternion = continuous(quaternion)
-
     keys = head.data.shape_keys
     (action, key_curves), (_, head_curves) = _new_take(
         head, _clip_name(performance.source), performance.source, [keys, head]
     )
-    for name, column in columns.items():
-        _write(key_curves, f'key_blocks["{bpy.utils.escape_identifier(name)}"].value', 0, frames,
-               performance.eta[seen, column])  # fmt: skip
-    for i, name in enumerate(("gaze_yaw", "gaze_pitch")):
-        _write(head_curves, f'["{name}"]', 0, frames, performance.gaze[seen, i])
+    for channel in _channels(head, performance):
+        _write(key_curves if channel.of_keys else head_curves, channel, all_frames[seen])
     head.rotation_mode = "QUATERNION"
-    for i in range(3):
-        _write(head_curves, "location", i, frames, location[:, i])
-    for i in range(4):
-        _write(head_curves, "rotation_quaternion", i, frames, quaternion[:, i])
     keys.update_tag()
     head.update_tag()
     return Take(
         action.name, float(all_frames[0]), float(all_frames[-1]), int(seen.sum()), tuple(runs(~performance.seen))
     )
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How far curves may be from a performance's own: ``key`` in units of a slider, ``angle`` in radians for the gaze
+    and the head's rotation, ``place`` in metres for the head's location."""
+
+    key: float
+    angle: float
+    place: float
+
+
+def rewrite(
+    head: bpy.types.Object, performance: FacePerformance, all_frames: np.ndarray, errors: Errors | None = None
+) -> tuple[int, int]:
+    """Replace the keys of the head's current take by those of ``performance`` at scene frames ``all_frames`` (F,);
+    with ``errors`` by as few as stay within them. How many keys there are now, and would be without leaving out any.
+
+    Raises InputError when the performance has another basis than the head, or the head no take of ours.
+    """
+    channels = _channels(head, performance)
+    curves = compat.assigned_curves(head.data.shape_keys), compat.assigned_curves(head)
+    if not (_is_ours(head.data.shape_keys) and _is_ours(head)) or None in curves:
+        raise InputError(f"{head.name!r} does not show its take any more: assign the take's action to it again")
+    frames = all_frames[performance.seen]
+    kept = np.ones((len(channels), len(frames)), bool)
+    if errors is not None:
+        kept = kept_keys(frames, np.stack([c.values for c in channels]), _bounds(channels, errors))
+    for channel, keys in zip(channels, kept, strict=True):
+        _write(curves[0] if channel.of_keys else curves[1], channel, frames, keys)
+    head.data.shape_keys.update_tag()
+    head.update_tag()
+    return int(kept.sum()), kept.size
 
 
 def key_expression(
@@ -126,8 +149,7 @@ def key_expression(
         _new_take(head, f"{head.name} {POSES}", POSES, [keys, head])
     curves = compat.assigned_curves(keys)
     for name in expression_keys(head):
-        path = f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
-        _insert(curves, path, frame, keys.key_blocks[name].value)
+        _insert(curves, _value_path(name), frame, keys.key_blocks[name].value)
     if gaze is not None:
         curves = compat.assigned_curves(head)
         for name, value in zip(("gaze_yaw", "gaze_pitch"), gaze, strict=True):
@@ -182,18 +204,58 @@ def _new_take(
     return made
 
 
+@dataclass(frozen=True, eq=False)
+class _Channel:
+    """A curve of a performance: ``values`` (N,) at the frames with a face, for ``path``[``index``] of the shape keys or
+    of the head; ``error``: which of ``Errors`` bounds it, and by what share."""
+
+    of_keys: bool
+    path: str
+    index: int
+    values: np.ndarray
+    error: tuple[str, float]
+
+
+def _channels(head: bpy.types.Object, performance: FacePerformance) -> list[_Channel]:
+    seen = performance.seen
+    channels = [
+        _Channel(True, _value_path(name), 0, performance.eta[seen, column], ("key", 1.0))
+        for name, column in _columns(head, performance).items()
+    ]
+    for i, name in enumerate(("gaze_yaw", "gaze_pitch")):
+        channels.append(_Channel(False, f'["{name}"]', 0, performance.gaze[seen, i], ("angle", 1.0)))
+    location, quaternion = object_pose(performance.rotation[seen], performance.translation[seen])
+    for i, values in enumerate(location.T):
+        channels.append(_Channel(False, "location", i, values, ("place", 1 / np.sqrt(3))))
+    # Four components that err by e each turn the head by 4 e at the most.
+    for i, values in enumerate(continuous(quaternion).T):
+        channels.append(_Channel(False, "rotation_quaternion", i, values, ("angle", 0.25)))
+    return channels
+
+
+def _bounds(channels: Sequence[_Channel], errors: Errors) -> np.ndarray:
+    """(C,) what each curve may err by, less what is lost in Blender's 32 bits."""
+    rounding = np.array([np.abs(channel.values).max() for channel in channels]) * 1e-6
+    allowed = np.array([getattr(errors, channel.error[0]) * channel.error[1] for channel in channels])
+    return np.maximum(allowed - rounding, 0)
+
+
+def _value_path(key: str) -> str:
+    return f'key_blocks["{bpy.utils.escape_identifier(key)}"].value'
+
+
 _LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
 
 
-def _write(curves: Any, path: str, index: int, frames: np.ndarray, values: np.ndarray) -> None:
-    """A new curve through (frames, values) in straight lines."""
-    curve = curves.new(path, index=index)
+def _write(curves: Any, channel: _Channel, frames: np.ndarray, kept: np.ndarray | slice = slice(None)) -> None:
+    """The channel's curve, new or anew, through its ``kept`` values in straight lines."""
+    curve = curves.find(channel.path, index=channel.index) or curves.new(channel.path, index=channel.index)
     points = curve.keyframe_points
-    points.add(len(frames))
-    co = np.empty((len(frames), 2), np.float32)
-    co[:, 0], co[:, 1] = frames, values
+    points.clear()
+    co = np.stack([frames[kept], channel.values[kept]], -1).astype(np.float32)
+    points.add(len(co))
     points.foreach_set("co", co.ravel())
-    points.foreach_set("interpolation", np.full(len(frames), _LINEAR, np.int32))
+    points.foreach_set("interpolation", np.full(len(co), _LINEAR, np.int32))
     curve.update()
 
 

@@ -15,9 +15,10 @@ import numpy as np
 
 from ..model.errors import InputError
 from ..model.formats.npz import load_face_model
-from ..model.performance import FacePerformance, load_performance, smooth
+from ..model.performance import REGIONS, FacePerformance, load_performance
 from ..model.semantics import OPEN_BASIS
-from . import animation, face_models, requests, rig
+from ..model.treatment import Treatment
+from . import animation, face_models, requests, rig, takes
 from . import scene as staging
 from .clips import check_there, shown_file
 from .jobs import Job
@@ -117,7 +118,8 @@ def key_performance(
     _same_basis(performance.basis, model.basis, head.name)
     if keying.scene_timing:
         animation.set_scene_fps(scene, performance.fps)
-    take = animation.key_performance(head, smooth(performance, keying.smoothing), scene)
+    treatment = Treatment(smoothing=dict.fromkeys(REGIONS, keying.smoothing))
+    take = takes.write_take(scene, head, performance, treatment)
     if keying.scene_timing:
         animation.set_frame_range(scene, take)
     if keying.identity:

@@ -13,7 +13,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import compat, packs, preferences
+from . import compat, packs, preferences, rig, takes
 
 
 class ExpNetSceneProperties(bpy.types.PropertyGroup):
@@ -60,6 +60,12 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         description="A safetensors file, or the folder that holds one",
         subtype="FILE_PATH",
         options=compat.PATH_OPTIONS,
+    )
+    rig: PointerProperty(  # type: ignore[valid-type]
+        name="Face to drive",
+        description="The face that gets the keys. Empty: the active one, or the only one in the scene",
+        type=bpy.types.Object,
+        poll=lambda settings, item: rig.is_rig(item),
     )
     smoothing: FloatProperty(  # type: ignore[valid-type]
         name="Smoothing",
@@ -125,10 +131,14 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
 
 
 def register() -> None:
+    takes.register()
     bpy.utils.register_class(ExpNetSceneProperties)
-    bpy.types.Scene.expnet = PointerProperty(type=ExpNetSceneProperties)
+    bpy.types.Scene.expnet = PointerProperty(
+        type=ExpNetSceneProperties, name="ExpNet", description="What is to be captured, and how"
+    )
 
 
 def unregister() -> None:
     del bpy.types.Scene.expnet
     bpy.utils.unregister_class(ExpNetSceneProperties)
+    takes.unregister()

@@ -81,6 +81,11 @@ def save_performance(performance: FacePerformance, path: str | Path) -> None:
     suffix = Path(path).suffix.lower()
     if suffix in (".csv", ".json"):
         return (export_csv if suffix == ".csv" else export_json)(performance, path)
+    write_whole(path, packed(performance))
+
+
+def packed(performance: FacePerformance) -> bytes:
+    """What ``save_performance`` writes into an .npz, to be kept elsewhere: ``unpacked`` gives it back."""
     header = {
         "format": FORMAT,
         "expression_keys": list(performance.expression_keys),
@@ -94,17 +99,25 @@ def save_performance(performance: FacePerformance, path: str | Path) -> None:
     arrays |= {k: np.asarray(getattr(performance, k), np.float32) for k in ("eta", "gaze", "confidence", "alpha")}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-    write_whole(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def load_performance(path: str | Path) -> FacePerformance:
     """Read what ``save_performance`` wrote. Raises InputError when the file is missing, broken or of another kind."""
-    path = Path(path)
+    return _loaded(Path(path), Path(path))
+
+
+def unpacked(content: bytes, name: str) -> FacePerformance:
+    """The performance in ``packed``'s bytes; errors as in ``load_performance``, where ``name`` stands for the path."""
+    return _loaded(io.BytesIO(content), Path(name))
+
+
+def _loaded(source: Path | io.BytesIO, path: Path) -> FacePerformance:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(source) as archive:
             if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
                 raise InputError(f"{path}: unpacks to more than {MAX_BYTES >> 30} GB: not a performance")
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(source, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except OSError as error:
         raise InputError(f"{path}: cannot read the performance: {error.strerror or error}") from error

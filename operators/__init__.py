@@ -8,16 +8,20 @@ from ..expnet_addon import jobs
 from . import task
 from .add_face import EXPNET_OT_add_face
 from .animate_footage import EXPNET_OT_animate_footage
+from .apply_again import EXPNET_OT_apply_again
 from .apply_identity import EXPNET_OT_apply_identity
 from .cancel import EXPNET_OT_cancel
 from .estimate_expression import EXPNET_OT_estimate_expression
 from .import_weights import EXPNET_OT_import_weights
+from .neutral_from_frame import EXPNET_OT_neutral_from_frame
 
 CLASSES = (
     EXPNET_OT_add_face,
     EXPNET_OT_estimate_expression,
     EXPNET_OT_animate_footage,
     EXPNET_OT_apply_identity,
+    EXPNET_OT_apply_again,
+    EXPNET_OT_neutral_from_frame,
     EXPNET_OT_import_weights,
     EXPNET_OT_cancel,
 )

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import capture
+from ..expnet_addon import capture, chosen
 from ..expnet_addon.tasks import Task
-from .task import TaskOperator, face_of, has_face, idle, is_there, seeing
+from .task import TaskOperator, has_face, idle, is_there, seeing
 
 
 class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
@@ -28,4 +28,6 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
             scene_timing=settings.scene_timing,
             match_camera=settings.match_camera,
         )
-        return capture.animate_clip(context.scene, face_of(context), settings.source_path(), seeing(settings), keying)
+        return capture.animate_clip(
+            context.scene, chosen.face(context), settings.source_path(), seeing(settings), keying
+        )

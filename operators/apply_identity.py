@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import capture
+from ..expnet_addon import capture, chosen
 from ..model.errors import InputError
-from .task import face_of, has_face, idle
+from .task import has_face, idle
 
 
 class EXPNET_OT_apply_identity(bpy.types.Operator):
@@ -21,7 +21,7 @@ class EXPNET_OT_apply_identity(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            self.report({"INFO"}, capture.apply_identity(face_of(context)))
+            self.report({"INFO"}, capture.apply_identity(chosen.face(context)))
         except InputError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

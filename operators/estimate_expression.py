@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import capture
+from ..expnet_addon import capture, chosen
 from ..expnet_addon.tasks import Task
-from .task import TaskOperator, face_of, has_face, idle, is_there, seeing
+from .task import TaskOperator, has_face, idle, is_there, seeing
 
 
 class EXPNET_OT_estimate_expression(TaskOperator, bpy.types.Operator):
@@ -23,5 +23,5 @@ class EXPNET_OT_estimate_expression(TaskOperator, bpy.types.Operator):
     def task(self, context: bpy.types.Context) -> Task:
         settings = context.scene.expnet
         return capture.estimate_image(
-            context.scene, face_of(context), settings.source_path(), seeing(settings), settings.identity
+            context.scene, chosen.face(context), settings.source_path(), seeing(settings), settings.identity
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import bpy
 
-from ..expnet_addon import preferences, rig, tasks
+from ..expnet_addon import chosen, preferences, rig, takes, tasks
 from ..expnet_addon.jobs import Progress, WorkerFault
 from ..expnet_addon.packs import Choice
 from ..expnet_addon.properties import ExpNetSceneProperties
@@ -148,24 +148,23 @@ def is_there(operator: type[bpy.types.Operator], choice: Choice) -> bool:
     return not choice.missing
 
 
-def face_of(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The face that the artist means: the active one (or the one whose eye is active), else the scene's only one."""
-    active = context.active_object
-    while active is not None:
-        if rig.is_rig(active):
-            return active
-        active = active.parent
-    faces = rig.rigs_in(context.scene)
-    return faces[0] if len(faces) == 1 else None
-
-
 def has_face(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
     """Poll: it is clear which face is meant."""
-    if face_of(context) is not None:
+    if chosen.face(context) is not None:
         return True
     several = rig.rigs_in(context.scene)
     operator.poll_message_set("Select the face that is meant" if several else "Add a face first")
     return False
+
+
+def has_take(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Poll: the face that is meant shows a take."""
+    if not has_face(operator, context):
+        return False
+    if takes.take_of(chosen.face(context)) is None:
+        operator.poll_message_set("Animate the face from footage first")
+        return False
+    return True
 
 
 def seeing(settings: ExpNetSceneProperties) -> Seeing:

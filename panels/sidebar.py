@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import tasks
+from ..expnet_addon import chosen, takes, tasks
 from ..expnet_addon.packs import Choice
 
 
@@ -53,6 +53,8 @@ class EXPNET_PT_animate(Sidebar, bpy.types.Panel):
         column.prop(settings, "scene_timing")
         column.prop(settings, "match_camera")
 
+        column.prop(settings, "rig")
+
         layout.operator("expnet.estimate_expression", icon="IMAGE_DATA")
         layout.operator("expnet.animate_footage", icon="RENDER_ANIMATION")
         if tasks.running is not None:
@@ -62,6 +64,54 @@ class EXPNET_PT_animate(Sidebar, bpy.types.Panel):
         if tasks.running is None:
             for line in settings.result.splitlines():
                 layout.label(text=line)
+
+
+class EXPNET_PT_take(Sidebar, bpy.types.Panel):
+    bl_label = "Take"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return takes.take_of(chosen.face(context)) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        action = takes.take_of(chosen.face(context))
+        assert action is not None
+        take = action.expnet
+        layout = self.layout
+        layout.enabled = tasks.running is None
+        layout.label(text=action.name, icon="ACTION", translate=False)
+        split = layout.split(factor=0.3)
+        names, smoothing, gains = (split.column(align=True) for _ in range(3))
+        names.label(text="")
+        smoothing.label(text="Smoothing")
+        gains.label(text="Gain")
+        for region in take.regions:
+            names.label(text=region.name.capitalize())
+            smoothing.prop(region, "smoothing", text="")
+            if region.name in takes.UNTREATED:
+                gains.label(text="")
+            else:
+                gains.prop(region, "gain", text="")
+
+        column = layout.column(align=True)
+        row = column.row(align=True)
+        row.prop(take, "neutral")
+        if take.neutral == "FRAME":
+            row.prop(take, "neutral_frame", text="")
+        column.operator("expnet.neutral_from_frame")
+
+        column = layout.column(align=True)
+        column.prop(take, "decimate")
+        errors = column.column(align=True)
+        errors.active = take.decimate
+        for error in ("key_error", "angle_error", "place_error"):
+            errors.prop(take, error)
+
+        row = layout.row()
+        row.prop(take, "live")
+        row.operator("expnet.apply_again", icon="FILE_REFRESH")
+        if take.note:
+            layout.label(text=take.note, translate=False)
 
 
 class EXPNET_PT_which_face(Sidebar, bpy.types.Panel):

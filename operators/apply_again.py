@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import bpy
+
+from ..expnet_addon import chosen, takes
+from .task import has_take, idle
+
+
+class EXPNET_OT_apply_again(bpy.types.Operator):
+    bl_idname = "expnet.apply_again"
+    bl_label = "Apply Again"
+    bl_description = (
+        "Write the take's keys anew from what the network saw, as the settings say. "
+        "Changes made to these keys by hand are replaced"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_take(cls, context) and idle(cls)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        action = takes.take_of(chosen.face(context))
+        assert action is not None
+        problem = takes.apply_again(action)
+        if problem:
+            self.report({"ERROR"}, problem)
+            return {"CANCELLED"}
+        return {"FINISHED"}

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import bpy
+
+from ..expnet_addon import chosen, takes
+from ..model.errors import InputError
+from .task import has_take, idle
+
+
+class EXPNET_OT_neutral_from_frame(bpy.types.Operator):
+    bl_idname = "expnet.neutral_from_frame"
+    bl_label = "Neutral from Current Frame"
+    bl_description = "Let the face that the footage shows at the current frame be the actor's face at rest"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_take(cls, context) and idle(cls)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            self.report({"INFO"}, takes.make_neutral(chosen.face(context), context.scene.frame_current_final))
+        except InputError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
