@@ -60,6 +60,22 @@ def assigned_curves(block: bpy.types.ID) -> Any | None:
     return None
 
 
+def assign_action(block: bpy.types.ID, action: bpy.types.Action, slot: str | None = None) -> None:
+    """Let ``block`` play ``action``: by the slot of that identifier, else by the one like its present slot."""
+    data = block.animation_data_create()
+    slot = slot or slot_name(block)
+    data.action = action
+    if HAS_SLOTS:
+        data.action_slot = next((s for s in action.slots if s.identifier == slot), None)
+
+
+def slot_name(block: bpy.types.ID) -> str | None:
+    """The identifier of the action slot that ``block`` plays; None where there is none."""
+    data = block.animation_data
+    slot = data.action_slot if HAS_SLOTS and data is not None else None
+    return slot.identifier if slot is not None else None
+
+
 # Materials -------------------------------------------------------------------------------------------------------
 
 

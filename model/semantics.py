@@ -86,11 +86,11 @@ def _arkit_sources() -> dict[str, tuple[str, float]]:
 
 # Open keys that move both sides, while ARKit has a Left and a Right.
 _ARKIT_PAIRS = ("cheekSquint", "noseSneer", "mouthUpperUp", "mouthLowerDown", "mouthStretch", "mouthPress")
-_ARKIT_SOURCES = _arkit_sources()
+ARKIT_SOURCES = _arkit_sources()
 
 # The 40 of ARKit's 52 blend shapes that the open basis drives. Not among them: the eight eyeLook* (gaze is separate),
 # mouthClose, mouthShrugUpper, jawForward and tongueOut.
-ARKIT_KEYS: tuple[str, ...] = tuple(_ARKIT_SOURCES)
+ARKIT_KEYS: tuple[str, ...] = tuple(ARKIT_SOURCES)
 
 
 def arkit_weights(eta: np.ndarray, keys: Sequence[str] = ARKIT_KEYS) -> np.ndarray:
@@ -102,7 +102,7 @@ def arkit_weights(eta: np.ndarray, keys: Sequence[str] = ARKIT_KEYS) -> np.ndarr
     eta = np.asarray(eta)
     weights = np.zeros((*eta.shape[:-1], len(keys)), eta.dtype)
     for i, key in enumerate(keys):
-        source = _ARKIT_SOURCES.get(_arkit_name(key)) or _ARKIT_SOURCES.get(key[:-2])
+        source = ARKIT_SOURCES.get(_arkit_name(key)) or ARKIT_SOURCES.get(key[:-2])
         if source is not None:
             weights[..., i] = np.maximum(eta[..., OPEN_KEYS.index(source[0])] * eta.dtype.type(source[1]), 0)
     return weights
