@@ -62,6 +62,32 @@ class FaceModel:
         """The mean person's neutral face, (V, 3): Eq. (1) at alpha = 0, eta = 0."""
         return self.mean + self.expression_offset
 
+    @cached_property
+    def rest(self) -> np.ndarray:
+        """(Ke,) the expression that is nearest to ``mean``, the scans' resting face: what undoes ``expression_offset``,
+        in least squares over some 5,000 vertices, head motion aside. Zero for a model without such an offset.
+
+        3DDFA's offset is the mean of many expressions, so a face at rest is not zero in its basis.
+        """
+        if not self.expression_offset.any():
+            return np.zeros(len(self.expression))
+        some = slice(None, None, max(1, self.vertex_count // 5000))
+        at = self.mean[some].astype(np.float64)
+        x, y, z = (at - at.mean(axis=0)).T
+        zero, one = np.zeros_like(x), np.ones_like(x)
+        motions = [[one, zero, zero], [zero, one, zero], [zero, zero, one], [zero, -z, y], [z, zero, -x], [-y, x, zero]]
+        rigid = np.linalg.qr(np.array(motions).transpose(2, 1, 0).reshape(-1, 6))[0]
+
+        def without_motion(offsets: np.ndarray) -> np.ndarray:
+            flat = offsets.reshape(-1, rigid.shape[0])
+            return flat - flat @ rigid @ rigid.T
+
+        moves = without_motion(self.expression[:, some].astype(np.float64))
+        offset = without_motion(self.expression_offset[some].astype(np.float64))[0]
+        # A component that moves the face by less than a tenth of a millimetre is left alone.
+        damped = moves @ moves.T + 0.01 * len(at) * np.eye(len(moves))
+        return np.linalg.solve(damped, -moves @ offset)
+
     def identity_offset(self, alpha: np.ndarray) -> np.ndarray:
         """S.alpha: (..., Ks) -> (..., V, 3). Fewer than Ks numbers mean zeros for the rest."""
         return _combine(self.identity, alpha, "alpha")

@@ -18,6 +18,7 @@ import numpy as np
 
 from .camera import ANCHOR
 from .errors import InputError
+from .semantics import OPEN_BASIS
 
 FORMAT = "expnet-performance-1"
 MAX_BYTES = 2**32  # unpacked; an hour at 60 frames/s is 0.1 GB
@@ -37,6 +38,7 @@ class FacePerformance:
     expression_keys  Ke names;  basis  their basis (``semantics.OPEN_BASIS`` or a format's own)
     source       the clip's path as given;  fps  its true frame rate
     image_size   (width, height) pixels;  lens_mm  focal length on a 36 mm sensor that the pose assumes
+    neutral      (Ke,) the actor's resting face, where ``calibrated`` took it out of ``eta``; None in a raw performance
     """
 
     times: np.ndarray
@@ -53,6 +55,7 @@ class FacePerformance:
     fps: float
     image_size: tuple[int, int]
     lens_mm: float = 50.0
+    neutral: np.ndarray | None = None
 
     @property
     def seen(self) -> np.ndarray:
@@ -94,6 +97,7 @@ def packed(performance: FacePerformance) -> bytes:
         "fps": float(performance.fps),
         "image_size": [int(n) for n in performance.image_size],
         "lens_mm": float(performance.lens_mm),
+        "neutral": None if performance.neutral is None else [float(v) for v in performance.neutral],
     }
     arrays = {k: np.asarray(getattr(performance, k), np.float64) for k in ("times", "rotation", "translation", "crop")}
     arrays |= {k: np.asarray(getattr(performance, k), np.float32) for k in ("eta", "gaze", "confidence", "alpha")}
@@ -133,6 +137,7 @@ def _loaded(source: Path | io.BytesIO, path: Path) -> FacePerformance:
         fps=float(header["fps"]),
         image_size=(int(header["image_size"][0]), int(header["image_size"][1])),
         lens_mm=float(header["lens_mm"]),
+        neutral=None if header.get("neutral") is None else np.array(header["neutral"], np.float64),
     )
 
 
@@ -150,12 +155,14 @@ def _header(path: Path, raw: np.ndarray | None) -> dict[str, Any]:
     def number(value: Any) -> bool:
         return isinstance(value, int | float) and np.isfinite(value) and value > 0
 
-    keys, size = header.get("expression_keys"), header.get("image_size")
+    keys, size, neutral = header.get("expression_keys"), header.get("image_size"), header.get("neutral")
     whole = (
         isinstance(keys, list) and all(isinstance(k, str) for k in keys)
         and isinstance(size, list) and len(size) == 2 and all(number(n) for n in size)
         and number(header.get("fps")) and number(header.get("lens_mm"))
         and isinstance(header.get("basis"), str) and isinstance(header.get("source"), str)
+        and (neutral is None or isinstance(neutral, list) and len(neutral) == len(keys)
+             and all(isinstance(n, int | float) and np.isfinite(n) for n in neutral))
     )  # fmt: skip
     if not whole:
         raise broken
@@ -216,6 +223,7 @@ def export_json(performance: FacePerformance, path: str | Path) -> None:
         "basis": performance.basis,
         "expression_keys": list(performance.expression_keys),
         "alpha": [round(float(a), 6) for a in performance.alpha],
+        "neutral": None if performance.neutral is None else [round(float(n), 6) for n in performance.neutral],
         "columns": names,
         "frames": [[None if np.isnan(v) else round(float(v), 6) for v in row] for row in columns],
     }
@@ -457,34 +465,82 @@ def rotations(quaternion: np.ndarray) -> np.ndarray:
 # --- the actor's own neutral, bounds, another frame rate ------------------------------------------------------------
 
 
+QUIET_SECONDS = 0.2  # over how long a face has to be still
+
+
 def quietest_neutral(performance: FacePerformance) -> np.ndarray:
-    """The actor's resting face, (Ke,): the median over the tenth of the seen frames (5 at least) that show and move
-    the least, seen from the front. Raises InputError when no face was seen."""
+    """The actor's resting face, (Ke,): the median over the tenth of the seen frames (5 at least) in which the face
+    moves the least, is nearest to its resting place, looks into the camera and is most surely a face.
+
+    The resting place is zero in the open basis, whose zero is a face at rest; in another, whose zero may be no face at
+    all (ExpNet's rests at -0.8 and -0.65 sigma in two components), it is what each key most often is. Raises InputError
+    when no face was seen.
+    """
     p = performance
-    seen = np.flatnonzero(p.seen)
-    if not len(seen):
+    if not p.seen.any():
         raise InputError("no face was seen in this performance: there is no neutral to calibrate with")
-    eta = p.eta[seen]
-    motion = np.abs(np.gradient(eta, axis=0)).sum(1) if len(seen) > 1 else np.zeros(1)
-    turned = 1 - p.rotation[seen, 2, 2]  # the face's axis against the camera's
-    unrest = np.linalg.norm(eta, axis=1) + motion + turned + (1 - p.confidence[seen])
-    count = min(len(seen), max(5, len(seen) // 10))
+    eta = p.eta[p.seen]
+    usual = np.zeros(eta.shape[1]) if p.basis == OPEN_BASIS else np.array([_mode(column) for column in eta.T])
+    # In units of what is no noise: the changes that smoothing keeps, 10 degrees, a fifth of the confidence.
+    unit = np.array([_calm_of(key).change for key in p.expression_keys])
+    unrest = np.sqrt((((eta - usual) / unit) ** 2).mean(axis=1)) + _motion(p, unit)[p.seen]
+    unrest += np.degrees(np.arccos(np.clip(p.rotation[p.seen, 2, 2], -1, 1))) / 10
+    unrest += (1 - p.confidence[p.seen] / p.confidence.max()) / 0.2
+    count = min(len(eta), max(5, len(eta) // 10))
     return np.median(eta[np.argsort(unrest, kind="stable")[:count]], axis=0)
 
 
-def calibrated(performance: FacePerformance, neutral_eta: np.ndarray, bounds: np.ndarray) -> FacePerformance:
-    """The performance as seen from the actor's own neutral: ``neutral_eta`` becomes 0, the bounds stay where they are.
+def calibrated(
+    performance: FacePerformance, neutral_eta: np.ndarray, bounds: np.ndarray, rest: np.ndarray | None = None
+) -> FacePerformance:
+    """The performance as seen from the actor's own neutral: ``neutral_eta`` becomes ``rest``. It keeps ``neutral``.
 
-    neutral_eta (Ke,); bounds (Ke, 2), e.g. ``semantics.open_bounds()``. What lies between is stretched linearly.
+    neutral_eta (Ke,); bounds (Ke, 2), e.g. ``semantics.open_bounds()``; rest (Ke,) the head's own resting face
+    (``FaceModel.rest``), zero where none is given.
+
+    A key with a name of its own has ends that mean something (closed is closed): what lies between is stretched, so
+    that the bounds stay where they are. Components in units of sigma are only moved: geometry is linear in them, and an
+    actor's resting face is a place from where all others are equally far.
     """
+    given = np.asarray(neutral_eta, np.float64)
     low, high = np.asarray(bounds, np.float64).T
     # A key that rests near its end has nothing left to stretch: half the range is the limit.
-    neutral = np.clip(np.asarray(neutral_eta, np.float64), low / 2, high / 2)
+    neutral = np.clip(given, low / 2, high / 2)
     away = performance.eta - neutral
     reach = np.where(away > 0, high / np.maximum(high - neutral, 1e-6), 1.0)
     below = low < 0
     reach = np.where(below & (away < 0), low / np.minimum(low - neutral, -1e-6), reach)
-    return replace(performance, eta=away * reach)
+    sigmas = np.array([region_of(key) == "expression" for key in performance.expression_keys])
+    eta = np.where(sigmas, performance.eta - given, away * reach)
+    return replace(performance, eta=eta if rest is None else eta + rest, neutral=given)
+
+
+def _motion(p: FacePerformance, unit: np.ndarray) -> np.ndarray:
+    """(F,) how far the expression travels in 0.1 s, in units, over the time around each frame; NaN without a face.
+    A frame without neighbours says nothing: it moves as much as the most restless one."""
+    out = np.full(len(p.times), np.nan)
+    for first, last in runs(p.seen):
+        times = p.times[first : last + 1]
+        steps = np.sqrt(((np.diff(p.eta[first : last + 1], axis=0) / unit) ** 2).mean(axis=1))
+        way = np.concatenate([[0.0], np.cumsum(steps)])
+        before = np.interp(times - QUIET_SECONDS / 2, times, way)
+        after = np.interp(times + QUIET_SECONDS / 2, times, way)
+        inside = np.minimum(times + QUIET_SECONDS / 2, times[-1]) - np.maximum(times - QUIET_SECONDS / 2, times[0])
+        if last > first:
+            out[first : last + 1] = 0.1 * (after - before) / inside
+    alone = p.seen & np.isnan(out)
+    out[alone] = np.nanmax(out) if np.isfinite(out).any() else 0.0
+    return out
+
+
+def _mode(values: np.ndarray) -> float:
+    """Where values are densest: the half-sample mode (Robertson and Cryer 1974)."""
+    values = np.sort(values)
+    while len(values) > 2:
+        half = (len(values) + 1) // 2
+        start = int(np.argmin(values[half - 1 :] - values[: len(values) - half + 1]))
+        values = values[start : start + half]
+    return float(values.mean())
 
 
 def clamped(performance: FacePerformance, bounds: np.ndarray) -> FacePerformance:

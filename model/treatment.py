@@ -31,19 +31,30 @@ class Treatment:
     gains: Mapping[str, float] = field(default_factory=dict)
 
 
-def treated(performance: FacePerformance, treatment: Treatment, bounds: np.ndarray) -> FacePerformance:
+def treated(
+    performance: FacePerformance, treatment: Treatment, bounds: np.ndarray, rest: np.ndarray | None = None
+) -> FacePerformance:
     """The raw ``performance`` as the treatment wants it, every coefficient inside ``bounds`` (Ke, 2).
 
-    Raises InputError when there is no face in the frame that is to be neutral.
+    rest  (Ke,) the head's own resting face, which the actor's neutral becomes (``FaceModel.rest``); zero where none is
+          given. Raises InputError when there is no face in the frame that is to be neutral.
     """
-    calm = smooth(performance, treatment.smoothing)
-    if treatment.neutral != SEEN:
-        calm = calibrated(calm, _neutral(calm, treatment), bounds)
+    calm = calm_from_neutral(performance, treatment, bounds, rest)
     gain = np.array([treatment.gains.get(region_of(key), 1.0) for key in calm.expression_keys])
     gazing = treatment.gains.get("gaze", 1.0)
     if (gain != 1).any() or gazing != 1:
         calm = replace(calm, eta=calm.eta * gain, gaze=calm.gaze * gazing)
     return clamped(calm, bounds)
+
+
+def calm_from_neutral(
+    performance: FacePerformance, treatment: Treatment, bounds: np.ndarray, rest: np.ndarray | None = None
+) -> FacePerformance:
+    """What ``treated`` does first: smoothing and neutral, without gains, and nothing is clamped."""
+    calm = smooth(performance, treatment.smoothing)
+    if treatment.neutral == SEEN:
+        return calm
+    return calibrated(calm, _neutral(calm, treatment), bounds, rest)
 
 
 def _neutral(performance: FacePerformance, treatment: Treatment) -> np.ndarray:
@@ -53,3 +64,17 @@ def _neutral(performance: FacePerformance, treatment: Treatment) -> np.ndarray:
     if not 0 <= frame < len(performance.times) or not performance.seen[frame]:
         raise InputError(f"There is no face in frame {frame} of the clip: choose another one as neutral")
     return performance.eta[frame]
+
+
+def named_neutral(performance: FacePerformance, choice: str) -> tuple[str, int]:
+    """``Treatment.neutral`` and ``neutral_frame`` for what a user writes: ``none``, ``auto`` or a frame of the clip,
+    from 0, where the performance may begin later. Raises InputError for anything else."""
+    if choice in ("none", "auto"):
+        return (SEEN if choice == "none" else QUIETEST), 0
+    if not choice.isdecimal():
+        raise InputError(f"neutral '{choice}' is not none, auto or a frame of the clip, such as 120")
+    numbers = np.round(performance.times * performance.fps).astype(int)
+    found = np.flatnonzero(numbers == int(choice))
+    if not len(found):
+        raise InputError(f"frame {choice} was not read: neutral is a frame from {numbers[0]} to {numbers[-1]}")
+    return FRAME, int(found[0])

@@ -40,6 +40,29 @@ def test_nothing_is_the_neutral_which_is_the_mean_with_its_offset():
     np.testing.assert_array_equal(MODEL.vertices(np.zeros(KS), np.zeros(KE)), MODEL.neutral)
 
 
+def test_a_model_without_an_offset_rests_at_zero():
+    np.testing.assert_array_equal(replace(MODEL, expression_offset=np.zeros_like(MODEL.mean)).rest, 0)
+
+
+def test_rest_undoes_the_offset_and_leaves_head_motion_to_the_pose():
+    """As with 3DDFA, whose offset holds 8 mm of motion down, and a face that is not at rest."""
+    rng = np.random.default_rng(1)
+    mean = rng.normal(0, 60, (30_000, 3)).astype(np.float32)
+    expression = rng.normal(0, 1, (29, *mean.shape)).astype(np.float32)
+    eta = rng.normal(0, 0.5, 29)
+    turn = np.cross([0.01, 0.02, 0], mean)
+    offset = np.tensordot(eta, expression, 1) + [0, -8, 0.5] + turn
+    model = replace(
+        MODEL,
+        mean=mean,
+        expression=expression,
+        expression_offset=offset.astype(np.float32),
+        regions={},
+        identity=expression,
+    )
+    np.testing.assert_allclose(model.rest, -eta, atol=0.02)
+
+
 @given(alphas, etas)
 def test_it_is_the_sum_in_the_paper(alpha, eta):
     wanted = MODEL.neutral.astype(float)

@@ -366,6 +366,85 @@ def test_the_neutral_is_found_among_the_quietest_frames() -> None:
         quietest_neutral(unseen(still(3), 0, 2))
 
 
+def in_sigmas(eta: np.ndarray, fps: float = 24.0) -> FacePerformance:
+    """A performance in a basis of components without names, as ExpNet's is."""
+    keys = tuple(f"expression_{i:02d}" for i in range(1, eta.shape[1] + 1))
+    return replace(still(len(eta), fps), eta=eta, expression_keys=keys, basis="expnet-29")
+
+
+def test_where_rest_is_not_zero_it_is_where_the_face_mostly_is() -> None:
+    """A talker, 40% at rest, which ExpNet puts far from zero; speech passes through zero."""
+    rest = np.zeros(29)
+    rest[[0, 2]] = -0.8, -0.65
+    times = np.arange(240) / 24
+    speaks = (times % 2.5) > 1
+    eta = rest + np.where(speaks, 1.0, 0.0)[:, None] * np.abs(np.sin(9 * times))[:, None] * np.linspace(2, 0.5, 29)
+    eta += np.random.default_rng(5).normal(0, 0.05, eta.shape)
+    np.testing.assert_allclose(quietest_neutral(in_sigmas(eta)), rest, atol=0.06)
+
+
+def test_a_held_grimace_is_not_taken_for_rest_in_the_open_basis() -> None:
+    p = still(200)
+    p.eta[:] += np.random.default_rng(6).normal(0, 0.01, p.eta.shape)
+    p.eta[20:160, JAW] += 0.6  # held still for most of the clip
+    assert quietest_neutral(p)[JAW] == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.parametrize("how", ["turned", "doubtful", "moving"])
+def test_frames_that_are_turned_doubtful_or_in_motion_are_no_neutral(how: str) -> None:
+    """Each time half of the clip shows another face, in a way that says that it is no good one."""
+    p = still(200)
+    other = np.arange(200) < 100
+    p.eta[other, BROW] = 0.05
+    if how == "turned":
+        p.rotation[other] = turn(40)
+    elif how == "doubtful":
+        p.confidence[other] = 0.5
+    else:
+        p.eta[other, SIDE] = 0.3 * np.sin(np.arange(100))
+    assert quietest_neutral(p)[BROW] == 0
+
+
+def test_gaps_and_single_frames_do_not_disturb_the_search_for_neutral() -> None:
+    p = unseen(unseen(still(60), 10, 20), 22, 40)  # frame 21 stands alone
+    p.eta[21] = 0.02
+    np.testing.assert_array_equal(quietest_neutral(p), 0)
+    np.testing.assert_array_equal(quietest_neutral(unseen(still(2), 1, 1)), 0)
+
+
+def test_sigmas_are_moved_and_not_stretched() -> None:
+    rng = np.random.default_rng(7)
+    p = in_sigmas(rng.normal(0, 1, (20, 29)))
+    neutral, rest = rng.normal(0, 1, 29), rng.normal(0, 0.3, 29)
+    bounds = np.tile([-3.0, 3.0], (29, 1))
+    np.testing.assert_allclose(calibrated(p, neutral, bounds).eta, p.eta - neutral)
+    np.testing.assert_allclose(calibrated(p, neutral, bounds, rest).eta, p.eta - neutral + rest)
+
+
+def test_what_was_taken_as_neutral_stays_with_the_performance(tmp_path: Path) -> None:
+    p, neutral = acted(), np.linspace(0, 0.1, 29)
+    assert p.neutral is None
+    out = resampled(smooth(calibrated(p, neutral, open_bounds())), p.times[3:9])
+    save_performance(out, tmp_path / "shot.npz")
+    np.testing.assert_array_equal(load_performance(tmp_path / "shot.npz").neutral, neutral)
+    save_performance(p, tmp_path / "raw.npz")
+    assert load_performance(tmp_path / "raw.npz").neutral is None
+    export_json(out, tmp_path / "shot.json")
+    assert json.loads((tmp_path / "shot.json").read_text())["neutral"] == pytest.approx(neutral, abs=1e-6)
+
+
+@pytest.mark.parametrize("neutral", [[0.1], "0.1", [float("nan")] * 29, [None] * 29])
+def test_a_neutral_that_is_none(tmp_path: Path, neutral: object) -> None:
+    path = tmp_path / "shot.npz"
+    save_performance(still(3), path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(arrays["header"].tobytes()) | {"neutral": neutral}
+    np.savez(path, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
+    with pytest.raises(InputError, match="not a performance"):
+        load_performance(path)
+
+
 def test_calibrated_neutral_is_zero_and_full_stays_full() -> None:
     p = still(3)
     bounds = open_bounds()

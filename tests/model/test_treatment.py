@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from expnet.model.decimate import kept_keys
 from expnet.model.errors import InputError
 from expnet.model.performance import REGIONS, FacePerformance, region_of, smooth
 from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
-from expnet.model.treatment import FRAME, QUIETEST, Treatment, treated
+from expnet.model.treatment import FRAME, QUIETEST, SEEN, Treatment, named_neutral, treated
 
 RAW = Treatment(smoothing={})
 
@@ -83,6 +85,29 @@ def test_a_frame_becomes_neutral(performance: FacePerformance) -> None:
 def test_the_quietest_frames_become_neutral(performance: FacePerformance) -> None:
     own = treated(performance, Treatment(neutral=QUIETEST), open_bounds())
     assert np.nanmean(np.abs(own.eta)) < 0.5 * np.nanmean(np.abs(performance.eta))
+
+
+def test_neutral_becomes_the_heads_own_rest(performance: FacePerformance) -> None:
+    """A head whose zero is no resting face, such as the Basel Face Model with 3DDFA's offset, rests elsewhere."""
+    sigmas = replace(performance, expression_keys=tuple(f"expression_{i:02d}" for i in range(1, 30)), basis="expnet-29")
+    rest = np.linspace(-0.5, 0.5, 29)
+    bounds = np.tile([-3.0, 3.0], (29, 1))
+    own = treated(sigmas, Treatment(smoothing={}, neutral=FRAME, neutral_frame=12), bounds, rest)
+    np.testing.assert_allclose(own.eta[12], rest, atol=1e-9)
+
+
+def test_a_frame_is_named_as_the_clip_counts_it(performance: FacePerformance) -> None:
+    assert named_neutral(performance, "none")[0] == SEEN and named_neutral(performance, "auto")[0] == QUIETEST
+    later = replace(performance, times=performance.times + 50 / performance.fps)  # read from frame 50 on
+    assert named_neutral(later, "62") == (FRAME, 12)
+    with pytest.raises(InputError, match="frame 12 was not read: neutral is a frame from 50 to"):
+        named_neutral(later, "12")
+
+
+@pytest.mark.parametrize("choice", ["", "Auto", "-1", "1.5", "12-20", "²"])
+def test_a_neutral_that_means_nothing(performance: FacePerformance, choice: str) -> None:
+    with pytest.raises(InputError, match="is not none, auto or a frame|was not read"):
+        named_neutral(performance, choice)
 
 
 @pytest.mark.parametrize("frame", [75, 80, -1])
