@@ -60,15 +60,10 @@ class _Lane:
     def end(self) -> None:
         with self._lock:
             self._ending = True
-            process = self._process
-            if process:
-                process.kill()  # it waits for the next shot, or does one that nobody wants any more
-                process.wait()
+            if self._process:
+                self._process.kill()  # it waits for the next shot, or does one that nobody wants any more
         self._thread.join()
-        if process and process.stdin and process.stdout:
-            process.stdout.close()
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
+        _close(self._process)
 
     def _work(self) -> None:
         try:
@@ -88,6 +83,7 @@ class _Lane:
             if self._ending:
                 return None
             if self._process is None or self._process.poll() is not None:
+                _close(self._process)
                 self._process = _started(self._environment)
         process = self._process
         asked = {"out": str(self._out), "clip": shot.clip, "name": shot.name, "settings": self._settings}
@@ -120,6 +116,15 @@ def _started(environment: dict[str, str]) -> subprocess.Popen[str]:
         encoding="utf-8",
         errors="replace",
     )
+
+
+def _close(process: subprocess.Popen[str] | None) -> None:
+    """Of a process that has ended or is about to."""
+    if process and process.stdin and process.stdout:
+        process.wait()
+        process.stdout.close()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
 
 
 def serving_command() -> list[str]:

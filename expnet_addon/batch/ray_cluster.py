@@ -30,6 +30,8 @@ def do_shots_on_ray(
         import ray
     except ImportError as error:
         raise InputError("--cluster ray needs Ray: pip install 'expnet[ray]'") from error
+    if address is None:  # Ray's own 15 is for machines with others' work on them
+        os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError) as error:

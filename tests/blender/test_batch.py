@@ -100,13 +100,29 @@ def test_no_clips_is_one_line(given: str, tmp_path: Path) -> None:
 # The whole way --------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="session")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first twelve frames of the clip in the box."""
+    import cv2
+
+    path = tmp_path_factory.mktemp("short") / "short.mp4"
+    movie = cv2.VideoCapture(str(DEMO))
+    frames = [movie.read()[1] for _ in range(12)]
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 24, (width, height))
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+    return path
+
+
 @pytest.fixture
-def clips(tmp_path: Path) -> Path:
+def clips(tmp_path: Path, short: Path) -> Path:
     """Two good clips and one that is none."""
     folder = tmp_path / "clips"
     folder.mkdir()
     for name in ("first.mp4", "second.mp4"):
-        shutil.copy(DEMO, folder / name)
+        shutil.copy(short, folder / name)
     (folder / "broken.mp4").write_text("not a movie")
     return folder
 
@@ -133,7 +149,7 @@ class _Text(HTMLParser):
 
 
 def test_every_clip_gets_its_files_and_a_bad_one_its_line(
-    clips: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    clips: Path, short: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     assert batch(clips, "--out", out, "--csv", "--jobs", 2, "--device", "cpu") == 3
@@ -150,7 +166,7 @@ def test_every_clip_gets_its_files_and_a_bad_one_its_line(
     assert any("not a movie" in word for word in report.words)
 
     before = {p: p.stat().st_mtime_ns for p in out.glob("*.blend")}
-    shutil.copy(DEMO, clips / "broken.mp4")  # the artist sends it again
+    shutil.copy(short, clips / "broken.mp4")  # the artist sends it again
     assert batch(clips, "--out", out, "--csv", "--device", "cpu") == 0
     assert (out / "broken.blend").is_file()
     assert {p: p.stat().st_mtime_ns for p in before} == before, "done clips are left alone"
@@ -171,10 +187,12 @@ def test_other_settings_or_other_footage_are_done_again(clips: Path, tmp_path: P
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_killed_at_any_time_it_goes_on_where_it_was(clips: Path, tmp_path: Path, poll_until: Callable) -> None:
+def test_killed_at_any_time_it_goes_on_where_it_was(
+    clips: Path, short: Path, tmp_path: Path, poll_until: Callable
+) -> None:
     (clips / "broken.mp4").unlink()
     for i in range(3):
-        shutil.copy(DEMO, clips / f"more{i}.mp4")
+        shutil.copy(short, clips / f"more{i}.mp4")
     out = tmp_path / "out"
     command = [sys.executable, "-m", "expnet", "batch", str(clips), "--out", str(out), "--jobs", "1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -221,6 +239,40 @@ def test_a_process_that_dies_fails_its_clip_only(clips: Path, tmp_path: Path, po
     killer.join()
     assert [bool(r.error) for r in seen] == [True, False]
     assert "killed (signal 9)" in seen[0].error
+
+
+def test_ray_makes_the_same_files_and_survives_a_killed_worker(
+    clips: Path, short: Path, tmp_path: Path, poll_until: Callable
+) -> None:
+    pytest.importorskip("ray")
+    for i in range(2):
+        shutil.copy(short, clips / f"more{i}.mp4")
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert batch(clips, "--out", here, "--csv") == 3
+
+    command = [sys.executable, "-m", "expnet", "batch", clips, "--out", there, "--csv", "--cluster", "ray", "--jobs", 2]
+    process = subprocess.Popen([str(c) for c in command], stderr=subprocess.PIPE, text=True)
+    poll_until(lambda: list(there.glob("*.npz")) and _ray_workers(), 300)
+    os.kill(_ray_workers()[0], signal.SIGKILL)
+    said = process.communicate(timeout=500)[1]
+    assert process.returncode == 3, said
+    assert record(there, "broken")["error"] == record(here, "broken")["error"]
+    made = {p.name for p in here.iterdir()}
+    assert {p.name for p in there.iterdir()} == made
+    for name in ("first", "second", "more0", "more1"):
+        for suffix in (".npz", ".csv"):  # a .blend holds addresses in memory, which differ every time
+            assert (there / (name + suffix)).read_bytes() == (here / (name + suffix)).read_bytes(), name
+
+
+def _ray_workers() -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if entry.read_bytes().startswith(b"ray::_do_shot"):
+                found.append(int(entry.parent.name))
+        except OSError:
+            continue
+    return found
 
 
 def _serving(parent: int) -> list[int]:
