@@ -142,7 +142,8 @@ def load_networks(
         raise InputError(f"precision {precision!r} is unknown: use one of {', '.join(PRECISIONS)}")
     header, statistics = load_header(folder), load_statistics(folder)
     networks: dict[str, ResNet | FacePoseAlexNet] = {}
-    trunks, left_out = {}, {}
+    trunks: dict[str, str] = {}
+    left_out: dict[str, str] = {}
     for network in NETWORKS:
         if network.name not in header.networks or (names is not None and network.name not in names):
             continue
@@ -157,7 +158,7 @@ def load_networks(
             trunk = header.networks[network.name].trunk
             same = next((name for name, there in trunks.items() if there == trunk), None)
             if same:
-                _share(networks[same], module)  # type: ignore[arg-type]  # what is in trunks is a ResNet
+                _share(networks[same], module)
             trunks[network.name] = trunk
         networks[network.name] = module
     if not networks:

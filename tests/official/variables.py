@@ -14,15 +14,18 @@ import numpy as np
 Shapes = dict[str, tuple[int, ...]]
 
 
-def content(name: str, shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
+def content(name: str, shape: tuple[int, ...], dtype: type = np.float32, salt: str = "") -> np.ndarray:
     """Numbers that look random, are the same everywhere, and scaled so that a network of them stays within bounds.
 
-    Variances, by name, are positive. ExpNet and the shape net have the same trunk up to block 5a.
+    Variances, by name, are positive. ExpNet and the shape net have the same trunk up to block 5a; ``salt`` makes
+    others of what they have not in common.
     """
     scope, _, layer = name.partition("/")
     alike = scope in ("exprCNN", "shapeCNN") and not any(own in layer for own in ("5b", "5c", "fc1"))
-    seed = zlib.crc32((layer if alike else name).encode())
+    seed = zlib.crc32((layer if alike else salt + name).encode())
     mixed = (np.arange(prod(shape), dtype=np.uint64) + np.uint64(seed)) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):  # SplitMix64
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     high = (mixed >> np.uint64(40)).astype(np.int64)  # 24 bits: exact in float32
     if np.dtype(dtype).kind == "f":
         unit = (high - (1 << 23)) / (1 << 23)
@@ -119,10 +122,32 @@ def face_pose_net() -> Shapes:
     return variables | {f"{scope}/{layer}/baises": shape[-1:] for layer, shape in weights.items()}
 
 
+def newer_face_pose_net() -> tuple[Shapes, Shapes]:
+    """FacePoseNet of December 2018: the ResNet that its training began with, and the checkpoint of what was trained."""
+    trunk = {name: shape for name, shape in resnet101("shapeCNN", 198).items() if "fc1" not in name}
+    trained = {name: shape for name, shape in trunk.items() if any(own in name for own in ("5b_", "5c_"))}
+    for layer, inputs, outputs in (("fc1", 2048, 2048), ("fc2", 2048, 4096), ("fc3", 4096, 6)):
+        trained |= {f"Pose/{layer}/W": (inputs, outputs), f"Pose/{layer}/baises": (outputs,)}
+    return trunk, trained
+
+
+# Each network's checkpoints in the release's folders: what is in an earlier one counts.
+FILES = {
+    "expression": ("Expression_Model/ini_exprNet_model.ckpt",),
+    "shape": ("Shape_Model/ini_ShapeTextureNet_model.ckpt",),
+    "pose": ("fpn_new_model/model_0_1.0_1.0_1e-07_1_16000.ckpt",),
+    "pose_resnet": (
+        "Face-Pose-Net/models/model_0.0001_1_18_0.0_2048_4096.ckpt",
+        "Face-Pose-Net/models/ini_shapeNet_model_L7L_trainable.ckpt",
+    ),
+}
 # What lies beside the checkpoints: float64, as the release has it.
 STATISTICS = {
     f"{folder}/3DMM_{kind}_mean.npy": 127.5 + 60 * content(kind, (3, 224, 224), np.float64)
     for folder, kind in (("Shape_Model", "shape"), ("Expression_Model", "expr"))
+} | {
+    "Face-Pose-Net/train_stats/train_label_mean_300WLP.npy": np.array([8e-4, -0.153, -0.003, 0.002, 110.9, 114.0, 7.0]),
+    "Face-Pose-Net/train_stats/train_label_std_300WLP.npy": np.array([2e-4, 0.2, 0.5, 0.1, 20.0, 21.0, 3.0]),
 }
 STATISTICS_IN_NPZ = {
     "fpn_new_model/perturb_Oxford_train_imgs_mean.npz": {"train_mean_vec": np.array([0.33, 0.38, 0.47])},

@@ -1,7 +1,8 @@
 """Write checkpoints with TensorFlow itself, for the tests of our reader. Runs in an environment of its own.
 
     python write_checkpoints.py small FOLDER    a few kB in every layout; tests/data/tensorflow was made so
-    python write_checkpoints.py release FOLDER  the official release's networks in full size, by its names (about 1 GB)
+    python write_checkpoints.py release FOLDER  the official release's networks in full size, by its names, and what
+                                                every stage of them gives, see stages.py (about 1.3 GB)
 
 What each variable holds follows from its name, see variables.py, so that a reader can be held against it.
 """
@@ -16,7 +17,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import tensorflow as tf
+from stages import write_stages
 from variables import (
+    FILES,
     KIND_DTYPES,
     KINDS,
     PARTS,
@@ -26,6 +29,7 @@ from variables import (
     Shapes,
     content,
     face_pose_net,
+    newer_face_pose_net,
     resnet101,
 )
 
@@ -33,13 +37,20 @@ v1 = tf.compat.v1
 V1, V2 = v1.train.SaverDef.V1, v1.train.SaverDef.V2
 
 
-def save(prefix: Path, variables: Shapes, version: int, dtypes: dict[str, type] | None = None, shards: int = 1) -> None:
+def save(
+    prefix: Path,
+    variables: Shapes,
+    version: int,
+    dtypes: dict[str, type] | None = None,
+    shards: int = 1,
+    salt: str = "",
+) -> None:
     """One checkpoint by ``Saver``; with ``shards`` the variables go to several devices in turn, hence files."""
     prefix.parent.mkdir(parents=True, exist_ok=True)
     dtypes = dtypes or {}
     with tf.Graph().as_default(), v1.Session(config=v1.ConfigProto(device_count={"CPU": shards})) as session:
         for i, (name, shape) in enumerate(variables.items()):
-            value = content(name, shape, dtypes.get(name, np.float32))
+            value = content(name, shape, dtypes.get(name, np.float32), salt)
             with tf.device(f"/cpu:{i % shards}"):
                 start = v1.placeholder(value.dtype, shape)
                 variable = v1.get_variable(name, initializer=start, use_resource=False)
@@ -147,16 +158,21 @@ def release(folder: Path) -> None:
     step = {"global_step": np.int64}
     expression, shape = resnet101("exprCNN", 29), resnet101("shapeCNN", 198)
     assert len(expression) == len(shape) == 522
-    save(folder / "Expression_Model/ini_exprNet_model.ckpt", expression, V2)
-    save(folder / "Shape_Model/ini_ShapeTextureNet_model.ckpt", shape, V1)
     pose = face_pose_net() | {"global_step": ()}
-    save(folder / "fpn_new_model/model_0_1.0_1.0_1e-07_1_16000.ckpt", pose, V2, step)
+    trunk, trained = newer_face_pose_net()
+    save(folder / FILES["expression"][0], expression, V2)
+    save(folder / FILES["shape"][0], shape, V1)
+    save(folder / FILES["pose"][0], pose, V2, step)
+    save(folder / FILES["pose_resnet"][0], trained, V2, salt="trained")
+    save(folder / FILES["pose_resnet"][1], trunk, V2, salt="start")
     for name, array in STATISTICS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         np.save(folder / name, array)
     for name, members in STATISTICS_IN_NPZ.items():
         np.savez(folder / name, **members)
     layers = np.array({"conv1": [content("conv1", (3,))]}, object)
     np.save(folder / "fpn_new_model/PAM_frontal_ALexNet.npy", layers, allow_pickle=True)
+    write_stages(folder)
 
 
 if __name__ == "__main__":
