@@ -19,7 +19,7 @@ import numpy as np
 from ..model.camera import Camera, Crop, crop_of_pose
 from ..model.formats import open_face_model
 from ..model.semantics import OPEN_KEYS
-from ..training.synthetic import background, covers, degrade, expressions, light, shape
+from ..training.synthetic import background, covers, degrade, expressions, light, shape, skin
 from ..training.synthetic import sample as engine
 from ..training.synthetic.ingredients import Ingredients
 from ..training.synthetic.pose import Pose, rotation_of
@@ -171,6 +171,15 @@ def _brows(studio: Studio) -> Iterator[np.ndarray]:
     with drawing(**BARE_FACE, **DAYLIGHT):
         for k in range(10):
             yield studio.picture(60 + k, keys={"lid": (0, 1, 0.5)[k % 3]}, close=EYES)
+
+
+def _shut(studio: Studio) -> Iterator[np.ndarray]:
+    made_up = always(skin.sample_look, lambda look: look.lashes[1] > 1.4 and look.skin_color.mean() > 0.35)
+    ways = [(0, 0, 0), (0, -0.35, 0), (0, 0.35, 0), (0.6, 0, 0), (-0.3, 0.1, 0.2)]
+    with drawing(**BARE_FACE, **DAYLIGHT, sample_look=made_up):
+        for someone, keys, gaze in ((303, {"lid": 1.0}, 0.0), (315, {"lid": 0.4}, -0.45)):
+            for k, way in enumerate(ways):
+                yield studio.picture(someone + k, keys=keys, gaze=(0, gaze), angles=way, close=EYES)
 
 
 def _wrinkles(studio: Studio) -> Iterator[np.ndarray]:
@@ -331,6 +340,7 @@ SHEETS: dict[str, Callable[[Studio], Iterator[np.ndarray]]] = {
     "gaze": _gaze,
     "skin": _skin,
     "brows_lashes_makeup": _brows,
+    "shut_lids": _shut,
     "wrinkles": _wrinkles,
     "hair": _hair,
     "headwear_glasses": _worn,

@@ -48,12 +48,13 @@ __all__ = [
 @dataclass(frozen=True)
 class Input:
     """What a section needs beside the held-out pictures, as an option of the command, which may be given ``many`` times
-    as NAME=FILE."""
+    as NAME=FILE; without an ``optional`` one the section says less."""
 
     option: str
     placeholder: str
     help: str
     many: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Measured:
 
     @property
     def command(self) -> str:
-        needs = "".join(f" --{i.option} {i.placeholder}" for i in self.inputs)
+        needs = "".join(f" --{i.option} {i.placeholder}" + " …" * i.many for i in self.inputs)
         return f"python -m expnet.training.evaluate WEIGHTS DATA --only {self.name}{needs}"
 
 
@@ -87,7 +88,9 @@ SECTIONS = (
     Measured("finder", finder.measure, (CUTOUTS, PICTURES, FOOTAGE)),
     Measured("identity", identity.measure),
     Measured("uncertainty", uncertainty.measure),
-    Measured("ablations", ablations.measure, (ABLATION,)),
+    Measured(
+        "ablations", ablations.measure, (ABLATION, replace(RENDERED, optional=True), replace(FOOTAGE, optional=True))
+    ),
     Measured("speed", speed.measure),
 )
 
@@ -131,7 +134,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     missing, chosen = [], []
     for section in SECTIONS:
         given = [getattr(args, i.option.replace("-", "_")) for i in section.inputs]
-        if None in given or (args.only and section.name not in args.only):
+        lacking = any(g is None and not i.optional for g, i in zip(given, section.inputs, strict=True))
+        if lacking or (args.only and section.name not in args.only):
             missing.append(section.name)
         else:
             chosen.append((section, given))

@@ -16,7 +16,7 @@ from expnet.training import config, train
 from expnet.training.config import load_config
 
 CONFIGS = Path(config.__file__).parent / "configs"
-RECIPES = ("compact", "glimpse", "large", "paper")
+RECIPES = ("ablation", "compact", "glimpse", "large", "paper")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def rows(run: Path) -> list[dict[str, float]]:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_is_valid(recipe):
     made = load_config(CONFIGS / f"{recipe}.toml")
-    assert made.network.size == {"compact": 128, "glimpse": 128, "large": 224, "paper": 224}[recipe]
+    assert made.network.size == {"ablation": 64, "compact": 128, "glimpse": 128, "large": 224, "paper": 224}[recipe]
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

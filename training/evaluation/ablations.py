@@ -1,4 +1,5 @@
-"""Ablations: networks trained alike but for one ingredient, before the same held-out faces."""
+"""Ablations: networks trained alike but for one ingredient, before the same held-out faces, another renderer's heads
+and real clips."""
 
 from __future__ import annotations
 
@@ -9,29 +10,82 @@ from pathlib import Path
 import numpy as np
 
 from ...model.checkpoints.weights import load_weights
+from . import other_renderer, video
 from .held_out import figures
 from .section import Cell, Section, Table
-from .subject import Subject
+from .subject import Conditions, Subject
+
+TITLE = "Ablations"
+ELSEWHERE = {
+    "mean r of a sweep": "sweeps, r",
+    "mean pooled r": "pooled r",
+    "mean r of combined expressions": "combined r",
+}
 
 
-def measure(subject: Subject, runs: Sequence[tuple[str, Path]]) -> Section:
-    """``runs``: names and weights, the run with everything first."""
+def measure(
+    subject: Subject, runs: Sequence[tuple[str, Path]], rendered: Path | None = None, footage: Path | None = None
+) -> Section:
+    """``runs``: names and weights, the run with everything first. ``rendered``: another renderer's heads, ``footage``:
+    real clips with notes; without them there are no such columns."""
+    tested = [(name, replace(subject, weights=weights)) for name, weights in runs]
+    tables = [_held_out(tested)]
+    if rendered:
+        tables.append(_other_renderer(tested, rendered))
+    if footage:
+        tables.append(_clips(tested, footage))
+    return Section(
+        TITLE,
+        f"The same small network and recipe (training/configs/ablation.toml) trained shortly, {runs[0][0]} first, then "
+        "each time with one thing left out of the pictures (`python -m expnet.training.synthetic.generate --without "
+        "NAME`, the same seed: the same pictures but for that) or of the loss; all before the same held-out faces, "
+        "which leave nothing out. Short runs show what pays, not how good it gets. A run that differs from the first "
+        "in nothing but its seed shows how much is chance.",
+        (),
+        tuple(tables),
+    )
+
+
+def _held_out(runs: Sequence[tuple[str, Subject]]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     first = None
-    for name, weights in runs:
-        run = replace(subject, weights=weights)
-        every, clear = np.ones(len(run.truth["eta"]), bool), run.conditions.clear
-        f, easy = figures(run, every), figures(run, clear)
-        first = first or f["r"]
-        pictures = load_weights(weights)[0].evaluation.get("images", float("nan"))
-        row = (f["r"], f["r"] - first, easy["r"], f["lips"], f["lids"], f["gaze"], f["rotation"])
-        rows.append((name, "-" if np.isnan(pictures) else f"{pictures:,.0f}", *row))
-    columns = ("", "pictures seen", "mean r", "lost", "r, clear", "lips mm", "lids mm", "gaze °", "rotation °")
-    return Section(
-        "Ablations",
-        f"The same network and recipe trained shortly, {runs[0][0]} first, then each time with one thing left out of "
-        "the pictures (`python -m expnet.training.synthetic.generate --without NAME`) or of the loss; all before the "
-        "same held-out faces, which leave nothing out. Short runs show what pays, not how good it gets.",
-        (),
-        (Table(columns, tuple(rows)),),
-    )
+    for name, run in runs:
+        c = run.conditions
+        whole = figures(run, np.ones(len(run.truth["eta"]), bool))
+        parts = [figures(run, members)["r"] for members in _parts(c).values()]
+        first = first or whole["r"]
+        pictures = load_weights(run.weights)[0].evaluation.get("images", float("nan"))
+        seen = "-" if np.isnan(pictures) else f"{pictures:,.0f}"
+        millimetres = whole["lips"], whole["lids"], whole["gaze"], whole["rotation"]
+        rows.append((name, seen, whole["r"], whole["r"] - first, *parts, *millimetres))
+    names = (f"r, {name}" for name in _parts(runs[0][1].conditions))
+    columns = ("", "pictures seen", "mean r", "lost", *names, "lips mm", "lids mm", "gaze °", "rotation °")
+    return Table(columns, tuple(rows), "Held-out faces of the same engine")
+
+
+def _parts(c: Conditions) -> dict[str, np.ndarray]:
+    return {
+        "clear": c.clear,
+        "below 48 pixels across": c.detail < 48,
+        "turned by less than 30 degrees, a fifth of the landmarks hidden": (c.yaw < 30) & (c.share < 0.8),
+    }
+
+
+def _other_renderer(runs: Sequence[tuple[str, Subject]], rendered: Path) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for name, run in runs:
+        scores = {s.what: s.value for s in other_renderer.measure(run, rendered).scores}
+        rows.append((name, *(scores[what] for what in ELSEWHERE)))
+    return Table(("", *ELSEWHERE.values()), tuple(rows), "Another renderer's heads (see there)")
+
+
+def _clips(runs: Sequence[tuple[str, Subject]], footage: Path) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for name, run in runs:
+        clips = [(w.raw, w.notes) for w in video.watch(footage, run.estimator)]
+        found, missed, made_up = np.sum([video.closings(*c) for c in clips], 0)
+        lids = np.nanmean([video.lid_area(*c) for c in clips])
+        smile = np.nanmean([video.smile_r(*c) for c in clips])
+        rows.append((name, float(lids), f"{found} / {missed} / {made_up}", float(smile)))
+    columns = ("", "shut or open, area under ROC", "closings found / missed / made up", "smile, r")
+    return Table(columns, tuple(rows), "Real clips, raw (see there)")

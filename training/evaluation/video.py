@@ -149,6 +149,20 @@ def lids(p: FacePerformance) -> np.ndarray:
     return _columns(p, "lid_L", "lid_R")
 
 
+def lid_area(p: FacePerformance, notes: Notes) -> float:
+    """How likely a frame with shut eyes has a higher lid value than one with open eyes; NaN without both."""
+    shut, opened = _shut_and_open(p, notes)
+    either = shut | opened
+    return area_under_curve(lids(p)[either], shut[either])
+
+
+def _shut_and_open(p: FacePerformance, notes: Notes) -> tuple[np.ndarray, np.ndarray]:
+    """The frames, (F,) bool each, in which a face is seen and its eyes are shut, or clearly open."""
+    shut = _within(len(p.times), notes.shut) & p.seen
+    opened = ~_within(len(p.times), notes.shut, NEAR) & ~_within(len(p.times), notes.unclear) & p.seen
+    return shut, opened
+
+
 def smile_r(p: FacePerformance, notes: Notes) -> float:
     """Correlation of the smile with what was seen, over the frames with a face; NaN without notes."""
     if not notes.smile or not p.seen.any():
@@ -211,14 +225,11 @@ def _rows(watched: Iterable[Watched]) -> Iterator[tuple[str, FacePerformance, No
 def _eye_table(watched: Sequence[Watched]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for name, p, notes in _rows(w for w in watched if w.notes.shut):
-        shut = _within(len(p.times), notes.shut)
-        opened = ~_within(len(p.times), notes.shut, NEAR) & ~_within(len(p.times), notes.unclear) & p.seen
-        shut &= p.seen
+        shut, opened = _shut_and_open(p, notes)
         value = lids(p)
         middles = [float(np.median(value[m])) if m.any() else float("nan") for m in (shut, opened)]
-        either = shut | opened
         counts = [" / ".join(map(str, closings(p, notes, t))) for t in THRESHOLDS]
-        rows.append((name, *counts, *middles, area_under_curve(value[either], shut[either])))
+        rows.append((name, *counts, *middles, lid_area(p, notes)))
     columns = ("", *(f"above {t}" for t in THRESHOLDS), "lids, shut", "lids, open", "area under ROC")
     return Table(columns, tuple(rows), "Closings of the eyes found / missed / made up; medians of the lids by frame")
 

@@ -19,7 +19,7 @@ from .rasterizer import BARE, SKIN, vertex_normals
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Per-vertex facts of a head with V vertices and T triangles (quads split; lashes twice, to be seen from both sides).
+    """Per-vertex facts of a head with V vertices and T triangles (quads split; lashes twice, for both their sides).
 
     ``triangles`` (T, 3), ``quads`` (F, 4: the same faces before the split, a triangle repeats its first corner),
     those from ``inner`` on the inside of the mouth, which is only seen within ``mouth_rim`` (vertices). ``casters``
