@@ -9,15 +9,15 @@ from __future__ import annotations
 
 def register() -> None:
     from . import operators, panels
-    from .expnet_addon import headless, preferences, properties
+    from .expnet_addon import characters, headless, preferences, properties
 
-    for part in (preferences, properties, operators, panels, headless):
+    for part in (preferences, properties, characters, operators, panels, headless):
         part.register()
 
 
 def unregister() -> None:
     from . import operators, panels
-    from .expnet_addon import headless, preferences, properties
+    from .expnet_addon import characters, headless, preferences, properties
 
-    for part in (headless, panels, operators, properties, preferences):
+    for part in (headless, panels, operators, characters, properties, preferences):
         part.unregister()

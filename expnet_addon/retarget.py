@@ -31,7 +31,7 @@ from .rig import is_rig
 BEFORE = "expnet_before"  # on a data-block: what a retarget found there
 BEFORE_ACTION = "expnet_before_action"
 TAKE_ACTION = "expnet_take_action"
-RETARGET = "expnet_retarget"  # on an action: it is a take of ours on a character
+RETARGET = "expnet_retarget"  # on an action: it is a take on a character, of this source
 
 
 @dataclass(frozen=True)
@@ -286,8 +286,7 @@ def _take_actions(motion: Motion, paths: Mapping[bpy.types.ID, set[tuple[str, in
         made = compat.new_actions(f"{motion.name} {fresh[0].name}", fresh)
         out += [(block, action, curves) for block, (action, curves) in zip(fresh, made)]
     for block, action, _ in out:
-        action[TAKE] = motion.source
-        action[RETARGET] = True
+        action[RETARGET] = motion.source
         block[TAKE_ACTION] = action
     return [(block, curves) for block, _, curves in out]
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import jobs
-from . import task
+from ..expnet_addon import faces, jobs
+from . import live_link, retarget, retarget_table, task
 from .add_face import EXPNET_OT_add_face
 from .animate_footage import EXPNET_OT_animate_footage
 from .apply_again import EXPNET_OT_apply_again
 from .apply_identity import EXPNET_OT_apply_identity
 from .cancel import EXPNET_OT_cancel
+from .choose_face import EXPNET_OT_choose_face
 from .estimate_expression import EXPNET_OT_estimate_expression
+from .find_faces import EXPNET_OT_find_faces
 from .import_weights import EXPNET_OT_import_weights
 from .neutral_from_frame import EXPNET_OT_neutral_from_frame
 
@@ -23,7 +25,12 @@ CLASSES = (
     EXPNET_OT_apply_again,
     EXPNET_OT_neutral_from_frame,
     EXPNET_OT_import_weights,
+    EXPNET_OT_find_faces,
+    EXPNET_OT_choose_face,
     EXPNET_OT_cancel,
+    *retarget.CLASSES,
+    *retarget_table.CLASSES,
+    *live_link.CLASSES,
 )
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
@@ -40,4 +47,5 @@ def unregister() -> None:
     task.end_before_load()
     bpy.app.handlers.load_pre.remove(task.end_before_load)
     jobs.end_kept_worker()
+    faces.forget()
     _unregister_classes()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import bpy
 
-from .sidebar import EXPNET_PT_animate, EXPNET_PT_face, EXPNET_PT_take, EXPNET_PT_which_face
+from . import retarget, sidebar
 
-register, unregister = bpy.utils.register_classes_factory(
-    (EXPNET_PT_face, EXPNET_PT_animate, EXPNET_PT_which_face, EXPNET_PT_take)
-)
+register, unregister = bpy.utils.register_classes_factory((*sidebar.CLASSES, *retarget.CLASSES))

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..performance import FacePerformance, write_whole
+from ..performance import FacePerformance, load_performance, write_whole
 from ..retargeting import ARKIT, LOOK, SIGNALS, UNSEEN, channel_values, signals
 from ..semantics import ARKIT_SOURCES, OPEN_BASIS, OPEN_KEYS, open_bounds
 
@@ -63,7 +63,12 @@ def write_live_link(performance: FacePerformance, path: str | Path) -> None:
     Time code starts at the performance's own first time, counted at its rate rounded up (30 for 29.97). Shapes that
     our keys do not drive are 0. Raises InputError for another basis than the open one.
     """
-    values = signals(performance)
+    write_signals(signals(performance), performance.times, performance.fps, path)
+
+
+def write_signals(values: np.ndarray, times: np.ndarray, fps: float, path: str | Path) -> None:
+    """The same from signals (F, len(SIGNALS)) at ``times`` (F,) seconds; rows of NaN are frames without a face."""
+    seen = np.isfinite(values).all(1)
     weights = np.stack([channel_values(values, name) for name in SHAPES], 1)
     yaw, pitch, roll = (values[:, SIGNALS.index(n)] for n in ("headYaw", "headPitch", "headRoll"))
     gaze = np.stack([values[:, SIGNALS.index("gazeYaw")], values[:, SIGNALS.index("gazePitch")], 0 * yaw], 1)
@@ -71,9 +76,9 @@ def write_live_link(performance: FacePerformance, path: str | Path) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for time, row, seen in zip(performance.times, numbers, performance.seen):
-        code = timecode(float(time), performance.fps)
-        writer.writerow([code, len(row), *(f"{v:.8f}" for v in row)] if seen else [code, 0, *[""] * len(row)])
+    for time, row, face in zip(times, numbers, seen):
+        code = timecode(float(time), fps)
+        writer.writerow([code, len(row), *(f"{v:.8f}" for v in row)] if face else [code, 0, *[""] * len(row)])
     write_whole(path, text.getvalue().encode())
 
 
@@ -84,6 +89,15 @@ def timecode(seconds: float, fps: float) -> str:
     frames, part = divmod(thousandths, 1000)
     whole, frame = divmod(frames, nominal)
     return f"{whole // 3600 % 24:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}:{frame:02d}.{part:03d}"
+
+
+def read_performance(path: str | Path, fps: float | None = None, swap_sides: bool = False) -> FacePerformance:
+    """A performance of ours (.npz) or a recording of Live Link Face (.csv), by its content."""
+    if is_live_link(path):
+        return read_live_link(path, fps, swap_sides)
+    if Path(path).suffix.lower() == ".csv":
+        raise InputError(f"{path}: not a CSV of Live Link Face; of our own performances, give the .npz")
+    return load_performance(path)
 
 
 # --- in -------------------------------------------------------------------------------------------------------------

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import bpy
 import numpy as np
 import pytest
 from mathutils import Vector
 
-from expnet.expnet_addon import animation, compat, retarget, rig
+import expnet
+from expnet.expnet_addon import animation, characters, compat, retarget, rig
 from expnet.expnet_addon.retarget import Character, apply_drivers, apply_keys, matched_rows, performance_motion
 from expnet.model.errors import InputError
+from expnet.model.formats.live_link import read_live_link, write_live_link
 from expnet.model.performance import euler_degrees
 from expnet.model.retargeting import ARKIT, BONE, OWN, Row, row_values, signals
 
@@ -350,3 +353,107 @@ class TestFaceAsSource:
     def test_a_face_without_keys_is_refused(self, empty_scene, little_face):
         with pytest.raises(InputError, match="has no keys yet"):
             retarget.face_motion(rig.create_rig(little_face))
+
+
+class TestInThePanel:
+    """The operators and the table that the artist edits."""
+
+    @pytest.fixture(autouse=True)
+    def registered(self, empty_scene, tmp_path, monkeypatch) -> Iterator[None]:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        expnet.register()
+        yield
+        expnet.unregister()
+
+    @pytest.fixture
+    def hero(self, face) -> bpy.types.Object:
+        mesh = mesh_with_keys("hero", ["jawOpen", "mouthSmileLeft", "hat"])
+        bpy.context.view_layer.objects.active = mesh
+        return mesh
+
+    def test_match_retarget_and_back(self, empty_scene, hero, performance):
+        assert not bpy.ops.expnet.retarget.poll()  # the table is empty
+        assert bpy.ops.expnet.match_names() == {"FINISHED"}
+        table = hero.expnet_character.rows
+        assert [(row.channel, row.target) for row in table] == [
+            ("jawOpen", "jawOpen"), ("mouthSmileLeft", "mouthSmileLeft"),
+        ]  # fmt: skip
+        table[0].gain = 0.5
+        assert bpy.ops.expnet.retarget() == {"FINISHED"}
+        empty_scene.frame_set(6)
+        assert value(hero, "jawOpen") == pytest.approx(performance.eta[5, 25] / 2, abs=1e-3)
+        hero.expnet_character.output = "DRIVERS"
+        assert bpy.ops.expnet.retarget() == {"FINISHED"}
+        assert len(hero.data.shape_keys.animation_data.drivers) == 2
+        assert bpy.ops.expnet.remove_retarget() == {"FINISHED"}
+        assert hero.data.shape_keys.animation_data is None
+        assert not bpy.ops.expnet.remove_retarget.poll()
+
+    def test_presets_keep_the_table(self, hero):
+        bpy.ops.expnet.match_names()
+        hero.expnet_character.rows[1].gain = 1.5
+        assert bpy.ops.expnet.save_retarget_preset(name="Hero") == {"FINISHED"}
+        bpy.ops.expnet.retarget_row_remove()
+        bpy.ops.expnet.retarget_row_add()
+        assert bpy.ops.expnet.load_retarget_preset(name="Hero") == {"FINISHED"}
+        assert [row.gain for row in hero.expnet_character.rows] == [1.0, 1.5]
+        assert [path.stem for path in characters.presets()] == ["Hero"]
+
+    def test_a_preset_goes_through_a_file(self, hero, tmp_path):
+        bpy.ops.expnet.match_names()
+        wanted_ = hero.expnet_character.table()
+        assert bpy.ops.expnet.export_retarget_preset(filepath=str(tmp_path / "hero.json")) == {"FINISHED"}
+        hero.expnet_character.rows.clear()
+        assert bpy.ops.expnet.import_retarget_preset(filepath=str(tmp_path / "hero.json")) == {"FINISHED"}
+        assert hero.expnet_character.table() == wanted_
+
+    @pytest.mark.parametrize("name", ["", "../up", "a/b", "nul:"])
+    def test_a_preset_cannot_be_called_like_a_path(self, hero, name):
+        bpy.ops.expnet.match_names()
+        with pytest.raises(RuntimeError, match="cannot be a preset's name"):
+            bpy.ops.expnet.save_retarget_preset(name=name)
+
+    def test_other_selected_meshes_come_along(self, hero, face):
+        teeth = mesh_with_keys("teeth", ["jawOpen"])
+        for obj in (hero, teeth, face):
+            obj.select_set(True)
+        bpy.context.view_layer.objects.active = hero
+        bpy.ops.expnet.character_meshes()
+        bpy.ops.expnet.match_names()
+        bpy.ops.expnet.retarget()
+        assert teeth.data.shape_keys.animation_data is not None
+
+    def test_a_recording_goes_to_a_character_and_to_our_face_and_out_again(
+        self, empty_scene, hero, face, performance, tmp_path
+    ):
+        write_live_link(performance, tmp_path / "phone.csv")
+        settings = hero.expnet_character
+        settings.source, settings.file = "FILE", str(tmp_path / "phone.csv")
+        bpy.ops.expnet.match_names()
+        assert bpy.ops.expnet.retarget() == {"FINISHED"}
+        bpy.context.view_layer.objects.active = face
+        assert bpy.ops.expnet.import_live_link(filepath=str(tmp_path / "phone.csv"), fps=24.0) == {"FINISHED"}
+        empty_scene.frame_set(6)
+        assert face.data.shape_keys.key_blocks["jawOpen"].value == pytest.approx(performance.eta[5, 25], abs=1e-4)
+        assert bpy.ops.expnet.export_live_link(filepath=str(tmp_path / "out.csv")) == {"FINISHED"}
+        again = read_live_link(tmp_path / "out.csv", fps=24.0)
+        np.testing.assert_allclose(again.eta, performance.eta[performance.seen], atol=1e-3)
+
+    @pytest.mark.parametrize("settings, said", [
+        ({"source": "FILE"}, "Choose the file to follow"),
+        ({"source": "FILE", "file": "/nowhere.csv"}, "cannot read|no such|not"),
+        ({"source": "FILE", "output": "DRIVERS"}, "Drivers need a face"),
+    ])  # fmt: skip
+    def test_mistakes_are_one_line_and_change_nothing(self, hero, settings, said):
+        bpy.ops.expnet.match_names()
+        for name, setting in settings.items():
+            setattr(hero.expnet_character, name, setting)
+        with pytest.raises(RuntimeError, match=said):
+            bpy.ops.expnet.retarget()
+        assert hero.data.shape_keys.animation_data is None
+
+    def test_an_object_without_shape_keys_is_refused(self, empty_scene):
+        cube = bpy.data.objects.new("cube", bpy.data.meshes.new("cube"))
+        empty_scene.collection.objects.link(cube)
+        bpy.context.view_layer.objects.active = cube
+        assert not bpy.ops.expnet.match_names.poll()

@@ -1,0 +1,75 @@
+"""Recordings of the Live Link Face app onto our own face, and our face as such a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, FloatProperty, StringProperty
+from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+from ..expnet_addon import animation, chosen, retarget
+from ..expnet_addon.capture import take_report
+from ..model.errors import InputError
+from ..model.formats.live_link import read_live_link, write_signals
+from .task import has_face, idle
+
+
+class EXPNET_OT_import_live_link(bpy.types.Operator, ImportHelper):
+    bl_idname = "expnet.import_live_link"
+    bl_label = "Import Live Link Face"
+    bl_description = "Key the face with a recording of the Live Link Face app (CSV)"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filename_ext = ".csv"
+    filter_glob: StringProperty(default="*.csv", options={"HIDDEN"})  # type: ignore[valid-type]
+    fps: FloatProperty(  # type: ignore[valid-type]
+        name="Frame rate", description="The recording's true frame rate. 0: what its time code counts to", min=0.0
+    )
+    swap_sides: BoolProperty(  # type: ignore[valid-type]
+        name="Swap jaw and mouth",
+        description="Exchange left and right of jaw and mouth, which some versions of the app name the wrong way round",
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_face(cls, context) and idle(cls)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            performance = read_live_link(self.filepath, self.fps or None, self.swap_sides)
+            take = animation.key_performance(chosen.face(context), performance, context.scene)
+        except InputError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        context.scene.expnet.result = take_report(take, len(performance.times))
+        self.report({"INFO"}, context.scene.expnet.result.replace("\n", ". "))
+        return {"FINISHED"}
+
+
+class EXPNET_OT_export_live_link(bpy.types.Operator, ExportHelper):
+    bl_idname = "expnet.export_live_link"
+    bl_label = "Export Live Link Face"
+    bl_description = "Write the face's keys as the Live Link Face app does: ARKit's 52 shapes, head and eyes (CSV)"
+    bl_options = {"REGISTER"}
+
+    filename_ext = ".csv"
+    filter_glob: StringProperty(default="*.csv", options={"HIDDEN"})  # type: ignore[valid-type]
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_face(cls, context) and idle(cls)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            motion = retarget.face_motion(chosen.face(context))
+            rate = animation.scene_fps(context.scene)
+            write_signals(motion.values, (motion.frames - motion.frames[0]) / rate, rate, self.filepath)
+        except InputError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"{Path(self.filepath).name}: {len(motion.frames)} frames")
+        return {"FINISHED"}
+
+
+CLASSES = (EXPNET_OT_import_live_link, EXPNET_OT_export_live_link)

@@ -1,0 +1,113 @@
+"""A performance onto the active character: find its names, make it follow, take that back."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..expnet_addon import retarget
+from ..expnet_addon.characters import ExpNetCharacter
+from ..model.errors import InputError
+from ..model.retargeting import SHAPE_KEY
+
+
+def is_character(obj: bpy.types.Object | None) -> bool:
+    return obj is not None and (obj.type == "ARMATURE" or retarget.has_shape_keys(obj))
+
+
+def has_character(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Poll: the active object can follow a face."""
+    if not is_character(context.object):
+        operator.poll_message_set("Select the character: a mesh with shape keys, or an armature")
+        return False
+    return True
+
+
+def settings_of(context: bpy.types.Context) -> ExpNetCharacter:
+    return context.object.expnet_character
+
+
+class EXPNET_OT_match_names(bpy.types.Operator):
+    bl_idname = "expnet.match_names"
+    bl_label = "Match Names"
+    bl_description = "Fill the table by the names of the character's shape keys and bones. What is in it is replaced"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_character(cls, context)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = settings_of(context)
+        scheme, rows = retarget.matched_rows(settings.character(), settings.scheme)
+        if not rows:
+            self.report({"ERROR"}, "None of its shape keys and bones has a name that is known: add rows by hand")
+            return {"CANCELLED"}
+        settings.set_table(rows)
+        shapes = sum(row.kind == SHAPE_KEY for row in rows)
+        names = settings.bl_rna.properties["scheme"].enum_items[scheme].name
+        settings.result = f"{shapes} shape keys by {names}, {len({r.target for r in rows[shapes:]})} bones"
+        self.report({"INFO"}, settings.result)
+        return {"FINISHED"}
+
+
+class EXPNET_OT_retarget(bpy.types.Operator):
+    bl_idname = "expnet.retarget"
+    bl_label = "Retarget"
+    bl_description = "Let the character do what the face does, as the table says. Your own keys and actions are kept"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not has_character(cls, context):
+            return False
+        if not settings_of(context).rows:
+            cls.poll_message_set("The table is empty: press Match Names first, or add rows")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = settings_of(context)
+        try:
+            rows = settings.table()
+            if settings.output == "DRIVERS":
+                if settings.source != "FACE":
+                    raise InputError("Drivers need a face to follow: choose a face, or keys")
+                report = retarget.apply_drivers(settings.character(), rows, settings.followed(context.scene))
+            else:
+                report = retarget.apply_keys(settings.character(), rows, settings.motion(context.scene))
+        except InputError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        settings.result = f"{report} {'driven' if settings.output == 'DRIVERS' else 'keyed'}"
+        if report.left:
+            settings.result += f"\nNot: {', '.join(report.left[:3])}" + (
+                f" and {len(report.left) - 3} more" if len(report.left) > 3 else ""
+            )
+        self.report({"INFO"}, settings.result.replace("\n", ". "))
+        return {"FINISHED"}
+
+
+class EXPNET_OT_remove_retarget(bpy.types.Operator):
+    bl_idname = "expnet.remove_retarget"
+    bl_label = "Remove Retarget"
+    bl_description = "Bring back what the character had before: its action, values, sliders and rotation modes"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not has_character(cls, context):
+            return False
+        if not retarget.is_retargeted(settings_of(context).character()):
+            cls.poll_message_set("Nothing was retargeted to this character")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = settings_of(context)
+        retarget.remove(settings.character())
+        settings.result = "As it was before"
+        self.report({"INFO"}, settings.result)
+        return {"FINISHED"}
+
+
+CLASSES = (EXPNET_OT_match_names, EXPNET_OT_retarget, EXPNET_OT_remove_retarget)

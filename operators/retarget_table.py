@@ -1,0 +1,178 @@
+"""The retarget table: its rows, its meshes, its presets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+from ..expnet_addon import retarget
+from ..expnet_addon.characters import preset_file
+from ..model.errors import InputError
+from ..model.retargeting import Row, load_preset, save_preset
+from .retarget import has_character, settings_of
+
+
+class _OfCharacter:
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_character(cls, context)  # type: ignore[arg-type]
+
+
+class _OfRow:
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not has_character(cls, context):  # type: ignore[arg-type]
+            return False
+        if not settings_of(context).rows:
+            cls.poll_message_set("The table is empty")  # type: ignore[attr-defined]
+            return False
+        return True
+
+
+class EXPNET_OT_retarget_row_add(_OfCharacter, bpy.types.Operator):
+    bl_idname = "expnet.retarget_row_add"
+    bl_label = "Add Row"
+    bl_description = "Add a row to the table"
+    bl_options = {"REGISTER", "UNDO"}
+    poll = _OfCharacter.poll
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = settings_of(context)
+        settings.rows.add().set_row(Row("jawOpen", ""))
+        settings.active_row = len(settings.rows) - 1
+        return {"FINISHED"}
+
+
+class EXPNET_OT_retarget_row_remove(_OfRow, bpy.types.Operator):
+    bl_idname = "expnet.retarget_row_remove"
+    bl_label = "Remove Row"
+    bl_description = "Remove the chosen row from the table"
+    bl_options = {"REGISTER", "UNDO"}
+    poll = _OfRow.poll
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = settings_of(context)
+        settings.rows.remove(min(settings.active_row, len(settings.rows) - 1))
+        settings.active_row = max(0, settings.active_row - 1)
+        return {"FINISHED"}
+
+
+class EXPNET_OT_character_meshes(_OfCharacter, bpy.types.Operator):
+    bl_idname = "expnet.character_meshes"
+    bl_label = "Meshes from Selection"
+    bl_description = "Let the other selected meshes with shape keys move with this one: teeth, brows, lashes"
+    bl_options = {"REGISTER", "UNDO"}
+    poll = _OfCharacter.poll
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        settings = settings_of(context)
+        settings.meshes.clear()
+        for obj in context.selected_objects:
+            if obj != context.object and retarget.has_shape_keys(obj):
+                settings.meshes.add().mesh = obj
+        count = len(settings.meshes)
+        settings.result = f"{count} other meshes" if count else "No other selected mesh has shape keys"
+        self.report({"INFO"}, settings.result)
+        return {"FINISHED"}
+
+
+# Presets ------------------------------------------------------------------------------------------------------------
+
+
+def _attempt(operator: bpy.types.Operator, do: Callable[[], str]) -> set[str]:
+    try:
+        operator.report({"INFO"}, do())
+    except InputError as error:
+        operator.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
+    return {"FINISHED"}
+
+
+def _save(context: bpy.types.Context, path: Path) -> str:
+    rows = settings_of(context).table()
+    save_preset(rows, path)
+    return f"{path.name}: {len(rows)} rows"
+
+
+def _load(context: bpy.types.Context, path: Path) -> str:
+    rows = load_preset(path)
+    settings_of(context).set_table(rows)
+    return f"{path.name}: {len(rows)} rows"
+
+
+class EXPNET_OT_save_retarget_preset(_OfRow, bpy.types.Operator):
+    bl_idname = "expnet.save_retarget_preset"
+    bl_label = "Save Preset"
+    bl_description = "Keep the table under a name, for this and other files"
+    bl_options = {"REGISTER"}
+    poll = _OfRow.poll
+
+    name: StringProperty(name="Name", description="What the preset is called")  # type: ignore[valid-type]
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self.name = self.name or context.object.name
+        return context.window_manager.invoke_props_dialog(self)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        def do() -> str:
+            path = preset_file(self.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return _save(context, path)
+
+        return _attempt(self, do)
+
+
+class EXPNET_OT_load_retarget_preset(_OfCharacter, bpy.types.Operator):
+    bl_idname = "expnet.load_retarget_preset"
+    bl_label = "Load Preset"
+    bl_description = "Replace the table by one that was saved"
+    bl_options = {"REGISTER", "UNDO"}
+    poll = _OfCharacter.poll
+
+    name: StringProperty(name="Name", description="What the preset is called")  # type: ignore[valid-type]
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return _attempt(self, lambda: _load(context, preset_file(self.name)))
+
+
+class EXPNET_OT_export_retarget_preset(_OfRow, bpy.types.Operator, ExportHelper):
+    bl_idname = "expnet.export_retarget_preset"
+    bl_label = "Export Table"
+    bl_description = "Write the table to a file, to be passed on"
+    bl_options = {"REGISTER"}
+    poll = _OfRow.poll
+
+    filename_ext = ".json"
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})  # type: ignore[valid-type]
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return _attempt(self, lambda: _save(context, Path(self.filepath)))
+
+
+class EXPNET_OT_import_retarget_preset(_OfCharacter, bpy.types.Operator, ImportHelper):
+    bl_idname = "expnet.import_retarget_preset"
+    bl_label = "Import Table"
+    bl_description = "Replace the table by one from a file"
+    bl_options = {"REGISTER", "UNDO"}
+    poll = _OfCharacter.poll
+
+    filename_ext = ".json"
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})  # type: ignore[valid-type]
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        return _attempt(self, lambda: _load(context, Path(self.filepath)))
+
+
+CLASSES = (
+    EXPNET_OT_retarget_row_add,
+    EXPNET_OT_retarget_row_remove,
+    EXPNET_OT_character_meshes,
+    EXPNET_OT_save_retarget_preset,
+    EXPNET_OT_load_retarget_preset,
+    EXPNET_OT_export_retarget_preset,
+    EXPNET_OT_import_retarget_preset,
+)
