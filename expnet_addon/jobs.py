@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 from collections import deque
@@ -29,7 +30,8 @@ from typing import IO
 from ..model.errors import InputError
 
 WORKER = Path(__file__).resolve().parents[1] / "model" / "worker.py"
-NEEDED = ("torch", "cv2")
+# What an engine's Python has, beside numpy; the fuller engine first
+NEEDED = {"full": ("torch", "cv2"), "light": ("cv2",)}
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,15 @@ def worker_python(preferred: str = "") -> str:
     """The interpreter that runs the worker.
 
     The preferred one if given; this one if it has torch and OpenCV (looked for, not imported); the one named by the
-    environment variable EXPNET_PYTHON. Raises InputError when there is none.
+    environment variable EXPNET_PYTHON; this one if it has OpenCV, for the light engine. Raises InputError when there is
+    none.
     """
     if preferred:
         found = shutil.which(os.path.expanduser(preferred))
         if not found:
             raise InputError(f"'{preferred}' is not a Python interpreter: correct 'Worker Python' in the preferences")
         return found
-    if sys.executable and all(importlib.util.find_spec(name) for name in NEEDED):
+    if engine_here() == "full":
         return sys.executable
     named = os.environ.get("EXPNET_PYTHON", "")
     if named:
@@ -81,10 +84,20 @@ def worker_python(preferred: str = "") -> str:
         if not found:
             raise InputError(f"EXPNET_PYTHON names '{named}', which is not a Python interpreter")
         return found
+    if engine_here() == "light":
+        return sys.executable
     raise InputError(
-        "There is no Python with torch and OpenCV: name one as 'Worker Python' in the extension's preferences "
+        "There is no Python with OpenCV (or torch and OpenCV): name one as 'Worker Python' in the extension's preferences "
         "or in the environment variable EXPNET_PYTHON"
     )
+
+
+def engine_here() -> str | None:
+    """The engine that this very Python can run, by what it has: full, light or none."""
+    for engine, modules in NEEDED.items():
+        if sys.executable and all(importlib.util.find_spec(name) for name in modules):
+            return engine
+    return None
 
 
 class Worker:
@@ -101,7 +114,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=_worker_environment(),
+                env=worker_environment(python),
                 cwd=self.folder,
                 start_new_session=os.name == "posix",  # a group of its own, so that its end reaches its children
             )
@@ -279,11 +292,24 @@ class Job:
             raise WorkerFault(f"The worker failed: {event.get('message')}", event.get("traceback", ""))
 
 
-def _worker_environment() -> dict[str, str]:
-    """Ours, without what ties a Python to Blender's own libraries."""
+def worker_environment(python: str) -> dict[str, str]:
+    """Ours, without what ties a Python to Blender's own libraries; for Blender's own Python with the folders of the
+    wheels that came with the extension, which only Blender itself looks into."""
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONSTARTUP")}
+    if python == sys.executable:
+        folders = [*_wheel_folders(), *filter(None, [environment.get("PYTHONPATH")])]
+        if folders:
+            environment["PYTHONPATH"] = os.pathsep.join(folders)
     # the worker's folder must not come first on its path: it holds modules named like others' (camera, formats)
     return {**environment, "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
+
+
+def _wheel_folders() -> list[str]:
+    usual = {os.path.realpath(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}
+    specs = [importlib.util.find_spec(name) for names in NEEDED.values() for name in names]
+    origins = [Path(spec.origin) for spec in specs if spec is not None and spec.origin]
+    found = dict.fromkeys(str(o.parents[1] if o.name == "__init__.py" else o.parent) for o in origins)
+    return [folder for folder in found if os.path.realpath(folder) not in usual]
 
 
 def _end(process: subprocess.Popen) -> None:

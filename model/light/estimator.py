@@ -31,6 +31,7 @@ class LightEstimator(SeesAtAGlance):
     def __init__(self, header: WeightsHeader, look: Callable[[np.ndarray], dict[str, np.ndarray]]) -> None:
         self.header = header
         self.license = header.license
+        self.license = header.license
         self.size = header.input_size
         self._look = look
 

@@ -6,3 +6,13 @@ import_weights.py   checks them and converts them, once, to one safetensors file
 weights.py          that file: what is in it, and the tensors of each network
 networks.py         the networks ready to run: inputs to coefficients
 """
+
+from pathlib import Path
+
+FILE = "official.safetensors"
+
+
+def is_official(path: str | Path) -> bool:
+    """Whether a folder holds such a file, or the path is one by its name."""
+    path = Path(path)
+    return path.name == FILE and path.is_file() or (path / FILE).is_file()

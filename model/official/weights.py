@@ -18,11 +18,11 @@ import numpy as np
 
 from ..checkpoints.weights import check_shapes, refuse_what_is_not_safetensors
 from ..errors import InputError
+from . import FILE
 from .layouts import NETWORKS, shared_trunk
 from .release import STATISTICS
 
 FORMAT = "expnet-official-1"
-FILE = "official.safetensors"
 LICENSE = "The authors published these weights without a licence, for research: for your own use, never to be passed on"
 
 
@@ -63,12 +63,6 @@ class OfficialHeader:
             "imported": self.imported,
             "license": self.license,
         }
-
-
-def is_official(path: str | Path) -> bool:
-    """Whether a folder holds such a file, or the path is one by its name."""
-    path = Path(path)
-    return path.name == FILE and path.is_file() or (path / FILE).is_file()
 
 
 def load_header(path: str | Path) -> OfficialHeader:

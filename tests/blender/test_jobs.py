@@ -28,8 +28,8 @@ def is_running(pid: int) -> bool:
 
 @pytest.fixture
 def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a Blender whose own Python has no torch."""
-    monkeypatch.setattr(jobs, "NEEDED", ("no_such_module_anywhere",))
+    """As in a Blender whose own Python has neither torch nor OpenCV."""
+    monkeypatch.setattr(jobs, "NEEDED", {"full": ("no_such_module_anywhere",), "light": ("nor_this_one",)})
     monkeypatch.delenv("EXPNET_PYTHON", raising=False)
 
 
@@ -42,6 +42,25 @@ def test_the_worker_runs_in_this_python_where_it_has_torch(monkeypatch: pytest.M
 def test_else_in_the_one_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXPNET_PYTHON", sys.executable)
     assert jobs.worker_python() == sys.executable
+
+
+def test_else_in_this_one_where_opencv_is_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a Blender with the wheel of a per-platform zip."""
+    monkeypatch.setattr(jobs, "NEEDED", {"full": ("no_such_module_anywhere",), "light": ("cv2",)})
+    monkeypatch.delenv("EXPNET_PYTHON", raising=False)
+    assert (jobs.engine_here(), jobs.worker_python()) == ("light", sys.executable)
+
+
+def test_wheels_that_only_blender_knows_of_are_shown_to_its_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An extension's wheels lie in a folder that Blender adds to its own path alone."""
+    (tmp_path / "from_a_wheel.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(jobs, "NEEDED", {"light": ("from_a_wheel",)})
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    assert jobs.worker_environment(sys.executable)["PYTHONPATH"] == os.pathsep.join([str(tmp_path), "/somewhere"])
+    assert jobs.worker_environment("/usr/bin/another")["PYTHONPATH"] == "/somewhere"
 
 
 def test_the_preferences_come_first(tmp_path: Path) -> None:

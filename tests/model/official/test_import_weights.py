@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from expnet.model.errors import InputError
+from expnet.model.official import FILE, is_official
 from expnet.model.official.import_weights import import_weights
 from expnet.model.official.layouts import EXPRESSION, NETWORKS, POSE, POSE_RESNET, SHAPE, shared_trunk
-from expnet.model.official.weights import FILE, is_official, load_header, load_network
+from expnet.model.official.weights import load_header, load_network
 
 from ...official.variables import Shapes, content, face_pose_net, resnet101
 from ..checkpoints.forged import write_bundle
