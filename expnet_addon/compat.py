@@ -5,6 +5,7 @@ Asked by feature, not by number, wherever a feature can be asked for.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,6 +101,15 @@ def new_effect(strips: Any, name: str, kind: str, channel: int, start: int, leng
     takes_length = "length" in strips.bl_rna.functions["new_effect"].parameters
     span = {"length": length} if takes_length else {"frame_end": start + length}
     return strips.new_effect(name=name, type=kind, channel=channel, frame_start=start, **span)
+
+
+def new_images(strips: Any, name: str, files: Sequence[str], channel: int, start: int) -> Any:
+    """An image strip of ``files``, one for each frame from ``start`` on."""
+    strip = strips.new_image(name=name, filepath=files[0], channel=channel, frame_start=start)
+    for file in files[1:]:
+        strip.elements.append(os.path.basename(file))
+    set_length(strip, len(files))
+    return strip
 
 
 def set_length(strip: Any, frames: int) -> None:

@@ -18,9 +18,7 @@ from .serve import ANSWER
 from .shots import Shot
 
 
-def do_shots(
-    out: Path, shots: Sequence[Shot], settings: dict[str, Any], lanes: int, gpus: int = 0
-) -> Iterator[Record]:
+def do_shots(out: Path, shots: Sequence[Shot], settings: dict[str, Any], lanes: int, gpus: int = 0) -> Iterator[Record]:
     """Each shot's record as it is done, in whatever order. Leaving the iterator early ends all processes."""
     waiting: queue.SimpleQueue[Shot] = queue.SimpleQueue()
     for shot in shots:
@@ -144,5 +142,3 @@ def _environment(lane: int, lanes: int, gpus: int) -> dict[str, str]:
     if gpus > 1:
         environment["CUDA_VISIBLE_DEVICES"] = str(lane % gpus)
     return environment
-
-

@@ -57,12 +57,15 @@ def _row(out: Path, shot: Shot, record: Record | None) -> str:
         return f"<tr><td></td><td>{name}</td><td colspan='5' class='error'>{html.escape(record.error)}</td></tr>"
     gaps = ", ".join(f"{a}–{b}" if b > a else f"{a}" for a, b in record.missing[:8])
     gaps += f" and {len(record.missing) - 8} more" if len(record.missing) > 8 else ""
-    files = " ".join(f"<a href='{html.escape(n, quote=True)}'>{html.escape(Path(n).suffix)}</a>" for n in record.outputs)
+    files = " ".join(
+        f"<a href='{html.escape(n, quote=True)}'>{html.escape(Path(n).suffix)}</a>" for n in record.outputs
+    )
     speed = f"{record.frames / record.total_seconds:.0f}" if record.total_seconds else ""
     return (
         f"<tr><td>{_picture(thumbnail_path(out, shot))}</td><td>{name}</td>"
         f"<td>{record.seen} of {record.frames}<br><span class='dim'>at {record.fps:g}/s</span></td>"
-        f"<td>{_curve(record)}</td><td>{gaps or '<span class=dim>none</span>'}</td><td>{speed}</td><td>{files}</td></tr>"
+        f"<td>{_curve(record)}</td><td>{gaps or '<span class=dim>none</span>'}</td>"
+        f"<td>{speed}</td><td>{files}</td></tr>"
     )
 
 
@@ -78,7 +81,8 @@ def _curve(record: Record) -> str:
     step = WIDTH / max(len(values) - 1, 1)
     points = " ".join(f"{i * step:.1f},{HEIGHT - 2 - (HEIGHT - 4) * v:.1f}" for i, v in enumerate(values))
     gaps = "".join(
-        f"<rect x='{WIDTH * a / frames:.1f}' y='0' width='{max(WIDTH * (b + 1 - a) / frames, 1):.1f}' height='{HEIGHT}'/>"
+        f"<rect x='{WIDTH * a / frames:.1f}' width='{max(WIDTH * (b + 1 - a) / frames, 1):.1f}' height='{HEIGHT}'/>"
         for a, b in record.missing
     )
-    return f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' height='{HEIGHT}'>{gaps}<polyline points='{points}'/></svg>"
+    size = f"viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' height='{HEIGHT}'"
+    return f"<svg {size}>{gaps}<polyline points='{points}'/></svg>"

@@ -141,5 +141,3 @@ def only_one(out: Path) -> Iterator[None]:
         except OSError as error:
             raise InputError(f"another batch works in '{out}': wait for it, or choose another folder") from error
         yield
-
-

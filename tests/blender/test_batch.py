@@ -1,4 +1,4 @@
-"""``expnet batch``: which clips it finds, that it goes on after any interruption, and that one bad clip stops nothing."""
+"""``expnet batch``: which clips it finds, that it goes on after any interruption, that one bad clip stops nothing."""
 
 from __future__ import annotations
 

@@ -12,8 +12,9 @@ import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 
-from expnet.expnet_addon import animation, rig, scene
+from expnet.expnet_addon import animation, comparison, rig, scene
 from expnet.expnet_addon.coordinates import to_blender
+from expnet.expnet_addon.rendering import Quality
 from expnet.model.camera import Camera, project
 from expnet.model.errors import InputError
 
@@ -112,7 +113,7 @@ class TestComparison:
         artist.frame_set(3)
         before, steps = _state(artist, head), []
         out = tmp_path_factory.mktemp("out") / "shot.mp4"
-        scene.render_comparison(
+        comparison.render_comparison(
             artist, str(grey_movie), out, head, performance, progress=lambda *step: steps.append(step)
         )
         after = _state(artist, head)
@@ -154,7 +155,7 @@ class TestComparison:
         head = rig.create_rig(little_face)
         performance = make_performance(frames=6, size=(64, 48))
         animation.key_performance(head, performance, empty_scene)
-        out = scene.render_comparison(empty_scene, str(files[0]), tmp_path / "shot.mp4", head, performance)
+        out = comparison.render_comparison(empty_scene, str(files[0]), tmp_path / "shot.mp4", head, performance)
         shown = read_video(out)[:, 4:24, 4:60].mean(axis=(1, 2, 3)) * 255
         np.testing.assert_allclose(shown, 20 + 25 * np.arange(6), atol=5)
 
@@ -165,7 +166,7 @@ class TestComparison:
         whole = make_performance(frames=3, size=(64, 48))
         performance = replace(whole, times=whole.times + 4 / 25)
         animation.key_performance(head, performance, empty_scene)
-        out = scene.render_comparison(empty_scene, str(grey_movie), tmp_path / "shot.mp4", head, performance)
+        out = comparison.render_comparison(empty_scene, str(grey_movie), tmp_path / "shot.mp4", head, performance)
         shown = read_video(out)[:, 4:24, 4:60].mean(axis=(1, 2, 3)) * 255
         np.testing.assert_allclose(shown, 20 + 25 * np.arange(4, 7), atol=5)
 
@@ -173,8 +174,8 @@ class TestComparison:
         head = rig.create_rig(little_face)
         performance = make_performance(frames=2, size=(64, 48))
         animation.key_performance(head, performance, empty_scene)
-        out = scene.render_comparison(
-            empty_scene, str(grey_movie), tmp_path / "shot.mp4", head, performance, engine="CYCLES", height=48
+        out = comparison.render_comparison(
+            empty_scene, str(grey_movie), tmp_path / "shot.mp4", head, performance, quality=Quality("CYCLES", height=48)
         )
         assert len(read_video(out)) == 2
         assert len(bpy.data.lights) == 0
@@ -186,7 +187,7 @@ class TestComparison:
         head = rig.create_rig(little_face)
         performance = make_performance(frames=2, size=(64, 48))
         with pytest.raises(InputError):
-            scene.render_comparison(empty_scene, str(grey_movie), tmp_path / out, head, performance)
+            comparison.render_comparison(empty_scene, str(grey_movie), tmp_path / out, head, performance)
         assert os.listdir(tmp_path) == []
 
     def test_refuses_a_clip_that_is_none_and_leaves_nothing(self, empty_scene, tmp_path, little_face, make_performance):
@@ -194,14 +195,15 @@ class TestComparison:
         head = rig.create_rig(little_face)
         performance = make_performance(frames=2, size=(64, 48))
         with pytest.raises(InputError, match="broken.mp4"):
-            scene.render_comparison(empty_scene, str(tmp_path / "broken.mp4"), tmp_path / "shot.mp4", head, performance)
+            broken, out = str(tmp_path / "broken.mp4"), tmp_path / "shot.mp4"
+            comparison.render_comparison(empty_scene, broken, out, head, performance)
         assert os.listdir(tmp_path) == ["broken.mp4"]
         assert len(bpy.data.scenes) == 1
 
 
 def test_without_a_graphics_driver_it_says_so_and_lives(tmp_path):
     """Workbench would end the process there, so it is tried in another one."""
-    code = "import bpy; from expnet.expnet_addon.scene import gpu_engines_work; print('works', gpu_engines_work())"
+    code = "import bpy; from expnet.expnet_addon.rendering import gpu_engines_work; print('works', gpu_engines_work())"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "__EGL_VENDOR_LIBRARY_FILENAMES": "/dev/null"},
