@@ -1,0 +1,43 @@
+"""Writing a face as PLY, as the ExpNet release does: text, millimetres with four decimals, colours where there are any.
+
+The Polygon File Format is Greg Turk's (Stanford, 1994).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..performance import write_whole
+
+
+def save_ply(path: str | Path, vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray | None = None) -> None:
+    """Write a mesh; the file appears whole or not at all.
+
+    vertices  (V, 3) mm;  faces  (F, 3) or (F, 4), 0-based, -1 for the fourth corner of a triangle
+    colours   (V, 3) uint8 RGB, or None
+
+    Raises InputError where it cannot be written.
+    """
+    header = ["ply", "format ascii 1.0", f"element vertex {len(vertices)}"]
+    header += [f"property float {axis}" for axis in "xyz"]
+    if colours is not None:
+        header += [f"property uchar {colour}" for colour in ("red", "green", "blue")]
+    header += [f"element face {len(faces)}", "property list uchar int vertex_indices", "end_header", ""]
+    write_whole(path, ("\n".join(header) + _points(vertices, colours) + _polygons(faces)).encode("ascii"))
+
+
+def _points(vertices: np.ndarray, colours: np.ndarray | None) -> str:
+    line = "%.4f %.4f %.4f\n" if colours is None else "%.4f %.4f %.4f %d %d %d\n"
+    numbers = np.asarray(vertices, np.float64)
+    if colours is not None:
+        numbers = np.hstack([numbers, colours])
+    return line * len(numbers) % tuple(numbers.ravel().tolist())
+
+
+def _polygons(faces: np.ndarray) -> str:
+    if faces.shape[1] == 4 and (faces[:, 3] < 0).any():  # few models mix them: line by line
+        return "".join(f"{(face >= 0).sum()} {' '.join(map(str, face[face >= 0]))}\n" for face in faces)
+    corners = faces.shape[1]
+    return (f"{corners}" + " %d" * corners + "\n") * len(faces) % tuple(faces.ravel().tolist())

@@ -1,0 +1,203 @@
+"""The authors' networks behind the interface of the open one: ``OfficialEstimator``.
+
+The open network says where the face is, how sure that is, and where the eyes look, which the release says nothing of;
+ExpNet says the expression, the shape net the identity, FacePoseNet the head's pose. What was not imported is done
+without, and ``notes`` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..camera import Camera, Crop
+from ..errors import InputError
+from ..estimate import Box, FaceEstimate, FindsFaces
+from ..face_model import FaceModel
+from ..formats.bfm_expnet import BASIS, expression_keys
+from . import pose as poses
+from . import preprocess
+from .networks import IDENTITY, NEEDED, OfficialNetworks, load_networks
+from .preprocess import Mode, Square
+from .release import USUAL_NAMES
+from .weights import LICENSE, load_header, load_statistics
+
+EXPRESSIONS = 29
+POSE_NETWORKS = ("pose", "pose_resnet")  # the release's own first
+
+
+class OfficialEstimator:
+    """The authors' networks, fed as ``mode`` says. Holds no state between calls.
+
+    face_model   whose head the poses are of: the Basel Face Model, or another with landmarks
+    notes        what was done without, a line each
+    """
+
+    name = "official"
+    license = LICENSE
+    basis = BASIS
+    expression_keys = expression_keys(EXPRESSIONS)
+    at_once = 8
+
+    def __init__(
+        self, networks: OfficialNetworks, finding: FindsFaces, mode: Mode, face_model: FaceModel, open_head: FaceModel
+    ) -> None:
+        self._networks = networks
+        self._finding = finding
+        self._mode = mode
+        self._means = _mean_images(networks, mode)
+        self._pose = next((name for name in POSE_NETWORKS if name in networks), None)
+        landmarks = _landmarks(face_model)
+        self._generic = poses.generic_head(landmarks) if landmarks is not None else None
+        self._from_open = _similarity(landmarks, _landmarks(open_head))
+        self.notes = _notes(networks, self._pose if self._generic else None)
+
+    @staticmethod
+    def load(
+        folder: str | Path, device: str, finding: FindsFaces, mode: Mode, face_model: FaceModel, open_head: FaceModel
+    ) -> OfficialEstimator:
+        """What ``import-weights`` put into ``folder``. ``finding``: the estimator that finds the faces.
+
+        Raises InputError: no ExpNet in it, a mean image that is needed and was not imported, a broken file.
+        """
+        header, statistics = load_header(folder), load_statistics(folder)
+        if "expression" not in header.networks:
+            raise InputError(
+                f"{folder}: ExpNet was not imported: run import-weights with {USUAL_NAMES['expression']} in the folder"
+            )
+        pose = [
+            name
+            for name in POSE_NETWORKS
+            if name in header.networks and all(needed in statistics for needed in NEEDED[name])
+        ]
+        networks = load_networks(folder, device, ["expression", "shape", *pose[:1]])
+        return OfficialEstimator(networks, finding, mode, face_model, open_head)
+
+    @property
+    def finding(self) -> FindsFaces:
+        return self._finding
+
+    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
+        """Find the face near each crop, then read it."""
+        return self.read(images, cameras, self._finding.estimate(images, crops, cameras))
+
+    def read(
+        self,
+        images: Sequence[np.ndarray],
+        cameras: Sequence[Camera],
+        seen: FaceEstimate,
+        boxes: Sequence[Box | None] | None = None,
+    ) -> FaceEstimate:
+        """What the faces that were ``seen`` show, each cut out about its box (x, y, width, height) where that is
+        known, exactly as the release does, and else about ``preprocess.box_of_crop``."""
+        boxes = boxes or [None] * len(images)
+        squares, crops = self._cut(images, seen, boxes)
+        inputs = self._inputs(crops)
+        if self._pose == "pose_resnet":
+            squares, tight = self._cut_tightly(images, seen, boxes)
+            inputs["pose_resnet"] = preprocess.resnet_input(tight, self._means["pose_resnet"])
+        found = self._networks.regress(**inputs)
+        rotation, translation = self._posed(found, squares, cameras, seen)
+        count = len(images)
+        return replace(
+            seen,
+            eta=found["eta"],
+            alpha=found.get("alpha", np.zeros((count, IDENTITY))),
+            rotation=rotation,
+            translation=translation,
+            eta_deviation=np.full((count, EXPRESSIONS), np.nan),
+            basis=self.basis,
+            expression_keys=self.expression_keys,
+            texture=found.get("texture"),
+        )
+
+    def _cut(
+        self, images: Sequence[np.ndarray], seen: FaceEstimate, boxes: Sequence[Box | None]
+    ) -> tuple[list[Square], np.ndarray]:
+        squares, pictures = [], []
+        for image, crop, box in zip(images, seen.crop, boxes, strict=True):
+            at = preprocess.square_of_box(box or preprocess.box_of_crop(crop), _size(image), self._mode.margin)
+            picture = preprocess.cut_square(image, at, preprocess.CROP)
+            squares.append(at)
+            pictures.append(preprocess.through_jpeg(picture) if self._mode.jpeg else picture)
+        return squares, preprocess.crops_of(pictures)
+
+    def _cut_tightly(
+        self, images: Sequence[np.ndarray], seen: FaceEstimate, boxes: Sequence[Box | None]
+    ) -> tuple[list[Square], np.ndarray]:
+        squares = [
+            preprocess.square_of_tight_box(box or preprocess.tight_box_of_crop(crop), _size(image))
+            for image, crop, box in zip(images, seen.crop, boxes, strict=True)
+        ]
+        pictures = [preprocess.cut_square(i, at, preprocess.INPUT) for i, at in zip(images, squares)]
+        return squares, preprocess.crops_of(pictures)
+
+    def _inputs(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        """Networks with the same mean image get the same array, so that a trunk they share runs once."""
+        inputs: dict[str, np.ndarray] = {}
+        for name in ("expression", "shape"):
+            if name in self._networks:
+                same = next((other for other in inputs if self._means[other] is self._means[name]), None)
+                inputs[name] = inputs[same] if same else preprocess.resnet_input(crops, self._means[name])
+        if self._pose == "pose":
+            inputs["pose"] = preprocess.facepose_input(crops, self._networks.statistics["pose.mean_bgr"])
+        return inputs
+
+    def _posed(
+        self, found: dict[str, np.ndarray], squares: list[Square], cameras: Sequence[Camera], seen: FaceEstimate
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rotation and translation of the face model; the open network's where FacePoseNet gives none."""
+        scale, turn, shift = self._from_open
+        rotation = seen.rotation @ turn
+        translation = (np.einsum("bij,j->bi", seen.rotation, shift) + seen.translation) / scale
+        if self._pose is None or self._generic is None:
+            return rotation, translation
+        places = np.array([(at.x, at.y, at.side) for at in squares], float)
+        if self._pose == "pose":
+            r, t = poses.pose_of_facepose(found["pose"], places, cameras, self._generic)
+        else:
+            r, t = poses.pose_of_weak_perspective(found["pose_resnet"], places, cameras, self._generic.anchor)
+        good = np.isfinite(t).all(axis=1)
+        return np.where(good[:, None, None], r, rotation), np.where(good[:, None], t, translation)
+
+
+def _mean_images(networks: OfficialNetworks, mode: Mode) -> dict[str, np.ndarray]:
+    """By network. The release subtracts the shape net's from all."""
+    statistics = networks.statistics
+    shape = statistics.get("shape.mean_image")
+    own = {"expression": statistics.get("expression.mean_image", shape)} if mode.own_mean else {}
+    means = {name: own.get(name, shape) for name in ("expression", "shape", "pose_resnet") if name in networks}
+    for mean in means.values():
+        if mean is None:
+            raise InputError(
+                "3DMM_shape_mean.npy was not imported, and no network can do without it: run import-weights with it too"
+            )
+    return means  # type: ignore[return-value]
+
+
+def _landmarks(model: FaceModel) -> np.ndarray | None:
+    return None if model.landmarks is None else model.neutral[model.landmarks].astype(float)
+
+
+def _similarity(model: np.ndarray | None, head: np.ndarray | None) -> tuple[float, np.ndarray, np.ndarray]:
+    """scale, rotation, translation from the face model to the open head, whose poses the open network gives. A pose
+    has no scale: the head stands nearer or farther instead, which looks the same."""
+    if model is None or head is None or np.array_equal(model, head):
+        return 1.0, np.eye(3), np.zeros(3)
+    return poses.similarity(model[poses.INNER], head[poses.INNER])
+
+
+def _notes(networks: OfficialNetworks, pose: str | None) -> tuple[str, ...]:
+    notes = list(networks.left_out.values())
+    if "shape" not in networks:
+        notes.append("The shape net was not imported: the face keeps the model's mean shape (alpha is 0)")
+    if pose is None:
+        notes.append("No FacePoseNet is used: the head's pose is the open network's")
+    return tuple(notes)
+
+
+def _size(image: np.ndarray) -> tuple[int, int]:
+    return image.shape[1], image.shape[0]
