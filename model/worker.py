@@ -2,22 +2,33 @@
 
 Run it as ``python worker.py`` or ``python -m expnet.model.worker``. Requests, by ``verb``:
 
-    ping       -> {"python", "executable", "packages": {name: version or null}, "devices": [...], "gpus"}
-    estimate   {"images": [path], "box", "face", "lens_mm", "out": .npz or null}
+    ping       -> {"python", "executable", "packages": {name: version or null}, "engines": ["full", "light"] as far as
+               they can run, the first is what auto comes to, "devices": [...], "gpus"}
+    test       -> {"engine", "version" of what it runs on, "device", "ms" a frame, "loading_seconds", "confidence"}
+    estimate   {"images": [path], "box", "boxes": one for each image, "face", "lens_mm", "out": .npz or null,
+                "ply": folder or null, "names": of the meshes there, one for each image}
                -> {"estimates": [{"image", "eta": {key: value}, "alpha", "gaze", "rotation", "translation", "crop",
-                  "confidence"} or {"image", "error"}]}
+                  "box", "confidence", "texture" where it is read} or {"image", "error"}], "pack", "notes"}
     animate    {"clip": path, "out": .npz, "box", "face", "first", "last", "fps", "lens_mm"}
-               -> {"frames", "seen", "missing": [[first, last]], "fps", "seconds"}
+               -> {"frames", "seen", "missing": [[first, last]], "fps", "seconds", "pack", "notes"}
     still      {"clip": path, "frame", "crop": [cx, cy, side, angle], "out": .jpg} -> {}, a small picture of the face
-    convert    {"face_model": path, "out": .npz} -> {"name", "vertices", "components", "keys"}
+    faces      {"clip": path, "frame"} -> {"faces": [{"confidence", "pixels": base64 of RGB rows}] as "face" counts them,
+               "size": width and height of the pixels}
+    convert    {"face_model": path, "out": .npz, "basis_map": bool}
+               -> {"name", "vertices", "components", "keys", "basis", "basis_map": path or null, "tables", "no_map"}:
+                  with "basis_map" the maps between its basis and the open one, in a file beside "out", and what they
+                  lose as text; "no_map" says why there are none
     import_weights  {"folder": path, "out": folder, "half": bool}
                -> {"out": path, "networks": {name: where its trunk is},
                   "sources": [{"file", "bytes", "sha256", "gave"}],
                   "missing": [[file, what it adds]], "passed_over": [[file, why]], "face_model": path or null}
 
-estimate and animate also take "estimator" (default "open") and "device" ("auto"). "box" is [x, y, width, height] in
-pixels, "face" counts from 0, the largest first; "first" and "last" are frames from 0, both included; "fps" is an image
-sequence's; "lens_mm" defaults to 50.
+estimate and animate also take "estimator" (default "open"), "device" ("auto") and "engine" ("auto": full where there is
+torch, else light; test takes these two), and for the authors' networks
+"preprocessing" ("release" or "paper"), "jpeg" (true) and "face_model" ("open" or a path: whose head's pose it is).
+"pack" is {"name", "basis", "license"} of the numbers, "notes" says what was done without. "box" is [x, y, width,
+height] in pixels, "face" counts from 0, the largest first; "first" and "last" are frames from 0, both included; "fps"
+is an image sequence's; "lens_mm" defaults to 50.
 
 Events: {"event": "progress", "done", "total" or null, "message"}, at most ten a second, and at last one of
 {"event": "done", ...}, {"event": "error", "message"} (bad input: one line), {"event": "fault", "message", "traceback"};
@@ -37,13 +48,18 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from .estimate import FaceEstimate
+    from .face_model import FaceModel
 
 PROGRESS_SECONDS = 0.1
 CANCEL_GRACE_SECONDS = 3.0
 STAY_SECONDS = 600.0
+FACE_PIXELS = 96  # a thumbnail's width
 STILL_PIXELS, STILL_AROUND = 192, 1.4  # a still's width, and how much more than the crop it shows
 LIBRARIES = {
     "torch": "torch",
@@ -91,6 +107,7 @@ def ping(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         except ImportError:
             versions[module] = None
     devices, gpus = ["cpu"], 0
+    engines = (["full"] if versions["torch"] and versions["cv2"] else []) + (["light"] if versions["cv2"] else [])
     if versions["torch"]:
         import torch
 
@@ -101,8 +118,41 @@ def ping(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "executable": sys.executable,
         "packages": versions,
+        "engines": engines,
         "devices": devices,
         "gpus": gpus,
+    }
+
+
+def test(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    """One frame of the clip in the box, looked at again and again for a moment."""
+    from . import engines
+    from .camera import Camera, Crop
+    from .checkpoints.open_pack import DATA
+    from .performance import load_performance
+    from .video import open_clip
+
+    began = time.perf_counter()
+    channel.progress(0, None, "loading")
+    running = engines.start("open", request.get("device") or "auto", request.get("engine") or "auto")
+    clip = DATA / "demo_clip.mp4"
+    with open_clip(clip, 0, 0) as frames:
+        image = next(iter(frames)).image
+    crop = Crop(*load_performance(clip.with_name("demo_clip_truth.npz")).crop[0])
+    camera = Camera.for_image(image.shape[1], image.shape[0])
+    seen = running.estimator.estimate([image], [crop], [camera])
+    loaded, taken = time.perf_counter(), []
+    while len(taken) < 5 or (len(taken) < 100 and time.perf_counter() - loaded < 1):
+        start = time.perf_counter()
+        running.estimator.estimate([image], [crop], [camera])
+        taken.append(time.perf_counter() - start)
+    return {
+        "engine": running.engine,
+        "version": running.version,
+        "device": running.device,
+        "ms": round(1e3 * sorted(taken)[len(taken) // 2], 2),
+        "loading_seconds": round(loaded - began, 2),
+        "confidence": round(float(seen.confidence[0]), 4),
     }
 
 
@@ -131,48 +181,61 @@ def animate(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         "missing": runs(~performance.seen),
         "fps": performance.fps,
         "seconds": round(time.monotonic() - started, 3),
+        **_pack(estimator),
     }
 
 
 def estimate(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     from .errors import InputError
-    from .tracking import look
-    from .video import read_image
+    from .stills import Still, see_stills
 
     if request.get("out"):
         _writable(request["out"])
+    channel.progress(0, None, "loading")
     estimator = _estimator(request)
-    results: list[dict[str, Any]] = []
     images = request["images"]
-    for done, image in enumerate(images):
-        channel.progress(done, len(images), str(image))
-        try:
-            seen = look(
-                read_image(image),
-                estimator,
-                box=request.get("box"),
-                face=request.get("face"),
-                lens_mm=request.get("lens_mm") or 50.0,
-            )
-        except InputError as error:
-            results.append({"image": image, "error": str(error)})
+    boxes = request.get("boxes") or [request.get("box")] * len(images)
+    save_mesh = _mesh_writer(request, estimator, images)
+    stills = [Still(image, box, request.get("face")) for image, box in zip(images, boxes, strict=True)]
+    results: list[dict[str, Any]] = []
+    for still, seen in zip(stills, see_stills(stills, estimator, request.get("lens_mm") or 50.0)):
+        channel.progress(len(results), len(images), str(still.image))
+        if isinstance(seen, InputError):
+            results.append({"image": still.image, "error": str(seen)})
             continue
-        crop = seen.crop[0]
-        results.append(
-            {
-                "image": image,
-                "eta": {k: round(float(v), 6) for k, v in zip(seen.expression_keys, seen.eta[0])},
-                "alpha": _rounded(seen.alpha[0]),
-                "gaze": _rounded(seen.gaze[0]),
-                "rotation": _rounded(seen.rotation[0]),
-                "translation": _rounded(seen.translation[0]),
-                "crop": _rounded([crop.cx, crop.cy, crop.side, crop.angle]),
-                "confidence": round(float(seen.confidence[0]), 6),
-            }
-        )
+        results.append({"image": still.image, **_numbers(seen, still.box)})
+        save_mesh(len(results) - 1, seen)
     if request.get("out"):
         _save_estimates(request["out"], results)
-    return {"estimates": results}
+    return {"estimates": results, **_pack(estimator)}
+
+
+def _numbers(seen: FaceEstimate, box: Sequence[float] | None) -> dict[str, Any]:
+    """What is told of a face (a batch of one)."""
+    from .official.preprocess import box_of_crop
+
+    crop = seen.crop[0]
+    numbers = {
+        "eta": {k: round(float(v), 6) for k, v in zip(seen.expression_keys, seen.eta[0])},
+        "alpha": _rounded(seen.alpha[0]),
+        "gaze": _rounded(seen.gaze[0]),
+        "rotation": _rounded(seen.rotation[0]),
+        "translation": _rounded(seen.translation[0]),
+        "crop": _rounded([crop.cx, crop.cy, crop.side, crop.angle]),
+        "box": _rounded(box or box_of_crop(crop)),
+        "confidence": round(float(seen.confidence[0]), 6),
+    }
+    return numbers | ({} if seen.texture is None else {"texture": _rounded(seen.texture[0])})
+
+
+def _mesh_writer(request: dict[str, Any], estimator: Any, images: list[str]) -> Callable[[int, FaceEstimate], None]:
+    """Writes the i-th image's face into the folder ``ply``, where that is asked for."""
+    if not request.get("ply"):
+        return lambda i, seen: None
+    from .meshes import MeshFolder
+
+    names = request.get("names") or [Path(image).stem for image in images]
+    return MeshFolder(request["ply"], names, request.get("face_model") or "open", estimator.basis).save
 
 
 def still(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
@@ -195,6 +258,27 @@ def still(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     return {}
 
 
+def faces(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    import base64
+
+    from .cutting import cut
+    from .finder import find_faces
+    from .video import open_clip
+
+    channel.progress(0, None, "loading")
+    estimator = _estimator(request)
+    frame = int(request.get("frame") or 0)
+    with open_clip(request["clip"], frame, frame) as clip:
+        image = next(iter(clip)).image
+    channel.progress(0, None, "looking for faces")
+    found = []
+    for face in find_faces(image, estimator.finding):
+        small = cut(image, face.crop, FACE_PIXELS)[:, :, ::-1]
+        pixels = base64.b64encode(small.tobytes()).decode("ascii")
+        found.append({"confidence": round(face.confidence, 6), "pixels": pixels})
+    return {"faces": found, "size": FACE_PIXELS}
+
+
 def convert(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     from .formats import open_face_model
     from .formats.npz import save_face_model
@@ -209,7 +293,31 @@ def convert(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         "vertices": model.vertex_count,
         "components": len(model.identity),
         "keys": list(model.expression_keys),
+        "basis": model.basis,
+        **(_basis_map(model, request["out"], channel) if request.get("basis_map") else {}),
     }
+
+
+def _basis_map(model: FaceModel, out: str, channel: Channel) -> dict[str, Any]:
+    """The maps between the model's basis and the open one, beside ``out``; or why there are none."""
+    from .basis_map import save_maps
+    from .errors import InputError
+    from .formats import open_face_model
+    from .semantics import OPEN_BASIS
+
+    if model.basis == OPEN_BASIS:
+        return {"basis_map": None, "tables": [], "no_map": "it has the open keys: there is nothing to map"}
+    try:
+        from .basis_fit import map_to_open
+
+        maps = map_to_open(
+            open_face_model("open"), model, lambda done, total: channel.progress(done, total, "comparing the heads")
+        )
+    except (InputError, ImportError) as error:  # without SciPy the face model is converted all the same
+        return {"basis_map": None, "tables": [], "no_map": _one_line(error)}
+    path = Path(out).with_suffix(".basis_map.npz")
+    save_maps(maps, path)
+    return {"basis_map": str(path), "tables": [str(m) for m in maps], "no_map": ""}
 
 
 def import_weights(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
@@ -229,9 +337,11 @@ def import_weights(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
 
 VERBS: dict[str, tuple[Callable[[dict[str, Any], Channel], dict[str, Any]], tuple[str, ...]]] = {
     "ping": (ping, ()),
+    "test": (test, ()),
     "animate": (animate, ("clip", "out")),
     "estimate": (estimate, ("images",)),
     "still": (still, ("clip", "crop", "out")),
+    "faces": (faces, ("clip",)),
     "convert": (convert, ("face_model", "out")),
     "import_weights": (import_weights, ("folder",)),
 }
@@ -331,13 +441,43 @@ def _parsed(line: str) -> tuple[str, dict[str, Any]]:
 
 
 def _estimator(request: dict[str, Any]) -> Any:
+    """The estimator that is asked for: the open one, somebody's weights, or the authors' networks."""
+    from . import engines
+    from .official import is_official
+
+    source, device = request.get("estimator") or "open", request.get("device") or "auto"
+    engine = request.get("engine") or "auto"
+    if source != "open" and is_official(source):
+        engines.needs_full(engine, "the authors' networks")
+        return _official(source, device, request)
+    return engines.start(source, device, engine).estimator
+
+
+def _official(folder: str, device: str, request: dict[str, Any]) -> Any:
+    from dataclasses import replace
+
     import torch
 
+    from .errors import InputError
     from .estimator import Estimator
+    from .formats import open_face_model
+    from .official.estimator import OfficialEstimator
+    from .official.preprocess import MODES
 
-    # One face at a time is too little work to share, and the decoder needs the other cores.
-    torch.set_num_threads(1 if (os.cpu_count() or 1) <= 2 else 2)
-    return Estimator.load(request.get("estimator") or "open", request.get("device") or "auto")
+    name = request.get("preprocessing") or "release"
+    if name not in MODES:
+        raise InputError(f"preprocessing {name!r} is unknown: use one of {', '.join(MODES)}")
+    mode = MODES[name] if request.get("jpeg", True) else replace(MODES[name], jpeg=False)
+    torch.set_num_threads(os.cpu_count() or 1)  # two ResNet-101s are what everything else waits for
+    open_head, face_model = open_face_model("open"), request.get("face_model") or "open"
+    model = open_head if face_model == "open" else open_face_model(face_model)
+    return OfficialEstimator.load(folder, device, Estimator.load("open", device), mode, model, open_head)
+
+
+def _pack(estimator: Any) -> dict[str, Any]:
+    """Whose numbers these are and what may be done with them; and what was done without."""
+    pack = {"name": estimator.name, "basis": estimator.basis, "license": estimator.license}
+    return {"pack": pack, "notes": list(estimator.notes)}
 
 
 def _writable(out: str) -> None:
