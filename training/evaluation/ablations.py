@@ -16,6 +16,7 @@ from .section import Cell, Section, Table
 from .subject import Conditions, Subject
 
 TITLE = "Ablations"
+SMALL, COVERED = 48, 0.8
 ELSEWHERE = {
     "mean r of a sweep": "sweeps, r",
     "mean pooled r": "pooled r",
@@ -60,14 +61,18 @@ def _held_out(runs: Sequence[tuple[str, Subject]]) -> Table:
         rows.append((name, seen, whole["r"], whole["r"] - first, *parts, *millimetres))
     names = (f"r, {name}" for name in _parts(runs[0][1].conditions))
     columns = ("", "pictures seen", "mean r", "lost", *names, "lips mm", "lids mm", "gaze °", "rotation °")
-    return Table(columns, tuple(rows), "Held-out faces of the same engine")
+    title = (
+        f"Held-out faces of the same engine; small: less than {SMALL} real pixels across; covered: turned by less than "
+        f"30 degrees, and more than {1 - COVERED:.0%} of the landmarks hidden"
+    )
+    return Table(columns, tuple(rows), title)
 
 
 def _parts(c: Conditions) -> dict[str, np.ndarray]:
     return {
         "clear": c.clear,
-        "below 48 pixels across": c.detail < 48,
-        "turned by less than 30 degrees, a fifth of the landmarks hidden": (c.yaw < 30) & (c.share < 0.8),
+        "small": c.detail < SMALL,
+        "covered": (c.yaw < 30) & (c.share < COVERED),
     }
 
 
