@@ -17,7 +17,7 @@ from ..model.errors import InputError
 from ..model.formats.npz import load_face_model
 from ..model.performance import REGIONS, FacePerformance, load_performance
 from ..model.semantics import OPEN_BASIS
-from ..model.treatment import Treatment
+from ..model.treatment import Treatment, named_neutral
 from . import animation, face_models, requests, rig, takes
 from . import scene as staging
 from .clips import check_there, shown_file
@@ -30,11 +30,13 @@ from .tasks import Task
 class Keying:
     """How a performance becomes keys.
 
-    ``smoothing`` as in ``performance.smooth``; ``identity``: the head takes the clip's face shape too;
+    ``smoothing`` as in ``performance.smooth``; ``neutral`` as in ``treatment.named_neutral``: which face of the actor's
+    becomes the head's resting one; ``identity``: the head takes the clip's face shape too;
     ``scene_timing``: the scene takes its frame rate and range; ``match_camera``: and a camera with the footage behind.
     """
 
     smoothing: float = 0.5
+    neutral: str = "none"
     identity: bool = True
     scene_timing: bool = True
     match_camera: bool = True
@@ -118,7 +120,8 @@ def key_performance(
     _same_basis(performance.basis, model.basis, head.name)
     if keying.scene_timing:
         animation.set_scene_fps(scene, performance.fps)
-    treatment = Treatment(smoothing=dict.fromkeys(REGIONS, keying.smoothing))
+    neutral, frame = named_neutral(performance, keying.neutral)
+    treatment = Treatment(dict.fromkeys(REGIONS, keying.smoothing), neutral, frame)
     take = takes.write_take(scene, head, performance, treatment)
     if keying.scene_timing:
         animation.set_frame_range(scene, take)

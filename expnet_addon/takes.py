@@ -186,7 +186,7 @@ def treated_performance_of(head: bpy.types.Object) -> FacePerformance | None:
     if action is None:
         return None
     raw = _unpacked(action.expnet.performance, action.name)
-    return treated(raw, treatment_of(action), _bounds(head))
+    return treated(raw, treatment_of(action), _bounds(head), _rest(head))
 
 
 def treatment_of(action: bpy.types.Action) -> Treatment:
@@ -208,7 +208,8 @@ def write_take(
     content = packed(performance)
     performance = _unpacked(content, performance.source)  # rounded once: writing again gives the same keys
     frames = animation.scene_frames(scene, performance)
-    written = animation.key_performance(head, treated(performance, treatment, _bounds(head)), scene)
+    wanted = treated(performance, treatment, _bounds(head), _rest(head))
+    written = animation.key_performance(head, wanted, scene)
     take = bpy.data.actions[written.action].expnet
     take.start = float(frames[0])
     take.neutral, take.neutral_frame = treatment.neutral, treatment.neutral_frame
@@ -271,7 +272,7 @@ def make_neutral(head: bpy.types.Object, scene_frame: float) -> str:
 def _write_again(head: bpy.types.Object, action: bpy.types.Action) -> str:
     take = action.expnet
     raw = _unpacked(take.performance, action.name)
-    performance = treated(raw, treatment_of(action), _bounds(head))
+    performance = treated(raw, treatment_of(action), _bounds(head), _rest(head))
     errors = animation.Errors(take.key_error, take.angle_error, take.place_error) if take.decimate else None
     keys, before = animation.rewrite(head, performance, _frames(action, raw), errors)
     return f"{keys} of {before} keys" if errors else ""
@@ -290,6 +291,12 @@ def _bounds(head: bpy.types.Object) -> np.ndarray:
     blocks = head.data.shape_keys.key_blocks
     limits = [(blocks[k].slider_min, blocks[k].slider_max) if k in blocks else (-10, 10) for k in rig.model_keys(head)]
     return np.array(limits, np.float64)
+
+
+def _rest(head: bpy.types.Object) -> np.ndarray | None:
+    """(Ke,) ``FaceModel.rest`` of the head's model; None for heads made before it was kept."""
+    kept = head.get("expnet_rest")
+    return None if kept is None else np.array(kept, np.float64)
 
 
 @lru_cache(maxsize=4)

@@ -18,7 +18,7 @@ import numpy as np
 
 from .camera import ANCHOR
 from .errors import InputError
-from .semantics import OPEN_BASIS
+from .semantics import OPEN_BASIS, open_bounds
 
 FORMAT = "expnet-performance-1"
 MAX_BYTES = 2**32  # unpacked; an hour at 60 frames/s is 0.1 GB
@@ -513,6 +513,13 @@ def calibrated(
     sigmas = np.array([region_of(key) == "expression" for key in performance.expression_keys])
     eta = np.where(sigmas, performance.eta - given, away * reach)
     return replace(performance, eta=eta if rest is None else eta + rest, neutral=given)
+
+
+def usual_bounds(performance: FacePerformance) -> np.ndarray:
+    """(Ke, 2): the open basis's own, or three sigmas either way, for where there is no head that says."""
+    if performance.basis == OPEN_BASIS:
+        return open_bounds()
+    return np.tile([-3.0, 3.0], (performance.eta.shape[1], 1))
 
 
 def _motion(p: FacePerformance, unit: np.ndarray) -> np.ndarray:

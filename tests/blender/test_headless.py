@@ -106,6 +106,32 @@ def test_part_of_a_clip_without_smoothing_identity_or_its_frame_rate(
     assert list(keyed) == pytest.approx([1, 1 + 3 * 24 / 25], abs=1e-3)
 
 
+def test_the_actors_own_neutral(clip: Path, sees_a_face: Path, tmp_path: Path) -> None:
+    """Frame 3 of the clip becomes the head's rest, though the clip is read from frame 1 on."""
+    shot, numbers, raw = (tmp_path / name for name in ("shot.blend", "shot.npz", "raw.npz"))
+    common = ["animate", clip, "--estimator", sees_a_face, *BOX, "--first", 1]
+    assert run(*common, "--neutral", 3, "--out", shot, "--performance", numbers) == 0
+    assert run(*common, "--performance", raw) == 0
+    performance = load_performance(numbers)
+    assert np.abs(performance.eta[2]).max() < 1e-6 and np.abs(performance.neutral).max() > 1e-3
+    np.testing.assert_allclose(performance.neutral, load_performance(raw).eta[2], atol=1e-6)
+    bpy.ops.wm.open_mainfile(filepath=str(shot))
+    (head,) = rig.rigs_in(bpy.context.scene)
+    bpy.context.scene.frame_set(3)
+    shown = {key.name: key.value for key in head.data.shape_keys.key_blocks if key.name in OPEN_KEYS}
+    assert len(shown) == 29 and max(map(abs, shown.values())) < 1e-6
+
+
+@pytest.mark.parametrize(("neutral", "why"), [("calm", "is not none, auto or a frame"), ("0", "was not read")])
+def test_a_neutral_that_cannot_be(
+    clip: Path, sees_a_face: Path, tmp_path: Path, neutral: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--first", 1, "--neutral", neutral, "--performance", tmp_path / "a.csv"]
+    assert run("animate", clip, "--estimator", sees_a_face, *BOX, *options) == 2
+    assert why in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_of_images_is_a_clip(image_folder: Path, sees_a_face: Path, tmp_path: Path) -> None:
     shot, numbers = tmp_path / "shot.blend", tmp_path / "shot.npz"
     wanted = ["--out", shot, "--performance", numbers]

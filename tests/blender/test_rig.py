@@ -11,6 +11,7 @@ import pytest
 from expnet.expnet_addon import rig
 from expnet.model.errors import InputError
 from expnet.model.face_model import gaze_pivot
+from expnet.model.formats.npz import load_face_model, save_face_model
 
 TOLERANCE_MM = 1e-4
 
@@ -71,6 +72,17 @@ class TestKeys:
         blocks = rig.create_rig(little_face).data.shape_keys.key_blocks
         for key, (low, high) in zip(little_face.expression_keys, little_face.expression_bounds):
             assert (blocks[key].slider_min, blocks[key].slider_max) == pytest.approx((low, high))
+
+    def test_of_the_basel_face_model_are_29_numbered_sigmas(self, empty_scene, bfm_like, tmp_path):
+        """As they come from a file: -3 to 3, and a set value may go as far as the hard limit."""
+        save_face_model(bfm_like, tmp_path / "bfm.npz", exact=True)
+        head = rig.create_rig(load_face_model(tmp_path / "bfm.npz"), model_path=str(tmp_path / "bfm.npz"))
+        blocks = head.data.shape_keys.key_blocks
+        names = [f"expression_{i:02d}" for i in range(1, 30)]
+        assert [key for key in blocks.keys() if key.startswith("expression_")] == names
+        assert {(blocks[name].slider_min, blocks[name].slider_max) for name in names} == {(-3.0, 3.0)}
+        rig.set_expression(head, {"expression_01": -2.5, "expression_29": 2.5})
+        assert (blocks["expression_01"].value, blocks["expression_29"].value) == (-2.5, 2.5)
 
     def test_take_negative_values(self, empty_scene, little_face):
         head = rig.create_rig(little_face)

@@ -161,6 +161,19 @@ def test_the_face_at_the_current_frame_becomes_neutral(head, take, raw: FacePerf
     assert (np.abs(expected[5]) < 1e-6).sum() > 10  # those that rest in the lower half of their range
 
 
+def test_neutral_is_where_the_heads_own_face_rests(empty_scene, bfm_like, raw: FacePerformance) -> None:
+    """In 3DDFA's basis zero is no face at rest: what undoes the model's offset is."""
+    sigmas = _replaced(raw, expression_keys=bfm_like.expression_keys, basis=bfm_like.basis)
+    empty_scene.render.fps = 25
+    head = rig.create_rig(bfm_like)
+    assert np.abs(bfm_like.rest).max() > 0.01
+    takes.write_take(empty_scene, head, sigmas, Treatment(neutral=FRAME, neutral_frame=5))
+    np.testing.assert_allclose(takes.treated_performance_of(head).eta[5], bfm_like.rest, atol=1e-6)
+    bpy.context.scene.frame_set(6)
+    shown = [head.data.shape_keys.key_blocks[key].value for key in bfm_like.expression_keys]
+    np.testing.assert_allclose(shown, bfm_like.rest, atol=1e-5)
+
+
 def test_a_frame_without_a_face_is_refused_in_one_line(head, take) -> None:
     before = keyed(head)
     with pytest.raises(InputError, match="no face in the clip at frame 12"):
