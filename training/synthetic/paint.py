@@ -133,8 +133,8 @@ def paint_skin(
         lay(paint, mask, skin * [0.4, 0.4, 0.5], fold)
     for mask in _one(rng, stock.liners):
         lay(paint, mask, skin * 0.08, liner)
-    for mask, dark in zip(stock.lash_shade, shade, strict=True):
-        lay(paint, mask, skin * 0.1, dark)
+    for mask, depth in zip(stock.lash_shade, shade, strict=True):
+        lay(paint, mask, skin * 0.1, depth)
     for mask in _one(rng, stock.lashes):
         lay(paint, mask, skin * 0.15, lashes)
     if rng.random() < 0.06:  # a line drawn beyond the lids' outer corner
@@ -354,7 +354,7 @@ def _lower_lashes(rng: np.random.Generator, lid: np.ndarray) -> Mask:
 def _lid_line(lid: np.ndarray) -> np.ndarray:
     """Along an edge of the left lids from the inner corner outwards, (24, 2), through its four landmarks (4, 2)."""
     along = np.linspace(lid[0, 0], lid[-1, 0], 24)
-    return np.column_stack([along, np.polyval(np.polyfit(*lid.T, 3), along)])
+    return np.column_stack([along, np.polyval(np.polyfit(lid[:, 0], lid[:, 1], 3), along)])
 
 
 def _liner(rng: np.random.Generator, lid: np.ndarray) -> Mask:
