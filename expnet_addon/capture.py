@@ -7,6 +7,7 @@ of a crash.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,14 @@ from ..model.formats.npz import load_face_model
 from ..model.performance import REGIONS, FacePerformance, load_performance
 from ..model.semantics import OPEN_BASIS
 from ..model.treatment import Treatment, named_neutral
-from . import animation, face_models, requests, rig, takes
+from . import animation, basis_maps, face_models, requests, rig, takes
 from . import scene as staging
 from .clips import check_there, shown_file
 from .jobs import Job
+from .packs import OFFICIAL_FILE
 from .requests import Seeing
+from .sound import lay_sound
+from .sources import Source, is_still
 from .tasks import Task
 
 
@@ -32,7 +36,8 @@ class Keying:
 
     ``smoothing`` as in ``performance.smooth``; ``neutral`` as in ``treatment.named_neutral``: which face of the actor's
     becomes the head's resting one; ``identity``: the head takes the clip's face shape too;
-    ``scene_timing``: the scene takes its frame rate and range; ``match_camera``: and a camera with the footage behind.
+    ``scene_timing``: the scene takes its frame rate and range; ``match_camera``: and a camera with the footage behind;
+    ``sound``: and its sound in the sequencer.
     """
 
     smoothing: float = 0.5
@@ -40,6 +45,7 @@ class Keying:
     identity: bool = True
     scene_timing: bool = True
     match_camera: bool = True
+    sound: bool = True
 
 
 def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task:
@@ -53,6 +59,7 @@ def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task
             assert job is not None
             path = face_models.cache_file(Path(face_model))
             face_models.keep(job.out, path)
+            basis_maps.keep(reply)
         model = load_face_model(path)
         _find(bpy.data.scenes, scene_uid, "The scene")
         head = rig.create_rig(model, model_path=face_models.OPEN if face_model == face_models.OPEN else str(path))
@@ -63,51 +70,74 @@ def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task
     return Task("Add face", request, write)
 
 
-def estimate_image(
-    scene: bpy.types.Scene, head: bpy.types.Object, image: str, seeing: Seeing, identity: bool = True
+def estimate_picture(
+    scene: bpy.types.Scene, head: bpy.types.Object, picture: Source, seeing: Seeing, identity: bool = True
 ) -> Task:
-    """The expression in ``image`` as keys on ``head`` at the current frame."""
-    check_there(image, "image")
-    if Path(image).is_dir():
-        raise InputError(f"'{image}' is a folder: choose an image file")
+    """The expression in one picture as keys on ``head`` at the current frame: a still image, or frame
+    ``picture.first`` of a clip."""
+    check_there(picture.path, "image")
     check_basis(seeing, head["expnet_basis"], head.name)
-    head_uid, frame, name = head.session_uid, scene.frame_current, Path(image).name
+    head_uid, frame = head.session_uid, scene.frame_current
+    still = is_still(picture.path)
+    name = picture.name if still else f"{picture.name} at frame {picture.first}"
 
     def write(reply: dict, job: Job | None) -> str:
-        seen = reply["estimates"][0]
+        seen = reply["estimates"][0] if still else _only_frame(job, name)
         if "error" in seen:
             raise InputError(seen["error"])
         face = _find(bpy.data.objects, head_uid, f"The face that '{name}' was for")
         model = rig.rig_model(face)
-        animation.key_expression(face, seen["eta"], np.array(seen["gaze"]), frame)
+        route = basis_maps.route(reply["pack"]["basis"], model, face.name)
+        eta, alpha = route.numbers(seen["eta"], np.array(seen["alpha"]))
+        animation.key_expression(face, eta, np.array(seen["gaze"]), frame)
         if identity:
-            rig.apply_alpha(face, model, np.array(seen["alpha"]))
-        strongest = sorted(seen["eta"], key=lambda key: -abs(seen["eta"][key]))[:2]
-        return f"{name}, keyed at frame {frame}\n" + ", ".join(f"{key} {seen['eta'][key]:.2f}" for key in strongest)
+            rig.apply_alpha(face, model, alpha)
+        strongest = sorted(eta, key=lambda key: -abs(eta[key]))[:2]
+        return f"{name}, keyed at frame {frame}\n" + ", ".join(f"{key} {eta[key]:.2f}" for key in strongest)
 
-    return Task("Estimate expression", requests.estimate([image], seeing), write)
+    request = requests.estimate([picture.path], seeing) if still else _watch(picture, seeing)
+    return Task("Estimate expression", request, write)
 
 
-def animate_clip(scene: bpy.types.Scene, head: bpy.types.Object, clip: str, seeing: Seeing, keying: Keying) -> Task:
-    """``head`` keyed from ``clip``, from the scene's first frame on."""
-    check_there(clip, "clip")
+def animate_clip(scene: bpy.types.Scene, head: bpy.types.Object, clip: Source, seeing: Seeing, keying: Keying) -> Task:
+    """``head`` keyed from ``clip``, from ``clip.start_frame`` or the scene's first frame on."""
+    check_there(clip.path, "clip")
     check_basis(seeing, head["expnet_basis"], head.name)
     head_uid, scene_uid = head.session_uid, scene.session_uid
 
     def write(reply: dict, job: Job | None) -> str:
         assert job is not None
         performance = load_performance(job.out)
-        face = _find(bpy.data.objects, head_uid, f"The face that '{Path(clip).name}' was for")
+        face = _find(bpy.data.objects, head_uid, f"The face that '{clip.name}' was for")
         into = _find(bpy.data.scenes, scene_uid, "The scene")
-        return key_performance(into, face, performance, keying)
+        return key_performance(into, face, performance, keying, clip)
 
-    return Task("Animate from footage", requests.animate(clip, seeing), write)
+    return Task("Animate from footage", _watch(clip, seeing), write, unit="frames")
+
+
+def _watch(clip: Source, seeing: Seeing) -> dict:
+    return {**requests.animate(clip.path, seeing, clip.first, clip.last), "fps": clip.fps}
+
+
+def _only_frame(job: Job | None, name: str) -> dict:
+    """What a run over one frame saw, as the worker answers for an image."""
+    assert job is not None
+    seen = load_performance(job.out)
+    if not seen.seen.any():
+        return {"error": f"No face was found in {name}: choose another one, or say where the face is"}
+    eta = dict(zip(seen.expression_keys, seen.eta[0].tolist(), strict=True))
+    return {"eta": eta, "gaze": seen.gaze[0], "alpha": seen.alpha}
 
 
 def key_performance(
-    scene: bpy.types.Scene, head: bpy.types.Object, performance: FacePerformance, keying: Keying
+    scene: bpy.types.Scene,
+    head: bpy.types.Object,
+    performance: FacePerformance,
+    keying: Keying,
+    clip: Source | None = None,
 ) -> str:
-    """Put a raw ``performance`` on ``head`` as ``keying`` says; what to tell the user.
+    """Put a raw ``performance`` on ``head`` as ``keying`` says; what to tell the user. ``clip`` is where it was seen,
+    if that is known: by itself a performance starts at the scene's first frame.
 
     Raises InputError, with nothing written, when no face was seen or the head has other keys.
     """
@@ -117,24 +147,39 @@ def key_performance(
             f"No face was found in '{name}': choose another clip, or say where the face is in its first frame"
         )
     model = rig.rig_model(head)
-    _same_basis(performance.basis, model.basis, head.name)
+    performance = basis_maps.route(performance.basis, model, head.name).performance(performance)
     if keying.scene_timing:
         animation.set_scene_fps(scene, performance.fps)
     neutral, frame = named_neutral(performance, keying.neutral)
     treatment = Treatment(dict.fromkeys(REGIONS, keying.smoothing), neutral, frame)
-    take = takes.write_take(scene, head, performance, treatment)
+    start = clip.start_frame if clip else None
+    take = takes.write_take(scene, head, performance, treatment, start)
     if keying.scene_timing:
         animation.set_frame_range(scene, take)
     if keying.identity:
         rig.apply_alpha(head, model, performance.alpha)
+    if keying.sound:
+        lay_sound(scene, performance, take)
     if keying.match_camera:
         camera = staging.match_camera(scene, performance.image_size, performance.lens_mm)
         try:
-            first = round(float(performance.times[0]) * performance.fps)
-            staging.show_footage(scene, camera, shown_file(performance.source), first=first)
+            _show(scene, camera, performance, clip)
         except InputError as error:  # what OpenCV reads and Blender does not: the keys are good all the same
             return f"{take_report(take, len(performance.times))}\nThe footage is not shown: {error}"
     return take_report(take, len(performance.times))
+
+
+def _show(
+    scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePerformance, clip: Source | None
+) -> None:
+    """The footage behind the head. A clip block of the artist's own stays as it is."""
+    block = None if clip is None or clip.clip is None else _find(bpy.data.movieclips, clip.clip, "The movie clip")
+    if block is not None:
+        staging.show_clip(camera, block)
+        return
+    first = round(float(performance.times[0]) * performance.fps)
+    start = None if clip is None or clip.start_frame is None else round(clip.start_frame)
+    staging.show_footage(scene, camera, shown_file(performance.source), start, first=first)
 
 
 def take_report(take: animation.Take, frames: int) -> str:
@@ -155,17 +200,16 @@ def apply_identity(head: bpy.types.Object) -> str:
 
 
 def check_basis(seeing: Seeing, basis: str, name: str) -> None:
-    """Refuse, before any long work, the network in the box for a head ``name`` of another expression basis."""
+    """Refuse, before any long work, what the estimator gives for a head ``name`` of another expression basis to which
+    there is no map."""
     if seeing.estimator == "open":
-        _same_basis(OPEN_BASIS, basis, name)
+        basis_maps.check(OPEN_BASIS, basis, name)
+    elif OFFICIAL_FILE in (Path(seeing.estimator).name, *_names_in(seeing.estimator)):
+        basis_maps.check(basis_maps.OFFICIAL_BASIS, basis, name)
 
 
-def _same_basis(seen: str, basis: str, name: str) -> None:
-    if seen != basis:
-        raise InputError(
-            f"The estimator gives keys of the basis '{seen}', '{name}' has '{basis}': "
-            "use a face model and an estimator of the same kind"
-        )
+def _names_in(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []
 
 
 def _find(collection, uid: int, what: str):

@@ -114,6 +114,16 @@ def numbered(pattern: str, number: int) -> str:
     return os.path.join(folder, head + str(number).zfill(len(hashes)) + tail)
 
 
+def position(pattern: str, number: int) -> int:
+    """How many files of the pattern come before ``number``: its frame, from 0, when all of them are read in order."""
+    folder, name = os.path.split(pattern)
+    hashes = re.findall("#+", name)[-1]
+    before, _, after = name.rpartition(hashes)
+    like = re.compile(f"{re.escape(before)}(\\d{{{len(hashes)},}}){re.escape(after)}")
+    numbers = [int(hit[1]) for entry in os.listdir(folder) if (hit := like.fullmatch(entry))]
+    return sum(n < number for n in numbers)
+
+
 def _run_length(pattern: str, first: int) -> int:
     """How many files of the pattern follow one another from number ``first``."""
     folder = Path(pattern).parent

@@ -70,8 +70,7 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
         body.prop(self, "half")
         body.operator("expnet.import_weights", icon="IMPORT")
         if tasks.running is not None:
-            progress = tasks.running.progress
-            body.progress(text=str(progress), factor=progress.fraction)
+            body.progress(text=tasks.running.status, factor=tasks.running.progress.fraction)
             body.operator("expnet.cancel", icon="X")
         body.prop(self, "official_face_model")
         for choice in (packs.official_network(self.official_pack), packs.official_head(self.official_face_model)):

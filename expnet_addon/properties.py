@@ -36,11 +36,48 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         subtype="FILE_PATH",
         options=compat.PATH_OPTIONS,
     )
-    source: StringProperty(  # type: ignore[valid-type]
+    source_kind: EnumProperty(  # type: ignore[valid-type]
         name="Source",
-        description="An image for Estimate Expression; a movie or a folder of images for Animate from Footage",
+        description="Where the pictures of the face come from",
+        items=[
+            ("FILE", "File", "An image or a movie on disk"),
+            ("FOLDER", "Folder", "A folder of numbered images"),
+            ("CLIP", "Movie Clip", "A movie clip that is open in Blender, at its own place in time"),
+            ("IMAGE", "Image", "An image, image sequence or movie that is open in Blender"),
+        ],
+    )
+    source: StringProperty(  # type: ignore[valid-type]
+        name="File",
+        description="An image or a movie with a face in it",
         subtype="FILE_PATH",
         options=compat.PATH_OPTIONS,
+    )
+    source_folder: StringProperty(  # type: ignore[valid-type]
+        name="Folder",
+        description="A folder of numbered images with a face in them",
+        subtype="DIR_PATH",
+        options=compat.PATH_OPTIONS,
+    )
+    source_clip: PointerProperty(  # type: ignore[valid-type]
+        name="Movie Clip", description="A movie clip with a face in it", type=bpy.types.MovieClip
+    )
+    source_image: PointerProperty(  # type: ignore[valid-type]
+        name="Image", description="An image with a face in it", type=bpy.types.Image
+    )
+    use_range: BoolProperty(  # type: ignore[valid-type]
+        name="Only frames",
+        description="Read a part of the footage only",
+    )
+    first: IntProperty(  # type: ignore[valid-type]
+        name="First",
+        description="First frame of the footage to read, counted from 0",
+        min=0,
+    )
+    last: IntProperty(  # type: ignore[valid-type]
+        name="Last",
+        description="Last frame of the footage to read, counted from 0",
+        default=249,
+        min=0,
     )
     network: EnumProperty(  # type: ignore[valid-type]
         name="Network",
@@ -53,6 +90,14 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
                 "The authors' own networks, imported in the extension's preferences. Research only",
             ),
             ("FILE", "Own weights", "Weights of your own for the open network"),
+        ],
+    )
+    preprocessing: EnumProperty(  # type: ignore[valid-type]
+        name="Preprocessing",
+        description="How a picture is cut out and prepared for the official networks",
+        items=[
+            ("RELEASE", "As released", "As the authors' own program does it, number for number"),
+            ("PAPER", "As published", "As the paper describes it: a closer cut, no JPEG, each network's own mean"),
         ],
     )
     estimator: StringProperty(  # type: ignore[valid-type]
@@ -90,6 +135,11 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         description="Put a camera with the footage behind it so that the head sits on the face in the footage",
         default=True,
     )
+    sound: BoolProperty(  # type: ignore[valid-type]
+        name="Sound",
+        description="Put the footage's sound into the sequencer, in time with the keys",
+        default=True,
+    )
     face: IntProperty(  # type: ignore[valid-type]
         name="Face",
         description="Which face to follow when there are several: 0 is the largest",
@@ -125,9 +175,6 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         if self.network == "OFFICIAL":
             return packs.official_network(preferences.official_pack())
         return packs.own_network(bpy.path.abspath(self.estimator))
-
-    def source_path(self) -> str:
-        return bpy.path.abspath(self.source)
 
 
 def register() -> None:

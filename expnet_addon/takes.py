@@ -200,16 +200,21 @@ def treatment_of(action: bpy.types.Action) -> Treatment:
 
 
 def write_take(
-    scene: bpy.types.Scene, head: bpy.types.Object, performance: FacePerformance, treatment: Treatment
+    scene: bpy.types.Scene,
+    head: bpy.types.Object,
+    performance: FacePerformance,
+    treatment: Treatment,
+    start_frame: float | None = None,
 ) -> animation.Take:
-    """Key ``head`` with a raw ``performance`` as ``treatment`` wants it, from the scene's first frame on, and keep both
-    with the new action. Raises InputError as ``animation.key_performance`` and ``treated``, with nothing written."""
+    """Key ``head`` with a raw ``performance`` as ``treatment`` wants it, from ``start_frame`` (default: the scene's
+    first) on, and keep both with the new action. Raises InputError as ``animation.key_performance`` and ``treated``,
+    with nothing written."""
     register()
     content = packed(performance)
     performance = _unpacked(content, performance.source)  # rounded once: writing again gives the same keys
-    frames = animation.scene_frames(scene, performance)
+    frames = animation.scene_frames(scene, performance, start_frame)
     wanted = treated(performance, treatment, _bounds(head), _rest(head))
-    written = animation.key_performance(head, wanted, scene)
+    written = animation.key_performance(head, wanted, scene, start_frame)
     take = bpy.data.actions[written.action].expnet
     take.start = float(frames[0])
     take.neutral, take.neutral_frame = treatment.neutral, treatment.neutral_frame

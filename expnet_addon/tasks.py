@@ -6,6 +6,7 @@ task is driven by an operator's ``execute`` (``run``) and by a modal operator's 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from .jobs import Job, Progress
@@ -13,10 +14,15 @@ from .jobs import Job, Progress
 
 class Task:
     """``request`` is for the worker (None: there is nothing to see, only to write); ``write(reply, job)`` puts the
-    result into Blender's data and returns a line or two for the user. All steps may raise InputError or WorkerFault."""
+    result into Blender's data and returns a line or two for the user. All steps may raise InputError or WorkerFault.
+    ``unit`` is what the worker counts, where its speed is worth telling."""
 
-    def __init__(self, title: str, request: dict | None, write: Callable[[dict, Job | None], str]) -> None:
+    def __init__(
+        self, title: str, request: dict | None, write: Callable[[dict, Job | None], str], unit: str = ""
+    ) -> None:
         self.title = title
+        self.unit = unit
+        self._began: tuple[float, int] | None = None  # when, and how much was done by then
         self._request = request
         self._write = write
         self._job: Job | None = None
@@ -28,6 +34,22 @@ class Task:
     @property
     def progress(self) -> Progress:
         return self._job.progress if self._job else Progress()
+
+    @property
+    def status(self) -> str:
+        """The progress in words, with speed and time left as far as they are known."""
+        progress = self.progress
+        if not self.unit or not progress.done:
+            return str(progress)
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now, progress.done
+        seconds, done = now - self._began[0], progress.done - self._began[1]
+        if seconds < 0.5 or done <= 0:
+            return str(progress)
+        speed = done / seconds
+        left = f", {_duration((progress.total - progress.done) / speed)} left" if progress.total else ""
+        return f"{progress}, {speed:.0f} {self.unit}/s{left}"
 
     def start(self, preferred_python: str = "") -> None:
         """Start the worker; does not wait for it."""
@@ -54,6 +76,13 @@ class Task:
         """End the worker and remove its files. Harmless when the task is over."""
         if self._job:
             self._job.close()
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 0):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 # The one task that an operator has under way: the panel shows it, ESC and the Cancel button end it.

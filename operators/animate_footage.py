@@ -4,7 +4,7 @@ import bpy
 
 from ..expnet_addon import capture, chosen
 from ..expnet_addon.tasks import Task
-from .task import TaskOperator, has_face, idle, is_there, seeing
+from .task import TaskOperator, has_face, has_source, idle, is_there, seeing
 
 
 class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
@@ -15,19 +15,17 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not context.scene.expnet.source:
-            cls.poll_message_set("Choose a movie or a folder of images as the source first")
-            return False
-        return is_there(cls, context.scene.expnet.chosen_network()) and has_face(cls, context) and idle(cls)
+        network = context.scene.expnet.chosen_network()
+        return has_source(cls, context) and is_there(cls, network) and has_face(cls, context) and idle(cls)
 
     def task(self, context: bpy.types.Context) -> Task:
-        settings = context.scene.expnet
+        settings, head = context.scene.expnet, chosen.face(context)
         keying = capture.Keying(
             smoothing=settings.smoothing,
             identity=settings.identity,
             scene_timing=settings.scene_timing,
             match_camera=settings.match_camera,
+            sound=settings.sound,
         )
-        return capture.animate_clip(
-            context.scene, chosen.face(context), settings.source_path(), seeing(settings), keying
-        )
+        source = chosen.source_in_range(context)
+        return capture.animate_clip(context.scene, head, source, seeing(settings, head), keying)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import bpy
 
-from ..expnet_addon import chosen, preferences, rig, takes, tasks
+from ..expnet_addon import chosen, packs, preferences, rig, takes, tasks
 from ..expnet_addon.jobs import Progress, WorkerFault
 from ..expnet_addon.packs import Choice
 from ..expnet_addon.properties import ExpNetSceneProperties
@@ -107,7 +107,7 @@ class TaskOperator:
             return
         self._shown = progress
         context.window_manager.progress_update(100 * progress.fraction)
-        context.workspace.status_text_set(f"{self._task.title}: {progress}    {STATUS_KEYS}")
+        context.workspace.status_text_set(f"{self._task.title}: {self._task.status}    {STATUS_KEYS}")
         redraw(context)
 
     def _end(self, context: bpy.types.Context) -> None:
@@ -167,13 +167,25 @@ def has_take(operator: type[bpy.types.Operator], context: bpy.types.Context) -> 
     return True
 
 
-def seeing(settings: ExpNetSceneProperties) -> Seeing:
-    """How the worker shall look, from the scene's settings and the machine's preferences."""
+def has_source(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Poll: pictures are chosen."""
+    missing = chosen.source_missing(context)
+    if missing:
+        operator.poll_message_set(missing)
+    return not missing
+
+
+def seeing(settings: ExpNetSceneProperties, head: bpy.types.Object | None = None) -> Seeing:
+    """How the worker shall look, from the scene's settings and the machine's preferences, for the pose of ``head``."""
+    model = head["expnet_model_path"] if head is not None else packs.OPEN
     return Seeing(
         estimator=settings.chosen_network().path,
         device=preferences.device(),
         box=tuple(settings.box) if settings.use_box else None,
         face=None if settings.use_box else settings.face,
+        face_model=model if model == packs.OPEN else bpy.path.abspath(model),
+        preprocessing=settings.preprocessing.lower(),
+        jpeg=settings.preprocessing == "RELEASE",
     )
 
 

@@ -1,10 +1,10 @@
-"""The tab "ExpNet" in the 3D view's sidebar."""
+"""The tab "ExpNet" in the sidebars of the 3D view and of the Movie Clip editor."""
 
 from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import chosen, takes, tasks
+from ..expnet_addon import chosen, faces, takes, tasks
 from ..expnet_addon.packs import Choice
 
 
@@ -14,14 +14,13 @@ class Sidebar:
     bl_category = "ExpNet"
 
 
-def _say_what_for(layout: bpy.types.UILayout, choice: Choice) -> None:
-    """Under a choice: what may be done with it, or what it lacks."""
-    row = layout.row()
-    row.active = bool(choice.missing)
-    row.label(text=choice.missing or choice.license, icon="ERROR" if choice.missing else "NONE")
+class InClipEditor:
+    bl_space_type = "CLIP_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "ExpNet"
 
 
-class EXPNET_PT_face(Sidebar, bpy.types.Panel):
+class FacePanel:
     bl_label = "Face"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -35,7 +34,7 @@ class EXPNET_PT_face(Sidebar, bpy.types.Panel):
         layout.operator("expnet.apply_identity")
 
 
-class EXPNET_PT_animate(Sidebar, bpy.types.Panel):
+class CapturePanel:
     bl_label = "Capture"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -43,30 +42,71 @@ class EXPNET_PT_animate(Sidebar, bpy.types.Panel):
         layout = self.layout
         column = layout.column()
         column.enabled = tasks.running is None
+        _draw_source(column, context)
+        row = column.row(align=True)
+        row.prop(settings, "use_range")
+        ends = row.row(align=True)
+        ends.active = settings.use_range
+        ends.prop(settings, "first", text="")
+        ends.prop(settings, "last", text="")
+        column.separator()
         column.prop(settings, "network", text="")
         if settings.network == "FILE":
             column.prop(settings, "estimator", text="")
+        if settings.network == "OFFICIAL":
+            column.prop(settings, "preprocessing", text="")
         _say_what_for(column, settings.chosen_network())
-        column.prop(settings, "source", text="", icon="FILE_MOVIE")
-        column.prop(settings, "smoothing")
-        column.prop(settings, "identity")
-        column.prop(settings, "scene_timing")
-        column.prop(settings, "match_camera")
-
-        column.prop(settings, "rig")
+        column.prop(settings, "rig", text="Drive")
 
         layout.operator("expnet.estimate_expression", icon="IMAGE_DATA")
         layout.operator("expnet.animate_footage", icon="RENDER_ANIMATION")
         if tasks.running is not None:
-            progress = tasks.running.progress
-            layout.progress(text=str(progress), factor=progress.fraction)
+            layout.progress(text=tasks.running.status, factor=tasks.running.progress.fraction)
         layout.operator("expnet.cancel", icon="X")
         if tasks.running is None:
             for line in settings.result.splitlines():
-                layout.label(text=line)
+                layout.label(text=line, translate=False)
 
 
-class EXPNET_PT_take(Sidebar, bpy.types.Panel):
+class SettingsPanel:
+    bl_label = "Settings"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.expnet
+        layout = self.layout
+        layout.enabled = tasks.running is None
+        for name in ("smoothing", "identity", "scene_timing", "match_camera", "sound"):
+            layout.prop(settings, name)
+
+
+class WhichFacePanel:
+    bl_label = "Which Face"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = context.scene.expnet
+        layout = self.layout
+        layout.enabled = tasks.running is None
+        layout.operator("expnet.find_faces", icon="VIEWZOOM")
+        if faces.found.icons:
+            grid = layout.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
+            for i, icon in enumerate(faces.found.icons):
+                cell = grid.column(align=True)
+                cell.template_icon(icon, scale=4)
+                selected = not settings.use_box and settings.face == i
+                cell.operator("expnet.choose_face", text=str(i), translate=False, depress=selected).face = i
+        layout.use_property_split = True
+        row = layout.row()
+        row.enabled = not settings.use_box
+        row.prop(settings, "face")
+        layout.prop(settings, "use_box")
+        column = layout.column()
+        column.enabled = settings.use_box
+        column.prop(settings, "box")
+
+
+class TakePanel:
     bl_label = "Take"
 
     @classmethod
@@ -80,8 +120,9 @@ class EXPNET_PT_take(Sidebar, bpy.types.Panel):
         layout = self.layout
         layout.enabled = tasks.running is None
         layout.label(text=action.name, icon="ACTION", translate=False)
-        split = layout.split(factor=0.3)
-        names, smoothing, gains = (split.column(align=True) for _ in range(3))
+        split = layout.split(factor=0.28)
+        names, numbers = split.column(align=True), split.row()
+        smoothing, gains = numbers.column(align=True), numbers.column(align=True)
         names.label(text="")
         smoothing.label(text="Smoothing")
         gains.label(text="Gain")
@@ -94,18 +135,16 @@ class EXPNET_PT_take(Sidebar, bpy.types.Panel):
                 gains.prop(region, "gain", text="")
 
         column = layout.column(align=True)
-        row = column.row(align=True)
-        row.prop(take, "neutral")
+        column.prop(take, "neutral")
         if take.neutral == "FRAME":
-            row.prop(take, "neutral_frame", text="")
+            column.prop(take, "neutral_frame")
         column.operator("expnet.neutral_from_frame")
 
         column = layout.column(align=True)
         column.prop(take, "decimate")
-        errors = column.column(align=True)
-        errors.active = take.decimate
-        for error in ("key_error", "angle_error", "place_error"):
-            errors.prop(take, error)
+        if take.decimate:
+            for error in ("key_error", "angle_error", "place_error"):
+                column.prop(take, error)
 
         row = layout.row()
         row.prop(take, "live")
@@ -114,20 +153,68 @@ class EXPNET_PT_take(Sidebar, bpy.types.Panel):
             layout.label(text=take.note, translate=False)
 
 
-class EXPNET_PT_which_face(Sidebar, bpy.types.Panel):
-    bl_label = "Which Face"
-    bl_parent_id = "EXPNET_PT_animate"
-    bl_options = {"DEFAULT_CLOSED"}
+def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    settings = context.scene.expnet
+    shown = chosen.shown_clip(context)
+    if shown is not None:
+        layout.label(text=shown.name, icon="TRACKER", translate=False)
+        return
+    layout.row().prop(settings, "source_kind", expand=True)
+    name = {"FILE": "source", "FOLDER": "source_folder", "CLIP": "source_clip", "IMAGE": "source_image"}
+    layout.prop(settings, name[settings.source_kind], text="")
 
-    def draw(self, context: bpy.types.Context) -> None:
-        settings = context.scene.expnet
-        layout = self.layout
-        layout.use_property_split = True
-        layout.enabled = tasks.running is None
-        row = layout.row()
-        row.enabled = not settings.use_box
-        row.prop(settings, "face")
-        layout.prop(settings, "use_box")
-        column = layout.column()
-        column.enabled = settings.use_box
-        column.prop(settings, "box")
+
+def _say_what_for(layout: bpy.types.UILayout, choice: Choice) -> None:
+    """Under a choice: what may be done with it, or what it lacks."""
+    row = layout.row()
+    row.active = bool(choice.missing)
+    row.label(text=choice.missing or choice.license, icon="ERROR" if choice.missing else "NONE")
+
+
+class EXPNET_PT_face(Sidebar, FacePanel, bpy.types.Panel):
+    pass
+
+
+class EXPNET_PT_capture(Sidebar, CapturePanel, bpy.types.Panel):
+    pass
+
+
+class EXPNET_PT_settings(Sidebar, SettingsPanel, bpy.types.Panel):
+    bl_parent_id = "EXPNET_PT_capture"
+
+
+class EXPNET_PT_which_face(Sidebar, WhichFacePanel, bpy.types.Panel):
+    bl_parent_id = "EXPNET_PT_capture"
+
+
+class EXPNET_PT_take(Sidebar, TakePanel, bpy.types.Panel):
+    pass
+
+
+class EXPNET_PT_clip_capture(InClipEditor, CapturePanel, bpy.types.Panel):
+    pass
+
+
+class EXPNET_PT_clip_settings(InClipEditor, SettingsPanel, bpy.types.Panel):
+    bl_parent_id = "EXPNET_PT_clip_capture"
+
+
+class EXPNET_PT_clip_which_face(InClipEditor, WhichFacePanel, bpy.types.Panel):
+    bl_parent_id = "EXPNET_PT_clip_capture"
+
+
+class EXPNET_PT_clip_take(InClipEditor, TakePanel, bpy.types.Panel):
+    pass
+
+
+CLASSES = (
+    EXPNET_PT_face,
+    EXPNET_PT_capture,
+    EXPNET_PT_settings,
+    EXPNET_PT_which_face,
+    EXPNET_PT_take,
+    EXPNET_PT_clip_capture,
+    EXPNET_PT_clip_settings,
+    EXPNET_PT_clip_which_face,
+    EXPNET_PT_clip_take,
+)

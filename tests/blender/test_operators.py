@@ -15,12 +15,14 @@ import pytest
 
 import expnet
 from expnet import operators, panels
-from expnet.expnet_addon import capture, packs, rig, tasks
+from expnet.expnet_addon import capture, compat, packs, rig, tasks
 from expnet.expnet_addon.jobs import WorkerFault
 from expnet.expnet_addon.requests import Seeing
+from expnet.expnet_addon.sources import Source
 from expnet.model.errors import InputError
 from expnet.model.formats.npz import OPEN_HEAD, load_face_model, save_face_model
 
+ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("objects", "meshes", "actions", "cameras", "movieclips", "shape_keys", "materials", "collections")
 
 
@@ -174,6 +176,105 @@ def test_footage_relative_to_the_file_is_found(settings, head: bpy.types.Object,
     os.unlink(clip.parent / "shot.blend")
 
 
+# Sources --------------------------------------------------------------------------------------------------------------
+
+
+def curve_frames(head: bpy.types.Object) -> list[float]:
+    (curve, *_) = compat.assigned_curves(head)
+    return [round(point.co.x, 3) for point in curve.keyframe_points]
+
+
+def test_estimate_reads_a_movie_at_the_current_frame(settings, head: bpy.types.Object, clip: Path) -> None:
+    settings.source = str(clip)
+    bpy.context.scene.frame_set(5)
+    assert bpy.ops.expnet.estimate_expression() == {"FINISHED"}
+    assert settings.result.startswith("disc.mp4 at frame 4, keyed at frame 5\n")
+    assert list(head.data.shape_keys.animation_data.action.frame_range) == [5, 5]
+
+
+def test_a_folder_of_images_takes_the_scenes_rate(settings, head: bpy.types.Object, image_folder: Path) -> None:
+    settings.source_kind, settings.source_folder = "FOLDER", str(image_folder)
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    assert curve_frames(head) == list(range(1, 10))
+    assert bpy.context.scene.render.fps == 24
+
+
+def test_an_open_movie_clip_is_keyed_where_it_shows(settings, head: bpy.types.Object, clip: Path) -> None:
+    block = bpy.data.movieclips.load(str(clip))
+    block.frame_start, block.frame_offset = 101, 2
+    settings.source_kind, settings.source_clip = "CLIP", block
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    assert curve_frames(head) == list(range(101, 108))
+    assert (block.frame_start, block.frame_offset) == (101, 2)
+    assert bpy.context.scene.camera.data.background_images[0].clip == block
+    assert len(bpy.data.movieclips) == 1
+
+
+def test_an_open_image_sequence_is_keyed_from_its_file_on(settings, head: bpy.types.Object, image_folder: Path) -> None:
+    image = bpy.data.images.load(str(image_folder / "disc_10.png"))
+    image.source = "SEQUENCE"
+    settings.source_kind, settings.source_image = "IMAGE", image
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    assert curve_frames(head) == list(range(1, 8))
+
+
+def test_an_open_image_is_estimated(settings, head: bpy.types.Object, image: Path) -> None:
+    settings.source_kind, settings.source_image = "IMAGE", bpy.data.images.load(str(image))
+    assert bpy.ops.expnet.estimate_expression() == {"FINISHED"}
+    assert settings.result.startswith("disc.png, keyed at frame 1\n")
+
+
+def test_an_image_without_a_file_is_one_line(settings, head: bpy.types.Object) -> None:
+    settings.source_kind, settings.source_image = "IMAGE", bpy.data.images.new("painted", 8, 8)
+    assert "save it to disk first" in report_of(bpy.ops.expnet.estimate_expression)
+
+
+def test_a_part_of_the_footage(settings, head: bpy.types.Object, clip: Path) -> None:
+    settings.source, settings.use_range = str(clip), True
+    settings.first, settings.last = 3, 5
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    assert curve_frames(head) == [1, 2, 3]
+    (shown,) = bpy.data.movieclips
+    assert (shown.frame_start, shown.frame_offset) == (1, 3)
+    settings.first = 6
+    assert "the last comes before the first" in report_of(bpy.ops.expnet.animate_footage)
+
+
+def test_a_part_of_an_open_clip_lies_in_its_place(settings, head: bpy.types.Object, clip: Path) -> None:
+    block = bpy.data.movieclips.load(str(clip))
+    block.frame_start = 101
+    settings.source_kind, settings.source_clip, settings.use_range = "CLIP", block, True
+    settings.first, settings.last = 2, 100
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    assert curve_frames(head) == list(range(103, 110))
+    settings.first = 50
+    assert "has no frame 50: it has 9" in report_of(bpy.ops.expnet.animate_footage)
+
+
+def test_the_face_that_is_named_is_driven(settings, head: bpy.types.Object, clip: Path) -> None:
+    bpy.ops.expnet.add_face()
+    settings.source, settings.rig = str(clip), head
+    assert bpy.context.view_layer.objects.active != head
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    assert head.animation_data.action is not None
+
+
+def test_the_faces_in_the_picture_are_shown_to_choose_from(settings, head: bpy.types.Object, image: Path) -> None:
+    from expnet.expnet_addon import faces
+
+    portrait = next((ROOT.parent / "shared" / "faces").glob("*.jpg"), None)
+    if portrait is None:
+        pytest.skip("needs a picture of a face")
+    settings.network, settings.source = "OPEN", str(portrait)
+    assert bpy.ops.expnet.find_faces() == {"FINISHED"}
+    assert settings.result == f"One face in '{portrait.name}'"
+    assert len(faces.found.icons) == 1
+    assert bpy.ops.expnet.choose_face(face=1) == {"FINISHED"}
+    assert (settings.face, settings.use_box) == (1, False)
+    settings.source = str(image)
+    assert "No face was found in 'disc.png'" in report_of(bpy.ops.expnet.find_faces)
+
+
 # Apply Face Shape -----------------------------------------------------------------------------------------------------
 
 
@@ -277,7 +378,7 @@ def test_footage_without_a_face_changes_nothing(
 def test_without_a_python_that_sees_one_line_says_what_to_do(
     settings, head: bpy.types.Object, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("expnet.expnet_addon.jobs.NEEDED", ("no_such_module_anywhere",))
+    monkeypatch.setattr("expnet.expnet_addon.jobs.NEEDED", {})
     monkeypatch.delenv("EXPNET_PYTHON", raising=False)
     settings.source = str(clip)
     assert "Worker Python" in report_of(bpy.ops.expnet.animate_footage)
@@ -299,10 +400,16 @@ def test_the_buttons_are_grey_with_a_reason(settings, clip: Path) -> None:
         return str(caught.value)
 
     assert "Choose an image" in refused("estimate_expression")
-    assert "Choose a movie" in refused("animate_footage")
+    assert "Choose an image or a movie" in refused("animate_footage")
+    settings.source_kind = "FOLDER"
+    assert "Choose a folder" in refused("animate_footage")
+    settings.source_kind = "CLIP"
+    assert "Choose a movie clip" in refused("animate_footage")
+    settings.source_kind = "FILE"
     settings.source = str(clip)
     assert "Add a face first" in refused("animate_footage")
     assert "Add a face first" in refused("apply_identity")
+    assert "Add a face first" in refused("neutral_from_frame")
     assert "Nothing is under way" in refused("cancel")
     settings.face_model = "FILE"
     assert "Choose the face model's file" in refused("add_face")
@@ -324,7 +431,7 @@ def seeing(sees_a_face: Path) -> Seeing:
 @pytest.fixture
 def task(head: bpy.types.Object, clip: Path, seeing: Seeing) -> Iterator[tasks.Task]:
     """Animating the clip, started as a modal operator starts it."""
-    task = capture.animate_clip(bpy.context.scene, head, str(clip), seeing, capture.Keying())
+    task = capture.animate_clip(bpy.context.scene, head, Source(str(clip)), seeing, capture.Keying())
     task.start()
     yield task
     task.cancel()
@@ -387,7 +494,7 @@ def test_one_task_at_a_time(task: tasks.Task, settings, head: bpy.types.Object, 
 # Habits that every button keeps ---------------------------------------------------------------------------------------
 
 
-CHANGE_NO_FILE = ("expnet.cancel", "expnet.import_weights")
+CHANGE_NO_FILE = ("expnet.cancel", "expnet.import_weights", "expnet.find_faces")
 
 
 @pytest.mark.parametrize("operator", operators.CLASSES, ids=lambda o: o.bl_idname)

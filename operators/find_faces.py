@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import bpy
+
+from ..expnet_addon import chosen, faces
+from ..expnet_addon.tasks import Task
+from .task import TaskOperator, has_source, idle, is_there, seeing
+
+
+class EXPNET_OT_find_faces(TaskOperator, bpy.types.Operator):
+    bl_idname = "expnet.find_faces"
+    bl_label = "Find Faces"
+    bl_description = "Show the faces in the first picture of the source, to choose from"
+    bl_options = {"REGISTER"}  # nothing in the file changes
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_source(cls, context) and is_there(cls, context.scene.expnet.chosen_network()) and idle(cls)
+
+    def task(self, context: bpy.types.Context) -> Task:
+        return faces.find_faces(chosen.source_in_range(context), seeing(context.scene.expnet))
