@@ -440,8 +440,29 @@ def _parsed(line: str) -> tuple[str, dict[str, Any]]:
     return verb, request
 
 
+_loaded: tuple[object, Any] | None = None  # what the last request asked for, and the estimator it got
+
+
 def _estimator(request: dict[str, Any]) -> Any:
-    """The estimator that is asked for: the open one, somebody's weights, or the authors' networks."""
+    """The estimator that is asked for; the last one if it is the same again, and its files are."""
+    global _loaded
+    options = ("estimator", "device", "engine", "preprocessing", "jpeg", "face_model")
+    asked = [request.get(option) for option in options], _stamps(request.get("estimator"), request.get("face_model"))
+    if _loaded is None or _loaded[0] != asked:
+        _loaded = None  # two at once may be more than the memory holds
+        _loaded = asked, _load_estimator(request)
+    return _loaded[1]
+
+
+def _stamps(*sources: str | None) -> list[tuple[str, int]]:
+    """The files that these are or hold, and when they were changed."""
+    paths = [Path(source) for source in sources if source and source != "open"]
+    files = [file for path in paths for file in (sorted(path.glob("*.safetensors")) if path.is_dir() else [path])]
+    return [(str(file), file.stat().st_mtime_ns) for file in files if file.exists()]
+
+
+def _load_estimator(request: dict[str, Any]) -> Any:
+    """The open one, somebody's weights, or the authors' networks."""
     from . import engines
     from .official import is_official
 

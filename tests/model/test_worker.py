@@ -227,6 +227,25 @@ def test_closing_stdin_cancels_and_leaves_nothing(start: Any, untrained_weights:
     assert list(out.iterdir()) == []
 
 
+def test_one_that_stays_answers_again_until_nobody_asks(start: Any, untrained_weights: Path, tmp_path: Path) -> None:
+    image = tmp_path / "image.png"
+    cv2.imwrite(str(image), np.full((64, 64, 3), 90, np.uint8))
+    request = {"verb": "estimate", "images": [str(image)], "estimator": str(untrained_weights), "box": [8, 8, 48, 48]}
+    worker = start()
+    events = worker.events()
+    answers, seconds = [], []
+    for stay in ({**request, "device": "nowhere"}, request, request):  # bad input is no reason to leave
+        asked = time.monotonic()
+        worker.ask(json.dumps({**stay, "stay": True}))
+        answers.append(next(e for e in events if e["event"] != "progress"))
+        seconds.append(time.monotonic() - asked)
+    assert answers[0]["event"] == "error"
+    assert answers[1] == answers[2] and answers[1]["event"] == "done"
+    assert seconds[2] < seconds[0] + seconds[1], "neither torch nor the weights are loaded again"
+    worker.stop_asking()
+    assert worker.process.wait(30) == 0
+
+
 def test_nobody_asks(start: Any) -> None:
     worker = start()
     worker.stop_asking()
