@@ -87,7 +87,7 @@ def worker_python(preferred: str = "") -> str:
     if engine_here() == "light":
         return sys.executable
     raise InputError(
-        "There is no Python with OpenCV (or torch and OpenCV): name one as 'Worker Python' in the extension's preferences "
+        "There is no Python with OpenCV (and torch): name one as 'Worker Python' in the extension's preferences "
         "or in the environment variable EXPNET_PYTHON"
     )
 

@@ -73,6 +73,9 @@ MOUTH_GROUPS = (
     range(28, 56), range(56, 84),
 )  # fmt: skip
 
+# The landmarks whose middle each glimpse is laid on: the right eye's, the left eye's, the outer lips'.
+MIDDLES = range(36, 42), range(42, 48), range(48, 60)
+
 # Sides of the glimpses and the step from the eye up to the middle between it and the brow, in sides of the face's own
 # crop (200 mm).
 EYE_SIDE, MOUTH_SIDE, EYE_TO_MIDDLE = 0.36, 0.5, 0.05

@@ -18,6 +18,7 @@ from .errors import InputError
 from .estimate import FaceEstimate, SeesAtAGlance, estimate_of
 from .networks import CONFIGS, Network, build_network
 from .networks.loading import loaded
+from .networks.packed import can_pack, pack
 from .semantics import OPEN_BASIS, OPEN_KEYS
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -37,6 +38,8 @@ class Estimator(SeesAtAGlance):
         self._split = network.split
         self._precision = fast_precision(device)
         self._network = convolving_in(self._precision, ready_to_run(network, device))
+        if can_pack(self._network, device):
+            pack(self._network)
 
     @staticmethod
     def load(source: str | Path = "open", device: str = "auto") -> Estimator:

@@ -74,7 +74,12 @@ class CompactNet(nn.Module):
 
 def rotation_matrix(six: Tensor) -> Tensor:
     """(B, 6) to (B, 3, 3): two columns made orthonormal (Zhou et al. 2019), the third by the cross product."""
+    x, y = rotation_columns(six)
+    return torch.stack([x, y, torch.linalg.cross(x, y, dim=-1)], dim=-1)
+
+
+def rotation_columns(six: Tensor) -> tuple[Tensor, Tensor]:
+    """The first two columns of ``rotation_matrix``, each (B, 3)."""
     a, b = six[..., :3], six[..., 3:]
     x = F.normalize(a, dim=-1)
-    y = F.normalize(b - (x * b).sum(-1, keepdim=True) * x, dim=-1)
-    return torch.stack([x, y, torch.linalg.cross(x, y, dim=-1)], dim=-1)
+    return x, F.normalize(b - (x * b).sum(-1, keepdim=True) * x, dim=-1)

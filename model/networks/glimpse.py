@@ -23,6 +23,7 @@ from ..architectures import (
     EYE_POINTS,
     EYE_SIDE,
     EYE_TO_MIDDLE,
+    MIDDLES,
     MOUTH_GROUPS,
     MOUTH_POINTS,
     MOUTH_SIDE,
@@ -32,7 +33,7 @@ from ..architectures import (
     as_config,
     output_widths,
 )
-from .compact import CompactNet, ResidualBlock, rotation_matrix
+from .compact import CompactNet, ResidualBlock, rotation_columns
 
 # The share of the expression's gradient that reaches the glimpses' convolutions. They learn from points, which say
 # exactly what to change; at full share the noise of the expression's gradient made that three times slower.
@@ -69,17 +70,30 @@ class GlimpseNet(nn.Module):
         nn.init.zeros_(self.closer_head.bias)
         cells = (torch.arange(c.glimpse // 4) + 0.5) / (c.glimpse // 4) - 0.5
         pixels = (torch.arange(c.glimpse) + 0.5) / c.glimpse - 0.5
+        sides = [[EYE_SIDE, EYE_SIDE], [-EYE_SIDE, EYE_SIDE], [MOUTH_SIDE, MOUTH_SIDE]]  # the left eye in a mirror
+        self.halve = nn.AvgPool2d(2)
         self.register_buffer("cells", REACH * torch.cartesian_prod(cells, cells).flip(1), persistent=False)
         self.register_buffer("pixels", torch.cartesian_prod(pixels, pixels).flip(1), persistent=False)
+        self.register_buffer("sides", torch.tensor(sides)[:, None, None], persistent=False)
+        self.register_buffer("middles", _averages(MIDDLES, c.landmarks), persistent=False)
+        self.register_buffer("lift", torch.tensor([EYE_TO_MIDDLE, EYE_TO_MIDDLE, 0.0])[:, None], persistent=False)
         self.register_buffer("eye_groups", _averages(EYE_GROUPS, EYE_POINTS), persistent=False)
         self.register_buffer("mouth_groups", _averages(MOUTH_GROUPS, MOUTH_POINTS), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.look(x).raw
+        return self._look(x)[0]
 
     def look(self, x: Tensor) -> Seen:
-        """All that is seen in ``x``; what is between the convolutions is computed in float32."""
-        features = self.whole.features(F.avg_pool2d(x, 2))
+        """All that is seen in ``x``."""
+        raw, features, closer, local, frames, centres = self._look(x)
+        with torch.autocast(x.device.type, enabled=False):
+            points = [p @ frame.mT + c[:, None] for p, frame, c in zip(local, frames, centres, strict=True)]
+            return Seen(raw, features, torch.cat(points, 1), closer)
+
+    def _look(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor], Tensor, Tensor]:
+        """``Seen`` but for its points, which are in the glimpses here, and where those lie. What is between the
+        convolutions is computed in float32."""
+        features = self.whole.features(self.halve(x))
         with torch.autocast(x.device.type, enabled=False):
             raw = self.whole.head(features)
             frames, centres, layout = self._places(self.split(raw.detach()))
@@ -90,56 +104,52 @@ class GlimpseNet(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             eye_points, eye_closer = self._read(eye_map, eyes.float(), self.eye_groups)
             mouth_points, mouth_closer = self._read(mouth_map, mouth.float(), self.mouth_groups)
-            local = (*eye_points.chunk(2), mouth_points)
             closer = torch.cat([*eye_closer.chunk(2), mouth_closer, layout], 1)
             correction = self.closer_head(F.silu(self.hidden(self.norm(torch.cat([features, closer], 1)))))
             keys = self.config.expression
-            parts = {
-                "eta": correction[:, :keys],
-                "gaze": correction[:, keys : keys + 2],
-                "eta_log_variance": correction[:, keys + 2 :],
-            }
-            raw = torch.cat([v + parts[k] if k in parts else v for k, v in self.split(raw).items()], 1)
-            points = [
-                p @ frame.transpose(1, 2) + c[:, None] for p, frame, c in zip(local, frames, centres, strict=True)
-            ]
-            return Seen(raw, features, torch.cat(points, 1), closer)
+            first, between, variance, last = raw.split(self._corrected, 1)  # eta and gaze; …; eta_log_variance; …
+            first, variance = first + correction[:, : keys + 2], variance + correction[:, keys + 2 :]
+            raw = torch.cat([first, between, variance, last], 1)
+            return raw, features, closer, [*eye_points.chunk(2), mouth_points], frames, centres
 
-    def _places(self, whole: dict[str, Tensor]) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """Where the glimpses lie: for the right eye, the left and the mouth the matrix (B, 2, 2) from the glimpse
-        (-0.5…0.5, y down) to the unit crop and the centre (B, 2); and their layout as six numbers."""
-        points = whole["landmarks"].unflatten(1, (-1, 2))
-        rotation = rotation_matrix(whole["rotation"])
-        roll = torch.atan2(rotation[:, 0, 1] - rotation[:, 1, 0], rotation[:, 0, 0] + rotation[:, 1, 1])
-        side = torch.exp(whole["crop"][:, 2].clamp(-1, 1))[:, None]
+    @property
+    def _corrected(self) -> list[int]:
+        widths = output_widths(self.config.whole)
+        keys = self.config.expression
+        between = sum(widths[name] for name in ("rotation", "crop", "alpha", "landmarks"))
+        return [keys + widths["gaze"], between, keys, widths["face"]]
+
+    def _places(self, whole: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Where the glimpses lie: for the right eye, the left and the mouth the matrix (3, B, 2, 2) from the glimpse
+        (-0.5…0.5, y down) to the unit crop and the centre (3, B, 2); and their layout as six numbers."""
+        x, y = rotation_columns(whole["rotation"])
+        roll = torch.atan2(y[:, 0] - x[:, 1], x[:, 0] + y[:, 1])
         cos, sin = torch.cos(roll)[:, None], torch.sin(roll)[:, None]
-        right, down = torch.cat([cos, sin], 1), torch.cat([-sin, cos], 1)
-        eyes = [points[:, a : a + 6].mean(1) - EYE_TO_MIDDLE * side * down for a in (36, 42)]
-        mouth = points[:, 48:60].mean(1)
-        frames = [
-            torch.stack([mirror * right, down], 2) * (side * across)[..., None]
-            for mirror, across in ((1, EYE_SIDE), (-1, EYE_SIDE), (1, MOUTH_SIDE))
-        ]
-        layout = torch.cat([(mouth - (eyes[0] + eyes[1]) / 2) / side, (eyes[1] - eyes[0]) / side, cos, sin], 1)
-        return frames, [*eyes, mouth], layout
+        side = torch.exp(whole["crop"][:, 2].clamp(-1, 1))[:, None]
+        upright = torch.cat([cos, -sin, sin, cos], 1).view(-1, 2, 2) * side[..., None]  # columns: right and down
+        eyes_and_mouth = self.middles @ whole["landmarks"].unflatten(1, (-1, 2))
+        centres = (eyes_and_mouth - self.lift * upright[:, None, :, 1]).transpose(0, 1)
+        right, left, mouth = centres
+        layout = torch.cat([(mouth - (right + left) / 2) / side, (left - right) / side, cos, sin], 1)
+        return upright * self.sides, centres, layout
 
-    def _cut(self, x: Tensor, frames: list[Tensor], centres: list[Tensor]) -> Tensor:
+    def _cut(self, x: Tensor, frames: Tensor, centres: Tensor) -> Tensor:
         """(3 B, 3, glimpse, glimpse): all right eyes, all left ones, all mouths."""
         side = self.config.glimpse
-        where = torch.cat(
-            [self.pixels @ frame.transpose(1, 2) + c[:, None] for frame, c in zip(frames, centres, strict=True)]
-        )
-        grid = (2 * where - 1).view(3, len(x), side, side, 2)
-        return torch.cat([F.grid_sample(x, g, align_corners=False) for g in grid])
+        where = self.pixels @ frames.mT + centres[:, :, None]
+        grid = (2 * where - 1).transpose(0, 1).reshape(len(x), 3 * side, side, 2)  # one below the other
+        return F.grid_sample(x, grid, align_corners=False).unflatten(2, (3, side)).permute(2, 0, 1, 3, 4).flatten(0, 1)
 
     def _read(self, maps: Tensor, seen: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
         """Points (B, P, 2) in the glimpse and, as (B, …), what is seen at each group of them and where they are."""
         weights = maps.flatten(2).softmax(-1)
+        points = told = weights @ self.cells
         held, looked = weights, seen.flatten(2)
         if self.training:
             held, looked = (torch.lerp(v.detach(), v, LEAK) for v in (held, looked))
+            told = held @ self.cells
         at_groups = (groups @ held) @ looked.transpose(1, 2)
-        return weights @ self.cells, torch.cat([at_groups.flatten(1), 6 * (held @ self.cells).flatten(1)], 1)
+        return points, torch.cat([at_groups.flatten(1), 6 * told.flatten(1)], 1)
 
     def split(self, raw: Tensor) -> dict[str, Tensor]:
         """The outputs by name, each (B, width)."""

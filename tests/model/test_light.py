@@ -19,6 +19,7 @@ from expnet.model.errors import InputError
 from expnet.model.light.estimator import LightEstimator
 from expnet.model.light.graphs import Tensors
 from expnet.model.light.networks import LightFinder, cut_glimpses
+from expnet.model.performance import load_performance
 from expnet.model.video import open_clip
 
 PARITY = 1e-4
@@ -27,14 +28,12 @@ DEMO_CLIP = OPEN_WEIGHTS.with_name("demo_clip.mp4")
 
 @pytest.fixture(scope="module")
 def crops() -> np.ndarray:
-    """(24, 128, 128, 3) uint8: a rendered head, well and badly placed, leaning, half out of the crop, and not there."""
+    """(24, 128, 128, 3) uint8: a rendered head, well and badly placed, leaning, too large and too small."""
+    truth = load_performance(DEMO_CLIP.with_name("demo_clip_truth.npz"))
     with open_clip(DEMO_CLIP) as clip:
         images = [frame.image for frame in islice(clip, 24)]
-    height, width = images[0].shape[:2]
-    places = [
-        Crop(width / 2 + 9 * (i - 12), height / 2, height / 2 * (0.6 + 0.05 * i), 0.06 * (i - 12))
-        for i in range(len(images))
-    ]
+    offsets = np.random.default_rng(0).uniform(-1, 1, (24, 4)) * (0.3, 0.3, 0.5, 0.7)
+    places = [Crop(*place).moved(*offset) for place, offset in zip(truth.crop, offsets)]
     return np.stack([cut(image, crop, 128) for image, crop in zip(images, places)])
 
 
@@ -59,7 +58,7 @@ def test_the_outputs_are_those_of_torch(weights: str, untrained_weights: Path, c
     expected, found = by_torch(path, crops), light._run(crops)
     assert found.keys() == expected.keys()
     for name in expected:
-        np.testing.assert_allclose(found[name], expected[name], atol=PARITY, rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(found[name], expected[name], atol=PARITY, rtol=0, err_msg=name)
 
 
 def test_the_finder_gives_what_torch_gives() -> None:
@@ -147,6 +146,7 @@ for missing in ("torch", "scipy", "safetensors", "h5py", "onnx"):
     sys.modules[missing] = None
 from expnet.model.light.estimator import LightEstimator
 from expnet.model.tracking import perform
+from expnet.model.performance import load_performance
 from expnet.model.video import open_clip
 with open_clip({str(DEMO_CLIP)!r}, 0, 5) as clip:
     seen = perform(clip, LightEstimator.load()).seen
