@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("sizes", "network", "engine", "animate", "memory", "face_model", "keys")
+BENCHMARKS = ("sizes", "network", "engine", "animate", "memory", "face_model", "keys", "official")
 
 
 def main(chosen: list[str]) -> int:

@@ -34,6 +34,7 @@ NEEDED = {
 }
 Arrays = dict[str, np.ndarray]
 ResNet = ExpNet | FacePoseResNet
+Module = ResNet | FacePoseAlexNet
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class OfficialNetworks:
     left_out     networks that were imported but cannot be used, with the reason in one line
     """
 
-    networks: dict[str, ResNet | FacePoseAlexNet]
+    networks: dict[str, Module]
     statistics: Arrays
     trunks: dict[str, str]
     device: torch.device
@@ -141,8 +142,7 @@ def load_networks(
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r} is unknown: use one of {', '.join(PRECISIONS)}")
     header, statistics = load_header(folder), load_statistics(folder)
-    networks: dict[str, ResNet | FacePoseAlexNet] = {}
-    trunks: dict[str, str] = {}
+    modules: dict[str, Module] = {}
     left_out: dict[str, str] = {}
     for network in NETWORKS:
         if network.name not in header.networks or (names is not None and network.name not in names):
@@ -150,27 +150,38 @@ def load_networks(
         absent = [name for name in NEEDED.get(network.name, ()) if name not in statistics]
         if absent:
             left_out[network.name] = f"{folder}: {network.title} cannot be used: {absent[0]} was not imported with it"
-            continue
-        module = _built(network, load_network(folder, network.name))
-        ready_to_run(module, chosen)
-        if not isinstance(module, FacePoseAlexNet):
-            convolving_in(PRECISIONS[precision], module)
-            trunk = header.networks[network.name].trunk
-            same = next((name for name, there in trunks.items() if there == trunk), None)
-            if same:
-                _share(networks[same], module)
-            trunks[network.name] = trunk
-        networks[network.name] = module
-    if not networks:
+        else:
+            modules[network.name] = _built(network, load_network(folder, network.name))
+    if not modules:
         reason = next(iter(left_out.values()), f"{folder}: has none of the networks; run import-weights again")
         raise InputError(reason)
-    return OfficialNetworks(networks, statistics, trunks, chosen, PRECISIONS[precision], left_out)
+    trunks = {name: header.networks[name].trunk for name in modules if header.networks[name].trunk}
+    return ready_networks(modules, trunks, statistics, chosen, PRECISIONS[precision], left_out)
 
 
-def _built(network: Network, tensors: Arrays) -> ResNet | FacePoseAlexNet:
+def ready_networks(
+    modules: dict[str, Module],
+    trunks: dict[str, str],
+    statistics: Arrays,
+    device: torch.device,
+    precision: torch.dtype = torch.float32,
+    left_out: dict[str, str] | None = None,
+) -> OfficialNetworks:
+    """Networks as they were trained, made ready in place: equal ``trunks`` in memory once, batch norms folded."""
+    owners: dict[str, ResNet] = {}
+    for name, module in modules.items():
+        if not isinstance(module, FacePoseAlexNet):
+            _share(owners.setdefault(trunks[name], module), module)
+        ready_to_run(module, device)
+        if not isinstance(module, FacePoseAlexNet):
+            convolving_in(precision, module)
+    return OfficialNetworks(modules, statistics, trunks, device, precision, left_out or {})
+
+
+def _built(network: Network, tensors: Arrays) -> Module:
     with torch.device("meta"):  # nothing is initialised only to be overwritten
         if network.name == "pose":
-            module: ResNet | FacePoseAlexNet = FacePoseAlexNet()
+            module: Module = FacePoseAlexNet()
         elif network.name == "pose_resnet":
             module = FacePoseResNet()
         else:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,13 @@ import pytest
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from expnet.expnet_addon.headless import main
 from expnet.model.networks import facepose_alexnet, resnet101
 from expnet.model.networks.resnet101 import BLOCKS
 from expnet.model.official.networks import OfficialNetworks, load_networks
 
 from .variables import STATISTICS, STATISTICS_IN_NPZ
 
-FOLDER = os.environ.get("EXPNET_RELEASE", "")
-pytestmark = pytest.mark.skipif(
-    not FOLDER, reason="EXPNET_RELEASE names no folder with checkpoints by TensorFlow; 'dev.py test' makes one"
-)
+Theirs = Callable[[str], dict[str, np.ndarray]]
 TOLERANCE = 1e-4  # of the greatest difference, in units of the stage's own root mean square
 ALEXNET = (
     "conv1",
@@ -46,21 +41,20 @@ ALEXNET = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("imported")
-    assert main(["import-weights", FOLDER, "--out", str(out)]) == 0
-    return out
+def ours(imported: Path) -> OfficialNetworks:
+    return load_networks(imported, "cpu")
 
 
 @pytest.fixture(scope="module")
-def ours(folder: Path) -> OfficialNetworks:
-    return load_networks(folder, "cpu")
+def theirs(release: Path) -> Theirs:
+    """Of a network, what TensorFlow had of each stage, maps as (B, C, H, W), and under "input" what it was given."""
 
+    def read(network: str) -> dict[str, np.ndarray]:
+        with np.load(release / f"stages/{network}.npz") as file:
+            arrays = {name: file[name] for name in file.files}
+        return {name: np.moveaxis(array, -1, 1) if array.ndim == 4 else array for name, array in arrays.items()}
 
-def theirs(network: str) -> dict[str, np.ndarray]:
-    """What TensorFlow had of each stage, maps as (B, C, H, W), and under "input" what it was given."""
-    with np.load(Path(FOLDER, "stages", f"{network}.npz")) as file:
-        return {name: np.moveaxis(file[name], -1, 1) if file[name].ndim == 4 else file[name] for name in file.files}
+    return read
 
 
 # --------------------------------------------------------------------------------------------------------------- stages
@@ -111,13 +105,14 @@ def ours_at_each_stage(networks: OfficialNetworks, network: str, pixels: np.ndar
     return found
 
 
-def differences(networks: OfficialNetworks, network: str) -> dict[str, float]:
+def differences(networks: OfficialNetworks, network: str, wanted: dict[str, np.ndarray]) -> dict[str, float]:
     """Of each of TensorFlow's stages, in order: the greatest difference in units of its root mean square, infinity
     where even the shapes differ."""
-    wanted = theirs(network)
-    found = ours_at_each_stage(networks, network, np.ascontiguousarray(wanted.pop("input")))
+    found = ours_at_each_stage(networks, network, np.ascontiguousarray(wanted["input"]))
     result = {}
     for name, stage in wanted.items():
+        if name == "input":
+            continue
         scale = float(np.sqrt(np.mean(np.square(stage, dtype=np.float64))))
         assert 0.1 < scale < 1e3, f"{name} has vanished or exploded: nothing would be tested"
         fits = name in found and found[name].shape == stage.shape
@@ -125,17 +120,18 @@ def differences(networks: OfficialNetworks, network: str) -> dict[str, float]:
     return result
 
 
-def beyond_tolerance(networks: OfficialNetworks, network: str) -> dict[str, float]:
-    return {name: value for name, value in differences(networks, network).items() if not value <= TOLERANCE}
+def beyond_tolerance(found: dict[str, float]) -> dict[str, float]:
+    return {stage: difference for stage, difference in found.items() if not difference <= TOLERANCE}
 
 
 @pytest.mark.parametrize(("network", "count"), [("expression", 140), ("shape", 8), ("pose", 13), ("pose_resnet", 39)])
-def test_every_stage_is_tensorflows(ours: OfficialNetworks, network: str, count: int) -> None:
-    assert len(differences(ours, network)) == count
-    assert beyond_tolerance(ours, network) == {}
+def test_every_stage_is_tensorflows(ours: OfficialNetworks, theirs: Theirs, network: str, count: int) -> None:
+    found = differences(ours, network, theirs(network))
+    assert len(found) == count
+    assert beyond_tolerance(found) == {}
 
 
-def test_what_comes_out_is_in_the_releases_units(ours: OfficialNetworks) -> None:
+def test_what_comes_out_is_in_the_releases_units(ours: OfficialNetworks, theirs: Theirs) -> None:
     ends = {"expression": "fc1", "shape": "fc1", "pose": "fc8", "pose_resnet": "fc3"}
     inputs = {network: np.ascontiguousarray(theirs(network)["input"]) for network in ends}
     inputs["shape"] = inputs["expression"]  # the very same array: one trunk runs once
@@ -219,18 +215,18 @@ MISTAKES: dict[str, tuple[str, str, Callable[[pytest.MonkeyPatch, Any], None]]] 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_seen_where_it_is_made(
-    ours: OfficialNetworks, mistake: str, monkeypatch: pytest.MonkeyPatch
+    ours: OfficialNetworks, theirs: Theirs, mistake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, stage, make = MISTAKES[mistake]
     make(monkeypatch, ours.networks[network])
-    assert next(iter(beyond_tolerance(ours, network))) == stage
+    assert next(iter(beyond_tolerance(differences(ours, network, theirs(network))))) == stage
 
 
-def test_another_epsilon_is_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_epsilon_is_seen(imported: Path, theirs: Theirs, monkeypatch: pytest.MonkeyPatch) -> None:
     class Careless(nn.BatchNorm2d):
         def __init__(self, channels: int, eps: float) -> None:
             super().__init__(channels, eps=1e-3)
 
     monkeypatch.setattr(nn, "BatchNorm2d", Careless)
-    careless = load_networks(folder, "cpu", ["expression"])
-    assert next(iter(beyond_tolerance(careless, "expression"))) == "bn_conv1"
+    careless = load_networks(imported, "cpu", ["expression"])
+    assert next(iter(beyond_tolerance(differences(careless, "expression", theirs("expression"))))) == "bn_conv1"

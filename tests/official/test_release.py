@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from expnet.expnet_addon.headless import main
-from expnet.model.official.layouts import EXPRESSION, POSE, SHAPE, Network
+from expnet.model.official.layouts import EXPRESSION, POSE, POSE_RESNET, SHAPE, Network
 from expnet.model.official.weights import FILE, load_header, load_network
 
-from .variables import STATISTICS, STATISTICS_IN_NPZ, content
-
-FOLDER = os.environ.get("EXPNET_RELEASE", "")
-pytestmark = pytest.mark.skipif(
-    not FOLDER, reason="EXPNET_RELEASE names no folder with checkpoints by TensorFlow; 'dev.py test' makes one"
-)
-
-
-@pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("imported")
-    assert main(["import-weights", FOLDER, "--out", str(out)]) == 0
-    assert [path.name for path in out.iterdir()] == [FILE]
-    return out
+from .variables import STATISTICS, STATISTICS_IN_NPZ, content, newer_face_pose_net
 
 
 @pytest.mark.parametrize("network", [EXPRESSION, SHAPE, POSE], ids=lambda network: network.name)
@@ -35,6 +21,17 @@ def test_every_tensor_is_what_tensorflow_wrote(imported: Path, network: Network)
     for ours, variable in network.layout().items():
         wanted = content(variable.name, variable.shape)
         np.testing.assert_array_equal(tensors[ours], variable.turned(wanted), err_msg=variable.name)
+
+
+def test_the_newer_face_pose_net_is_put_together(imported: Path) -> None:
+    """What was trained, from its own checkpoint, on top of the trunk that training began with."""
+    trained = newer_face_pose_net()[1]
+    tensors = load_network(imported, "pose_resnet")
+    for ours, variable in POSE_RESNET.layout().items():
+        salt = "trained" if variable.name in trained else "start"
+        wanted = content(variable.name, variable.shape, salt=salt)
+        np.testing.assert_array_equal(tensors[ours], variable.turned(wanted), err_msg=variable.name)
+    np.testing.assert_array_equal(tensors["label_mean"][4:], np.array([110.9, 114.0], np.float32))
 
 
 def test_means_and_units(imported: Path) -> None:
@@ -48,12 +45,14 @@ def test_means_and_units(imported: Path) -> None:
 
 def test_the_trunk_is_stored_once(imported: Path) -> None:
     header = load_header(imported)
-    assert header.networks["expression"].trunk == header.networks["shape"].trunk
-    assert len(header.sources) == 9  # two files for each V2 checkpoint, one for the V1, four with statistics
+    assert len({header.networks[name].trunk for name in ("expression", "shape", "pose_resnet")}) == 1
+    assert len(header.sources) == 15  # two files for each of four V2 checkpoints, one for the V1, six with statistics
 
 
-def test_what_the_user_is_told(imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["import-weights", FOLDER, "--out", str(tmp_path), "--half"]) == 0
+def test_what_the_user_is_told(
+    release: Path, imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import-weights", str(release), "--out", str(tmp_path), "--half"]) == 0
     said = capsys.readouterr().out
     assert "Expression_Model/ini_exprNet_model.ckpt.index" in said
     assert "PAM_frontal_ALexNet.npy: a pickle" in said
