@@ -1,4 +1,4 @@
-"""The command line: ``estimate``, ``animate``, ``rig`` and ``import-weights``.
+"""The command line: ``estimate``, ``animate``, ``retarget``, ``rig`` and ``import-weights``.
 
 The same verbs four ways: ``expnet …`` (pip), ``python -m expnet …``, with the extension installed
 ``blender --command expnet …``, and ``blender -b --python expnet_addon/headless.py -- …``. Exit status 0: done; 2: wrong
@@ -37,8 +37,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ..model.errors import InputError
+from ..model.face_names import SCHEMES
+from ..model.formats.live_link import read_performance, write_live_link
 from ..model.formats.npz import load_face_model
 from ..model.official.box_list import read_box_list
+from ..model.retargeting import save_preset
 from . import requests
 from .batch.outcome import SomeFailed
 from .clips import check_there, shown_file
@@ -53,12 +56,13 @@ if TYPE_CHECKING:
 
 DONE, FAULT, BAD_INPUT, SOME_FAILED = 0, 1, 2, 3
 PERFORMANCE_FORMATS = (".npz", ".csv", ".json")
+SCENE_FORMATS = (".blend", ".glb")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (default: this process's) and return its exit status."""
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = parser().parse_args(argv)
         arguments.run(arguments)
     except InputError as error:
         return _say(error, BAD_INPUT)
@@ -97,7 +101,8 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (see '{self.prog} --help')")
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Of the whole command line; raises InputError for wrong use."""
     seeing = _Parser(add_help=False)
     seeing.add_argument("--estimator", default="open", metavar="open|PATH", help="weights: open, a file or a folder")
     seeing.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
@@ -147,8 +152,8 @@ def _parser() -> argparse.ArgumentParser:
     video = _Parser(add_help=False)
     video.add_argument("--layout", choices=("beside", "over"), default="beside", help="the head and the footage")
 
-    parser = _Parser(prog="expnet", description="Reads the expression of a face from images and footage.")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    whole = _Parser(prog="expnet", description="Reads the expression of a face from images and footage.")
+    verbs = whole.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     estimate = verbs.add_parser(
         "estimate", parents=[model, seeing], help="expression, identity and pose of the face in images"
@@ -165,15 +170,41 @@ def _parser() -> argparse.ArgumentParser:
         "animate", parents=[model, seeing, keying, look, video], help="a head keyed from a clip"
     )
     animating.add_argument("clip", metavar="CLIP", help="a movie, or a folder of images")
-    animating.add_argument("--out", type=Path, metavar="SHOT.blend", help="the scene: head, keys, camera, footage")
+    animating.add_argument("--out", type=Path, metavar="SHOT.blend|glb", help="the scene: head, keys, camera, footage")
     animating.add_argument("--render", type=Path, metavar="SHOT.mp4", help="a video of footage and head")
     animating.add_argument(
         "--performance", type=Path, action="append", default=[], metavar="SHOT.npz|csv|json",
         help="the coefficients over time, smoothed like the keys; may be repeated",
     )  # fmt: skip
+    animating.add_argument(
+        "--live-link", type=Path, action="append", default=[], metavar="SHOT.csv",
+        help="the same as the Live Link Face app records it: ARKit's 52 shapes, head and eyes, with time code",
+    )  # fmt: skip
     animating.add_argument("--first", type=int, metavar="FRAME", help="first frame of the clip to read, from 0")
     animating.add_argument("--last", type=int, metavar="FRAME", help="last frame of the clip to read")
     animating.set_defaults(run=animate)
+
+    retarget = verbs.add_parser("retarget", help="a performance, or a Live Link Face recording, on your own character")
+    retarget.add_argument("--performance", type=Path, required=True, metavar="SHOT.npz|RECORDING.csv")
+    retarget.add_argument("--character", type=Path, metavar="HERO.blend", help="without it: the head in the box")
+    retarget.add_argument(
+        "--object", action="append", default=[], metavar="NAME",
+        help="the character's meshes or armature in the .blend; may be repeated (found by their shape keys)",
+    )  # fmt: skip
+    retarget.add_argument(
+        "--names", type=str.upper, default="AUTO", choices=("AUTO", *SCHEMES), help="what they are named after"
+    )
+    retarget.add_argument("--preset", type=Path, metavar="TABLE.json", help="a table, instead of one by the names")
+    retarget.add_argument("--save-preset", type=Path, metavar="TABLE.json", help="write the table that was used")
+    retarget.add_argument("--out", type=Path, metavar="HERO_SHOT.blend|glb", help="the character, keyed")
+    retarget.add_argument("--live-link", type=Path, metavar="SHOT.csv", help="the performance as the app records it")
+    retarget.add_argument("--fps", choices=("clip", "keep"), default="clip", help="the scene's: the clip's, or its own")
+    retarget.add_argument("--recording-fps", type=float, metavar="N", help="the recording's true rate, such as 29.97")
+    retarget.add_argument(
+        "--swap-sides", action="store_true",
+        help="exchange left and right of jaw and mouth, which some versions of the app name the wrong way round",
+    )  # fmt: skip
+    retarget.set_defaults(run=_retarget)
 
     rig = verbs.add_parser("rig", parents=[model], help="a head without animation")
     rig.add_argument("--out", type=Path, required=True, metavar="RIG.blend")
@@ -216,7 +247,7 @@ def _parser() -> argparse.ArgumentParser:
     mapping.add_argument("face_model", metavar="PATH", help="a face model with landmarks, BaselFaceModel_mod.mat say")
     mapping.add_argument("--out", type=Path, metavar="MAP.npz", help="write the map here too")
     mapping.set_defaults(run=_map_basis)
-    return parser
+    return whole
 
 
 # The verbs -------------------------------------------------------------------------------------------------------
@@ -260,7 +291,8 @@ def _listed(given: str, box: Sequence[float] | None) -> list[Listed]:
 
 def animate(a: argparse.Namespace) -> None:
     """One clip: ``a`` holds the options of ``expnet animate`` by their names. Raises InputError, WorkerFault."""
-    outputs = {a.out: (".blend",), a.render: (".mp4",), **dict.fromkeys(a.performance, PERFORMANCE_FORMATS)}
+    outputs = {a.out: SCENE_FORMATS, a.render: (".mp4",), **dict.fromkeys(a.performance, PERFORMANCE_FORMATS)}
+    outputs |= dict.fromkeys(a.live_link, (".csv",))
     outputs.pop(None, None)
     if not outputs:
         raise InputError("nothing to write: give --out SHOT.blend, --render SHOT.mp4 or --performance SHOT.npz")
@@ -362,6 +394,41 @@ def _serve_shots(a: argparse.Namespace) -> None:
     serve.serve()
 
 
+def _retarget(a: argparse.Namespace) -> None:
+    outputs = {a.out: SCENE_FORMATS, a.save_preset: (".json",), a.live_link: (".csv",)}
+    outputs.pop(None, None)
+    if not outputs:
+        raise InputError("nothing to write: give --out HERO_SHOT.blend, --live-link SHOT.csv or --save-preset FILE")
+    inputs = [str(path) for path in (a.performance, a.character, a.preset) if path]
+    check_there(str(a.performance), "performance")
+    _check_outputs(inputs, outputs)
+    if a.character is None and (a.object or a.preset or a.save_preset):
+        raise InputError("whose? --object, --preset and --save-preset need --character HERO.blend")
+    if a.character is not None:
+        check_there(str(a.character), "character")
+    performance = read_performance(a.performance, a.recording_fps, a.swap_sides)
+    if a.live_link:
+        write_live_link(performance, a.live_link)
+        print(f"{a.live_link}: {len(performance.times)} frames at {performance.fps:g}/s")
+    if not (a.out or a.save_preset):
+        return
+    _need_bpy("retarget --out")
+    from . import retarget_shot
+
+    with _quiet_stdout():
+        if a.character is None:
+            report, objects = retarget_shot.onto_open_head(performance, a.fps == "keep")
+        else:
+            report, objects, rows = retarget_shot.onto_character(
+                performance, a.character, a.object, a.names, a.preset, a.fps == "keep"
+            )
+            if a.save_preset:
+                save_preset(rows, a.save_preset)
+        if a.out:
+            _save_scene(a.out, objects)
+    print(report)
+
+
 def _rig(a: argparse.Namespace) -> None:
     _check_outputs([a.face_model], {a.out: (".blend",)})
     _need_bpy("rig")
@@ -445,6 +512,8 @@ def _write_performances(performance: FacePerformance, head_file: Path | None, a:
     calm = calm_from_neutral(performance, treatment, usual_bounds(performance), rest)
     for path in a.performance:
         save_performance(calm, path)
+    for path in a.live_link:
+        write_live_link(calm, path)
 
 
 def _write_scene(performance: FacePerformance, head_file: Path, a: argparse.Namespace) -> None:
@@ -468,7 +537,7 @@ def _scene_files(performance: FacePerformance, head_file: Path, a: argparse.Name
     report = capture.key_performance(blender_scene, head, performance, keying)
     staging.light_head(blender_scene)
     if a.out:
-        _save_blend(a.out)
+        _save_scene(a.out, [head, *head.children])
     if a.render:
         with _appearing(a.render) as part, bar() as shown:
             comparison.render_comparison(
@@ -514,6 +583,16 @@ def _save_blend(path: Path) -> None:
 
     with _appearing(path) as part:
         bpy.ops.wm.save_as_mainfile(filepath=str(part), copy=True, compress=True)
+
+
+def _save_scene(path: Path, objects: Sequence[bpy.types.Object]) -> None:
+    """The scene as a .blend, or ``objects`` with their animation as a .glb."""
+    if path.suffix.lower() != ".glb":
+        return _save_blend(path)
+    from . import gltf
+
+    with _appearing(path) as part:
+        gltf.export_glb(part, objects)
 
 
 def _need_bpy(what: str) -> None:

@@ -207,6 +207,10 @@ def _match_one(names: Sequence[str], scheme: str) -> list[Match]:
             channel, gain = SCHEMES[scheme][entry]
             if entry not in best or score > best[entry].score:
                 best[entry] = Match(name, channel, gain, score)
+    if scheme == "VRM":  # its vowels and moods go by several names, and one avatar may have them all
+        for entry in sorted(best, key=lambda e: best[e].score):
+            if sum(m.channel == best[entry].channel for m in best.values()) > 1:
+                del best[entry]
     order = {name: i for i, name in enumerate(names)}
     return sorted(best.values(), key=lambda m: order[m.target])
 

@@ -77,6 +77,7 @@ def _as_options(shot: Shot, settings: dict[str, Any], files: list[Path]) -> Name
         clip=shot.clip,
         out=by_suffix.get(".blend"),
         render=by_suffix.get(".mp4"),
+        live_link=[],
         performance=[file for file in files if file.suffix in (".npz", ".csv", ".json")],
     )
 
