@@ -145,25 +145,29 @@ def cut_glimpses(picture: np.ndarray, frames: np.ndarray, centres: np.ndarray, p
     which is felt in the last digits of eta.
     """
     size = picture.shape[1]
-    x, y = (
-        size
-        * (
-            centres[:, axis, None, None]
-            + frames[:, axis, :1, None] * pixels
-            + frames[:, axis, 1:, None] * pixels[:, None]
-        )
-        for axis in (0, 1)
-    )  # (N, P, P) each, in pixels + 0.5
+    right, down = (size * frames[:, :, i, None] * pixels for i in (0, 1))  # (N, 2, P) each
+    at = size * centres[:, :, None, None] + right[:, :, None, :] + down[:, :, :, None] + 0.5
     # One pixel of nothing on the near side, two on the far one: places farther out are moved there.
-    framed = np.zeros((size + 3, size + 3, 3), np.float32)
-    framed[1 : size + 1, 1 : size + 1] = picture.transpose(1, 2, 0)
-    x, y = np.clip(x + 0.5, 0, size + 1), np.clip(y + 0.5, 0, size + 1)
-    column, row = x.astype(np.intp), y.astype(np.intp)
-    right, down = (x - column).astype(np.float32)[..., None], (y - row).astype(np.float32)[..., None]
-    flat, at = framed.reshape(-1, 3), row * (size + 3) + column
-    upper = flat[at] * (1 - right) + flat[at + 1] * right
-    lower = flat[at + size + 3] * (1 - right) + flat[at + size + 4] * right
-    return np.ascontiguousarray((upper * (1 - down) + lower * down).transpose(0, 3, 1, 2))
+    np.clip(at, 0, size + 1, out=at)
+    framed = np.zeros((3, size + 3, size + 3), np.float32)
+    framed[:, 1 : size + 1, 1 : size + 1] = picture
+    corner = at.astype(np.int32)
+    across, along = (at - corner).astype(np.float32).swapaxes(0, 1)
+    upper_left = corner[:, 1] * (size + 3) + corner[:, 0]
+    out = np.empty((len(frames), 3, len(pixels), len(pixels)), np.float32)
+    for channel, colour in enumerate(framed.reshape(3, -1)):
+        upper = _between(colour.take(upper_left), colour[1:].take(upper_left), across)
+        lower = _between(colour[size + 3 :].take(upper_left), colour[size + 4 :].take(upper_left), across)
+        out[:, channel] = _between(upper, lower, along)
+    return out
+
+
+def _between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """From a to b, in place of b."""
+    b -= a
+    b *= share
+    b += a
+    return b
 
 
 def averages(groups: tuple, points: int) -> np.ndarray:
