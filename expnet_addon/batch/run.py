@@ -41,7 +41,7 @@ def batch(a: argparse.Namespace) -> None:
         raise InputError(f"--jobs {a.jobs}: one at least")
     if a.address and not a.cluster:
         raise InputError("--address is a Ray cluster's: add --cluster ray")
-    settings = _settings(a)
+    settings = settings_of(a)
     _make(a.out)
     with only_one(a.out):
         shots = find_shots(a.clips, a.out)
@@ -56,7 +56,7 @@ def batch(a: argparse.Namespace) -> None:
     _say_how_it_went(plan, path)
 
 
-def _settings(a: argparse.Namespace) -> dict[str, Any]:
+def settings_of(a: argparse.Namespace) -> dict[str, Any]:
     """The options of ``animate`` as they go to whoever does a shot, and what is written of each."""
     settings = {name: value for name, value in vars(a).items() if name not in OF_THE_BATCH}
     for name in ("estimator", "face_model"):
