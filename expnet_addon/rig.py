@@ -8,6 +8,7 @@ One head is 1:1 in metres, in the axes of ``coordinates.py``. What the head reme
     head["alpha"]                         identity coefficients, set them with ``apply_alpha``
     head["gaze_yaw"], head["gaze_pitch"]  radians; + to the subject's left, + up. They drive eyes and lids
     head["expnet_basis"], ["expnet_model"], ["expnet_model_path"]   which face model it was made of
+    head["expnet_license"]                what may be done with it, ``FaceModel.license``
     head["expnet_rest"]                   its resting face, ``FaceModel.rest``
 
 Every mesh carries the int point attribute ``model_vertex``, so a head that lost vertices in Edit Mode still works.
@@ -268,6 +269,7 @@ def _add_properties(head: bpy.types.Object, model: FaceModel, model_path: str) -
     head["expnet_basis"] = model.basis
     head["expnet_rest"] = model.rest.tolist()
     head["expnet_model"] = model.name
+    head["expnet_license"] = model.license
     head["expnet_model_path"] = model_path
     head["expnet_keys"] = "\n".join(model.expression_keys)
     head["expnet_vertices"] = model.vertex_count

@@ -57,6 +57,7 @@ class CapturePanel:
             column.prop(settings, "preprocessing", text="")
         _say_what_for(column, settings.chosen_network())
         column.prop(settings, "rig", text="Drive")
+        _say_which_head(column, chosen.face(context))
 
         layout.operator("expnet.estimate_expression", icon="IMAGE_DATA")
         layout.operator("expnet.animate_footage", icon="RENDER_ANIMATION")
@@ -162,6 +163,17 @@ def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     layout.row().prop(settings, "source_kind", expand=True)
     name = {"FILE": "source", "FOLDER": "source_folder", "CLIP": "source_clip", "IMAGE": "source_image"}
     layout.prop(settings, name[settings.source_kind], text="")
+
+
+def _say_which_head(layout: bpy.types.UILayout, head: bpy.types.Object | None) -> None:
+    """The face that will get the keys, what it was made of, and what may be done with that."""
+    if head is None:
+        return
+    row = layout.row()
+    row.active = False
+    made_of = f"{head['expnet_model']} head"
+    terms = head.get("expnet_license", "")
+    row.label(text=f"{head.name}: {made_of}{': ' + terms if terms else ''}", translate=False)
 
 
 def _say_what_for(layout: bpy.types.UILayout, choice: Choice) -> None:

@@ -14,13 +14,17 @@ from pathlib import Path
 import bpy
 
 DIALOGUE = Path(os.environ["GUI_DIALOGUE"])
+EDITORS = ("VIEW_3D", "CLIP_EDITOR", "PREFERENCES")  # the large editor is one of them at a time
+KINDS = ("objects", "meshes", "actions", "cameras", "movieclips", "sounds", "shape_keys", "materials", "collections")
 
 
 def sidebar() -> tuple[bpy.types.Window, bpy.types.Area, bpy.types.Region]:
+    """The large editor and the region in which our panels are."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                return window, area, next(region for region in area.regions if region.type == "UI")
+            if area.type in EDITORS:
+                kind = "WINDOW" if area.type == "PREFERENCES" else "UI"
+                return window, area, next(region for region in area.regions if region.type == kind)
     raise LookupError("there is no 3D view")
 
 
@@ -37,6 +41,11 @@ def open_tab() -> bool:
     return True
 
 
+def show(editor: str) -> None:
+    """Turn the large editor into another one."""
+    sidebar()[1].type = editor
+
+
 def rectangle(region: bpy.types.Region) -> list[int]:
     """left, top, right, bottom on the screen, y down."""
     window = sidebar()[0]
@@ -44,9 +53,48 @@ def rectangle(region: bpy.types.Region) -> list[int]:
     return [window.x + region.x, top, window.x + region.x + region.width, top + region.height]
 
 
+def curves_of(action: bpy.types.Action) -> list:
+    bags = [action] if hasattr(action, "fcurves") else [
+        bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags
+    ]  # fmt: skip
+    return [
+        (curve.data_path, curve.array_index, [tuple(point.co) for point in curve.keyframe_points])
+        for bag in bags
+        for curve in bag.fcurves
+    ]
+
+
+def state() -> dict[str, object]:
+    """Everything in the file that our operators could have touched, as JSON has it."""
+    scene = bpy.context.scene
+    render, settings = scene.render, scene.expnet
+    content: dict[str, object] = {kind: sorted(item.name for item in getattr(bpy.data, kind)) for kind in KINDS}
+    content["timing"] = (scene.frame_start, scene.frame_end, render.fps, render.fps_base, scene.sync_mode)
+    content["size"] = (render.resolution_x, render.resolution_y, scene.camera and scene.camera.name)
+    strips = getattr(scene.sequence_editor, "strips", None) or getattr(scene.sequence_editor, "sequences", None) or ()
+    content["strips"] = [
+        (strip.name, strip.channel, strip.frame_final_start, strip.frame_final_end) for strip in strips
+    ]
+    content["settings"] = {
+        name: str(getattr(settings, name)) for name in settings.bl_rna.properties.keys() if name != "rna_type"
+    }
+    for action in bpy.data.actions:
+        take = action.expnet
+        content[f"action {action.name}"] = curves_of(action)
+        content[f"take {action.name}"] = [
+            take.performance.hex(), take.rate, take.start, take.neutral, take.neutral_frame, take.decimate, take.note,
+            [(region.name, region.smoothing, region.gain) for region in take.regions],
+        ]  # fmt: skip
+    for obj in scene.objects:
+        content[f"object {obj.name}"] = [list(obj.get("alpha", ())), [list(row) for row in obj.matrix_basis]]
+        data = obj.animation_data, getattr(getattr(obj.data, "shape_keys", None), "animation_data", None)
+        content[f"animation {obj.name}"] = [d.action.name if d and d.action else None for d in data]
+    return json.loads(json.dumps(content))
+
+
 def answer_questions() -> float:
     for ask in sorted(DIALOGUE.glob("*.ask")):
-        names = {"bpy": bpy, "sidebar": sidebar, "open_tab": open_tab, "rectangle": rectangle}
+        names = {"bpy": bpy, **{f.__name__: f for f in (sidebar, open_tab, show, rectangle, state)}}
         try:
             exec(ask.read_text(), names)
             answer = {"result": names.get("result")}

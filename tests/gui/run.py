@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The panel in a real Blender, with mouse and keyboard: install, Add Face, Estimate, Animate, Cancel, Undo.
+"""The panel in a real Blender, with mouse and keyboard: install, Add Face, Estimate, Animate, Cancel, the take's
+settings, the Movie Clip editor, several faces, the authors' networks; and after each of them undo and redo.
 
-    python3 tests/gui/run.py FOLDER --image FACE.jpg --clip CLIP.mp4 [--out docs/guide]
+    python3 tests/gui/run.py FOLDER --image FACE.jpg --clip CLIP.mp4 [--release FOLDER] [--out docs/guide]
 
 FOLDER holds a Debian with blender, xvfb, libgl1-mesa-dri, libegl1, libgl1, xdotool, imagemagick, python3-torch,
 python3-opencv and python3-safetensors (debootstrap; about 2.5 GB). The extension is the zip in dist/
@@ -25,7 +26,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-SIZE = (1440, 900)
+SIZE = (1500, 1100)
 PATIENCE = 600.0  # seconds; drawing by software on a busy machine
 
 
@@ -71,6 +72,11 @@ class Debian:
         """Copy a file in; its path in there."""
         shutil.copyfile(file, self.outside / file.name)
         return str(self.inside / file.name)
+
+    def bring_folder(self, folder: Path) -> str:
+        """The same for a folder."""
+        shutil.copytree(folder, self.outside / folder.name)
+        return str(self.inside / folder.name)
 
     def command(self, *words: object) -> list[str]:
         return [
@@ -139,17 +145,50 @@ class Screen:
         """Two steps: Blender notices a pointer that moves, not one that is there."""
         self.xdotool("mousemove", int(x) - 3, int(y), "sleep", 0.05, "mousemove", int(x), int(y), "sleep", 0.15)
 
-    def find_button(self, operator: str, below: int = 0) -> tuple[int, int]:
-        """Where the panel's button of ``operator`` is: Ctrl-C over a button copies its Python command."""
+    def under(self, y: int, keys: str, x: int) -> str:
+        """What ``keys`` copy at a place of the panel."""
+        self.ask("bpy.context.window_manager.clipboard = ''")
+        self.xdotool("mousemove", x - 3, y, "sleep", 0.04, "mousemove", x, y, "sleep", 0.1, "key", keys, "sleep", 0.08)
+        return str(self.ask("result = bpy.context.window_manager.clipboard"))
+
+    def find(self, text: str, keys: str, what: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
+        """Where in the panel ``keys`` copy something with ``text`` in it; ``across`` is the share of its width."""
         left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")  # type: ignore[misc]
-        x = (left + right) // 2 - 10
+        x = int(left + (right - left) * across)
         for y in range(max(top + 30, below), bottom, 11):
-            self.ask("bpy.context.window_manager.clipboard = ''")
-            self.point(x, y)
-            self.xdotool("key", "ctrl+c", "sleep", 0.1)
-            if f"expnet.{operator}(" in str(self.ask("result = bpy.context.window_manager.clipboard")):
+            if text in self.under(y, keys, x):
                 return x, y
-        raise Failed(f"there is no button for {operator}")
+        raise Failed(f"there is no {what}")
+
+    def find_button(self, operator: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
+        """Where the panel's button of ``operator`` is: Ctrl-C over a button copies its Python command."""
+        return self.find(f"expnet.{operator}(", "ctrl+c", f"button for {operator}", below, across)
+
+    def find_property(self, path: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
+        """Where a property is whose data path ends like this: Ctrl-Shift-Alt-C copies it."""
+        return self.find(path, "ctrl+shift+alt+c", f"property {path}", below, across)
+
+    def paste(self, at: tuple[int, int], value: str) -> None:
+        """Ctrl-V over a number puts the clipboard's in."""
+        self.ask(f"bpy.context.window_manager.clipboard = {value!r}")
+        self.point(*at)
+        self.xdotool("key", "ctrl+v", "sleep", 0.2)
+
+    def open_section(self, operator: str, below: int) -> tuple[int, int]:
+        """Click at the titles of closed sections, from ``below`` on, until the one with that button opens."""
+        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")  # type: ignore[misc]
+        x = int(left + (right - left) * 0.47)
+        for title in range(below, bottom, 9):
+            self.point(x, title)
+            self.xdotool("click", 1, "sleep", 0.4)
+            copied = [self.under(y, "ctrl+c", x) for y in range(title + 12, title + 48, 9)]
+            for y, command in zip(range(title + 12, title + 48, 9), copied):
+                if f"expnet.{operator}(" in command:
+                    return x, y
+            if any(copied) or self.under(title + 30, "ctrl+shift+alt+c", x):  # another section: close it again
+                self.point(x, title)
+                self.xdotool("click", 1, "sleep", 0.4)
+        raise Failed(f"there is no section with a button for {operator}")
 
     def click(self, operator: str, at: tuple[int, int] | None = None) -> None:
         self.point(*(at or self.find_button(operator)))
@@ -193,6 +232,7 @@ KEYS = RIG + "data = faces[0].data.shape_keys.animation_data if faces else None;
 TASKS = "import bl_ext.user_default.expnet.expnet_addon.tasks as tasks; "
 WORKER = TASKS + "import os, signal; worker = tasks.running._job.pid; "
 SETTINGS = "settings = bpy.context.scene.expnet; "
+PUSH = "; bpy.ops.ed.undo_push(message='by the test')"
 LOOK = """
 window, area, _ = sidebar()
 region = next(r for r in area.regions if r.type == "WINDOW")
@@ -202,95 +242,216 @@ with bpy.context.temp_override(window=window, area=area, region=region):
 area.spaces.active.shading.color_type = "TEXTURE"
 area.spaces.active.overlay.show_floor = False
 """
+PREFERENCES = """
+show("PREFERENCES")
+bpy.context.preferences.active_section = "ADDONS"
+bpy.context.window_manager.addon_search = "expnet"
+window, area, region = sidebar()
+with bpy.context.temp_override(window=window, area=area, region=region):
+    bpy.ops.preferences.addon_expand(module="bl_ext.user_default.expnet")
+preferences = bpy.context.preferences.addons["bl_ext.user_default.expnet"].preferences
+"""
+
+
+class Artist:
+    """What an artist does, each checked from inside."""
+
+    def __init__(self, screen: Screen, a: argparse.Namespace) -> None:
+        self.screen = screen
+        self.out: Path = a.out
+
+    def check(self, condition: object, what: str) -> None:
+        if not condition:
+            raise Failed(what)
+
+    def running(self) -> object:
+        return self.screen.ask(TASKS + "result = tasks.running is not None")
+
+    def keyed(self) -> object:
+        return self.screen.ask(KEYS + "result = data is not None and data.action is not None")
+
+    def state(self) -> dict:
+        return self.screen.ask("result = state()")  # type: ignore[return-value]
+
+    def start(self, operator: str, at: tuple[int, int] | None = None) -> None:
+        self.screen.click(operator, at)
+        until(self.running, f"{operator} to start", self.screen.alive)
+
+    def ends(self, what: str) -> None:
+        until(lambda: not self.running(), what, self.screen.alive)
+
+    def open_tab(self) -> None:
+        until(lambda: self.screen.ask("result = open_tab()"), "the ExpNet tab", self.screen.alive)
+
+    def undo_and_redo(self, before: dict, what: str) -> None:
+        """Back to the state before, and to the one after again, exactly."""
+        after = self.state()
+        self.check(after != before, f"{what} did nothing")
+        self.screen.over_view()
+        for keys, wanted in (("ctrl+z", before), ("ctrl+shift+z", after)):
+            self.screen.xdotool("key", keys, "sleep", 0.5)
+            now = self.state()
+            odd = [name for name in {**now, **wanted} if now.get(name) != wanted.get(name)]
+            self.check(not odd, f"{keys} after {what}: {', '.join(sorted(odd))} differ")
+        print(f"    {what}: undone and redone, exactly", flush=True)
 
 
 def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
-    """The artist's first minutes."""
-    out = a.out
+    """The artist's first hour."""
+    artist, out = Artist(screen, a), a.out
+    check, state = artist.check, artist.state
 
     def step(text: str) -> None:
         print(text, flush=True)
 
-    def running() -> object:
-        return screen.ask(TASKS + "result = tasks.running is not None")
-
-    def keyed() -> object:
-        return screen.ask(KEYS + "result = data is not None and data.action is not None")
-
-    def check(condition: object, what: str) -> None:
-        if not condition:
-            raise Failed(what)
-
-    def start(operator: str, at: tuple[int, int] | None = None) -> None:
-        screen.click(operator, at)
-        until(running, f"{operator} to start", screen.alive)
-
-    until(lambda: screen.ask("result = open_tab()"), "the ExpNet tab", screen.alive)
-    screen.ask("[bpy.data.objects.remove(o) for o in list(bpy.data.objects)]; bpy.ops.ed.undo_push()")
+    artist.open_tab()
+    screen.ask("[bpy.data.objects.remove(o) for o in list(bpy.data.objects)]" + PUSH)
     if a.weights:
-        screen.ask(SETTINGS + f"settings.estimator = {screen.debian.bring(a.weights)!r}")
+        weights = screen.debian.bring(a.weights)
+        screen.ask(SETTINGS + f"settings.network = 'FILE'; settings.estimator = {weights!r}" + PUSH)
     if a.box:
-        screen.ask(SETTINGS + f"settings.use_box = True; settings.box = {a.box}")
+        screen.ask(SETTINGS + f"settings.use_box = True; settings.box = {a.box}" + PUSH)
 
     step("Add Face")
+    before = state()
     screen.click("add_face")
     until(lambda: screen.ask(RIG + "result = len(faces) == 1"), "the face", screen.alive)
+    artist.undo_and_redo(before, "Add Face")
     screen.ask(LOOK)
     screen.picture("panel.png", out)
 
     step("Estimate Expression")
-    screen.ask(SETTINGS + f"settings.source = {image!r}")
-    start("estimate_expression")
-    until(lambda: not running(), "the image", screen.alive)
-    check(keyed(), "the image left no keys")
+    screen.ask(SETTINGS + f"settings.source = {image!r}" + PUSH)
+    before = state()
+    artist.start("estimate_expression")
+    artist.ends("the image")
+    check(artist.keyed(), "the image left no keys")
     screen.over_view()
     screen.picture("estimate.png", out)
-
-    step("Undo, redo")
+    artist.undo_and_redo(before, "Estimate Expression")
     screen.xdotool("key", "ctrl+z")
-    until(lambda: not keyed(), "undo", screen.alive)
-    check(screen.ask(RIG + "result = len(faces) == 1"), "undo took the face away, too")
-    screen.xdotool("key", "ctrl+shift+z")
-    until(keyed, "redo", screen.alive)
-    screen.xdotool("key", "ctrl+z")
-    until(lambda: not keyed(), "undo", screen.alive)
+    until(lambda: not artist.keyed(), "undo", screen.alive)
 
     step("Animate from Footage, ESC")
-    screen.ask(SETTINGS + f"settings.source = {clip!r}")
+    screen.ask(SETTINGS + f"settings.source = {clip!r}" + PUSH)
+    before = state()
     animate = screen.find_button("animate_footage")
-    start("animate_footage", animate)
+    artist.start("animate_footage", animate)
     screen.ask(WORKER + "os.kill(worker, signal.SIGSTOP)")
     screen.over_view()
     screen.xdotool("key", "Escape")
-    until(lambda: not running(), "ESC", screen.alive)
-    check(not keyed(), "a cancelled run left keys")
+    artist.ends("ESC")
+    check(state() == before, "a cancelled run left something")
 
     step("Animate from Footage, Cancel")
-    start("animate_footage", animate)
-    until(lambda: screen.ask(TASKS + "result = tasks.running.progress.done > 0"), "progress", screen.alive)
+    artist.start("animate_footage", animate)
+    until(lambda: screen.ask(TASKS + "result = '/s' in tasks.running.status"), "progress with its speed", screen.alive)
     screen.ask(WORKER + "os.kill(worker, signal.SIGSTOP)")  # the mouse takes longer than the clip
     screen.picture("progress.png", out)
     screen.click("cancel", screen.find_button("cancel", below=animate[1]))
-    until(lambda: not running(), "Cancel", screen.alive)
-    check(not keyed(), "a cancelled run left keys")
+    artist.ends("Cancel")
+    check(state() == before, "a cancelled run left something")
 
     step("Animate from Footage, its worker killed")
-    start("animate_footage", animate)
+    artist.start("animate_footage", animate)
     screen.ask(WORKER + "os.kill(worker, signal.SIGKILL)")
-    until(lambda: not running(), "the end of a killed worker", screen.alive)
-    check(not keyed(), "a killed worker left keys")
+    artist.ends("the end of a killed worker")
+    check(state() == before, "a killed worker left something")
     screen.over_view()  # the red report hangs at the pointer until it leaves
 
+    step("Animate from Footage, the face deleted meanwhile")
+    artist.start("animate_footage", animate)
+    screen.ask(WORKER + "os.kill(worker, signal.SIGSTOP)")
+    screen.ask(RIG + "bpy.data.objects.remove(faces[0])" + PUSH)
+    screen.ask(WORKER + "os.kill(worker, signal.SIGCONT)")
+    artist.ends("the clip")
+    check(screen.ask("result = len(bpy.data.actions)") == 0, "keys were written for a face that is gone")
+    screen.over_view()
+    screen.xdotool("key", "ctrl+z", "sleep", 0.5)
+    check(screen.ask(RIG + "result = len(faces) == 1"), "undo did not bring the face back")
+
     step("Animate from Footage")
-    start("animate_footage", animate)
-    until(lambda: not running(), "the clip", screen.alive)
-    check(keyed(), "the clip left no keys")
+    before = state()
+    artist.start("animate_footage", animate)
+    artist.ends("the clip")
+    check(artist.keyed(), "the clip left no keys")
     print("    " + str(screen.ask(SETTINGS + "result = settings.result")).replace("\n", "; "))
+    artist.undo_and_redo(before, "Animate from Footage")
     middle = "scene = bpy.context.scene; scene.frame_set((scene.frame_start + scene.frame_end) // 2)"
-    screen.ask(middle + "; sidebar()[1].spaces.active.region_3d.view_perspective = 'CAMERA'")
+    screen.ask(middle + "; sidebar()[1].spaces.active.region_3d.view_perspective = 'CAMERA'" + PUSH)
     screen.picture("animate.png", out)
+
+    step("The take's settings")
+    gain = screen.find_property('regions["mouth"].gain', below=animate[1], across=0.8)
+    before = state()
+    screen.paste(gain, "0.5")
+    artist.undo_and_redo(before, "a gain")
+    before = state()
+    screen.click("neutral_from_frame", screen.find_button("neutral_from_frame", below=gain[1]))
+    until(lambda: state() != before, "the neutral", screen.alive)
+    artist.undo_and_redo(before, "Neutral from Current Frame")
+    before = state()
+    decimate = screen.find_property("expnet.decimate", below=gain[1])
+    screen.point(*decimate)
+    screen.xdotool("click", 1)
+    until(lambda: state() != before, "fewer keys", screen.alive)
+    artist.undo_and_redo(before, "Fewer keys")
+    screen.picture("take.png", out)
+
+    step("A second face")
+    first = screen.ask(KEYS + "result = data.action.name")
+    screen.ask("bpy.ops.expnet.add_face(); bpy.context.object.location.x = 0.3" + PUSH)
+    screen.click("animate_footage", animate)
+    until(artist.running, "the second run", screen.alive)
+    artist.ends("the clip, for the second face")
+    names = screen.ask(RIG + "result = [f.data.shape_keys.animation_data.action.name for f in faces]")
+    check(first in names and len(set(names)) == 2, f"two faces, but the actions are {names}")  # type: ignore[operator]
+    screen.ask("bpy.data.objects.remove(bpy.context.object)" + PUSH)
+
+    step("Several faces in the picture")
+    screen.debian.run("convert", image, "(", "+clone", "-flop", "-resize", "70%", ")", "+append", image + ".two.png")
+    screen.ask(SETTINGS + f"settings.source = {image + '.two.png'!r}" + PUSH)
+    cancel = screen.find_button("cancel", below=animate[1])
+    artist.start("find_faces", screen.open_section("find_faces", below=cancel[1] + 16))
+    artist.ends("the faces")
+    print("    " + str(screen.ask(SETTINGS + "result = settings.result")))
+    screen.picture("faces.png", out)
+
+    step("The Movie Clip editor")
+    screen.ask(f"show('CLIP_EDITOR'); sidebar()[1].spaces.active.clip = bpy.data.movieclips.load({clip!r})" + PUSH)
+    artist.open_tab()
+    before = state()
+    artist.start("estimate_expression")
+    artist.ends("the frame")
+    check("at frame" in str(screen.ask(SETTINGS + "result = settings.result")), "no frame of the clip was read")
+    screen.picture("clip_editor.png", out)
+    artist.undo_and_redo(before, "Estimate Expression in the Movie Clip editor")
+
+    step("The preferences")
+    screen.ask(PREFERENCES)
+    if a.release:
+        release = screen.debian.bring_folder(a.release)
+        screen.ask(PREFERENCES.replace("bpy.ops.preferences.addon_expand", "(lambda module: None)")
+                   + f"preferences.release_folder = {release!r}")  # fmt: skip
+        artist.start("import_weights", screen.find_button("import_weights"))
+        artist.ends("the import")
+        report = "result = bpy.context.preferences.addons['bl_ext.user_default.expnet'].preferences.import_report"
+        check("Found" in str(screen.ask(report)), "nothing was imported")
+        print("    " + str(screen.ask(report)).splitlines()[0])
+    screen.picture("preferences.png", out)
+
+    step("The file closed meanwhile")
+    screen.ask("show('VIEW_3D')")
+    artist.open_tab()
+    screen.ask(SETTINGS + f"settings.source = {clip!r}" + PUSH)
+    artist.start("animate_footage")
+    screen.ask("bpy.ops.wm.read_homefile()")
+    check(not artist.running(), "the run goes on in another file")
+
     heavy = "import sys; result = sorted({'torch', 'cv2', 'scipy'} & set(sys.modules))"
     check(screen.ask(heavy) == [], "Blender imported what only the worker may")
+    log = (screen.debian.outside / "blender.log").read_text()
+    check("Traceback" not in log, f"a traceback in Blender's log:\n{log[-3000:]}")
     screen.ask("bpy.app.timers.register(lambda: bpy.ops.wm.quit_blender() and None, first_interval=0.2)")
     screen.blender.wait(timeout=60)
     check(screen.blender.returncode == 0, f"Blender left with status {screen.blender.returncode}")
@@ -312,6 +473,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="a Debian with Blender in it")
     parser.add_argument("--image", type=Path, required=True, help="a picture of a face")
     parser.add_argument("--clip", type=Path, required=True, help="a movie of a face, some seconds long")
+    parser.add_argument("--release", type=Path, help="a folder with files of the ExpNet release, to be imported")
     parser.add_argument("--zip", type=Path, help="the extension (default: the one in dist/)")
     parser.add_argument("--weights", type=Path, help="other weights than those in the box")
     parser.add_argument("--box", type=int, nargs=4, help="where the face is, in pixels")
