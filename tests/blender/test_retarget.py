@@ -11,6 +11,7 @@ import pytest
 from mathutils import Vector
 
 import expnet
+from expnet.benchmarks.stand_in import stand_in
 from expnet.expnet_addon import animation, characters, compat, retarget, rig
 from expnet.expnet_addon.retarget import Character, apply_drivers, apply_keys, matched_rows, performance_motion
 from expnet.model.errors import InputError
@@ -457,3 +458,45 @@ class TestInThePanel:
         empty_scene.collection.objects.link(cube)
         bpy.context.view_layer.objects.active = cube
         assert not bpy.ops.expnet.match_names.poll()
+
+
+class TestTheSameFace:
+    """A character with ARKit's shapes made of our own head does, to the last vertex, what our head does."""
+
+    @pytest.mark.parametrize("live", [False, True])
+    def test_keys_and_drivers_show_what_the_face_shows(self, empty_scene, open_head, performance, live):
+        empty_scene.render.fps, empty_scene.render.fps_base = 24, 1.0
+        alpha = np.random.default_rng(1).normal(0, 1, len(open_head.identity))
+        face = rig.create_rig(open_head)
+        rig.apply_alpha(face, open_head, alpha)
+        animation.key_performance(face, performance, empty_scene)
+        mesh, bones = stand_in(open_head, alpha)
+        character = retarget.character_of(mesh)
+        assert character.armature == bones
+        scheme, rows = matched_rows(character)
+        report = (
+            apply_drivers(character, rows, face) if live else apply_keys(character, rows, retarget.face_motion(face))
+        )
+        assert (scheme, report.shape_keys, report.bones) == ("ARKIT", 48, 3)
+        for frame in (1, 6):
+            empty_scene.frame_set(frame)
+            graph = bpy.context.evaluated_depsgraph_get()
+            ours, theirs = (obj.evaluated_get(graph) for obj in (face, mesh))
+            apart = coordinates(ours) - coordinates(theirs)
+            assert np.abs(apart).max() < 2e-6  # metres
+            turns = [np.array(obj.matrix_world.to_3x3()) for obj in (ours, theirs)]
+            np.testing.assert_allclose(*turns, atol=2e-3)
+            for eye in ("eye L", "eye R"):
+                looks = [
+                    np.array(bpy.data.objects[f"{name} {eye}"].evaluated_get(graph).matrix_world.to_3x3())
+                    for name in ("Face", "Hero")
+                ]
+                np.testing.assert_allclose(*looks, atol=2e-3)
+
+
+def coordinates(evaluated: bpy.types.Object) -> np.ndarray:
+    mesh = evaluated.to_mesh()
+    out = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.vertices.foreach_get("co", out)
+    evaluated.to_mesh_clear()
+    return out

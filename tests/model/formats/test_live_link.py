@@ -161,8 +161,8 @@ CODES = ["09:59:59:58.117", "09:59:59:59.120", "10:00:00:00.125", "10:00:00:01.1
 class TestReading:
     def test_an_iphones_shapes_become_our_keys(self, tmp_path):
         shapes = {
-            "EyeBlinkLeft": 0.9, "EyeWideRight": 0.5, "MouthSmileLeft": 0.4, "NoseSneerLeft": 0.2, "NoseSneerRight": 0.4,
-            "JawLeft": 0.3, "EyeLookUpLeft": 0.5, "EyeLookUpRight": 0.5, "HeadYaw": 0.25,
+            "EyeBlinkLeft": 0.9, "EyeWideRight": 0.5, "MouthSmileLeft": 0.4, "NoseSneerLeft": 0.2,
+            "NoseSneerRight": 0.4, "JawLeft": 0.3, "EyeLookUpLeft": 0.5, "EyeLookUpRight": 0.5, "HeadYaw": 0.25,
         }  # fmt: skip
         recording(tmp_path / "phone.csv", [shapes] * 4, CODES)
         p = read_live_link(tmp_path / "phone.csv")
