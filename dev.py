@@ -3,7 +3,7 @@
 
     python3 dev.py demo [CLIP]     a clip of a face -> shot.blend, shot.mp4, shot.csv
     python3 dev.py test [-k EXPR]  everything CI runs
-    python3 dev.py build           the extension's zip, in dist/
+    python3 dev.py build           the extension's zips, in dist/: a plain one, and three with OpenCV
     python3 dev.py bench [NAME]    speed and size, measured here
 
 What it installs goes into .venv* folders of the checkout. Blender's bpy wheels decide the Python: 3.11 (bpy 5.0) or
@@ -24,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -56,6 +57,14 @@ EXTENSION_COMMAND = (
     "import sys, bpy; from bl_pkg import bl_extension_cli;"
     "sys.exit(bl_extension_cli.cli_extension_handler(sys.argv[1:]))"
 )
+# The wheel that the light engine needs, by Blender's name of the platform. The last one that runs with numpy 1 (Blender
+# up to 5.0) and with numpy 2; abi3: for every Python.
+OPENCV = "opencv-python-headless==4.11.0.86"
+OPENCV_PLATFORMS = {
+    "linux-x64": "manylinux2014_x86_64",
+    "windows-x64": "win_amd64",
+    "macos-arm64": "macosx_13_0_arm64",
+}
 # pytest where `import bpy` fails, as it does where Blender is not installed.
 PYTEST_WITHOUT_BPY = "import sys; sys.modules['bpy'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
 
@@ -206,7 +215,7 @@ def demo(arguments: argparse.Namespace) -> int:
 
 def build(arguments: argparse.Namespace) -> int:
     python = main_environment()
-    return build_extension(python)
+    return build_extension(python) or build_with_opencv(python)
 
 
 def build_extension(python: Path) -> int:
@@ -215,18 +224,62 @@ def build_extension(python: Path) -> int:
     dist.mkdir(exist_ok=True)
     for old in dist.glob("expnet-*.zip"):
         old.unlink()
-    extension = [python, "-P", "-c", EXTENSION_COMMAND]
-    status = run([*extension, "build", "--source-dir", ROOT, "--output-dir", dist])
-    if status:
-        return status
-    archive = extension_zip()
-    status = run([*extension, "validate", archive])
+    status = run([*blender_extension(python), "build", "--source-dir", ROOT, "--output-dir", dist])
+    return status or checked(python, extension_zip())
+
+
+def build_with_opencv(python: Path) -> int:
+    """Make a zip for each platform that brings OpenCV's wheel: with it the light engine runs at once, offline.
+
+    numpy is never brought, for Blender has its own. Where the wheels cannot be fetched the plain zip has to do.
+    """
+    wheels, staging = ROOT / "build/wheels", ROOT / "build/with-opencv"
+    shutil.rmtree(staging, ignore_errors=True)
+    with zipfile.ZipFile(extension_zip()) as plain:
+        plain.extractall(staging)
+    (staging / "wheels").mkdir()
+    for tag in OPENCV_PLATFORMS.values():
+        fetch = ["download", "--only-binary=:all:", "--no-deps", "--platform", tag, "--implementation", "cp"]
+        fetch += ["--abi", "abi3", "--python-version", "3.11", "--dest", wheels, OPENCV]
+        quiet = ["-qq", "--disable-pip-version-check", "--retries", "1"]
+        if run([python, "-m", "pip", *fetch, *quiet], stderr=subprocess.DEVNULL):
+            print(f"{OPENCV} for {tag} cannot be fetched: there is only the plain zip", flush=True)
+            return 0
+        (wheel,) = wheels.glob(f"{OPENCV.replace('==', '-').replace('-', '_', 2)}-*{tag}.whl")
+        shutil.copy(wheel, staging / "wheels")
+    manifest = staging / "blender_manifest.toml"
+    manifest.write_text(with_wheels(manifest.read_text(), sorted((staging / "wheels").iterdir())))
+    command = [*blender_extension(python), "build", "--split-platforms"]
+    status = run([*command, "--source-dir", staging, "--output-dir", ROOT / "dist"])
+    for archive in sorted((ROOT / "dist").glob("expnet-*.zip")):
+        if archive != extension_zip():
+            status = status or checked(python, archive)
+    return status
+
+
+def with_wheels(manifest: str, wheels: list[Path]) -> str:
+    """A manifest that names these wheels, which lie in wheels/, and the platforms that they are for."""
+    lines = [
+        f"platforms = {json.dumps(list(OPENCV_PLATFORMS))}",
+        f"wheels = {json.dumps([f'./wheels/{wheel.name}' for wheel in wheels], indent=2)}",
+    ]
+    head, table, rest = manifest.partition("\n[")  # before the first table
+    return "\n".join([head.rstrip(), "", *lines, ""]) + table + rest
+
+
+def checked(python: Path, archive: Path) -> int:
+    status = run([*blender_extension(python), "validate", archive])
     print(f"{archive}  {archive.stat().st_size / 1e6:.1f} MB", flush=True)
     return status
 
 
+def blender_extension(python: Path) -> list:
+    return [python, "-P", "-c", EXTENSION_COMMAND]
+
+
 def extension_zip() -> Path:
-    return next((ROOT / "dist").glob("expnet-*.zip"))
+    """The one for every platform; the others' names are longer."""
+    return min((ROOT / "dist").glob("expnet-*.zip"), key=lambda path: len(path.name))
 
 
 def bench(arguments: argparse.Namespace) -> int:
@@ -252,7 +305,7 @@ def test(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     python = main_environment()
     results: list[tuple[str, Count, float]] = []
-    for name, count in chosen_tests(python, arguments.k) if arguments.k else all_steps(python):
+    for name, count in chosen_tests(python, arguments.k) if arguments.k else all_steps(python, arguments):
         print(f"\n=== {name}", flush=True)
         start = time.monotonic()
         results.append((name, count(), time.monotonic() - start))
@@ -264,7 +317,7 @@ def chosen_tests(python: Path, expression: str) -> Iterator[tuple[str, Callable[
     yield "tests in Blender", lambda: suite(pytest(python), "tests/blender", "-k", expression)
 
 
-def all_steps(python: Path) -> Iterator[tuple[str, Callable[[], Count]]]:
+def all_steps(python: Path, arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Count]]]:
     tools, package = python.parent, package_view()
     mypy = [tools / "mypy", "--config-file", "pyproject.toml", "-p", "expnet"]
     yield "ruff check", lambda: check([tools / "ruff", "check"])
@@ -278,7 +331,8 @@ def all_steps(python: Path) -> Iterator[tuple[str, Callable[[], Count]]]:
     for name, other in others.items():
         yield f"tests in Blender {name}", lambda o=other: suite(pytest(o), *BPY_ONLY, PYTHONPATH=package)
     yield "checkpoints by TensorFlow", lambda: by_tensorflow(python)
-    yield "the extension's zip", lambda: Count(passed=1) if build_extension(python) == 0 else Count(failed=1)
+    yield "without torch", lambda: suite(pytest(environment(".venv-light", LIGHT)), *WITHOUT_TORCH, PYTHONPATH=package)
+    yield "the extension's zips", lambda: Count(passed=1) if build(arguments) == 0 else Count(failed=1)
     small = ["demo", "--out", ROOT / "build/demo", "--frames", "24"]
     yield "the demo, short", lambda: check([sys.executable, ROOT / "dev.py", *small])
 
@@ -296,6 +350,9 @@ NO_TEST_MATCHED = 5  # pytest's exit status
 PYTEST_OPTIONS = ("-q", "--durations=5", "--durations-min=5")
 # Tests of the scene that need no worker, hence no torch
 BPY_ONLY = tuple(f"tests/blender/test_{part}.py" for part in ("rig", "animation", "footage", "scene"))
+# What the light engine runs in, and the tests of what it does
+LIGHT = ["numpy<2", OPENCV, "pytest", "hypothesis"]
+WITHOUT_TORCH = tuple(f"tests/model/test_{part}.py" for part in ("light", "engines", "candidates", "tracking", "video"))
 # Blender, its Python, the numpy that fits
 OTHER_BLENDERS = (("4.2.23", "3.11", "numpy<2"), ("4.5.15", "3.11", "numpy<2"), ("5.2.*", "3.13", "numpy"))
 
@@ -396,7 +453,7 @@ def main() -> int:
     one = commands.add_parser("test", help="everything CI runs")
     one.add_argument("-k", metavar="EXPR", help="only the tests that match, as pytest's -k")
     one.set_defaults(act=test)
-    commands.add_parser("build", help="the extension's zip, in dist/").set_defaults(act=build)
+    commands.add_parser("build", help="the extension's zips, in dist/").set_defaults(act=build)
     one = commands.add_parser("bench", help="speed and size, measured here")
     one.add_argument("name", nargs="*", metavar="NAME", help="only these")
     one.set_defaults(act=bench)
