@@ -39,6 +39,13 @@ def _targets(self: bpy.types.PropertyGroup, context: bpy.types.Context, edit_tex
     return [name for name in names if edit_text.lower() in name.lower()]
 
 
+COMPONENTS = [
+    (name, label, f"{label[:-2]} of the bone, axis {label[-1]}")
+    for name in (*ROTATIONS, *LOCATIONS)
+    for label in (name.replace("_", " ").capitalize()[:-1] + name[-1],)
+]
+
+
 class ExpNetRetargetRow(bpy.types.PropertyGroup):
     """A ``retargeting.Row``, its fields by the same names."""
 
@@ -65,7 +72,7 @@ class ExpNetRetargetRow(bpy.types.PropertyGroup):
     component: EnumProperty(  # type: ignore[valid-type]
         name="Component",
         description="What of the bone it drives",
-        items=[(name, name.replace("_", " ").capitalize()[:-1] + name[-1], "") for name in (*ROTATIONS, *LOCATIONS)],
+        items=COMPONENTS,
     )
     axes: EnumProperty(  # type: ignore[valid-type]
         name="Axes",
@@ -113,9 +120,13 @@ class ExpNetCharacterMesh(bpy.types.PropertyGroup):
 
 
 class ExpNetCharacter(bpy.types.PropertyGroup):
-    rows: CollectionProperty(type=ExpNetRetargetRow)  # type: ignore[valid-type]
+    rows: CollectionProperty(  # type: ignore[valid-type]
+        type=ExpNetRetargetRow, name="Table", description="What of the character each channel drives"
+    )
     active_row: IntProperty(name="Row", description="The row shown below the table")  # type: ignore[valid-type]
-    meshes: CollectionProperty(type=ExpNetCharacterMesh)  # type: ignore[valid-type]
+    meshes: CollectionProperty(  # type: ignore[valid-type]
+        type=ExpNetCharacterMesh, name="Meshes", description="The character's other meshes"
+    )
     scheme: EnumProperty(  # type: ignore[valid-type]
         name="Names",
         description="What the character's shape keys are named after",

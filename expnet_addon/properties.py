@@ -42,7 +42,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         items=[
             ("FILE", "File", "An image or a movie on disk"),
             ("FOLDER", "Folder", "A folder of numbered images"),
-            ("CLIP", "Movie Clip", "A movie clip that is open in Blender, at its own place in time"),
+            ("CLIP", "Clip", "A movie clip that is open in Blender, at its own place in time"),
             ("IMAGE", "Image", "An image, image sequence or movie that is open in Blender"),
         ],
     )
@@ -65,7 +65,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         name="Image", description="An image with a face in it", type=bpy.types.Image
     )
     use_range: BoolProperty(  # type: ignore[valid-type]
-        name="Only frames",
+        name="Frames",
         description="Read a part of the footage only",
     )
     first: IntProperty(  # type: ignore[valid-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import os
@@ -494,28 +495,50 @@ def test_one_task_at_a_time(task: tasks.Task, settings, head: bpy.types.Object, 
 # Habits that every button keeps ---------------------------------------------------------------------------------------
 
 
-CHANGE_NO_FILE = ("expnet.cancel", "expnet.import_weights", "expnet.find_faces")
+CHANGE_NO_FILE = {
+    f"expnet.{verb}"
+    for verb in (
+        "cancel", "import_weights", "find_faces",
+        "save_retarget_preset", "export_retarget_preset", "export_live_link",
+    )
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("operator", operators.CLASSES, ids=lambda o: o.bl_idname)
 def test_every_operator_is_named_told_and_undoable(operator: type[bpy.types.Operator]) -> None:
     assert operator.__name__ == "EXPNET_OT_" + operator.bl_idname.removeprefix("expnet.")
     assert operator.bl_description and not operator.bl_description.endswith(".")
-    assert operator.bl_options == {"REGISTER", "UNDO"} or operator.bl_idname in CHANGE_NO_FILE
+    assert {"REGISTER", "UNDO"} <= operator.bl_options or operator.bl_idname in CHANGE_NO_FILE
     assert "poll" in vars(operator)
 
 
-def test_every_setting_has_a_tooltip() -> None:
-    from expnet.expnet_addon.preferences import ExpNetPreferences
-    from expnet.expnet_addon.properties import ExpNetSceneProperties
+def ours(kind: type) -> list[type]:
+    """Our registered classes of a kind of Blender's."""
+    found = [c for c in kind.__subclasses__() if c.__module__.startswith("expnet.") and hasattr(c, "bl_rna")]
+    return sorted(found, key=lambda c: c.__name__)
 
-    for group in (ExpNetSceneProperties, ExpNetPreferences):
-        own = [p for p in group.bl_rna.properties if p.identifier in group.__annotations__]
-        assert own
+
+def test_every_property_of_ours_has_a_tooltip() -> None:
+    kinds = (bpy.types.PropertyGroup, bpy.types.AddonPreferences, bpy.types.Operator)
+    groups = [(group, kind) for kind in kinds for group in ours(kind)]
+    assert len(groups) > 10
+    for group, kind in groups:
+        own = [p for p in group.bl_rna.properties if p.identifier not in kind.bl_rna.properties]
         for setting in own:
-            assert setting.description, setting.identifier
+            where = (group.__name__, setting.identifier)
+            assert setting.description and setting.name, where
+            assert not setting.description.endswith("."), where
             for choice in getattr(setting, "enum_items", ()):
-                assert choice.description, (setting.identifier, choice.identifier)
+                assert choice.description, (*where, choice.identifier)
+
+
+def test_what_panels_say_can_be_translated() -> None:
+    """Blender translates what stands in the code as it is; what is put together there is data, and marked so."""
+    for file in Path(inspect.getfile(panels)).parent.glob("*.py"):
+        for call in (n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)):
+            given = {k.arg: k.value for k in call.keywords}
+            untranslated = isinstance(given.get("translate"), ast.Constant) and given["translate"].value is False
+            assert untranslated or not isinstance(given.get("text"), ast.JoinedStr), (file.name, call.lineno)
 
 
 def test_panels_do_not_compute() -> None:

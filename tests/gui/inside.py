@@ -86,7 +86,9 @@ def state() -> dict[str, object]:
             [(region.name, region.smoothing, region.gain) for region in take.regions],
         ]  # fmt: skip
     for obj in scene.objects:
-        content[f"object {obj.name}"] = [list(obj.get("alpha", ())), [list(row) for row in obj.matrix_basis]]
+        driven = obj.animation_data is not None and len(obj.animation_data.drivers)  # follows from the rest, when drawn
+        place = [list(obj.location)] if driven else [list(row) for row in obj.matrix_basis]
+        content[f"object {obj.name}"] = [list(obj.get("alpha", ())), place]
         data = obj.animation_data, getattr(getattr(obj.data, "shape_keys", None), "animation_data", None)
         content[f"animation {obj.name}"] = [d.action.name if d and d.action else None for d in data]
     return json.loads(json.dumps(content))
