@@ -23,7 +23,9 @@ from ..model.retargeting import signals
 from .stand_in import stand_in
 
 SEED = 12
-SIZE = 300  # pixels of a picture, square
+SIZE = 260  # pixels of a picture, square
+TITLES = ("the footage", "the face that ExpNet animates", "a character that follows it")
+GREY = (0.14, 0.14, 0.15)
 
 
 def main() -> None:
@@ -56,11 +58,20 @@ def main() -> None:
     camera = scene.match_camera(here, performance.image_size, performance.lens_mm)
     rendering.set_engine(here, rendering.Quality())
     compat.write_images(here, "PNG")
-    rows_ = [_footage(options.clip, performance, frames)]
-    rows_ += [_render(here, camera, shown, frames, performance) for shown in (face, mesh)]
-    sheet = np.vstack([np.hstack(row) for row in rows_])
+    here.view_settings.view_transform = "Standard"
+    here.world = bpy.data.worlds.new("grey")
+    here.world.color = GREY
+    pictures = [_footage(options.clip, performance, frames)]
+    pictures += [_render(here, camera, shown, frames, performance) for shown in (face, mesh)]
+    sheet = np.vstack([_titled(np.hstack(row), title) for row, title in zip(pictures, TITLES)])
     cv2.imwrite(str(options.out), sheet, [cv2.IMWRITE_JPEG_QUALITY, 88])
     print(f"{options.out}: frames {frames}, {options.out.stat().st_size / 1e3:.0f} kB")
+
+
+def _titled(row: np.ndarray, title: str) -> np.ndarray:
+    bar = np.full((26, row.shape[1], 3), 235, np.uint8)
+    cv2.putText(bar, title, (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (30, 30, 30), 1, cv2.LINE_AA)
+    return np.vstack([bar, row])
 
 
 def _telling(performance: FacePerformance, count: int = 5) -> list[int]:
@@ -98,7 +109,7 @@ def _render(
             obj.type == "MESH" and shown not in family and (shown.parent is None or shown.parent not in family)
         )
     if shown.parent is not None:
-        camera.location, camera.data.lens = (0.0, -0.95, 0.0), 85
+        camera.location, camera.data.lens = (0.0, -0.95, -0.01), 105
         here.render.resolution_x = here.render.resolution_y = SIZE * 2
     start = here.frame_start
     pictures = []
@@ -113,7 +124,7 @@ def _render(
 
 
 def _cut(picture: np.ndarray, x: float, y: float, side: float) -> np.ndarray:
-    half = 0.85 * side
+    half = 0.62 * side
     matrix = np.array(
         [
             [SIZE / (2 * half), 0, SIZE / 2 - x * SIZE / (2 * half)],

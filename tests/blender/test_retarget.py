@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import addon_utils
 import bpy
 import numpy as np
 import pytest
@@ -500,3 +501,39 @@ def coordinates(evaluated: bpy.types.Object) -> np.ndarray:
     mesh.vertices.foreach_get("co", out)
     evaluated.to_mesh_clear()
     return out
+
+
+class TestRigify:
+    """The face of Blender's own Rigify, generated here: its controls do what the actor did."""
+
+    @pytest.fixture
+    def bones(self, empty_scene) -> Iterator[bpy.types.Object]:
+        addon_utils.enable("rigify", default_set=True)
+        bpy.ops.object.armature_human_metarig_add()
+        bpy.ops.pose.rigify_generate()
+        yield bpy.data.objects["rig"]
+        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+        addon_utils.disable("rigify", default_set=True)
+
+    def test_jaw_and_gaze(self, empty_scene, bones, make_performance):
+        empty_scene.render.fps = 24
+        character = Character((), bones)
+        rows = matched_rows(character)[1]
+        assert {row.target for row in rows} == {"jaw_master", "eyes", "head"}
+        performance = make_performance(frames=8, fps=24.0)
+        apply_keys(
+            character, [row for row in rows if row.target != "head"], performance_motion(empty_scene, performance)
+        )
+        rest = {name: bones.data.bones[name].matrix_local for name in ("ORG-eye.L", "ORG-eye.R")}
+        for frame in (1, 6):
+            empty_scene.frame_set(frame)
+            pose = bones.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
+            # Eyes look where the actor's did, nearly: their target moves on a plane.
+            yaw, pitch = performance.gaze[frame - 1]
+            for eye in ("ORG-eye.L", "ORG-eye.R"):
+                turn = np.array(pose[eye].matrix.to_3x3() @ rest[eye].to_3x3().inverted())
+                looks = turn @ [0, -1, 0]
+                assert looks[0] == pytest.approx(np.sin(yaw), abs=0.04)
+                assert looks[2] == pytest.approx(np.sin(pitch), abs=0.04)
+            # The deforming jaw's tip is lower, the more the mouth is open.
+            assert pose["DEF-jaw"].tail.z < bones.data.bones["DEF-jaw"].tail_local.z - 0.005
