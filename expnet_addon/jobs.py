@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import IO
 
 from ..model.errors import InputError
+from . import runtime
 
 WORKER = Path(__file__).resolve().parents[1] / "model" / "worker.py"
 # What an engine's Python has, beside numpy; the fuller engine first
@@ -65,17 +66,23 @@ class Cancelled(Exception):
 
 
 def worker_python(preferred: str = "") -> str:
-    """The interpreter that runs the worker.
+    """The interpreter that runs the worker: the first of
 
-    The preferred one if given; this one if it has torch and OpenCV (looked for, not imported); the one named by the
-    environment variable EXPNET_PYTHON; this one if it has OpenCV, for the light engine. Raises InputError when there is
-    none.
+    1. the preferred one, 'Use this Python' in the preferences: said by name, for here and now;
+    2. the runtime, where one is installed: asked for, too, and known to be whole;
+    3. this one if it has torch and OpenCV (looked for, not imported): what happens to be there, as in a pip install;
+    4. the one named by the environment variable EXPNET_PYTHON, a farm's way to say it;
+    5. this one if it has OpenCV, for the light engine.
+
+    Raises InputError when there is none.
     """
     if preferred:
         found = shutil.which(os.path.expanduser(preferred))
         if not found:
-            raise InputError(f"'{preferred}' is not a Python interpreter: correct 'Worker Python' in the preferences")
+            raise InputError(f"'{preferred}' is not a Python interpreter: correct 'Use this Python' in the preferences")
         return found
+    if installed := runtime.python():
+        return installed
     if engine_here() == "full":
         return sys.executable
     named = os.environ.get("EXPNET_PYTHON", "")
@@ -87,8 +94,8 @@ def worker_python(preferred: str = "") -> str:
     if engine_here() == "light":
         return sys.executable
     raise InputError(
-        "There is no Python with OpenCV (and torch): name one as 'Worker Python' in the extension's preferences "
-        "or in the environment variable EXPNET_PYTHON"
+        "There is no Python with OpenCV (and torch): 'Install Runtime' or 'Use this Python' in the extension's "
+        "preferences, or name one in the environment variable EXPNET_PYTHON"
     )
 
 
@@ -150,7 +157,7 @@ class Worker:
             self._process.wait(timeout=5)  # stdout closes a moment before the process is gone
         except subprocess.TimeoutExpired:
             pass
-        _end(self._process)
+        end_process(self._process)
         self._threads[1].join(timeout=5)
         code = self._process.returncode
         how = f"was killed (signal {-code})" if code < 0 else f"stopped (exit code {code})"
@@ -159,7 +166,7 @@ class Worker:
 
     def end(self) -> None:
         """Kill it if it still runs, and remove its folder. Harmless when called again."""
-        _end(self._process)
+        end_process(self._process)
         for thread in self._threads:
             thread.join(timeout=5)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -191,11 +198,17 @@ def keep_worker() -> None:
 
 def end_kept_worker() -> None:
     """The end of that, and of the worker that waits, if there is one."""
-    global _keeping, _kept
+    global _keeping
     _keeping = False
-    if _kept:
-        _kept.end()
-        _kept = None
+    end_waiting_worker()
+
+
+def end_waiting_worker() -> None:
+    """What it has loaded is about to be replaced or removed."""
+    global _kept
+    waiting, _kept = _kept, None
+    if waiting:
+        waiting.end()
 
 
 def _a_worker(python: str) -> Worker:
@@ -312,7 +325,8 @@ def _wheel_folders() -> list[str]:
     return [folder for folder in found if os.path.realpath(folder) not in usual]
 
 
-def _end(process: subprocess.Popen) -> None:
+def end_process(process: subprocess.Popen) -> None:
+    """Kill it, and on POSIX the group that it leads, if it still runs."""
     if process.poll() is None and os.name == "posix":
         try:
             os.killpg(process.pid, signal.SIGKILL)

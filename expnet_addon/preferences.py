@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import packs, tasks
+from . import engine_status, packs, runtime, tasks
 
 PACKAGE = __package__.rpartition(".")[0]
 
@@ -13,9 +13,9 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
     bl_idname = PACKAGE
 
     worker_python: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Worker Python",
-        description="Python that reads the footage, with torch and OpenCV installed. "
-        "Empty: Blender's own if it has them, else the one that EXPNET_PYTHON names",
+        name="Use this Python",
+        description="Python that reads the footage, with torch and OpenCV installed. Empty: the runtime if it is "
+        "installed, else Blender's own Python if it has them, else the one that EXPNET_PYTHON names",
         subtype="FILE_PATH",
     )
     device: bpy.props.EnumProperty(  # type: ignore[valid-type]
@@ -27,6 +27,21 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
             ("cuda", "CUDA", "An NVIDIA or AMD graphics card"),
             ("mps", "Metal", "An Apple graphics processor"),
         ],
+    )
+    build: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Torch for",
+        description="Which build of torch Install Runtime fetches",
+        items=[(build.name, build.label, build.sizes) for build in runtime.builds()] or [("none", "Not to be had", "")],
+    )
+    wheel_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Wheel folder",
+        description="Install from the wheels (.whl files) in this folder, without the internet. Empty: download them",
+        subtype="DIR_PATH",
+    )
+    engine_report: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Engine",
+        description="What the last installation, check or test told",
+        options={"SKIP_SAVE"},
     )
 
     release_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
@@ -58,9 +73,34 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
-        layout.prop(self, "worker_python")
-        layout.prop(self, "device")
+        self._draw_engine(layout)
         self._draw_official(layout)
+
+    def _draw_engine(self, layout: bpy.types.UILayout) -> None:
+        body = layout.box()
+        status = engine_status.status(self.worker_python, self.device)
+        row = body.row()
+        row.label(text=status.line, icon="CHECKMARK" if status.ready else "ERROR", translate=False)
+        row.operator("expnet.test_engine")
+        body.prop(self, "device")
+        found = runtime.installed(runtime.folder())
+        body.prop(self, "build")
+        sizes = {build.name: build.sizes for build in runtime.builds()}
+        body.label(text=sizes.get(self.build, ""), translate=False)
+        body.prop(self, "wheel_folder")
+        row = body.row()
+        row.operator("expnet.install_runtime", icon="IMPORT")
+        row.operator("expnet.remove_runtime", icon="TRASH")
+        if found:
+            body.label(text=f"Installed: {found}", translate=False)
+        row = body.row()
+        row.prop(self, "worker_python")
+        row.operator("expnet.check_python")
+        if tasks.running is not None:
+            body.progress(text=tasks.running.status, factor=tasks.running.progress.fraction)
+            body.operator("expnet.cancel", icon="X")
+        for line in self.engine_report.splitlines():
+            body.label(text=line, translate=False)
 
     def _draw_official(self, layout: bpy.types.UILayout) -> None:
         body = layout.box()
@@ -69,15 +109,17 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
         body.prop(self, "official_pack")
         body.prop(self, "half")
         body.operator("expnet.import_weights", icon="IMPORT")
-        if tasks.running is not None:
-            body.progress(text=tasks.running.status, factor=tasks.running.progress.fraction)
-            body.operator("expnet.cancel", icon="X")
         body.prop(self, "official_face_model")
         for choice in (packs.official_network(self.official_pack), packs.official_head(self.official_face_model)):
             icon = "ERROR" if choice.missing else "CHECKMARK"
             body.label(text=f"{choice.name}: {choice.missing or choice.license}", icon=icon)
         for line in self.import_report.splitlines():
             body.label(text=line)
+
+
+def enabled() -> bool:
+    """Whether there are preferences: not where the package runs without being an add-on."""
+    return _preferences() is not None
 
 
 def worker_python() -> str:
@@ -89,6 +131,21 @@ def worker_python() -> str:
 def device() -> str:
     preferences = _preferences()
     return preferences.device if preferences else "auto"
+
+
+def runtime_choice() -> tuple[runtime.Build, str]:
+    """The build of torch to install, and the folder with wheels (empty: download them). Raises InputError."""
+    preferences = _preferences()
+    if preferences is None:
+        return runtime.build_named(runtime.builds()[0].name), ""
+    wheels = preferences.wheel_folder
+    return runtime.build_named(preferences.build), bpy.path.abspath(wheels) if wheels else ""
+
+
+def keep_engine_report(text: str) -> None:
+    preferences = _preferences()
+    if preferences is not None:
+        preferences.engine_report = text
 
 
 def official_pack() -> str:

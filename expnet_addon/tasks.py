@@ -8,24 +8,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from .jobs import Job, Progress
+
+
+class Process(Protocol):
+    """What a task follows: a worker's Job, or another process that goes its way and can be ended."""
+
+    progress: Progress
+
+    def poll(self, timeout: float = 0.0) -> bool: ...
+
+    def wait(self) -> dict: ...
+
+    def close(self) -> None: ...
 
 
 class Task:
     """``request`` is for the worker (None: there is nothing to see, only to write); ``write(reply, job)`` puts the
     result into Blender's data and returns a line or two for the user. All steps may raise InputError or WorkerFault.
-    ``unit`` is what the worker counts, where its speed is worth telling."""
+    ``unit`` is what the worker counts, where its speed is worth telling. ``begin(request, preferred Python)`` starts
+    what is followed."""
 
     def __init__(
-        self, title: str, request: dict | None, write: Callable[[dict, Job | None], str], unit: str = ""
+        self,
+        title: str,
+        request: dict | None,
+        write: Callable[[dict, Any], str],
+        unit: str = "",
+        begin: Callable[[dict, str], Process] = Job,
     ) -> None:
         self.title = title
         self.unit = unit
         self._began: tuple[float, int] | None = None  # when, and how much was done by then
         self._request = request
         self._write = write
-        self._job: Job | None = None
+        self._begin = begin
+        self._job: Process | None = None
 
     @property
     def needs_worker(self) -> bool:
@@ -52,9 +72,9 @@ class Task:
         return f"{progress}, {speed:.0f} {self.unit}/s{left}"
 
     def start(self, preferred_python: str = "") -> None:
-        """Start the worker; does not wait for it."""
+        """Start the worker, or what ``begin`` starts; does not wait for it."""
         if self._request is not None:
-            self._job = Job(self._request, preferred_python)
+            self._job = self._begin(self._request, preferred_python)
 
     def step(self) -> bool:
         """Take in news from the worker; False once it is done and ``finish`` may be called. Does not wait."""

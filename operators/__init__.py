@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..expnet_addon import faces, jobs
-from . import live_link, retarget, retarget_table, task
+from . import live_link, retarget, retarget_table, runtime, task
 from .add_face import EXPNET_OT_add_face
 from .animate_footage import EXPNET_OT_animate_footage
 from .apply_again import EXPNET_OT_apply_again
@@ -16,6 +16,7 @@ from .estimate_expression import EXPNET_OT_estimate_expression
 from .find_faces import EXPNET_OT_find_faces
 from .import_weights import EXPNET_OT_import_weights
 from .neutral_from_frame import EXPNET_OT_neutral_from_frame
+from .try_it import EXPNET_OT_try_it
 
 CLASSES = (
     EXPNET_OT_add_face,
@@ -31,6 +32,8 @@ CLASSES = (
     *retarget.CLASSES,
     *retarget_table.CLASSES,
     *live_link.CLASSES,
+    *runtime.CLASSES,
+    EXPNET_OT_try_it,
 )
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)

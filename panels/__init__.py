@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import bpy
 
-from . import retarget, sidebar
+from . import engine, retarget, sidebar
 
-register, unregister = bpy.utils.register_classes_factory((*sidebar.CLASSES, *retarget.CLASSES))
+register, unregister = bpy.utils.register_classes_factory((*sidebar.CLASSES, *engine.CLASSES, *retarget.CLASSES))

@@ -30,6 +30,7 @@ class FacePanel:
         if settings.face_model == "FILE":
             layout.prop(settings, "face_model_path", text="")
         _say_what_for(layout, settings.chosen_head())
+        layout.operator("expnet.try_it", icon="PLAY")
         layout.operator("expnet.add_face", icon="ADD")
         layout.operator("expnet.apply_identity")
 

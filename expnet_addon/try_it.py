@@ -1,0 +1,31 @@
+"""The first minute: a head, and the clip in the box on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ..model.errors import InputError
+from ..model.performance import load_performance
+from . import capture, requests
+from .jobs import Job
+from .requests import Seeing
+from .tasks import Task
+
+CLIP = Path(__file__).resolve().parents[1] / "model" / "data" / "demo_clip.mp4"
+
+
+def try_it(scene: bpy.types.Scene, device: str = "auto") -> Task:
+    """A new open head in ``scene``, animated with the clip in the box, the footage behind it."""
+    scene_uid = scene.session_uid
+
+    def write(reply: dict, job: Job) -> str:
+        performance = load_performance(job.out)
+        into = next((s for s in bpy.data.scenes if s.session_uid == scene_uid), None)
+        if into is None or bpy.context.scene != into:
+            raise InputError("Another scene is open now: nothing was written")
+        capture.add_face(into).run()
+        return capture.key_performance(into, bpy.context.view_layer.objects.active, performance, capture.Keying())
+
+    return Task("Try it", requests.animate(str(CLIP), Seeing(device=device)), write, unit="frames")

@@ -1,0 +1,100 @@
+"""The engine's operators: install its runtime, remove it, check another Python, test what there is."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..expnet_addon import engine_status, installation, jobs, preferences, runtime
+from ..expnet_addon.tasks import Task
+from ..model.errors import InputError
+from .task import TaskOperator, idle, redraw
+
+
+class EngineOperator(TaskOperator):
+    def keep(self, context: bpy.types.Context, result: str) -> None:
+        preferences.keep_engine_report(result)
+
+    def _fail(self, context: bpy.types.Context, error: Exception) -> set[str]:
+        preferences.keep_engine_report(str(error))
+        return super()._fail(context, error)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return idle(cls)
+
+
+class EXPNET_OT_install_runtime(EngineOperator, bpy.types.Operator):
+    bl_idname = "expnet.install_runtime"
+    bl_label = "Install Runtime"
+    bl_description = (
+        "Make a Python environment of the extension's own and put torch into it. "
+        "ESC or Cancel ends it and leaves nothing"
+    )
+    bl_options = {"REGISTER"}
+
+    def task(self, context: bpy.types.Context) -> Task:
+        build, wheels = preferences.runtime_choice()
+        jobs.end_waiting_worker()
+        return installation.install(runtime.folder(), build, bpy.app.online_access, wheels)
+
+
+class EXPNET_OT_remove_runtime(bpy.types.Operator):
+    bl_idname = "expnet.remove_runtime"
+    bl_label = "Remove Runtime"
+    bl_description = "Delete the environment that Install Runtime made, and what was downloaded for it"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        root = runtime.folder()
+        if root is None or not root.exists():
+            cls.poll_message_set("There is no runtime")
+            return False
+        return idle(cls)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(self, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        root = runtime.folder()
+        assert root is not None
+        jobs.end_waiting_worker()
+        try:
+            runtime.remove(root)
+        except InputError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        preferences.keep_engine_report("")
+        self.report({"INFO"}, "The runtime is removed")
+        redraw(context)
+        return {"FINISHED"}
+
+
+class EXPNET_OT_check_python(EngineOperator, bpy.types.Operator):
+    bl_idname = "expnet.check_python"
+    bl_label = "Check"
+    bl_description = "Ask this Python which engines, versions and devices it has"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not preferences.worker_python():
+            cls.poll_message_set("Choose a Python first")
+            return False
+        return idle(cls)
+
+    def task(self, context: bpy.types.Context) -> Task:
+        return engine_status.check_python(preferences.worker_python())
+
+
+class EXPNET_OT_test_engine(EngineOperator, bpy.types.Operator):
+    bl_idname = "expnet.test_engine"
+    bl_label = "Test"
+    bl_description = "Read one frame of the clip in the box, and tell engine, version, device and time"
+    bl_options = {"REGISTER"}
+
+    def task(self, context: bpy.types.Context) -> Task:
+        return engine_status.test(preferences.worker_python(), preferences.device())
+
+
+CLASSES = (EXPNET_OT_install_runtime, EXPNET_OT_remove_runtime, EXPNET_OT_check_python, EXPNET_OT_test_engine)
