@@ -464,10 +464,13 @@ def _stamps(*sources: str | None) -> list[tuple[str, int]]:
 def _load_estimator(request: dict[str, Any]) -> Any:
     """The open one, somebody's weights, or the authors' networks."""
     from . import engines
-    from .official import is_official
+    from .errors import InputError
+    from .official import is_not_imported, is_official
 
     source, device = request.get("estimator") or "open", request.get("device") or "auto"
     engine = request.get("engine") or "auto"
+    if source != "open" and is_not_imported(source):
+        raise InputError(f"{source}: the authors' checkpoints have to be imported first: expnet import-weights {source}")
     if source != "open" and is_official(source):
         engines.needs_full(engine, "the authors' networks")
         return _official(source, device, request)

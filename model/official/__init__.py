@@ -5,6 +5,10 @@ release.py          which files the releases consist of, what each adds, and fin
 import_weights.py   checks them and converts them, once, to one safetensors file
 weights.py          that file: what is in it, and the tensors of each network
 networks.py         the networks ready to run: inputs to coefficients
+preprocess.py       from a face's box to their inputs, to the pixel
+pose.py             what the FacePoseNets say, in our camera
+estimator.py        all of it behind the interface of the open network
+box_list.py         the release's list of faces and boxes
 """
 
 from pathlib import Path
@@ -16,3 +20,9 @@ def is_official(path: str | Path) -> bool:
     """Whether a folder holds such a file, or the path is one by its name."""
     path = Path(path)
     return path.name == FILE and path.is_file() or (path / FILE).is_file()
+
+
+def is_not_imported(path: str | Path) -> bool:
+    """Whether a folder holds the authors' checkpoints as they published them, and not what becomes of them."""
+    path = Path(path)
+    return path.is_dir() and not is_official(path) and any(any(path.glob(at)) for at in ("*.ckpt*", "*/*.ckpt*"))
