@@ -12,8 +12,8 @@ Run it as ``python worker.py`` or ``python -m expnet.model.worker``. Requests, b
     animate    {"clip": path, "out": .npz, "box", "face", "first", "last", "fps", "lens_mm"}
                -> {"frames", "seen", "missing": [[first, last]], "fps", "seconds", "pack", "notes"}
     still      {"clip": path, "frame", "crop": [cx, cy, side, angle], "out": .jpg} -> {}, a small picture of the face
-    faces      {"clip": path, "frame"} -> {"faces": [{"confidence", "pixels": base64 of RGB rows}] as "face" counts them,
-               "size": width and height of the pixels}
+    faces      {"clip": path, "frame"} -> {"faces": [{"confidence", "pixels": base64 of RGB rows}] as "face" counts
+               them, "size": width and height of the pixels}
     convert    {"face_model": path, "out": .npz, "basis_map": bool}
                -> {"name", "vertices", "components", "keys", "basis", "basis_map": path or null, "tables", "no_map"}:
                   with "basis_map" the maps between its basis and the open one, in a file beside "out", and what they
@@ -470,7 +470,7 @@ def _load_estimator(request: dict[str, Any]) -> Any:
     source, device = request.get("estimator") or "open", request.get("device") or "auto"
     engine = request.get("engine") or "auto"
     if source != "open" and is_not_imported(source):
-        raise InputError(f"{source}: the authors' checkpoints have to be imported first: expnet import-weights {source}")
+        raise InputError(f"{source}: has the authors' checkpoints; convert them first: expnet import-weights {source}")
     if source != "open" and is_official(source):
         engines.needs_full(engine, "the authors' networks")
         return _official(source, device, request)
@@ -492,7 +492,8 @@ def _official(folder: str, device: str, request: dict[str, Any]) -> Any:
     if name not in MODES:
         raise InputError(f"preprocessing {name!r} is unknown: use one of {', '.join(MODES)}")
     mode = MODES[name] if request.get("jpeg", True) else replace(MODES[name], jpeg=False)
-    torch.set_num_threads(os.cpu_count() or 1)  # two ResNet-101s are what everything else waits for
+    # ResNet-101s are what everything waits for; but threads for which there is no free core slow them down tenfold.
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     open_head, face_model = open_face_model("open"), request.get("face_model") or "open"
     model = open_head if face_model == "open" else open_face_model(face_model)
     return OfficialEstimator.load(folder, device, Estimator.load("open", device), mode, model, open_head)
