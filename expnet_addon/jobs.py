@@ -15,9 +15,9 @@ import os
 import queue
 import shutil
 import signal
+import site
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
 from collections import deque
@@ -318,7 +318,7 @@ def worker_environment(python: str) -> dict[str, str]:
 
 
 def _wheel_folders() -> list[str]:
-    usual = {os.path.realpath(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}
+    usual = {os.path.realpath(folder) for folder in site.getsitepackages()}
     specs = [importlib.util.find_spec(name) for names in NEEDED.values() for name in names]
     origins = [Path(spec.origin) for spec in specs if spec is not None and spec.origin]
     found = dict.fromkeys(str(o.parents[1] if o.name == "__init__.py" else o.parent) for o in origins)

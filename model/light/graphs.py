@@ -20,6 +20,7 @@ from ..architectures import (
     CompactConfig,
     FinderConfig,
     GlimpseConfig,
+    output_widths,
 )
 from ..errors import InputError
 from .onnx import Graph
@@ -48,18 +49,16 @@ class Tensors:
         return scale, self[f"{name}.bias"] - scale * self[f"{name}.running_mean"]
 
 
-def compact(tensors: Tensors, config: CompactConfig, prefix: str = "") -> bytes:
-    """CompactNet's trunk: a picture (1, 3, size, size) to its pooled features (1, C, 1, 1)."""
+def compact(tensors: Tensors, config: CompactConfig) -> bytes:
+    """CompactNet: a picture (1, 3, size, size) to its pooled features (1, C, 1, 1) and the outputs (1, OUT, 1, 1)."""
     layers = Layers(tensors, Graph(picture=(1, 3, config.size, config.size)))
-    x = _trunk(layers, "picture", config, prefix)
-    return layers.graph.model(x)
+    return layers.graph.model(*_compact(layers, "picture", config, ""))
 
 
 def whole(tensors: Tensors, config: GlimpseConfig) -> bytes:
-    """GlimpseNet's look at the whole: a picture (1, 3, size, size), which it halves, to pooled features."""
+    """GlimpseNet's look at the whole: a picture (1, 3, size, size), which it halves, to the same."""
     layers = Layers(tensors, Graph(picture=(1, 3, config.size, config.size)))
-    x = _trunk(layers, layers.graph.average_pool("picture", 2), config.whole, "whole.")
-    return layers.graph.model(x)
+    return layers.graph.model(*_compact(layers, layers.graph.average_pool("picture", 2), config.whole, "whole."))
 
 
 def closer(tensors: Tensors, config: GlimpseConfig) -> bytes:
@@ -71,6 +70,15 @@ def closer(tensors: Tensors, config: GlimpseConfig) -> bytes:
     x = layers.block(x, "blocks.1", config.width, 1)
     eyes, mouths = layers.conv(x, "eye_map", EYE_POINTS), layers.conv(x, "mouth_map", MOUTH_POINTS)
     return layers.graph.model(x, eyes, mouths)
+
+
+def correction(tensors: Tensors, config: GlimpseConfig) -> bytes:
+    """GlimpseNet's last layers: all that was seen (1, N, 1, 1) to corrections of eta, gaze and eta_log_variance."""
+    scale, shift = tensors.norm("norm")
+    weight, bias = tensors["hidden.weight"], tensors["hidden.bias"]
+    layers = Layers(tensors, Graph(seen=(1, len(scale), 1, 1)))
+    x = layers.graph.silu(layers.graph.conv("seen", (weight * scale)[..., None, None], bias + weight @ shift))
+    return layers.graph.model(layers.dense(x, "closer_head", 2 * config.expression + 2))
 
 
 def finder(tensors: Tensors, config: FinderConfig) -> bytes:
@@ -89,14 +97,15 @@ def finder(tensors: Tensors, config: FinderConfig) -> bytes:
     return layers.graph.model(layers.conv(x, "head", FINDER_OUTPUTS))
 
 
-def _trunk(layers: Layers, x: str, config: CompactConfig, prefix: str) -> str:
+def _compact(layers: Layers, x: str, config: CompactConfig, prefix: str) -> tuple[str, str]:
     stem, *channels = config.channels
     x = layers.stem(x, f"{prefix}stem", stem)
     stages = zip(channels, config.blocks, strict=True)
     widths = [(width, 1 if i else 2) for width, count in stages for i in range(count)]
     for i, (width, stride) in enumerate(widths):
         x = layers.block(x, f"{prefix}trunk.{i}", width, stride)
-    return layers.graph.global_average_pool(x)
+    x = layers.graph.global_average_pool(x)
+    return x, layers.dense(x, f"{prefix}head", sum(output_widths(config).values()))
 
 
 @dataclass(frozen=True)
@@ -106,14 +115,24 @@ class Layers:
     tensors: Tensors
     graph: Graph
 
+    def dense(self, x: str, name: str, width: int) -> str:
+        """A linear layer, as a convolution of one pixel."""
+        weight = self.tensors[f"{name}.weight"]
+        if weight.ndim != 2 or len(weight) != width:
+            raise self._misfit(f"{name}.weight", weight, f"{width} outputs")
+        return self.graph.conv(x, weight[..., None, None], self.tensors[f"{name}.bias"])
+
+    def _misfit(self, name: str, tensor: np.ndarray, expected: str) -> InputError:
+        return InputError(
+            f"{self.tensors.path}: tensor {name} has shape {tensor.shape}, "
+            f"the network in the header's config has {expected} there"
+        )
+
     def conv(self, x: str, name: str, width: int, norm: str = "", stride: int = 1) -> str:
         """A convolution to ``width`` channels and, where it is named, the batch norm after it."""
         weight = self.tensors[f"{name}.weight"]
         if weight.ndim != 4 or len(weight) != width:
-            raise InputError(
-                f"{self.tensors.path}: tensor {name}.weight has shape {weight.shape}, "
-                f"the network in the header's config has {width} channels there"
-            )
+            raise self._misfit(f"{name}.weight", weight, f"{width} channels")
         if norm:
             scale, shift = self.tensors.norm(norm)
             return self.graph.conv(x, weight * scale[:, None, None, None], shift, stride)

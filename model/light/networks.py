@@ -1,5 +1,6 @@
-"""CompactNet, GlimpseNet and FinderNet as ``networks/`` defines them, their convolutions run by OpenCV, the little
-between them by numpy, all in float32. One picture at a time: more at once would gain nothing here."""
+"""CompactNet, GlimpseNet and FinderNet as ``networks/`` defines them: their layers run by OpenCV, the little between
+them by numpy, all in float32. One picture at a time, for more at once would gain nothing here. Large products are left
+to OpenCV too: numpy's would wait for threads of its own."""
 
 from __future__ import annotations
 
@@ -55,25 +56,20 @@ class Convolutions:
 
 class LightCompact:
     def __init__(self, tensors: Tensors, config: CompactConfig) -> None:
-        self._trunk = Convolutions(tensors.path, graphs.compact(tensors, config))
-        self._head = tensors["head.weight"], tensors["head.bias"]
+        self._network = Convolutions(tensors.path, graphs.compact(tensors, config))
         self._widths = output_widths(config)
 
     def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """(1, 3, size, size) float32 to the outputs by name, each (width,)."""
-        weight, bias = self._head
-        return _split(weight @ self._trunk(pixels)[0].ravel() + bias, self._widths)
+        _, raw = self._network(pixels)
+        return _split(raw.ravel(), self._widths)
 
 
 class LightGlimpse:
     def __init__(self, tensors: Tensors, config: GlimpseConfig) -> None:
-        self._trunk = Convolutions(tensors.path, graphs.whole(tensors, config))
+        self._whole = Convolutions(tensors.path, graphs.whole(tensors, config))
         self._closer = Convolutions(tensors.path, graphs.closer(tensors, config))
-        self._whole_head = tensors["whole.head.weight"], tensors["whole.head.bias"]
-        scale, shift = tensors.norm("norm")
-        weight = tensors["hidden.weight"]
-        self._hidden = weight * scale, tensors["hidden.bias"] + weight @ shift
-        self._head = tensors["closer_head.weight"], tensors["closer_head.bias"]
+        self._correction = Convolutions(tensors.path, graphs.correction(tensors, config))
         self._widths = output_widths(config.whole)
         cells = (np.arange(config.glimpse // 4, dtype=np.float32) + 0.5) / (config.glimpse // 4) - 0.5
         self._cells = REACH * np.stack(np.meshgrid(cells, cells), 2).reshape(-1, 2)
@@ -82,17 +78,14 @@ class LightGlimpse:
 
     def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """(1, 3, size, size) float32 to the outputs by name, each (width,)."""
-        features = self._trunk(pixels)[0].ravel()
-        weight, bias = self._whole_head
-        out = _split(weight @ features + bias, self._widths)
+        features, raw = (output.ravel() for output in self._whole(pixels))
+        out = _split(raw, self._widths)
         frames, centres, layout = self._places(out)
         seen, eyes, mouths = self._closer(cut_glimpses(pixels[0], frames, centres, self._pixels))
         right, left = (self._read(eyes[i], seen[i], self._eye_groups) for i in (0, 1))
         mouth = self._read(mouths[2], seen[2], self._mouth_groups)
-        weight, bias = self._hidden
-        hidden = weight @ np.concatenate([features, *right, *left, *mouth, layout]) + bias
-        weight, bias = self._head
-        correction = weight @ (hidden / (1 + np.exp(-hidden))) + bias
+        everything = np.concatenate([features, *right, *left, *mouth, layout])
+        correction = self._correction(everything[None, :, None, None])[0].ravel()
         keys = len(out["eta"])
         out["eta"] = out["eta"] + correction[:keys]
         out["gaze"] = out["gaze"] + correction[keys : keys + 2]

@@ -38,6 +38,9 @@ class Graph:
     def relu(self, x: str) -> str:
         return self._node("Relu", [x])
 
+    def silu(self, x: str) -> str:
+        return self._node("Mul", [x, self._node("Sigmoid", [x])])
+
     def add(self, a: str, b: str) -> str:
         return self._node("Add", [a, b])
 
