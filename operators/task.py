@@ -122,6 +122,7 @@ class TaskOperator:
         if context.workspace:
             context.workspace.status_text_set(None)
         redraw(context)
+        redraw_for_a_while()
 
 
 def redraw(context: bpy.types.Context) -> None:
@@ -131,6 +132,18 @@ def redraw(context: bpy.types.Context) -> None:
             for region in area.regions:
                 if (area.type, region.type) in SHOWS_PROGRESS:
                     region.tag_redraw()
+
+
+def redraw_for_a_while() -> None:
+    """Blender keeps a button that it drew grey under the pointer grey, and looks again only when the panel is drawn
+    after the pointer has left: without this, the button of a task that has ended seems to be off for good."""
+    left = iter(range(60))
+
+    def again() -> float | None:
+        redraw(bpy.context)
+        return None if next(left, None) is None else 0.5
+
+    bpy.app.timers.register(again, first_interval=0.5)
 
 
 def idle(operator: type[bpy.types.Operator]) -> bool:
