@@ -14,12 +14,14 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import unquote
 
 from ..model.errors import InputError
 from . import jobs, runtime
@@ -36,7 +38,7 @@ print(json.dumps([platform.python_version(), versions]))
 RAW_PROGRESS = (24, 1)  # the pip that first told bytes to a program
 # How pip's lines read to an artist
 COLLECTING = re.compile(r"Collecting (\S+)")
-DOWNLOADING = re.compile(r"Downloading (\S+?)(?: \(.*\))?$")
+DOWNLOADING = re.compile(r"(Downloading|Processing) (.+?)(?: \(.*\))?$")
 PROGRESS = re.compile(r"Progress (\d+) of (\d+)$")
 INSTALLING = re.compile(r"Installing collected packages: (.*)")
 # What would have pip install elsewhere than into its own environment
@@ -45,11 +47,10 @@ MISLEADING = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", 
 
 @dataclass(frozen=True)
 class Step:
-    """A process to run, what it is doing in an artist's words, and whether it may fail."""
+    """A process to run, and what it is doing in an artist's words."""
 
     message: str
     command: list[str]
-    optional: bool = False
 
 
 def install(
@@ -66,7 +67,7 @@ def install(
             on_done()
         return f"The full engine is installed: {runtime.installed(root)}"
 
-    return Task("Install runtime", {}, write, begin=lambda request, python: Installation(root, build, wheels))
+    return Task("Install runtime", {}, write, begin=lambda request, python: Installation(root, build, wheels, PACKAGES))
 
 
 def check(root: Path, build: Build, online: bool, wheels: str) -> None:
@@ -87,22 +88,15 @@ def check(root: Path, build: Build, online: bool, wheels: str) -> None:
 
 
 class Installation:
-    """The steps, one after the other; used like a ``jobs.Job``. ``python`` makes the environment."""
+    """The steps, one after the other; used like a ``jobs.Job``."""
 
-    def __init__(
-        self,
-        root: Path,
-        build: Build,
-        wheels: str = "",
-        packages: Packages = PACKAGES,
-        python: str = sys.executable,
-    ) -> None:
+    def __init__(self, root: Path, build: Build, wheels: str = "", packages: Packages = PACKAGES) -> None:
         self.root, self.build = root, build
         self.progress = Progress(message="Making the environment")
         self.reply: dict | None = None
         self.pid = 0
         self._environment = runtime.new_environment(root)
-        self._steps = deque(steps(python, root, self._environment, build, wheels, packages))
+        self._steps = deque(steps(root, self._environment, build, wheels, packages))
         self._step: Step | None = None
         self._process: subprocess.Popen | None = None
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -172,7 +166,7 @@ class Installation:
         assert self._process is not None and self._step is not None
         code = self._process.wait()
         self._end_process()
-        if code and not self._step.optional:
+        if code:
             self._failed = True
             raise WorkerFault(self._reason(code), "\n".join(self._said))
         if self._steps:
@@ -190,8 +184,8 @@ class Installation:
             return
         self._said.append(line)
         if found := DOWNLOADING.search(line):
-            self._file = _package(found[1])
-            self.progress = Progress(message=f"Downloading {self._file}")
+            self._file = _package(found[2])
+            self.progress = Progress(message=f"{found[1]} {self._file}")
         elif found := COLLECTING.match(line):
             self.progress = Progress(message=f"Looking for {found[1]}")
         elif found := INSTALLING.match(line):
@@ -220,25 +214,21 @@ class Installation:
         self._lines.put(None)
 
 
-def steps(
-    python: str, root: Path, environment: Path, build: Build, wheels: str, packages: Packages = PACKAGES
-) -> list[Step]:
-    """What makes ``environment`` by ``python``, and fills it."""
+def steps(root: Path, environment: Path, build: Build, wheels: str, packages: Packages = PACKAGES) -> list[Step]:
+    """What makes ``environment`` by this Python, and fills it."""
     inside = str(runtime.environment_python(environment))
     isolated = [inside, "-I", "-X", "utf8"]
     source = ["--no-index", "--find-links", wheels] if wheels else ["--cache-dir", str(root / runtime.DOWNLOADS)]
     common = ["install", "--disable-pip-version-check", "--no-input", "--only-binary=:all:", *source]
-    todo = [Step("Making the environment", [python, "-I", "-m", "venv", "--without-pip", str(environment)])]
-    todo.append(Step("Getting pip", _pip_into(python, isolated, wheels)))
-    if not wheels:  # an older one tells no bytes
-        newest = f"pip>={'.'.join(map(str, RAW_PROGRESS))}"
-        todo.append(Step("Getting pip", [*isolated, "-m", "pip", *common, "--upgrade", newest], optional=True))
     pip = [*isolated, "-c", RUN_PIP, *common]
     index = ["--index-url", build.index] if build.index and not wheels else []
-    todo.append(Step("Getting torch", [*pip, *index, *packages.torch]))
-    todo.append(Step("Getting OpenCV and others", [*pip, *packages.others]))
-    todo.append(Step("Checking", [*isolated, "-c", SHOW, *packages.modules]))
-    return todo
+    return [
+        Step("Making the environment", [sys.executable, "-I", "-m", "venv", "--without-pip", str(environment)]),
+        Step("Getting pip", _get_pip(isolated, common, wheels)),
+        Step("Getting torch", [*pip, *index, *packages.torch]),
+        Step("Getting OpenCV and others", [*pip, *packages.others]),
+        Step("Checking", [*isolated, "-c", SHOW, *packages.modules]),
+    ]
 
 
 # pip, telling bytes where it can
@@ -253,30 +243,28 @@ runpy.run_module("pip", run_name="__main__")
 """
 
 
-def _pip_into(python: str, isolated: list[str], wheels: str) -> list[str]:
-    """The command that puts pip into an environment without it; not every Python has it to give."""
-    given = sorted(Path(wheels).glob("pip-*.whl")) if wheels else []
-    if given:  # a wheel is a zip that Python runs
-        return [*isolated, str(given[-1] / "pip"), "install", "--no-index", "--no-deps", str(given[-1])]
-    if _has(python, "ensurepip"):
-        return [*isolated, "-m", "ensurepip"]
-    if _has(python, "pip"):
-        source = ["--no-index", "--find-links", wheels] if wheels else []
-        return [python, "-I", "-m", "pip", "--python", isolated[0], "install", *source, "pip"]
+def _get_pip(isolated: list[str], common: list[str], wheels: str) -> list[str]:
+    """The command that puts pip into the environment; not every Python has one to give. A wheel is a zip, and Python
+    runs what is in it: the wheel folder's, or that of ensurepip, which has it in itself or where a distribution keeps
+    wheels. From the internet comes a newer one, which tells bytes."""
+    wanted = "pip" if wheels else f"pip>={RAW_PROGRESS[0]}.{RAW_PROGRESS[1]}"
+    ensurepip = importlib.util.find_spec("ensurepip")
+    folders = [wheels, sysconfig.get_config_var("WHEEL_PKG_DIR")]
+    if ensurepip and ensurepip.origin:
+        folders.append(str(Path(ensurepip.origin).parent / "_bundled"))
+    for folder in filter(None, folders):
+        for wheel in sorted(Path(folder).glob("pip-*.whl"))[-1:]:
+            return [*isolated, str(wheel / "pip"), *common, "--find-links", folder, wanted]
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-I", "-m", "pip", "--python", isolated[0], *common, wanted]
     raise InputError(
         "Blender's Python has no pip (on Debian and Ubuntu: apt install python3-venv): install it, "
         "or put pip's wheel into a wheel folder, or choose a Python with torch under 'Use this Python'"
     )
 
 
-def _has(python: str, module: str) -> bool:
-    if python == sys.executable:
-        return importlib.util.find_spec(module) is not None
-    return subprocess.run([python, "-I", "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
-
-
 def _package(wheel: str) -> str:
     """torch 2.13.0 of .../torch-2.13.0+cpu-cp311-….whl"""
-    name = wheel.rpartition("/")[2].removesuffix(".metadata")
+    name = unquote(wheel.rpartition("/")[2]).removesuffix(".metadata")
     parts = name.split("-")
     return f"{parts[0]} {parts[1].split('+')[0]}" if name.endswith(".whl") and len(parts) >= 5 else name

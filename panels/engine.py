@@ -13,6 +13,7 @@ COLUMNS = 42  # of text, in a sidebar as wide as Blender makes it
 
 
 class EnginePanel:
+    layout: bpy.types.UILayout
     bl_label = "Engine"
     bl_options = {"DEFAULT_CLOSED"}
 
