@@ -1,8 +1,8 @@
 """Two heads of different topology laid over each other: which point of the one is which point of the other.
 
-The 68 landmarks give a similarity; then the first head's skin is bent onto the second's surface, stiff at first and
-softer with every round, while landmarks hold less and less. What finds no partner close by that faces the same way, or
-only the other mesh's rim, has none. SciPy: for the worker, not for Blender.
+The 68 landmarks give a similarity; the first head becomes the person most like the other; then its skin is bent onto
+the other surface, stiff at first and softer with every round, while landmarks hold less and less. What finds no partner
+close by that faces the same way, or only the other mesh's rim, has none. SciPy: for the worker, not for Blender.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ ROUNDS = tuple(
         np.geomspace(3000, 0.3, 16), np.geomspace(100, 0.1, 16), np.geomspace(20, 3, 16), strict=True
     )
 )
+# First it becomes the likeliest person: how sure a partner and a landmark are (mm; neighbours err alike, so each tells
+# little), and how far away partners may be in each round.
+PERSON_POINT_MM, PERSON_LANDMARK_MM = 5.0, 2.0
+PERSON_REACH = (20.0, 15.0, 10.0, 7.0, 5.0, 5.0)
 SLIDE = 0.05  # weight along the surface against weight across it
 FACING = 0.5  # cosine between normals of partners, at least
 CG_STEPS = 30
@@ -118,6 +122,7 @@ def register(source: FaceModel, target: FaceModel, report: Report | None = None)
     pins, pin_targets = number[source.landmarks[held]], there[target.landmarks[held]]
     pin_weights = weights[held]
 
+    sheet.rest = _as_person(source, skin, sheet, surface, pins, pin_targets, pin_weights)
     bent = sheet.bend(sheet.rest, np.zeros(len(skin)), sheet.rest, sheet.normals(sheet.rest), pins,
                       pin_targets, 100 * pin_weights, ROUNDS[0][0])  # fmt: skip
     for i, (stiffness, pull, reach) in enumerate(ROUNDS):
@@ -140,6 +145,37 @@ def register(source: FaceModel, target: FaceModel, report: Report | None = None)
         scale=scale,
         gap_mm=partner.distance[kept],
     )
+
+
+def _as_person(
+    source: FaceModel,
+    skin: np.ndarray,
+    sheet: _Sheet,
+    surface: _Surface,
+    pins: np.ndarray,
+    pin_targets: np.ndarray,
+    pin_weights: np.ndarray,
+) -> np.ndarray:
+    """The skin (n, 3) as that of the person, among those whom the source's identity can show, who is most like the
+    other head: where on a smooth cheek a point belongs, only knowledge of faces tells."""
+    rest = sheet.rest
+    turns = np.cross(np.eye(3)[:, None], rest)
+    moves = np.concatenate(
+        [np.broadcast_to(np.eye(3)[:, None], (3, *rest.shape)), turns / 100, rest[None] / 100, source.identity[:, skin]]
+    )
+    prior = np.concatenate([np.full(7, 1e-6), np.ones(len(source.identity))])
+    person = rest
+    for reach in PERSON_REACH:
+        partner = surface.nearest(person)
+        trusted = partner.trusted(sheet.normals(person), reach)
+        across = np.einsum("knc,nc->kn", moves[:, trusted], partner.normals[trusted])
+        gap = np.einsum("nc,nc->n", partner.points[trusted] - rest[trusted], partner.normals[trusted])
+        pinned = moves[:, pins].reshape(len(moves), -1)
+        pull = np.repeat(pin_weights / PERSON_LANDMARK_MM**2, 3)
+        normal = across @ across.T / PERSON_POINT_MM**2 + (pinned * pull) @ pinned.T + np.diag(prior)
+        right = across @ gap / PERSON_POINT_MM**2 + (pinned * pull) @ (pin_targets - rest[pins]).ravel()
+        person = rest + np.tensordot(np.linalg.solve(normal, right), moves, 1)
+    return person
 
 
 class _Sheet:

@@ -21,7 +21,7 @@ from expnet.model.face_model import FaceModel, triangles
 from expnet.model.formats import OPEN_HEAD, load_face_model, open_face_model
 from expnet.model.registration import Registration, register
 
-NECK_Y, EARS_Z = -97.0, -20.0  # what lies below and behind is cut off
+NECK_Y, EARS_Z, EYES_Z = -97.0, -20.0, 84.0  # what lies below and behind is cut off
 SCALE, ROTATION, TRANSLATION = 1.06, Rotation.from_euler("xyz", [6, -4, 3], degrees=True), np.array([4.0, -11, 25])
 
 
@@ -132,8 +132,10 @@ def _at_share(fields: np.ndarray, others: np.ndarray, model: FaceModel, share: f
 def _other_topology(model: FaceModel, rng: np.random.Generator) -> tuple[sparse.csr_matrix, np.ndarray]:
     """The dual of the subdivided face: a vertex somewhere in each triangle, a polygon around each old vertex."""
     inside = np.zeros(model.vertex_count, bool)
-    inside[model.regions["skin"]] = True
-    inside &= (model.mean[:, 1] > NECK_Y) & (model.mean[:, 2] > EARS_Z)
+    # A mask has the front of the eyes behind its lids, and nothing else inside.
+    for region, from_z in (("skin", EARS_Z), ("eyeball_L", EYES_Z), ("eyeball_R", EYES_Z)):
+        vertices = model.regions[region]
+        inside[vertices[(model.mean[vertices, 2] > from_z) & (model.mean[vertices, 1] > NECK_Y)]] = True
     faces = triangles(model.faces)
     faces = faces[inside[faces].all(axis=1)]
     mixture = sparse.identity(model.vertex_count, format="csr")

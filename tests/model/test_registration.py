@@ -47,15 +47,15 @@ def test_the_surfaces_lie_on_each_other(registration: Registration) -> None:
 
 
 def test_the_right_points_meet(registration: Registration, errors_mm: np.ndarray) -> None:
-    """Lids and lips within a millimetre or so; on smooth cheeks and foreheads nothing says where along the skin."""
+    """Within a millimetre or so; on smooth skin only knowledge of faces says where along it a point belongs."""
 
     def mean_error(*regions: str) -> float:
         chosen = np.isin(registration.vertices, np.concatenate([OPEN.regions[r] for r in regions]))
         return float(errors_mm[chosen].mean())
 
-    assert mean_error("lips") < 1.3
-    assert mean_error("lid_upper_L", "lid_upper_R", "lid_lower_L", "lid_lower_R") < 1.3
-    assert errors_mm.mean() < 2.5
+    assert mean_error("lips") < 1.7
+    assert mean_error("lid_upper_L", "lid_upper_R", "lid_lower_L", "lid_lower_R") < 1.2
+    assert errors_mm.mean() < 1.6
 
 
 def test_all_that_the_other_head_has_is_matched(registration: Registration) -> None:
