@@ -141,7 +141,8 @@ def test(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     crop = Crop(*load_performance(clip.with_name("demo_clip_truth.npz")).crop[0])
     camera = Camera.for_image(image.shape[1], image.shape[0])
     seen = running.estimator.estimate([image], [crop], [camera])
-    loaded, taken = time.perf_counter(), []
+    loaded = time.perf_counter()
+    taken: list[float] = []
     while len(taken) < 5 or (len(taken) < 100 and time.perf_counter() - loaded < 1):
         start = time.perf_counter()
         running.estimator.estimate([image], [crop], [camera])

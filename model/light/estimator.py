@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,8 +43,8 @@ class LightEstimator(SeesAtAGlance):
         header, tensors = load_open(path, NETWORKS)
         kind, network = NETWORKS[header.architecture]
         try:
-            config = as_config(kind, {**header.config, "size": header.input_size})
-            look = network(Tensors(path, tensors), config)  # type: ignore[arg-type]
+            config: Any = as_config(kind, {**header.config, "size": header.input_size})
+            look = network(Tensors(path, tensors), config)
         except (TypeError, ValueError, IndexError) as error:
             raise InputError(f"{path}: the header's config does not describe a network ({error})") from error
         return LightEstimator(header, look)

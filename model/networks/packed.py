@@ -83,7 +83,7 @@ class PackedBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if isinstance(block.shortcut, nn.Sequential):
             averaged = block.conv1.stride[0]
-            self.shortcut = PackedConv(block.shortcut[1], averaged=averaged)  # type: ignore[arg-type]
+            self.shortcut = PackedConv(block.shortcut[1], averaged=averaged)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.second.added_to(self.shortcut(x), self.first(x))
