@@ -22,7 +22,9 @@ class EXPNET_OT_import_live_link(bpy.types.Operator, ImportHelper):
     bl_options = {"REGISTER", "UNDO"}
 
     filename_ext = ".csv"
-    filter_glob: StringProperty(default="*.csv", options={"HIDDEN"})  # type: ignore[valid-type]
+    filter_glob: StringProperty(  # type: ignore[valid-type]
+        name="Files", description="Which files are shown", default="*.csv", options={"HIDDEN"}
+    )
     fps: FloatProperty(  # type: ignore[valid-type]
         name="Frame rate", description="The recording's true frame rate. 0: what its time code counts to", min=0.0
     )
@@ -54,7 +56,9 @@ class EXPNET_OT_export_live_link(bpy.types.Operator, ExportHelper):
     bl_options = {"REGISTER"}
 
     filename_ext = ".csv"
-    filter_glob: StringProperty(default="*.csv", options={"HIDDEN"})  # type: ignore[valid-type]
+    filter_glob: StringProperty(  # type: ignore[valid-type]
+        name="Files", description="Which files are shown", default="*.csv", options={"HIDDEN"}
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

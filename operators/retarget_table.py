@@ -147,7 +147,9 @@ class EXPNET_OT_export_retarget_preset(_OfRow, bpy.types.Operator, ExportHelper)
     poll = _OfRow.poll
 
     filename_ext = ".json"
-    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})  # type: ignore[valid-type]
+    filter_glob: StringProperty(  # type: ignore[valid-type]
+        name="Files", description="Which files are shown", default="*.json", options={"HIDDEN"}
+    )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return _attempt(self, lambda: _save(context, Path(self.filepath)))
@@ -161,7 +163,9 @@ class EXPNET_OT_import_retarget_preset(_OfCharacter, bpy.types.Operator, ImportH
     poll = _OfCharacter.poll
 
     filename_ext = ".json"
-    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})  # type: ignore[valid-type]
+    filter_glob: StringProperty(  # type: ignore[valid-type]
+        name="Files", description="Which files are shown", default="*.json", options={"HIDDEN"}
+    )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return _attempt(self, lambda: _load(context, Path(self.filepath)))

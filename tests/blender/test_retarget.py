@@ -510,6 +510,15 @@ class TestRigify:
     def bones(self, empty_scene) -> Iterator[bpy.types.Object]:
         addon_utils.enable("rigify", default_set=True)
         bpy.ops.object.armature_human_metarig_add()
+        metarig = bpy.context.object
+        bpy.ops.object.mode_set(mode="EDIT")  # the face alone: a whole body takes four times as long
+        bones = metarig.data.edit_bones
+        face = {"spine.004", "spine.005", "spine.006", "face", *(b.name for b in bones["face"].children_recursive)}
+        for bone in [b for b in bones if b.name not in face]:
+            bones.remove(bone)
+        bpy.ops.object.mode_set(mode="POSE")
+        metarig.pose.bones["spine.004"].rigify_type = ""
+        bpy.ops.object.mode_set(mode="OBJECT")
         bpy.ops.pose.rigify_generate()
         yield bpy.data.objects["rig"]
         bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
@@ -519,11 +528,9 @@ class TestRigify:
         empty_scene.render.fps = 24
         character = Character((), bones)
         rows = matched_rows(character)[1]
-        assert {row.target for row in rows} == {"jaw_master", "eyes", "head"}
+        assert {row.target for row in rows} == {"jaw_master", "eyes"}
         performance = make_performance(frames=8, fps=24.0)
-        apply_keys(
-            character, [row for row in rows if row.target != "head"], performance_motion(empty_scene, performance)
-        )
+        apply_keys(character, rows, performance_motion(empty_scene, performance))
         rest = {name: bones.data.bones[name].matrix_local for name in ("ORG-eye.L", "ORG-eye.R")}
         for frame in (1, 6):
             empty_scene.frame_set(frame)
