@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -28,7 +29,7 @@ FRAMES = 3
 
 
 @pytest.fixture(scope="session")
-def basel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def basel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """BaselFaceModel_mod.mat in full size: a made-up mask whose landmarks lie where a face has them."""
     face = make_face(EXPNET_V, ks=99)
     fields = expnet_fields(face)
@@ -69,7 +70,7 @@ def test_a_clip_becomes_a_scene(imported: Path, basel: Path, tmp_path: Path) -> 
     blocks = head.data.shape_keys.key_blocks
     keys = [f"expression_{i:02d}" for i in range(1, 30)]
     assert all(key in blocks for key in keys) and (blocks[keys[0]].slider_min, blocks[keys[0]].slider_max) == (-3, 3)
-    curves = {curve.data_path: curve for curve in assigned_curves(head.data.shape_keys)}
+    curves = {curve.data_path: curve for curve in assigned_curves(head.data.shape_keys) or ()}
     for key in (keys[0], keys[28]):
         curve = curves[f'key_blocks["{key}"].value']
         shown = [point.co[1] for point in curve.keyframe_points]

@@ -140,6 +140,7 @@ def in_frame(points: np.ndarray, square: Square) -> np.ndarray:
 def test_the_open_heads_eyes_and_mouth_fall_on_the_mean_faces(lean: float) -> None:
     """The head of the box, seen from afar, found by its own crop: within a pixel of 224 of what was measured."""
     head = open_face_model("open")
+    assert head.landmarks is not None
     camera = Camera.for_image(3000, 2000, 400.0)
     rotation, translation = roll_matrix(lean), np.array([100.0, -50.0, -6000.0])
     crop = crop_of_pose(rotation, translation, camera)
