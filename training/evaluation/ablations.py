@@ -41,8 +41,8 @@ def measure(
         f"(training/configs/ablation.toml): {runs[0][0]} first, then each time with one thing left out of the pictures "
         "(`python -m expnet.training.synthetic.generate --without NAME`, the same seed: the same people, expressions "
         "and views but for that) or of the loss. All stand before the same held-out faces, which leave nothing out: "
-        "what a row has lost is what is unlearned so soon when the pictures no longer show it, a lower bound of what "
-        "the ingredient is worth. Such short runs show what pays, not how good it gets.",
+        "what a row has lost is what is unlearned when the pictures no longer show it. A row that lies no further from "
+        "the first than the same run with another seed says nothing yet: it wants longer runs.",
         (),
         tuple(tables),
     )
