@@ -166,7 +166,7 @@ def release() -> tuple[str, str, bool]:
     if preferences is None:
         return "", "", False
     paths = (bpy.path.abspath(p) if p else "" for p in (preferences.release_folder, preferences.official_pack))
-    return (*paths, preferences.half)  # type: ignore[return-value]
+    return (*paths, preferences.half)
 
 
 def keep_official(pack: str, face_model: str | None) -> None:

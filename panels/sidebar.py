@@ -21,6 +21,7 @@ class InClipEditor:
 
 
 class FacePanel:
+    layout: bpy.types.UILayout
     bl_label = "Face"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -36,6 +37,7 @@ class FacePanel:
 
 
 class CapturePanel:
+    layout: bpy.types.UILayout
     bl_label = "Capture"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -71,6 +73,7 @@ class CapturePanel:
 
 
 class SettingsPanel:
+    layout: bpy.types.UILayout
     bl_label = "Settings"
     bl_options = {"DEFAULT_CLOSED"}
 
@@ -83,6 +86,7 @@ class SettingsPanel:
 
 
 class WhichFacePanel:
+    layout: bpy.types.UILayout
     bl_label = "Which Face"
     bl_options = {"DEFAULT_CLOSED"}
 
@@ -109,6 +113,7 @@ class WhichFacePanel:
 
 
 class TakePanel:
+    layout: bpy.types.UILayout
     bl_label = "Take"
 
     @classmethod

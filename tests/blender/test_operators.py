@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -512,9 +513,9 @@ def test_every_operator_is_named_told_and_undoable(operator: type[bpy.types.Oper
     assert "poll" in vars(operator)
 
 
-def ours(kind: type) -> list[type]:
+def ours(kind: Any) -> list[Any]:
     """Our registered classes of a kind of Blender's."""
-    found = [c for c in kind.__subclasses__() if c.__module__.startswith("expnet.") and hasattr(c, "bl_rna")]
+    found: list[Any] = [c for c in kind.__subclasses__() if c.__module__.startswith("expnet.") and hasattr(c, "bl_rna")]
     return sorted(found, key=lambda c: c.__name__)
 
 
@@ -537,7 +538,8 @@ def test_what_panels_say_can_be_translated() -> None:
     for file in Path(inspect.getfile(panels)).parent.glob("*.py"):
         for call in (n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)):
             given = {k.arg: k.value for k in call.keywords}
-            untranslated = isinstance(given.get("translate"), ast.Constant) and given["translate"].value is False
+            translate = given.get("translate")
+            untranslated = isinstance(translate, ast.Constant) and translate.value is False
             assert untranslated or not isinstance(given.get("text"), ast.JoinedStr), (file.name, call.lineno)
 
 

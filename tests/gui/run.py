@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -120,7 +121,7 @@ class Screen:
         )
         stack.callback(_end, self.blender)
 
-    def ask(self, code: str) -> object:
+    def ask(self, code: str) -> Any:
         """Run Python inside Blender; what it leaves in ``result``."""
         self.asked += 1
         ask = self.debian.outside / "dialogue" / f"{self.asked:05d}.ask"
@@ -153,7 +154,7 @@ class Screen:
 
     def find(self, text: str, keys: str, what: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
         """Where in the panel ``keys`` copy something with ``text`` in it; ``across`` is the share of its width."""
-        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")  # type: ignore[misc]
+        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
         x = int(left + (right - left) * across)
         for y in range(max(top + 30, below), bottom, 11):
             if text in self.under(y, keys, x):
@@ -176,7 +177,7 @@ class Screen:
 
     def open_section(self, operator: str, below: int) -> tuple[int, int]:
         """Click at the titles of closed sections, from ``below`` on, until the one with that button opens."""
-        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")  # type: ignore[misc]
+        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
         x = int(left + (right - left) * 0.47)
         for title in range(below, bottom, 9):
             self.point(x, title)
@@ -198,7 +199,7 @@ class Screen:
         """Put the pointer into the middle of the 3D view."""
         area = "sidebar()[1]"
         box = self.ask(f"result = rectangle(next(r for r in {area}.regions if r.type == 'WINDOW'))")
-        left, top, right, bottom = box  # type: ignore[misc]
+        left, top, right, bottom = box
         self.point((left + right) / 2 - 100, (top + bottom) / 2)
 
     def picture(self, name: str, out: Path) -> None:
@@ -264,14 +265,14 @@ class Artist:
         if not condition:
             raise Failed(what)
 
-    def running(self) -> object:
+    def running(self) -> Any:
         return self.screen.ask(TASKS + "result = tasks.running is not None")
 
-    def keyed(self) -> object:
+    def keyed(self) -> Any:
         return self.screen.ask(KEYS + "result = data is not None and data.action is not None")
 
     def state(self) -> dict:
-        return self.screen.ask("result = state()")  # type: ignore[return-value]
+        return self.screen.ask("result = state()")
 
     def start(self, operator: str, at: tuple[int, int] | None = None) -> None:
         """A report that hangs at the pointer may swallow the first click."""
@@ -411,7 +412,7 @@ def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
     artist.start("animate_footage", animate)
     artist.ends("the clip, for the second face")
     names = screen.ask(RIG + "result = [f.data.shape_keys.animation_data.action.name for f in faces]")
-    check(first in names and len(set(names)) == 2, f"two faces, but the actions are {names}")  # type: ignore[operator]
+    check(first in names and len(set(names)) == 2, f"two faces, but the actions are {names}")
     screen.ask("bpy.data.objects.remove(bpy.context.object)" + PUSH)
 
     step("Several faces in the picture")

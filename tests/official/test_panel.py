@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from .test_animate import DEMO, FRAMES, basel, own_cache  # noqa: E402, F401
 
 
 @pytest.fixture
-def settings(imported: Path, basel: Path) -> Iterator[bpy.types.PropertyGroup]:  # noqa: F811
+def settings(imported: Path, basel: Path) -> Iterator[Any]:  # noqa: F811
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     expnet.register()
     addon = bpy.context.preferences.addons.new()
