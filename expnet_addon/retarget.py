@@ -67,7 +67,15 @@ class Report:
 
     shape_keys: int
     bones: int
-    left: tuple[str, ...]
+    left: tuple[str, ...]  # "target (why)"
+
+    def reasons(self) -> dict[str, list[str]]:
+        """Why -> the targets that were left out for it."""
+        out: dict[str, list[str]] = {}
+        for said in self.left:
+            target, _, why = said.rstrip(")").rpartition(" (")
+            out.setdefault(why, []).append(target)
+        return out
 
     def __str__(self) -> str:
         parts = [f"{self.shape_keys} shape keys"] * bool(self.shape_keys) + [f"{self.bones} bones"] * bool(self.bones)
@@ -407,7 +415,7 @@ class _Plan:
         driven = {block: _driven_paths(block) for block in character.blocks}
         for row in asked:
             if not CHANNELS[row.channel]:
-                self.left.append(f"{row.target} ({row.channel} is not read from footage)")
+                self.left.append(f"{row.target} (not read from footage)")
             elif row.kind == SHAPE_KEY:
                 self._plan_shape(character, row, driven)
             else:

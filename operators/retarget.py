@@ -79,10 +79,8 @@ class EXPNET_OT_retarget(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         settings.result = f"{report} {'driven' if settings.output == 'DRIVERS' else 'keyed'}"
-        if report.left:
-            settings.result += f"\nNot: {', '.join(report.left[:3])}" + (
-                f" and {len(report.left) - 3} more" if len(report.left) > 3 else ""
-            )
+        for why, targets in report.reasons().items():
+            settings.result += f"\n{len(targets)} {why}: {', '.join(targets[:2])}{' …' if len(targets) > 2 else ''}"
         self.report({"INFO"}, settings.result.replace("\n", ". "))
         return {"FINISHED"}
 

@@ -16,10 +16,13 @@ class EXPNET_UL_retarget(bpy.types.UIList):
         row.prop(item, "enabled", text="")
         row = row.row(align=True)
         row.active = item.enabled
-        row.label(text=item.channel, translate=False)
+        split = row.split(factor=0.78)
+        names = split.row(align=True)
         icon = "SHAPEKEY_DATA" if item.kind == SHAPE_KEY else "BONE_DATA"
-        row.label(text=item.target or "?", icon=icon, translate=False)
-        row.prop(item, "gain", text="", emboss=False)
+        names.label(text=item.target or "?", icon=icon, translate=False)
+        if item.channel != item.target:
+            names.label(text=item.channel, translate=False)
+        split.prop(item, "gain", text="", emboss=False)
 
     def filter_items(self, context, data, property_name) -> tuple[list[int], list[int]]:
         rows = getattr(data, property_name)
