@@ -16,7 +16,7 @@ class EXPNET_UL_retarget(bpy.types.UIList):
         row.prop(item, "enabled", text="")
         row = row.row(align=True)
         row.active = item.enabled
-        split = row.split(factor=0.78)
+        split = row.split(factor=0.66)
         names = split.row(align=True)
         icon = "SHAPEKEY_DATA" if item.kind == SHAPE_KEY else "BONE_DATA"
         names.label(text=item.target or "?", icon=icon, translate=False)
