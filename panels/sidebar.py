@@ -62,14 +62,13 @@ class CapturePanel:
         column.prop(settings, "rig", text="Drive")
         _say_which_head(column, chosen.face(context))
 
+        if tasks.running is not None:
+            _draw_progress(layout, tasks.running)
+            return
         layout.operator("expnet.estimate_expression", icon="IMAGE_DATA")
         layout.operator("expnet.animate_footage", icon="RENDER_ANIMATION")
-        if tasks.running is not None:
-            layout.progress(text=tasks.running.status, factor=tasks.running.progress.fraction)
-        layout.operator("expnet.cancel", icon="X")
-        if tasks.running is None:
-            for line in settings.result.splitlines():
-                layout.label(text=line, translate=False)
+        for line in settings.result.splitlines():
+            layout.label(text=line, translate=False)
 
 
 class SettingsPanel:
@@ -94,7 +93,8 @@ class WhichFacePanel:
         settings = context.scene.expnet
         layout = self.layout
         layout.enabled = tasks.running is None
-        layout.operator("expnet.find_faces", icon="VIEWZOOM")
+        if tasks.running is None:
+            layout.operator("expnet.find_faces", icon="VIEWZOOM")
         if faces.found.icons:
             grid = layout.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
             for i, icon in enumerate(faces.found.icons):
@@ -169,6 +169,14 @@ def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     layout.row().prop(settings, "source_kind", expand=True)
     name = {"FILE": "source", "FOLDER": "source_folder", "CLIP": "source_clip", "IMAGE": "source_image"}
     layout.prop(settings, name[settings.source_kind], text="")
+
+
+def _draw_progress(layout: bpy.types.UILayout, task: tasks.Task) -> None:
+    """In place of the buttons: one that Blender has drawn grey under the pointer would stay grey after the task. And
+    Cancel lies where no second click of a double one falls."""
+    layout.label(text=task.title)
+    layout.progress(text=task.status, factor=task.progress.fraction)
+    layout.operator("expnet.cancel", icon="X")
 
 
 def _say_which_head(layout: bpy.types.UILayout, head: bpy.types.Object | None) -> None:

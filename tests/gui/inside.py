@@ -67,6 +67,7 @@ def curves_of(action: bpy.types.Action) -> list:
 def state() -> dict[str, object]:
     """Everything in the file that our operators could have touched, as JSON has it."""
     scene = bpy.context.scene
+    scene.frame_set(scene.frame_current)  # what is animated shows where it is only after it was evaluated
     render, settings = scene.render, scene.expnet
     content: dict[str, object] = {kind: sorted(item.name for item in getattr(bpy.data, kind)) for kind in KINDS}
     content["timing"] = (scene.frame_start, scene.frame_end, render.fps, render.fps_base, scene.sync_mode)
