@@ -51,7 +51,8 @@ class OfficialEstimator:
         self._means = _mean_images(networks, mode)
         self._pose = next((name for name in POSE_NETWORKS if name in networks), None)
         landmarks = _landmarks(face_model)
-        self._generic = poses.generic_head(landmarks) if landmarks is not None else None
+        generic = networks.statistics.get("pose.generic_head")
+        self._generic = poses.generic_head(landmarks, generic) if landmarks is not None else None
         self._from_open = _similarity(landmarks, _landmarks(open_head))
         self.notes = _notes(networks, self._pose if self._generic else None)
 
@@ -179,7 +180,8 @@ def _mean_images(networks: OfficialNetworks, mode: Mode) -> dict[str, np.ndarray
 
 
 def _landmarks(model: FaceModel) -> np.ndarray | None:
-    return None if model.landmarks is None else model.neutral[model.landmarks].astype(float)
+    """Of the head at rest, as the generic head and the open one are."""
+    return None if model.landmarks is None else model.vertices(eta=model.rest)[model.landmarks].astype(float)
 
 
 def _similarity(model: np.ndarray | None, head: np.ndarray | None) -> tuple[float, np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ from ..checkpoints.tensorflow import Checkpoint, checkpoint_prefix, open_checkpo
 from ..checkpoints.tensorflow.sstable import is_table
 from ..errors import InputError
 from .layouts import EXPRESSION, NETWORKS, POSE, POSE_RESNET, SHAPE, Network
+from .pose import read_generic_landmarks
 
 MAX_FILES = 20_000
 IMAGE = (3, 224, 224)
@@ -65,6 +66,10 @@ STATISTICS = (
         "pose.label_mean", "perturb_Oxford_train_labels_mean_std.npz", "mean_labels", (6,), "FacePoseNet's units"
     ),
     Statistic("pose.label_std", "perturb_Oxford_train_labels_mean_std.npz", "std_labels", (6,), "FacePoseNet's units"),
+    Statistic(
+        "pose.generic_head", "model3D_aug_-00_00_10.mat", "threedee", (68, 3),
+        "the head that FacePoseNet's poses are of, which makes them exact (face_specific_augm's models3d_new), optional",
+    ),  # fmt: skip
     Statistic(
         "pose_resnet.label_mean", "train_label_mean_300WLP.npy", "", (6,), "the newer FacePoseNet's units, optional"
     ),
@@ -158,6 +163,8 @@ def read_statistic(statistic: Statistic, path: Path) -> np.ndarray:
     import warnings
     import zipfile
 
+    if path.suffix == ".mat":
+        return read_generic_landmarks(path).astype(np.float32)
     where = f"{path}: {statistic.member or 'the array'}"
     try:
         with warnings.catch_warnings():

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from expnet.model.errors import InputError
 from expnet.model.official import FILE, is_official
 from expnet.model.official.import_weights import import_weights
 from expnet.model.official.layouts import EXPRESSION, NETWORKS, POSE, POSE_RESNET, SHAPE, shared_trunk
-from expnet.model.official.weights import load_header, load_network
+from expnet.model.official.weights import load_header, load_network, load_statistics
 
 from ...official.variables import Shapes, content, face_pose_net, resnet101
 from ..checkpoints.forged import write_bundle
@@ -120,6 +121,17 @@ def imported(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "model_0_1.0_1.0_1e-07_1_16000.ckpt" in absent and "BaselFaceModel_mod.mat" in absent
     assert "ini_exprNet_model.ckpt" not in absent and "3DMM_expr_mean.npy" not in absent
     return out
+
+
+def test_the_head_that_facepose_answers_for(release: Path, tmp_path: Path) -> None:
+    """face_specific_augm's file, which lies among those of other releases."""
+    folder = shutil.copytree(release, tmp_path / "release", copy_function=os.link)
+    landmarks = np.random.default_rng(0).normal(0, 40, (68, 3)).astype(np.float32)
+    landmarks[[36, 45], 0] = -39.5, 39.5
+    savemat(folder / "model3D_aug_-00_00_10.mat", {"model3D": {"threedee": landmarks}})
+    result = import_weights(folder, tmp_path / "out")
+    np.testing.assert_array_equal(load_statistics(tmp_path / "out")["pose.generic_head"], landmarks)
+    assert "model3D_aug_-00_00_10.mat" in [source.file for source in result.header.sources]
 
 
 def test_what_is_imported_is_what_was_there(imported: Path) -> None:
