@@ -68,7 +68,7 @@ STATISTICS = (
     Statistic("pose.label_std", "perturb_Oxford_train_labels_mean_std.npz", "std_labels", (6,), "FacePoseNet's units"),
     Statistic(
         "pose.generic_head", "model3D_aug_-00_00_10.mat", "threedee", (68, 3),
-        "the head that FacePoseNet's poses are of, which makes them exact (face_specific_augm's models3d_new), optional",
+        "the head that FacePoseNet's poses are of, which makes them exact (from face_specific_augm), optional",
     ),  # fmt: skip
     Statistic(
         "pose_resnet.label_mean", "train_label_mean_300WLP.npy", "", (6,), "the newer FacePoseNet's units, optional"
@@ -164,7 +164,7 @@ def read_statistic(statistic: Statistic, path: Path) -> np.ndarray:
     import zipfile
 
     if path.suffix == ".mat":
-        return read_generic_landmarks(path).astype(np.float32)
+        return np.ascontiguousarray(read_generic_landmarks(path), np.float32)  # MAT-files go column by column
     where = f"{path}: {statistic.member or 'the array'}"
     try:
         with warnings.catch_warnings():
