@@ -67,7 +67,7 @@ def arkit_shapes(keys: Mapping[str, np.ndarray], basis: np.ndarray) -> dict[str,
             shapes[name] = np.zeros_like(basis)
         else:
             key, factor = ARKIT_SOURCES[name]
-            share = 1.0
+            share: float | np.ndarray = 1.0
             if key.startswith(("mouthRoll",)):
                 share = 0.5
             elif name in both and not key.startswith(("lid_", "mouthSide", "jawSide")):

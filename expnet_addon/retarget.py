@@ -286,6 +286,7 @@ def _take_actions(motion: Motion, paths: Mapping[bpy.types.ID, set[tuple[str, in
         action.name = f"{motion.name} {block.name}"
         compat.assign_action(block, action)
         curves = compat.assigned_curves(block)
+        assert curves is not None  # the copy plays by the slot that theirs did
         for curve in list(curves):
             if (curve.data_path, curve.array_index) in paths[block]:
                 curves.remove(curve)

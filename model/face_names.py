@@ -178,7 +178,7 @@ def _keys(words: Sequence[str]) -> list[Key]:
 
 
 def _book(scheme: Mapping[str, tuple[str, float]]) -> dict[Key, str]:
-    return {key: name for name in reversed(scheme) for key in reversed(_keys(tokens(name))[:1])}
+    return {key: name for name in reversed(list(scheme)) for key in reversed(_keys(tokens(name))[:1])}
 
 
 _BOOKS = {name: _book(scheme) for name, scheme in SCHEMES.items()}

@@ -71,7 +71,7 @@ def _channels() -> dict[str, tuple[Term, ...]]:
     for name in ARKIT:  # both sides in one shape: their mean
         other = name.removesuffix("Left") + "Right"
         if name.endswith("Left") and name not in ("jawLeft", "mouthLeft"):
-            both = {}
+            both: dict[tuple[str, int], float] = {}
             for term in channels[name] + channels[other]:
                 weight = both.get((term.signal, term.part), 0.0) + term.weight / 2
                 both[term.signal, term.part] = weight
@@ -255,7 +255,8 @@ def _row(where: str, raw: Any) -> Row:
         raise InputError(f"{where}: channel {raw.get('channel')!r} is unknown; use ARKit's names or those of our keys")
     if not raw.get("target"):
         raise InputError(f"{where}: target, the name of a shape key or bone, is missing")
-    row = Row(**{k: float(v) if kinds[k] == "float" else v for k, v in raw.items()})
+    values: dict[str, Any] = {k: float(v) if kinds[k] == "float" else v for k, v in raw.items()}
+    row = Row(**values)
     if row.kind == BONE and not row.component:
         raise InputError(f"{where}: a bone needs a component, {ROTATIONS[0]} to {LOCATIONS[-1]}")
     if row.low > row.high:

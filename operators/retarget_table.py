@@ -19,13 +19,13 @@ from .retarget import has_character, settings_of
 class _OfCharacter:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return has_character(cls, context)  # type: ignore[arg-type]
+        return has_character(cls, context)
 
 
 class _OfRow:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not has_character(cls, context):  # type: ignore[arg-type]
+        if not has_character(cls, context):
             return False
         if not settings_of(context).rows:
             cls.poll_message_set("The table is empty")  # type: ignore[attr-defined]

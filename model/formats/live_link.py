@@ -228,7 +228,8 @@ def _read_table(path: Path) -> tuple[list[str], list[str], np.ndarray]:
             )
         if len(set(known.values())) < len(known):
             raise InputError(f"{path}: a column is in it twice")
-        codes, rows = [], []
+        codes: list[str] = []
+        rows: list[list[float]] = []
         for cells in lines:
             if not any(cell.strip() for cell in cells):
                 continue
@@ -282,11 +283,12 @@ def _times(path: Path, codes: list[str], fps: float | None) -> tuple[np.ndarray,
             raise InputError(f"{path}: frame {i}: '{code[:40]}' is no time code like 14:03:52:28.207")
         hours, minutes, seconds, frame = (int(found[g]) for g in (1, 2, 3, 4))
         fields.append((hours * 3600 + minutes * 60 + seconds, frame + float(f"0.{found[5] or 0}")))
-    second, frame = (np.array(column, np.float64) for column in zip(*fields))
+    moments = np.array(fields, np.float64)
+    second, frame_part = moments[:, 0], moments[:, 1]
     second += 86400.0 * np.cumsum(np.concatenate([[0], np.diff(second) < -43200]))  # over midnight
-    nominal = _nominal_rate(second, frame, fps)
+    nominal = _nominal_rate(second, frame_part, fps)
     rate = fps or float(nominal)
-    frames = second * nominal + frame
+    frames = second * nominal + frame_part
     return frames / rate, rate
 
 
