@@ -393,7 +393,7 @@ def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
     screen.picture("animate.png", out)
 
     step("The take's settings")
-    gain = screen.find_property('regions["mouth"].gain', below=animate[1], across=0.8)
+    gain = screen.find_property(".gain", below=animate[1], across=0.8)
     before = state()
     screen.paste(gain, "0.5")
     artist.undo_and_redo(before, "a gain")
