@@ -383,7 +383,7 @@ def test_without_a_python_that_sees_one_line_says_what_to_do(
     monkeypatch.setattr("expnet.expnet_addon.jobs.NEEDED", {})
     monkeypatch.delenv("EXPNET_PYTHON", raising=False)
     settings.source = str(clip)
-    assert "Worker Python" in report_of(bpy.ops.expnet.animate_footage)
+    assert "Install Runtime" in report_of(bpy.ops.expnet.animate_footage)
 
 
 def test_a_face_of_another_basis_is_refused_at_once(settings, head: bpy.types.Object, clip: Path) -> None:
@@ -500,6 +500,7 @@ CHANGE_NO_FILE = {
     f"expnet.{verb}"
     for verb in (
         "cancel", "import_weights", "find_faces",
+        "install_runtime", "remove_runtime", "check_python", "test_engine",
         "save_retarget_preset", "export_retarget_preset", "export_live_link",
     )
 }  # fmt: skip
@@ -509,7 +510,7 @@ CHANGE_NO_FILE = {
 def test_every_operator_is_named_told_and_undoable(operator: type[bpy.types.Operator]) -> None:
     assert operator.__name__ == "EXPNET_OT_" + operator.bl_idname.removeprefix("expnet.")
     assert operator.bl_description and not operator.bl_description.endswith(".")
-    assert {"REGISTER", "UNDO"} <= operator.bl_options or operator.bl_idname in CHANGE_NO_FILE
+    assert {"REGISTER", "UNDO"} <= set(operator.bl_options) or operator.bl_idname in CHANGE_NO_FILE
     assert "poll" in vars(operator)
 
 
