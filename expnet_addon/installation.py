@@ -31,9 +31,10 @@ from .tasks import Task
 
 # Prints what a finished environment holds; a library that does not load shows here and not in the artist's first job.
 SHOW = """
-import importlib, json, platform, sys
+import importlib, json, os, platform, sys
 versions = {name: str(getattr(importlib.import_module(name), "__version__", "")) for name in sys.argv[1:]}
-print(json.dumps([platform.python_version(), versions]))
+size = sum(os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(sys.prefix) for name in names)
+print(json.dumps([platform.python_version(), versions, round(size / 1e6)]))
 """
 RAW_PROGRESS = (24, 1)  # the pip that first told bytes to a program
 # How pip's lines read to an artist
@@ -96,7 +97,11 @@ class Installation:
         self.reply: dict | None = None
         self.pid = 0
         self._environment = runtime.new_environment(root)
-        self._steps = deque(steps(root, self._environment, build, wheels, packages))
+        try:
+            self._steps = deque(steps(root, self._environment, build, wheels, packages))
+        except InputError:
+            runtime.clear(root)
+            raise
         self._step: Step | None = None
         self._process: subprocess.Popen | None = None
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -172,9 +177,9 @@ class Installation:
         if self._steps:
             self._start()
             return
-        python_version, versions = json.loads(self._said[-1])
-        runtime.write_marker(self.root, self._environment, self.build.name, python_version, versions)
-        self.reply = {"python": python_version, "versions": versions}
+        python, versions, megabytes = json.loads(self._said[-1])
+        runtime.write_marker(self.root, self._environment, self.build.name, python, versions, megabytes)
+        self.reply = {"python": python, "versions": versions}
 
     def _take(self, line: str) -> None:
         if found := PROGRESS.match(line):
@@ -194,6 +199,8 @@ class Installation:
     def _reason(self, code: int) -> str:
         """The last error that was told, in one line."""
         assert self._step is not None
+        if code < 0:
+            return f"The runtime was not installed: its process was killed (signal {-code})"
         told = [line for line in self._said if line.strip()]
         errors = [line for line in told if line.lower().startswith("error")] or told[-1:]
         last = re.sub(r"^error: *", "", errors[-1], flags=re.IGNORECASE) if errors else f"exit code {code}"

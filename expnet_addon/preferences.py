@@ -79,21 +79,22 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
     def _draw_engine(self, layout: bpy.types.UILayout) -> None:
         body = layout.box()
         status = engine_status.status(self.worker_python, self.device)
-        row = body.row()
-        row.label(text=status.line, icon="CHECKMARK" if status.ready else "ERROR", translate=False)
+        body.label(text=status.line, icon="CHECKMARK" if status.ready else "ERROR", translate=False)
+        row = body.split(factor=0.8)
+        row.prop(self, "device")
         row.operator("expnet.test_engine")
-        body.prop(self, "device")
         found = runtime.installed(runtime.folder())
         body.prop(self, "build")
         sizes = {build.name: build.sizes for build in runtime.builds()}
-        body.label(text=sizes.get(self.build, ""), translate=False)
         body.prop(self, "wheel_folder")
+        if not self.wheel_folder:
+            body.label(text=sizes.get(self.build, ""), icon="INFO", translate=False)
         row = body.row()
         row.operator("expnet.install_runtime", icon="IMPORT")
         row.operator("expnet.remove_runtime", icon="TRASH")
         if found:
             body.label(text=f"Installed: {found}", translate=False)
-        row = body.row()
+        row = body.split(factor=0.8)
         row.prop(self, "worker_python")
         row.operator("expnet.check_python")
         if tasks.running is not None:

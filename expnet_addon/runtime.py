@@ -5,6 +5,7 @@ The runtime's folder (``bpy.utils.extension_path_user``) outlives an update of t
     runtime/installed.json    which environment is in use and what is in it; written last, in one move
     runtime/env-1/            a virtual environment made by Blender's own Python
     runtime/downloads/        pip's, while it works; kept after a failure, so that another try goes on from there
+    runtime/temporary/        for what pip unpacks; .removed-…: on its way out
 
 An environment is made where it will stay, for its scripts and ``pyvenv.cfg`` hold its path, and moving one is nothing
 that Python promises to work. What counts is ``installed.json``: an environment that it does not name is half-made and
@@ -18,8 +19,10 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
+import subprocess
 import sys
+import threading
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +32,15 @@ MARKER = "installed.json"
 DOWNLOADS = "downloads"
 TEMPORARY = "temporary"
 FORMAT = "expnet-runtime-1"
+REMOVED = ".removed-"
+DELETE = """
+import os, shutil, sys
+for path in sys.argv[1:]:
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        os.unlink(path)
+"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +73,8 @@ PACKAGES = Packages(
     others=(
         "numpy>=1.26,<2; python_version<'3.12'",
         "numpy>=2; python_version>='3.12'",
-        "opencv-python-headless>=4.11,<4.14",
+        "opencv-python-headless>=4.11,<4.12; python_version<'3.12'",
+        "opencv-python-headless>=4.11,<4.14; python_version>='3.12'",
         "safetensors>=0.4",
         "scipy>=1.11",
         "h5py>=3.10",
@@ -151,12 +164,15 @@ def environment_python(environment: Path) -> Path:
 def new_environment(root: Path) -> Path:
     """A name that is free in ``root`` for the environment to be made, where what was half-made is cleared away."""
     clear(root, keep_downloads=True)
-    taken = {entry.name for entry in root.iterdir()} if root.is_dir() else set()
+    root.mkdir(parents=True, exist_ok=True)
+    taken = {entry.name for entry in root.iterdir()}
     number = next(n for n in range(1, len(taken) + 2) if f"env-{n}" not in taken)
     return root / f"env-{number}"
 
 
-def write_marker(root: Path, environment: Path, build: str, python_version: str, versions: dict[str, str]) -> None:
+def write_marker(
+    root: Path, environment: Path, build: str, python_version: str, versions: dict[str, str], megabytes: int
+) -> None:
     """From here on ``environment`` is the runtime; the one before it is removed."""
     marker = {
         "format": FORMAT,
@@ -164,7 +180,7 @@ def write_marker(root: Path, environment: Path, build: str, python_version: str,
         "build": build,
         "python": python_version,
         "versions": versions,
-        "megabytes": round(_size(environment) / 1e6),
+        "megabytes": megabytes,
     }
     temporary = root / f".{MARKER}"
     temporary.write_text(json.dumps(marker, indent=1), encoding="utf-8")
@@ -173,31 +189,46 @@ def write_marker(root: Path, environment: Path, build: str, python_version: str,
 
 
 def clear(root: Path, keep_downloads: bool = False) -> None:
-    """Remove everything in ``root`` that is not the whole runtime; and ``root``, if there is none."""
+    """Take away everything in ``root`` that is not the whole runtime; and ``root``, if there is none."""
     if not root.is_dir():
         return
     found = installed(root)
     keep = {MARKER, Path(found.python).parents[1].name} if found else set()
     keep |= {DOWNLOADS} if keep_downloads else set()
-    for entry in root.iterdir():
-        if entry.name in keep:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink(missing_ok=True)
-    if not any(root.iterdir()):
-        root.rmdir()
+    entries = list(root.iterdir())
+    unwanted = [entry for entry in entries if entry.name not in keep]
+    _take_away([root] if len(unwanted) == len(entries) else unwanted)
 
 
 def remove(root: Path) -> None:
-    """Remove the runtime and all that was downloaded for one. Raises InputError if something holds on to it."""
-    if not root.exists():
-        return
-    (root / MARKER).unlink(missing_ok=True)  # first: what is left of it is never used
-    shutil.rmtree(root, ignore_errors=True)
+    """Take away the runtime and all that was downloaded for one. Raises InputError if something holds on to it."""
+    if root.exists():
+        _take_away([root])
     if root.exists():
         raise InputError(f"'{root}' is in use: close the other Blenders and remove it again")
+
+
+def _take_away(paths: list[Path]) -> None:
+    """They are gone at once under their names, but for those that something holds on to (Windows). A process of its own
+    deletes them, for a gigabyte in twenty thousand files takes a while, and Blender would stand still."""
+    moved: list[str] = []
+    for path in paths:
+        away = path.with_name(f"{REMOVED}{uuid.uuid4().hex[:8]}")
+        try:
+            os.replace(path, away)
+            moved.append(str(away))
+        except OSError:
+            continue
+    if not moved:
+        return
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-c", DELETE, *moved],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=os.name == "posix",  # it goes on when Blender is closed
+    )
+    threading.Thread(target=process.wait, daemon=True).start()  # so that no zombie stays
 
 
 def _home(environment: Path) -> Path:
@@ -207,10 +238,6 @@ def _home(environment: Path) -> Path:
         if key.strip() == "home":
             return Path(value.strip())
     return environment / "no home is named"
-
-
-def _size(folder: Path) -> int:
-    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _megabytes(count: int) -> str:

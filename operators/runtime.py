@@ -93,6 +93,9 @@ class EXPNET_OT_test_engine(EngineOperator, bpy.types.Operator):
     bl_description = "Read one frame of the clip in the box, and tell engine, version, device and time"
     bl_options = {"REGISTER"}
 
+    def keep(self, context: bpy.types.Context, result: str) -> None:
+        preferences.keep_engine_report("")  # the status tells it
+
     def task(self, context: bpy.types.Context) -> Task:
         return engine_status.test(preferences.worker_python(), preferences.device())
 
