@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ...model.errors import InputError
+from ...model.formats.npz import load_face_model
+from ..command_line.options import seeing_of
+from ..command_line.terminal import bar as progress_bar
 from ..jobs import Job, Progress
 from .lanes import do_shots
 from .outcome import SomeFailed
@@ -68,10 +71,11 @@ def settings_of(a: argparse.Namespace) -> dict[str, Any]:
 
 def _prepare(a: argparse.Namespace) -> None:
     """What would fail for every clip, or would be done by all processes at once, is done before they start."""
-    from .. import capture, headless
+    from .. import capture
+    from ..command_line.heads import face_model_file
 
-    head = headless.face_model_file(a.face_model)
-    capture.check_basis(headless.seeing_of(a), headless.load_face_model(head).basis, a.face_model)
+    head = face_model_file(a.face_model)
+    capture.check_basis(seeing_of(a), load_face_model(head).basis, a.face_model)
 
 
 def _records(plan: Batch, a: argparse.Namespace) -> Iterator[Record]:
@@ -92,10 +96,8 @@ def _gpus() -> int:
 
 
 def _follow(plan: Batch, records: Iterator[Record]) -> None:
-    from .. import headless
-
     done, frames, started, written = 0, 0, time.monotonic(), 0.0
-    with headless.bar() as bar:
+    with progress_bar() as bar:
         for record in records:
             done, frames = done + 1, frames + record.frames
             seconds = time.monotonic() - started

@@ -41,7 +41,7 @@ def do_shot(out: Path, shot: Shot, settings: dict[str, Any]) -> Record:
 
     ``settings``: the options of ``expnet animate`` by their names, and ``outputs``, the suffixes to write.
     """
-    from .. import headless
+    from ..command_line.animate import animate
 
     started = time.monotonic()
     record = Record(shot.clip, shot.name, [0, 0], settings)
@@ -56,7 +56,7 @@ def do_shot(out: Path, shot: Shot, settings: dict[str, Any]) -> Record:
         files = [out / name for name in outputs(shot, settings)]
         for file in files:
             file.parent.mkdir(parents=True, exist_ok=True)
-        headless.animate(_as_options(shot, settings, files))
+        animate(_as_options(shot, settings, files))
         record = replace(_seen(record, files), outputs=outputs(shot, settings))
         _thumbnail(out, shot, settings, files)
     except InputError as error:

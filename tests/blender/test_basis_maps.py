@@ -14,6 +14,7 @@ pytest.importorskip("scipy")
 pytest.importorskip("torch")
 
 from expnet.expnet_addon import basis_maps, capture, face_models, headless, rig
+from expnet.expnet_addon.command_line import heads
 from expnet.model.basis_map import load_maps
 from expnet.model.errors import InputError
 from expnet.model.face_model import FaceModel
@@ -46,7 +47,7 @@ def basel_mat(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def converted(user_folder: Path, basel_mat: Path) -> Path:
     """The face model, converted for Blender, and with it the map."""
-    return headless.face_model_file(str(basel_mat))
+    return heads.face_model_file(str(basel_mat))
 
 
 @pytest.fixture

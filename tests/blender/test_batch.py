@@ -18,16 +18,15 @@ import pytest
 import expnet
 from expnet.expnet_addon import headless
 from expnet.expnet_addon.batch.lanes import do_shots
-from expnet.expnet_addon.batch.run import only_one
+from expnet.expnet_addon.batch.run import only_one, settings_of
 from expnet.expnet_addon.batch.shots import Shot, find_shots
+from expnet.expnet_addon.command_line.parser import parser
 from expnet.model.errors import InputError
 from expnet.model.performance import load_performance
 
 DEMO = Path(expnet.__path__[0]) / "model" / "data" / "demo_clip.mp4"
-SETTINGS = {
-    "face_model": "open", "estimator": "open", "device": "cpu", "box": None, "face": None, "smoothing": 0.5,
-    "identity": True, "fps": "clip", "lens": 50.0, "first": None, "last": 7, "outputs": [".npz"],
-}  # fmt: skip
+SETTINGS = settings_of(parser().parse_args(["batch", "clips", "--out", "out", "--device", "cpu"]))
+SETTINGS |= {"last": 7, "outputs": [".npz"]}
 
 
 def image(path: Path) -> None:

@@ -357,7 +357,7 @@ def test_an_output_that_cannot_be_written_is_found_out_first(
     if output.startswith("/proc") and not Path("/proc/self").exists():
         pytest.skip("a folder in which nobody can write")
     monkeypatch.setenv("EXPNET_PYTHON", "/no/worker/was/started")
-    monkeypatch.setattr("expnet.expnet_addon.jobs.NEEDED", ("no_such_module_anywhere",))
+    monkeypatch.setattr("expnet.expnet_addon.jobs.NEEDED", {})
     (tmp_path / "folder.blend").mkdir()
     assert run("animate", clip, "--out", tmp_path / output) == 2
     (line,) = said()
@@ -398,7 +398,7 @@ def test_a_box_that_is_none(box: str, image: Path, sees_a_face: Path, said) -> N
 
 
 def test_a_fault_of_ours_says_so_with_its_traceback(monkeypatch: pytest.MonkeyPatch, said) -> None:
-    monkeypatch.setattr(headless, "_rig", lambda a: 1 / 0)
+    monkeypatch.setattr("expnet.expnet_addon.command_line.heads.rig", lambda a: 1 / 0)
     assert run("rig", "--out", "a.blend") == 1
     lines = said()
     assert lines[0].startswith("Traceback")
@@ -409,7 +409,7 @@ def test_a_worker_that_dies_is_one_line(image: Path, tmp_path: Path, said, monke
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho out of memory >&2\nkill -9 $$\n")
     python.chmod(0o755)
-    monkeypatch.setattr("expnet.expnet_addon.jobs.NEEDED", ("no_such_module_anywhere",))
+    monkeypatch.setattr("expnet.expnet_addon.jobs.NEEDED", {})
     monkeypatch.setenv("EXPNET_PYTHON", str(python))
     assert run("estimate", image) == 1
     assert said() == ["expnet: The worker was killed (signal 9): out of memory"]

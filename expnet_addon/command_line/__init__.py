@@ -1,0 +1,1 @@
+"""The command line, a file for each kind of verb; ``headless.main`` runs it."""

@@ -1,0 +1,63 @@
+"""``expnet render`` and ``expnet encode``: frames of a scene, and the video of frames."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from ...model.errors import InputError
+from ..clips import check_there
+from ..jobs import Progress
+from .options import quality_of
+from .outputs import check_outputs, need_bpy
+from .terminal import bar, quiet_stdout
+
+
+def render(a: argparse.Namespace) -> None:
+    check_there(str(a.scene), "scene")
+    frames = re.fullmatch(r"(-?\d+)(?:-(-?\d+))?", a.frames) if a.frames else None
+    if a.frames and not frames:
+        raise InputError(f"--frames {a.frames}: give one frame or a range, such as 1-48")
+    need_bpy("render --out")
+    import bpy
+
+    from .. import rendering
+
+    try:
+        a.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"'{a.out}' cannot be made ({error.strerror}): choose another folder") from error
+    check_outputs([], {a.out / "0001.png": (".png",)})
+    with quiet_stdout(), bar() as shown:
+        try:
+            bpy.ops.wm.open_mainfile(filepath=str(a.scene.absolute()), load_ui=False)
+        except RuntimeError as error:
+            raise InputError(f"'{a.scene}' is no scene that this Blender can open") from error
+        scene = bpy.context.scene
+        first = int(frames[1]) if frames else scene.frame_start
+        last = int(frames[2] or frames[1]) if frames else scene.frame_end
+        quality = quality_of(a) if a.engine or a.samples or a.height else None
+        files = rendering.render_frames(
+            scene, a.out, first, last, quality, lambda done, total: shown(Progress(done, total, "rendering"))
+        )
+    print(f"{a.out}: {len(files)} frames, {files[0].name} to {files[-1].name}")
+
+
+def encode(a: argparse.Namespace) -> None:
+    check_there(str(a.folder), "folder")
+    check_outputs([str(a.folder)], {a.out: (".mp4",)})
+    if not 1 <= a.fps <= 1000:
+        raise InputError(f"--fps {a.fps:g} is no frame rate")
+    files = sorted(p for p in a.folder.iterdir() if re.fullmatch(r"-?\d+\.png", p.name))
+    files.sort(key=lambda p: int(p.stem))
+    if not files:
+        raise InputError(f"'{a.folder}' holds no rendered frames (0001.png …): render them first")
+    missing = sorted(set(range(int(files[0].stem), int(files[-1].stem) + 1)) - {int(p.stem) for p in files})
+    if missing:
+        raise InputError(f"'{a.folder}' lacks frame {missing[0]} and {len(missing) - 1} more: render them first")
+    need_bpy("encode --out")
+    from .. import rendering
+
+    with quiet_stdout():
+        rendering.encode_frames(files, a.fps, a.out)
+    print(f"{a.out}: {len(files)} frames at {a.fps:g}/s")

@@ -1,0 +1,30 @@
+"""Options that several verbs have, as what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ..requests import Seeing
+
+if TYPE_CHECKING:
+    from ..rendering import Quality
+
+
+def seeing_of(a: argparse.Namespace) -> Seeing:
+    return Seeing(
+        estimator=a.estimator,
+        device=a.device,
+        engine=a.runtime,
+        box=a.box,
+        face=a.face,
+        face_model=a.face_model,
+        preprocessing=a.preprocessing,
+        jpeg=a.jpeg,
+    )
+
+
+def quality_of(a: argparse.Namespace) -> Quality:
+    from ..rendering import Quality
+
+    return Quality((a.engine or "auto").upper(), a.samples, a.height)

@@ -1,0 +1,188 @@
+"""Every verb and option: ``parser()``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from ...model.errors import InputError
+from ...model.face_names import SCHEMES
+from . import animate, batch, estimate, frames, heads, retarget
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than one")
+    return number
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see '{self.prog} --help')")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the whole command line; raises InputError for wrong use."""
+    seeing = _Parser(add_help=False)
+    seeing.add_argument("--estimator", default="open", metavar="open|PATH", help="weights: open, a file or a folder")
+    seeing.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    seeing.add_argument(
+        "--runtime",
+        default="auto",
+        choices=("auto", "full", "light"),
+        help="what runs the network: full is torch, light is OpenCV alone; auto: full where it is",
+    )
+    which = seeing.add_mutually_exclusive_group()
+    which.add_argument(
+        "--box", type=float, nargs=4, metavar=("X", "Y", "W", "H"), help="where the face is at first, pixels"
+    )
+    which.add_argument("--face", type=int, metavar="N", help="which face when there are several; 0 is the largest")
+    official = seeing.add_argument_group("with the authors' networks (import-weights)")
+    official.add_argument(
+        "--preprocessing", default="release", choices=("release", "paper"),
+        help="how the face is cut out: as their program does it, or as their paper says",
+    )  # fmt: skip
+    official.add_argument(
+        "--jpeg", action=argparse.BooleanOptionalAction, default=True,
+        help="pass the crop through a JPEG file, as their program does",
+    )  # fmt: skip
+    model = _Parser(add_help=False)
+    model.add_argument(
+        "--face-model", default="open", metavar="open|PATH", help="the head: open, or a face model's file"
+    )
+    keying = _Parser(add_help=False)
+    keying.add_argument("--smoothing", type=float, default=0.5, metavar="S", help="0 is off, 1 the calmest (0.5)")
+    keying.add_argument(
+        "--neutral", default="none", metavar="none|auto|FRAME",
+        help="the actor's face at rest, which becomes the head's: found in the quietest frames, or a frame from 0",
+    )  # fmt: skip
+    keying.add_argument(
+        "--identity", action=argparse.BooleanOptionalAction, default=True, help="give the head the clip's face shape"
+    )
+    keying.add_argument(
+        "--fps", choices=("clip", "keep"), default="clip", help="the scene's frame rate: the clip's, or Blender's own"
+    )
+    keying.add_argument("--lens", type=float, default=50.0, metavar="MM", help="focal length on a 36 mm sensor (50)")
+    look = _Parser(add_help=False)
+    look.add_argument(
+        "--engine", choices=("auto", "workbench", "eevee", "cycles"), help="what renders; auto: the quickest that works"
+    )
+    look.add_argument("--samples", type=_positive, metavar="N", help="of EEVEE (16) or Cycles (12)")
+    look.add_argument("--height", type=_positive, metavar="PIXELS", help="of the picture (the footage's, at most 720)")
+    video = _Parser(add_help=False)
+    video.add_argument("--layout", choices=("beside", "over"), default="beside", help="the head and the footage")
+
+    whole = _Parser(prog="expnet", description="Reads the expression of a face from images and footage.")
+    verbs = whole.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    estimate_verb = verbs.add_parser(
+        "estimate", parents=[model, seeing], help="expression, identity and pose of the face in images"
+    )
+    estimate_verb.add_argument(
+        "images", nargs="+", metavar="IMAGE|LIST.csv",
+        help="images, or lists of them with boxes: ID,FILE,FACE_X,FACE_Y,FACE_WIDTH,FACE_HEIGHT",
+    )  # fmt: skip
+    estimate_verb.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
+    estimate_verb.add_argument(
+        "--ply", type=Path, metavar="FOLDER", help="write each face as a mesh, NAME.ply or ID.ply"
+    )
+    estimate_verb.set_defaults(run=estimate.estimate)
+
+    animate_verb = verbs.add_parser(
+        "animate", parents=[model, seeing, keying, look, video], help="a head keyed from a clip"
+    )
+    animate_verb.add_argument("clip", metavar="CLIP", help="a movie, or a folder of images")
+    animate_verb.add_argument(
+        "--out", type=Path, metavar="SHOT.blend|glb", help="the scene: head, keys, camera, footage"
+    )
+    animate_verb.add_argument("--render", type=Path, metavar="SHOT.mp4", help="a video of footage and head")
+    animate_verb.add_argument(
+        "--performance", type=Path, action="append", default=[], metavar="SHOT.npz|csv|json",
+        help="the coefficients over time, smoothed like the keys; may be repeated",
+    )  # fmt: skip
+    animate_verb.add_argument(
+        "--live-link", type=Path, action="append", default=[], metavar="SHOT.csv",
+        help="the same as the Live Link Face app records it: ARKit's 52 shapes, head and eyes, with time code",
+    )  # fmt: skip
+    animate_verb.add_argument("--first", type=int, metavar="FRAME", help="first frame of the clip to read, from 0")
+    animate_verb.add_argument("--last", type=int, metavar="FRAME", help="last frame of the clip to read")
+    animate_verb.set_defaults(run=animate.animate)
+
+    retarget_verb = verbs.add_parser(
+        "retarget", help="a performance, or a Live Link Face recording, on your own character"
+    )
+    retarget_verb.add_argument("--performance", type=Path, required=True, metavar="SHOT.npz|RECORDING.csv")
+    retarget_verb.add_argument("--character", type=Path, metavar="HERO.blend", help="without it: the head in the box")
+    retarget_verb.add_argument(
+        "--object", action="append", default=[], metavar="NAME",
+        help="the character's meshes or armature in the .blend; may be repeated (found by their shape keys)",
+    )  # fmt: skip
+    retarget_verb.add_argument(
+        "--names", type=str.upper, default="AUTO", choices=("AUTO", *SCHEMES), help="what they are named after"
+    )
+    retarget_verb.add_argument("--preset", type=Path, metavar="TABLE.json", help="a table, instead of one by the names")
+    retarget_verb.add_argument("--save-preset", type=Path, metavar="TABLE.json", help="write the table that was used")
+    retarget_verb.add_argument("--out", type=Path, metavar="HERO_SHOT.blend|glb", help="the character, keyed")
+    retarget_verb.add_argument(
+        "--live-link", type=Path, metavar="SHOT.csv", help="the performance as the app records it"
+    )
+    retarget_verb.add_argument(
+        "--fps", choices=("clip", "keep"), default="clip", help="the scene's: the clip's, or its own"
+    )
+    retarget_verb.add_argument(
+        "--recording-fps", type=float, metavar="N", help="the recording's true rate, such as 29.97"
+    )
+    retarget_verb.add_argument(
+        "--swap-sides", action="store_true",
+        help="exchange left and right of jaw and mouth, which some versions of the app name the wrong way round",
+    )  # fmt: skip
+    retarget_verb.set_defaults(run=retarget.retarget)
+
+    rig_verb = verbs.add_parser("rig", parents=[model], help="a head without animation")
+    rig_verb.add_argument("--out", type=Path, required=True, metavar="RIG.blend")
+    rig_verb.set_defaults(run=heads.rig)
+
+    render_verb = verbs.add_parser("render", parents=[look], help="frames of a scene, such as a share of a farm's work")
+    render_verb.add_argument("scene", type=Path, metavar="SHOT.blend")
+    render_verb.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for 0001.png and so on")
+    render_verb.add_argument("--frames", metavar="A-B", help="which (the scene's)")
+    render_verb.set_defaults(run=frames.render)
+
+    encode_verb = verbs.add_parser("encode", help="a folder of rendered frames as a video")
+    encode_verb.add_argument("folder", type=Path, metavar="FOLDER")
+    encode_verb.add_argument("--out", type=Path, required=True, metavar="SHOT.mp4")
+    encode_verb.add_argument("--fps", type=float, default=24.0, metavar="N", help="(24)")
+    encode_verb.set_defaults(run=frames.encode)
+
+    batch_verb = verbs.add_parser(
+        "batch", parents=[model, seeing, keying, look, video], help="animate for every clip of a folder"
+    )
+    batch_verb.add_argument(
+        "clips", nargs="+", metavar="FOLDER|GLOB", help="folders of clips, patterns such as '*.mov'"
+    )
+    batch_verb.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="for the scenes, report.html, records"
+    )
+    batch_verb.add_argument("--csv", action="store_true", help="write the coefficients as tables too")
+    batch_verb.add_argument("--render", action="store_true", help="write videos too: footage and head side by side")
+    batch_verb.add_argument("--jobs", type=int, metavar="N", help="clips at once (one for each GPU or two cores)")
+    batch_verb.add_argument("--cluster", choices=("ray",), help="spread the clips over a Ray cluster")
+    batch_verb.add_argument("--address", metavar="ADDRESS", help="of the Ray cluster; without it one is started here")
+    batch_verb.set_defaults(run=batch.batch)
+
+    serve = verbs.add_parser("serve-shots")  # not for people: what batch starts
+    serve.set_defaults(run=batch.serve_shots)
+
+    weights = verbs.add_parser("import-weights", help="convert the authors' own networks, once")
+    weights.add_argument("folder", metavar="FOLDER", help="with the unpacked files of the ExpNet release")
+    weights.add_argument("--out", metavar="FOLDER", help="where official.safetensors goes (the same folder)")
+    weights.add_argument("--half", action="store_true", help="16-bit weights: half the size")
+    weights.set_defaults(run=heads.import_weights)
+
+    mapping = verbs.add_parser("map-basis", help="let other networks drive a head, and ours another's, once for each")
+    mapping.add_argument("face_model", metavar="PATH", help="a face model with landmarks, BaselFaceModel_mod.mat say")
+    mapping.add_argument("--out", type=Path, metavar="MAP.npz", help="write the map here too")
+    mapping.set_defaults(run=heads.map_basis)
+    return whole
