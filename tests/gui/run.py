@@ -79,6 +79,14 @@ class Debian:
         shutil.copytree(folder, self.outside / folder.name)
         return str(self.inside / folder.name)
 
+    def two_faces(self, clip: str) -> str:
+        """A picture with the clip's first frame and, smaller, its mirror image."""
+        out = f"{self.inside}/two.png"
+        code = f"import cv2; cv2.imwrite({out!r}, cv2.VideoCapture({clip!r}).read()[1])"
+        self.run("python3", "-c", code)
+        self.run("convert", out, "(", "+clone", "-flop", "-resize", "70%", ")", "+append", out)
+        return out
+
     def command(self, *words: object) -> list[str]:
         return [
             "chroot",
@@ -444,8 +452,8 @@ def walk(screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
     step("Several faces in the picture")
     screen.ask("show('VIEW_3D')")
     artist.open_tab()
-    screen.debian.run("convert", image, "(", "+clone", "-flop", "-resize", "70%", ")", "+append", image + ".two.png")
-    screen.ask(SETTINGS + f"settings.source = {image + '.two.png'!r}" + PUSH)
+    two = screen.debian.two_faces(clip)
+    screen.ask(SETTINGS + f"settings.source = {two!r}" + PUSH)
     artist.start("find_faces", screen.open_section("find_faces", below=screen.find_button("animate_footage")[1] + 16))
     artist.ends("the faces")
     print("    " + str(screen.ask(SETTINGS + "result = settings.result")))
