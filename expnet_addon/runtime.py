@@ -4,7 +4,7 @@ The runtime's folder (``bpy.utils.extension_path_user``) outlives an update of t
 
     runtime/installed.json    which environment is in use and what is in it; written last, in one move
     runtime/env-1/            a virtual environment made by Blender's own Python
-    runtime/downloads/        pip's, while it works; kept after a failure, so that another try goes on from there
+    runtime/downloads/        pip's cache, while it works; kept after a failure, for another try
     runtime/temporary/        for what pip unpacks; .removed-…: on its way out
 
 An environment is made where it will stay, for its scripts and ``pyvenv.cfg`` hold its path, and moving one is nothing
