@@ -18,13 +18,20 @@ from .serve import ANSWER
 from .shots import Shot
 
 
-def do_shots(out: Path, shots: Sequence[Shot], settings: dict[str, Any], lanes: int, gpus: int = 0) -> Iterator[Record]:
-    """Each shot's record as it is done, in whatever order. Leaving the iterator early ends all processes."""
+def do_shots(
+    out: Path, shots: Sequence[Shot], settings: dict[str, Any], lanes: int, gpus: int = 0, python: str = ""
+) -> Iterator[Record]:
+    """Each shot's record as it is done, in whatever order. Leaving the iterator early ends all processes.
+
+    ``python`` runs their workers; they have no preferences of their own.
+    """
     waiting: queue.SimpleQueue[Shot] = queue.SimpleQueue()
     for shot in shots:
         waiting.put(shot)
     done: queue.SimpleQueue[Record | BaseException] = queue.SimpleQueue()
-    running = [_Lane(out, settings, waiting, done, _environment(i, lanes, gpus)) for i in range(min(lanes, len(shots)))]
+    running = [
+        _Lane(out, settings, waiting, done, _environment(i, lanes, gpus, python)) for i in range(min(lanes, len(shots)))
+    ]
     try:
         for _ in shots:
             record = done.get()
@@ -136,9 +143,11 @@ def serving_command() -> list[str]:
     return [sys.executable, str(script), "--", "serve-shots"]
 
 
-def _environment(lane: int, lanes: int, gpus: int) -> dict[str, str]:
+def _environment(lane: int, lanes: int, gpus: int, python: str) -> dict[str, str]:
     environment = dict(os.environ)
     environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // lanes))
+    if python:
+        environment["EXPNET_PYTHON"] = python
     if gpus > 1:
         environment["CUDA_VISIBLE_DEVICES"] = str(lane % gpus)
     return environment

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...model.errors import InputError
 from ...model.formats.npz import load_face_model
-from ..command_line.options import seeing_of
+from ..command_line.options import preferred_python, seeing_of
 from ..command_line.terminal import bar as progress_bar
 from ..jobs import Job, Progress
 from .lanes import do_shots
@@ -87,11 +87,11 @@ def _records(plan: Batch, a: argparse.Namespace) -> Iterator[Record]:
         return do_shots_on_ray(plan.out, plan.waiting, plan.settings, a.address, a.jobs)
     gpus = _gpus() if a.device in ("auto", "cuda") else 0
     lanes = a.jobs or gpus or max(1, (os.cpu_count() or 1) // 2)
-    return do_shots(plan.out, plan.waiting, plan.settings, lanes, gpus)
+    return do_shots(plan.out, plan.waiting, plan.settings, lanes, gpus, preferred_python())
 
 
 def _gpus() -> int:
-    with Job({"verb": "ping"}) as job:
+    with Job({"verb": "ping"}, preferred_python()) as job:
         return int(job.wait().get("gpus", 0))
 
 

@@ -38,9 +38,7 @@ def find_shots(where: Sequence[str], out: Path) -> list[Shot]:
     for given in where:
         clips = _clips_of(given, out)
         if not clips:
-            raise InputError(
-                f"there are no clips in '{given}': give a folder of movies, or a pattern like '*.mp4'"
-            )
+            raise InputError(f"there are no clips in '{given}': give a folder of movies, or a pattern like '*.mp4'")
         found |= {clip: name for clip, name in clips.items() if clip not in found}
     shots = [Shot(clip, name) for clip, name in sorted(found.items(), key=lambda item: (item[1], item[0]))]
     return _told_apart(_told_apart(shots, _with_suffix), _with_place)

@@ -14,7 +14,7 @@ from .. import requests
 from ..clips import check_there, shown_file
 from ..jobs import Job, Progress
 from .heads import face_model_file, fresh_head
-from .options import quality_of, seeing_of
+from .options import preferred_python, quality_of, seeing_of
 from .outputs import PERFORMANCE_FORMATS, SCENE_FORMATS, appearing, check_outputs, need_bpy, save_scene
 from .terminal import bar, print_notes, quiet_stdout
 
@@ -58,7 +58,7 @@ def see(a: argparse.Namespace) -> FacePerformance:
     from ...model.performance import load_performance
 
     request = requests.animate(a.clip, replace(seeing_of(a), lens_mm=a.lens), a.first, a.last)
-    with Job(request) as job, bar() as shown:
+    with Job(request, preferred_python()) as job, bar() as shown:
         print_notes(job.wait(shown))
         return load_performance(job.out)
 

@@ -13,7 +13,7 @@ from .. import requests
 from ..clips import check_there
 from ..jobs import Job
 from ..requests import Listed
-from .options import seeing_of
+from .options import preferred_python, seeing_of
 from .outputs import appearing, check_folder, check_outputs
 from .terminal import bar, print_notes
 
@@ -24,7 +24,7 @@ def estimate(a: argparse.Namespace) -> None:
     if a.ply:
         check_folder(a.ply)
     request = requests.estimate_listed(listed, seeing_of(a), a.ply)
-    with Job(request) as job, bar() as shown:
+    with Job(request, preferred_python()) as job, bar() as shown:
         reply = job.wait(shown)
     estimates = [
         {**e, "id": face.name, "image": face.image} for face, e in zip(listed, reply["estimates"], strict=True)

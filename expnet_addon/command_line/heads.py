@@ -11,6 +11,7 @@ from ...model.formats.npz import load_face_model
 from .. import requests
 from ..clips import check_there
 from ..jobs import Job
+from .options import preferred_python
 from .outputs import check_outputs, need_bpy, save_blend
 from .terminal import bar, quiet_stdout
 
@@ -33,7 +34,7 @@ def rig(a: argparse.Namespace) -> None:
 
 def import_weights(a: argparse.Namespace) -> None:
     check_there(a.folder, "folder")
-    with Job(requests.import_weights(a.folder, a.out, a.half)) as job, bar() as shown:
+    with Job(requests.import_weights(a.folder, a.out, a.half), preferred_python()) as job, bar() as shown:
         reply = job.wait(shown)
     for source in reply["sources"]:
         print(f"found    {source['file']} ({source['bytes'] / 1e6:.1f} MB): {source['gave']}")
@@ -54,7 +55,7 @@ def map_basis(a: argparse.Namespace) -> None:
 
     check_there(a.face_model, "face model")
     check_outputs([a.face_model], {a.out: (".npz",)} if a.out else {})
-    with Job(requests.convert(a.face_model)) as job, bar() as shown:
+    with Job(requests.convert(a.face_model), preferred_python()) as job, bar() as shown:
         reply = job.wait(shown)
         if not reply["basis_map"]:
             raise InputError(f"no map for {a.face_model}: {reply['no_map']}")
@@ -72,7 +73,7 @@ def face_model_file(face_model: str) -> Path:
     file = face_models.readable_file(face_model)
     if file is None:
         file = face_models.cache_file(Path(face_model))
-        with Job(requests.convert(face_model)) as job, bar() as shown:
+        with Job(requests.convert(face_model), preferred_python()) as job, bar() as shown:
             basis_maps.keep(job.wait(shown))
             face_models.keep(job.out, file)
     return file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from ..requests import Seeing
@@ -28,3 +29,12 @@ def quality_of(a: argparse.Namespace) -> Quality:
     from ..rendering import Quality
 
     return Quality((a.engine or "auto").upper(), a.samples, a.height)
+
+
+def preferred_python() -> str:
+    """*Use this Python* of the extension's preferences, in a Blender that has it; else empty."""
+    if "bpy" not in sys.modules:
+        return ""
+    from .. import preferences
+
+    return preferences.worker_python()
