@@ -93,7 +93,8 @@ def estimate_picture(
         if identity:
             rig.apply_alpha(face, model, alpha)
         strongest = sorted(eta, key=lambda key: -abs(eta[key]))[:2]
-        return f"{name}, keyed at frame {frame}\n" + ", ".join(f"{key} {eta[key]:.2f}" for key in strongest)
+        keyed = ", ".join(f"{key} {eta[key]:.2f}" for key in strongest)
+        return "\n".join([f"{name}, keyed at frame {frame}", keyed, *reply["notes"]])
 
     request = requests.estimate([picture.path], seeing) if still else _watch(picture, seeing)
     return Task("Estimate expression", request, write)
@@ -110,7 +111,7 @@ def animate_clip(scene: bpy.types.Scene, head: bpy.types.Object, clip: Source, s
         performance = load_performance(job.out)
         face = _find(bpy.data.objects, head_uid, f"The face that '{clip.name}' was for")
         into = _find(bpy.data.scenes, scene_uid, "The scene")
-        return key_performance(into, face, performance, keying, clip)
+        return "\n".join([key_performance(into, face, performance, keying, clip), *reply["notes"]])
 
     return Task("Animate from footage", _watch(clip, seeing), write, unit="frames")
 
