@@ -170,9 +170,7 @@ def key_performance(
     return take_report(take, len(performance.times))
 
 
-def _show(
-    scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePerformance, clip: Source | None
-) -> None:
+def _show(scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePerformance, clip: Source | None) -> None:
     """The footage behind the head. A clip block of the artist's own stays as it is."""
     block = None if clip is None or clip.clip is None else _find(bpy.data.movieclips, clip.clip, "The movie clip")
     if block is not None:

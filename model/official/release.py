@@ -67,7 +67,10 @@ STATISTICS = (
     ),
     Statistic("pose.label_std", "perturb_Oxford_train_labels_mean_std.npz", "std_labels", (6,), "FacePoseNet's units"),
     Statistic(
-        "pose.generic_head", "model3D_aug_-00_00_10.mat", "threedee", (68, 3),
+        "pose.generic_head",
+        "model3D_aug_-00_00_10.mat",
+        "threedee",
+        (68, 3),
         "the head that FacePoseNet's poses are of, which makes them exact (from face_specific_augm), optional",
     ),  # fmt: skip
     Statistic(
