@@ -33,7 +33,7 @@ def quality_of(a: argparse.Namespace) -> Quality:
 
 def preferred_python() -> str:
     """*Use this Python* of the extension's preferences, in a Blender that has it; else empty."""
-    if "bpy" not in sys.modules:
+    if not sys.modules.get("bpy"):
         return ""
     from .. import preferences
 
