@@ -197,17 +197,21 @@ def demo(arguments: argparse.Namespace) -> int:
     blend, video, table, performance = (out / f"shot.{kind}" for kind in ("blend", "mp4", "csv", "npz"))
     command: list = [python, "-P", "-m", "expnet", "animate", clip, "--out", blend, "--render", video]
     command += ["--performance", table]
-    if not arguments.clip:
+    compared = not arguments.clip and arguments.estimator == "open"  # others' coefficients mean other things
+    if compared:
         command += ["--performance", performance]
     if arguments.frames:
         command += ["--last", arguments.frames - 1]
+    for option, source in (("--estimator", arguments.estimator), ("--face-model", arguments.face_model)):
+        if source != "open":
+            command += [option, Path(source).resolve()]
     status = run(command)
     if status:
         return status
     print(f"\nThe animated head    {blend}")
     print(f"Beside the footage   {video}")
     print(f"The coefficients     {table}", flush=True)
-    if arguments.clip:
+    if not compared:
         return 0
     print("\nHow close it came to the face that was rendered:", flush=True)
     return run([python, "-P", "-m", "expnet.model.accuracy", performance, truth])
@@ -449,6 +453,8 @@ def main() -> int:
     one.add_argument("clip", nargs="?", metavar="CLIP", help="a movie; without it, the clip in the box")
     one.add_argument("--out", default="demo", help="the folder to write to (demo)")
     one.add_argument("--frames", type=int, help="only that many frames")
+    one.add_argument("--estimator", default="open", metavar="open|FOLDER", help="the authors' networks, imported")
+    one.add_argument("--face-model", default="open", metavar="open|PATH", help="the head that is animated")
     one.set_defaults(act=demo)
     one = commands.add_parser("test", help="everything CI runs")
     one.add_argument("-k", metavar="EXPR", help="only the tests that match, as pytest's -k")
