@@ -98,27 +98,28 @@ def _must_be_done(record: Record) -> None:
 
 
 def _cancelled(count: int) -> list[Measurement]:
-    rng = random.Random(0)
-    folders_before, slowest = _temporary_folders(), 0.0
-    for _ in range(count):
-        job = Job({"verb": "animate", "clip": str(CLIP), "out": None, "estimator": "open", "device": "cpu"})
-        deadline = time.monotonic() + rng.uniform(0.0, 4.0)
-        while time.monotonic() < deadline and job.poll(timeout=0.02):
-            pass
-        asked = time.monotonic()
-        job.close()
-        slowest = max(slowest, time.monotonic() - asked)
+    rng, slowest = random.Random(0), 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder  # of this process alone: others' jobs may be at work here
+        try:
+            for _ in range(count):
+                job = Job({"verb": "animate", "clip": str(CLIP), "out": None, "estimator": "open", "device": "cpu"})
+                deadline = time.monotonic() + rng.uniform(0.0, 4.0)
+                while time.monotonic() < deadline and job.poll(timeout=0.02):
+                    pass
+                asked = time.monotonic()
+                job.close()
+                slowest = max(slowest, time.monotonic() - asked)
+        finally:
+            tempfile.tempdir = None
+        folders = len(list(Path(folder).iterdir()))
     left = len(list(_children(os.getpid())))
     return [
         Measurement(f"{count} jobs cancelled at random moments: processes left", left, "", 0),
-        Measurement("  folders left", len(_temporary_folders() - folders_before), "", 0),
+        Measurement("  folders left", folders, "", 0),
         Measurement("  the slowest cancel", slowest, "s", at_most=1.0),
         Measurement("  this process holds", _resident_mb(os.getpid()), "MB"),
     ]
-
-
-def _temporary_folders() -> set[str]:
-    return {p.name for p in Path(tempfile.gettempdir()).glob("expnet-*")}
 
 
 def _held_mb(pid: int) -> float:
