@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from .terminal import bar, quiet_stdout
 
 if TYPE_CHECKING:
     import bpy
+
+    from ...model.face_model import FaceModel
 
 
 def rig(a: argparse.Namespace) -> None:
@@ -85,7 +88,13 @@ def fresh_head(file: Path, face_model: str) -> tuple[bpy.types.Scene, bpy.types.
 
     from .. import rig
 
-    model = load_face_model(file)
+    model = _model(file, file.stat().st_mtime_ns)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
     return scene, rig.create_rig(model, model_path="open" if face_model == "open" else str(file))
+
+
+@lru_cache(maxsize=1)
+def _model(file: Path, changed: int) -> FaceModel:
+    """Read once where a process makes one head after the other: the very same model's skin is painted once, too."""
+    return load_face_model(file)
