@@ -25,7 +25,7 @@ from urllib.parse import unquote
 
 from ..model.errors import InputError
 from . import jobs, runtime
-from .jobs import Progress, WorkerFault
+from .jobs import Progress, WorkerFault, followed
 from .runtime import PACKAGES, Build, Packages
 from .tasks import Task
 
@@ -125,13 +125,7 @@ class Installation:
         return False
 
     def wait(self, on_progress: Callable[[Progress], None] | None = None) -> dict:
-        shown = self.progress
-        while self.poll(timeout=0.2):
-            if on_progress and self.progress is not shown:
-                shown = self.progress
-                on_progress(shown)
-        assert self.reply is not None
-        return self.reply
+        return followed(self, on_progress)
 
     def close(self) -> None:
         """End what still runs and remove what is half-made; after a failure pip's downloads stay for another try.

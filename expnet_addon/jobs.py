@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Protocol
 
 from ..model.errors import InputError
 from . import runtime
@@ -160,9 +160,8 @@ class Worker:
         end_process(self._process)
         self._threads[1].join(timeout=5)
         code = self._process.returncode
-        how = f"was killed (signal {-code})" if code < 0 else f"stopped (exit code {code})"
         last = next((line for line in reversed(self.complaints) if line.strip()), "").strip()
-        return WorkerFault(f"The worker {how}{': ' + last if last else ''}", "\n".join(self.complaints))
+        return WorkerFault(f"The worker {ending(code)}{': ' + last if last else ''}", "\n".join(self.complaints))
 
     def end(self) -> None:
         """Kill it if it still runs, and remove its folder. Harmless when called again."""
@@ -222,6 +221,31 @@ def _a_worker(python: str) -> Worker:
     return Worker(python)
 
 
+class Followable(Protocol):
+    """Work in another process: a Job, or an installation."""
+
+    progress: Progress
+    reply: dict | None
+
+    def poll(self, timeout: float = 0.0) -> bool: ...
+
+
+def followed(work: Followable, on_progress: Callable[[Progress], None] | None = None) -> dict:
+    """Wait for ``work``, telling of its progress, and return its reply; errors as in its ``poll``."""
+    shown = work.progress
+    while work.poll(timeout=0.2):
+        if on_progress and work.progress is not shown:
+            shown = work.progress
+            on_progress(shown)
+    assert work.reply is not None
+    return work.reply
+
+
+def ending(code: int) -> str:
+    """How a process came to its end, by its exit code."""
+    return f"was killed (signal {-code})" if code < 0 else f"stopped (exit code {code})"
+
+
 class Job:
     """A request that a worker works on.
 
@@ -256,13 +280,7 @@ class Job:
 
     def wait(self, on_progress: Callable[[Progress], None] | None = None) -> dict:
         """Follow the worker to its end and return its reply; errors as in ``poll``."""
-        shown = self.progress
-        while self.poll(timeout=0.2):
-            if on_progress and self.progress is not shown:
-                shown = self.progress
-                on_progress(shown)
-        assert self.reply is not None
-        return self.reply
+        return followed(self, on_progress)
 
     def close(self) -> None:
         """End what still runs, and remove the job's folder. Harmless when called again."""

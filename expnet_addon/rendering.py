@@ -164,24 +164,19 @@ def render_frames(
 
 
 def encode_frames(files: Sequence[Path], fps: float, out: Path) -> None:
-    """Pictures of one size, one after the other, as H.264. ``out`` appears complete or not at all."""
+    """Pictures of one size, one after the other, as H.264."""
     image = bpy.data.images.load(str(files[0]))
     width, height = (max(2, round(n / 2) * 2) for n in image.size)  # H.264 wants even numbers
     bpy.data.images.remove(image)
     if width < 4:
         raise InputError(f"{files[0]} is no picture that Blender can read: render it again")
-    partial = out.with_name(f".{out.stem}.{os.getpid()}.part{out.suffix}")
-    try:
-        with temporary_scene("ExpNet encode") as scene:
-            scene.render.resolution_x, scene.render.resolution_y = width, height
-            scene.frame_start, scene.frame_end = 1, len(files)
-            set_scene_fps(scene, fps)
-            scene.render.use_sequencer, scene.render.use_compositing = True, False
-            compat.new_images(compat.sequencer_strips(scene), "frames", [str(f) for f in files], 1, 1)
-            compat.write_h264(scene, str(partial))
-            bpy.ops.render.render(animation=True, scene=scene.name)
-        if not partial.is_file():
-            raise InputError(f"Blender could not write {out}")
-        os.replace(partial, out)
-    finally:
-        partial.unlink(missing_ok=True)
+    with temporary_scene("ExpNet encode") as scene:
+        scene.render.resolution_x, scene.render.resolution_y = width, height
+        scene.frame_start, scene.frame_end = 1, len(files)
+        set_scene_fps(scene, fps)
+        scene.render.use_sequencer, scene.render.use_compositing = True, False
+        compat.new_images(compat.sequencer_strips(scene), "frames", [str(f) for f in files], 1, 1)
+        compat.write_h264(scene, str(out))
+        bpy.ops.render.render(animation=True, scene=scene.name)
+    if not out.is_file():
+        raise InputError(f"Blender could not write {out}")

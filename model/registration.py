@@ -15,6 +15,7 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, cg, splu
 from scipy.spatial import cKDTree
 
+from .alignment import similarity
 from .errors import InputError
 from .face_model import FaceModel, triangles
 
@@ -72,24 +73,6 @@ class Registration:
         return (self.sampled(points) - self.translation) @ self.rotation / self.scale
 
 
-def similarity(
-    source: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Rotation R (3, 3), translation t (3,) and scale s of the least-squares similarity target = s R source + t.
-
-    source, target (N, 3); weights (N,). Umeyama 1991; never a reflection.
-    """
-    w = np.ones(len(source)) if weights is None else np.asarray(weights, float)
-    w = w / w.sum()
-    source_mean, target_mean = w @ source, w @ target
-    a, b = source - source_mean, target - target_mean
-    u, s, vt = np.linalg.svd((b * w[:, None]).T @ a)
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt)) or 1.0])
-    rotation = (u * sign) @ vt
-    scale = float((s * sign).sum() / (w @ (a**2).sum(1)))
-    return rotation, target_mean - scale * rotation @ source_mean, scale
-
-
 def register(source: FaceModel, target: FaceModel, report: Report | None = None) -> Registration:
     """The source's skin on the target. Both need their 68 landmarks, the source a region ``skin``.
 
@@ -102,7 +85,7 @@ def register(source: FaceModel, target: FaceModel, report: Report | None = None)
     here, there = np.asarray(source.mean, float), np.asarray(target.mean, float)
     weights = np.ones(68)
     weights[JAW] = JAW_WEIGHT
-    rotation, translation, scale = similarity(here[source.landmarks], there[target.landmarks], weights)
+    scale, rotation, translation = similarity(here[source.landmarks], there[target.landmarks], weights)
     # All further work is done in the source's frame and size: there lengths are millimetres of a head.
     there = (there - translation) @ rotation / max(scale, 1e-12)
     off = np.linalg.norm(here[source.landmarks] - there[target.landmarks], axis=1)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..jobs import ending
 from .records import Record, save_record
 from .serve import ANSWER
 from .shots import Shot
@@ -103,9 +104,8 @@ class _Lane:
                 return Record(**json.loads(line[len(ANSWER) :]))
         if self._ending:
             return None
-        code = process.wait()
-        how = f"was killed (signal {-code})" if code < 0 else f"stopped (exit code {code})"
-        record = Record(shot.clip, shot.name, [0, 0], self._settings, error=f"the process that did it {how}")
+        why = f"the process that did it {ending(process.wait())}"
+        record = Record(shot.clip, shot.name, [0, 0], self._settings, error=why)
         save_record(self._out, shot, record)
         return record
 

@@ -72,15 +72,16 @@ def load_record(out: Path, shot: Shot) -> Record | None:
         return None
 
 
-def is_done(out: Path, shot: Shot, settings: dict[str, Any]) -> bool:
-    """Whether the clip's files are there, made from this footage with these settings."""
+def done_record(out: Path, shot: Shot, settings: dict[str, Any]) -> Record | None:
+    """The clip's record if its files are there, made from this footage with these settings."""
     record = load_record(out, shot)
     if record is None or record.error or record.clip != shot.clip or record.settings != settings:
-        return False
+        return None
     try:
-        return record.clip_stamp == stamp(shot.clip) and all((out / name).is_file() for name in record.outputs)
+        whole = record.clip_stamp == stamp(shot.clip) and all((out / name).is_file() for name in record.outputs)
     except OSError:
-        return False
+        return None
+    return record if whole else None
 
 
 def remove_leftovers(out: Path, shots: list[Shot]) -> None:

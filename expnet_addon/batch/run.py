@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ...model.errors import InputError
-from ...model.formats.npz import load_face_model
 from ..command_line.options import preferred_python, seeing_of
+from ..command_line.outputs import make_folder
 from ..command_line.terminal import bar as progress_bar
 from ..jobs import Job, Progress
 from .lanes import do_shots
 from .outcome import SomeFailed
-from .records import Record, is_done, remove_leftovers
+from .records import Record, done_record, remove_leftovers
 from .report import write_report
 from .shots import Shot, find_shots
 
@@ -45,11 +45,11 @@ def batch(a: argparse.Namespace) -> None:
     if a.address and not a.cluster:
         raise InputError("--address is a Ray cluster's: add --cluster ray")
     settings = settings_of(a)
-    _make(a.out)
+    make_folder(a.out)
     with only_one(a.out):
         shots = find_shots(a.clips, a.out)
         remove_leftovers(a.out, shots)
-        plan = Batch(a.out.absolute(), shots, [s for s in shots if not is_done(a.out, s, settings)], settings)
+        plan = Batch(a.out.absolute(), shots, [s for s in shots if not done_record(a.out, s, settings)], settings)
         if plan.waiting:
             _prepare(a)
         if len(plan.waiting) < len(shots):
@@ -72,10 +72,10 @@ def settings_of(a: argparse.Namespace) -> dict[str, Any]:
 def _prepare(a: argparse.Namespace) -> None:
     """What would fail for every clip, or would be done by all processes at once, is done before they start."""
     from .. import capture
-    from ..command_line.heads import face_model_file
+    from ..command_line.heads import face_model_file, read_head
 
     head = face_model_file(a.face_model)
-    capture.check_basis(seeing_of(a), load_face_model(head).basis, a.face_model)
+    capture.check_basis(seeing_of(a), read_head(head).basis, a.face_model)
 
 
 def _records(plan: Batch, a: argparse.Namespace) -> Iterator[Record]:
@@ -111,20 +111,10 @@ def _follow(plan: Batch, records: Iterator[Record]) -> None:
 
 
 def _say_how_it_went(plan: Batch, report: Path) -> None:
-    failed = [shot for shot in plan.shots if not is_done(plan.out, shot, plan.settings)]
+    failed = [shot for shot in plan.shots if not done_record(plan.out, shot, plan.settings)]
     print(f"{report}: {len(plan.shots) - len(failed)} of {len(plan.shots)} clips done")
     if failed:
         raise SomeFailed(f"{len(failed)} of {len(plan.shots)} clips failed; a second call tries them again")
-
-
-def _make(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".{os.getpid()}.part"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"'{out}' cannot be written to ({error.strerror}): choose another folder") from error
 
 
 @contextmanager

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from ...model.errors import InputError
-from ...model.performance import load_performance, runs
+from ...model.performance import FacePerformance, load_performance, runs, write_whole
 from .. import jobs, requests
-from .records import POINTS, Record, is_done, save_record, stamp, thumbnail_path
+from .records import POINTS, Record, done_record, save_record, stamp, thumbnail_path
 from .shots import Shot
 
 ANSWER = "expnet-shot "
@@ -46,19 +46,17 @@ def do_shot(out: Path, shot: Shot, settings: dict[str, Any]) -> Record:
     started = time.monotonic()
     record = Record(shot.clip, shot.name, [0, 0], settings)
     try:
-        if is_done(out, shot, settings):
-            from .records import load_record
-
-            done = load_record(out, shot)
-            assert done is not None
+        done = done_record(out, shot, settings)
+        if done:
             return done
         record = replace(record, clip_stamp=stamp(shot.clip))
         files = [out / name for name in outputs(shot, settings)]
         for file in files:
             file.parent.mkdir(parents=True, exist_ok=True)
         animate(_as_options(shot, settings, files))
-        record = replace(_seen(record, files), outputs=outputs(shot, settings))
-        _thumbnail(out, shot, settings, files)
+        performance = load_performance(next(file for file in files if file.suffix == ".npz"))  # always among them
+        record = replace(_seen(record, performance), outputs=outputs(shot, settings))
+        _thumbnail(out, shot, performance, settings["first"] or 0)
     except InputError as error:
         record = replace(record, error=str(error))
     except OSError as error:
@@ -82,9 +80,8 @@ def _as_options(shot: Shot, settings: dict[str, Any], files: list[Path]) -> Name
     )
 
 
-def _seen(record: Record, files: list[Path]) -> Record:
-    """The record with what the performance says, which is always among the files."""
-    performance = load_performance(next(file for file in files if file.suffix == ".npz"))
+def _seen(record: Record, performance: FacePerformance) -> Record:
+    """The record with what the performance says."""
     confidence = performance.confidence
     parts = np.array_split(confidence, min(POINTS, len(confidence)))
     return replace(
@@ -97,19 +94,16 @@ def _seen(record: Record, files: list[Path]) -> Record:
     )
 
 
-def _thumbnail(out: Path, shot: Shot, settings: dict[str, Any], files: list[Path]) -> None:
-    """The moment of the strongest expression, for the report."""
-    performance = load_performance(next(file for file in files if file.suffix == ".npz"))
+def _thumbnail(out: Path, shot: Shot, performance: FacePerformance, first: int) -> None:
+    """The moment of the strongest expression, for the report. ``first``: the clip's frame that was read first."""
     strength = np.where(performance.seen, np.nan_to_num(np.abs(performance.eta)).sum(1) * performance.confidence, -1)
     frame = int(strength.argmax())
-    still = requests.still(shot.clip, (settings.get("first") or 0) + frame, performance.crop[frame].tolist())
+    still = requests.still(shot.clip, first + frame, performance.crop[frame].tolist())
     with jobs.Job(still) as job:
         job.wait()
         target = thumbnail_path(out, shot)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.stem}.{os.getpid()}.part.jpg")
-        partial.write_bytes(job.out.read_bytes())
-        os.replace(partial, target)
+        write_whole(target, job.out.read_bytes())
 
 
 def serve() -> None:

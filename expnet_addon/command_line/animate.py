@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from ...model.errors import InputError
 from ...model.formats.live_link import write_live_link
-from ...model.formats.npz import load_face_model
 from .. import requests
 from ..clips import check_there, shown_file
 from ..jobs import Job, Progress
-from .heads import face_model_file, fresh_head
+from .heads import face_model_file, fresh_head, read_head
 from .options import preferred_python, quality_of, seeing_of
 from .outputs import PERFORMANCE_FORMATS, SCENE_FORMATS, appearing, check_outputs, need_bpy, save_scene
 from .terminal import bar, print_notes, quiet_stdout
@@ -43,7 +42,7 @@ def animate(a: argparse.Namespace) -> None:
         head_file = face_model_file(a.face_model)
         from .. import capture
 
-        capture.check_basis(seeing_of(a), load_face_model(head_file).basis, a.face_model)
+        capture.check_basis(seeing_of(a), read_head(head_file).basis, a.face_model)
     performance = see(a)
     if not performance.seen.any():
         name = Path(a.clip).name
@@ -68,7 +67,7 @@ def _write_performances(performance: FacePerformance, head_file: Path | None, a:
     from ...model.treatment import Treatment, calm_from_neutral, named_neutral
 
     treatment = Treatment(dict.fromkeys(REGIONS, a.smoothing), *named_neutral(performance, a.neutral))
-    head = load_face_model(head_file) if head_file and a.neutral != "none" else None
+    head = read_head(head_file) if head_file and a.neutral != "none" else None
     rest = head.rest if head and head.basis == performance.basis else None
     calm = calm_from_neutral(performance, treatment, usual_bounds(performance), rest)
     for path in a.performance:

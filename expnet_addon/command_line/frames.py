@@ -9,7 +9,7 @@ from ...model.errors import InputError
 from ..clips import check_there
 from ..jobs import Progress
 from .options import quality_of
-from .outputs import check_outputs, need_bpy
+from .outputs import appearing, check_outputs, make_folder, need_bpy
 from .terminal import bar, quiet_stdout
 
 
@@ -23,11 +23,7 @@ def render(a: argparse.Namespace) -> None:
 
     from .. import rendering
 
-    try:
-        a.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"'{a.out}' cannot be made ({error.strerror}): choose another folder") from error
-    check_outputs([], {a.out / "0001.png": (".png",)})
+    make_folder(a.out)
     with quiet_stdout(), bar() as shown:
         try:
             bpy.ops.wm.open_mainfile(filepath=str(a.scene.absolute()), load_ui=False)
@@ -58,6 +54,6 @@ def encode(a: argparse.Namespace) -> None:
     need_bpy("encode --out")
     from .. import rendering
 
-    with quiet_stdout():
-        rendering.encode_frames(files, a.fps, a.out)
+    with quiet_stdout(), appearing(a.out) as part:
+        rendering.encode_frames(files, a.fps, part)
     print(f"{a.out}: {len(files)} frames at {a.fps:g}/s")

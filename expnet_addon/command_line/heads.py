@@ -88,13 +88,18 @@ def fresh_head(file: Path, face_model: str) -> tuple[bpy.types.Scene, bpy.types.
 
     from .. import rig
 
-    model = _model(file, file.stat().st_mtime_ns)
+    model = read_head(file)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
     return scene, rig.create_rig(model, model_path="open" if face_model == "open" else str(file))
 
 
+def read_head(file: Path) -> FaceModel:
+    """A converted face model, read once: a process may make one head after the other, and the very same model's skin
+    is painted once, too."""
+    return _read_head(file, file.stat().st_mtime_ns)
+
+
 @lru_cache(maxsize=1)
-def _model(file: Path, changed: int) -> FaceModel:
-    """Read once where a process makes one head after the other: the very same model's skin is painted once, too."""
+def _read_head(file: Path, changed: int) -> FaceModel:
     return load_face_model(file)

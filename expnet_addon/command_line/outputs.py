@@ -38,6 +38,15 @@ def check_folder(path: Path) -> None:
     check_writable(path if path.is_dir() else path.absolute().parent)
 
 
+def make_folder(path: Path) -> None:
+    """Make it where it is not there, and refuse one that cannot be written to."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be made ({error.strerror}): choose another folder") from error
+    check_writable(path)
+
+
 def check_writable(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(f"there is no folder '{folder}': make it first")
@@ -84,5 +93,5 @@ def need_bpy(what: str) -> None:
     if importlib.util.find_spec("bpy") is None:
         raise InputError(
             f"{what} needs Blender: pip install bpy, or run it in Blender: "
-            f"blender -b --python {Path(__file__).name} -- {what.split()[0]} …"
+            f"blender -b --python headless.py -- {what.split()[0]} …"
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..alignment import similarity
 from ..camera import Camera, Crop
 from ..errors import InputError
 from ..estimate import Box, FaceEstimate, FindsFaces
@@ -189,7 +190,7 @@ def _similarity(model: np.ndarray | None, head: np.ndarray | None) -> tuple[floa
     has no scale: the head stands nearer or farther instead, which looks the same."""
     if model is None or head is None or np.array_equal(model, head):
         return 1.0, np.eye(3), np.zeros(3)
-    return poses.similarity(model[poses.INNER], head[poses.INNER])
+    return similarity(model[poses.INNER], head[poses.INNER])
 
 
 def _notes(networks: OfficialNetworks, pose: str | None) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..alignment import similarity
 from ..camera import Camera
 from ..errors import InputError
 from ..formats.arrays import group_with
@@ -82,17 +83,6 @@ def generic_head(landmarks: np.ndarray, generic: np.ndarray | None = None) -> Ge
     scale, rotation, shift = similarity(landmarks[INNER], generic[INNER])
     off = scale * landmarks[INNER] @ rotation.T + shift - generic[INNER]
     return GenericHead(scale, rotation, shift, anchor, float(np.sqrt((off**2).sum(axis=1).mean())))
-
-
-def similarity(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """scale, rotation (3, 3), translation (3,): target ~ scale rotation source + translation, in least squares, from
-    points (N, 3) that do not lie on a line (Umeyama 1991)."""
-    a, b = source.mean(axis=0), target.mean(axis=0)
-    u, stretch, v = np.linalg.svd((target - b).T @ (source - a))
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ v))])
-    rotation = u * sign @ v
-    scale = float((stretch * sign).sum() / ((source - a) ** 2).sum())
-    return scale, rotation, b - scale * rotation @ a
 
 
 def read_generic_landmarks(path: str | Path) -> np.ndarray:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from expnet.model.alignment import similarity
 from expnet.model.errors import InputError
-from expnet.model.registration import Registration, register, similarity
+from expnet.model.registration import Registration, register
 
 from .other_head import EARS_Z, OPEN, a_registration, an_other_head, as_model
 
@@ -30,13 +31,13 @@ def errors_mm(registration: Registration) -> np.ndarray:
 def test_a_similarity_is_found_exactly() -> None:
     points = np.random.default_rng(0).normal(size=(68, 3))
     turn, shift = Rotation.from_euler("xyz", [20, -30, 5], degrees=True).as_matrix(), np.array([3.0, -1, 7])
-    rotation, translation, scale = similarity(points, 1.7 * points @ turn.T + shift)
+    scale, rotation, translation = similarity(points, 1.7 * points @ turn.T + shift)
     assert np.allclose(rotation, turn) and np.allclose(translation, shift) and scale == pytest.approx(1.7)
 
 
 def test_a_mirror_image_is_not_reached_by_a_reflection() -> None:
     points = np.random.default_rng(0).normal(size=(68, 3))
-    rotation, _, _ = similarity(points, points * [-1, 1, 1])
+    _, rotation, _ = similarity(points, points * [-1, 1, 1])
     assert np.linalg.det(rotation) == pytest.approx(1)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from expnet.model.alignment import similarity
 from expnet.model.architectures import CompactConfig
 from expnet.model.camera import ANCHOR, SIDE_MM
 from expnet.model.checkpoints.weights import WeightsHeader, save_weights
@@ -202,7 +203,7 @@ def test_an_alignment_is_found_again():
     points, weight = rng.normal(size=(30, 3)), rng.uniform(0.5, 2, 30)
     turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
     turn *= np.sign(np.linalg.det(turn))
-    scale_, rotation, shift = identity.alignment(points, 1.3 * points @ turn.T + [1, 2, 3], weight, scaled=True)
+    scale_, rotation, shift = similarity(points, 1.3 * points @ turn.T + [1, 2, 3], weight, scaled=True)
     assert scale_ == pytest.approx(1.3)
     np.testing.assert_allclose(rotation, turn, atol=1e-9)
     np.testing.assert_allclose(shift, [1, 2, 3], atol=1e-9)

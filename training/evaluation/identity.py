@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...model.alignment import similarity
 from ...model.camera import Camera, Crop
 from ...model.face_model import FaceModel, triangles
 from ...model.formats import open_face_model
@@ -167,30 +168,15 @@ class SurfaceError:
     def _of_head(
         self, head: np.ndarray, truth: np.ndarray, at: dict[str, np.ndarray], seven: np.ndarray
     ) -> list[float]:
-        scale, rotation, shift = alignment(head[seven], truth[self.points], np.ones(len(seven)), scaled=True)
+        scale, rotation, shift = similarity(head[seven], truth[self.points])
         head = scale * head @ rotation.T + shift
         errors = []
         for name, rows in self.regions.items():
             mine, target, area = head[at[name]], truth[rows], self.area[rows]
-            _, rotation, shift = alignment(mine, target, area, scaled=False)
+            _, rotation, shift = similarity(mine, target, area, scaled=False)
             distance = np.linalg.norm(mine @ rotation.T + shift - target, axis=1)
             errors.append(float(np.average(distance, weights=area)))
         return errors
-
-
-def alignment(
-    source: np.ndarray, target: np.ndarray, weight: np.ndarray, scaled: bool
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Scale, rotation (3, 3) and shift (3,) that bring ``source`` (N, 3) closest to ``target`` in weighted least
-    squares (Umeyama 1991); without ``scaled`` the scale is 1."""
-    share = (weight / weight.sum())[:, None]
-    a, b = (share * source).sum(0), (share * target).sum(0)
-    x, y = source - a, target - b
-    u, spread, vt = np.linalg.svd((share * y).T @ x)
-    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    rotation = u * sign @ vt
-    scale = float((spread * sign).sum() / (share * x**2).sum()) if scaled else 1.0
-    return scale, rotation, b - scale * rotation @ a
 
 
 def face_regions(model: FaceModel) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from expnet.expnet_addon.coordinates import object_pose
+from expnet.model.alignment import similarity
 from expnet.model.camera import Camera, project
 from expnet.model.errors import InputError
 from expnet.model.formats import open_face_model
@@ -28,7 +29,6 @@ from expnet.model.official.pose import (
     pose_of_weak_perspective,
     read_generic_landmarks,
     rodrigues,
-    similarity,
 )
 
 K = np.array([[2880.0, 0, 112], [0, 2880.0, 112], [0, 0, 1]])

@@ -1,0 +1,24 @@
+"""One set of points laid over another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def similarity(
+    source: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None, scaled: bool = True
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """scale, rotation (3, 3), translation (3,): target ~ scale rotation source + translation, in (weighted) least
+    squares. Never a reflection (Umeyama 1991).
+
+    source, target  (N, 3), not on a line;  weights (N,);  without ``scaled`` the scale is 1
+    """
+    share = np.ones(len(source)) if weights is None else np.asarray(weights, float)
+    share = (share / share.sum())[:, None]
+    a, b = (share * source).sum(axis=0), (share * target).sum(axis=0)
+    x, y = source - a, target - b
+    u, spread, vt = np.linalg.svd((share * y).T @ x)
+    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt)) or 1.0])
+    rotation = u * sign @ vt
+    scale = float((spread * sign).sum() / (share * x**2).sum()) if scaled else 1.0
+    return scale, rotation, b - scale * rotation @ a
