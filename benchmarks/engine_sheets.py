@@ -136,7 +136,8 @@ BARE_FACE: dict[str, Callable[..., Any]] = {
 }
 SKY, LAMPS = np.zeros((3, 9), np.float32), np.array([[-0.5, 0.55, 0.67], [0.8, 0.2, 0.57]], np.float32)
 SKY[:, :3] = 0.42, 0.1, 0.06
-WINDOW = light.Light(SKY, LAMPS, np.array([[0.5, 0.52, 0.54], [0.13, 0.12, 0.11]], np.float32), 0.25, 0.2, True)
+LAMP_COLORS = np.array([[0.5, 0.52, 0.54], [0.13, 0.12, 0.11]], np.float32)
+WINDOW = light.Light(SKY, LAMPS, LAMP_COLORS, wrap=0.25, specular=0.2, polish=0.0, sheen=0.4, shadow=True)
 DAYLIGHT: dict[str, Callable[..., Any]] = {"sample_light": lambda _: WINDOW, "_exposure": lambda *_: np.float32(1.25)}
 
 

@@ -15,13 +15,16 @@ NOWHERE = np.zeros(4, np.float32)
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """ambient (3, 9), lights (L, 3) towards each lamp in the camera frame, colors (L, 3) BGR."""
+    """ambient (3, 9), lights (L, 3) towards each lamp in the camera frame, colors (L, 3) BGR; how strongly lamps
+    (specular) and sky (sheen) are mirrored, and how sharp a lamp's image is (polish): 0..1."""
 
     ambient: np.ndarray
     lights: np.ndarray
     colors: np.ndarray
     wrap: float
     specular: float
+    polish: float
+    sheen: float
     shadow: bool
 
 
@@ -31,18 +34,20 @@ def sample_light(rng: np.random.Generator) -> Light:
     lights[:, 2] = np.abs(lights[:, 2]) * 0.9 + (0.15 if rng.random() < 0.85 else -0.35)
     lights[:, 1] += 0.45
     lights /= np.sqrt((lights**2).sum(1, keepdims=True))
-    ambient_level = rng.uniform(0.3, 0.9)
+    ambient_level = rng.uniform(0.3, 0.9) if rng.random() < 0.85 else rng.uniform(0.06, 0.3)
     lamp_level = rng.uniform(0.25, 1.2) * (1.1 - 0.6 * ambient_level)
     share = rng.dirichlet(np.full(count, 0.7))
     share[0] = max(share[0], 0.3)
-    colors = (lamp_level * share)[:, None] * _temperature(rng, count) * 1.5
+    stage = rng.random() < 0.12
+    tints = _gels(rng, count) if stage else _temperature(rng, count)
+    colors = (lamp_level * share)[:, None] * tints * 1.5
     ambient = rng.normal(0, 0.13, (3, 9)) * np.array([0, 1, 1, 1, 0.5, 0.5, 0.3, 0.5, 0.5])
     ambient = (0.7 * ambient.mean(0) + 0.3 * ambient) * ambient_level * 1.4
-    ambient[:, 0] = ambient_level * _temperature(rng, 1)[0]
+    ambient[:, 0] = ambient_level * (_gels if stage and rng.random() < 0.5 else _temperature)(rng, 1)[0]
     return Light(
         ambient.astype(np.float32), lights.astype(np.float32), colors.astype(np.float32),
         float(rng.uniform(0.05, 0.4)), float(rng.uniform(0, 0.25) if rng.random() < 0.7 else rng.uniform(0.25, 0.8)),
-        bool(rng.random() < 0.6),
+        float(max(0.0, rng.uniform(-1, 1))), float(rng.uniform(0, 1)), bool(rng.random() < 0.6),
     )  # fmt: skip
 
 
@@ -50,6 +55,12 @@ def _temperature(rng: np.random.Generator, count: int) -> np.ndarray:
     """(count, 3) BGR factors between candle and blue sky, with a little tint."""
     warm = rng.normal(0.02, 0.11, (count, 1))
     return np.exp(np.concatenate([-warm, np.zeros_like(warm), warm], 1) + rng.normal(0, 0.03, (count, 3)))
+
+
+def _gels(rng: np.random.Generator, count: int) -> np.ndarray:
+    """(count, 3) BGR factors of coloured lamps: stages, shop windows, screens in the dark."""
+    tints = np.exp(rng.normal(0, 0.6, (count, 3)))
+    return tints / tints.mean(1, keepdims=True)
 
 
 def shadow_map(

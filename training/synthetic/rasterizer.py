@@ -172,7 +172,7 @@ def _mixed(paint, pu, pv, qu, qv, k, p00, p01, p10, p11):
 
 # Rows of the buffers of ``shade``, one column per lit pixel of a row of the picture
 _N, _P, _C, _SHINE, _OPEN, _U, _V, _KIND = 0, 3, 6, 9, 10, 11, 12, 13
-_VIEW, _SHADOW, _X, _Y, _DEPTH, _LIT, _GLINT, _ROWS = 14, 17, 18, 19, 20, 21, 24, 27
+_VIEW, _SHADOW, _X, _Y, _DEPTH, _LIT, _GLINT, _MIRROR, _ROWS = 14, 17, 18, 19, 20, 21, 24, 27, 28
 
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
@@ -258,8 +258,8 @@ def _cast(shadow_depth, shadow_axes, shadow_scale, shadow_bias, pixels, count):
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
 def shade(
-    triangle_of, bary, triangles, attributes, texture, bump, paint, ambient, lights, colors, wrap, specular, eyes,
-    shadow_depth, shadow_axes, shadow_scale, shadow_bias, fog, haze, out,
+    triangle_of, bary, triangles, attributes, texture, bump, paint, ambient, lights, colors, wrap, specular, polish,
+    sheen, eyes, shadow_depth, shadow_axes, shadow_scale, shadow_bias, fog, haze, out,
 ):  # fmt: skip
     """Light every pixel that sees a triangle into ``out`` (size, size, 4): BGR and 1, zeros elsewhere. Returns the sum
     of the brightness and the number of pixels lit.
@@ -270,6 +270,7 @@ def shade(
     texture, bump     (S, S, 3) factors and (S, S, 2) normal offsets, repeated over all but eyes; S a power of two
     paint             (P, P, 4) uint8 BGRA laid over the SKIN, over u, v from 0 to 1
     ambient           (3, 9) spherical harmonics;  lights (L, 3) unit vectors towards each light;  colors (L, 3)
+    specular, polish  how strongly lamps are mirrored, and by how small spots (0..1);  sheen  how strongly the sky is
     eyes              iris radius, pupil radius (radians), then BGR of iris and sclera
     shadow_*          depth map seen from light 0: (S, S), its axes (3, 3), (scale, x0, y0), bias in mm
     fog, haze         0..1, how much of what is seen is haze, and its colour (3,)
@@ -310,6 +311,10 @@ def shade(
             length = -length if nx * vx + ny * vy + nz * vz < ZERO else length
             pixels[_N, i], pixels[_N + 1, i], pixels[_N + 2, i] = nx * length, ny * length, nz * length
             pixels[_VIEW, i], pixels[_VIEW + 1, i], pixels[_VIEW + 2, i] = vx, vy, vz
+            # more of the sky is mirrored towards the rim (Schlick 1994)
+            rim = max(ZERO, ONE - (nx * vx + ny * vy + nz * vz) * length)
+            rim = rim * rim * rim * rim * rim
+            pixels[_MIRROR, i] = min(pixels[_SHINE, i], ONE) * sheen * (np.float32(0.08) + np.float32(0.7) * rim)
             pixels[_SHADOW, i] = ONE
             for k in range(_LIT, _LIT + 6):
                 pixels[k, i] = ZERO
@@ -327,8 +332,10 @@ def shade(
                 hd = max(ZERO, nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz + TINY)
                 h4 = hd * hd * hd * hd
                 h12 = h4 * h4 * h4
-                # to the 14th on skin, to the 60th on eyes
-                glint = h12 * h12 * h12 * h12 * h12 if pixels[_KIND, i] >= ZERO else h12 * hd * hd
+                # to the 14th on skin, the more of the 60th the more it is polished, to the 60th on eyes
+                h60 = h12 * h12 * h12 * h12 * h12
+                h14 = h12 * hd * hd
+                glint = h60 if pixels[_KIND, i] >= ZERO else h14 + polish * (np.float32(2) * h60 - h14)
                 glint = glint * pixels[_SHINE, i] * pixels[_SHADOW, i] if d > ZERO else ZERO
                 pixels[_LIT, i] += diffuse * l0
                 pixels[_LIT + 1, i] += diffuse * l1
@@ -348,7 +355,8 @@ def shade(
                     + a7 * nx * nz + a8 * (nx * nx - ny * ny)
                 )  # fmt: skip
                 direct = pixels[_LIT + k, i] * (np.float32(0.35) + np.float32(0.65) * open_sky)
-                color = pixels[_C + k, i] * (max(sky, least) * open_sky + direct)
+                sky = max(sky, least) * open_sky
+                color = pixels[_C + k, i] * (sky + direct) + pixels[_MIRROR, i] * sky
                 color = (color + pixels[_GLINT + k, i] * specular * open_sky) * clear + veil
                 brightness += color
                 pixels[_LIT + k, i] = color

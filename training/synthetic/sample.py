@@ -178,8 +178,9 @@ def render(
         layer = np.empty((big, big, 4), np.float32)
         brightness, lit = rasterizer.shade(
             triangle_of, bary, triangles, attributes, look.texture, look.bump, look.paint, light.ambient,
-            light.lights, light.colors, np.float32(light.wrap), np.float32(light.specular), look.eyes, *shadow,
-            SHADOW_BIAS, fog, np.array(cv2.mean(image)[:3], np.float32), layer,
+            light.lights, light.colors, np.float32(light.wrap), np.float32(light.specular), np.float32(light.polish),
+            np.float32(light.sheen), look.eyes, *shadow, SHADOW_BIAS, fog,
+            np.array(cv2.mean(image)[:3], np.float32), layer,
         )  # fmt: skip
         rasterizer.compose(layer, image, _exposure(rng, brightness / max(lit, 1)), image)
         visible = visibility.unhidden(landmarks, distances, depth, triangle_of, triangles, attributes)
