@@ -61,6 +61,7 @@ def test_no_key_predicts_another_and_the_two_sides_of_a_pair_can_be_told_apart(e
         ("mouthPress", "jawOpen"),
         ("cheekPuff", "jawOpen"),
         ("mouthSmile_L", "mouthFrown_L"),
+        ("mouthSmile_L", "noseSneer"),
         ("mouthPress", "mouthLowerDown"),
     ],
 )

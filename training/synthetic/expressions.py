@@ -77,7 +77,7 @@ _NAMES = tuple(ACTIONS)
 _ODDS = np.cumsum(list(ACTIONS.values())) / sum(ACTIONS.values())
 
 # Neutral, one key, a few keys, emotion, speech, shut mouth, eyes and brows alone, extreme.
-_KINDS = np.cumsum([0.08, 0.06, 0.26, 0.18, 0.13, 0.14, 0.07, 0.08])
+_KINDS = np.cumsum([0.08, 0.06, 0.22, 0.22, 0.13, 0.14, 0.07, 0.08])
 
 
 def sample_eta(rng: np.random.Generator) -> np.ndarray:
@@ -193,6 +193,7 @@ _EXCLUSIONS: tuple[tuple[str, str, float], ...] = (
     ("mouthSmile_X", "mouthFrown_X", 0.8),
     ("mouthSmile_X", "mouthPucker", 0.8),
     ("mouthSmile_X", "mouthFunnel", 0.6),
+    ("mouthSmile_X", "noseSneer", 0.5),  # a broad smile lifts the lip without wrinkling the nose
     ("mouthDimple_X", "mouthPucker", 0.8),
     ("browOuterUp_X", "browDown_X", 0.6),
     ("eyeSquint_X", "lid_X", 0.6),
