@@ -6,6 +6,7 @@ The worker reads them (model/video.py); here is only what Blender and the comman
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..model.errors import InputError
@@ -28,12 +29,25 @@ def shown_file(clip: str) -> str:
     if path.is_file():
         return clip
     folder, name = (path, ".*") if path.is_dir() else (path.parent, _regex(path.name))
-    files = sorted((p for p in folder.iterdir() if p.is_file() and re.fullmatch(name, p.name)), key=_by_number)
-    for file in files:
+    for image in _images(folder, name):
+        return str(image)
+    raise InputError(f"There are no images in '{clip}'")
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder in the order of the numbers in their names."""
+    images = list(_images(folder, ".*"))
+    if not images:
+        raise InputError(f"There are no images in '{folder}'")
+    return images
+
+
+def _images(folder: Path, name: str) -> Iterator[Path]:
+    """Those whose names match; told by what they hold, not by how they are called."""
+    for file in sorted((p for p in folder.iterdir() if p.is_file() and re.fullmatch(name, p.name)), key=_by_number):
         with file.open("rb") as stream:
             if image_header(stream.read(65536)) is not None:
-                return str(file)
-    raise InputError(f"There are no images in '{clip}'")
+                yield file
 
 
 def _regex(pattern: str) -> str:

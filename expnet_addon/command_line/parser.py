@@ -81,10 +81,11 @@ def parser() -> argparse.ArgumentParser:
         "estimate", parents=[model, seeing], help="expression, identity and pose of the face in images"
     )
     estimate_verb.add_argument(
-        "images", nargs="+", metavar="IMAGE|LIST.csv",
-        help="images, or lists of them with boxes: ID,FILE,FACE_X,FACE_Y,FACE_WIDTH,FACE_HEIGHT",
+        "images", nargs="+", metavar="IMAGE|FOLDER|LIST.csv",
+        help="images, folders of them, or lists of them with boxes: ID,FILE,FACE_X,FACE_Y,FACE_WIDTH,FACE_HEIGHT",
     )  # fmt: skip
     estimate_verb.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE")
+    estimate_verb.add_argument("--csv", type=Path, metavar="FILE", help="write a table, a row for each image")
     estimate_verb.add_argument(
         "--ply", type=Path, metavar="FOLDER", help="write each face as a mesh, NAME.ply or ID.ply"
     )

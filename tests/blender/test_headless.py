@@ -57,6 +57,26 @@ def test_estimate_prints_a_table_and_writes_json(
     assert np.shape(first["rotation"]) == (3, 3)
 
 
+def test_estimate_reads_a_folder_of_images_into_a_table_with_a_row_for_each(
+    image: Path, sees_a_face: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(1, 11):
+        shutil.copy(image, folder / f"{number}.png")
+    (folder / "3.png").write_bytes(image.read_bytes()[:200])
+    (folder / "notes.txt").write_text("no picture")
+    assert run("estimate", folder, "--estimator", sees_a_face, *BOX, "--csv", tmp_path / "faces.csv") == 2
+    said = capfd.readouterr()
+    assert "3.png" in said.err and "(1 of 10 images failed)" in said.err
+    assert [line.split()[0] for line in said.out.splitlines()[1:]] == [f"{n}.png" for n in (1, 2, *range(4, 11))]
+    with (tmp_path / "faces.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [Path(row["image"]).name for row in rows] == [f"{n}.png" for n in range(1, 11)]
+    assert rows[2]["error"] and not rows[2]["jawOpen"] and not rows[0]["error"]
+    assert {*OPEN_KEYS, "gaze_yaw", "head_pitch", "head_z", "crop_side", "alpha_99", "confidence"} <= set(rows[0])
+
+
 def test_animate_writes_the_scene_the_video_and_the_numbers(clip: Path, sees_a_face: Path, tmp_path: Path) -> None:
     shot, video = tmp_path / "shot.blend", tmp_path / "shot.mp4"
     tables = [tmp_path / f"shot.{kind}" for kind in ("csv", "json", "npz")]

@@ -1,0 +1,85 @@
+"""What was read in pictures, for people and for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...model.performance import euler_degrees
+
+WIDE = 6  # more pictures than this are listed below each other
+FELT, STRONGEST = 0.05, 4
+
+
+def table(estimates: Sequence[dict]) -> str:
+    """Few pictures side by side, a column each; of many a line each, with what is strongest in them."""
+    seen = [e for e in estimates if "error" not in e]
+    if not seen:
+        return ""
+    return _columns(seen) if len(seen) <= WIDE else _lines(seen)
+
+
+def csv_text(estimates: Sequence[dict]) -> str:
+    """A row per picture: image, confidence, the keys, gaze (radians), head pose (degrees as ``euler_degrees``,
+    millimetres), crop (pixels, radians), alpha, and what was wrong where nothing was read."""
+    seen = [e for e in estimates if "error" not in e]
+    keys = list(seen[0]["eta"]) if seen else []
+    names = ["id", "image", "confidence", *keys, "gaze_yaw", "gaze_pitch", "head_yaw", "head_pitch", "head_roll"]
+    names += ["head_x", "head_y", "head_z", "crop_x", "crop_y", "crop_side", "crop_angle"]
+    names += [f"alpha_{i + 1:02d}" for i in range(len(seen[0]["alpha"]) if seen else 0)]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [*names, "error"], restval="", lineterminator="\n")
+    writer.writeheader()
+    for e in estimates:
+        row = {"id": e["id"], "image": e["image"], "error": e.get("error", "")}
+        if "error" not in e:
+            pose = euler_degrees(np.asarray(e["rotation"], float))
+            numbers = [
+                e["confidence"],
+                *e["eta"].values(),
+                *e["gaze"],
+                *pose,
+                *e["translation"],
+                *e["crop"],
+                *e["alpha"],
+            ]
+            row |= {name: f"{number:.6g}" for name, number in zip(names[2:], numbers, strict=True)}
+        writer.writerow(row)
+    return text.getvalue()
+
+
+def _columns(seen: Sequence[dict]) -> str:
+    """The keys that are felt at all, then pose and confidence."""
+    keys = [k for k in seen[0]["eta"] if any(abs(e["eta"][k]) >= FELT for e in seen)]
+    names = [_name(e) for e in seen]
+    widths = [max(len(name), 7) for name in names]
+
+    def row(name: str, cells: Sequence[str]) -> str:
+        return f"{name:<18}" + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths))
+
+    lines = [row("", names)]
+    lines += [row(k, [f"{e['eta'][k]:.2f}" for e in seen]) for k in keys]
+    lines += [row(name, [f"{e['gaze'][i]:.2f}" for e in seen]) for i, name in enumerate(("gaze yaw", "gaze pitch"))]
+    lines += [row("distance mm", [f"{-e['translation'][2]:.0f}" for e in seen])]
+    lines += [row("confidence", [f"{e['confidence']:.2f}" for e in seen])]
+    return "\n".join(lines)
+
+
+def _lines(seen: Sequence[dict]) -> str:
+    width = max(len(_name(e)) for e in seen)
+    lines = [f"{'':<{width}}  confidence  strongest"]
+    for e in seen:
+        felt = sorted(e["eta"].items(), key=lambda item: -abs(item[1]))[:STRONGEST]
+        strongest = ", ".join(f"{key} {value:.2f}" for key, value in felt if abs(value) >= FELT)
+        lines.append(f"{_name(e):<{width}}  {e['confidence']:>10.2f}  {strongest or 'at rest'}")
+    return "\n".join(lines)
+
+
+def _name(estimate: dict) -> str:
+    """A list calls a face by its ID; otherwise it is called as its image."""
+    name = Path(estimate["image"]).name
+    return name if estimate["id"] == Path(name).stem else estimate["id"]
