@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import (
@@ -18,15 +19,19 @@ from bpy.props import (
 )
 
 from ..model.errors import InputError
-from ..model.face_names import AUTO
-from ..model.formats.live_link import read_performance
-from ..model.retargeting import BONE, CHANNELS, CHARACTER, LOCATIONS, OWN, ROTATIONS, SHAPE_KEY, Row
-from . import compat, face_models, retarget, rig
+from ..model.retarget_row import BONE, CHARACTER, LOCATIONS, OWN, ROTATIONS, SHAPE_KEY, Row
+from . import compat
+from .heads import has_shape_keys, is_rig, rigs_in
+
+if TYPE_CHECKING:
+    from . import retarget
 
 PRESETS = "retarget_presets"
 
 
 def _channels(self: bpy.types.PropertyGroup, context: bpy.types.Context, edit_text: str) -> list[str]:
+    from ..model.retargeting import CHANNELS
+
     return [name for name in CHANNELS if edit_text.lower() in name.lower()]
 
 
@@ -96,6 +101,8 @@ class ExpNetRetargetRow(bpy.types.PropertyGroup):
 
     def row(self) -> Row:
         """Raises InputError for a channel that there is not, or a range upside down."""
+        from ..model.retargeting import CHANNELS
+
         row = Row(**{f.name: getattr(self, f.name) for f in fields(Row)})
         if row.channel not in CHANNELS:
             raise InputError(f"'{row.target}': there is no channel '{row.channel}'")
@@ -115,7 +122,7 @@ class ExpNetCharacterMesh(bpy.types.PropertyGroup):
         name="Mesh",
         description="Another mesh of the character, with shape keys of the same names: teeth, brows, lashes",
         type=bpy.types.Object,
-        poll=lambda settings, item: retarget.has_shape_keys(item),
+        poll=lambda settings, item: has_shape_keys(item),
     )
 
 
@@ -131,7 +138,7 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
         name="Names",
         description="What the character's shape keys are named after",
         items=[
-            (AUTO, "Find out", "The scheme that explains most of the names"),
+            ("AUTO", "Find out", "The scheme that explains most of the names"),
             ("ARKIT", "ARKit", "The 52 of ARKit, in any style of sides and with any prefix; Faceit's and MPFB's too"),
             ("VRM", "VRM", "VRM's expressions: vowels, blinks, moods"),
             ("METAHUMAN", "MetaHuman", "CTRL_expressions_…"),
@@ -151,7 +158,7 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
         name="Face",
         description="The face to follow. Empty: the only one in the scene",
         type=bpy.types.Object,
-        poll=lambda settings, item: rig.is_rig(item),
+        poll=lambda settings, item: is_rig(item),
     )
     file: StringProperty(  # type: ignore[valid-type]
         name="File",
@@ -170,6 +177,8 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
     result: StringProperty(name="Result", description="What the last run did")  # type: ignore[valid-type]
 
     def character(self) -> retarget.Character:
+        from . import retarget
+
         return retarget.character_of(self.id_data, (item.mesh for item in self.meshes if item.mesh is not None))
 
     def table(self) -> list[Row]:
@@ -184,7 +193,7 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
 
     def followed(self, scene: bpy.types.Scene) -> bpy.types.Object:
         """The face to follow. Raises InputError where it is not clear which."""
-        faces = rig.rigs_in(scene)
+        faces = rigs_in(scene)
         face = self.face or (faces[0] if len(faces) == 1 else None)
         if face is None:
             raise InputError("Choose which face to follow" if faces else "There is no face in the scene to follow")
@@ -192,6 +201,9 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
 
     def motion(self, scene: bpy.types.Scene) -> retarget.Motion:
         """Raises InputError where there is nothing to follow."""
+        from ..model.formats.live_link import read_performance
+        from . import retarget
+
         if self.source == "FACE":
             return retarget.face_motion(self.followed(scene))
         if not self.file:
@@ -204,7 +216,7 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
 
 def presets() -> Iterator[Path]:
     """The saved tables, by name."""
-    folder = face_models.user_folder() / PRESETS
+    folder = _folder()
     yield from sorted(folder.glob("*.json")) if folder.is_dir() else []
 
 
@@ -213,7 +225,13 @@ def preset_file(name: str) -> Path:
     name = name.strip()
     if not name or name != Path(name).name or name.startswith(".") or any(c in name for c in '<>:"/\\|?*'):
         raise InputError(f"'{name}' cannot be a preset's name: use letters, digits, spaces and dashes")
-    return face_models.user_folder() / PRESETS / f"{name}.json"
+    return _folder() / f"{name}.json"
+
+
+def _folder() -> Path:
+    from .face_models import user_folder
+
+    return user_folder() / PRESETS
 
 
 CLASSES = (ExpNetRetargetRow, ExpNetCharacterMesh, ExpNetCharacter)

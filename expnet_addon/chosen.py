@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import bpy
 
 from ..model.errors import InputError
-from . import rig, sources
-from .sources import Source
+from .heads import is_rig, rigs_in
+
+if TYPE_CHECKING:
+    from .sources import Source
 
 
 def face(context: bpy.types.Context) -> bpy.types.Object | None:
     """The face that is named in the panel, else the active one (or the one whose eye is active), else the scene's
     only one; None where it is not clear."""
     named = context.scene.expnet.rig
-    if rig.is_rig(named) and context.scene.objects.get(named.name) == named:
+    if is_rig(named) and context.scene.objects.get(named.name) == named:
         return named
     active = context.active_object
     while active is not None:
-        if rig.is_rig(active):
+        if is_rig(active):
             return active
         active = active.parent
-    faces = rig.rigs_in(context.scene)
+    faces = rigs_in(context.scene)
     return faces[0] if len(faces) == 1 else None
 
 
@@ -46,6 +50,8 @@ def source_missing(context: bpy.types.Context) -> str:
 
 def source(context: bpy.types.Context) -> Source:
     """The whole source: in a Movie Clip editor the clip that it shows, else what the panel names. Raises InputError."""
+    from . import sources
+
     missing = source_missing(context)
     if missing:
         raise InputError(missing)

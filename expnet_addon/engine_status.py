@@ -6,7 +6,6 @@ has asked the worker itself. Drawing asks often, so the answer is kept until som
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import sys
 from dataclasses import dataclass
@@ -110,6 +109,8 @@ def _named(engine: str, version: str, device: str) -> str:
 
 
 def _version(package: str) -> str:
+    import importlib.metadata
+
     shown = "OpenCV" if package.startswith("opencv") else package
     try:
         return f"{shown} {importlib.metadata.version(package)}"

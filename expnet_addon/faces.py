@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import bpy
 import bpy.utils.previews
-import numpy as np
 
 from ..model.errors import InputError
 from . import requests
 from .clips import check_there
 from .jobs import Job
 from .requests import Seeing
-from .sources import Source
 from .tasks import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .sources import Source
 
 
 @dataclass(frozen=True)
@@ -69,5 +73,7 @@ def _keep(source: str, pictures: list[np.ndarray]) -> None:
 
 def _pixels(coded: str, size: int) -> np.ndarray:
     """(size, size, 4) float32 RGBA, the last row first, as Blender has it."""
+    import numpy as np
+
     rgb = np.frombuffer(base64.b64decode(coded), np.uint8).reshape(size, size, 3)[::-1]
     return np.concatenate([rgb / np.float32(255), np.ones((size, size, 1), np.float32)], -1)

@@ -30,7 +30,6 @@ from collections.abc import Sequence
 
 from ..model.errors import InputError
 from .batch.outcome import SomeFailed
-from .command_line.parser import parser
 from .jobs import WorkerFault
 
 DONE, FAULT, BAD_INPUT, SOME_FAILED = 0, 1, 2, 3
@@ -38,6 +37,8 @@ DONE, FAULT, BAD_INPUT, SOME_FAILED = 0, 1, 2, 3
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (default: this process's) and return its exit status."""
+    from .command_line.parser import parser
+
     try:
         arguments = parser().parse_args(argv)
         arguments.run(arguments)

@@ -13,7 +13,8 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import compat, packs, preferences, rig, takes
+from . import compat, packs, preferences, take_settings
+from .heads import is_rig
 
 
 class ExpNetSceneProperties(bpy.types.PropertyGroup):
@@ -110,7 +111,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         name="Face to drive",
         description="The face that gets the keys. Empty: the active one, or the only one in the scene",
         type=bpy.types.Object,
-        poll=lambda settings, item: rig.is_rig(item),
+        poll=lambda settings, item: is_rig(item),
     )
     smoothing: FloatProperty(  # type: ignore[valid-type]
         name="Smoothing",
@@ -178,7 +179,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
 
 
 def register() -> None:
-    takes.register()
+    take_settings.register()
     bpy.utils.register_class(ExpNetSceneProperties)
     bpy.types.Scene.expnet = PointerProperty(
         type=ExpNetSceneProperties, name="ExpNet", description="What is to be captured, and how"
@@ -188,4 +189,4 @@ def register() -> None:
 def unregister() -> None:
     del bpy.types.Scene.expnet
     bpy.utils.unregister_class(ExpNetSceneProperties)
-    takes.unregister()
+    take_settings.unregister()

@@ -25,8 +25,8 @@ from ..model.retargeting import CHANNELS, SHAPE_KEY, SIGNALS, Row, expression, i
 from ..model.semantics import OPEN_BASIS, OPEN_KEYS
 from . import compat
 from .animation import TAKE, scene_frames
+from .heads import has_shape_keys, is_rig
 from .retarget_bones import bone_curves, driven_components, driven_mode
-from .rig import is_rig
 
 BEFORE = "expnet_before"  # on a data-block: what a retarget found there
 BEFORE_ACTION = "expnet_before_action"
@@ -95,12 +95,6 @@ def character_of(obj: bpy.types.Object, others: Iterable[bpy.types.Object] = ())
     if obj.type == "ARMATURE":
         meshes += [o for o in bpy.data.objects if has_shape_keys(o) and _deformer(o) == armature and o not in meshes]
     return Character(tuple(meshes), armature)
-
-
-def has_shape_keys(obj: bpy.types.Object) -> bool:
-    """Whether ``obj`` is a mesh with shape keys, and not one of our own heads."""
-    keys = obj.data.shape_keys if obj.type == "MESH" else None
-    return keys is not None and len(keys.key_blocks) > 1 and not is_rig(obj)
 
 
 def _deformer(mesh: bpy.types.Object) -> bpy.types.Object | None:

@@ -29,13 +29,14 @@ from ..model.face_model import FaceModel
 from ..model.formats.npz import OPEN_HEAD, load_face_model
 from . import materials
 from .coordinates import object_pose, to_blender, to_model
+from .heads import VERTEX_INDEX
+from .heads import is_rig as is_rig
+from .heads import rigs_in as rigs_in
 
 GAZE_KEYS = ("gazeUp", "gazeDown", "gazeLeft", "gazeRight")
 GAZE_STEP = np.radians(30.0)  # the gaze at which FaceModel.gaze_lids is one
 GAZE_LIMIT = np.radians(60.0)
 KEY_LIMIT = 10.0  # Blender's own for shape keys
-
-VERTEX_INDEX = "model_vertex"
 
 
 def create_rig(
@@ -74,19 +75,6 @@ def create_rig(
         _place_eye(eye, neutral[vertices])
         _drive_eye(eye, head)
     return head
-
-
-def is_rig(obj: bpy.types.Object | None) -> bool:
-    """Whether ``obj`` is a head made by ``create_rig``."""
-    return (
-        obj is not None and obj.type == "MESH" and "expnet_basis" in obj and "alpha" in obj
-        and obj.data.shape_keys is not None and VERTEX_INDEX in obj.data.attributes
-    )  # fmt: skip
-
-
-def rigs_in(scene: bpy.types.Scene) -> list[bpy.types.Object]:
-    """The heads of ``scene``, by name."""
-    return sorted((obj for obj in scene.objects if is_rig(obj)), key=lambda obj: obj.name)
 
 
 def eyes_of(head: bpy.types.Object) -> dict[str, bpy.types.Object]:

@@ -22,7 +22,6 @@ import platform
 import subprocess
 import sys
 import threading
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -213,7 +212,7 @@ def _take_away(paths: list[Path]) -> None:
     deletes them, for a gigabyte in twenty thousand files takes a while, and Blender would stand still."""
     moved: list[str] = []
     for path in paths:
-        away = path.with_name(f"{REMOVED}{uuid.uuid4().hex[:8]}")
+        away = path.with_name(f"{REMOVED}{os.urandom(4).hex()}")
         try:
             os.replace(path, away)
             moved.append(str(away))

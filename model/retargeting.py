@@ -21,6 +21,7 @@ import numpy as np
 
 from .errors import InputError
 from .performance import FacePerformance, euler_degrees, write_whole
+from .retarget_row import BONE, CHARACTER, LOCATIONS, OWN, ROTATIONS, SHAPE_KEY, Row
 from .semantics import ARKIT_SOURCES, OPEN_BASIS, OPEN_KEYS, SIGNED_KEYS
 
 ANGLES = ("gazeYaw", "gazePitch", "headYaw", "headPitch", "headRoll")  # radians; signs as in FacePerformance
@@ -137,35 +138,6 @@ def channel_values(values: np.ndarray, channel: str) -> np.ndarray:
 
 
 # --- the table ------------------------------------------------------------------------------------------------------
-
-SHAPE_KEY, BONE = "SHAPE_KEY", "BONE"
-ROTATIONS = ("ROTATION_X", "ROTATION_Y", "ROTATION_Z")
-LOCATIONS = ("LOCATION_X", "LOCATION_Y", "LOCATION_Z")
-CHARACTER, OWN = "CHARACTER", "OWN"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: value = offset + gain x channel, kept between ``low`` and ``high``.
-
-    channel    one of CHANNELS
-    target     name of the shape key or bone;  kind  SHAPE_KEY or BONE
-    component  of a bone: ROTATION_X.. (radians) or LOCATION_X.. (metres);  empty for a shape key
-    axes       of a bone: CHARACTER (x to its left, y to its back, z up, in the armature's space) or OWN (the bone's)
-    invert     the channel the other way round: 1 at rest and 0 at its most; a signed one with its sign changed
-    """
-
-    channel: str
-    target: str
-    kind: str = SHAPE_KEY
-    component: str = ""
-    axes: str = CHARACTER
-    gain: float = 1.0
-    offset: float = 0.0
-    invert: bool = False
-    low: float = 0.0
-    high: float = 1.0
-    enabled: bool = True
 
 
 def row_values(row: Row, values: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import chosen, takes
+from ..expnet_addon import chosen, take_settings
 from .task import has_take, idle
 
 
@@ -20,7 +20,9 @@ class EXPNET_OT_apply_again(bpy.types.Operator):
         return has_take(cls, context) and idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        action = takes.take_of(chosen.face(context))
+        from ..expnet_addon import takes
+
+        action = take_settings.take_of(chosen.face(context))
         assert action is not None
         problem = takes.apply_again(action)
         if problem:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import capture, chosen
+from ..expnet_addon import chosen
 from ..expnet_addon.tasks import Task
 from .task import TaskOperator, has_face, has_source, idle, is_there, seeing
 
@@ -19,6 +19,8 @@ class EXPNET_OT_estimate_expression(TaskOperator, bpy.types.Operator):
         return has_source(cls, context) and is_there(cls, network) and has_face(cls, context) and idle(cls)
 
     def task(self, context: bpy.types.Context) -> Task:
+        from ..expnet_addon import capture
+
         settings, head = context.scene.expnet, chosen.face(context)
         picture = chosen.source(context).at(context.scene)
         return capture.estimate_picture(context.scene, head, picture, seeing(settings, head), settings.identity)

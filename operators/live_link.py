@@ -8,10 +8,8 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..expnet_addon import animation, chosen, retarget
-from ..expnet_addon.capture import take_report
+from ..expnet_addon import chosen
 from ..model.errors import InputError
-from ..model.formats.live_link import read_live_link, write_signals
 from .task import has_face, idle
 
 
@@ -38,9 +36,13 @@ class EXPNET_OT_import_live_link(bpy.types.Operator, ImportHelper):
         return has_face(cls, context) and idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..expnet_addon.animation import key_performance
+        from ..expnet_addon.capture import take_report
+        from ..model.formats.live_link import read_live_link
+
         try:
             performance = read_live_link(self.filepath, self.fps or None, self.swap_sides)
-            take = animation.key_performance(chosen.face(context), performance, context.scene)
+            take = key_performance(chosen.face(context), performance, context.scene)
         except InputError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -65,9 +67,13 @@ class EXPNET_OT_export_live_link(bpy.types.Operator, ExportHelper):
         return has_face(cls, context) and idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..expnet_addon.animation import scene_fps
+        from ..expnet_addon.retarget import face_motion
+        from ..model.formats.live_link import write_signals
+
         try:
-            motion = retarget.face_motion(chosen.face(context))
-            rate = animation.scene_fps(context.scene)
+            motion = face_motion(chosen.face(context))
+            rate = scene_fps(context.scene)
             write_signals(motion.values, (motion.frames - motion.frames[0]) / rate, rate, self.filepath)
         except InputError as error:
             self.report({"ERROR"}, str(error))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import retarget
 from ..expnet_addon.characters import ExpNetCharacter
+from ..expnet_addon.heads import has_shape_keys
 from ..model.errors import InputError
-from ..model.retargeting import SHAPE_KEY
+from ..model.retarget_row import SHAPE_KEY
 
 
 def is_character(obj: bpy.types.Object | None) -> bool:
-    return obj is not None and (obj.type == "ARMATURE" or retarget.has_shape_keys(obj))
+    return obj is not None and (obj.type == "ARMATURE" or has_shape_keys(obj))
 
 
 def has_character(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
@@ -37,6 +37,8 @@ class EXPNET_OT_match_names(bpy.types.Operator):
         return has_character(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..expnet_addon import retarget
+
         settings = settings_of(context)
         scheme, rows = retarget.matched_rows(settings.character(), settings.scheme)
         if not rows:
@@ -66,6 +68,8 @@ class EXPNET_OT_retarget(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..expnet_addon import retarget
+
         settings = settings_of(context)
         try:
             rows = settings.table()
@@ -93,6 +97,8 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
+        from ..expnet_addon import retarget
+
         if not has_character(cls, context):
             return False
         if not retarget.is_retargeted(settings_of(context).character()):
@@ -101,6 +107,8 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        from ..expnet_addon import retarget
+
         settings = settings_of(context)
         retarget.remove(settings.character())
         settings.result = "As it was before"

@@ -9,10 +9,10 @@ import bpy
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..expnet_addon import retarget
 from ..expnet_addon.characters import preset_file
+from ..expnet_addon.heads import has_shape_keys
 from ..model.errors import InputError
-from ..model.retargeting import Row, load_preset, save_preset
+from ..model.retarget_row import Row
 from .retarget import has_character, settings_of
 
 
@@ -72,7 +72,7 @@ class EXPNET_OT_character_meshes(_OfCharacter, bpy.types.Operator):
         settings = settings_of(context)
         settings.meshes.clear()
         for obj in context.selected_objects:
-            if obj != context.object and retarget.has_shape_keys(obj):
+            if obj != context.object and has_shape_keys(obj):
                 settings.meshes.add().mesh = obj
         count = len(settings.meshes)
         settings.result = f"{count} other meshes" if count else "No other selected mesh has shape keys"
@@ -93,12 +93,16 @@ def _attempt(operator: bpy.types.Operator, do: Callable[[], str]) -> set[str]:
 
 
 def _save(context: bpy.types.Context, path: Path) -> str:
+    from ..model.retargeting import save_preset
+
     rows = settings_of(context).table()
     save_preset(rows, path)
     return f"{path.name}: {len(rows)} rows"
 
 
 def _load(context: bpy.types.Context, path: Path) -> str:
+    from ..model.retargeting import load_preset
+
     rows = load_preset(path)
     settings_of(context).set_table(rows)
     return f"{path.name}: {len(rows)} rows"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import engine_status, installation, jobs, preferences, runtime
+from ..expnet_addon import engine_status, jobs, preferences, runtime
 from ..expnet_addon.tasks import Task
 from ..model.errors import InputError
 from .task import TaskOperator, idle, redraw
@@ -33,6 +33,8 @@ class EXPNET_OT_install_runtime(EngineOperator, bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     def task(self, context: bpy.types.Context) -> Task:
+        from ..expnet_addon import installation
+
         build, wheels = preferences.runtime_choice()
         jobs.end_waiting_worker()
         return installation.install(runtime.folder(), build, bpy.app.online_access, wheels)

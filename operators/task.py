@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import bpy
 
-from ..expnet_addon import chosen, packs, preferences, rig, takes, tasks
+from ..expnet_addon import chosen, packs, preferences, take_settings, tasks
+from ..expnet_addon.heads import rigs_in
 from ..expnet_addon.jobs import Progress, WorkerFault
 from ..expnet_addon.packs import Choice
 from ..expnet_addon.properties import ExpNetSceneProperties
@@ -165,7 +166,7 @@ def has_face(operator: type[bpy.types.Operator], context: bpy.types.Context) -> 
     """Poll: it is clear which face is meant."""
     if chosen.face(context) is not None:
         return True
-    several = rig.rigs_in(context.scene)
+    several = rigs_in(context.scene)
     operator.poll_message_set("Select the face that is meant" if several else "Add a face first")
     return False
 
@@ -174,7 +175,7 @@ def has_take(operator: type[bpy.types.Operator], context: bpy.types.Context) -> 
     """Poll: the face that is meant shows a take."""
     if not has_face(operator, context):
         return False
-    if takes.take_of(chosen.face(context)) is None:
+    if take_settings.take_of(chosen.face(context)) is None:
         operator.poll_message_set("Animate the face from footage first")
         return False
     return True

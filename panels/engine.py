@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import bpy
 
 from ..expnet_addon import engine_status, preferences
 from .sidebar import InClipEditor, Sidebar
-
-COLUMNS = 42  # of text, in a sidebar as wide as Blender makes it
+from .text import say
 
 
 class EnginePanel:
@@ -20,10 +17,7 @@ class EnginePanel:
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         status = engine_status.status(preferences.worker_python(), preferences.device())
-        column = layout.column(align=True)
-        for i, line in enumerate(textwrap.wrap(status.line, COLUMNS)):
-            icon = "BLANK1" if i else "CHECKMARK" if status.ready else "ERROR"
-            column.label(text=line, icon=icon, translate=False)
+        say(layout, context, status.line, "CHECKMARK" if status.ready else "ERROR")
         row = layout.row()
         row.operator("expnet.test_engine")
         if preferences.enabled():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ..expnet_addon import characters
-from ..model.retargeting import BONE, SHAPE_KEY
+from ..model.retarget_row import BONE, SHAPE_KEY
 from ..operators.retarget import is_character
 from .sidebar import Sidebar
+from .text import say
 
 
 class EXPNET_UL_retarget(bpy.types.UIList):
@@ -16,7 +18,7 @@ class EXPNET_UL_retarget(bpy.types.UIList):
         row.prop(item, "enabled", text="")
         row = row.row(align=True)
         row.active = item.enabled
-        split = row.split(factor=0.66)
+        split = row.split(factor=0.78)
         names = split.row(align=True)
         icon = "SHAPEKEY_DATA" if item.kind == SHAPE_KEY else "BONE_DATA"
         names.label(text=item.target or "?", icon=icon, translate=False)
@@ -53,7 +55,7 @@ class EXPNET_PT_character(Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         if not is_character(context.object):
-            layout.label(text="Select a mesh with shape keys or an armature", icon="INFO")
+            say(layout, context, iface("Select a mesh with shape keys or an armature"), "INFO")
             return
         settings = context.object.expnet_character
         layout.label(text=context.object.name, icon=f"{context.object.type}_DATA", translate=False)
@@ -83,8 +85,7 @@ class EXPNET_PT_character(Sidebar, bpy.types.Panel):
         row.prop(settings, "output", expand=True)
         layout.operator("expnet.retarget", icon="CON_TRANSLIKE")
         layout.operator("expnet.remove_retarget", icon="LOOP_BACK")
-        for line in settings.result.splitlines():
-            layout.label(text=line, translate=False)
+        say(layout, context, settings.result)
 
     @staticmethod
     def _draw_row(layout: bpy.types.UILayout, row: bpy.types.PropertyGroup) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
-from ..expnet_addon import chosen, faces, takes, tasks
+from ..expnet_addon import chosen, faces, take_settings, tasks
 from ..expnet_addon.packs import Choice
+from .text import say
 
 
 class Sidebar:
@@ -30,7 +32,7 @@ class FacePanel:
         layout.prop(settings, "face_model", text="")
         if settings.face_model == "FILE":
             layout.prop(settings, "face_model_path", text="")
-        _say_what_for(layout, settings.chosen_head())
+        _say_what_for(layout, context, settings.chosen_head())
         layout.operator("expnet.try_it", icon="PLAY")
         layout.operator("expnet.add_face", icon="ADD")
         layout.operator("expnet.apply_identity")
@@ -58,17 +60,16 @@ class CapturePanel:
             column.prop(settings, "estimator", text="")
         if settings.network == "OFFICIAL":
             column.prop(settings, "preprocessing", text="")
-        _say_what_for(column, settings.chosen_network())
+        _say_what_for(column, context, settings.chosen_network())
         column.prop(settings, "rig", text="Drive")
-        _say_which_head(column, chosen.face(context))
+        _say_which_head(column, context, chosen.face(context))
 
         if tasks.running is not None:
             _draw_progress(layout, tasks.running)
             return
         layout.operator("expnet.estimate_expression", icon="IMAGE_DATA")
         layout.operator("expnet.animate_footage", icon="RENDER_ANIMATION")
-        for line in settings.result.splitlines():
-            layout.label(text=line, translate=False)
+        say(layout, context, settings.result)
 
 
 class SettingsPanel:
@@ -95,6 +96,8 @@ class WhichFacePanel:
         layout.enabled = tasks.running is None
         if tasks.running is None:
             layout.operator("expnet.find_faces", icon="VIEWZOOM")
+        else:  # as high as the button, so that nothing moves under the pointer
+            layout.label(text=tasks.running.title, icon="VIEWZOOM")
         if faces.found.icons:
             grid = layout.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
             for i, icon in enumerate(faces.found.icons):
@@ -107,9 +110,10 @@ class WhichFacePanel:
         row.enabled = not settings.use_box
         row.prop(settings, "face")
         layout.prop(settings, "use_box")
-        column = layout.column()
+        column = layout.column(align=True)
         column.enabled = settings.use_box
-        column.prop(settings, "box")
+        for i, name in enumerate(("X", "Y", "Width", "Height")):
+            column.prop(settings, "box", index=i, text=name)
 
 
 class TakePanel:
@@ -118,10 +122,10 @@ class TakePanel:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return takes.take_of(chosen.face(context)) is not None
+        return take_settings.take_of(chosen.face(context)) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        action = takes.take_of(chosen.face(context))
+        action = take_settings.take_of(chosen.face(context))
         assert action is not None
         take = action.expnet
         layout = self.layout
@@ -136,7 +140,7 @@ class TakePanel:
         for region in take.regions:
             names.label(text=region.name.capitalize())
             smoothing.prop(region, "smoothing", text="")
-            if region.name in takes.UNTREATED:
+            if region.name in take_settings.UNTREATED:
                 gains.label(text="")
             else:
                 gains.prop(region, "gain", text="")
@@ -157,7 +161,7 @@ class TakePanel:
         row.prop(take, "live")
         row.operator("expnet.apply_again", icon="FILE_REFRESH")
         if take.note:
-            layout.label(text=take.note, translate=False)
+            say(layout, context, take.note)
 
 
 def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -179,22 +183,20 @@ def _draw_progress(layout: bpy.types.UILayout, task: tasks.Task) -> None:
     layout.operator("expnet.cancel", icon="X")
 
 
-def _say_which_head(layout: bpy.types.UILayout, head: bpy.types.Object | None) -> None:
+def _say_which_head(layout: bpy.types.UILayout, context: bpy.types.Context, head: bpy.types.Object | None) -> None:
     """The face that will get the keys, what it was made of, and what may be done with that."""
     if head is None:
         return
-    row = layout.row()
-    row.active = False
-    made_of = f"{head['expnet_model']} head"
     terms = head.get("expnet_license", "")
-    row.label(text=f"{head.name}: {made_of}{': ' + terms if terms else ''}", translate=False)
+    say(layout, context, f"{head.name}: {head['expnet_model']} head{', ' + terms if terms else ''}", dim=True)
 
 
-def _say_what_for(layout: bpy.types.UILayout, choice: Choice) -> None:
+def _say_what_for(layout: bpy.types.UILayout, context: bpy.types.Context, choice: Choice) -> None:
     """Under a choice: what may be done with it, or what it lacks."""
-    row = layout.row()
-    row.active = bool(choice.missing)
-    row.label(text=choice.missing or choice.license, icon="ERROR" if choice.missing else "NONE")
+    if choice.missing:
+        say(layout, context, iface(choice.missing), "ERROR")
+    else:
+        say(layout, context, iface(choice.license), dim=True)
 
 
 class EXPNET_PT_face(Sidebar, FacePanel, bpy.types.Panel):
