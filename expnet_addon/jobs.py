@@ -210,15 +210,14 @@ def end_waiting_worker() -> None:
         waiting.end()
 
 
-def _a_worker(python: str) -> Worker:
-    """The one that waits, if it still runs and is of that Python; else a new one."""
+def _waiting_worker(python: str) -> Worker | None:
+    """The one that waits, if it still runs and is of that Python."""
     global _kept
     waiting, _kept = _kept, None
-    if waiting and waiting.runs and waiting.python == python:
-        return waiting
-    if waiting:
+    if waiting and not (waiting.runs and waiting.python == python):
         waiting.end()
-    return Worker(python)
+        return None
+    return waiting
 
 
 class Followable(Protocol):
@@ -253,7 +252,10 @@ class Job:
     """
 
     def __init__(self, request: dict, preferred_python: str = "") -> None:
-        self._worker = _a_worker(worker_python(preferred_python))
+        python = worker_python(preferred_python)
+        waiting = _waiting_worker(python)
+        self._worker = waiting or Worker(python)
+        self._may_be_dying = waiting is not None  # until it says something: a process that was killed runs on a moment
         self.pid = self._worker.pid
         self.folder = Path(tempfile.mkdtemp(prefix="expnet-"))
         self.out = self.folder / "result.npz"
@@ -262,7 +264,8 @@ class Job:
         self._answered = self._closed = False
         if "out" in request and request["out"] is None:
             request = {**request, "out": str(self.out)}
-        self._worker.ask({**request, "stay": True} if _keeping else request)
+        self._request = {**request, "stay": True} if _keeping else request
+        self._worker.ask(self._request)
 
     def poll(self, timeout: float = 0.0) -> bool:
         """Take in what the worker said; False once it is done and ``reply`` is set.
@@ -303,8 +306,12 @@ class Job:
         self.close()
 
     def _take(self, line: str | None) -> None:
+        if line is None and self._may_be_dying:
+            self._ask_another()
+            return
         if line is None:
             raise self._worker.death()
+        self._may_be_dying = False
         try:
             event = json.loads(line)
             kind = event["event"]
@@ -321,6 +328,14 @@ class Job:
             raise InputError(event["message"])
         else:
             raise WorkerFault(f"The worker failed: {event.get('message')}", event.get("traceback", ""))
+
+    def _ask_another(self) -> None:
+        """The worker that had waited is gone, by no fault of this request's."""
+        self._may_be_dying = False
+        self._worker.end()
+        self._worker = Worker(self._worker.python)
+        self.pid = self._worker.pid
+        self._worker.ask(self._request)
 
 
 def worker_environment(python: str) -> dict[str, str]:

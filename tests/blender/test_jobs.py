@@ -221,10 +221,56 @@ def test_a_cancelled_job_takes_its_worker_along_and_the_next_has_a_new_one() -> 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.usefixtures("keeping")
-def test_a_kept_worker_that_died_is_replaced(poll_until: Callable) -> None:
+def test_a_kept_worker_that_died_is_replaced() -> None:
     with Job(CONVERT) as job:
         job.wait()
-    os.kill(job.pid, signal.SIGKILL)
-    poll_until(lambda: Path(f"/proc/{job.pid}/stat").read_text().split()[2] == "Z")
+    os.kill(job.pid, signal.SIGKILL)  # gone, or about to be: the next job does not mind
     with Job(CONVERT) as next_job:
         assert next_job.wait()["vertices"] > 1000
+        assert next_job.pid != job.pid
+
+
+@pytest.fixture
+def answers(tmp_path: Path) -> str:
+    """Stands for a Python whose worker answers at once."""
+    python = tmp_path / "python"
+    python.write_text("""#!/bin/sh
+while read request; do echo '{"event": "done", "answer": 42}'; done
+""")
+    python.chmod(0o755)
+    return str(python)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.usefixtures("keeping")
+def test_whenever_a_kept_worker_dies_before_it_said_anything_the_job_is_done(answers: str) -> None:
+    with Job({"verb": "ping"}, answers) as job:
+        job.wait()
+    for _ in range(50):
+        os.kill(job.pid, signal.SIGKILL)  # and is asked while it dies
+        with Job({"verb": "ping"}, answers) as job:
+            assert job.wait()["answer"] == 42
+    for _ in range(50):
+        os.kill(job.pid, signal.SIGSTOP)
+        with Job({"verb": "ping"}, answers) as job:  # was handed over alive, and asked
+            os.kill(job.pid, signal.SIGKILL)
+            assert job.wait()["answer"] == 42
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.usefixtures("keeping")
+def test_a_worker_that_dies_of_the_request_is_not_asked_for_ever(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    python = tmp_path / "python"
+    python.write_text(f"""#!/bin/sh
+echo once >> '{started}'
+read request
+if [ $(wc -l < '{started}') = 1 ]; then echo '{{"event": "done"}}'; read request; fi
+exit 3
+""")
+    python.chmod(0o755)
+    with Job({"verb": "ping"}, str(python)) as first:
+        first.wait()
+    with Job({"verb": "ping"}, str(python)) as second, pytest.raises(WorkerFault, match="exit code 3"):
+        second.wait()
+    assert started.read_text().split() == ["once", "once"]
