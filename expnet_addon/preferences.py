@@ -79,10 +79,10 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
     def _draw_engine(self, layout: bpy.types.UILayout) -> None:
         body = layout.box()
         status = engine_status.status(self.worker_python, self.device)
-        body.label(text=status.line, icon="CHECKMARK" if status.ready else "ERROR", translate=False)
         row = body.split(factor=0.8)
-        row.prop(self, "device")
+        row.label(text=status.line, icon="CHECKMARK" if status.ready else "ERROR", translate=False)
         row.operator("expnet.test_engine")
+        body.prop(self, "device")
         found = runtime.installed(runtime.folder())
         body.prop(self, "build")
         sizes = {build.name: build.sizes for build in runtime.builds()}
@@ -94,8 +94,9 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
         row.operator("expnet.remove_runtime", icon="TRASH")
         if found:
             body.label(text=f"Installed: {found}", translate=False)
-        row = body.split(factor=0.8)
-        row.prop(self, "worker_python")
+        body.prop(self, "worker_python")
+        row = body.split(factor=0.4)
+        row.label(text="")  # the button stands under the path
         row.operator("expnet.check_python")
         if tasks.running is not None:
             body.progress(text=tasks.running.status, factor=tasks.running.progress.fraction)

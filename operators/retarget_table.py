@@ -38,7 +38,6 @@ class EXPNET_OT_retarget_row_add(_OfCharacter, bpy.types.Operator):
     bl_label = "Add Row"
     bl_description = "Add a row to the table"
     bl_options = {"REGISTER", "UNDO"}
-    poll = _OfCharacter.poll
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = settings_of(context)
@@ -52,7 +51,6 @@ class EXPNET_OT_retarget_row_remove(_OfRow, bpy.types.Operator):
     bl_label = "Remove Row"
     bl_description = "Remove the chosen row from the table"
     bl_options = {"REGISTER", "UNDO"}
-    poll = _OfRow.poll
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = settings_of(context)
@@ -66,7 +64,6 @@ class EXPNET_OT_character_meshes(_OfCharacter, bpy.types.Operator):
     bl_label = "Meshes from Selection"
     bl_description = "Let the other selected meshes with shape keys move with this one: teeth, brows, lashes"
     bl_options = {"REGISTER", "UNDO"}
-    poll = _OfCharacter.poll
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         settings = settings_of(context)
@@ -113,7 +110,6 @@ class EXPNET_OT_save_retarget_preset(_OfRow, bpy.types.Operator):
     bl_label = "Save Preset"
     bl_description = "Keep the table under a name, for this and other files"
     bl_options = {"REGISTER"}
-    poll = _OfRow.poll
 
     name: StringProperty(name="Name", description="What the preset is called")  # type: ignore[valid-type]
 
@@ -135,7 +131,6 @@ class EXPNET_OT_load_retarget_preset(_OfCharacter, bpy.types.Operator):
     bl_label = "Load Preset"
     bl_description = "Replace the table by one that was saved"
     bl_options = {"REGISTER", "UNDO"}
-    poll = _OfCharacter.poll
 
     name: StringProperty(name="Name", description="What the preset is called")  # type: ignore[valid-type]
 
@@ -148,7 +143,6 @@ class EXPNET_OT_export_retarget_preset(_OfRow, bpy.types.Operator, ExportHelper)
     bl_label = "Export Table"
     bl_description = "Write the table to a file, to be passed on"
     bl_options = {"REGISTER"}
-    poll = _OfRow.poll
 
     filename_ext = ".json"
     filter_glob: StringProperty(  # type: ignore[valid-type]
@@ -164,7 +158,6 @@ class EXPNET_OT_import_retarget_preset(_OfCharacter, bpy.types.Operator, ImportH
     bl_label = "Import Table"
     bl_description = "Replace the table by one from a file"
     bl_options = {"REGISTER", "UNDO"}
-    poll = _OfCharacter.poll
 
     filename_ext = ".json"
     filter_glob: StringProperty(  # type: ignore[valid-type]

@@ -6,7 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ..expnet_addon import characters
-from ..model.retarget_row import BONE, SHAPE_KEY
+from ..model.retarget_row import BONE
 from ..operators.retarget import is_character
 from .sidebar import Sidebar
 from .text import say
@@ -18,13 +18,13 @@ class EXPNET_UL_retarget(bpy.types.UIList):
         row.prop(item, "enabled", text="")
         row = row.row(align=True)
         row.active = item.enabled
-        split = row.split(factor=0.78)
-        names = split.row(align=True)
-        icon = "SHAPEKEY_DATA" if item.kind == SHAPE_KEY else "BONE_DATA"
-        names.label(text=item.target or "?", icon=icon, translate=False)
+        names = row.row(align=True)
+        names.label(text=item.target or "?", icon="BONE_DATA" if item.kind == BONE else "NONE", translate=False)
         if item.channel != item.target:
             names.label(text=item.channel, translate=False)
-        split.prop(item, "gain", text="", emboss=False)
+        number = row.row(align=True)
+        number.ui_units_x = 2.2
+        number.prop(item, "gain", text="", emboss=False)
 
     def filter_items(self, context, data, property_name) -> tuple[list[int], list[int]]:
         rows = getattr(data, property_name)

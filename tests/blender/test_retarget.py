@@ -458,7 +458,14 @@ class TestInThePanel:
         cube = bpy.data.objects.new("cube", bpy.data.meshes.new("cube"))
         empty_scene.collection.objects.link(cube)
         bpy.context.view_layer.objects.active = cube
-        assert not bpy.ops.expnet.match_names.poll()
+        for operator in ("match_names", "retarget", "retarget_row_add", "retarget_row_remove", "save_retarget_preset"):
+            with pytest.raises(RuntimeError, match="Select the character: a mesh with shape keys, or an armature"):
+                getattr(bpy.ops.expnet, operator)()
+
+    @pytest.mark.parametrize("operator", ["retarget", "retarget_row_remove", "save_retarget_preset"])
+    def test_an_empty_table_is_told(self, hero, operator):
+        with pytest.raises(RuntimeError, match="The table is empty"):
+            getattr(bpy.ops.expnet, operator)()
 
 
 class TestTheSameFace:
