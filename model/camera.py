@@ -7,6 +7,7 @@ Pixels: x right, y down, the centre of the first pixel is (0, 0), as in OpenCV.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,11 +95,13 @@ def roll(rotation: np.ndarray) -> float:
 
 def ray_rotation(camera: Camera, x: float, y: float) -> np.ndarray:
     """The shortest rotation (3, 3) that turns the camera's axis (-z) into the ray through pixel (x, y)."""
-    ray = np.array([(x - camera.cx) / camera.focal, -(y - camera.cy) / camera.focal, -1.0])
-    ray /= np.linalg.norm(ray)
-    v = np.cross([0.0, 0.0, -1.0], ray)
-    k = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
-    return np.eye(3) + k + k @ k / (1.0 - ray[2])
+    right, up = (x - camera.cx) / camera.focal, -(y - camera.cy) / camera.focal
+    forth = 1 / math.sqrt(right * right + up * up + 1)
+    right, up = right * forth, up * forth
+    k = 1 / (1 + forth)  # Rodrigues' formula, written out, for it is asked for every face in every frame
+    return np.array(
+        [[1 - k * right * right, -k * right * up, -right], [-k * right * up, 1 - k * up * up, -up], [right, up, forth]]
+    )
 
 
 def roll_matrix(angle: float) -> np.ndarray:

@@ -101,15 +101,29 @@ def convolving_in(precision: torch.dtype, network: nn.Module) -> nn.Module:
 
 
 def _fold_batch_norms(module: nn.Module) -> None:
-    """Put each batch norm into the convolution before it: in our networks it is registered right after it."""
+    """Put each batch norm into the convolution before it or into the linear layer after it: in our networks they are
+    registered side by side."""
     before = ""
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d):
             setattr(module, before, fuse_conv_bn_eval(getattr(module, before), child))
             setattr(module, name, nn.Identity())
+        elif isinstance(child, nn.Linear) and isinstance(norm := getattr(module, before, None), nn.BatchNorm1d):
+            setattr(module, name, _of_normed(child, norm))
+            setattr(module, before, nn.Identity())
         else:
             _fold_batch_norms(child)
         before = name
+
+
+def _of_normed(linear: nn.Linear, norm: nn.BatchNorm1d) -> nn.Linear:
+    """The linear layer that does to x what ``linear`` does to the trained ``norm`` of x."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    both = nn.Linear(linear.in_features, linear.out_features).requires_grad_(False)
+    both.weight.copy_(linear.weight * scale)
+    both.bias.copy_(linear.bias + linear.weight @ (norm.bias - scale * norm.running_mean))
+    return both
 
 
 def torch_device(name: str) -> torch.device:

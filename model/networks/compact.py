@@ -53,7 +53,8 @@ class CompactNet(nn.Module):
                 stages.append(ResidualBlock(c[stage] if first else c[stage + 1], c[stage + 1], 2 if first else 1))
         self.trunk = nn.Sequential(*stages)
         # Averaged over the map: with its positions kept, the head learned many times more slowly.
-        self.head = nn.Linear(c[4], sum(output_widths(config).values()))
+        self.widths = output_widths(config)
+        self.head = nn.Linear(c[4], sum(self.widths.values()))
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
 
@@ -68,8 +69,7 @@ class CompactNet(nn.Module):
 
     def split(self, raw: Tensor) -> dict[str, Tensor]:
         """The outputs by name, each (B, width)."""
-        widths = output_widths(self.config)
-        return dict(zip(widths, raw.split(list(widths.values()), dim=-1), strict=True))
+        return dict(zip(self.widths, raw.split(list(self.widths.values()), dim=-1), strict=True))
 
 
 def rotation_matrix(six: Tensor) -> Tensor:

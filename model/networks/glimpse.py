@@ -31,7 +31,6 @@ from ..architectures import (
     REACH,
     GlimpseConfig,
     as_config,
-    output_widths,
 )
 from .compact import CompactNet, ResidualBlock, rotation_columns
 
@@ -66,14 +65,17 @@ class GlimpseNet(nn.Module):
         self.norm = nn.BatchNorm1d(c.channels[4] + self.closer_width)
         self.hidden = nn.Linear(c.channels[4] + self.closer_width, c.hidden)
         self.closer_head = nn.Linear(c.hidden, 2 * c.expression + 2)  # corrections of eta, gaze and eta_log_variance
+        widths = self.whole.widths
+        between = sum(widths[name] for name in ("rotation", "crop", "alpha", "landmarks"))
+        self.corrected = [c.expression + widths["gaze"], between, c.expression, widths["face"]]
         nn.init.zeros_(self.closer_head.weight)
         nn.init.zeros_(self.closer_head.bias)
         cells = (torch.arange(c.glimpse // 4) + 0.5) / (c.glimpse // 4) - 0.5
-        pixels = (torch.arange(c.glimpse) + 0.5) / c.glimpse - 0.5
+        pixels = (torch.arange(c.glimpse) + 0.5) / c.glimpse - 0.5  # of a row, or of a column
         sides = [[EYE_SIDE, EYE_SIDE], [-EYE_SIDE, EYE_SIDE], [MOUTH_SIDE, MOUTH_SIDE]]  # the left eye in a mirror
         self.halve = nn.AvgPool2d(2)
         self.register_buffer("cells", REACH * torch.cartesian_prod(cells, cells).flip(1), persistent=False)
-        self.register_buffer("pixels", torch.cartesian_prod(pixels, pixels).flip(1), persistent=False)
+        self.register_buffer("pixels", pixels[:, None], persistent=False)
         self.register_buffer("sides", torch.tensor(sides)[:, None, None], persistent=False)
         self.register_buffer("middles", _averages(MIDDLES, c.landmarks), persistent=False)
         self.register_buffer("lift", torch.tensor([EYE_TO_MIDDLE, EYE_TO_MIDDLE, 0.0])[:, None], persistent=False)
@@ -107,17 +109,10 @@ class GlimpseNet(nn.Module):
             closer = torch.cat([*eye_closer.chunk(2), mouth_closer, layout], 1)
             correction = self.closer_head(F.silu(self.hidden(self.norm(torch.cat([features, closer], 1)))))
             keys = self.config.expression
-            first, between, variance, last = raw.split(self._corrected, 1)  # eta and gaze; …; eta_log_variance; …
+            first, between, variance, last = raw.split(self.corrected, 1)  # eta and gaze; …; eta_log_variance; …
             first, variance = first + correction[:, : keys + 2], variance + correction[:, keys + 2 :]
             raw = torch.cat([first, between, variance, last], 1)
             return raw, features, closer, [*eye_points.chunk(2), mouth_points], frames, centres
-
-    @property
-    def _corrected(self) -> list[int]:
-        widths = output_widths(self.config.whole)
-        keys = self.config.expression
-        between = sum(widths[name] for name in ("rotation", "crop", "alpha", "landmarks"))
-        return [keys + widths["gaze"], between, keys, widths["face"]]
 
     def _places(self, whole: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Where the glimpses lie: for the right eye, the left and the mouth the matrix (3, B, 2, 2) from the glimpse
@@ -136,9 +131,11 @@ class GlimpseNet(nn.Module):
     def _cut(self, x: Tensor, frames: Tensor, centres: Tensor) -> Tensor:
         """(3 B, 3, glimpse, glimpse): all right eyes, all left ones, all mouths."""
         side = self.config.glimpse
-        where = self.pixels @ frames.mT + centres[:, :, None]
-        grid = (2 * where - 1).transpose(0, 1).reshape(len(x), 3 * side, side, 2)  # one below the other
-        return F.grid_sample(x, grid, align_corners=False).unflatten(2, (3, side)).permute(2, 0, 1, 3, 4).flatten(0, 1)
+        right, down = (2 * frames.transpose(0, 1)[:, :, None]).unbind(-1)  # from -1 to 1, as grids are
+        rows = self.pixels * down + (2 * centres.transpose(0, 1)[:, :, None] - 1)
+        grid = rows[:, :, :, None] + (self.pixels * right)[:, :, None]  # (B, 3, side, side, 2)
+        glimpses = F.grid_sample(x, grid.flatten(1, 2), align_corners=False)  # one below the other
+        return glimpses.unflatten(2, (3, side)).permute(2, 0, 1, 3, 4).flatten(0, 1)
 
     def _read(self, maps: Tensor, seen: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
         """Points (B, P, 2) in the glimpse and, as (B, …), what is seen at each group of them and where they are."""
@@ -153,8 +150,7 @@ class GlimpseNet(nn.Module):
 
     def split(self, raw: Tensor) -> dict[str, Tensor]:
         """The outputs by name, each (B, width)."""
-        widths = output_widths(self.config.whole)
-        return dict(zip(widths, raw.split(list(widths.values()), dim=-1), strict=True))
+        return self.whole.split(raw)
 
 
 def _averages(groups: tuple, points: int) -> Tensor:

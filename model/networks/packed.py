@@ -3,15 +3,23 @@
 A plain convolution has its weights laid out anew at every call, which for one face at a time costs as much as the
 convolution itself, and a ReLU or a sum goes over the whole picture again. Here weights are laid out once, and both are
 done where the convolution writes its result. The operators are those that torch's own compiler (inductor) writes.
+
+The layers are plain callables: for one face at a time Python costs a quarter of everything, and calling a module, or
+finding one in another, takes it microseconds. (TorchScript, which would do without Python, cannot hold these operators,
+and is given up by torch itself.)
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 
 from .compact import CompactNet, ResidualBlock
 from .glimpse import GlimpseNet
+
+Layer = Callable[[Tensor], Tensor]
 
 
 def can_pack(network: nn.Module, device: torch.device) -> bool:
@@ -24,66 +32,70 @@ def can_pack(network: nn.Module, device: torch.device) -> bool:
     )
 
 
-def pack(module: nn.Module) -> None:
-    """Replace, in place, the convolutions of a network whose batch norms are folded."""
-    if isinstance(module, GlimpseNet):  # its look at the whole begins with one convolution of the picture unhalved
-        module.whole.stem[0] = PackedConv(module.whole.stem[0], averaged=2)
-        module.halve = nn.Identity()
-    for name, child in list(module.named_children()):
-        if isinstance(child, ResidualBlock):
-            setattr(module, name, PackedBlock(child))
-        elif isinstance(child, nn.Conv2d):
-            setattr(module, name, PackedConv(child))
-        elif not isinstance(child, PackedConv):
-            pack(child)
-    if isinstance(module, nn.Sequential):
-        _put_relus_into_convolutions(module)
+def pack(network: nn.Module) -> None:
+    """Replace, in place, the convolutions of a network that ``can_pack`` knows and whose batch norms are folded."""
+    if isinstance(network, GlimpseNet):
+        _replace(network, stem=_packed_stem(network.stem), blocks=PackedBlocks(network.blocks))
+        _replace(network, eye_map=PackedConv(network.eye_map), mouth_map=PackedConv(network.mouth_map))
+        # The look at the whole begins with one convolution of the picture unhalved.
+        _replace(network, halve=lambda picture: picture)
+        _replace(network.whole, stem=_packed_stem(network.whole.stem, 2), trunk=PackedBlocks(network.whole.trunk))
+    elif isinstance(network, CompactNet):
+        _replace(network, stem=_packed_stem(network.stem), trunk=PackedBlocks(network.trunk))
 
 
-def _put_relus_into_convolutions(layers: nn.Sequential) -> None:
-    before: nn.Module | None = None
-    for i, layer in enumerate(layers):
-        if isinstance(layer, nn.ReLU) and isinstance(before, PackedConv):
-            before.then = "relu"
-            layers[i] = nn.Identity()
-        elif not isinstance(layer, nn.Identity):
-            before = layer
+def _replace(network: nn.Module, **layers: Layer) -> None:
+    for name, layer in layers.items():
+        delattr(network, name)  # in a module's place torch lets nothing but modules stand
+        setattr(network, name, layer)
 
 
-class PackedConv(nn.Module):
+def _packed_stem(stem: nn.Sequential, averaged: int = 1) -> PackedConv:
+    """Of a convolution, its folded norm and a ReLU."""
+    convolution, _, _ = stem
+    return PackedConv(convolution, "relu", averaged)
+
+
+class PackedConv:
     """A convolution; of a picture ``averaged`` over so many pixels each way, if that is more than 1. ``then`` is what
     follows it: none or relu."""
 
-    def __init__(self, conv: nn.Conv2d, then: str = "none", averaged: int = 1) -> None:
-        super().__init__()
+    def __init__(self, conv: nn.Module, then: str = "none", averaged: int = 1) -> None:
+        assert isinstance(conv, nn.Conv2d)
         weight = conv.weight.detach() / averaged**2
         weight = weight.repeat_interleave(averaged, 2).repeat_interleave(averaged, 3)
         padding, stride = [averaged * int(n) for n in conv.padding], [averaged * n for n in conv.stride]
-        self._place = padding, stride, [1, 1], conv.groups
-        self._weight = torch.ops.mkldnn._reorder_convolution_weight(weight.contiguous(), *self._place)
-        self._bias = None if conv.bias is None else conv.bias.detach()
-        self.then = then
+        place = padding, stride, [1, 1], conv.groups
+        weight = torch.ops.mkldnn._reorder_convolution_weight(weight.contiguous(), *place)
+        self._layer = weight, None if conv.bias is None else conv.bias.detach(), *place
+        self._then = then
+        # The overloads themselves, for to find out which is meant takes time at every call.
+        self._convolve = torch.ops.mkldnn._convolution_pointwise.default
+        self._convolve_and_add = torch.ops.mkldnn._convolution_pointwise.binary
 
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.ops.mkldnn._convolution_pointwise(x, self._weight, self._bias, *self._place, self.then, [], None)
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._convolve(x, *self._layer, self._then, [], None)
 
     def added_to(self, other: Tensor, x: Tensor) -> Tensor:
         """ReLU of this convolution of x and ``other``."""
-        return torch.ops.mkldnn._convolution_pointwise.binary(
-            x, other, self._weight, self._bias, *self._place, "add", 1.0, "relu", [], None
-        )
+        return self._convolve_and_add(x, other, *self._layer, "add", 1.0, "relu", [], None)
 
 
-class PackedBlock(nn.Module):
-    """``ResidualBlock``."""
+class PackedBlocks:
+    """``ResidualBlock``s, one after the other."""
 
-    def __init__(self, block: ResidualBlock) -> None:
-        super().__init__()
-        self.first, self.second = PackedConv(block.conv1, "relu"), PackedConv(block.conv2)
-        self.shortcut: nn.Module = nn.Identity()
-        if isinstance(block.shortcut, nn.Sequential):
-            averaged = block.conv1.stride[0]
-            self.shortcut = PackedConv(block.shortcut[1], averaged=averaged)
+    def __init__(self, blocks: Iterable[nn.Module]) -> None:
+        self._blocks = [_packed_block(block) for block in blocks]
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.second.added_to(self.shortcut(x), self.first(x))
+    def __call__(self, x: Tensor) -> Tensor:
+        for first, second, shortcut in self._blocks:
+            x = second.added_to(x if shortcut is None else shortcut(x), first(x))
+        return x
+
+
+def _packed_block(block: nn.Module) -> tuple[PackedConv, PackedConv, PackedConv | None]:
+    assert isinstance(block, ResidualBlock)
+    shortcut = None
+    if isinstance(block.shortcut, nn.Sequential):
+        shortcut = PackedConv(block.shortcut[1], averaged=block.conv1.stride[0])
+    return PackedConv(block.conv1, "relu"), PackedConv(block.conv2), shortcut
