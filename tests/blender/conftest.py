@@ -21,9 +21,9 @@ from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 
 @pytest.fixture
 def poll_until() -> Callable[..., None]:
-    """Wait for another process: returns as soon as the condition holds, fails after 20 s or what is given."""
+    """Wait for another process: returns as soon as the condition holds, fails after two minutes or what is given."""
 
-    def wait(condition: Callable[[], object], seconds: float = 20) -> None:
+    def wait(condition: Callable[[], object], seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"waited {seconds} s in vain"

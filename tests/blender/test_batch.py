@@ -195,7 +195,7 @@ def test_killed_at_any_time_it_goes_on_where_it_was(
     out = tmp_path / "out"
     command = [sys.executable, "-m", "expnet", "batch", str(clips), "--out", str(out), "--jobs", "1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    poll_until(lambda: list(out.glob("records/*.json")), 120)
+    poll_until(lambda: list(out.glob("records/*.json")), 300)
     process.send_signal(signal.SIGKILL)
     process.wait()
     poll_until(lambda: not _still_at_work(out))

@@ -75,7 +75,7 @@ os._exit(0)  # bpy as a module, once classes were registered, may hang or crash 
 
 def extension_command(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-c", EXTENSION_COMMAND, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_install_work_update_and_leave(
     }
     command = [python, "-P", "-c", LIFE, archive, sees_a_face, image, clip]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=300, env=environment, cwd=tmp_path
+        command, capture_output=True, text=True, check=False, timeout=600, env=environment, cwd=tmp_path
     )
     assert done.returncode == 0, done.stdout + done.stderr
     story = json.loads(done.stdout.splitlines()[-1])

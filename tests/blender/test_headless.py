@@ -192,10 +192,10 @@ def test_an_output_replaces_an_older_one(image: Path, sees_a_face: Path, tmp_pat
 def test_the_file_runs_by_its_path_as_blender_runs_it(image: Path, sees_a_face: Path, tmp_path: Path) -> None:
     """``blender -b --python headless.py -- estimate …`` leaves Blender's own arguments before ``--``."""
     command = [sys.executable, "-P", headless.__file__, "-b", "--", "estimate", image, "--estimator", sees_a_face, *BOX]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "jawOpen" in done.stdout
-    done = subprocess.run([*command[:4], "--", "estimate"], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([*command[:4], "--", "estimate"], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 2
     assert done.stderr.startswith("expnet: the following arguments are required: IMAGE")
 

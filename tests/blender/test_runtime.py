@@ -126,7 +126,7 @@ def test_cancelled_in_the_middle_it_leaves_nothing_and_no_process(
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     installing.close()
-    poll_until(lambda: not list(tmp_path.iterdir()), seconds=120)  # deleted beside Blender
+    poll_until(lambda: not list(tmp_path.iterdir()))  # deleted beside Blender
 
 
 def test_a_half_made_one_is_not_used_and_is_cleared_away(whole: Path, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_removed_it_leaves_nothing(whole: Path, tmp_path: Path, poll_until: Call
     runtime.remove(root)
     assert not root.exists()
     runtime.remove(root)
-    poll_until(lambda: not list(tmp_path.iterdir()), seconds=120)
+    poll_until(lambda: not list(tmp_path.iterdir()))
 
 
 def test_every_machine_is_offered_what_it_can_run() -> None:

@@ -209,7 +209,7 @@ def test_without_a_graphics_driver_it_says_so_and_lives(tmp_path):
         env={**os.environ, "__EGL_VENDOR_LIBRARY_FILENAMES": "/dev/null"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert "works False" in done.stdout
 

@@ -19,6 +19,7 @@ from expnet.model.performance import load_performance
 
 PACKAGE = Path(__file__).parents[2]
 SHIPPED = ("__init__.py", "model")
+ENOUGH = 120  # seconds for a process to end on a slow, busy machine
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def request_of(start: Any) -> Any:
         worker = start()
         worker.ask(request if isinstance(request, str) else json.dumps(request))
         events = list(worker.events())
-        return events, worker.process.wait(30)
+        return events, worker.process.wait(ENOUGH)
 
     return ask
 
@@ -220,10 +221,10 @@ def test_closing_stdin_cancels_and_leaves_nothing(start: Any, untrained_weights:
     events = worker.events()
     assert next(e for e in events if e["event"] != "progress" or e["done"] > 0)["event"] == "progress"
     worker.stop_asking()
-    asked = time.monotonic()
-    assert [e["message"] for e in events if e["event"] == "error"] == ["cancelled"]
-    assert worker.process.wait(30) == 2
-    assert time.monotonic() - asked < 10
+    *progress, last = events
+    assert (last["event"], last["message"]) == ("error", "cancelled")
+    assert all(e["done"] < 3_000 for e in progress), "it stops at once, not at the clip's end"
+    assert worker.process.wait(ENOUGH) == 2
     assert list(out.iterdir()) == []
 
 
@@ -243,14 +244,14 @@ def test_one_that_stays_answers_again_until_nobody_asks(start: Any, untrained_we
     assert answers[1] == answers[2] and answers[1]["event"] == "done"
     assert seconds[2] < seconds[0] + seconds[1], "neither torch nor the weights are loaded again"
     worker.stop_asking()
-    assert worker.process.wait(30) == 0
+    assert worker.process.wait(ENOUGH) == 0
 
 
 def test_nobody_asks(start: Any) -> None:
     worker = start()
     worker.stop_asking()
     assert list(worker.events()) == []
-    assert worker.process.wait(30) == 2
+    assert worker.process.wait(ENOUGH) == 2
 
 
 def test_a_python_without_torch_is_told_what_to_install(start: Any, package: Path, tmp_path: Path) -> None:
@@ -280,8 +281,10 @@ def test_progress_comes_at_most_ten_times_a_second() -> None:
 
     stream = io.StringIO()
     channel = Channel(stream)
+    began = time.monotonic()
     for i in range(10_000):
         channel.progress(i, None)
     channel.progress(10_000, 10_000)
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert len(events) < 20 and events[0]["done"] == 0 and events[-1]["done"] == 10_000
+    assert len(events) <= 3 + 10 * (time.monotonic() - began)
+    assert events[0]["done"] == 0 and events[-1]["done"] == 10_000

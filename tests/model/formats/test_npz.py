@@ -110,9 +110,9 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path):
 def test_a_bfm_sized_file_loads_in_a_moment(tmp_path):
     path = tmp_path / "bfm.npz"
     save_face_model(head(53215), path, exact=True)
-    start = time.perf_counter()
+    start = time.process_time()  # not the clock's: other work goes on on a test machine
     model = load_face_model(path)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     path.unlink()
     assert model.identity.shape == (99, 53215, 3) and model.expression.shape == (29, 53215, 3)
 
