@@ -21,7 +21,8 @@ from ..model.cutting import cut
 from ..model.estimator import Estimator
 from ..model.finder import find_faces
 from ..model.formats import open_face_model
-from ..model.performance import FacePerformance, smooth
+from ..model.performance import FacePerformance
+from ..model.smoothing import smooth
 from ..model.tracking import perform
 from ..model.video import open_clip
 from .measurement import Measurement, seconds, show

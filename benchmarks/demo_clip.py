@@ -17,7 +17,8 @@ from ..expnet_addon import animation, compat, rig
 from ..expnet_addon import scene as scenery
 from ..model.camera import Camera, crop_of_pose
 from ..model.formats import open_face_model
-from ..model.performance import FacePerformance, save_performance
+from ..model.performance import FacePerformance
+from ..model.performance_files import save_performance
 from ..model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from ..training.synthetic.pose import rotation_of
 from . import staging

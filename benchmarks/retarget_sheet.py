@@ -18,7 +18,8 @@ import numpy as np
 
 from ..expnet_addon import animation, compat, rendering, retarget, rig, scene
 from ..model.formats import open_face_model
-from ..model.performance import FacePerformance, load_performance
+from ..model.performance import FacePerformance
+from ..model.performance_files import load_performance
 from ..model.retargeting import signals
 from .stand_in import stand_in
 

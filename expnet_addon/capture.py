@@ -16,8 +16,10 @@ import numpy as np
 
 from ..model.errors import InputError
 from ..model.formats.npz import load_face_model
-from ..model.performance import REGIONS, FacePerformance, load_performance
+from ..model.performance import FacePerformance
+from ..model.performance_files import load_performance
 from ..model.semantics import OPEN_BASIS
+from ..model.smoothing import REGIONS
 from ..model.treatment import Treatment, named_neutral
 from . import animation, basis_maps, face_models, requests, rig, takes
 from . import scene as staging
@@ -34,7 +36,7 @@ from .tasks import Task
 class Keying:
     """How a performance becomes keys.
 
-    ``smoothing`` as in ``performance.smooth``; ``neutral`` as in ``treatment.named_neutral``: which face of the actor's
+    ``smoothing`` as in ``smoothing.smooth``; ``neutral`` as in ``treatment.named_neutral``: which face of the actor's
     becomes the head's resting one; ``identity``: the head takes the clip's face shape too;
     ``scene_timing``: the scene takes its frame rate and range; ``match_camera``: and a camera with the footage behind;
     ``sound``: and its sound in the sequencer.

@@ -9,8 +9,8 @@ import numpy as np
 from mathutils import Matrix
 
 from ..model.errors import InputError
-from ..model.performance import quaternions
 from ..model.retargeting import OWN, ROTATIONS, Row, row_values
+from ..model.rotations import quaternions
 from .coordinates import continuous
 
 ALIGNED = np.cos(np.radians(8.0))  # a driver turns about one axis of the bone: so near it has to be

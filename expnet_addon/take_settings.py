@@ -29,7 +29,7 @@ def _changed(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> N
 
 
 class ExpNetRegion(bpy.types.PropertyGroup):
-    """``name`` is one of ``performance.REGIONS``."""
+    """``name`` is one of ``smoothing.REGIONS``."""
 
     smoothing: FloatProperty(  # type: ignore[valid-type]
         name="Smoothing",

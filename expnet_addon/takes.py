@@ -13,7 +13,9 @@ import bpy
 import numpy as np
 
 from ..model.errors import InputError
-from ..model.performance import REGIONS, FacePerformance, packed, region_of, unpacked
+from ..model.performance import FacePerformance
+from ..model.performance_files import packed, unpacked
+from ..model.smoothing import REGIONS, region_of
 from ..model.treatment import FRAME, Treatment, treated
 from . import animation, rig
 from .take_settings import UNTREATED, register, take_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 
 from ..model.errors import InputError
-from ..model.performance import load_performance
+from ..model.performance_files import load_performance
 from . import capture, requests
 from .jobs import Job
 from .requests import Seeing

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
-from .performance import FacePerformance, load_performance
+from .performance import FacePerformance
+from .performance_files import load_performance
 
 # A key whose true value varies less than this over the clip says nothing about correlation.
 MOVES = 0.02

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-from .performance import FacePerformance, write_whole
+from .files import write_whole
+from .performance import FacePerformance
 from .semantics import ICT_BASIS, OPEN_BASIS, arkit_weights
 
 FORMAT = "expnet-basis-map-1"

@@ -20,8 +20,10 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-from .performance import FacePerformance, euler_degrees, write_whole
+from .files import write_whole
+from .performance import FacePerformance
 from .retarget_row import BONE, CHARACTER, LOCATIONS, OWN, ROTATIONS, SHAPE_KEY, Row
+from .rotations import euler_degrees
 from .semantics import ARKIT_SOURCES, OPEN_BASIS, OPEN_KEYS, SIGNED_KEYS
 
 ANGLES = ("gazeYaw", "gazePitch", "headYaw", "headPitch", "headRoll")  # radians; signs as in FacePerformance

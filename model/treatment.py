@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .errors import InputError
-from .performance import REGIONS, FacePerformance, calibrated, clamped, quietest_neutral, region_of, smooth
+from .neutral import calibrated, quietest_neutral
+from .performance import FacePerformance, clamped
+from .smoothing import REGIONS, region_of, smooth
 
 SEEN, QUIETEST, FRAME = "SEEN", "QUIETEST", "FRAME"  # where neutral comes from
 
@@ -20,7 +22,7 @@ SEEN, QUIETEST, FRAME = "SEEN", "QUIETEST", "FRAME"  # where neutral comes from
 class Treatment:
     """What is done to a raw performance, in this order.
 
-    smoothing  strength by region (``performance.REGIONS``), as ``performance.smooth`` takes it
+    smoothing  strength by region (``smoothing.REGIONS``), as ``smoothing.smooth`` takes it
     neutral    SEEN: as the network says; QUIETEST: the clip's most restful frames; FRAME: ``neutral_frame``, 0-based
     gains      factor by region, 1 where none is given; the head has none
     """

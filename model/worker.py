@@ -129,7 +129,7 @@ def test(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     from . import engines
     from .camera import Camera, Crop
     from .checkpoints.open_pack import DATA
-    from .performance import load_performance
+    from .performance_files import load_performance
     from .video import open_clip
 
     began = time.perf_counter()
@@ -158,7 +158,8 @@ def test(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
 
 
 def animate(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    from .performance import runs, save_performance
+    from .performance import runs
+    from .performance_files import save_performance
     from .tracking import perform
     from .video import open_clip
 
@@ -243,8 +244,8 @@ def still(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     from .camera import Crop
     from .cutting import cut
     from .errors import InputError
+    from .files import write_whole
     from .opencv import cv2
-    from .performance import write_whole
     from .video import open_clip
 
     cx, cy, side, angle = request["crop"]
@@ -522,7 +523,7 @@ def _save_estimates(out: str, results: list[dict[str, Any]]) -> None:
 
     import numpy as np
 
-    from .performance import write_whole
+    from .files import write_whole
 
     good = [r for r in results if "error" not in r]
     arrays: dict[str, Any] = {"images": np.array([r["image"] for r in good], np.str_)}

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...model.performance import write_whole
+from ...model.files import write_whole
 from .shots import Shot
 
 FOLDER = "records"

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...model.performance import write_whole
+from ...model.files import write_whole
 from .records import Record, load_record, thumbnail_path
 from .shots import Shot
 

@@ -22,7 +22,9 @@ from typing import Any
 import numpy as np
 
 from ...model.errors import InputError
-from ...model.performance import FacePerformance, load_performance, runs, write_whole
+from ...model.files import write_whole
+from ...model.performance import FacePerformance, runs
+from ...model.performance_files import load_performance
 from .. import jobs, requests
 from .records import POINTS, Record, done_record, save_record, stamp, thumbnail_path
 from .shots import Shot

@@ -54,7 +54,7 @@ def animate(a: argparse.Namespace) -> None:
 
 def see(a: argparse.Namespace) -> FacePerformance:
     """The raw performance of the clip."""
-    from ...model.performance import load_performance
+    from ...model.performance_files import load_performance
 
     request = requests.animate(a.clip, replace(seeing_of(a), lens_mm=a.lens), a.first, a.last)
     with Job(request, preferred_python()) as job, bar() as shown:
@@ -63,7 +63,9 @@ def see(a: argparse.Namespace) -> FacePerformance:
 
 
 def _write_performances(performance: FacePerformance, head_file: Path | None, a: argparse.Namespace) -> None:
-    from ...model.performance import REGIONS, save_performance, usual_bounds
+    from ...model.neutral import usual_bounds
+    from ...model.performance_files import save_performance
+    from ...model.smoothing import REGIONS
     from ...model.treatment import Treatment, calm_from_neutral, named_neutral
 
     treatment = Treatment(dict.fromkeys(REGIONS, a.smoothing), *named_neutral(performance, a.neutral))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...model.performance import euler_degrees
+from ...model.rotations import euler_degrees
 
 WIDE = 6  # more pictures than this are listed below each other
 FELT, STRONGEST = 0.05, 4

@@ -20,7 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..performance import FacePerformance, load_performance, write_whole
+from ..files import write_whole
+from ..performance import FacePerformance
+from ..performance_files import load_performance
 from ..retargeting import ARKIT, LOOK, SIGNALS, UNSEEN, channel_values, signals
 from ..semantics import ARKIT_SOURCES, OPEN_BASIS, OPEN_KEYS, open_bounds
 
@@ -193,7 +195,7 @@ def _gaze_from_looks(weights: np.ndarray) -> np.ndarray:
 
 
 def _rotation(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
-    """(F, 3, 3) as ``performance.euler_degrees`` reads it: Rz(-roll) Rx(-pitch) Ry(yaw)."""
+    """(F, 3, 3) as ``rotations.euler_degrees`` reads it: Rz(-roll) Rx(-pitch) Ry(yaw)."""
 
     def turn(angle: np.ndarray, a: int, b: int) -> np.ndarray:
         out = np.tile(np.eye(3), (len(angle), 1, 1))

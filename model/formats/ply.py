@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..performance import write_whole
+from ..files import write_whole
 
 
 def save_ply(path: str | Path, vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray | None = None) -> None:

@@ -22,7 +22,7 @@ from expnet.expnet_addon.batch.run import only_one, settings_of
 from expnet.expnet_addon.batch.shots import Shot, find_shots
 from expnet.expnet_addon.command_line.parser import parser
 from expnet.model.errors import InputError
-from expnet.model.performance import load_performance
+from expnet.model.performance_files import load_performance
 
 DEMO = Path(expnet.__path__[0]) / "model" / "data" / "demo_clip.mp4"
 SETTINGS = settings_of(parser().parse_args(["batch", "clips", "--out", "out", "--device", "cpu"]))

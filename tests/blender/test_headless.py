@@ -19,7 +19,7 @@ import pytest
 
 from expnet.expnet_addon import headless, rig
 from expnet.model.formats.npz import OPEN_HEAD, load_face_model, save_face_model
-from expnet.model.performance import load_performance
+from expnet.model.performance_files import load_performance
 from expnet.model.semantics import OPEN_KEYS
 
 BOX = ["--box", "40", "30", "60", "60"]  # about the disc

@@ -17,8 +17,8 @@ from expnet.expnet_addon import animation, characters, compat, retarget, rig
 from expnet.expnet_addon.retarget import Character, apply_drivers, apply_keys, matched_rows, performance_motion
 from expnet.model.errors import InputError
 from expnet.model.formats.live_link import read_live_link, write_live_link
-from expnet.model.performance import euler_degrees
 from expnet.model.retargeting import ARKIT, BONE, OWN, Row, row_values, signals
+from expnet.model.rotations import euler_degrees
 
 
 def mesh_with_keys(name: str, keys: list[str]) -> bpy.types.Object:

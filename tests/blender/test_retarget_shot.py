@@ -10,7 +10,7 @@ import pytest
 
 from expnet.expnet_addon import headless, rig
 from expnet.model.formats.live_link import read_live_link, write_live_link
-from expnet.model.performance import load_performance, save_performance
+from expnet.model.performance_files import load_performance, save_performance
 from expnet.model.retargeting import ARKIT, Row, load_preset, save_preset
 from expnet.model.semantics import OPEN_KEYS
 

@@ -12,8 +12,9 @@ import pytest
 import expnet
 from expnet.expnet_addon import compat, rig, takes
 from expnet.model.errors import InputError
-from expnet.model.performance import REGIONS, FacePerformance, smooth
+from expnet.model.performance import FacePerformance
 from expnet.model.semantics import OPEN_KEYS, open_bounds
+from expnet.model.smoothing import REGIONS, smooth
 from expnet.model.treatment import FRAME, QUIETEST, Treatment, treated
 
 HALF = dict.fromkeys(REGIONS, 0.5)

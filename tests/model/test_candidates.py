@@ -12,7 +12,7 @@ from expnet.model.candidates import Candidate, candidates
 from expnet.model.checkpoints.open_pack import OPEN_FINDER
 from expnet.model.checkpoints.weights import load_weights, save_weights
 from expnet.model.errors import InputError
-from expnet.model.performance import load_performance
+from expnet.model.performance_files import load_performance
 from expnet.model.video import open_clip
 
 DEMO_CLIP = OPEN_FINDER.with_name("demo_clip.mp4")

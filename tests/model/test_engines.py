@@ -14,7 +14,7 @@ import pytest
 from expnet.model import engines
 from expnet.model.checkpoints.open_pack import OPEN_WEIGHTS
 from expnet.model.errors import InputError
-from expnet.model.performance import load_performance
+from expnet.model.performance_files import load_performance
 
 WORKER = Path(engines.__file__).with_name("worker.py")
 DEMO_CLIP = OPEN_WEIGHTS.with_name("demo_clip.mp4")

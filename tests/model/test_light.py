@@ -19,7 +19,7 @@ from expnet.model.errors import InputError
 from expnet.model.light.estimator import LightEstimator
 from expnet.model.light.graphs import Tensors
 from expnet.model.light.networks import LightFinder, cut_glimpses
-from expnet.model.performance import load_performance
+from expnet.model.performance_files import load_performance
 from expnet.model.video import open_clip
 
 PARITY = 1e-4
@@ -146,7 +146,7 @@ for missing in ("torch", "scipy", "safetensors", "h5py", "onnx"):
     sys.modules[missing] = None
 from expnet.model.light.estimator import LightEstimator
 from expnet.model.tracking import perform
-from expnet.model.performance import load_performance
+from expnet.model.performance_files import load_performance
 from expnet.model.video import open_clip
 with open_clip({str(DEMO_CLIP)!r}, 0, 5) as clip:
     seen = perform(clip, LightEstimator.load()).seen

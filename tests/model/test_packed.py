@@ -12,7 +12,7 @@ from expnet.model.estimator import convolving_in, ready_to_run
 from expnet.model.networks import build_network
 from expnet.model.networks.compact import CompactNet
 from expnet.model.networks.packed import can_pack, pack
-from expnet.model.performance import load_performance
+from expnet.model.performance_files import load_performance
 from expnet.model.video import open_clip
 
 CPU = torch.device("cpu")

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from expnet.model.decimate import kept_keys
 from expnet.model.errors import InputError
-from expnet.model.performance import REGIONS, FacePerformance, region_of, smooth
+from expnet.model.performance import FacePerformance
 from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
+from expnet.model.smoothing import REGIONS, region_of, smooth
 from expnet.model.treatment import FRAME, QUIETEST, SEEN, Treatment, named_neutral, treated
 
 RAW = Treatment(smoothing={})

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from expnet.model.performance import load_performance
+from expnet.model.performance_files import load_performance
 
 PACKAGE = Path(__file__).parents[2]
 SHIPPED = ("__init__.py", "model")

@@ -13,7 +13,7 @@ from ...model.estimator import Estimator
 from ...model.face_model import FaceModel
 from ...model.networks import Network
 from ...model.networks.compact import rotation_matrix
-from ...model.performance import euler_degrees
+from ...model.rotations import euler_degrees
 from ..dataset import Batch
 from .measures import load_network, predict
 

@@ -14,8 +14,8 @@ import numpy as np
 from ...model.errors import InputError
 from ...model.estimator import Estimator
 from ...model.face_model import FaceModel
-from ...model.performance import smooth
 from ...model.semantics import OPEN_KEYS
+from ...model.smoothing import smooth
 from ...model.tracking import perform
 from ...model.video import open_clip
 from ..synthetic.expressions import VISEMES

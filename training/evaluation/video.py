@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from ...model.errors import InputError
 from ...model.estimator import Estimator
-from ...model.performance import FacePerformance, runs, smooth
+from ...model.performance import FacePerformance, runs
+from ...model.smoothing import smooth
 from ...model.tracking import perform
 from ...model.video import open_clip
 from .measures import area_under_curve

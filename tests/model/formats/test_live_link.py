@@ -22,8 +22,10 @@ from expnet.model.formats.live_link import (
     timecode,
     write_live_link,
 )
-from expnet.model.performance import FacePerformance, euler_degrees, save_performance
+from expnet.model.performance import FacePerformance
+from expnet.model.performance_files import save_performance
 from expnet.model.retargeting import ARKIT, LOOK
+from expnet.model.rotations import euler_degrees
 from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, arkit_weights, open_bounds
 
 LOW, HIGH = open_bounds().T

@@ -1,0 +1,42 @@
+"""Rotations as matrices, as unit quaternions and as angles that a person can read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def euler_degrees(rotation: np.ndarray) -> np.ndarray:
+    """Rotations (..., 3, 3) as (..., 3) degrees: yaw (+ the head turns to its own left), pitch (+ it looks up),
+    roll (+ it leans clockwise on screen, as ``camera.roll``): R = Rz(-roll) Rx(-pitch) Ry(yaw)."""
+    pitch = np.arcsin(np.clip(-rotation[..., 2, 1], -1, 1))
+    yaw = np.arctan2(-rotation[..., 2, 0], rotation[..., 2, 2])
+    roll = np.arctan2(rotation[..., 0, 1], rotation[..., 1, 1])
+    return np.degrees(np.stack([yaw, pitch, roll], -1))
+
+
+def quaternions(rotation: np.ndarray) -> np.ndarray:
+    """Rotations (..., 3, 3) as unit quaternions (..., 4), w x y z, w >= 0."""
+    (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(rotation, (-2, -1), (0, 1))
+    # Four ways to the same quaternion up to sign and length; the longest is exact.
+    ways = [
+        [1 + a + e + i, h - f, c - g, d - b],
+        [h - f, 1 + a - e - i, b + d, c + g],
+        [c - g, b + d, 1 - a + e - i, f + h],
+        [d - b, c + g, f + h, 1 - a - e + i],
+    ]
+    ways = np.stack([np.stack(way, -1) for way in ways], -2)
+    norms = np.linalg.norm(ways, axis=-1, keepdims=True)
+    best = np.argmax(norms[..., 0], axis=-1)[..., None, None]
+    q = (np.take_along_axis(ways, best, -2) / np.take_along_axis(norms, best, -2))[..., 0, :]
+    return q * np.where(q[..., :1] < 0, -1.0, 1.0)
+
+
+def rotations(quaternion: np.ndarray) -> np.ndarray:
+    """Quaternions (..., 4), w x y z, of any length, as rotations (..., 3, 3)."""
+    w, x, y, z = np.moveaxis(quaternion / np.linalg.norm(quaternion, axis=-1, keepdims=True), -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, -1) for row in rows], -2)
