@@ -87,8 +87,8 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
         body.prop(self, "build")
         sizes = {build.name: build.sizes for build in runtime.builds()}
         body.prop(self, "wheel_folder")
-        if not self.wheel_folder:
-            body.label(text=sizes.get(self.build, ""), icon="INFO", translate=False)
+        offline = "From the wheels in this folder, without the internet"
+        body.label(text=offline if self.wheel_folder else sizes.get(self.build, ""), icon="INFO")
         row = body.row()
         row.operator("expnet.install_runtime", icon="IMPORT")
         row.operator("expnet.remove_runtime", icon="TRASH")

@@ -23,8 +23,9 @@ class EXPNET_UL_retarget(bpy.types.UIList):
         if item.channel != item.target:
             names.label(text=item.channel, translate=False)
         number = row.row(align=True)
-        number.ui_units_x = 2.2
-        number.prop(item, "gain", text="", emboss=False)
+        number.alignment = "RIGHT"
+        number.ui_units_x = 3.2 if item.invert else 2.2
+        number.label(text=f"{item.gain:.4g}", icon="ARROW_LEFTRIGHT" if item.invert else "NONE", translate=False)
 
     def filter_items(self, context, data, property_name) -> tuple[list[int], list[int]]:
         rows = getattr(data, property_name)

@@ -64,6 +64,20 @@ def curves_of(action: bpy.types.Action) -> list:
     ]
 
 
+def properties_of(group: bpy.types.PropertyGroup) -> dict[str, object]:
+    """What the artist sets, rows and all; names instead of data-blocks."""
+    content: dict[str, object] = {}
+    for name, kind in group.bl_rna.properties.items():
+        value = getattr(group, name)
+        if kind.type == "COLLECTION":
+            content[name] = [properties_of(item) for item in value]
+        elif kind.type == "POINTER":
+            content[name] = value.name if hasattr(value, "name") else None
+        elif not kind.is_readonly:
+            content[name] = value
+    return content
+
+
 def state() -> dict[str, object]:
     """Everything in the file that our operators could have touched, as JSON has it."""
     scene = bpy.context.scene
@@ -92,6 +106,14 @@ def state() -> dict[str, object]:
         content[f"object {obj.name}"] = [list(obj.get("alpha", ())), place]
         data = obj.animation_data, getattr(getattr(obj.data, "shape_keys", None), "animation_data", None)
         content[f"animation {obj.name}"] = [d.action.name if d and d.action else None for d in data]
+        content[f"drivers {obj.name}"] = [
+            [(f.data_path, f.array_index, f.driver.expression) for f in d.drivers] if d else [] for d in data
+        ]
+        content[f"character {obj.name}"] = properties_of(obj.expnet_character)
+        content[f"bones {obj.name}"] = [(b.name, b.rotation_mode) for b in obj.pose.bones] if obj.pose else []
+        keys = getattr(obj.data, "shape_keys", None)
+        blocks = list(keys.key_blocks) if keys else []
+        content[f"sliders {obj.name}"] = [(b.name, b.slider_min, b.slider_max) for b in blocks]
     return json.loads(json.dumps(content))
 
 

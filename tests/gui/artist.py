@@ -1,0 +1,124 @@
+"""What an artist does, each checked from inside Blender."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from debian import Failed
+from screen import Screen, until
+
+EXTENSION = "bl_ext.user_default.expnet"
+RIG = f"import {EXTENSION}.expnet_addon.rig as rig; faces = rig.rigs_in(bpy.context.scene); "
+KEYS = RIG + "data = faces[0].data.shape_keys.animation_data if faces else None; "
+TASKS = f"import {EXTENSION}.expnet_addon.tasks as tasks; "
+WORKER = TASKS + "import os, signal; worker = tasks.running._job.pid; "
+SETTINGS = "settings = bpy.context.scene.expnet; "
+PUSH = "; bpy.ops.ed.undo_push(message='by the test')"
+LOOK = """
+window, area, _ = sidebar()
+region = next(r for r in area.regions if r.type == "WINDOW")
+with bpy.context.temp_override(window=window, area=area, region=region):
+    bpy.ops.view3d.view_axis(type="FRONT")
+    bpy.ops.view3d.view_selected()
+area.spaces.active.shading.color_type = "TEXTURE"
+area.spaces.active.overlay.show_floor = False
+"""
+LEFT = "import os, tempfile; result = [n for n in os.listdir(tempfile.gettempdir()) if n.startswith('expnet-')]"
+ALIVE = "import os; result = os.path.exists('/proc/%d') and open('/proc/%d/stat').read().split(')')[-1].split()[0]"
+
+
+class Artist:
+    """What an artist does, each checked from inside."""
+
+    def __init__(self, screen: Screen, a: argparse.Namespace, image: str, clip: str) -> None:
+        self.screen = screen
+        self.options = a
+        self.out: Path = a.out
+        self.image, self.clip = image, clip  # inside
+        self.wrong: list[str] = []  # what does not keep from going on
+
+    def step(self, text: str) -> None:
+        print(text, flush=True)
+
+    def picture(self, name: str) -> None:
+        self.screen.picture(name, self.out)
+
+    def check(self, condition: object, what: str) -> None:
+        if not condition:
+            raise Failed(what)
+
+    def running(self) -> Any:
+        return self.screen.ask(TASKS + "result = tasks.running is not None")
+
+    def keyed(self) -> Any:
+        return self.screen.ask(KEYS + "result = data is not None and data.action is not None")
+
+    def state(self) -> dict:
+        return self.screen.ask("result = state()")
+
+    def start(self, operator: str, at: tuple[int, int] | None = None) -> None:
+        """A report that hangs at the pointer may swallow the first click."""
+        at = at or self.screen.find_button(operator)
+        for _ in range(5):
+            self.screen.click(operator, at)
+            for _ in range(100):
+                if self.running():
+                    return
+                time.sleep(0.05)
+        raise Failed(f"{operator} does not start")
+
+    def start_or_refuse(self, operator: str, at: tuple[int, int]) -> None:
+        """One click, and the end of what it began, if anything."""
+        self.screen.over_view()
+        self.screen.click(operator, at)
+        self.ends(operator)
+
+    def ends(self, what: str) -> None:
+        until(lambda: not self.running(), what, self.screen.alive)
+
+    def open_tab(self) -> None:
+        until(lambda: self.screen.ask("result = open_tab()"), "the ExpNet tab", self.screen.alive)
+
+    def undo_and_redo(self, before: dict, what: str) -> None:
+        """Back to the state before, and to the one after again, exactly."""
+        after = self.state()
+        self.check(after != before, f"{what} did nothing")
+        self.screen.over_view()
+        for keys, wanted in (("ctrl+z", before), ("ctrl+shift+z", after)):
+            self.screen.xdotool("key", keys, "sleep", 0.5)
+            now = self.state()
+            odd = [name for name in {**now, **wanted} if now.get(name) != wanted.get(name)]
+            if odd:
+                self.wrong.append(f"{keys} after {what}: {', '.join(sorted(odd))} differ")
+                print(f"    {self.wrong[-1]}", flush=True)
+        print(f"    {what}: undone and redone", flush=True)
+
+    def changes(self, do: Callable[[], None], what: str) -> None:
+        """What ``do`` clicks changes the scene; undone and redone."""
+        before = self.state()
+        do()
+        until(lambda: self.state() != before, what, self.screen.alive)
+        self.undo_and_redo(before, what)
+
+    def presses(self, operator: str, what: str = "", across: float = 0.47, below: int = 0) -> tuple[int, int]:
+        """Click a button that changes the scene; where it was."""
+        at = self.screen.find_button(operator, below, across)
+        self.changes(lambda: self.screen.click(operator, at), what or operator)
+        return at
+
+    def worker(self) -> int:
+        return int(self.screen.ask(WORKER + "result = worker"))
+
+    def nothing_left(self, worker: int) -> None:
+        """No process and no file of a run that was cancelled."""
+        until(lambda: self.screen.ask(ALIVE % (worker, worker)) in (False, "Z"), "the worker's end", self.screen.alive)
+        until(lambda: self.screen.ask(LEFT) == [], "an empty temporary folder", self.screen.alive)
+
+    def new_file(self) -> None:
+        """File > New > General, by the keyboard."""
+        self.screen.over_view()
+        self.screen.press("ctrl+n", "Return")

@@ -1,0 +1,171 @@
+"""Blender on a screen that nobody sees: its mouse, its keyboard, its pictures, and its answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from debian import Debian, Failed
+
+INSIDE = Path(__file__).resolve().parent / "inside.py"
+SIZE = (1500, 1100)
+TITLE = 14  # pixels from the top of the sidebar to the middle of the first title
+PATIENCE = 600.0  # seconds; drawing by software on a busy machine
+
+
+class Screen:
+    """Blender on a screen that nobody sees: its mouse, its keyboard, its pictures, and its answers."""
+
+    def __init__(self, debian: Debian, stack: ExitStack) -> None:
+        self.debian = debian
+        self.asked = 0
+        read, write = os.pipe()
+        # 96 dpi makes Blender's scale exactly 1; -displayfd chooses a number that is free
+        server = debian.start(
+            "Xvfb", "-displayfd", write, "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-dpi", "96",
+            "+extension", "GLX", "-nolisten", "tcp", "-noreset", log="xvfb.log", pass_fds=(write,),
+        )  # fmt: skip
+        stack.callback(_end, server)
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            debian.environment["DISPLAY"] = f":{pipe.readline().strip()}"
+        self.blender = debian.start(
+            "blender", "--window-geometry", 0, 0, *SIZE, "--python", debian.bring(INSIDE), log="blender.log"
+        )
+        stack.callback(_end, self.blender)
+
+    def ask(self, code: str) -> Any:
+        """Run Python inside Blender; what it leaves in ``result``."""
+        self.asked += 1
+        ask = self.debian.outside / "dialogue" / f"{self.asked:05d}.ask"
+        ask.with_suffix(".new").write_text(code)
+        ask.with_suffix(".new").rename(ask)
+        answer = ask.with_suffix(".answer")
+        until(answer.exists, f"an answer to: {code}", self.alive)
+        content = json.loads(answer.read_text())
+        if "error" in content:
+            raise Failed(content["error"])
+        return content["result"]
+
+    def alive(self) -> None:
+        if self.blender.poll() is not None:
+            log = (self.debian.outside / "blender.log").read_text()[-3000:]
+            raise Failed(f"Blender ended with status {self.blender.returncode}:\n{log}")
+
+    def xdotool(self, *words: object) -> None:
+        self.debian.run("xdotool", *words)
+
+    def point(self, x: float, y: float) -> None:
+        """Two steps: Blender notices a pointer that moves, not one that is there."""
+        self.xdotool("mousemove", int(x) - 3, int(y), "sleep", 0.05, "mousemove", int(x), int(y), "sleep", 0.15)
+
+    def under(self, y: int, keys: str, x: int) -> str:
+        """What ``keys`` copy at a place of the panel."""
+        self.ask("bpy.context.window_manager.clipboard = ''")
+        self.xdotool("mousemove", x - 3, y, "sleep", 0.04, "mousemove", x, y, "sleep", 0.1, "key", keys, "sleep", 0.08)
+        return str(self.ask("result = bpy.context.window_manager.clipboard"))
+
+    def find(self, text: str, keys: str, what: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
+        """Where in the panel ``keys`` copy something with ``text`` in it; ``across`` is the share of its width."""
+        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
+        x = int(left + (right - left) * across)
+        for y in range(max(top + 30, below), bottom, 11):
+            if text in self.under(y, keys, x):
+                return x, y
+        raise Failed(f"there is no {what}")
+
+    def find_button(self, operator: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
+        """Where the panel's button of ``operator`` is: Ctrl-C over a button copies its Python command."""
+        return self.find(f"expnet.{operator}(", "ctrl+c", f"button for {operator}", below, across)
+
+    def find_property(self, path: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
+        """Where a property is whose data path ends like this: Ctrl-Shift-Alt-C copies it."""
+        return self.find(path, "ctrl+shift+alt+c", f"property {path}", below, across)
+
+    def type(self, at: tuple[int, int], value: str) -> None:
+        """A double click opens a field, and what is typed replaces what was in it."""
+        self.point(*at)
+        self.xdotool("click", "--repeat", 2, "--delay", 60, 1, "sleep", 0.3, "key", "ctrl+a", "sleep", 0.1)
+        self.xdotool("type", "--delay", 40, value)
+        self.xdotool("key", "Return", "sleep", 0.4)
+
+    def paste(self, at: tuple[int, int], value: str) -> None:
+        """Ctrl-V over a number puts the clipboard's in."""
+        self.ask(f"bpy.context.window_manager.clipboard = {value!r}")
+        self.point(*at)
+        self.xdotool("key", "ctrl+v", "sleep", 0.2)
+
+    def close_sections(self) -> int:
+        """Close all of the tab's; how far down the first title is. Ctrl and a click close the others."""
+        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
+        self.point((left + right) / 2, (top + bottom) / 2)
+        self.xdotool("click", "--repeat", 30, "--delay", 10, 4, "sleep", 0.3)  # the wheel, to the top
+        self.point(left + (right - left) * 0.47, top + TITLE)
+        self.xdotool("keydown", "ctrl", "click", 1, "keyup", "ctrl", "sleep", 0.5)
+        if self.under(top + TITLE + 26, "ctrl+shift+alt+c", int(left + (right - left) * 0.47)):  # it is open itself
+            self.point(left + (right - left) * 0.47, top + TITLE)
+            self.xdotool("click", 1, "sleep", 0.5)
+        return int(top + TITLE)
+
+    def open_section(self, operator: str, below: int) -> tuple[int, int]:
+        """Click at the titles of closed sections, from ``below`` on, until the one with that button opens."""
+        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
+        x = int(left + (right - left) * 0.47)
+        for title in range(below, bottom, 9):
+            self.point(x, title)
+            self.xdotool("click", 1, "sleep", 0.4)
+            copied = [self.under(y, "ctrl+c", x) for y in range(title + 12, title + 48, 9)]
+            for y, command in zip(range(title + 12, title + 48, 9), copied):
+                if f"expnet.{operator}(" in command:
+                    return x, y
+            if any(copied) or self.under(title + 30, "ctrl+shift+alt+c", x):  # another section: close it again
+                self.point(x, title)
+                self.xdotool("click", 1, "sleep", 0.4)
+        raise Failed(f"there is no section with a button for {operator}")
+
+    def click(self, operator: str, at: tuple[int, int] | None = None) -> None:
+        self.point(*(at or self.find_button(operator)))
+        self.xdotool("click", 1, "sleep", 0.1)
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.xdotool("key", key, "sleep", 0.4)
+
+    def over_view(self) -> None:
+        """Put the pointer into the middle of the 3D view."""
+        area = "sidebar()[1]"
+        box = self.ask(f"result = rectangle(next(r for r in {area}.regions if r.type == 'WINDOW'))")
+        left, top, right, bottom = box
+        self.point((left + right) / 2 - 100, (top + bottom) / 2)
+
+    def picture(self, name: str, out: Path) -> None:
+        self.ask("sidebar()[1].tag_redraw()")
+        time.sleep(1.0)  # one redraw by software
+        self.debian.run("import", "-window", "root", self.debian.inside / name)
+        shutil.copyfile(self.debian.outside / name, out / name)
+        print(f"    {out / name}", flush=True)
+
+
+def until(condition: Callable[[], object], what: str, alive: Callable[[], None] = lambda: None) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        alive()
+        if time.monotonic() > deadline:
+            raise Failed(f"waited {PATIENCE:.0f} s in vain for {what}")
+        time.sleep(0.05)
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
