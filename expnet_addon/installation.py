@@ -204,14 +204,13 @@ class Installation:
         if self._process is None:
             return
         jobs.end_process(self._process)
-        self._reader.join(timeout=5)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._reader.join(timeout=1)
         self._process = None
 
     def _read(self, pipe: IO[bytes]) -> None:
-        for line in pipe:
-            self._lines.put(line.decode(errors="replace"))
+        with pipe:
+            for line in pipe:
+                self._lines.put(line.decode(errors="replace"))
         self._lines.put(None)
 
 

@@ -166,23 +166,24 @@ class Worker:
     def end(self) -> None:
         """Kill it if it still runs, and remove its folder. Harmless when called again."""
         end_process(self._process)
+        try:
+            self._process.stdin.close()  # type: ignore[union-attr]
+        except OSError:
+            pass  # nobody reads it any more
         for thread in self._threads:
-            thread.join(timeout=5)
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            try:
-                pipe.close()  # type: ignore[union-attr]
-            except OSError:
-                pass  # stdin of a worker that is gone
+            thread.join(timeout=1)  # not longer: a process that got away may hold the other end of its pipe
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _read_replies(self, pipe: IO[bytes]) -> None:
-        for line in pipe:
-            self.lines.put(line.decode(errors="replace"))
+        with pipe:  # closed here, where it is read: elsewhere that would wait for its end
+            for line in pipe:
+                self.lines.put(line.decode(errors="replace"))
         self.lines.put(None)
 
     def _read_complaints(self, pipe: IO[bytes]) -> None:
-        for line in pipe:
-            self.complaints.append(line.decode(errors="replace").rstrip())
+        with pipe:
+            for line in pipe:
+                self.complaints.append(line.decode(errors="replace").rstrip())
 
 
 _keeping = False
@@ -217,6 +218,8 @@ def _waiting_worker(python: str) -> Worker | None:
     if waiting and not (waiting.runs and waiting.python == python):
         waiting.end()
         return None
+    if waiting:
+        waiting.complaints.clear()  # they were about another request
     return waiting
 
 
@@ -363,8 +366,8 @@ def end_process(process: subprocess.Popen) -> None:
     if process.poll() is None and os.name == "posix":
         try:
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        except (ProcessLookupError, PermissionError):
+            pass  # it has just ended: macOS refuses a group whose last process has
     elif process.poll() is None:
         process.kill()
     process.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -157,6 +158,27 @@ def test_closing_a_job_ends_the_workers_children_too(tmp_path: Path, poll_until:
     poll_until(lambda: not is_running(child) or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z")
 
 
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="a process that leaves its group")
+def test_closing_a_job_does_not_wait_for_what_got_away_with_the_pipes(tmp_path: Path) -> None:
+    got_away = tmp_path / "got_away"
+    python = tmp_path / "python"
+    python.write_text(f"""#!/bin/sh
+setsid sleep 60 &
+echo $! > '{got_away}'
+echo '{{"event": "progress", "done": 1}}'
+wait
+""")
+    python.chmod(0o755)
+    job = Job(CONVERT, str(python))
+    while not job.progress.done:
+        job.poll(timeout=0.1)
+    job.close()
+    pid = int(got_away.read_text())
+    assert not is_running(job.pid)
+    assert Path(f"/proc/{pid}/stat").read_text().split()[2] == "S", "it still sleeps"
+    os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands for a talkative Python")
 def test_what_a_library_prints_to_stdout_does_no_harm(tmp_path: Path) -> None:
     python = tmp_path / "python"
@@ -255,6 +277,28 @@ def test_whenever_a_kept_worker_dies_before_it_said_anything_the_job_is_done(ans
         with Job({"verb": "ping"}, answers) as job:  # was handed over alive, and asked
             os.kill(job.pid, signal.SIGKILL)
             assert job.wait()["answer"] == 42
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands for a broken Python")
+@pytest.mark.usefixtures("keeping")
+def test_what_a_kept_worker_complained_of_before_is_not_told_as_its_last_words(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("""#!/bin/sh
+read request
+echo 'an odd pixel, never mind' >&2
+echo '{"event": "done"}'
+read request
+echo '{"event": "progress", "done": 1}'
+exit 3
+""")
+    python.chmod(0o755)
+    with Job({"verb": "ping"}, str(python)) as first:
+        first.wait()
+        while not first._worker.complaints:
+            first._worker._threads[1].join(timeout=0.01)
+    with Job({"verb": "ping"}, str(python)) as second, pytest.raises(WorkerFault) as caught:
+        second.wait()
+    assert str(caught.value) == "The worker stopped (exit code 3)"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
