@@ -1,4 +1,4 @@
-"""What the worker is asked (model/worker.py says how it answers). Paths become absolute: the worker runs elsewhere."""
+"""What the worker is asked (model/verbs.py says how it answers). Paths become absolute: the worker runs elsewhere."""
 
 from __future__ import annotations
 

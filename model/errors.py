@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake of the user's, not of ours."""
+"""The one exception that stands for a mistake of the user's, not of ours; and what an exception says."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,8 @@ class InputError(ValueError):
     Whoever talks to a person (the command line, an operator, the worker) catches this one,
     shows the line and nothing else. Every other exception is a fault of ours.
     """
+
+
+def one_line(error: BaseException) -> str:
+    """What an exception says, as one line: others' messages may have several, or none."""
+    return " ".join(str(error).split()) or type(error).__name__
