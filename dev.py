@@ -353,7 +353,8 @@ def without_bpy(python: Path) -> list:
 NO_TEST_MATCHED = 5  # pytest's exit status
 PYTEST_OPTIONS = ("-q", "--durations=5", "--durations-min=5")
 # Tests of the scene that need no worker, hence no torch
-BPY_ONLY = tuple(f"tests/blender/test_{part}.py" for part in ("rig", "animation", "footage", "scene"))
+SCENE_PARTS = ("rig", "animation", "footage", "scene", "takes", "retarget", "retarget_shot", "gltf")
+BPY_ONLY = tuple(f"tests/blender/test_{part}.py" for part in SCENE_PARTS)
 # What the light engine runs in, and the tests of what it does
 LIGHT = ["numpy<2", OPENCV, "pytest", "hypothesis"]
 WITHOUT_TORCH = tuple(f"tests/model/test_{part}.py" for part in ("light", "engines", "candidates", "tracking", "video"))

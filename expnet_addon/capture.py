@@ -38,14 +38,15 @@ class Keying:
 
     ``smoothing`` as in ``smoothing.smooth``; ``neutral`` as in ``treatment.named_neutral``: which face of the actor's
     becomes the head's resting one; ``identity``: the head takes the clip's face shape too;
-    ``scene_timing``: the scene takes its frame rate and range; ``match_camera``: and a camera with the footage behind;
-    ``sound``: and its sound in the sequencer.
+    ``scene_timing``: the scene takes its frame rate (or ``fps``) and range; ``match_camera``: and a camera with the
+    footage behind; ``sound``: and its sound in the sequencer.
     """
 
     smoothing: float = 0.5
     neutral: str = "none"
     identity: bool = True
     scene_timing: bool = True
+    fps: float | None = None
     match_camera: bool = True
     sound: bool = True
 
@@ -152,7 +153,7 @@ def key_performance(
     model = rig.rig_model(head)
     performance = basis_maps.route(performance.basis, model, head.name).performance(performance)
     if keying.scene_timing:
-        animation.set_scene_fps(scene, performance.fps)
+        animation.set_scene_fps(scene, keying.fps or performance.fps)
     neutral, frame = named_neutral(performance, keying.neutral)
     treatment = Treatment(dict.fromkeys(REGIONS, keying.smoothing), neutral, frame)
     start = clip.start_frame if clip else None

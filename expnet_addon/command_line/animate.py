@@ -56,10 +56,18 @@ def see(a: argparse.Namespace) -> FacePerformance:
     """The raw performance of the clip."""
     from ...model.performance_files import load_performance
 
-    request = requests.animate(a.clip, replace(seeing_of(a), lens_mm=a.lens), a.first, a.last)
+    request = requests.animate(a.clip, replace(seeing_of(a), lens_mm=a.lens), a.first, a.last) | {"fps": _rate(a)}
     with Job(request, preferred_python()) as job, bar() as shown:
         print_notes(job.wait(shown))
-        return load_performance(job.out)
+        performance = load_performance(job.out)
+    if _rate(a) is None and not Path(a.clip).is_file() and len(performance.times) > 1:
+        print(f"The images are taken at {performance.fps:g} frames a second: --fps N says otherwise")
+    return performance
+
+
+def _rate(a: argparse.Namespace) -> float | None:
+    """``--fps`` where it is a number."""
+    return a.fps if isinstance(a.fps, float) else None
 
 
 def _write_performances(performance: FacePerformance, head_file: Path | None, a: argparse.Namespace) -> None:
@@ -93,7 +101,8 @@ def _scene_files(performance: FacePerformance, head_file: Path, a: argparse.Name
         smoothing=a.smoothing,
         neutral=a.neutral,
         identity=a.identity,
-        scene_timing=a.fps == "clip",
+        scene_timing=a.fps != "keep",
+        fps=_rate(a),
         match_camera=True,
     )
     report = capture.key_performance(blender_scene, head, performance, keying)

@@ -18,6 +18,18 @@ def _positive(text: str) -> int:
     return number
 
 
+def _rate(text: str) -> float | str:
+    if text in ("clip", "keep"):
+        return text
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 1 <= rate <= 1000:  # nan, too
+        raise argparse.ArgumentTypeError(f"{text} is not clip, keep or a rate from 1 to 1000")
+    return rate
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (see '{self.prog} --help')")
@@ -62,8 +74,9 @@ def parser() -> argparse.ArgumentParser:
         "--identity", action=argparse.BooleanOptionalAction, default=True, help="give the head the clip's face shape"
     )
     keying.add_argument(
-        "--fps", choices=("clip", "keep"), default="clip", help="the scene's frame rate: the clip's, or Blender's own"
-    )
+        "--fps", type=_rate, default="clip", metavar="clip|keep|N",
+        help="the scene's frame rate: the clip's, Blender's own, or N, also of a folder of images (else 24)",
+    )  # fmt: skip
     keying.add_argument("--lens", type=float, default=50.0, metavar="MM", help="focal length on a 36 mm sensor (50)")
     look = _Parser(add_help=False)
     look.add_argument(

@@ -6,6 +6,8 @@ never trained: one that sees a face wherever it looks, one that never does.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +19,23 @@ import pytest
 from expnet.model.face_model import FaceModel
 from expnet.model.performance import FacePerformance
 from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[EXIT_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave before Python takes itself apart: bpy as a module, once Rigify was registered, hangs there in 4.5 (where
+    it waits for a thread of its own) and crashes in 4.2."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if EXIT_STATUS in config.stash:  # else pytest was used wrongly, and says so
+        os._exit(config.stash[EXIT_STATUS])
+
+
+EXIT_STATUS = pytest.StashKey[int]()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from expnet.expnet_addon import headless, rig
+from expnet.model.formats.live_link import read_live_link
 from expnet.model.formats.npz import OPEN_HEAD, load_face_model, save_face_model
 from expnet.model.performance_files import load_performance
 from expnet.model.semantics import OPEN_KEYS
@@ -162,9 +163,43 @@ def test_a_folder_of_images_is_a_clip(image_folder: Path, sees_a_face: Path, tmp
     assert Path(bpy.path.abspath(shown.filepath)).name == "disc_8.png"
 
 
+@pytest.mark.parametrize(("asked", "rate"), [([], 24.0), (["--fps", "12.5"], 12.5), (["--fps", "keep"], 24.0)])
+def test_images_have_the_rate_that_is_said(
+    asked: list[str], rate: float, image_folder: Path, sees_a_face: Path, tmp_path: Path, capfd
+) -> None:
+    shot, numbers = tmp_path / "shot.blend", tmp_path / "shot.npz"
+    outputs = ["--out", shot, "--performance", numbers]
+    assert run("animate", image_folder, "--estimator", sees_a_face, *BOX, *outputs, *asked) == 0
+    assert load_performance(numbers).fps == rate
+    warned = "The images are taken at 24 frames a second: --fps N says otherwise" in capfd.readouterr().out
+    assert warned == (asked != ["--fps", "12.5"])
+    bpy.ops.wm.open_mainfile(filepath=str(shot))
+    render = bpy.context.scene.render
+    assert render.fps / render.fps_base == pytest.approx(rate)
+
+
+def test_a_movie_is_laid_into_a_scene_of_another_rate(clip: Path, sees_a_face: Path, tmp_path: Path) -> None:
+    shot = tmp_path / "shot.blend"
+    assert run("animate", clip, "--estimator", sees_a_face, *BOX, "--out", shot, "--fps", 50) == 0
+    bpy.ops.wm.open_mainfile(filepath=str(shot))
+    scene = bpy.context.scene
+    (head,) = rig.rigs_in(scene)
+    assert scene.render.fps == 50
+    assert list(head.data.shape_keys.animation_data.action.frame_range) == pytest.approx([1, 17], abs=1e-3)  # 25/s
+    assert scene.frame_end == 17
+
+
 def test_a_video_alone_can_be_asked_for(clip: Path, sees_a_face: Path, tmp_path: Path) -> None:
     assert run("animate", clip, "--estimator", sees_a_face, *BOX, "--last", 1, "--render", tmp_path / "a.mp4") == 0
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_animate_writes_gltf_and_a_recording(clip: Path, sees_a_face: Path, tmp_path: Path) -> None:
+    seeing = ["--estimator", sees_a_face, *BOX, "--last", 3]
+    outputs = ["--out", tmp_path / "shot.glb", "--live-link", tmp_path / "shot.csv"]
+    assert run("animate", clip, *seeing, *outputs) == 0
+    assert (tmp_path / "shot.glb").read_bytes()[:4] == b"glTF"
+    assert len(read_live_link(tmp_path / "shot.csv", fps=25.0).times) == 4
 
 
 def test_rig_writes_a_head_of_the_users_own_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,6 +436,8 @@ def test_the_clip_is_never_overwritten(clip: Path, tmp_path: Path, said) -> None
         (["animate", "a.mp4"], "nothing to write"),
         (["animate", "a.mp4", "--out", "a.blend", "--smoothing", "much"], "invalid float"),
         (["animate", "a.mp4", "--out", "a.blend", "--device", "abacus"], "abacus"),
+        (["animate", "a.mp4", "--out", "a.blend", "--fps", "0"], "0 is not clip, keep or a rate"),
+        (["batch", "a", "--out", "b", "--fps", "nan"], "nan is not clip, keep or a rate"),
         (["animate", "a.mp4", "--out", "a.blend", "--box", "1", "2"], "--box"),
         (["animate", "a.mp4", "--out", "a.blend", "--box", "1", "2", "3", "4", "--face", "1"], "not allowed"),
     ],

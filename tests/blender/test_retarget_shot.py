@@ -111,14 +111,6 @@ def test_a_character_as_gltf(shot, hero, tmp_path):
     assert b"friend" not in raw
 
 
-def test_animate_writes_gltf_and_a_recording(clip: Path, sees_a_face: Path, tmp_path: Path) -> None:
-    seeing = ["--estimator", sees_a_face, "--box", 40, 30, 60, 60, "--last", 3]
-    outputs = ["--out", tmp_path / "shot.glb", "--live-link", tmp_path / "shot.csv"]
-    assert run("animate", clip, *seeing, *outputs) == 0
-    assert (tmp_path / "shot.glb").read_bytes()[:4] == b"glTF"
-    assert len(read_live_link(tmp_path / "shot.csv", fps=25.0).times) == 4
-
-
 @pytest.mark.parametrize("arguments, expected", [
     (["--character", "{hero}"], "nothing to write"),
     (["--out", "{out}", "--object", "body"], "need --character"),
