@@ -107,12 +107,19 @@ def engine_here() -> str | None:
     return None
 
 
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="expnet-"))
+    except OSError as error:
+        raise InputError(f"No temporary folder can be made: {error}") from error
+
+
 class Worker:
     """A worker process, its pipes, and the threads that empty them."""
 
     def __init__(self, python: str) -> None:
         self.python = python
-        self.folder = Path(tempfile.mkdtemp(prefix="expnet-"))  # where it stands; a job of its own may write there
+        self.folder = _temporary_folder()  # where it stands; a job of its own may write there
         self.lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.complaints: deque[str] = deque(maxlen=40)
         try:
@@ -256,12 +263,16 @@ class Job:
 
     def __init__(self, request: dict, preferred_python: str = "") -> None:
         python = worker_python(preferred_python)
+        self.folder = _temporary_folder()
+        self.out = self.folder / "result.npz"
         waiting = _waiting_worker(python)
-        self._worker = waiting or Worker(python)
+        try:
+            self._worker = waiting or Worker(python)
+        except InputError:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
         self._may_be_dying = waiting is not None  # until it says something: a process that was killed runs on a moment
         self.pid = self._worker.pid
-        self.folder = Path(tempfile.mkdtemp(prefix="expnet-"))
-        self.out = self.folder / "result.npz"
         self.progress = Progress()
         self.reply: dict | None = None
         self._answered = self._closed = False

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -128,12 +129,23 @@ def test_a_crashed_worker_is_told_with_its_last_words(tmp_path: Path) -> None:
     assert "first" in caught.value.details
 
 
-def test_a_file_that_is_no_program_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_program_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     python = tmp_path / "python"
     python.write_bytes(b"\x00\x01")
     python.chmod(0o755)
     with pytest.raises(InputError, match="cannot be started"):
         Job(CONVERT, str(python))
+    assert list(tmp_path.iterdir()) == [python]
+
+
+def test_without_room_for_its_files_a_job_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no_such_folder"))
+    with pytest.raises(InputError, match="No temporary folder can be made: .*no_such_folder") as caught:
+        Job(CONVERT)
+    assert "\n" not in str(caught.value)
 
 
 def test_closing_a_job_ends_its_worker(tmp_path: Path) -> None:
