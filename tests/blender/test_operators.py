@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -169,6 +170,41 @@ def test_the_face_that_is_selected_is_animated(settings, head: bpy.types.Object,
     assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
     assert head.data.shape_keys.animation_data.action
     assert second.data.shape_keys.animation_data is None or second.data.shape_keys.animation_data.action is None
+
+
+def test_two_faces_do_not_mix(settings, head: bpy.types.Object, clip: Path) -> None:
+    """Each has keys, a shape and a take of its own; what is done to one leaves the other as it is."""
+    bpy.ops.expnet.add_face()
+    second = bpy.context.view_layer.objects.active
+    settings.source, settings.match_camera = str(clip), False
+
+    def keys(face: bpy.types.Object) -> list:
+        curves = [*compat.assigned_curves(face.data.shape_keys), *compat.assigned_curves(face)]
+        return [(c.data_path, c.array_index, [tuple(p.co) for p in c.keyframe_points]) for c in curves]
+
+    def action(face: bpy.types.Object) -> bpy.types.Action:
+        return face.data.shape_keys.animation_data.action
+
+    settings.rig = head
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    first_keys, first_shape = keys(head), list(head["alpha"])
+    assert second.data.shape_keys.animation_data is None or action(second) is None
+
+    settings.rig, settings.use_range, settings.last = second, True, 3
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    assert action(second) not in (None, action(head))
+    assert len(curve_frames(second)) == 4
+    assert (keys(head), list(head["alpha"])) == (first_keys, first_shape)
+
+    action(second).expnet.regions["jaw"].gain = 0.0
+    jaw = second.data.shape_keys.key_blocks["jawOpen"]
+    bpy.context.scene.frame_set(2)
+    assert jaw.value == pytest.approx(0, abs=1e-6) and head.data.shape_keys.key_blocks["jawOpen"].value > 0.1
+    assert keys(head) == first_keys
+
+    kept = keys(second)
+    bpy.data.objects.remove(head)
+    assert keys(second) == kept
 
 
 def test_footage_relative_to_the_file_is_found(settings, head: bpy.types.Object, clip: Path) -> None:
@@ -466,6 +502,41 @@ def test_the_face_may_be_deleted_meanwhile(task: tasks.Task, head: bpy.types.Obj
     with pytest.raises(InputError, match="The face that 'disc.mp4' was for is gone: nothing was written"):
         task.finish()
     assert state_of_the_file() == before
+
+
+@pytest.fixture
+def own_clip(clip: Path, tmp_path: Path) -> Path:
+    """A copy that a test may move away."""
+    return Path(shutil.copyfile(clip, tmp_path / "own.mp4"))
+
+
+@pytest.mark.parametrize("kind", ["movie", "images"])
+def test_a_clip_that_is_moved_before_it_was_read_is_one_line(
+    kind: str, head: bpy.types.Object, own_clip: Path, image_folder: Path, tmp_path: Path, seeing: Seeing
+) -> None:
+    """The worker takes a moment to start, and by then the file is gone."""
+    source = own_clip if kind == "movie" else Path(shutil.copytree(image_folder, tmp_path / "own"))
+    task = capture.animate_clip(bpy.context.scene, head, Source(str(source)), seeing, capture.Keying())
+    before = state_of_the_file()
+    task.start()
+    source.rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="own") as caught:
+        task.finish()
+    assert "\n" not in str(caught.value)
+    assert state_of_the_file() == before
+
+
+def test_a_clip_that_is_moved_once_it_was_read_loses_nothing(
+    head: bpy.types.Object, own_clip: Path, seeing: Seeing, poll_until: Callable
+) -> None:
+    task = capture.animate_clip(bpy.context.scene, head, Source(str(own_clip)), seeing, capture.Keying())
+    task.start()
+    poll_until(lambda: not task.step())
+    own_clip.unlink()
+    keyed, shown = task.finish().splitlines()
+    assert keyed == "9 of 9 frames keyed, 1 to 9"
+    assert shown.startswith("The footage is not shown:") and "own.mp4" in shown
+    assert curve_frames(head) == list(range(1, 10))
 
 
 def test_the_face_may_be_renamed_meanwhile(task: tasks.Task, head: bpy.types.Object) -> None:
