@@ -29,6 +29,7 @@ from typing import IO, Protocol
 
 from ..model.errors import InputError
 from . import runtime
+from .pipes import broken_pipes_told
 
 WORKER = Path(__file__).resolve().parents[1] / "model" / "worker.py"
 # What an engine's Python has, beside numpy; the fuller engine first
@@ -153,8 +154,9 @@ class Worker:
     def ask(self, request: dict) -> None:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write((json.dumps(request) + "\n").encode())
-            self._process.stdin.flush()  # and stays open: a closed stdin tells the worker to stop
+            with broken_pipes_told():
+                self._process.stdin.write((json.dumps(request) + "\n").encode())
+                self._process.stdin.flush()  # and stays open: a closed stdin tells the worker to stop
         except OSError:
             pass  # it is gone already; ``lines`` says why
 
@@ -174,7 +176,8 @@ class Worker:
         """Kill it if it still runs, and remove its folder. Harmless when called again."""
         end_process(self._process)
         try:
-            self._process.stdin.close()  # type: ignore[union-attr]
+            with broken_pipes_told():
+                self._process.stdin.close()  # type: ignore[union-attr]
         except OSError:
             pass  # nobody reads it any more
         for thread in self._threads:

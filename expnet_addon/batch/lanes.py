@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..jobs import ending
+from ..pipes import broken_pipes_told
 from .records import Record, save_record
 from .serve import ANSWER
 from .shots import Shot
@@ -95,8 +96,9 @@ class _Lane:
         asked = {"out": str(self._out), "clip": shot.clip, "name": shot.name, "settings": self._settings}
         assert process.stdin and process.stdout
         try:
-            process.stdin.write(json.dumps(asked) + "\n")
-            process.stdin.flush()
+            with broken_pipes_told():
+                process.stdin.write(json.dumps(asked) + "\n")
+                process.stdin.flush()
         except OSError:
             pass  # it died: reading says so
         for line in process.stdout:
@@ -128,7 +130,7 @@ def _close(process: subprocess.Popen[str] | None) -> None:
     if process and process.stdin and process.stdout:
         process.wait()
         process.stdout.close()
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError), broken_pipes_told():
             process.stdin.close()
 
 

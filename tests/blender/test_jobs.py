@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -127,6 +128,27 @@ def test_a_crashed_worker_is_told_with_its_last_words(tmp_path: Path) -> None:
         job.wait()
     assert str(caught.value) == "The worker stopped (exit code 3): libcuda is broken"
     assert "first" in caught.value.details
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="there is no such signal on Windows")
+def test_a_worker_that_reads_nothing_does_not_take_blender_along() -> None:
+    """Blender leaves SIGPIPE deadly, where Python ignores it; so it is made deadly here, in a process of its own."""
+    code = """
+import signal, sys, time
+from expnet.expnet_addon import jobs
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+worker = jobs.Worker(sys.argv[1])
+while worker.runs:
+    time.sleep(0.01)
+worker.ask({"verb": "ping"})
+print(worker.death())
+worker.end()
+print(signal.pthread_sigmask(signal.SIG_BLOCK, ()), signal.sigpending())
+"""
+    command = [sys.executable, "-c", code, shutil.which("true") or "true"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, f"it ended with {told.returncode}: {told.stderr}"
+    assert told.stdout == "The worker stopped (exit code 0)\nset() set()\n"
 
 
 def test_a_file_that_is_no_program_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
