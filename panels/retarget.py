@@ -18,10 +18,11 @@ class EXPNET_UL_retarget(bpy.types.UIList):
         row.prop(item, "enabled", text="")
         row = row.row(align=True)
         row.active = item.enabled
-        names = row.row(align=True)
-        names.label(text=item.target or "?", icon="BONE_DATA" if item.kind == BONE else "NONE", translate=False)
-        if item.channel != item.target:
-            names.label(text=item.channel, translate=False)
+        what = item.target or "?"
+        what += "" if item.channel == item.target else f" ← {item.channel}"
+        row.label(text=what, icon="BONE_DATA" if item.kind == BONE else "NONE", translate=False)
+        if item.gain == 1 and not item.invert:
+            return
         number = row.row(align=True)
         number.alignment = "RIGHT"
         number.ui_units_x = 3.2 if item.invert else 2.2

@@ -44,8 +44,8 @@ class Artist:
     def step(self, text: str) -> None:
         print(text, flush=True)
 
-    def picture(self, name: str) -> None:
-        self.screen.picture(name, self.out)
+    def picture(self, name: str, box: tuple[int, int, int, int] | None = None) -> None:
+        self.screen.picture(name, self.out, box)
 
     def check(self, condition: object, what: str) -> None:
         if not condition:
@@ -100,9 +100,21 @@ class Artist:
     def changes(self, do: Callable[[], None], what: str) -> None:
         """What ``do`` clicks changes the scene; undone and redone."""
         before = self.state()
-        do()
-        until(lambda: self.state() != before, what, self.screen.alive)
+        self.insist(do, lambda: self.state() != before, what)
         self.undo_and_redo(before, what)
+
+    def insist(self, do: Callable[[], None], done: Callable[[], object], what: str) -> None:
+        """A report that hangs at the pointer may swallow a click, and a busy machine a key that follows one at once."""
+        for _ in range(4):
+            do()
+            deadline = time.monotonic() + 15
+            while time.monotonic() < deadline:
+                if done():
+                    return
+                time.sleep(0.05)
+            self.screen.press("Escape")  # a menu that stays open
+            self.screen.over_view()
+        raise Failed(f"waited in vain for {what}")
 
     def presses(self, operator: str, what: str = "", across: float = 0.47, below: int = 0) -> tuple[int, int]:
         """Click a button that changes the scene; where it was."""

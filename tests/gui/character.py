@@ -91,16 +91,23 @@ def walk(artist: Artist) -> None:
     check(len(screen.ask(TABLE)) == len(table), "adding and removing a row left another number of rows")
 
     artist.step("A preset, saved and loaded")
-    preset = (add[0], add[1] + 56)
+    preset = (add[0], add[1] + 50)
     saved = screen.ask(TABLE)
-    screen.click("", preset)
-    screen.press("s", "Return")
-    until(lambda: screen.ask(PRESETS) == ["Hero.json"], "the preset's file", screen.alive)
+
+    def save() -> None:
+        screen.click("", preset)
+        screen.xdotool("sleep", 0.5)
+        screen.press("s")
+        screen.xdotool("sleep", 0.5)
+        screen.press("Return")
+
+    artist.insist(save, lambda: screen.ask(PRESETS) == ["Hero.json"], "the preset's file")
     artist.presses("match_names")
     check(screen.ask(TABLE) != saved, "Match Names keeps what was changed")
 
     def load() -> None:
         screen.click("", preset)
+        screen.xdotool("sleep", 0.5)
         screen.press("h")
 
     artist.changes(load, "a preset")

@@ -49,13 +49,12 @@ def walk(artist: Artist) -> None:
 
     def says(text: str, what: str) -> None:
         until(lambda: text in screen.ask(REPORT), f"'{text}' from {what}", screen.alive)
+        screen.over_view()  # the red report hangs at the pointer until it leaves
         print(f"    {what}: " + screen.ask(REPORT).replace("\n", "; "), flush=True)
 
     artist.step("Install Runtime, offline")
     screen.click("", install)
     says("Blender is offline", "Install Runtime")
-    screen.over_view()
-    artist.picture("offline.png")
     check(screen.ask(RUNTIME) == [], "a refused installation left something")
 
     artist.step("Install Runtime, from a folder without wheels")
@@ -104,7 +103,8 @@ def walk(artist: Artist) -> None:
     until(lambda: "ms a frame" in screen.ask(STATUS), "milliseconds", screen.alive)
     print("    " + screen.ask(STATUS), flush=True)
     screen.over_view()
-    artist.picture("engine.png")
+    left, _, right, _ = screen.ask("result = rectangle(sidebar()[2])")
+    artist.picture("engine.png", (left + 8, test[1] - ROW, right - 8, check_python[1] + ROW * 5 // 2))
     screen.paste(own, "")
 
     if artist.options.release:

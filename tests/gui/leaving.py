@@ -38,21 +38,22 @@ def walk(artist: Artist) -> None:
     box = screen.find("preferences.addon_disable(", "ctrl+c", "checkbox of the extension", across=0.035)
 
     artist.step("Disabled by its checkbox")
-    screen.click("", box)
-    until(lambda: not screen.ask(ENABLED), "a disabled extension", screen.alive)
+    artist.insist(lambda: screen.click("", box), lambda: not screen.ask(ENABLED), "a disabled extension")
     check(screen.ask(REGISTERED) == [], f"still registered: {screen.ask(REGISTERED)}")
 
     artist.step("Enabled again")
-    screen.click("", box)
-    until(lambda: screen.ask(ENABLED), "an enabled extension", screen.alive)
+    artist.insist(lambda: screen.click("", box), lambda: screen.ask(ENABLED), "an enabled extension")
     check(screen.ask("result = hasattr(bpy.context.scene, 'expnet')"), "it is enabled and has no settings")
 
     artist.step("Uninstalled")
     screen.ask(EXTENSIONS)
     menu = screen.find("USERPREF_MT_extensions_item", "ctrl+c", "menu of the extension", across=0.97)
-    screen.click("", menu)
-    screen.press("u")
-    until(lambda: not screen.ask(ENABLED), "the uninstallation", screen.alive)
+
+    def uninstall() -> None:
+        screen.click("", menu)
+        screen.xdotool("sleep", 0.5)
+        screen.press("u")
+
+    artist.insist(uninstall, lambda: not screen.ask(ENABLED), "the uninstallation")
     until(lambda: screen.ask(FILES) == [], "the files' end", screen.alive)
     check(screen.ask(REGISTERED) == [], f"still registered: {screen.ask(REGISTERED)}")
-    artist.picture("uninstalled.png")

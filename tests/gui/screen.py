@@ -139,16 +139,19 @@ class Screen:
             self.xdotool("key", key, "sleep", 0.4)
 
     def over_view(self) -> None:
-        """Put the pointer into the middle of the 3D view."""
+        """Put the pointer into the large editor, low down, where no report hangs."""
         area = "sidebar()[1]"
         box = self.ask(f"result = rectangle(next(r for r in {area}.regions if r.type == 'WINDOW'))")
         left, top, right, bottom = box
-        self.point((left + right) / 2 - 100, (top + bottom) / 2)
+        self.point((left + right) / 2 - 100, top + (bottom - top) * 0.85)
 
-    def picture(self, name: str, out: Path) -> None:
+    def picture(self, name: str, out: Path, box: tuple[int, int, int, int] | None = None) -> None:
+        """The screen, or of it ``box``: left, top, right, bottom."""
         self.ask("sidebar()[1].tag_redraw()")
         time.sleep(1.0)  # one redraw by software
-        self.debian.run("import", "-window", "root", self.debian.inside / name)
+        left, top, right, bottom = box or (0, 0, *SIZE)
+        crop = ("-crop", f"{right - left}x{bottom - top}+{left}+{top}", "+repage")
+        self.debian.run("import", "-window", "root", *crop, self.debian.inside / name)
         shutil.copyfile(self.debian.outside / name, out / name)
         print(f"    {out / name}", flush=True)
 
