@@ -283,7 +283,7 @@ def test_without_any_engine_the_panel_says_what_to_do(monkeypatch: pytest.Monkey
 
 
 ARTIST = """
-import json, os, sys
+import importlib, json, os, sys
 from pathlib import Path
 import bpy
 
@@ -291,7 +291,7 @@ wheels, = sys.argv[1:]
 NAME = "bl_ext.user_default.expnet"
 bpy.ops.preferences.addon_enable(module=NAME)
 addon = sys.modules[NAME + ".expnet_addon.runtime"]
-installation = sys.modules[NAME + ".expnet_addon.installation"]
+installation = importlib.import_module(NAME + ".expnet_addon.installation")
 installation.PACKAGES = addon.Packages(("little-torch",), ("little-cv2",), ("little_torch", "little_cv2"))
 preferences = bpy.context.preferences.addons[NAME].preferences
 story = {}
