@@ -19,6 +19,7 @@ from . import compat
 from .animation import set_scene_fps
 from .scene import light_head
 
+MAX_FRAME = 1_048_574  # of any scene
 ENGINES = ("AUTO", "WORKBENCH", "EEVEE", "CYCLES")
 
 
@@ -143,6 +144,8 @@ def render_frames(
         raise InputError(f"the scene '{scene.name}' has no camera: add one")
     if last < first:
         raise InputError(f"frames {first} to {last} are no range")
+    if first < -MAX_FRAME or last > MAX_FRAME:
+        raise InputError(f"frames {first} to {last}: Blender counts to {MAX_FRAME}")
     if quality is not None:
         set_engine(scene, quality)
         if quality.height:

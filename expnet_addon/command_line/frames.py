@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 from ...model.errors import InputError
+from ...model.image_header import image_header
 from ..clips import check_there
 from ..jobs import Progress
 from .options import quality_of
-from .outputs import appearing, check_outputs, make_folder, need_bpy
+from .outputs import appearing, check_outputs, made_folder, need_bpy
 from .terminal import bar, quiet_stdout
 
 
@@ -23,10 +26,9 @@ def render(a: argparse.Namespace) -> None:
 
     from .. import rendering
 
-    make_folder(a.out)
-    with quiet_stdout(), bar() as shown:
+    with made_folder(a.out), quiet_stdout(), bar() as shown:
         try:
-            bpy.ops.wm.open_mainfile(filepath=str(a.scene.absolute()), load_ui=False)
+            bpy.ops.wm.open_mainfile(filepath=str(a.scene.absolute()), load_ui=False, use_scripts=False)
         except RuntimeError as error:
             raise InputError(f"'{a.scene}' is no scene that this Blender can open") from error
         scene = bpy.context.scene
@@ -41,6 +43,8 @@ def render(a: argparse.Namespace) -> None:
 
 def encode(a: argparse.Namespace) -> None:
     check_there(str(a.folder), "folder")
+    if not a.folder.is_dir():
+        raise InputError(f"'{a.folder}' is a file: give the folder of rendered frames")
     check_outputs([str(a.folder)], {a.out: (".mp4",)})
     if not 1 <= a.fps <= 1000:
         raise InputError(f"--fps {a.fps:g} is no frame rate")
@@ -50,10 +54,28 @@ def encode(a: argparse.Namespace) -> None:
         raise InputError(f"'{a.folder}' holds no rendered frames (0001.png …): render them first")
     missing = sorted(set(range(int(files[0].stem), int(files[-1].stem) + 1)) - {int(p.stem) for p in files})
     if missing:
-        raise InputError(f"'{a.folder}' lacks frame {missing[0]} and {len(missing) - 1} more: render them first")
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(f"'{a.folder}' lacks frame {missing[0]}{more}: render them first")
+    _check_alike(files)
     need_bpy("encode --out")
     from .. import rendering
 
     with quiet_stdout(), appearing(a.out) as part:
         rendering.encode_frames(files, a.fps, part)
     print(f"{a.out}: {len(files)} frames at {a.fps:g}/s")
+
+
+def _check_alike(files: Sequence[Path]) -> None:
+    """Every picture is whole, and as large as the first."""
+    first = None
+    for file in files:
+        header = image_header(file.read_bytes())
+        if header is None or not header.whole:
+            raise InputError(f"'{file}' is no whole picture: render it again")
+        size = header.width, header.height
+        first = first or size
+        if size != first:
+            raise InputError(
+                f"'{file}' is {size[0]} x {size[1]} pixels, the frames before it are {first[0]} x {first[1]}: "
+                "render them anew"
+            )

@@ -47,6 +47,20 @@ def make_folder(path: Path) -> None:
     check_writable(path)
 
 
+@contextlib.contextmanager
+def made_folder(path: Path) -> Iterator[None]:
+    """The same; where the input turns out to be bad, folders that were made for nothing go again."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    make_folder(path)
+    try:
+        yield
+    except InputError:
+        with contextlib.suppress(OSError):  # something is in it already
+            for folder in missing:
+                folder.rmdir()
+        raise
+
+
 def check_writable(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(f"there is no folder '{folder}': make it first")

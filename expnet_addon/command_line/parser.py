@@ -18,6 +18,29 @@ def _positive(text: str) -> int:
     return number
 
 
+def _smoothing(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:  # nan, too
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return number
+
+
+def _neutral(text: str) -> str:
+    if text not in ("none", "auto") and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not none, auto or a frame of the clip, such as 120")
+    return text
+
+
+def _height(text: str) -> int:
+    number = _positive(text)
+    if number > 16384:  # gigabytes a picture
+        raise argparse.ArgumentTypeError(f"{text} is more than 16384")
+    return number
+
+
 def _rate(text: str) -> float | str:
     if text in ("clip", "keep"):
         return text
@@ -65,9 +88,9 @@ def parser() -> argparse.ArgumentParser:
         "--face-model", default="open", metavar="open|PATH", help="the head: open, or a face model's file"
     )
     keying = _Parser(add_help=False)
-    keying.add_argument("--smoothing", type=float, default=0.5, metavar="S", help="0 is off, 1 the calmest (0.5)")
+    keying.add_argument("--smoothing", type=_smoothing, default=0.5, metavar="S", help="0 is off, 1 the calmest (0.5)")
     keying.add_argument(
-        "--neutral", default="none", metavar="none|auto|FRAME",
+        "--neutral", type=_neutral, default="none", metavar="none|auto|FRAME",
         help="the actor's face at rest, which becomes the head's: found in the quietest frames, or a frame from 0",
     )  # fmt: skip
     keying.add_argument(
@@ -83,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
         "--engine", choices=("auto", "workbench", "eevee", "cycles"), help="what renders; auto: the quickest that works"
     )
     look.add_argument("--samples", type=_positive, metavar="N", help="of EEVEE (16) or Cycles (12)")
-    look.add_argument("--height", type=_positive, metavar="PIXELS", help="of the picture (the footage's, at most 720)")
+    look.add_argument("--height", type=_height, metavar="PIXELS", help="of the picture (the footage's, at most 720)")
     video = _Parser(add_help=False)
     video.add_argument("--layout", choices=("beside", "over"), default="beside", help="the head and the footage")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -67,13 +68,57 @@ def test_a_missing_frame_is_named(shot: Path, tmp_path: Path, capfd: pytest.Capt
 
 
 @pytest.mark.parametrize(
+    ("harm", "words"), [("cut", "no whole picture"), ("small", "8 x 4 pixels"), ("none", "no whole")]
+)
+def test_a_frame_that_is_broken_or_of_another_size_is_named(
+    harm: str, words: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for i in (1, 2, 3):
+        cv2.imwrite(str(frames / f"{i:04d}.png"), np.zeros((8, 16, 3), np.uint8))
+    second = frames / "0002.png"
+    if harm == "small":
+        cv2.imwrite(str(second), np.zeros((4, 8, 3), np.uint8))
+    else:
+        second.write_bytes(second.read_bytes()[:-20] if harm == "cut" else b"")
+    assert run("encode", frames, "--out", tmp_path / "shot.mp4") == 2
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) == 1 and words in said[0] and "0002.png" in said[0]
+    assert not (tmp_path / "shot.mp4").exists()
+
+
+# Without a graphics driver --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="hides the drivers as Linux finds them")
+@pytest.mark.parametrize("engine", ["as saved", "auto", "workbench", "eevee", "cycles"])
+def test_an_engine_that_cannot_work_here_is_one_line(engine: str, shot: Path, tmp_path: Path) -> None:
+    """Blender itself would end without a word."""
+    frames = tmp_path / "frames"
+    asked = [] if engine == "as saved" else ["--engine", engine, "--samples", "1", "--height", "16"]
+    command = [sys.executable, "-P", "-m", "expnet", "render", shot, "--out", frames, "--frames", "1", *asked]
+    hidden = {**os.environ, "__EGL_VENDOR_LIBRARY_FILENAMES": "/dev/null"}
+    done = subprocess.run(list(map(str, command)), env=hidden, capture_output=True, text=True, check=False)
+    if engine in ("auto", "cycles"):
+        assert done.returncode == 0, done.stderr
+        assert [p.name for p in frames.iterdir()] == ["0001.png"]
+    else:
+        assert done.returncode == 2, done.stderr
+        assert "needs a graphics driver, and there is none here: use" in done.stderr
+        assert not frames.exists()
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["render", "{shot}", "--out", "{tmp}/f", "--frames", "one"], "--frames one"),
         (["render", "{shot}", "--out", "{tmp}/f", "--frames", "5-2"], "no range"),
         (["render", "{tmp}/none.blend", "--out", "{tmp}/f"], "There is no scene"),
         (["render", "{tmp}/text.blend", "--out", "{tmp}/f"], "no scene that this Blender can open"),
+        (["render", "{shot}", "--out", "{tmp}/f", "--frames", "1-9999999"], "Blender counts to"),
         (["render", "{shot}", "--out", "{tmp}/f", "--samples", "0"], "less than one"),
+        (["encode", "{tmp}/text.blend", "--out", "{tmp}/v.mp4"], "is a file"),
         (["encode", "{tmp}", "--out", "{tmp}/v.mp4"], "holds no rendered frames"),
         (["encode", "{tmp}", "--out", "{tmp}/v.mp4", "--fps", "0"], "no frame rate"),
         (["encode", "{tmp}", "--out", "{tmp}/v.avi"], ".mp4"),
@@ -86,7 +131,7 @@ def test_bad_input_is_one_line(
     assert run(*(a.format(shot=shot, tmp=tmp_path) for a in arguments)) == 2
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("expnet:")]
     assert len(said) == 1 and words in said[0]
-    assert not list(tmp_path.glob("v.*"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["shot.blend", "text.blend"]
 
 
 def test_a_scene_without_a_camera_says_so(
