@@ -16,12 +16,22 @@ import numpy as np
 from ..model.basis_map import BasisMap, arkit_performance, converted, load_maps
 from ..model.errors import InputError
 from ..model.face_model import FaceModel
+from ..model.official import is_official
 from ..model.performance import FacePerformance
 from ..model.semantics import ICT_BASIS, OPEN_BASIS, arkit_weights
 from . import face_models
 
 OFFICIAL_BASIS = "expnet-29"  # as in model/formats/bfm_expnet.py
+IDENTITY = 99  # components that both the open and the official networks give
 USUAL_FILES = {OFFICIAL_BASIS: "BaselFaceModel_mod.mat", "3ddfa-29": "Model_Shape.mat", ICT_BASIS: "FaceXModel"}
+
+
+def seen_basis(estimator: str) -> str | None:
+    """The basis of what an estimator (``open`` or a path) gives; None for somebody's weights, which only the worker
+    can read."""
+    if estimator == "open":
+        return OPEN_BASIS
+    return OFFICIAL_BASIS if is_official(estimator) else None
 
 
 def map_file(basis: str) -> Path:
@@ -70,6 +80,15 @@ def route(seen: str, head: FaceModel, name: str) -> Route:
     if head.basis == ICT_BASIS:
         return Route(to_open, head.expression_keys)
     return Route((*to_open, _map(OPEN_BASIS, head.basis)))
+
+
+def check_identity(seen: str | None, wanted: str, components: int, name: str) -> None:
+    """Refuse, before any long work, a head of fewer identity ``components`` than it would be given."""
+    if seen == wanted and components < IDENTITY:
+        raise InputError(
+            f"'{name}' has {components} identity components, the estimator gives {IDENTITY}: "
+            "take the whole face model, or leave the face's shape as it is (--no-identity)"
+        )
 
 
 def check(seen: str, wanted: str, name: str) -> None:

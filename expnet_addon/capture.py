@@ -7,7 +7,6 @@ of a crash.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +17,12 @@ from ..model.errors import InputError
 from ..model.formats.npz import load_face_model
 from ..model.performance import FacePerformance
 from ..model.performance_files import load_performance
-from ..model.semantics import OPEN_BASIS
 from ..model.smoothing import REGIONS
 from ..model.treatment import Treatment, named_neutral
 from . import animation, basis_maps, face_models, requests, rig, takes
 from . import scene as staging
 from .clips import check_there, shown_file
 from .jobs import Job
-from .packs import OFFICIAL_FILE
 from .requests import Seeing
 from .sound import lay_sound
 from .sources import Source, is_still
@@ -79,7 +76,7 @@ def estimate_picture(
     """The expression in one picture as keys on ``head`` at the current frame: a still image, or frame
     ``picture.first`` of a clip."""
     check_there(picture.path, "image")
-    check_basis(seeing, head["expnet_basis"], head.name)
+    check_head(seeing, head["expnet_basis"], len(head["alpha"]), head.name, identity)
     head_uid, frame = head.session_uid, scene.frame_current
     still = is_still(picture.path)
     name = picture.name if still else f"{picture.name} at frame {picture.first}"
@@ -106,7 +103,7 @@ def estimate_picture(
 def animate_clip(scene: bpy.types.Scene, head: bpy.types.Object, clip: Source, seeing: Seeing, keying: Keying) -> Task:
     """``head`` keyed from ``clip``, from ``clip.start_frame`` or the scene's first frame on."""
     check_there(clip.path, "clip")
-    check_basis(seeing, head["expnet_basis"], head.name)
+    check_head(seeing, head["expnet_basis"], len(head["alpha"]), head.name, keying.identity)
     head_uid, scene_uid = head.session_uid, scene.session_uid
 
     def write(reply: dict, job: Job | None) -> str:
@@ -201,17 +198,15 @@ def apply_identity(head: bpy.types.Object) -> str:
     return f"{head.name}: {np.count_nonzero(alpha)} identity components applied"
 
 
-def check_basis(seeing: Seeing, basis: str, name: str) -> None:
+def check_head(seeing: Seeing, basis: str, components: int, name: str, identity: bool) -> None:
     """Refuse, before any long work, what the estimator gives for a head ``name`` of another expression basis to which
-    there is no map."""
-    if seeing.estimator == "open":
-        basis_maps.check(OPEN_BASIS, basis, name)
-    elif OFFICIAL_FILE in (Path(seeing.estimator).name, *_names_in(seeing.estimator)):
-        basis_maps.check(basis_maps.OFFICIAL_BASIS, basis, name)
-
-
-def _names_in(folder: str) -> list[str]:
-    return os.listdir(folder) if os.path.isdir(folder) else []
+    there is no map, or, where it shall take the ``identity``, of too few identity components."""
+    seen = basis_maps.seen_basis(seeing.estimator)
+    if seen is None:
+        return
+    basis_maps.check(seen, basis, name)
+    if identity:
+        basis_maps.check_identity(seen, basis, components, name)
 
 
 def _find(collection, uid: int, what: str):

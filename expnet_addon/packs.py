@@ -12,12 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..model.official import FILE as OFFICIAL_FILE
+from ..model.official import imported_networks
 from . import requests
 from .jobs import Job
 from .tasks import Task
 
 OPEN = "open"
-OFFICIAL_FILE = "official.safetensors"  # as in model/official/weights.py, which needs more than Blender has
+EXPNET = "expression"  # as in model/official/layouts.py, and its checkpoint as in release.py: both need more than
+EXPNET_FILE = "ini_exprNet_model.ckpt"  # Blender has
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ def official_network(folder: str) -> Choice:
         missing = "Import the official weights in the extension's preferences first"
     elif not os.path.isfile(os.path.join(folder, OFFICIAL_FILE)):
         missing = f"There is no {OFFICIAL_FILE} in '{folder}': import the official weights in the preferences"
+    elif EXPNET not in (found := imported_networks(folder)):
+        there = f"Only {', '.join(sorted(found))} was imported" if found else f"{OFFICIAL_FILE} is broken"
+        missing = f"{there}: import the weights again, with {EXPNET_FILE} in the release's folder"
     return Choice("Official ExpNet", folder, "For your own research only, never to be passed on", missing)
 
 

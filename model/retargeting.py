@@ -120,7 +120,7 @@ def signals(performance: FacePerformance) -> np.ndarray:
     if p.basis != OPEN_BASIS or p.expression_keys != OPEN_KEYS:
         raise InputError(
             f"this performance has the expression basis '{p.basis}', whose keys have no names: "
-            f"retargeting needs the open basis '{OPEN_BASIS}'"
+            f"retargeting needs the open keys: watch the clip with the open network (--estimator open)"
         )
     head = np.radians(euler_degrees(p.rotation))
     seen = p.seen

@@ -74,8 +74,8 @@ def _prepare(a: argparse.Namespace) -> None:
     from .. import capture
     from ..command_line.heads import face_model_file, read_head
 
-    head = face_model_file(a.face_model)
-    capture.check_basis(seeing_of(a), read_head(head).basis, a.face_model)
+    head = read_head(face_model_file(a.face_model))
+    capture.check_head(seeing_of(a), head.basis, len(head.identity), a.face_model, a.identity)
 
 
 def _records(plan: Batch, a: argparse.Namespace) -> Iterator[Record]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from ...model.errors import InputError
 from ...model.formats.live_link import write_live_link
+from ...model.semantics import OPEN_BASIS
 from .. import requests
+from ..basis_maps import seen_basis
 from ..clips import check_there, shown_file
 from ..jobs import Job, Progress
 from .heads import face_model_file, fresh_head, read_head
@@ -34,6 +36,7 @@ def animate(a: argparse.Namespace) -> None:
     if a.neutral not in ("none", "auto") and not a.neutral.isdecimal():
         raise InputError(f"--neutral {a.neutral} is not none, auto or a frame of the clip, such as 120")
     check_outputs([a.clip], outputs)
+    _check_live_link(a)
     head_file = None
     if a.neutral != "none" and a.face_model != "open":  # where its resting face is, tables need to know too
         head_file = face_model_file(a.face_model)
@@ -42,7 +45,8 @@ def animate(a: argparse.Namespace) -> None:
         head_file = face_model_file(a.face_model)
         from .. import capture
 
-        capture.check_basis(seeing_of(a), read_head(head_file).basis, a.face_model)
+        head = read_head(head_file)
+        capture.check_head(seeing_of(a), head.basis, len(head.identity), a.face_model, a.identity)
     performance = see(a)
     if not performance.seen.any():
         name = Path(a.clip).name
@@ -50,6 +54,14 @@ def animate(a: argparse.Namespace) -> None:
     _write_performances(performance, head_file, a)
     if head_file and (a.out or a.render):
         _write_scene(performance, head_file, a)
+
+
+def _check_live_link(a: argparse.Namespace) -> None:
+    basis = seen_basis(str(a.estimator))
+    if a.live_link and basis not in (None, OPEN_BASIS):
+        raise InputError(
+            f"--live-link holds the open keys, the estimator gives those of '{basis}': use --estimator open"
+        )
 
 
 def see(a: argparse.Namespace) -> FacePerformance:

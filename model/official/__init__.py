@@ -11,9 +11,14 @@ estimator.py        all of it behind the interface of the open network
 box_list.py         the release's list of faces and boxes
 """
 
+from __future__ import annotations
+
+import json
+from functools import lru_cache
 from pathlib import Path
 
 FILE = "official.safetensors"
+MAX_HEADER = 2**24  # bytes
 
 
 def is_official(path: str | Path) -> bool:
@@ -26,3 +31,21 @@ def is_not_imported(path: str | Path) -> bool:
     """Whether a folder holds the authors' checkpoints as they published them, and not what becomes of them."""
     path = Path(path)
     return path.is_dir() and not is_official(path) and any(any(path.glob(at)) for at in ("*.ckpt*", "*/*.ckpt*"))
+
+
+def imported_networks(folder: str | Path) -> frozenset[str]:
+    """Which networks ``import-weights`` put into ``folder``, by their names in layouts.py, as the file's header says;
+    none of a file that is broken or not there. Quick, and without libraries: Blender asks at every redraw."""
+    file = Path(folder) / FILE
+    try:
+        return _networks_of(file, file.stat().st_mtime_ns)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return frozenset()
+
+
+@lru_cache(maxsize=4)
+def _networks_of(file: Path, changed: int) -> frozenset[str]:
+    with open(file, "rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        header = json.loads(opened.read(min(length, MAX_HEADER)))
+    return frozenset(json.loads(header["__metadata__"]["networks"]))

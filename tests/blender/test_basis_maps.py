@@ -19,6 +19,7 @@ from expnet.model.basis_map import load_maps
 from expnet.model.errors import InputError
 from expnet.model.face_model import FaceModel
 from expnet.model.formats import load_face_model
+from expnet.model.official import FILE
 from expnet.model.performance import FacePerformance
 from expnet.model.semantics import ARKIT_KEYS, ICT_BASIS, OPEN_BASIS, arkit_weights
 
@@ -166,6 +167,52 @@ def test_the_command_line_animates_a_basel_head(
     assert head["expnet_basis"] == "expnet-29"
     bpy.context.scene.frame_set(4)
     assert any(head.data.shape_keys.key_blocks[key].value for key in rig.expression_keys(head))
+
+
+@pytest.fixture
+def official(tmp_path: Path) -> Path:
+    """A folder that looks like the authors' networks: whoever opens it finds nothing."""
+    folder = tmp_path / "official"
+    folder.mkdir()
+    (folder / FILE).touch()
+    return folder
+
+
+@pytest.mark.parametrize("verb", ["animate", "batch"])
+def test_a_head_of_too_few_identity_components_is_refused_before_anything_is_seen(
+    verb: str, clip: Path, official: Path, basel_mat: Path, converted: Path, tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    tables = ["--performance", tmp_path / "shot.csv"] if verb == "animate" else []
+    out = tmp_path / ("shot.blend" if verb == "animate" else "shots")
+    arguments = [verb, clip, "--estimator", official, "--face-model", basel_mat, "--out", out, *tables]
+    assert headless.main([str(a) for a in arguments]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "has 4 identity components, the estimator gives 99" in line and "--no-identity" in line
+    assert not (tmp_path / "shot.csv").exists() and not list(tmp_path.glob("**/*.blend"))
+
+
+def test_so_is_one_in_the_scene_unless_its_shape_stays(
+    clip: Path, official: Path, basel_head: bpy.types.Object
+) -> None:
+    from expnet.expnet_addon.sources import Source
+
+    seeing, scene = capture.Seeing(estimator=str(official)), bpy.context.scene
+    with pytest.raises(InputError, match="4 identity components"):
+        capture.animate_clip(scene, basel_head, Source(str(clip)), seeing, capture.Keying())
+    with pytest.raises(InputError, match="4 identity components"):
+        capture.estimate_picture(scene, basel_head, Source(str(clip)), seeing)
+    capture.animate_clip(scene, basel_head, Source(str(clip)), seeing, capture.Keying(identity=False))
+
+
+def test_live_link_of_the_official_networks_is_refused_before_anything_is_seen(
+    clip: Path, official: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    outputs = ["--live-link", tmp_path / "shot.csv", "--performance", tmp_path / "shot.npz"]
+    assert headless.main([str(a) for a in ["animate", clip, "--estimator", official, *outputs]]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "--live-link holds the open keys, the estimator gives those of 'expnet-29'" in line
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["official"]
 
 
 def test_map_basis_prints_what_is_lost_and_writes_the_map(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 import os
 import shutil
 import signal
@@ -371,17 +372,38 @@ def test_the_official_pack_can_be_chosen_once_it_is_there(preferences, settings,
     assert "BaselFaceModel_mod" in settings.chosen_head().missing
     preferences.official_pack, preferences.official_face_model = str(tmp_path), str(tmp_path / "bfm.mat")
     assert "There is no official.safetensors" in settings.chosen_network().missing
-    (tmp_path / packs.OFFICIAL_FILE).touch()
+    write_official(tmp_path, "expression", "shape")
     (tmp_path / "bfm.mat").touch()
     for choice, path in ((settings.chosen_network(), tmp_path), (settings.chosen_head(), tmp_path / "bfm.mat")):
         assert (choice.missing, choice.path) == ("", str(path))
         assert "esearch only" in choice.license
 
 
-def test_the_packs_file_is_the_one_that_import_weights_writes() -> None:
-    from expnet.model.official import weights
+def write_official(folder: Path, *networks: str) -> None:
+    """What ``import-weights`` writes, by its header; a test of that is in tests/model/official."""
+    metadata = {"networks": json.dumps({name: {"trunk": ""} for name in networks})}
+    header = json.dumps({"__metadata__": metadata}).encode()
+    (folder / packs.OFFICIAL_FILE).write_bytes(len(header).to_bytes(8, "little") + header)
 
-    assert packs.OFFICIAL_FILE == weights.FILE
+
+def test_the_official_pack_is_ready_when_expnet_itself_is_there(preferences, settings, tmp_path: Path) -> None:
+    """A pose network alone says nothing of the expression."""
+    write_face_pose_net(tmp_path)
+    preferences.release_folder, preferences.half = str(tmp_path), True
+    assert bpy.ops.expnet.import_weights() == {"FINISHED"}
+    settings.network = "OFFICIAL"
+    assert "Only pose was imported" in settings.chosen_network().missing
+    assert "ini_exprNet_model.ckpt" in settings.chosen_network().missing
+    for content in (b"", b"no weights", (2).to_bytes(8, "little") + b"[]"):
+        (tmp_path / packs.OFFICIAL_FILE).write_bytes(content)
+        assert "official.safetensors is broken" in settings.chosen_network().missing
+
+
+def test_the_packs_name_what_import_weights_names() -> None:
+    from expnet.model.official import layouts, release
+
+    assert packs.EXPNET == layouts.EXPRESSION.name
+    assert packs.EXPNET_FILE == release.USUAL_NAMES[packs.EXPNET]
 
 
 # When it cannot be done -----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import pytest
 from scipy.io import savemat
 
 from expnet.model.errors import InputError
-from expnet.model.official import FILE, is_official
+from expnet.model.official import FILE, imported_networks, is_official
 from expnet.model.official.import_weights import import_weights
 from expnet.model.official.layouts import EXPRESSION, NETWORKS, POSE, POSE_RESNET, SHAPE, shared_trunk
 from expnet.model.official.weights import load_header, load_network, load_statistics
@@ -201,6 +201,7 @@ def test_files_under_other_names(copy: Path) -> None:
         path.rename(copy / path.name.replace("ini_exprNet_model", "whatever"))
     shutil.rmtree(copy / "Shape_Model")
     assert list(import_weights(copy).header.networks) == ["expression"]
+    assert imported_networks(copy) == {"expression"}
 
 
 # -------------------------------------------------------------------------------------------------------------- refused
