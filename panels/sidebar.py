@@ -65,7 +65,7 @@ class CapturePanel:
         _say_which_head(column, context, chosen.face(context))
 
         if tasks.running is not None:
-            _draw_progress(layout, tasks.running)
+            _draw_progress(layout, context, tasks.running)
             return
         layout.operator("expnet.estimate_expression", icon="IMAGE_DATA")
         layout.operator("expnet.animate_footage", icon="RENDER_ANIMATION")
@@ -175,12 +175,14 @@ def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     layout.prop(settings, name[settings.source_kind], text="")
 
 
-def _draw_progress(layout: bpy.types.UILayout, task: tasks.Task) -> None:
+def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task) -> None:
     """In place of the buttons: one that Blender has drawn grey under the pointer would stay grey after the task. And
-    Cancel lies where no second click of a double one falls."""
+    Cancel lies where no second click of a double one falls, and does not move when the words below it grow."""
     layout.label(text=task.title)
-    layout.progress(text=task.status, factor=task.progress.fraction)
+    progress = task.progress
+    layout.progress(text=f"{progress.fraction:.0%}" if progress.total else "", factor=progress.fraction)
     layout.operator("expnet.cancel", icon="X")
+    say(layout, context, task.status)
 
 
 def _say_which_head(layout: bpy.types.UILayout, context: bpy.types.Context, head: bpy.types.Object | None) -> None:

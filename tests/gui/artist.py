@@ -95,6 +95,8 @@ class Artist:
             if odd:
                 self.wrong.append(f"{keys} after {what}: {', '.join(sorted(odd))} differ")
                 print(f"    {self.wrong[-1]}", flush=True)
+                for name in odd:
+                    print(f"        {str(wanted.get(name))[:300]}\n        {str(now.get(name))[:300]}", flush=True)
         print(f"    {what}: undone and redone", flush=True)
 
     def changes(self, do: Callable[[], None], what: str) -> None:

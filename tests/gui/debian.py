@@ -20,7 +20,7 @@ movie = cv2.VideoCapture(sys.argv[1])
 frames = [frame for read, frame in iter(movie.read, (False, None)) if read]
 size = frames[0].shape[1::-1]
 out = cv2.VideoWriter(sys.argv[2], cv2.VideoWriter_fourcc(*"mp4v"), movie.get(cv2.CAP_PROP_FPS), size)
-for i in range(1200):
+for i in range(600):
     out.write(frames[i % len(frames)])
 out.release()
 """

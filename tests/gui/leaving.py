@@ -24,6 +24,8 @@ bpy.context.preferences.active_section = "EXTENSIONS"
 bpy.context.window_manager.extension_search = "expnet"
 bpy.context.preferences.extensions.use_online_access_handled = True
 """
+# As a preset, a converted face model or the runtime would lie there
+KEEP = f"open(bpy.utils.extension_path_user('{EXTENSION}', path='presets', create=True) + '/one.json', 'w').close()"
 FILES = """
 import pathlib
 root = pathlib.Path(bpy.utils.user_resource("EXTENSIONS"))
@@ -46,8 +48,12 @@ def walk(artist: Artist) -> None:
     check(screen.ask("result = hasattr(bpy.context.scene, 'expnet')"), "it is enabled and has no settings")
 
     artist.step("Uninstalled")
+    screen.ask(KEEP)
+    check(len(screen.ask(FILES)) > 1, "nothing is in the extension's folder of its own")
     screen.ask(EXTENSIONS)
-    menu = screen.find("USERPREF_MT_extensions_item", "ctrl+c", "menu of the extension", across=0.97)
+    _, y = screen.find("extensions.package_show_set(", "ctrl+c", "row of the extension", across=0.019)
+    left, _, right, _ = screen.ask("result = rectangle(sidebar()[2])")
+    menu = (left + int(0.98 * (right - left)), y)
 
     def uninstall() -> None:
         screen.click("", menu)

@@ -62,10 +62,10 @@ def play(artist: Artist, chapters: list[str]) -> None:
         print(f"== {name}", flush=True)
         CHAPTERS[name](artist)
         log = (screen.debian.outside / "blender.log").read_text()
-        check(not artist.wrong, "; ".join(artist.wrong))
         check("Traceback" not in log, f"a traceback in Blender's log:\n{log[-3000:]}")
     heavy = "import sys; result = sorted({'torch', 'cv2', 'scipy'} & set(sys.modules))"
     check(screen.ask(heavy) == [], "Blender imported what only the worker may")
+    check(not artist.wrong, "; ".join(artist.wrong))
     screen.over_view()
     screen.xdotool("key", "ctrl+q")
     screen.blender.wait(timeout=60)
