@@ -167,9 +167,9 @@ def estimate_of(
 def rotation_of_columns(six: np.ndarray) -> np.ndarray:
     """(B, 6) to (B, 3, 3): two columns made orthonormal (Zhou et al. 2019), the third by the cross product."""
     x, b = six[:, :3], six[:, 3:]
-    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    x = x / np.sqrt((x * x).sum(1, keepdims=True))
     y = b - (x * b).sum(1, keepdims=True) * x
-    y = y / np.linalg.norm(y, axis=1, keepdims=True)
+    y = y / np.sqrt((y * y).sum(1, keepdims=True))
     # np.cross, written out, for it takes longer than all the rest here
     z = x[:, [1, 2, 0]] * y[:, [2, 0, 1]] - x[:, [2, 0, 1]] * y[:, [1, 2, 0]]
     return np.stack([x, y, z], 2)

@@ -130,6 +130,19 @@ def test_the_folded_network_is_the_network_as_trained(untrained_weights: Path) -
         torch.testing.assert_close(folded(PIXELS), trained(PIXELS), atol=1e-5, rtol=1e-5)
 
 
+def test_so_is_the_open_one_whose_last_norm_goes_into_the_layer_after_it() -> None:
+    header, tensors = load_weights(OPEN_WEIGHTS)
+    trained, folded = (build_network(header.architecture, {**header.config, "size": header.input_size}) for _ in "ab")
+    for network in (trained, folded):
+        network.eval().load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
+    ready_to_run(folded, torch.device("cpu"))
+    assert not [m for m in folded.modules() if isinstance(m, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d)]
+    pixels = torch.from_numpy(cut(noise(), Crop(160, 120, 150), header.input_size)[None]).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        seen = [network(pixels.float() / 127.5 - 1) for network in (trained, folded)]
+    torch.testing.assert_close(seen[1], seen[0], atol=5e-5, rtol=5e-5)
+
+
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
 def test_convolving_in_16_bits_changes_next_to_nothing(untrained_weights: Path, precision: torch.dtype) -> None:
     exact = ready_to_run(untrained(untrained_weights), torch.device("cpu"))
