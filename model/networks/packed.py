@@ -4,9 +4,9 @@ A plain convolution has its weights laid out anew at every call, which for one f
 convolution itself, and a ReLU or a sum goes over the whole picture again. Here weights are laid out once, and both are
 done where the convolution writes its result. The operators are those that torch's own compiler (inductor) writes.
 
-The layers are plain callables: for one face at a time Python costs a quarter of everything, and calling a module, or
-finding one in another, takes it microseconds. (TorchScript, which would do without Python, cannot hold these operators,
-and is given up by torch itself.)
+The layers are plain callables: with modules, Python took a quarter of the time for one face, because calling one, or
+finding it in another, costs microseconds. (TorchScript, which does without Python, cannot hold these operators, and
+torch itself has given it up.)
 """
 
 from __future__ import annotations
