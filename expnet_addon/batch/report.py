@@ -8,6 +8,7 @@ import html
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from ...model.files import write_whole
 from .records import Record, load_record, thumbnail_path
@@ -58,7 +59,7 @@ def _row(out: Path, shot: Shot, record: Record | None) -> str:
     gaps = ", ".join(f"{a}–{b}" if b > a else f"{a}" for a, b in record.missing[:8])
     gaps += f" and {len(record.missing) - 8} more" if len(record.missing) > 8 else ""
     files = " ".join(
-        f"<a href='{html.escape(n, quote=True)}'>{html.escape(Path(n).suffix)}</a>" for n in record.outputs
+        f"<a href='{html.escape(quote(n), quote=True)}'>{html.escape(Path(n).suffix)}</a>" for n in record.outputs
     )
     speed = f"{record.frames / record.total_seconds:.0f}" if record.total_seconds else ""
     return (

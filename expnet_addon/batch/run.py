@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...model.errors import InputError
+from ..clips import check_there
 from ..command_line.options import preferred_python, seeing_of
 from ..command_line.outputs import make_folder
 from ..command_line.terminal import bar as progress_bar
@@ -44,10 +45,12 @@ def batch(a: argparse.Namespace) -> None:
         raise InputError(f"--jobs {a.jobs}: one at least")
     if a.address and not a.cluster:
         raise InputError("--address is a Ray cluster's: add --cluster ray")
+    if a.estimator != "open":
+        check_there(a.estimator, "estimator")
     settings = settings_of(a)
+    shots = find_shots(a.clips, a.out)
     make_folder(a.out)
     with only_one(a.out):
-        shots = find_shots(a.clips, a.out)
         remove_leftovers(a.out, shots)
         plan = Batch(a.out.absolute(), shots, [s for s in shots if not done_record(a.out, s, settings)], settings)
         if plan.waiting:

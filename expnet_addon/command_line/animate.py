@@ -31,10 +31,6 @@ def animate(a: argparse.Namespace) -> None:
     if not outputs:
         raise InputError("nothing to write: give --out SHOT.blend, --render SHOT.mp4 or --performance SHOT.npz")
     check_there(a.clip, "clip")
-    if not 0.0 <= a.smoothing <= 1.0:
-        raise InputError(f"--smoothing {a.smoothing:g} is not between 0 and 1")
-    if a.neutral not in ("none", "auto") and not a.neutral.isdecimal():
-        raise InputError(f"--neutral {a.neutral} is not none, auto or a frame of the clip, such as 120")
     check_outputs([a.clip], outputs)
     _check_live_link(a)
     head_file = None

@@ -41,6 +41,20 @@ def _height(text: str) -> int:
     return number
 
 
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0, from which they are counted")
+    return number
+
+
+def _lens(text: str) -> float:
+    number = float(text)
+    if not 1 <= number <= 10000:  # nan, too
+        raise argparse.ArgumentTypeError(f"{text} is no focal length from 1 to 10000 mm")
+    return number
+
+
 def _rate(text: str) -> float | str:
     if text in ("clip", "keep"):
         return text
@@ -73,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument(
         "--box", type=float, nargs=4, metavar=("X", "Y", "W", "H"), help="where the face is at first, pixels"
     )
-    which.add_argument("--face", type=int, metavar="N", help="which face when there are several; 0 is the largest")
+    which.add_argument("--face", type=_natural, metavar="N", help="which face when there are several; 0 is the largest")
     official = seeing.add_argument_group("with the authors' networks (import-weights)")
     official.add_argument(
         "--preprocessing", default="release", choices=("release", "paper"),
@@ -100,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
         "--fps", type=_rate, default="clip", metavar="clip|keep|N",
         help="the scene's frame rate: the clip's, Blender's own, or N, also of a folder of images (else 24)",
     )  # fmt: skip
-    keying.add_argument("--lens", type=float, default=50.0, metavar="MM", help="focal length on a 36 mm sensor (50)")
+    keying.add_argument("--lens", type=_lens, default=50.0, metavar="MM", help="focal length on a 36 mm sensor (50)")
     look = _Parser(add_help=False)
     look.add_argument(
         "--engine", choices=("auto", "workbench", "eevee", "cycles"), help="what renders; auto: the quickest that works"
@@ -143,8 +157,8 @@ def parser() -> argparse.ArgumentParser:
         "--live-link", type=Path, action="append", default=[], metavar="SHOT.csv",
         help="the same as the Live Link Face app records it: ARKit's 52 shapes, head and eyes, with time code",
     )  # fmt: skip
-    animate_verb.add_argument("--first", type=int, metavar="FRAME", help="first frame of the clip to read, from 0")
-    animate_verb.add_argument("--last", type=int, metavar="FRAME", help="last frame of the clip to read")
+    animate_verb.add_argument("--first", type=_natural, metavar="FRAME", help="first frame of the clip to read, from 0")
+    animate_verb.add_argument("--last", type=_natural, metavar="FRAME", help="last frame of the clip to read")
     animate_verb.set_defaults(run=animate.animate)
 
     retarget_verb = verbs.add_parser(

@@ -25,6 +25,8 @@ def retarget(a: argparse.Namespace) -> None:
     if a.character is not None:
         check_there(str(a.character), "character")
     performance = read_performance(a.performance, a.recording_fps, a.swap_sides)
+    if not performance.seen.any():
+        raise InputError(f"no face was seen in '{a.performance}': there is nothing to retarget")
     if a.live_link:
         write_live_link(performance, a.live_link)
         print(f"{a.live_link}: {len(performance.times)} frames at {performance.fps:g}/s")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ import pytest
 import expnet
 from expnet.expnet_addon import headless
 from expnet.expnet_addon.batch.lanes import do_shots
+from expnet.expnet_addon.batch.records import Record, save_record
+from expnet.expnet_addon.batch.report import write_report
 from expnet.expnet_addon.batch.run import only_one, settings_of
 from expnet.expnet_addon.batch.shots import Shot, find_shots
 from expnet.expnet_addon.command_line.parser import parser
@@ -139,12 +142,14 @@ class _Text(HTMLParser):
         super().__init__()
         self.words: list[str] = []
         self.pictures = 0
+        self.links: list[str] = []
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.pictures += tag == "img"
+        self.links += [value for name, value in attrs if name == "href" and value]
 
 
 def test_every_clip_gets_its_files_and_a_bad_one_its_line(
@@ -170,6 +175,36 @@ def test_every_clip_gets_its_files_and_a_bad_one_its_line(
     assert (out / "broken.blend").is_file()
     assert {p: p.stat().st_mtime_ns for p in before} == before, "done clips are left alone"
     assert record(out, "broken")["error"] == ""
+
+
+def test_the_reports_links_lead_to_its_files(tmp_path: Path) -> None:
+    """Whatever a clip is called."""
+    shot = Shot(str(tmp_path / "take #1 100% <a>?.mp4"), "day 1/take #1 100% <a>?")
+    made = [f"{shot.name}.blend", f"{shot.name}.npz"]
+    save_record(tmp_path, shot, Record(shot.clip, shot.name, [0, 0], {}, made, frames=2, seen=2, total_seconds=1.0))
+    report = _Text()
+    report.feed(write_report(tmp_path, [shot]).read_text())
+    assert [unquote(urlsplit(link).path) for link in report.links] == made
+    assert "day 1/take #1 100% <a>?" in report.words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{tmp}/none"], "there are no clips in"),
+        (["{clips}", "--estimator", "{tmp}/none"], "There is no estimator at"),
+        (["{clips}", "--face-model", "{tmp}/none.mat"], "There is no face model at"),
+        (["{clips}", "--jobs", "0"], "one at least"),
+        (["{clips}", "--address", "head:6379"], "add --cluster ray"),
+    ],
+)
+def test_a_batch_that_cannot_be_is_one_line(
+    arguments: list[str], words: str, clips: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert batch(*(a.format(tmp=tmp_path, clips=clips) for a in arguments), "--out", tmp_path / "out") == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert words in line
+    assert not list(tmp_path.glob("out/**/*.json")) and not list(tmp_path.glob("out/*.html"))
 
 
 def test_other_settings_or_other_footage_are_done_again(clips: Path, tmp_path: Path) -> None:

@@ -124,12 +124,15 @@ def test_a_character_as_gltf(shot, hero, tmp_path):
     (["--character", "{hero}", "--out", "{here}/hero.fbx"], "does not end in .blend or .glb"),
     (["--performance", "{hero}", "--out", "{out}"], "not a performance"),
     (["--recording-fps", "0", "--performance", "{phone}", "--out", "{out}"], "not a rate"),
+    (["--performance", "{nobody}", "--live-link", "{here}/o.csv"], "no face was seen in .*nobody.npz"),
 ])  # fmt: skip
 def test_a_mistake_is_one_line_and_writes_nothing(shot, hero, tmp_path, said, make_performance, arguments, expected):
     import re
 
     write_live_link(make_performance(), tmp_path / "phone.csv")
+    save_performance(make_performance(frames=3, missing=range(3)), tmp_path / "nobody.npz")
     places = {
+        "nobody": tmp_path / "nobody.npz",
         "hero": hero,
         "shot": shot,
         "here": tmp_path,
