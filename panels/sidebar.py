@@ -182,7 +182,7 @@ def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task:
     progress = task.progress
     layout.progress(text=f"{progress.fraction:.0%}" if progress.total else "", factor=progress.fraction)
     layout.operator("expnet.cancel", icon="X")
-    say(layout, context, task.status)
+    say(layout, context, task.status.replace(", ", "\n", 1))  # how far; how fast
 
 
 def _say_which_head(layout: bpy.types.UILayout, context: bpy.types.Context, head: bpy.types.Object | None) -> None:

@@ -148,7 +148,7 @@ class Screen:
     def picture(self, name: str, out: Path, box: tuple[int, int, int, int] | None = None) -> None:
         """The screen, or of it ``box``: left, top, right, bottom."""
         self.ask("sidebar()[1].tag_redraw()")
-        time.sleep(1.0)  # one redraw by software
+        time.sleep(2.0)  # sections open and close slowly, and it is drawn by software
         left, top, right, bottom = box or (0, 0, *SIZE)
         crop = ("-crop", f"{right - left}x{bottom - top}+{left}+{top}", "+repage")
         self.debian.run("import", "-window", "root", *crop, self.debian.inside / name)
