@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ..expnet_addon import chosen, packs, preferences, take_settings, tasks
 from ..expnet_addon.heads import rigs_in
@@ -83,7 +84,7 @@ class TaskOperator:
     def _cancelled(self, context: bpy.types.Context) -> set[str]:
         title = self._task.title if self._task else ""
         self._end(context)
-        self.report({"WARNING"}, f"{title}: cancelled, nothing was changed")
+        self.report({"WARNING"}, iface("{}: cancelled, nothing was changed").format(iface(title)))
         return {"CANCELLED"}
 
     def keep(self, context: bpy.types.Context, result: str) -> None:
@@ -150,7 +151,7 @@ def redraw_for_a_while() -> None:
 def idle(operator: type[bpy.types.Operator]) -> bool:
     """Poll: no task is under way."""
     if tasks.running is not None:
-        operator.poll_message_set(f"Wait for '{tasks.running.title}' to end, or cancel it")
+        operator.poll_message_set(iface("Wait for '{}' to end, or cancel it").format(iface(tasks.running.title)))
         return False
     return True
 

@@ -637,6 +637,16 @@ def test_what_panels_say_can_be_translated() -> None:
             assert untranslated or not isinstance(given.get("text"), ast.JoinedStr), (file.name, call.lineno)
 
 
+def test_why_a_button_is_grey_can_be_translated() -> None:
+    """Blender looks the whole sentence up: names go into it afterwards."""
+    files = sorted(Path(inspect.getfile(operators)).parent.glob("*.py"))
+    calls = [n for file in files for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)]
+    reasons = [n for n in calls if isinstance(n.func, ast.Attribute) and n.func.attr == "poll_message_set"]
+    assert len(reasons) > 10
+    for reason in reasons:
+        assert not any(isinstance(part, ast.JoinedStr) for part in ast.walk(reason)), ast.unparse(reason)
+
+
 def test_panels_do_not_compute() -> None:
     """``draw`` runs at every move of the mouse."""
     source = inspect.getsource(importlib.import_module(f"{panels.__name__}.sidebar"))
