@@ -231,9 +231,10 @@ def test_killed_at_any_time_it_goes_on_where_it_was(
     command = [sys.executable, "-m", "expnet", "batch", str(clips), "--out", str(out), "--jobs", "1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     poll_until(lambda: list(out.glob("records/*.json")), 300)
+    serving = _serving(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    poll_until(lambda: not _still_at_work(out))
+    poll_until(lambda: not any(map(_runs, serving)), 300)
     done = {p: p.stat().st_mtime_ns for p in out.glob("records/*.json")}
     assert 1 <= len(done) < 5
     (out / ".more2.4711.part.blend").write_bytes(b"half")  # as a process leaves it that is killed while it writes
@@ -244,17 +245,11 @@ def test_killed_at_any_time_it_goes_on_where_it_was(
     assert not [p for p in out.rglob("*") if ".part" in p.name]
 
 
-def _still_at_work(out: Path) -> list[str]:
-    """Processes that batch has started and that have something of ``out`` or of expnet's worker on their hands."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if "serve-shots" in line:
-            found.append(line)
-    return found
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
