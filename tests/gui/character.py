@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from artist import EXTENSION, PUSH, Artist
-from screen import until
+from screen import BETWEEN, until
 
 STAND_IN = Path(__file__).resolve().parents[2] / "benchmarks" / "stand_in.py"
 
@@ -69,7 +69,8 @@ def walk(artist: Artist) -> None:
 
     artist.step("Match Names")
     title = screen.close_sections()
-    match = screen.open_section("match_names", below=title)
+    screen.click("", (int(screen.middle()), title + 3 * BETWEEN))  # Face, Capture, Take, Character
+    match = screen.find_button("match_names", below=title + 3 * BETWEEN)
     artist.presses("match_names")
     table = screen.ask(TABLE)
     check(len(table) > 50 and all(target for _, target, *_ in table), f"the table is {table}")
@@ -117,10 +118,9 @@ def walk(artist: Artist) -> None:
     retarget = artist.presses("retarget", below=invert[1])
     print("    " + str(screen.ask("result = bpy.data.objects['Hero'].expnet_character.result")).replace("\n", "; "))
     check(screen.ask(SHAPES + "result = keys.animation_data.action is not None"), "no keys")
-    for frame in (62, 48):
-        screen.ask(f"bpy.context.scene.frame_set({frame})" + PUSH)
-        screen.over_view()
-        artist.picture("character.png" if frame == 48 else "closed.png")
+    screen.ask("bpy.context.scene.frame_set(48)" + PUSH)
+    screen.over_view()
+    artist.picture("character.png", (350, 60, 1240, 790))
     plays(artist)
 
     artist.step("Retarget, as live drivers")

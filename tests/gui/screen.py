@@ -17,6 +17,7 @@ from debian import Debian, Failed
 INSIDE = Path(__file__).resolve().parent / "inside.py"
 SIZE = (1500, 1100)
 TITLE = 14  # pixels from the top of the sidebar to the middle of the first title
+BETWEEN = 27  # pixels from one title to the next, where all sections are closed
 PATIENCE = 600.0  # seconds; drawing by software on a busy machine
 
 
@@ -102,16 +103,22 @@ class Screen:
         self.point(*at)
         self.xdotool("key", "ctrl+v", "sleep", 0.2)
 
+    def middle(self) -> float:
+        """Where across the screen the panel's buttons and titles are."""
+        left, _, right, _ = self.ask("result = rectangle(sidebar()[2])")
+        return float(left + (right - left) * 0.47)
+
     def close_sections(self) -> int:
-        """Close all of the tab's; how far down the first title is. Ctrl and a click close the others."""
-        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
-        self.point((left + right) / 2, (top + bottom) / 2)
+        """Close all of the tab's; how far down the first title is. Ctrl and a click open one alone."""
+        top, bottom = self.ask("result = rectangle(sidebar()[2])[1::2]")
+        x = int(self.middle())
+        self.point(x, (top + bottom) / 2)
         self.xdotool("click", "--repeat", 30, "--delay", 10, 4, "sleep", 0.3)  # the wheel, to the top
-        self.point(left + (right - left) * 0.47, top + TITLE)
-        self.xdotool("keydown", "ctrl", "click", 1, "keyup", "ctrl", "sleep", 0.5)
-        if self.under(top + TITLE + 26, "ctrl+shift+alt+c", int(left + (right - left) * 0.47)):  # it is open itself
-            self.point(left + (right - left) * 0.47, top + TITLE)
-            self.xdotool("click", 1, "sleep", 0.5)
+        for _ in range(2):  # the second changes nothing, unless the first was lost
+            self.point(x, top + TITLE)
+            self.xdotool("keydown", "ctrl", "sleep", 0.2, "click", 1, "sleep", 0.2, "keyup", "ctrl", "sleep", 1)
+        self.point(x, top + TITLE)
+        self.xdotool("click", 1, "sleep", 1)
         return int(top + TITLE)
 
     def open_section(self, operator: str, below: int) -> tuple[int, int]:
