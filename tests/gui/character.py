@@ -68,9 +68,9 @@ def walk(artist: Artist) -> None:
     until(lambda: screen.ask("result = bpy.context.object and bpy.context.object.name") == "Hero", "the choice")
 
     artist.step("Match Names")
-    title = screen.close_sections()
-    screen.click("", (int(screen.middle()), title + 3 * BETWEEN))  # Face, Capture, Take, Character
-    match = screen.find_button("match_names", below=title + 3 * BETWEEN)
+    title = screen.first_section_alone("apply_identity") + 2 * BETWEEN  # Capture, Take, Character
+    screen.click("", (int(screen.middle()), title))
+    match = screen.find_button("match_names", below=title)
     artist.presses("match_names")
     table = screen.ask(TABLE)
     check(len(table) > 50 and all(target for _, target, *_ in table), f"the table is {table}")

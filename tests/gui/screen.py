@@ -108,18 +108,19 @@ class Screen:
         left, _, right, _ = self.ask("result = rectangle(sidebar()[2])")
         return float(left + (right - left) * 0.47)
 
-    def close_sections(self) -> int:
-        """Close all of the tab's; how far down the first title is. Ctrl and a click open one alone."""
+    def first_section_alone(self, operator: str) -> int:
+        """Close all of the tab's sections but the first, which has the button ``operator`` last; how far down the
+        second one's title is. Ctrl and a click on a title do that."""
         top, bottom = self.ask("result = rectangle(sidebar()[2])[1::2]")
         x = int(self.middle())
         self.point(x, (top + bottom) / 2)
         self.xdotool("click", "--repeat", 30, "--delay", 10, 4, "sleep", 0.3)  # the wheel, to the top
-        for _ in range(2):  # the second changes nothing, unless the first was lost
-            self.point(x, top + TITLE)
-            self.xdotool("keydown", "ctrl", "sleep", 0.2, "click", 1, "sleep", 0.2, "keyup", "ctrl", "sleep", 1)
         self.point(x, top + TITLE)
-        self.xdotool("click", 1, "sleep", 1)
-        return int(top + TITLE)
+        self.xdotool("keydown", "ctrl", "sleep", 0.2, "click", 1, "sleep", 0.2, "keyup", "ctrl", "sleep", 1)
+        for y in range(top + 30, top + 200, 11):
+            if f"expnet.{operator}(" in self.under(y, "ctrl+c", x):
+                return int(y + 38)
+        return int(top + TITLE + BETWEEN)
 
     def open_section(self, operator: str, below: int) -> tuple[int, int]:
         """Click at the titles of closed sections, from ``below`` on, until the one with that button opens."""
