@@ -67,19 +67,22 @@ class Screen:
         """Two steps: Blender notices a pointer that moves, not one that is there."""
         self.xdotool("mousemove", int(x) - 3, int(y), "sleep", 0.05, "mousemove", int(x), int(y), "sleep", 0.15)
 
-    def under(self, y: int, keys: str, x: int) -> str:
-        """What ``keys`` copy at a place of the panel."""
+    def under(self, y: int, keys: str, x: int, patience: int = 1) -> str:
+        """What ``keys`` copy at a place of the panel. A busy machine wants more ``patience``."""
         self.ask("bpy.context.window_manager.clipboard = ''")
-        self.xdotool("mousemove", x - 3, y, "sleep", 0.04, "mousemove", x, y, "sleep", 0.1, "key", keys, "sleep", 0.08)
+        there, copied = 0.1 * patience, 0.08 * patience
+        self.xdotool("mousemove", x - 3, y, "sleep", 0.04, "mousemove", x, y)
+        self.xdotool("sleep", there, "key", keys, "sleep", copied)
         return str(self.ask("result = bpy.context.window_manager.clipboard"))
 
     def find(self, text: str, keys: str, what: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
         """Where in the panel ``keys`` copy something with ``text`` in it; ``across`` is the share of its width."""
         left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
         x = int(left + (right - left) * across)
-        for y in range(max(top + 30, below), bottom, 11):
-            if text in self.under(y, keys, x):
-                return x, y
+        for patience in (1, 4):
+            for y in range(max(top + 30, below), bottom, 11):
+                if text in self.under(y, keys, x, patience):
+                    return x, y
         raise Failed(f"there is no {what}")
 
     def find_button(self, operator: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
