@@ -119,7 +119,8 @@ class Screen:
         self.point(x, (top + bottom) / 2)
         self.xdotool("click", "--repeat", 30, "--delay", 10, 4, "sleep", 0.3)  # the wheel, to the top
         self.point(x, top + TITLE)
-        self.xdotool("keydown", "ctrl", "sleep", 0.2, "click", 1, "sleep", 0.2, "keyup", "ctrl", "sleep", 1)
+        self.xdotool("keydown", "ctrl", "sleep", 0.2, "click", 1, "sleep", 1.5, "keyup", "ctrl", "sleep", 1)
+        # (Blender asks for Ctrl when it comes to the click, which on a busy machine is later)
         for y in range(top + 30, top + 200, 11):
             if f"expnet.{operator}(" in self.under(y, "ctrl+c", x):
                 return int(y + 38)
