@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -95,10 +96,10 @@ def export_weights(
         seed=seed,
         evaluation={k: round(float(v), 5) for k, v in evaluation.items()},
     )
-    save_weights(path, header, {name: _storable(tensor) for name, tensor in network.state_dict().items()})
+    tensors = {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
+    save_weights(path, header, storable(tensors))
 
 
-def _storable(tensor: Tensor) -> np.ndarray:
+def storable(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Convolutions and the head as float16 (half the file, no measurable loss); what is small stays as it is."""
-    array = tensor.detach().cpu().numpy()
-    return array.astype(np.float16) if array.ndim >= 2 else array
+    return {name: array.astype(np.float16) if array.ndim >= 2 else array for name, array in tensors.items()}

@@ -1,5 +1,6 @@
 """Training end to end on a handful of pictures: it learns, stops, goes on, and ships what it learned."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import torch
 
 from expnet.model.architectures import CompactConfig
 from expnet.model.checkpoints.weights import load_weights
+from expnet.model.errors import InputError
 from expnet.model.formats import open_face_model
 from expnet.model.networks.compact import CompactNet, rotation_matrix
+from expnet.training.average import average
 from expnet.training.dataset import ShardFolder
 from expnet.training.evaluate import correlations, region_error
 from expnet.training.losses import REGION_WEIGHTS, expression_factor
@@ -78,6 +81,23 @@ def test_training_goes_on_from_shipped_weights(data, tmp_path):
         load_weights(tmp_path / run / "weights.safetensors")[1]["head.weight"] for run in ("first", "next")
     )
     assert np.abs(after - before).max() < 0.1 * np.abs(before).max()  # two careful steps, not a new start
+
+
+def test_weights_of_one_run_are_averaged_and_measured(data, tmp_path):
+    run = tmp_path / "run"
+    train(data, run, "--steps", "20", "--decay", "5", "--every", "10")
+    early = shutil.copy(run / "weights.safetensors", tmp_path / "early.safetensors")
+    train(data, run, "--steps", "30", "--decay", "5", "--every", "10", "--resume")
+    late, out, held_out = run / "weights.safetensors", tmp_path / "mean.safetensors", ShardFolder(data, seed=1).all()
+    scores = average([(Path(early), 0.25), (late, 0.75)], held_out, out)
+    header, mean = load_weights(out)
+    (_, a), (_, b) = load_weights(early), load_weights(late)
+    name = "head.weight"
+    np.testing.assert_allclose(mean[name], 0.25 * a[name] + 0.75 * b[name], atol=2e-3)
+    assert header.evaluation == scores and scores["r"] < 1
+    with pytest.raises(InputError, match="do not sum to 1"):
+        average([(Path(early), 0.5), (late, 0.6)], held_out, tmp_path / "no.safetensors")
+    assert not (tmp_path / "no.safetensors").exists()
 
 
 def test_no_shards_says_what_to_run(tmp_path):
