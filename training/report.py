@@ -17,7 +17,15 @@ import numpy as np
 from ..model.formats import open_face_model
 from ..model.semantics import OPEN_KEYS
 from .dataset import Batch, ShardFolder, count_pictures
-from .evaluate import LID_REGIONS, correlations, load_network, predict, region_error, rotation_error, summary
+from .evaluation.measures import (
+    LID_REGIONS,
+    correlations,
+    load_network,
+    predict,
+    region_error,
+    rotation_error,
+    summary,
+)
 from .losses import expression_factor
 
 matplotlib.use("Agg")
