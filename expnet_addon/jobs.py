@@ -160,8 +160,8 @@ class Worker:
         except OSError:
             pass  # it is gone already; ``lines`` says why
 
-    def death(self) -> WorkerFault:
-        """Why it is gone, once ``lines`` has ended."""
+    def death(self) -> WorkerFault | InputError:
+        """Why it is gone, once ``lines`` has ended without an answer."""
         try:
             self._process.wait(timeout=5)  # stdout closes a moment before the process is gone
         except subprocess.TimeoutExpired:
@@ -170,6 +170,8 @@ class Worker:
         self._threads[1].join(timeout=5)
         code = self._process.returncode
         last = next((line for line in reversed(self.complaints) if line.strip()), "").strip()
+        if code == 0 and not last:  # as no worker ends
+            return InputError(f"'{self.python}' is no Python: choose the program of one that has torch or OpenCV")
         return WorkerFault(f"The worker {ending(code)}{': ' + last if last else ''}", "\n".join(self.complaints))
 
     def end(self) -> None:
