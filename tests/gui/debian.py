@@ -42,10 +42,10 @@ class Debian:
                 if target == "dev":  # else the tmpfs would appear on the real /dev/shm, too
                     subprocess.run(["mount", "--make-private", point], check=True)
                 stack.callback(subprocess.run, ["umount", "-l", point], check=False)
-        outside = Path(tempfile.mkdtemp(prefix="gui_", dir=folder / "tmp"))
+        outside = Path(tempfile.mkdtemp(prefix="artist_", dir=folder / "home"))
         stack.callback(shutil.rmtree, outside, ignore_errors=True)
         self.outside = outside
-        self.inside = Path("/tmp") / outside.name
+        self.inside = Path("/home") / outside.name
         (outside / "home").mkdir()
         (outside / "dialogue").mkdir()
         self.environment = {
