@@ -53,7 +53,9 @@ def test_a_clip_is_animated_by_the_light_engine(tmp_path: Path) -> None:
     assert (done["event"], done["frames"], done["seen"]) == ("done", 24, 24)
     seen, truth = load_performance(out), load_performance(DEMO_CLIP.with_name("demo_clip_truth.npz"))
     assert np.abs(seen.eta - truth.eta[:24]).mean() < 0.1
-    assert np.abs(seen.crop - truth.crop[:24])[:, :3].max() < 12
+    off = np.abs(seen.crop - truth.crop[:24]) / truth.crop[:24, 2:3]
+    # how large a crop is hangs on how large the head is, which no picture says: heads differ by a tenth
+    assert off[:, :2].max() < 0.02 and off[:, 2].max() < 0.1
 
 
 @pytest.mark.skipif(not HAS_TORCH, reason="compares with torch")

@@ -33,7 +33,7 @@ from expnet.training.synthetic.generate import make_shard
 from expnet.training.synthetic.surface import build_surface
 
 CONFIG = CompactConfig(size=64, channels=(8, 8, 16, 16, 32), blocks=(1, 1, 1, 1))
-FACES = 48
+FACES = 96  # in so many every key moves
 
 
 @pytest.fixture(scope="module")
