@@ -100,7 +100,9 @@ def main() -> int:
             print(f"FAILED: {error}", file=sys.stderr)
             print((debian.outside / "blender.log").read_text()[-3000:], file=sys.stderr)
             debian.run("import", "-window", "root", debian.inside / "failed.png")
-            shutil.copyfile(debian.outside / "failed.png", Path(tempfile.gettempdir()) / "expnet_gui_failed.png")
+            shutil.copyfile(
+                debian.outside / "failed.png", Path(tempfile.gettempdir()) / f"expnet_gui_failed_{a.folder.name}.png"
+            )
             return 1
     print("Everything did what it should")
     return 0
