@@ -72,7 +72,7 @@ class Artist:
                 if self.running() or self.screen.ask(RUN_SO_FAR) != before:
                     return
                 time.sleep(0.05)
-            self.screen.over_view()  # an error's report hangs there until the pointer leaves it
+            self.screen.dismiss()
         raise Failed(f"{operator} does not start")
 
     def start_or_refuse(self, operator: str, at: tuple[int, int]) -> None:

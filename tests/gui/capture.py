@@ -77,7 +77,7 @@ def walk(artist: Artist) -> None:
     screen.ask(WORKER + "os.kill(worker, signal.SIGCONT)")
     artist.ends("the clip")
     artist.check(screen.ask("result = len(bpy.data.actions)") == 0, "keys were written for a face that is gone")
-    screen.over_view()
+    screen.dismiss()
     screen.xdotool("key", "ctrl+z", "sleep", 0.5)
     artist.check(screen.ask(RIG + "result = len(faces) == 1"), "undo did not bring the face back")
 

@@ -90,7 +90,7 @@ def walk(artist: Artist) -> None:
     own = (check_python[0], check_python[1] - ROW)
     for path, text in (
         ("/nowhere/bin/python", "is not a Python interpreter"),
-        ("/usr/bin/true", "stopped"),
+        ("/usr/bin/true", "is no Python"),
         ("/usr/bin/python3", "torch"),
     ):
         screen.paste(own, path)

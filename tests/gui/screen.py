@@ -157,6 +157,12 @@ class Screen:
         left, top, right, bottom = box
         self.point((left + right) / 2 - 100, top + (bottom - top) * 0.85)
 
+    def dismiss(self) -> None:
+        """Away from an error's report: it hangs until the pointer has left it, in 5.2 until Escape. Not while a job
+        runs, which Escape would cancel."""
+        self.over_view()
+        self.xdotool("key", "Escape", "sleep", 0.3)
+
     def picture(self, name: str, out: Path, box: tuple[int, int, int, int] | None = None) -> None:
         """The screen, or of it ``box``: left, top, right, bottom."""
         self.ask("sidebar()[1].tag_redraw()")
