@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..model.errors import InputError
+from ..model.files import by_number
 from ..model.image_header import image_header
 
 COUNTER = r"#+|%0?\d*d"
@@ -44,7 +45,7 @@ def images_in(folder: Path) -> list[Path]:
 
 def _images(folder: Path, name: str) -> Iterator[Path]:
     """Those whose names match; told by what they hold, not by how they are called."""
-    for file in sorted((p for p in folder.iterdir() if p.is_file() and re.fullmatch(name, p.name)), key=_by_number):
+    for file in sorted((p for p in folder.iterdir() if p.is_file() and re.fullmatch(name, p.name)), key=by_number):
         with file.open("rb") as stream:
             if image_header(stream.read(65536)) is not None:
                 yield file
@@ -52,7 +53,3 @@ def _images(folder: Path, name: str) -> Iterator[Path]:
 
 def _regex(pattern: str) -> str:
     return r"\d+".join(re.escape(part) for part in re.split(COUNTER, pattern))
-
-
-def _by_number(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name.lower())]

@@ -1,8 +1,9 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the order of numbered ones."""
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -25,3 +26,8 @@ def write_whole(path: str | Path, content: bytes) -> None:
         raise InputError(f"{path}: cannot write there: {error.strerror}: choose another place") from error
     finally:
         Path(partial).unlink(missing_ok=True)
+
+
+def by_number(path: Path) -> list[tuple[int, str]]:
+    """To sort by the numbers in names: shot_9.png comes before shot_10.png."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name.lower())]

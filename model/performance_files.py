@@ -21,6 +21,12 @@ from .rotations import euler_degrees
 FORMAT = "expnet-performance-1"
 MAX_BYTES = 2**32  # unpacked; an hour at 60 frames/s is 0.1 GB
 
+# In tables: gaze (radians), head pose as degrees (``euler_degrees``) and millimetres, crop (pixels, radians)
+POSE_COLUMNS = (
+    "gaze_yaw", "gaze_pitch", "head_yaw", "head_pitch", "head_roll", "head_x", "head_y", "head_z",
+    "crop_x", "crop_y", "crop_side", "crop_angle",
+)  # fmt: skip
+
 _PER_FRAME: dict[str, tuple[int, ...]] = {
     "gaze": (2,),
     "rotation": (3, 3),
@@ -181,12 +187,9 @@ def export_json(performance: FacePerformance, path: str | Path) -> None:
 
 
 def table(performance: FacePerformance) -> tuple[list[str], np.ndarray]:
-    """Column names and (F, columns) numbers: frame (from 0), time (s), confidence, the keys, gaze (radians),
-    head pose as degrees (``euler_degrees``) and millimetres, crop (pixels, radians)."""
+    """Column names and (F, columns) numbers: frame (from 0), time (s), confidence, the keys, POSE_COLUMNS."""
     p = performance
-    names = ["frame", "time", "confidence", *p.expression_keys, "gaze_yaw", "gaze_pitch"]
-    names += ["head_yaw", "head_pitch", "head_roll", "head_x", "head_y", "head_z"]
-    names += ["crop_x", "crop_y", "crop_side", "crop_angle"]
+    names = ["frame", "time", "confidence", *p.expression_keys, *POSE_COLUMNS]
     frame = np.arange(len(p.times))
     pose = euler_degrees(p.rotation)
     return names, np.column_stack([frame, p.times, p.confidence, p.eta, p.gaze, pose, p.translation, p.crop])

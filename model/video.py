@@ -13,6 +13,7 @@ from types import TracebackType
 import numpy as np
 
 from .errors import InputError
+from .files import by_number
 from .image_header import image_header
 from .opencv import cv2
 
@@ -253,9 +254,6 @@ def _images_in(folder: Path) -> list[tuple[int, Path]]:
     images = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
     if not images:
         raise InputError(f"{folder}: holds no images: give a movie, an image or a folder of images")
-
-    def by_number(path: Path) -> list[tuple[int, str]]:
-        return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name.lower())]
 
     images.sort(key=by_number)
     numbers = [re.findall(r"\d+", p.stem)[-1:] for p in images]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...model.performance_files import POSE_COLUMNS
 from ...model.rotations import euler_degrees
 
 WIDE = 6  # more pictures than this are listed below each other
@@ -24,12 +25,10 @@ def table(estimates: Sequence[dict]) -> str:
 
 
 def csv_text(estimates: Sequence[dict]) -> str:
-    """A row per picture: image, confidence, the keys, gaze (radians), head pose (degrees as ``euler_degrees``,
-    millimetres), crop (pixels, radians), alpha, and what was wrong where nothing was read."""
+    """A row per picture: image, confidence, keys, POSE_COLUMNS, alpha, and what was wrong where nothing was read."""
     seen = [e for e in estimates if "error" not in e]
     keys = list(seen[0]["eta"]) if seen else []
-    names = ["id", "image", "confidence", *keys, "gaze_yaw", "gaze_pitch", "head_yaw", "head_pitch", "head_roll"]
-    names += ["head_x", "head_y", "head_z", "crop_x", "crop_y", "crop_side", "crop_angle"]
+    names = ["id", "image", "confidence", *keys, *POSE_COLUMNS]
     names += [f"alpha_{i + 1:02d}" for i in range(len(seen[0]["alpha"]) if seen else 0)]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [*names, "error"], restval="", lineterminator="\n")
