@@ -1,4 +1,4 @@
-"""What is cheap to change anew each time a picture is seen: tone, colour, grey, a covered rectangle. On the whole
+"""What is cheap to change anew each time a picture is seen: tone, colour, grey, detail, a covered rectangle. On the whole
 batch, on whichever device it lies; labels stay as they are.
 """
 
@@ -9,18 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from .synthetic.degrade import SMALLEST
 
 
 @dataclass(frozen=True)
 class Augment:
     """Standard deviations: ``gain`` of the log brightness, ``colour`` of each channel's, ``curve`` of the tone curve's
-    bend, ``offset`` of the black level. Shares of the pictures: ``grey``, ``erase``. All 0: nothing is changed."""
+    bend, ``offset`` of the black level. Shares of the pictures: ``grey``; ``small``, which keep the detail of a face far
+    away; ``erase``. All 0: nothing is changed."""
 
     gain: float = 0.0
     colour: float = 0.0
     curve: float = 0.0
     offset: float = 0.0
     grey: float = 0.0
+    small: float = 0.0
     erase: float = 0.0
 
 
@@ -44,8 +49,17 @@ def as_augmented_input(images: Tensor, rng: np.random.Generator, augment: Augmen
     x = torch.addcmul(c, torch.addcmul(b, rows, a), rows).clamp_(-1, 1).view(images.shape)
     for i in np.flatnonzero(rng.random(count) < augment.grey):
         x[i] = x[i].mean(-1, keepdim=True)
+    for i in np.flatnonzero(rng.random(count) < augment.small):
+        pixels = int(np.exp(rng.uniform(np.log(SMALLEST), np.log(size))))
+        x[i] = _with_detail(x[i].permute(2, 0, 1)[None], pixels)[0].permute(1, 2, 0)
     for i in np.flatnonzero(rng.random(count) < augment.erase):
         height, width = (rng.uniform(0.1, 0.4, 2) * size).astype(int)
         top, left = rng.integers(0, size - height), rng.integers(0, size - width)
         x[i, top : top + height, left : left + width] = torch.from_numpy(rng.uniform(-1, 1, 3).astype(np.float32)).to(x)
     return x.permute(0, 3, 1, 2)
+
+
+def _with_detail(pictures: Tensor, pixels: int) -> Tensor:
+    """(B, C, S, S) shrunk to ``pixels`` across and enlarged again."""
+    small = F.interpolate(pictures, (pixels, pixels), mode="bilinear", antialias=True)
+    return F.interpolate(small, pictures.shape[2:], mode="bilinear")

@@ -53,3 +53,11 @@ def test_a_share_is_grey_and_a_share_is_covered(images):
     assert 20 < without_colour.sum() < 44
     covered = (augmented(images, erase=0.5) - as_input(images)).abs().amax((1, 2, 3)) > 1e-3
     assert 20 < covered.sum() < 44
+
+
+def test_a_share_keeps_the_detail_of_a_face_far_away():
+    stripes = (torch.arange(128) % 2 * 255).to(torch.uint8).view(1, 1, 128, 1).expand(64, 128, -1, 3)
+    contrast = augmented(stripes, small=0.5).std((1, 2, 3))
+    assert 20 < (contrast < 0.9).sum() < 44, "what no small picture can hold is gone"
+    ramp = torch.arange(128, dtype=torch.uint8).view(1, 1, 128, 1).expand(64, 128, -1, 3)
+    torch.testing.assert_close(augmented(ramp, small=1.0), as_input(ramp), atol=0.04, rtol=0)
