@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from ..expnet_addon import animation, compat, rendering, retarget, rig, scene
+from ..expnet_addon.retarget_character import character_of
 from ..model.formats import open_face_model
 from ..model.performance import FacePerformance
 from ..model.performance_files import load_performance
@@ -50,7 +51,7 @@ def main() -> None:
     theirs = model if options.face_model == "open" else open_face_model(options.face_model)
     alpha = np.random.default_rng(SEED).normal(0, 1, len(theirs.identity))
     mesh, armature = stand_in(theirs, alpha)
-    character = retarget.character_of(mesh)
+    character = character_of(mesh)
     names, rows = retarget.matched_rows(character)
     report = retarget.apply_keys(character, rows, retarget.face_motion(face))
     print(f"{report} keyed, names: {names}; not: {', '.join(report.left) or 'none'}")

@@ -22,6 +22,7 @@ from ..model.errors import InputError
 from ..model.retarget_row import BONE, CHARACTER, LOCATIONS, OWN, ROTATIONS, SHAPE_KEY, Row
 from . import compat
 from .heads import has_shape_keys, is_rig, rigs_in
+from .retarget_character import Character, character_of
 
 if TYPE_CHECKING:
     from . import retarget
@@ -176,10 +177,8 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
     )
     result: StringProperty(name="Result", description="What the last run did")  # type: ignore[valid-type]
 
-    def character(self) -> retarget.Character:
-        from . import retarget
-
-        return retarget.character_of(self.id_data, (item.mesh for item in self.meshes if item.mesh is not None))
+    def character(self) -> Character:
+        return character_of(self.id_data, (item.mesh for item in self.meshes if item.mesh is not None))
 
     def table(self) -> list[Row]:
         """Raises InputError for a row that cannot be."""

@@ -40,6 +40,11 @@ class Listed:
     box: Sequence[float] | None = None
 
 
+def load(seeing: Seeing) -> dict:
+    """Only the network, to have it refused before any work where it cannot be loaded."""
+    return {"verb": "load", **_fields(seeing)}
+
+
 def estimate(images: Sequence[str], seeing: Seeing) -> dict:
     return {"verb": "estimate", "images": [os.path.abspath(image) for image in images], **_fields(seeing)}
 

@@ -25,30 +25,13 @@ from ..model.retargeting import CHANNELS, SHAPE_KEY, SIGNALS, Row, expression, i
 from ..model.semantics import OPEN_BASIS, OPEN_KEYS
 from . import compat
 from .animation import TAKE, scene_frames
-from .heads import has_shape_keys, is_rig
+from .heads import is_rig
 from .retarget_bones import bone_curves, driven_components, driven_mode
+from .retarget_character import BEFORE, Character
 
-BEFORE = "expnet_before"  # on a data-block: what a retarget found there
 BEFORE_ACTION = "expnet_before_action"
 TAKE_ACTION = "expnet_take_action"
 RETARGET = "expnet_retarget"  # on an action: it is a take on a character, of this source
-
-
-@dataclass(frozen=True)
-class Character:
-    """What is retargeted to: meshes with shape keys, and the armature whose bones follow, if any."""
-
-    meshes: tuple[bpy.types.Object, ...]
-    armature: bpy.types.Object | None = None
-
-    @property
-    def keys(self) -> list[bpy.types.Key]:
-        """The meshes' shape keys, each once though objects may share them."""
-        return list(dict.fromkeys(mesh.data.shape_keys for mesh in self.meshes if mesh.data.shape_keys))
-
-    @property
-    def blocks(self) -> list[bpy.types.ID]:
-        return [*self.keys, *([self.armature] if self.armature else [])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,29 +63,6 @@ class Report:
     def __str__(self) -> str:
         parts = [f"{self.shape_keys} shape keys"] * bool(self.shape_keys) + [f"{self.bones} bones"] * bool(self.bones)
         return " and ".join(parts)
-
-
-def character_of(obj: bpy.types.Object, others: Iterable[bpy.types.Object] = ()) -> Character:
-    """The character that ``obj``, a mesh or an armature, belongs to, with ``others``.
-
-    An armature brings its meshes along, a mesh the armature that deforms it.
-    """
-    chosen = list(dict.fromkeys([obj, *others]))
-    armature = next((o for o in chosen if o.type == "ARMATURE"), None)
-    meshes = [o for o in chosen if has_shape_keys(o)]
-    if armature is None:
-        armature = next((found for mesh in meshes if (found := _deformer(mesh))), None)
-    if obj.type == "ARMATURE":
-        meshes += [o for o in bpy.data.objects if has_shape_keys(o) and _deformer(o) == armature and o not in meshes]
-    return Character(tuple(meshes), armature)
-
-
-def _deformer(mesh: bpy.types.Object) -> bpy.types.Object | None:
-    for modifier in mesh.modifiers:
-        if modifier.type == "ARMATURE" and modifier.object is not None:
-            return modifier.object
-    parent = mesh.parent
-    return parent if parent is not None and parent.type == "ARMATURE" else None
 
 
 # The table ----------------------------------------------------------------------------------------------------------
@@ -484,11 +444,6 @@ def _widen(block: bpy.types.ID, plan: _Plan) -> None:
         key = block.key_blocks[name]
         key.slider_min = max(-10.0, min(key.slider_min, *(row.low for row in rows)))
         key.slider_max = min(10.0, max(key.slider_max, *(row.high for row in rows)))
-
-
-def is_retargeted(character: Character) -> bool:
-    """Whether a retarget is on the character."""
-    return any(BEFORE in block for block in character.blocks)
 
 
 def remove(character: Character) -> int:

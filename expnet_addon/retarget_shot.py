@@ -15,6 +15,8 @@ from ..model.retargeting import Row, load_preset
 from . import animation, retarget, rig
 from . import scene as staging
 from .capture import take_report
+from .heads import has_shape_keys
+from .retarget_character import Character, character_of
 
 
 def onto_open_head(performance: FacePerformance, keep_fps: bool) -> tuple[str, list[bpy.types.Object]]:
@@ -75,7 +77,7 @@ def onto_character(
     return "\n".join(lines), objects, rows
 
 
-def _named(scene: bpy.types.Scene, blend: Path, names: Sequence[str]) -> retarget.Character:
+def _named(scene: bpy.types.Scene, blend: Path, names: Sequence[str]) -> Character:
     objects = []
     for name in names:
         obj = scene.objects.get(name)
@@ -83,34 +85,34 @@ def _named(scene: bpy.types.Scene, blend: Path, names: Sequence[str]) -> retarge
             raise InputError(
                 f"'{blend}' has no object '{name}' in its scene; it has {_list(o.name for o in scene.objects)}"
             )
-        if obj.type != "ARMATURE" and not retarget.has_shape_keys(obj):
+        if obj.type != "ARMATURE" and not has_shape_keys(obj):
             raise InputError(f"'{name}' in '{blend}' is no mesh with shape keys and no armature")
         objects.append(obj)
-    return retarget.character_of(objects[0], objects[1:])
+    return character_of(objects[0], objects[1:])
 
 
-def _found(scene: bpy.types.Scene, blend: Path, scheme: str, rows: Sequence[Row] | None) -> retarget.Character:
+def _found(scene: bpy.types.Scene, blend: Path, scheme: str, rows: Sequence[Row] | None) -> Character:
     """The mesh with the most to drive, with those of its armature or parent; or the only armature."""
-    meshes = [obj for obj in scene.objects if retarget.has_shape_keys(obj)]
+    meshes = [obj for obj in scene.objects if has_shape_keys(obj)]
     armatures = [obj for obj in scene.objects if obj.type == "ARMATURE"]
 
     def worth(mesh: bpy.types.Object) -> int:
         blocks = mesh.data.shape_keys.key_blocks
         if rows is not None:
             return sum(row.target in blocks for row in rows)
-        return len(retarget.matched_rows(retarget.Character((mesh,)), scheme)[1])
+        return len(retarget.matched_rows(Character((mesh,)), scheme)[1])
 
     best = max(meshes, key=worth, default=None)
     if best is None or worth(best) == 0:
         if len(armatures) == 1:
-            return retarget.character_of(armatures[0])
+            return character_of(armatures[0])
         raise InputError(
             f"'{blend}' holds no mesh whose shape keys are known by their names: give --object and --preset"
         )
-    main = retarget.character_of(best)
+    main = character_of(best)
     if main.armature is not None:
-        return retarget.character_of(main.armature, main.meshes)
-    return retarget.character_of(best, [m for m in meshes if best.parent is not None and m.parent == best.parent])
+        return character_of(main.armature, main.meshes)
+    return character_of(best, [m for m in meshes if best.parent is not None and m.parent == best.parent])
 
 
 def _list(names) -> str:

@@ -3,6 +3,7 @@
     ping       -> {"python", "executable", "packages": {name: version or null}, "engines": ["full", "light"] as far as
                they can run, the first is what auto comes to, "devices": [...], "gpus"}
     test       -> {"engine", "version" of what it runs on, "device", "ms" a frame, "loading_seconds", "confidence"}
+    load       -> {"pack", "notes"}: the network is loaded, and whoever asks next need not wait
     estimate   {"images": [path], "box", "boxes": one for each image, "face", "lens_mm", "out": .npz or null,
                 "ply": folder or null, "names": of the meshes there, one for each image}
                -> {"estimates": [{"image", "eta": {key: value}, "alpha", "gaze", "rotation", "translation", "crop",
@@ -21,9 +22,9 @@
                   "sources": [{"file", "bytes", "sha256", "gave"}],
                   "missing": [[file, what it adds]], "passed_over": [[file, why]], "face_model": path or null}
 
-estimate and animate also take "estimator" (default "open"), "device" ("auto") and "engine" ("auto": full where there is
-torch, else light; test takes these two), and for the authors' networks
-"preprocessing" ("release" or "paper"), "jpeg" (true) and "face_model" ("open" or a path: whose head's pose it is).
+load, estimate and animate also take "estimator" (default "open"), "device" ("auto") and "engine" ("auto": full where
+there is torch, else light; test takes these two), and for the authors' networks "preprocessing" ("release" or "paper"),
+"jpeg" (true) and "face_model" ("open" or a path: whose head's pose it is).
 "pack" is {"name", "basis", "license"} of the numbers, "notes" says what was done without. "box" is [x, y, width,
 height] in pixels, "face" counts from 0, the largest first; "first" and "last" are frames from 0, both included; "fps"
 is an image sequence's; "lens_mm" defaults to 50.
@@ -125,6 +126,11 @@ def test(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         "loading_seconds": round(loaded - began, 2),
         "confidence": round(float(seen.confidence[0]), 4),
     }
+
+
+def load(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    progress(0, None, "loading")
+    return _pack(chosen_estimator(request))
 
 
 def animate(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -347,6 +353,7 @@ def _rounded(values: Any) -> list:
 VERBS: dict[str, tuple[Verb, tuple[str, ...]]] = {
     "ping": (ping, ()),
     "test": (test, ()),
+    "load": (load, ()),
     "animate": (animate, ("clip", "out")),
     "estimate": (estimate, ("images",)),
     "still": (still, ("clip", "crop", "out")),

@@ -6,6 +6,7 @@ import bpy
 
 from ..expnet_addon.characters import ExpNetCharacter
 from ..expnet_addon.heads import has_shape_keys
+from ..expnet_addon.retarget_character import is_retargeted
 from ..model.errors import InputError
 from ..model.retarget_row import SHAPE_KEY
 
@@ -97,11 +98,9 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        from ..expnet_addon import retarget
-
         if not has_character(cls, context):
             return False
-        if not retarget.is_retargeted(settings_of(context).character()):
+        if not is_retargeted(settings_of(context).character()):
             cls.poll_message_set("Nothing was retargeted to this character")
             return False
         return True

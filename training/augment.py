@@ -1,5 +1,5 @@
-"""What is cheap to change anew each time a picture is seen: tone, colour, grey, detail, a covered rectangle. On the whole
-batch, on whichever device it lies; labels stay as they are.
+"""What is cheap to change anew each time a picture is seen: tone, colour, grey, detail, a covered rectangle. On
+the whole batch, on whichever device it lies; labels stay as they are.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .synthetic.degrade import SMALLEST
 @dataclass(frozen=True)
 class Augment:
     """Standard deviations: ``gain`` of the log brightness, ``colour`` of each channel's, ``curve`` of the tone curve's
-    bend, ``offset`` of the black level. Shares of the pictures: ``grey``; ``small``, which keep the detail of a face far
-    away; ``erase``. All 0: nothing is changed."""
+    bend, ``offset`` of the black level. Shares of the pictures: ``grey``; ``small``, which keep the detail of a face
+    far away; ``erase``. All 0: nothing is changed."""
 
     gain: float = 0.0
     colour: float = 0.0

@@ -74,11 +74,14 @@ def settings_of(a: argparse.Namespace) -> dict[str, Any]:
 
 def _prepare(a: argparse.Namespace) -> None:
     """What would fail for every clip, or would be done by all processes at once, is done before they start."""
-    from .. import capture
+    from .. import capture, requests
     from ..command_line.heads import face_model_file, read_head
 
     head = read_head(face_model_file(a.face_model))
     capture.check_head(seeing_of(a), head.basis, len(head.identity), a.face_model, a.identity)
+    if not a.cluster:  # there it is the nodes that see, this machine may be unable to
+        with Job(requests.load(seeing_of(a)), preferred_python()) as job:
+            job.wait()
 
 
 def _records(plan: Batch, a: argparse.Namespace) -> Iterator[Record]:

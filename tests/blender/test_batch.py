@@ -332,3 +332,11 @@ def test_wrong_use_is_one_line(
     said = [line for line in capfd.readouterr().err.splitlines() if line and "EGL" not in line]
     assert len(said) == 1 and words in said[0]
     assert not list((tmp_path / "out").glob("*.blend"))
+
+
+def test_weights_that_are_none_are_told_once_not_for_every_clip(
+    clips: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "broken.safetensors"
+    weights.write_bytes(b"no weights")
+    test_wrong_use_is_one_line(["--estimator", str(weights)], "broken.safetensors", clips, tmp_path, capfd)

@@ -14,7 +14,8 @@ from mathutils import Vector
 import expnet
 from expnet.benchmarks.stand_in import stand_in
 from expnet.expnet_addon import animation, characters, compat, retarget, rig
-from expnet.expnet_addon.retarget import Character, apply_drivers, apply_keys, matched_rows, performance_motion
+from expnet.expnet_addon.retarget import apply_drivers, apply_keys, matched_rows, performance_motion
+from expnet.expnet_addon.retarget_character import Character, character_of, is_retargeted
 from expnet.model.errors import InputError
 from expnet.model.formats.live_link import read_live_link, write_live_link
 from expnet.model.retargeting import ARKIT, BONE, OWN, Row, row_values, signals
@@ -193,10 +194,10 @@ class TestTheArtistsOwn:
         rows = [Row("jawOpen", "jawOpen"), Row("jawOpen", "jaw", BONE, "ROTATION_X")]
         for _ in range(2):  # again takes back what was there first
             apply_drivers(character, rows, face) if live else apply_keys(character, rows, motion)
-            assert retarget.is_retargeted(character)
+            assert is_retargeted(character)
         empty_scene.frame_set(7)
         retarget.remove(character)
-        assert not retarget.is_retargeted(character)
+        assert not is_retargeted(character)
         block = mesh.data.shape_keys.key_blocks["jawOpen"]
         assert (block.value, block.slider_max) == pytest.approx((0.4, 0.5))
         assert bones.pose.bones["jaw"].rotation_mode == "QUATERNION"
@@ -337,7 +338,7 @@ class TestBones:
     def test_the_jaw_is_opened_once(self, empty_scene):
         mesh, bones = mesh_with_keys("hero", ["jawOpen"]), armature(BONES)
         mesh.parent = bones
-        rows = matched_rows(retarget.character_of(mesh))[1]
+        rows = matched_rows(character_of(mesh))[1]
         assert [(row.target, row.enabled) for row in rows if row.channel == "jawOpen"] == [
             ("jawOpen", True), ("jaw_master", False),
         ]  # fmt: skip
@@ -479,7 +480,7 @@ class TestTheSameFace:
         rig.apply_alpha(face, open_head, alpha)
         animation.key_performance(face, performance, empty_scene)
         mesh, bones = stand_in(open_head, alpha)
-        character = retarget.character_of(mesh)
+        character = character_of(mesh)
         assert character.armature == bones
         scheme, rows = matched_rows(character)
         report = (

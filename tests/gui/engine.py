@@ -49,7 +49,7 @@ def walk(artist: Artist) -> None:
 
     def says(text: str, what: str) -> None:
         until(lambda: text in screen.ask(REPORT), f"'{text}' from {what}", screen.alive)
-        screen.over_view()  # the red report hangs at the pointer until it leaves
+        screen.dismiss()  # the red report
         print(f"    {what}: " + screen.ask(REPORT).replace("\n", "; "), flush=True)
 
     artist.step("Install Runtime, offline")

@@ -113,6 +113,14 @@ def test_ping_tells_versions_and_devices(request_of: Any) -> None:
     assert "cpu" in done["devices"]
 
 
+def test_load_tells_whose_numbers_there_will_be(request_of: Any, untrained_weights: Path, tmp_path: Path) -> None:
+    [loading, done], status = request_of({"verb": "load", "estimator": str(untrained_weights), "device": "cpu"})
+    assert loading["event"] == "progress" and status == 0
+    assert done["pack"]["basis"] == "open-29" and isinstance(done["notes"], list)
+    *_, error = request_of({"verb": "load", "estimator": str(tmp_path / "none.safetensors")})[0]
+    assert error["event"] == "error" and "none.safetensors" in error["message"]
+
+
 def test_as_a_module_too(start: Any) -> None:
     worker = start([sys.executable, "-m", "expnet.model.worker"])
     worker.ask('{"verb": "ping"}')
