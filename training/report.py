@@ -118,7 +118,7 @@ photograph of a person. To make such pictures, to train, to go on, to evaluate a
 |---|---|
 | different pictures, at the end of the run | {pictures:,} |
 | pictures seen | {int(last["images"]):,} in {int(last["step"]):,} steps |
-| time | {last["minutes"]:.0f} minutes, one CPU thread, bf16 |
+| time | {last["minutes"]:.0f} minutes, bf16 |
 | parameters | {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M at {network.config.size} px |
 
 | held-out synthetic faces ({int(face.sum())} faces, {int((~face).sum())} other pictures) | |

@@ -128,7 +128,7 @@ def train(args: argparse.Namespace) -> None:
     rate = Rate(config.optimizer, config.schedule, args.steps)
     scaler = torch.amp.GradScaler(device.split(":")[0], enabled=precision == torch.float16)
 
-    step, seconds = 0, 0.0
+    step, images, seconds = 0, 0, 0.0
     if args.start_from and args.start_from.suffix == ".safetensors":
         tensors = {k: torch.as_tensor(v) for k, v in load_weights(args.start_from)[1].items()}
         load_tensors(trainee.network, tensors, args.start_from)
@@ -145,6 +145,7 @@ def train(args: argparse.Namespace) -> None:
         scaler.load_state_dict(state["scaler"])
         rate.restore(state["rate"])
         step, seconds = state["step"], state["seconds"]
+        images = state.get("images", step * config.optimizer.batch)  # older checkpoints counted steps only
     model = processes.wrap(trainee)
 
     def checkpoint(name: str) -> None:
@@ -155,6 +156,7 @@ def train(args: argparse.Namespace) -> None:
             "scaler": scaler.state_dict(),
             "rate": rate.state(),
             "step": step,
+            "images": images,
             "seconds": seconds,
         }
         save_checkpoint(state, args.out / name)
@@ -194,7 +196,7 @@ def train(args: argparse.Namespace) -> None:
         scaler.step(optimizer)
         scaler.update()
         average.update_parameters(trainee.network)
-        step += 1
+        step, images = step + 1, images + config.optimizer.batch
         window.append(torch.stack([loss, *parts.values()]).detach())
         progress.update()
         if step % args.every and step < args.steps:
@@ -216,7 +218,7 @@ def train(args: argparse.Namespace) -> None:
         if log:
             row = {
                 "step": step,
-                "images": step * config.optimizer.batch,
+                "images": images,
                 "minutes": seconds / 60,
                 "images_per_second": len(window) * config.optimizer.batch / elapsed,
                 "rate": optimizer.param_groups[0]["lr"],

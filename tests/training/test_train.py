@@ -51,9 +51,9 @@ def data(tmp_path_factory):
     return folder
 
 
-def train(data: Path, out: Path, *extra: str) -> None:
+def train(data: Path, out: Path, *extra: str, recipe: str = CONFIG) -> None:
     config = out.parent / "tiny.toml"
-    config.write_text(CONFIG)
+    config.write_text(recipe)
     main(["--config", str(config), "--data", str(data), "--out", str(out), *extra])
 
 
@@ -71,6 +71,15 @@ def test_training_learns_and_resumes(data, tmp_path):
     network = CompactNet(header.config)
     network.load_state_dict({k: torch.as_tensor(v) for k, v in tensors.items()})
     assert header.basis == "open-29" and "synthetic" in header.training_data and header.evaluation["step"] == 40
+
+
+def test_pictures_seen_are_counted_through_a_change_of_batch(data, tmp_path):
+    assert "batch = 16" in CONFIG
+    train(data, tmp_path / "run", "--steps", "2", "--decay", "1", "--every", "2")
+    wider = CONFIG.replace("batch = 16", "batch = 24")
+    train(data, tmp_path / "run", "--steps", "3", "--decay", "1", "--every", "1", "--resume", recipe=wider)
+    header, *rows = [line.split(",") for line in (tmp_path / "run" / "log.csv").read_text().splitlines()]
+    assert [float(row[header.index("images")]) for row in rows] == [32, 56]
 
 
 def test_training_goes_on_from_shipped_weights(data, tmp_path):
