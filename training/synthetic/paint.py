@@ -18,6 +18,9 @@ from .surface import Surface
 
 PAINT = 512
 TEXELS = 1.6  # per mm across the brows
+# mm by which people's brows differ in height beyond what their bones do: standard deviation. Drawn always at one place,
+# low brows were read as drawn down, and a smile below them as a sneer.
+BROW_HEIGHT = 2.2
 FINER = 4  # masks are drawn this much larger and averaged
 VARIANTS = 40
 
@@ -125,9 +128,9 @@ def paint_skin(
     if rng.random() < 0.96:
         strength = rng.uniform(0.55, 1) if rng.random() < 0.8 else rng.uniform(0.1, 0.55)
         color = hair * rng.uniform(0.4, 1.1)
-        shift = round(rng.uniform(-2, 2))
-        for mask, inwards in zip(_one(rng, stock.brows), (-knit[0], knit[1]), strict=True):
-            lay(paint, mask, color, strength, (shift, round(inwards * TEXELS)))
+        height = np.clip(rng.normal(0, BROW_HEIGHT), -2 * BROW_HEIGHT, 2 * BROW_HEIGHT) + rng.normal(0, 0.4, 2)
+        for mask, lower, inwards in zip(_one(rng, stock.brows), height, (-knit[0], knit[1]), strict=True):
+            lay(paint, mask, color, strength, (round(lower * TEXELS), round(inwards * TEXELS)))
     fold = rng.uniform(0.05, 0.6) if rng.random() < 0.75 else 0.0  # some lids have none
     for mask in _one(rng, stock.creases):
         lay(paint, mask, skin * [0.4, 0.4, 0.5], fold)
@@ -251,6 +254,7 @@ def _brow(rng: np.random.Generator, landmarks: np.ndarray) -> Mask:
     step = np.column_stack([np.interp(stretch, knots, landmarks[:, k]) for k in range(2)])
     step[:, 0] += np.where(stretch < 0, stretch, np.maximum(stretch - 1, 0)) * 95
     middle = step - origin
+    middle[:, 1] += rng.normal(0, 3.5) * (stretch - 0.5)  # tilted
     middle[:, 1] += rng.uniform(-6, 6) * np.exp(-(((stretch - rng.uniform(0.5, 0.75)) / 0.3) ** 2)) + rng.uniform(-3, 3)
     half = rng.uniform(2.0, 8.5) * np.interp(stretch, [-0.2, 0.1, 0.5, 1.05], [0.75, 1, 0.9, 0.25])
     canvas = np.zeros((extent[1] * FINER, extent[0] * FINER), np.float32)
