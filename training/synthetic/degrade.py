@@ -63,8 +63,10 @@ def degrade(rng: np.random.Generator, image: np.ndarray) -> Degraded:
         image = cv2.resize(tiny, (size, size), interpolation=way)
         spread += (size / small) ** 2 - 1
     top = bottom = left = right = 0
-    if rng.random() < 0.06:
-        top, bottom, left, right = (rng.integers(0, size // 3, 4) * (rng.random(4) < 0.4)).tolist()
+    if rng.random() < 0.1:
+        cut_off = rng.integers(0, size // 3, 4) * (rng.random(4) < 0.4)
+        framed = rng.integers(size // 12, size // 5, 4)  # a picture that is hardly larger than the face
+        top, bottom, left, right = (cut_off if rng.random() < 0.6 else framed).tolist()
         for edge in (image[:top], image[size - bottom :], image[:, :left], image[:, size - right :]):
             edge[:] = 0
     if rng.random() < 0.5:

@@ -36,6 +36,8 @@ EMOTIONS: tuple[Recipe, ...] = (
      "mouthStretch": (-0.2, 0.9), "mouthUpperUp": (-0.3, 0.8), "jawOpen": (-0.3, 0.5)},  # pain
     {"mouthSmile": (0.6, 1), "jawOpen": (0.2, 0.8), "cheekSquint": (0, 1), "lid": (0, 0.9),
      "mouthUpperUp": (-0.2, 0.7), "browOuterUp": (-0.3, 0.4), "mouthLowerDown": (-0.2, 0.5)},  # laughter
+    {"mouthSmile": (0.6, 1.1), "mouthUpperUp": (-0.2, 0.7), "mouthStretch": (-0.3, 0.5), "mouthLowerDown": (-0.2, 0.6),
+     "cheekSquint": (-0.3, 1), "browDown": (-0.6, 0.5)},  # a smile for the camera, with teeth
     {"browDown": (0.3, 1), "eyeSquint": (0, 0.8), "mouthPress": (-0.3, 0.7), "mouthRoll": (-0.5, 0.5)},  # concentration
     {"mouthShrugLower": (0.4, 1), "mouthFrown": (0, 0.8), "browOuterUp": (-0.4, 0.8),
      "mouthPress": (-0.4, 0.4)},  # doubt
