@@ -66,6 +66,13 @@ def test_smile_jaw_and_jitter_against_notes():
     assert video.jitter(p, 40, 49)[JAW] == pytest.approx(0.04, rel=0.02)
 
 
+def test_a_sneer_counts_where_no_nose_is_wrinkled():
+    p = curves()
+    p.eta[:, OPEN_KEYS.index("noseSneer")] = np.where(np.arange(60) < 30, 0.4, -0.1)
+    assert video.sneer(p, Notes(60, smooth_nose=[[20, 39]])) == pytest.approx(0.2)
+    assert np.isnan(video.sneer(p, Notes(60)))
+
+
 def test_faces_are_counted_where_they_are_and_where_they_are_not():
     p = replace(curves(), confidence=(np.arange(60) < 50).astype(float))
     assert video.faces(p, Notes(60)) == (50, 10, 0)

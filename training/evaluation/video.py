@@ -26,7 +26,7 @@ HALF_SHUT = 0.5  # of the lid keys' way from open to shut: from there on eyes co
 THRESHOLDS = (0.3, HALF_SHUT, 0.7)
 BLINK = 12  # frames: eyes that stay shut for longer do more than blink
 NEAR = 2  # frames beside the noted ones in which lids may be on their way
-SMILE_BAR, JAW_BAR, JITTER_BAR = 0.8, 0.1, 0.01
+SMILE_BAR, JAW_BAR, NOSE_BAR, JITTER_BAR = 0.8, 0.1, 0.15, 0.01
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Notes:
     hand: Sequence[Sequence[int]] = ()
     jaw: Sequence[Sequence[float]] = ()
     still: Sequence[Sequence[int]] = ()
+    smooth_nose: Sequence[Sequence[int]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +74,7 @@ def measure(subject: Subject, footage: Path) -> Section:
             Score(f"{way}: closings that were none", float(eyes[2]), "lower", 0),
             Score(f"{way}: smile against what was noted, r", _mean(smile_r(*c) for c in curves), "higher", SMILE_BAR),
             Score(f"{way}: jaw under the hand, mean error", _mean(jaw_error(*c)[0] for c in curves), "lower", JAW_BAR),
+            Score(f"{way}: sneer where no nose is wrinkled, mean", _mean(sneer(*c) for c in curves), "lower", NOSE_BAR),
             Score(f"{way}: jitter of a still face", _mean(_calmness(*c) for c in curves), "lower", JITTER_BAR),
         ]
     return Section(
@@ -116,7 +118,7 @@ def read_notes(path: Path) -> dict[str, Notes]:
         tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         notes = {name: Notes(**table) for name, table in tables.items()}
         for n in notes.values():
-            ranges = [r for part in (n.face or (), n.shut, n.unclear, n.hand, n.still) for r in part]
+            ranges = [r for part in (n.face or (), n.shut, n.unclear, n.hand, n.still, n.smooth_nose) for r in part]
             levels = [level for part in (n.smile, n.jaw) for level in part]
             if not all(0 <= a <= b < n.frames for a, b in ranges) or not all(0 <= a < n.frames for a, _ in levels):
                 raise ValueError("a range or a level lies outside the clip")
@@ -180,6 +182,12 @@ def jaw_error(p: FacePerformance, notes: Notes) -> tuple[float, float]:
     return float(error.mean()), float(error.max())
 
 
+def sneer(p: FacePerformance, notes: Notes) -> float:
+    """Mean of noseSneer where no nose is wrinkled; NaN without notes."""
+    smooth = _within(len(p.times), notes.smooth_nose) & p.seen
+    return float(np.maximum(_columns(p, "noseSneer")[smooth], 0).mean()) if smooth.any() else float("nan")
+
+
 def jitter(p: FacePerformance, first: int, last: int) -> np.ndarray:
     """(Ke,) standard deviation of the change from frame to frame."""
     return np.diff(p.eta[first : last + 1], axis=0).std(0)
@@ -240,8 +248,9 @@ def _mouth_table(watched: Sequence[Watched]) -> Table:
     for name, p, notes in _rows(watched):
         if notes.smile:
             mean, worst = jaw_error(p, notes)
-            rows.append((name, smile_r(p, notes), mean, worst))
-    return Table(("", "smile, r", "jaw under the hand, error", "at most"), tuple(rows), "Mouth")
+            rows.append((name, smile_r(p, notes), mean, worst, sneer(p, notes)))
+    columns = ("", "smile, r", "jaw under the hand, error", "at most", "sneer that is none")
+    return Table(columns, tuple(rows), "Mouth")
 
 
 def _jitter_table(watched: Sequence[Watched]) -> Table:
