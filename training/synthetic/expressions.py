@@ -2,7 +2,7 @@
 
 A mixture: the exact neutral and single keys, a few keys at once, emotion prototypes (EMFACS, Ekman & Friesen 1983),
 mouth shapes of speech, mouths kept shut, eyes and brows above a mouth at rest, extremes; and lids on their own. Every
-key is drawn often and far enough to be learned, rare and faint ones as often as the others, and none is predictable
+key is drawn often and far enough to be learned, rare and faint ones nearly as often as a smile, and none is predictable
 from another (tests/training/test_expressions.py states the shares).
 """
 
