@@ -7,7 +7,7 @@ from expnet.model.formats import open_face_model
 from expnet.model.semantics import OPEN_KEYS
 from expnet.training.synthetic.covers import sample_glasses, sample_hand, sample_headwear
 from expnet.training.synthetic.hair import STRAND, comb_lashes, sample_beard, sample_hair
-from expnet.training.synthetic.paint import PAINT, Mask, lay
+from expnet.training.synthetic.paint import PAINT, TEXELS, Mask, lay, paint_skin
 from expnet.training.synthetic.patches import joined, tubes
 from expnet.training.synthetic.skin import sample_look
 from expnet.training.synthetic.surface import build_surface
@@ -58,6 +58,21 @@ def test_brows_are_painted_where_brows_are_and_differ_from_person_to_person(surf
         )
     assert np.mean(cover) > 40 and np.std(cover) > 15
     assert min(cover) < 15  # some have hardly any
+
+
+def test_brows_lie_higher_and_lower_from_person_to_person(surface):
+    """Were they all at one place, a network would take low ones for drawn down, as ours did."""
+    green, unfolded = np.array([0.0, 1.0, 0.0]), np.zeros(len(surface.furrow_lines))
+    heights = []
+    for i in range(150):
+        paint = paint_skin(
+            np.random.default_rng(i), surface, np.array([0.4, 0.4, 0.8]), hair=green, freckled=0, beard=0,
+            furrows=unfolded, dimpled=0, knit=(0, 0), lashes=0, liner=0, shade=(0, 0),
+        ).astype(int)  # fmt: skip
+        rows = np.maximum(paint[..., 1] - paint[..., [0, 2]].max(2) - 20, 0).sum(1)  # of the hair's colour: brows alone
+        if rows.sum() > 1000:  # faint ones say nothing
+            heights.append((rows * np.arange(PAINT)).sum() / rows.sum() / TEXELS)
+    assert len(heights) > 120 and np.std(heights) > 2.2, "millimetres"
 
 
 def test_knit_brows_fold_the_skin_between_them_and_come_closer(surface):
