@@ -12,7 +12,7 @@ from expnet.model.errors import InputError
 from expnet.model.estimator import Estimator
 from expnet.model.performance import FacePerformance
 from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS
-from expnet.training.evaluation import consistency, video
+from expnet.training.evaluation import consistency, cues, video
 from expnet.training.evaluation.video import Notes
 
 LIDS, SMILE = ([OPEN_KEYS.index(f"{k}_{s}") for s in "LR"] for k in ("lid", "mouthSmile"))
@@ -161,3 +161,42 @@ def test_the_section_on_pictures_and_a_clip(tmp_path: Path, estimator: Estimator
     assert section.tables[0].rows[-1][0] == "another face"
     with pytest.raises(InputError, match="no folder"):
         consistency.measure(subject, tmp_path / "nowhere", footage)
+
+
+# --- what a key is read from ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def drawn() -> tuple[np.ndarray, np.ndarray]:
+    """Skin with two dark brows, and landmarks that know where they are."""
+    image = np.full((128, 128, 3), 180, np.uint8)
+    marks = np.full((68, 2), 100.0)
+    marks[17:22], marks[22:27] = (np.c_[np.linspace(*ends, 5), np.full(5, 40)] for ends in ((34, 54), (74, 94)))
+    marks[36], marks[45] = (38, 52), (90, 52)
+    for x, y in marks[17:27].astype(int):
+        cv2.circle(image, (int(x), int(y)), 3, (20, 20, 20), -1)
+    return image, marks
+
+
+def test_a_part_is_painted_out_with_what_is_around_it(drawn):
+    bare = cues.without(*drawn, "brows")
+    assert drawn[0].min() == 20 and bare.min() > 170
+    assert (bare[60:] == drawn[0][60:]).all()
+
+
+def test_brows_are_moved_up_and_nothing_far_from_them(drawn):
+    image, marks = drawn
+    raised = cues.with_brows_raised(image, marks, 0.12)
+    middle = [np.nonzero(p[:, 44, 0] < 100)[0].mean() for p in (image, raised)]
+    assert middle[0] - middle[1] == pytest.approx(0.12 * 52, abs=1.5)
+    assert (raised[90:] == image[90:]).all()
+
+
+def test_cues_are_printed_and_a_picture_without_a_face_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    face, none = tmp_path / "face.png", tmp_path / "none.png"
+    cv2.imwrite(str(face), next(_frames(DEMO)))
+    cv2.imwrite(str(none), np.full((64, 64, 3), 128, np.uint8))
+    assert cues.main([str(none), "--key", "mouthSmile_L"]) == 2
+    assert cues.main([str(face), "--key", "mouthSmile_L"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"without {part}" in printed for part in cues.PARTS) and "brows raised by 12%" in printed

@@ -1,0 +1,104 @@
+"""What a key is read from: ``python -m expnet.training.evaluation.cues PICTURE … --key noseSneer``.
+
+Paints out one part of the face after the other and moves the brows up, and prints what the key comes to each time.
+A key that changes with a part which has nothing to do with it was learned from a habit of the engine's: give that part
+more freedom there. So it was found that sneers were read from low brows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from ...model.checkpoints.open_pack import OPEN_WEIGHTS
+from ...model.cutting import cut
+from ...model.errors import InputError
+from ...model.estimator import Estimator
+from ...model.finder import find_faces
+from ...model.networks import Network
+from ...model.semantics import OPEN_KEYS
+from ...model.video import read_image
+from .measures import load_network, predict
+
+# Of the 68 landmarks: outlines to paint out, each convex
+PARTS: dict[str, tuple[slice | tuple[int, ...], ...]] = {
+    "brows": (slice(17, 22), slice(22, 27)),
+    "eyes": (slice(36, 42), slice(42, 48)),
+    "nose's bridge": (slice(27, 31),),
+    "nose's wings": (slice(31, 36),),
+    "beside the mouth": ((31, 48), (35, 54)),
+    "mouth": (slice(48, 60),),
+    "chin": ((6, 8, 10, 57),),
+}
+MARGIN = 0.06  # of the distance between the outer corners of the eyes, round each part
+RAISED = (0.06, 0.12)  # of that distance: how far the brows are moved up
+
+
+def without(image: np.ndarray, landmarks: np.ndarray, part: str) -> np.ndarray:
+    """The picture (S, S, 3) uint8 with a part painted out from what is around it; ``landmarks`` (68, 2) in pixels."""
+    mask = np.zeros(image.shape[:2], np.uint8)
+    for outline in PARTS[part]:
+        points = landmarks[list(outline) if isinstance(outline, tuple) else outline]
+        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points).astype(np.int32)), 255)
+    size = 2 * max(1, round(MARGIN * _width(landmarks))) + 1
+    mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    return cv2.inpaint(image, mask, 5, cv2.INPAINT_TELEA)
+
+
+def with_brows_raised(image: np.ndarray, landmarks: np.ndarray, share: float) -> np.ndarray:
+    """The same with the brows moved up by a share of the eyes' distance, and skin stretched below them."""
+    width, (x, y) = _width(landmarks), landmarks[17:27].mean(0)
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
+    near = np.exp(-(((columns - x) / width) ** 8) - ((rows - y) / (0.2 * width)) ** 2)
+    moved = (rows + share * width * near).astype(np.float32)
+    return cv2.remap(image, columns, moved, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _width(landmarks: np.ndarray) -> float:
+    return float(np.linalg.norm(landmarks[45] - landmarks[36]))
+
+
+def cues(network: Network, image: np.ndarray, key: str) -> dict[str, float]:
+    """What ``key`` comes to in a crop (S, S, 3), as it is and changed in each way."""
+    points = predict(network, torch.from_numpy(image[None]))["landmarks"].numpy()
+    landmarks = points.reshape(-1, 2)[:68] * len(image)
+    pictures = {
+        "as it is": image,
+        **{f"without {part}": without(image, landmarks, part) for part in PARTS},
+        **{f"brows raised by {share:.0%}": with_brows_raised(image, landmarks, share) for share in RAISED},
+    }
+    eta = predict(network, torch.from_numpy(np.stack(list(pictures.values()))))["eta"].numpy()
+    return dict(zip(pictures, eta[:, OPEN_KEYS.index(key)].tolist(), strict=True))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pictures", type=Path, nargs="+", metavar="PICTURE")
+    parser.add_argument("--key", choices=OPEN_KEYS, required=True)
+    parser.add_argument("--weights", type=Path, default=OPEN_WEIGHTS, help="default: those in the box")
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    try:
+        estimator, network = Estimator.load(args.weights, "cpu"), load_network(args.weights)
+        for path in args.pictures:
+            image = read_image(path)
+            found = find_faces(image, estimator)
+            if not found:
+                raise InputError(f"{path}: no face was found: choose another picture")
+            crop = cut(image, found[0].crop, network.config.size)
+            print(f"{path.name}: {args.key}")
+            for way, value in cues(network, crop, args.key).items():
+                print(f"    {value:6.2f}  {way}")
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
