@@ -36,17 +36,28 @@ def open_network(precision: torch.dtype) -> torch.nn.Module:
     return convolving_in(precision, ready_to_run(network, CPU))
 
 
-@pytest.mark.parametrize("batch", [1, 24])
-@pytest.mark.parametrize("precision, bound", [(torch.float32, 1e-5), (torch.bfloat16, 1e-3)])
-def test_eta_and_gaze_of_the_open_network(
-    pixels: torch.Tensor, batch: int, precision: torch.dtype, bound: float
-) -> None:
-    """To float32's rounding; in 16 bits, where each sum is rounded once less than before, by that much on average."""
-    plain, packed = open_network(precision), open_network(precision)
-    pack(packed)
+def eta_and_gaze(network: torch.nn.Module, pixels: torch.Tensor, batch: int) -> torch.Tensor:
     with torch.inference_mode():
-        difference = (packed(pixels[:batch].to(precision)) - plain(pixels[:batch].to(precision)))[:, :31].abs()
-    assert (difference.max() if precision == torch.float32 else difference.mean()) <= bound
+        return torch.cat([network(part)[:, :31] for part in pixels.split(batch)])
+
+
+@pytest.mark.parametrize("batch", [1, 24])
+def test_in_32_bits_the_open_network_says_the_same(pixels: torch.Tensor, batch: int) -> None:
+    plain, packed = open_network(torch.float32), open_network(torch.float32)
+    pack(packed)
+    torch.testing.assert_close(
+        eta_and_gaze(packed, pixels, batch), eta_and_gaze(plain, pixels, batch), atol=1e-5, rtol=0
+    )
+
+
+@pytest.mark.parametrize("batch", [1, 24])
+def test_in_16_bits_it_is_no_farther_from_32_than_unpacked(pixels: torch.Tensor, batch: int) -> None:
+    """Each sum is rounded once less than before. A single picture proves nothing: its errors vary threefold."""
+    exact = eta_and_gaze(open_network(torch.float32), pixels, 24)
+    plain, packed = open_network(torch.bfloat16), open_network(torch.bfloat16)
+    pack(packed)
+    far = [float((eta_and_gaze(n, pixels.bfloat16(), batch) - exact).abs().mean()) for n in (packed, plain)]
+    assert far[0] <= 1.1 * far[1] and far[0] < 2e-3, far
 
 
 @pytest.mark.parametrize(
