@@ -129,8 +129,7 @@ def test(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
 
 
 def load(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    progress(0, None, "loading")
-    return _pack(chosen_estimator(request))
+    return _pack(_loaded(request, progress))
 
 
 def animate(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -141,8 +140,7 @@ def animate(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
 
     _writable(request["out"])
     started = time.monotonic()
-    progress(0, None, "loading")
-    estimator = chosen_estimator(request)
+    estimator = _loaded(request, progress)
     with open_clip(request["clip"], request.get("first"), request.get("last"), request.get("fps")) as clip:
         performance = perform(
             clip,
@@ -168,8 +166,7 @@ def estimate(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
 
     if request.get("out"):
         _writable(request["out"])
-    progress(0, None, "loading")
-    estimator = chosen_estimator(request)
+    estimator = _loaded(request, progress)
     images = request["images"]
     boxes = request.get("boxes") or [request.get("box")] * len(images)
     save_mesh = _mesh_writer(request, estimator, images)
@@ -241,8 +238,7 @@ def faces(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     from .finder import find_faces
     from .video import open_clip
 
-    progress(0, None, "loading")
-    estimator = chosen_estimator(request)
+    estimator = _loaded(request, progress)
     frame = int(request.get("frame") or 0)
     with open_clip(request["clip"], frame, frame) as clip:
         image = next(iter(clip)).image
@@ -308,6 +304,11 @@ def import_weights(request: dict[str, Any], progress: Progress) -> dict[str, Any
         "passed_over": [(str(path), why) for path, why in done.passed_over],
         "face_model": str(done.face_model) if done.face_model else None,
     }
+
+
+def _loaded(request: dict[str, Any], progress: Progress) -> Any:
+    progress(0, None, "loading")
+    return chosen_estimator(request)
 
 
 def _pack(estimator: Any) -> dict[str, Any]:

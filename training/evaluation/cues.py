@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -26,13 +27,13 @@ from ...model.video import read_image
 from .measures import load_network, predict
 
 # Of the 68 landmarks: outlines to paint out, each convex
-PARTS: dict[str, tuple[slice | tuple[int, ...], ...]] = {
-    "brows": (slice(17, 22), slice(22, 27)),
-    "eyes": (slice(36, 42), slice(42, 48)),
-    "nose's bridge": (slice(27, 31),),
-    "nose's wings": (slice(31, 36),),
+PARTS: dict[str, tuple[Sequence[int], ...]] = {
+    "brows": (range(17, 22), range(22, 27)),
+    "eyes": (range(36, 42), range(42, 48)),
+    "nose's bridge": (range(27, 31),),
+    "nose's wings": (range(31, 36),),
     "beside the mouth": ((31, 48), (35, 54)),
-    "mouth": (slice(48, 60),),
+    "mouth": (range(48, 60),),
     "chin": ((6, 8, 10, 57),),
 }
 MARGIN = 0.06  # of the distance between the outer corners of the eyes, round each part
@@ -43,8 +44,8 @@ def without(image: np.ndarray, landmarks: np.ndarray, part: str) -> np.ndarray:
     """The picture (S, S, 3) uint8 with a part painted out from what is around it; ``landmarks`` (68, 2) in pixels."""
     mask = np.zeros(image.shape[:2], np.uint8)
     for outline in PARTS[part]:
-        points = landmarks[list(outline) if isinstance(outline, tuple) else outline]
-        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points).astype(np.int32)), 255)
+        points = np.round(landmarks[list(outline)]).astype(np.int32)
+        cv2.fillConvexPoly(mask, cv2.convexHull(points), 255)
     size = 2 * max(1, round(MARGIN * _width(landmarks))) + 1
     mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
     return cv2.inpaint(image, mask, 5, cv2.INPAINT_TELEA)
