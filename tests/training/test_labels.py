@@ -93,3 +93,21 @@ def test_detail_is_what_blur_and_small_pictures_leave():
     all_detail, sharpness = np.array(all_detail), np.array(sharpness)
     assert (all_detail == SIZE).mean() > 0.4 and all_detail.min() < 40
     assert np.median(sharpness[all_detail < 60]) < 0.5 * np.median(sharpness[all_detail == SIZE])
+
+
+def test_some_pictures_are_thumbnails_that_end_where_the_face_ends():
+    white = np.ones((SIZE, SIZE, 3), np.float32)
+    small = [
+        out for out in (degrade(np.random.default_rng(seed), white.copy()) for seed in range(600)) if out.detail < 48
+    ]
+    assert min(out.detail for out in small) < 11
+    framed = [out for out in small if min(out.covered) > 0]
+    assert len(framed) > 10
+    black = [out for out in framed if out.image[0].mean() < 100]  # else the outermost pixels are repeated
+    assert 0.3 < len(black) / len(framed) < 0.9
+    for out in black:
+        top, bottom, left, right = out.covered
+        dark = out.image.mean(2) < 100
+        assert not dark[top + 8 : SIZE - bottom - 8, left + 8 : SIZE - right - 8].any()
+        for edge in (dark[: top // 2], dark[SIZE - bottom // 2 :], dark[:, : left // 2], dark[:, SIZE - right // 2 :]):
+            assert edge.all()

@@ -10,13 +10,15 @@ import numpy as np
 from .background import blurred, saturation
 from .noise import grain
 
-SMALLEST, SMALL = 16, 48  # pixels across the crop: what is left of a face far away, or in a little picture
+SMALLEST, SMALL = 8, 48  # pixels across the crop: what is left of a face far away, or in a little picture
+THUMBNAIL_SHARE = 0.2  # of the small pictures: the picture ends where the face ends, as an avatar's does
+THUMBNAIL_EDGE = (0.0, 0.2)  # where such a picture ends, in sides of the crop; a face's cheeks are at 0.14
 
 
 @dataclass(frozen=True, eq=False)
 class Degraded:
     """image (size, size, 3) uint8; ``detail``: how many real pixels it still holds across; ``covered`` (top, bottom,
-    left, right): rows and columns that are black borders."""
+    left, right): rows and columns of borders, which show nothing of the scene."""
 
     image: np.ndarray
     detail: float
@@ -50,20 +52,19 @@ def degrade(rng: np.random.Generator, image: np.ndarray) -> Degraded:
         length = int(rng.integers(2, max(4, size // 14)))
         image = _motion(rng, image, length)
         spread += (length**2 - 1) / 2  # along one of two directions
+    top = bottom = left = right = 0
     if rng.random() < 0.27:
         most = min(SMALL, size) if rng.random() < 0.5 else size
         small = int(np.exp(rng.uniform(np.log(SMALLEST), np.log(most))))
-        up = rng.random()
-        way = cv2.INTER_LINEAR if up < 0.5 else cv2.INTER_CUBIC if up < 0.95 else cv2.INTER_NEAREST
-        tiny = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
-        if rng.random() < 0.5:
-            tiny = _noisy(rng, tiny)
-        if rng.random() < 0.25:  # saved when it was small already
-            tiny = _coded(rng, cv2.convertScaleAbs(np.maximum(tiny, 0), alpha=255)).astype(np.float32) / 255
-        image = cv2.resize(tiny, (size, size), interpolation=way)
+        if rng.random() < THUMBNAIL_SHARE:
+            image, (top, bottom, left, right) = _thumbnail(rng, image, small)
+        else:
+            up = rng.random()
+            way = cv2.INTER_LINEAR if up < 0.5 else cv2.INTER_CUBIC if up < 0.95 else cv2.INTER_NEAREST
+            tiny = _saved(rng, cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA))
+            image = cv2.resize(tiny, (size, size), interpolation=way)
         spread += (size / small) ** 2 - 1
-    top = bottom = left = right = 0
-    if rng.random() < 0.1:
+    if not (top or bottom or left or right) and rng.random() < 0.1:
         cut_off = rng.integers(0, size // 3, 4) * (rng.random(4) < 0.4)
         framed = rng.integers(size // 12, size // 5, 4)  # a picture that is hardly larger than the face
         top, bottom, left, right = (cut_off if rng.random() < 0.6 else framed).tolist()
@@ -80,6 +81,31 @@ def degrade(rng: np.random.Generator, image: np.ndarray) -> Degraded:
 def undegraded(image: np.ndarray) -> Degraded:
     """The same of the picture as it is."""
     return Degraded(cv2.convertScaleAbs(np.maximum(image, 0), alpha=255), float(len(image)), (0, 0, 0, 0))
+
+
+def _thumbnail(rng: np.random.Generator, image: np.ndarray, small: int) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """The picture as a crop shows it where all of a file is the face: ``small`` pixels across the crop, and outside the
+    file black, blended over one of its pixels (``model.cutting.cut``), or its outermost pixels repeated. And the
+    borders outside the file."""
+    size = len(image)
+    top, bottom, left, right = (rng.uniform(*THUMBNAIL_EDGE, 4) * size).astype(int).tolist()
+    inside = image[top : size - bottom, left : size - right]
+    high, wide = (max(2, round(n * small / size)) for n in inside.shape[:2])
+    tiny = _saved(rng, cv2.resize(inside, (wide, high), interpolation=cv2.INTER_AREA))
+    x, y = inside.shape[1] / wide, inside.shape[0] / high  # pixels of the crop per pixel of the file
+    matrix = np.array([[x, 0, left + (x - 1) / 2], [0, y, top + (y - 1) / 2]])
+    border = cv2.BORDER_CONSTANT if rng.random() < 0.5 else cv2.BORDER_REPLICATE
+    out = cv2.warpAffine(tiny, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
+    return out, (top, bottom, left, right)
+
+
+def _saved(rng: np.random.Generator, tiny: np.ndarray) -> np.ndarray:
+    """A small picture, (H, W, 3) float32 0..1, with the noise of its own pixels, or coded when it was small already."""
+    if rng.random() < 0.5:
+        tiny = _noisy(rng, tiny)
+    if rng.random() < 0.25:
+        tiny = _coded(rng, cv2.convertScaleAbs(np.maximum(tiny, 0), alpha=255)).astype(np.float32) / 255
+    return tiny
 
 
 def _coded(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
