@@ -10,7 +10,7 @@ from expnet.model.camera import Crop
 from expnet.model.candidates import candidates
 from expnet.model.checkpoints.weights import load_weights
 from expnet.model.formats import open_face_model
-from expnet.training.synthetic.cutouts import FACE, Cutouts, make_shard
+from expnet.training.synthetic.cutouts import FACE, HAND, Cutouts, make_shard, sample_cutout
 from expnet.training.synthetic.scenes import Scene, SceneKind, sample_scene
 from expnet.training.synthetic.surface import build_surface
 from expnet.training.train_finder import targets
@@ -38,9 +38,13 @@ offset = 0.5
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def surface():
+    return build_surface(open_face_model("open"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, surface):
     folder = tmp_path_factory.mktemp("cutouts")
-    surface = build_surface(open_face_model("open"))
     np.savez(folder / "seed0_cutouts0000.npz", **make_shard(surface, 0, 0, 24))
     return folder
 
@@ -59,6 +63,14 @@ def test_a_face_is_in_the_middle_of_its_place_and_what_is_around_it_is_clear(cut
         assert (picture[..., 3] == 0).mean() > 0.2
     kinds = [cutouts.other(rng)[1].kind for _ in range(12)]
     assert FACE not in kinds
+
+
+def test_hands_come_without_a_head(surface):
+    rng = np.random.default_rng(3)
+    cutouts = [sample_cutout(rng, surface, 64) for _ in range(80)]
+    hands = [(picture[..., 3] > 128).mean() for picture, own in cutouts if own.kind == HAND]
+    heads = [(picture[..., 3] > 128).mean() for picture, own in cutouts if own.kind != HAND]
+    assert len(hands) >= 3 and np.mean(hands) < 0.25 < min(heads)
 
 
 def test_the_same_seed_gives_the_same_scene(cutouts):

@@ -56,6 +56,16 @@ def test_crop_and_rotation_labels_give_the_pose_back(surface):
         np.testing.assert_allclose(translation, pose.translation, rtol=1e-5, atol=1e-3)
 
 
+def test_a_picture_without_a_face_shows_no_face_in_the_crops_place():
+    rng = np.random.default_rng(4)
+    for _ in range(200):
+        angles = engine.sample_angles(rng, False)
+        pose = engine.sample_pose(rng, *angles, 96, False)
+        dx, dy, log_scale, _ = pose.given.offset_to(pose.own)
+        back = abs(angles[0]) > 1.9
+        assert back or np.hypot(dx, dy) > 0.7 or abs(log_scale) > 1
+
+
 def test_landmarks_of_a_centred_frontal_face_lie_where_a_face_has_them(surface):
     camera = Camera(960, 47.5, 47.5)
     rotation, translation = np.eye(3), np.array([0, 0, -2000.0]) - [0, 0, 60]

@@ -8,6 +8,8 @@ import numpy as np
 
 from ...model.camera import Camera, Crop, crop_of_pose
 
+BACK_YAW = 1.9  # radians from which a head shows no face
+
 
 @dataclass(frozen=True, eq=False)
 class Pose:
@@ -67,7 +69,7 @@ def sample_pose(rng: np.random.Generator, yaw: float, pitch: float, roll: float,
     shift = rng.normal(0, 0.11 if wide else 0.035, 2)
     zoom, turn = rng.normal(0, 0.22 if wide else 0.07), rng.normal(0, 0.16 if wide else 0.05)
     if not is_face:  # not a face either: one that is far off the crop, or far too large or small
-        way = rng.integers(3)
+        way = rng.integers(3 if abs(yaw) > BACK_YAW else 2)  # the back of a head may lie in the crop's place, too
         if way == 0:
             angle = rng.uniform(0, 2 * np.pi)
             shift = rng.uniform(0.8, 1.3) * np.array([np.cos(angle), np.sin(angle)])

@@ -24,6 +24,7 @@ from .surface import Surface
 
 OVERSAMPLING = 1.5  # as ``rasterizer.compose`` has it
 NO_FACE_SHARE = 0.12
+HEAD_WITHOUT_FACE = 0.25  # share of the pictures without a face that show a head: its back, or far off the crop
 SHADOW_BIAS = np.float32(7.0)  # mm
 OPEN, PLAIN = np.ones(1, np.float32), np.full(1, rasterizer.BARE, np.float32)
 DARK_LENS = 0.6  # hides the eyes
@@ -102,7 +103,8 @@ def _finish(
     marks = landmarks_of(surface, vertices, draw.gaze)
     landmarks = pose.in_crop(marks)
     distances = -(marks @ pose.rotation[2] + pose.translation[2])
-    image, visible = render(rng, surface, vertices, draw.eta, pose, size, landmarks, distances, draw.is_face)
+    head = draw.is_face or rng.random() < HEAD_WITHOUT_FACE
+    image, visible = render(rng, surface, vertices, draw.eta, pose, size, landmarks, distances, head)
     image = develop(rng, image)
     degraded = degrade(rng, image) if surface.ingredients.degradations else undegraded(image)
     top, bottom, left, right = np.array(degraded.covered) / size
@@ -132,14 +134,13 @@ def render(
     size: int,
     landmarks: np.ndarray,
     distances: np.ndarray,
-    is_face: bool = True,
+    head: bool = True,
     backdrop: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The picture (size, size, 3) float32 BGR, and which of the ``landmarks`` (70, 2; in the unit crop, ``distances``
-    (70,) mm from the camera) it shows. Without a face mostly only what might stand around one. ``backdrop`` (size,
-    size, 3) float32 is painted over; without it one is drawn."""
+    (70,) mm from the camera) it shows. Without a ``head`` only the background and what may lie before a face.
+    ``backdrop`` (size, size, 3) float32 is painted over; without it one is drawn."""
     use = surface.ingredients
-    head = is_face or rng.random() < 0.25
     image = sample_background(rng, size) if backdrop is None else backdrop
     look, light = sample_look(rng, surface, eta), sample_light(rng)
     comb_lashes(surface, vertices, *look.lashes)
