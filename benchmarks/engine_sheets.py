@@ -22,6 +22,7 @@ from ..model.semantics import OPEN_KEYS
 from ..training.synthetic import background, covers, degrade, expressions, light, shape, skin
 from ..training.synthetic import sample as engine
 from ..training.synthetic.ingredients import Ingredients
+from ..training.synthetic.paint import sample_brows
 from ..training.synthetic.pose import Pose, rotation_of
 from ..training.synthetic.surface import Surface, build_surface
 
@@ -79,13 +80,15 @@ class Studio:
         zoom, (right, down) = close
         given = Crop(own.cx + right * own.side, own.cy + down * own.side, own.side / zoom, 0.0)
         pose = Pose(rotation, translation, camera, own, given)
-        persons, moves = shape.blend(surface, alpha, eta[None], look_at, np.ones((1, len(eta)), np.float32))
+        plain_ways = np.append(np.ones(len(eta)), [0.0, 0.0])
+        persons, moves = shape.blend(surface, alpha, eta[None], look_at, plain_ways[None])
         vertices = shape.shape_head(someone, surface, persons[0], moves[0], eta, look_at[0])
-        marks = shape.landmarks_of(surface, vertices, look_at[0])
+        brows = sample_brows(rng, surface, eta)
+        marks = shape.landmarks_of(surface, vertices, look_at[0], brows)
         plain = np.broadcast_to(PLAIN, (TILE, TILE, 3)).copy() if backdrop else None
         distances = -(marks @ rotation[2] + translation[2])
         image, _ = engine.render(
-            rng, surface, vertices, eta, pose, TILE, pose.in_crop(marks), distances, backdrop=plain
+            rng, surface, vertices, eta, brows, pose, TILE, pose.in_crop(marks), distances, backdrop=plain
         )
         return image
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from ...model.camera import ANCHOR, SIDE_MM, Camera, Crop, crop_of_pose
 from ..synthetic.degrade import develop
+from ..synthetic.paint import sample_brows
 from ..synthetic.pose import Pose, rotation_of
 from ..synthetic.sample import render
-from ..synthetic.shape import blend, landmarks_of, sample_gains, shape_head
+from ..synthetic.shape import blend, landmarks_of, sample_ways, shape_head
 from ..synthetic.surface import Surface
 
 FPS = 30
@@ -40,7 +41,7 @@ class Person:
     seed: int
     pose: Pose
     alpha: np.ndarray
-    gains: np.ndarray
+    ways: np.ndarray
 
 
 def cast(surface: Surface, count: int) -> Iterator[Person]:
@@ -49,7 +50,7 @@ def cast(surface: Surface, count: int) -> Iterator[Person]:
     while count:
         rng = np.random.default_rng(seed)
         alpha = np.clip(rng.standard_normal(len(surface.model.identity)), -2.5, 2.5).astype(np.float32)
-        person = Person(seed, _pose(rng), alpha, sample_gains(rng, len(rest)))
+        person = Person(seed, _pose(rng), alpha, sample_ways(rng))
         _, visible = next(_frames(person, surface, rest[None], np.zeros((1, 2), np.float32)))
         if visible.mean() >= 1 - HIDDEN:
             count -= 1
@@ -74,13 +75,14 @@ def _frames(
     person: Person, surface: Surface, eta: np.ndarray, gaze: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     count, pose = len(eta), person.pose
-    heads = blend(surface, np.tile(person.alpha, (count, 1)), eta, gaze, np.tile(person.gains, (count, 1)))
+    heads = blend(surface, np.tile(person.alpha, (count, 1)), eta, gaze, np.tile(person.ways, (count, 1)))
     for own, move, e, g in zip(*heads, eta, gaze, strict=True):
         rng = np.random.default_rng([person.seed, 1])
         vertices = shape_head(rng, surface, own, move, e, g)
-        marks = landmarks_of(surface, vertices, g)
+        brows = sample_brows(rng, surface, e)
+        marks = landmarks_of(surface, vertices, g, brows)
         distances = -(marks @ pose.rotation[2] + pose.translation[2])
-        image, visible = render(rng, surface, vertices, e, pose, SIZE, pose.in_crop(marks), distances)
+        image, visible = render(rng, surface, vertices, e, brows, pose, SIZE, pose.in_crop(marks), distances)
         yield (develop(rng, image) * 255 + 0.5).astype(np.uint8), visible
 
 

@@ -15,9 +15,10 @@ from ...model.formats import open_face_model
 from ...model.tracking import identity_weight
 from ..synthetic.degrade import degrade, develop
 from ..synthetic.expressions import sample_eta, sample_gaze
+from ..synthetic.paint import sample_brows
 from ..synthetic.pose import sample_pose
 from ..synthetic.sample import render
-from ..synthetic.shape import blend, landmarks_of, sample_gains, shape_head
+from ..synthetic.shape import blend, landmarks_of, sample_ways, shape_head
 from ..synthetic.surface import Surface, build_surface
 from .section import Cell, Score, Section, Table
 from .subject import Subject
@@ -89,13 +90,13 @@ def gallery(people: int, views: int, size: int) -> tuple[Views, ...]:
 def photographed(surface: Surface, person: int, views: int, size: int) -> Views:
     own = np.random.default_rng([SEED, person])
     alpha = np.clip(own.standard_normal(len(surface.model.identity)), -2.8, 2.8).astype(np.float32)
-    gains = sample_gains(own, len(surface.model.expression))
-    rest = np.zeros((1, len(gains)), np.float32)
-    heads, still = blend(surface, alpha[None], rest, np.zeros((1, 2), np.float32), gains[None])
+    ways = sample_ways(own)
+    rest = np.zeros((1, len(surface.model.expression)), np.float32)
+    heads, still = blend(surface, alpha[None], rest, np.zeros((1, 2), np.float32), ways[None])
     pictures = {}
     for which, (kind, span) in enumerate(YAWS.items()):
         pictures[kind] = np.stack(
-            [_picture(surface, (person, which, view), alpha, gains, span, size) for view in range(views)]
+            [_picture(surface, (person, which, view), alpha, ways, span, size) for view in range(views)]
         )
     head = shape_head(_shape_rng(person), surface, heads[0], still[0], rest[0], np.zeros(2, np.float32))
     return Views(head, alpha, pictures)
@@ -110,7 +111,7 @@ def _picture(
     surface: Surface,
     which: tuple[int, int, int],
     alpha: np.ndarray,
-    gains: np.ndarray,
+    ways: np.ndarray,
     span: tuple[int, int],
     size: int,
 ) -> np.ndarray:
@@ -120,12 +121,13 @@ def _picture(
     pitch, roll = (float(np.clip(rng.normal(0, s), -0.5, 0.5)) for s in (0.15, 0.1))
     eta, gaze = sample_eta(rng), sample_gaze(rng, yaw, pitch)
     pose = sample_pose(rng, yaw, pitch, roll, size, is_face=True)
-    heads, moves = blend(surface, alpha[None], eta[None], gaze[None], gains[None])
+    heads, moves = blend(surface, alpha[None], eta[None], gaze[None], ways[None])
     vertices = shape_head(_shape_rng(person), surface, heads[0], moves[0], eta, gaze)
-    marks = landmarks_of(surface, vertices, gaze)
-    distances = -(marks @ pose.rotation[2] + pose.translation[2])
     look = np.random.default_rng([SEED, person, 3])
-    image, _ = render(look, surface, vertices, eta, pose, size, pose.in_crop(marks), distances)
+    brows = sample_brows(look, surface, eta)
+    marks = landmarks_of(surface, vertices, gaze, brows)
+    distances = -(marks @ pose.rotation[2] + pose.translation[2])
+    image, _ = render(look, surface, vertices, eta, brows, pose, size, pose.in_crop(marks), distances)
     return degrade(rng, develop(rng, image)).image
 
 

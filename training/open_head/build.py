@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from ...model.face_model import FaceModel
 from ...model.formats.npz import save_face_model
 from ...model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
-from . import eyes, ict, lids, lips
+from . import brows, eyes, ict, lids, lips
 from .embedding import nearest_on_triangles
 from .expressions import JAW_KEYS, gaze_lids, mirror_field, open_keys
 from .identity import COORDINATES, alpha_of, components, principal_coordinates
@@ -66,7 +66,7 @@ class Head:
 
 def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
     """The open head from the source; without ``coordinates`` alpha gets new axes."""
-    skin = left_skin(source, SKIN_QUADS)
+    skin = brows.with_brow_line(left_skin(source, SKIN_QUADS), source)
     topology = mirrored([skin, *left_teeth(source), *left_gums_and_tongue(source)], source.mirror)
     grid = lids.LidGrid(topology.marks["eye_rings"], 1 + len(EYE_STEPS))
     part = topology.part.astype(object)
@@ -94,6 +94,10 @@ def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
     left, right = OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")
     expression[left] += lids.closing_correction(mean, expression[left], grid, eye)
     expression[right] = flip(expression[left])
+    eye_line = brows.eye_line(source.neutral[source.landmarks])
+    outside = np.setdiff1d(np.flatnonzero(part == "skin"), topology.marks["eye_rings"][grid.margin :])
+    outside = np.setdiff1d(outside, topology.mirror[topology.marks["eye_rings"][grid.margin :]])
+    brows.at_peoples_height(expression, mean, outside, eye_line, flip)
     inner = np.isin(part, INNER_PARTS)
     still = np.array([name not in JAW_KEYS for name in OPEN_KEYS])
     expression[np.ix_(still, inner)] = 0
@@ -127,6 +131,8 @@ def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
         coordinates = principal_coordinates(modes, mirrored_fields)
     identity, kept = components(coordinates, modes, mirrored_fields)
     landmarks = _landmarks(mean, part, mirror, source)
+    brow_line = topology.marks["brow_line"]
+    landmarks[17:27] = np.concatenate([mirror[brow_line[::-1]], brow_line])
     iris = body.ball_start + np.flatnonzero(eye.angles <= eyes.LIMBUS + 1e-6)
     model = FaceModel(
         name="open",

@@ -12,10 +12,10 @@ PARTS = (
     "tongue", "lashes_L", "lashes_R",
 )  # fmt: skip
 
-BROW_BELOW_MM, BROW_WIDTH_MM = 3.0, 5.0  # the source's brow landmarks lie on the brow's upper edge
+BROW_WIDTH_MM = 5.0
 LID_ROWS = 3  # rings outside the margin that count as lid
 INNER_LIP_ROWS = 3  # rings behind the line where the lips touch that are still lip
-HAIRLINE_ABOVE_BROW_MM = 42.0
+HAIRLINE_ABOVE_BROW_MM = 51.0
 NOSTRIL_BOX = np.array([[1.0, -11.0, 103.0], [15.5, 9.5, 124.0]])
 NOSTRIL_DEPTH_MM = 14.0
 
@@ -38,8 +38,7 @@ def regions(
     points = mean[landmarks]
     half = lids.rows.shape[1] // 2
     lid_rows = lids.rows[lids.margin - LID_ROWS : lids.margin + MARGIN_ROWS]
-    brow = points[22:27, :2] - (0, BROW_BELOW_MM)
-    brow_distance = nearest_on_polyline(mean[skin, :2], brow)[1]
+    brow_distance = nearest_on_polyline(mean[skin, :2], points[22:27, :2])[1]
     left = {
         "lid_upper": lid_rows[:, half:],
         "lid_lower": lid_rows[:, : half + 1],

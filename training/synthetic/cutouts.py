@@ -18,9 +18,10 @@ from ...model.camera import Camera, crop_of_pose
 from ...model.formats import open_face_model
 from .degrade import develop
 from .expressions import sample_eta, sample_gaze
+from .paint import sample_brows
 from .pose import Pose, rotation_of
 from .sample import render
-from .shape import blend, landmarks_of, sample_gains, shape_head
+from .shape import blend, landmarks_of, sample_ways, shape_head
 from .surface import Surface, build_surface
 
 FACE, BACK, HAND = 0, 1, 2
@@ -95,16 +96,17 @@ def sample_cutout(rng: np.random.Generator, surface: Surface, size: int = SIZE) 
     yaw, pitch, lean = _sample_angles(rng, kind)
     gaze = sample_gaze(rng, yaw if kind == FACE else 0.0, pitch)
     alpha = np.clip(identity, -2.8, 2.8)
-    person, move = blend(surface, *(v[None] for v in (alpha, eta, gaze, sample_gains(rng, len(eta)))))
+    person, move = blend(surface, *(v[None] for v in (alpha, eta, gaze, sample_ways(rng))))
     vertices = shape_head(rng, surface, person[0], move[0], eta, gaze)
     pose = _sample_pose(rng, rotation_of(yaw, pitch, lean), size)
-    marks = landmarks_of(surface, vertices, gaze)
+    brows = sample_brows(rng, surface, eta)
+    marks = landmarks_of(surface, vertices, gaze, brows)
     seen = pose.in_crop(marks), -(marks @ pose.rotation[2] + pose.translation[2])
     for _ in range(HAND_TRIES if kind == HAND else 1):
         seed = rng.integers(2**63)
         dark, light = (
             render(
-                np.random.default_rng(seed), surface, vertices, eta, pose, size, *seen, kind != HAND,
+                np.random.default_rng(seed), surface, vertices, eta, brows, pose, size, *seen, kind != HAND,
                 np.full((size, size, 3), level, np.float32),
             )[0]
             for level in (0, 1)

@@ -11,6 +11,7 @@ from .background import blurred, saturation
 from .noise import grain
 
 SMALLEST, SMALL = 8, 48  # pixels across the crop: what is left of a face far away, or in a little picture
+NATURAL = 80  # pixels across the crop that a natural picture has at least
 THUMBNAIL_SHARE = 0.2  # of the small pictures: the picture ends where the face ends, as an avatar's does
 THUMBNAIL_EDGE = (0.0, 0.2)  # where such a picture ends, in sides of the crop; a face's cheeks are at 0.14
 
@@ -25,23 +26,29 @@ class Degraded:
     covered: tuple[int, int, int, int]
 
 
-def develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Exposure, tone curve, white balance, contrast, saturation: linear-ish render to display values."""
-    gain = np.exp(rng.normal(0.05, 0.18) + rng.normal(0, 0.04, 3))
+def develop(rng: np.random.Generator, image: np.ndarray, natural: bool = False) -> np.ndarray:
+    """Exposure, tone curve, white balance, contrast, saturation: linear-ish render to display values; all of them close
+    to what they should be in a ``natural`` picture."""
+    spread = 0.5 if natural else 1.0
+    gain = np.exp(rng.normal(0.05, 0.18 * spread) + rng.normal(0, 0.04, 3))
     image = np.maximum(cv2.transform(image, np.diag(gain)), 0)
     image = cv2.pow(np.minimum(image, 4, out=image), rng.uniform(0.6, 1.15))
     if rng.random() < 0.5:
         image /= 1 + np.float32(rng.uniform(0, 0.35)) * image  # highlights roll off
-    contrast = rng.uniform(0.7, 1.25)
-    lift = 0.5 - 0.5 * contrast + rng.normal(0, 0.05)
+    contrast = rng.uniform(0.7, 1.25) if not natural else rng.uniform(0.85, 1.2)
+    lift = 0.5 - 0.5 * contrast + rng.normal(0, 0.05 * spread)
     way = rng.random()
-    color = 0.0 if way < 0.15 else rng.uniform(0.3, 1.15) if way < 0.66 else 1.0
+    least, grey = (0.7, 0.08) if natural else (0.3, 0.15)
+    color = 0.0 if way < grey else rng.uniform(least, 1.15) if way < 0.66 else 1.0
     mix = np.column_stack([saturation(color) * contrast, np.full(3, lift)])
     return np.clip(cv2.transform(image, mix), 0, 1)
 
 
-def degrade(rng: np.random.Generator, image: np.ndarray) -> Degraded:
-    """(size, size, 3) float32 0..1 to uint8: blur, motion, shrinking, noise, JPEG, black borders."""
+def degrade(rng: np.random.Generator, image: np.ndarray, natural: bool = False) -> Degraded:
+    """(size, size, 3) float32 0..1 to uint8: blur, motion, shrinking, noise, JPEG, black borders. A ``natural`` picture
+    keeps at least ``NATURAL`` pixels of detail."""
+    if natural:
+        return _natural(rng, image)
     size = len(image)
     spread = 0.0  # how far a point of the picture is smeared: variance in pixels, in units of a pixel's own
     if rng.random() < 0.2:
@@ -78,6 +85,23 @@ def degrade(rng: np.random.Generator, image: np.ndarray) -> Degraded:
     return Degraded(out, float(size / np.sqrt(1 + spread)), (top, bottom, left, right))
 
 
+def _natural(rng: np.random.Generator, image: np.ndarray) -> Degraded:
+    """What a webcam, a telephone or a film camera leaves of a face that it is pointed at."""
+    size, detail = len(image), float(len(image))
+    if rng.random() < 0.3 and size > NATURAL:
+        small = int(rng.integers(NATURAL, size))
+        tiny = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+        image, detail = cv2.resize(tiny, (size, size), interpolation=cv2.INTER_LINEAR), float(small)
+    elif rng.random() < 0.3:
+        image = blurred(image, rng.uniform(0.3, 0.6) * size / 128)  # still tells 80 pixels apart
+    if rng.random() < 0.5:
+        image = _noisy(rng, image)
+    out = cv2.convertScaleAbs(np.maximum(image, 0), alpha=255)
+    if rng.random() < 0.45:
+        out = _coded(rng, out, least=50)
+    return Degraded(out, detail, (0, 0, 0, 0))
+
+
 def undegraded(image: np.ndarray) -> Degraded:
     """The same of the picture as it is."""
     return Degraded(cv2.convertScaleAbs(np.maximum(image, 0), alpha=255), float(len(image)), (0, 0, 0, 0))
@@ -108,8 +132,8 @@ def _saved(rng: np.random.Generator, tiny: np.ndarray) -> np.ndarray:
     return tiny
 
 
-def _coded(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(18, 96))])[1]
+def _coded(rng: np.random.Generator, image: np.ndarray, least: int = 18) -> np.ndarray:
+    coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(least, 96))])[1]
     return cv2.imdecode(coded, cv2.IMREAD_COLOR)
 
 

@@ -21,7 +21,7 @@ def dense_points(model: FaceModel, normals: np.ndarray) -> np.ndarray:
     mean, landmarks = model.neutral, model.neutral[model.landmarks]
     x, y, z = mean.T
     left = (x > 0.5) & (normals[:, 2] > 0)  # what a camera in front can see
-    face = (y > landmarks[8, 1] - 4) & (y < landmarks[17:27, 1].max() + 38) & (z > landmarks[0, 2] + 8)
+    face = (y > landmarks[8, 1] - 4) & (y < landmarks[17:27, 1].max() + 47) & (z > landmarks[0, 2] + 8)
     chosen: list[int] = []
     for region, count in PER_SIDE.items():
         inside = np.intersect1d(model.regions[region], np.flatnonzero(left & face))

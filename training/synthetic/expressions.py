@@ -1,9 +1,10 @@
 """What a synthetic face does: random eta in the open basis, and where its eyes look.
 
 A mixture: the exact neutral and single keys, a few keys at once, emotion prototypes (EMFACS, Ekman & Friesen 1983),
-mouth shapes of speech, mouths kept shut, eyes and brows above a mouth at rest, extremes; and lids on their own. Every
-key is drawn often and far enough to be learned, rare and faint ones nearly as often as a smile, and none is predictable
-from another (tests/training/test_expressions.py states the shares).
+mouth shapes of speech, mouths kept shut, eyes and brows above a mouth at rest, extremes. In about half of the faces keys
+occur together as in life; in the others brows and lids are drawn apart from the mouth. Raised brows, frowns and wide
+eyes are as frequent as among people. Every key is drawn often and far enough to be learned, and none is predictable from
+another (tests/training/test_expressions.py states the shares).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ EMOTIONS: tuple[Recipe, ...] = (
      "jawOpen": (-0.3, 0.4), "mouthDimple": (-0.2, 0.5), "mouthLowerDown": (-0.3, 0.4)},  # happy
     {"browInnerUp": (0.3, 1), "browDown": (-0.3, 0.6), "mouthFrown": (0.3, 1), "mouthShrugLower": (-0.3, 0.8),
      "lid": (0, 0.4), "eyeSquint": (-0.3, 0.4)},  # sad
+    {"browInnerUp": (0.3, 1), "browDown": (-0.3, 0.8), "mouthFrown": (-0.3, 0.8), "mouthStretch": (0, 1),
+     "lid": (0, 1), "eyeSquint": (-0.2, 0.9), "cheekSquint": (-0.2, 0.9), "mouthUpperUp": (-0.4, 0.6),
+     "mouthShrugLower": (-0.4, 0.8), "jawOpen": (-0.5, 0.5)},  # crying
     {"browInnerUp": (0.4, 1), "browOuterUp": (0.4, 1), "lid": (-0.35, 0), "jawOpen": (0.1, 0.9),
      "mouthFunnel": (-0.3, 0.4)},  # surprise
     {"browInnerUp": (0.4, 1), "browOuterUp": (0, 0.8), "browDown": (-0.2, 0.6), "lid": (-0.35, 0),
@@ -34,8 +38,10 @@ EMOTIONS: tuple[Recipe, ...] = (
     {"mouthDimple_L": (0.4, 1), "mouthSmile_L": (-0.2, 0.5), "mouthPress": (-0.3, 0.5), "lid": (0, 0.3)},  # contempt
     {"browDown": (0.2, 1), "eyeSquint": (0.2, 1), "lid": (0.2, 1), "cheekSquint": (0, 1), "noseSneer": (-0.2, 0.8),
      "mouthStretch": (-0.2, 0.9), "mouthUpperUp": (-0.3, 0.8), "jawOpen": (-0.3, 0.5)},  # pain
-    {"mouthSmile": (0.6, 1), "jawOpen": (0.2, 0.8), "cheekSquint": (0, 1), "lid": (0, 0.9),
+    {"mouthSmile": (0.5, 1), "jawOpen": (0.2, 1.1), "cheekSquint": (0, 1), "lid": (0, 0.9),
      "mouthUpperUp": (-0.2, 0.7), "browOuterUp": (-0.3, 0.4), "mouthLowerDown": (-0.2, 0.5)},  # laughter
+    {"mouthSmile": (0.6, 1.1), "mouthUpperUp": (0, 0.8), "mouthLowerDown": (0, 0.8), "mouthStretch": (-0.3, 0.5),
+     "cheekSquint": (-0.3, 0.8)},  # a broad smile with the teeth shut
     {"mouthSmile": (0.6, 1.1), "mouthUpperUp": (-0.2, 0.7), "mouthStretch": (-0.3, 0.5), "mouthLowerDown": (-0.2, 0.6),
      "cheekSquint": (-0.3, 1), "browDown": (-0.6, 0.5)},  # a smile for the camera, with teeth
     {"browDown": (0.3, 1), "eyeSquint": (0, 0.8), "mouthPress": (-0.3, 0.7), "mouthRoll": (-0.5, 0.5)},  # concentration
@@ -69,9 +75,9 @@ SHUT_MOUTHS: tuple[Recipe, ...] = (
 
 # How often each action is drawn among a few at random: more often where prototypes seldom bring it.
 ACTIONS: dict[str, float] = {
-    "browInnerUp": 0.5, "browDown": 0.8, "browOuterUp": 0.9, "lid": 0.5, "eyeSquint": 1.3, "cheekSquint": 1.3,
+    "browInnerUp": 0.3, "browDown": 0.7, "browOuterUp": 0.9, "lid": 0.5, "eyeSquint": 1.3, "cheekSquint": 1.3,
     "noseSneer": 1.5, "mouthUpperUp": 1.5, "mouthSmile": 1.5, "mouthDimple": 1.7, "mouthFrown": 1.6,
-    "mouthLowerDown": 1.8, "mouthStretch": 1.3, "mouthPucker": 2.0, "mouthFunnel": 1.9, "mouthPress": 1.6,
+    "mouthLowerDown": 1.8, "mouthStretch": 1.3, "mouthPucker": 2.3, "mouthFunnel": 1.9, "mouthPress": 1.6,
     "mouthRoll": 1.8, "mouthShrugLower": 1.3, "jawOpen": 1.8, "mouthSide": 1.8, "jawSide": 1.8, "cheekPuff": 2.0,
 }  # fmt: skip
 UPPER = ("browInnerUp", "browDown", "browOuterUp", "lid", "eyeSquint")
@@ -79,7 +85,8 @@ _NAMES = tuple(ACTIONS)
 _ODDS = np.cumsum(list(ACTIONS.values())) / sum(ACTIONS.values())
 
 # Neutral, one key, a few keys, emotion, speech, shut mouth, eyes and brows alone, extreme.
-_KINDS = np.cumsum([0.08, 0.06, 0.22, 0.22, 0.13, 0.14, 0.07, 0.08])
+_KINDS = np.cumsum([0.08, 0.06, 0.17, 0.27, 0.13, 0.12, 0.09, 0.08])
+AS_IN_LIFE = (1, 3)  # of these, the kinds in which brows and lids go with the mouth
 
 
 def sample_eta(rng: np.random.Generator) -> np.ndarray:
@@ -111,8 +118,11 @@ def sample_eta(rng: np.random.Generator) -> np.ndarray:
         _add_upper(rng, eta, rng.integers(1, 4))
     else:
         _add_few(rng, eta, rng.integers(6, 13))
-    if rng.random() < 0.33:
-        _set_lids(rng, eta)
+    if kind not in AS_IN_LIFE or rng.random() < 0.25:
+        if rng.random() < 0.5:
+            _set_brows(rng, eta)
+        if rng.random() < 0.4:
+            _set_lids(rng, eta)
     _exclude(eta)
     return _bounded(eta)
 
@@ -176,11 +186,35 @@ def _add_upper(rng: np.random.Generator, eta: np.ndarray, count: int) -> None:
         _add(rng, eta, UPPER[rng.integers(len(UPPER))], _strength(rng), one_sided=0.35)
 
 
+def _set_brows(rng: np.random.Generator, eta: np.ndarray) -> None:
+    """Both brows raised (0.3), mostly with wide eyes; a frown (0.34); the inner ends raised alone (0.08), the outer ends
+    alone (0.14); or at rest. Whatever the face does below."""
+    for key in ("browInnerUp", "browDown_L", "browDown_R", "browOuterUp_L", "browOuterUp_R"):
+        eta[INDEX[key]] = 0
+    kind, strength = rng.random(), rng.uniform(0.25, 1.15)
+    if kind < 0.3:
+        _add(rng, eta, "browInnerUp", strength * rng.uniform(0.7, 1.1))
+        _add(rng, eta, "browOuterUp", strength * rng.uniform(0.7, 1.1), one_sided=0.1)
+        if rng.random() < 0.65:
+            wide = -LID_WIDE * rng.uniform(0.3, 1.2)
+            eta[INDEX["lid_L"]], eta[INDEX["lid_R"]] = wide + rng.normal(0, 0.02, 2)
+    elif kind < 0.64:
+        _add(rng, eta, "browDown", strength, one_sided=0.1)
+    elif kind < 0.72:
+        _add(rng, eta, "browInnerUp", strength)
+    elif kind < 0.86:
+        _add(rng, eta, "browOuterUp", strength, one_sided=0.35)
+
+
 def _set_lids(rng: np.random.Generator, eta: np.ndarray) -> None:
-    """A blink (0.45), half-shut (0.35) or wide eyes; one in six is a wink."""
+    """A blink (0.45), half-shut (0.3) or wide eyes; one in six is a wink."""
     kind = rng.random()
     both = (
-        rng.uniform(0.75, 1.1) if kind < 0.45 else rng.uniform(0.1, 0.75) if kind < 0.8 else rng.uniform(-LID_WIDE, 0)
+        rng.uniform(0.75, 1.1)
+        if kind < 0.45
+        else rng.uniform(0.1, 0.75)
+        if kind < 0.75
+        else -LID_WIDE * rng.uniform(0.2, 1.2)
     )
     left, right = both + rng.normal(0, 0.05), both + rng.normal(0, 0.05)
     if rng.random() < 0.17:

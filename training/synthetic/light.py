@@ -28,17 +28,18 @@ class Light:
     shadow: bool
 
 
-def sample_light(rng: np.random.Generator) -> Light:
+def sample_light(rng: np.random.Generator, natural: bool = False) -> Light:
+    """A ``natural`` light is white and leaves nothing in the dark."""
     count = int(rng.integers(1, 4))
     lights = rng.standard_normal((count, 3))
     lights[:, 2] = np.abs(lights[:, 2]) * 0.9 + (0.15 if rng.random() < 0.85 else -0.35)
     lights[:, 1] += 0.45
     lights /= np.sqrt((lights**2).sum(1, keepdims=True))
-    ambient_level = rng.uniform(0.3, 0.9) if rng.random() < 0.85 else rng.uniform(0.06, 0.3)
+    ambient_level = rng.uniform(0.3, 0.9) if natural or rng.random() < 0.85 else rng.uniform(0.06, 0.3)
     lamp_level = rng.uniform(0.25, 1.2) * (1.1 - 0.6 * ambient_level)
     share = rng.dirichlet(np.full(count, 0.7))
     share[0] = max(share[0], 0.3)
-    stage = rng.random() < 0.12
+    stage = not natural and rng.random() < 0.12
     tints = _gels(rng, count) if stage else _temperature(rng, count)
     colors = (lamp_level * share)[:, None] * tints * 1.5
     ambient = rng.normal(0, 0.13, (3, 9)) * np.array([0, 1, 1, 1, 0.5, 0.5, 0.3, 0.5, 0.5])

@@ -14,15 +14,18 @@ import cv2
 import numba as nb
 import numpy as np
 
+from ...model.semantics import OPEN_KEYS
 from .surface import Surface
 
 PAINT = 512
-TEXELS = 1.6  # per mm across the brows
-# mm by which people's brows differ in height beyond what their bones do: standard deviation. Drawn always at one place,
-# low brows were read as drawn down, and a smile below them as a sneer.
-BROW_HEIGHT = 2.2
+TEXELS = np.array([2.0, 1.6])  # per mm, upwards and across, at the brows
+# Standard deviation in mm of people's brow height beyond what their bones do. Drawn always at one place, low brows were
+# read as drawn down, and a smile below them as a sneer.
+BROW_HEIGHT = 2.3
+KNIT = 1.2  # mm: how much farther than the head's key does some people draw their brows together
 FINER = 4  # masks are drawn this much larger and averaged
-VARIANTS = 40
+VARIANTS = 60
+FROWN = [OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +41,23 @@ class Mask:
 
 
 @dataclass(frozen=True, eq=False)
+class Brows:
+    """One person's painted brows, the left and the right: a mask of each, its centre ``lines`` (2, 5, 2) from the nose
+    outwards in texels (column, row) of the chart, and how far each is laid from there, (rows, columns)."""
+
+    masks: tuple[Mask, Mask]
+    lines: np.ndarray
+    shifts: tuple[tuple[int, int], tuple[int, int]]
+
+    def landmarks(self) -> np.ndarray:
+        """Where iBUG's points 17 to 26 lie in the chart, (10, 2) texels (column, row)."""
+        left, right = self.lines + np.array(self.shifts)[:, None, ::-1]
+        return np.concatenate([right[::-1], left])
+
+
+@dataclass(frozen=True, eq=False)
 class _Stock:
-    brows: list[tuple[Mask, Mask]]
+    brows: list[tuple[tuple[Mask, Mask], np.ndarray]]
     stubble: list[Mask]
     moustaches: list[Mask]
     goatees: list[Mask]
@@ -94,7 +112,7 @@ def paint_skin(
     beard: float,
     furrows: np.ndarray,
     dimpled: float,
-    knit: tuple[float, float],
+    brows: Brows,
     lashes: float,
     liner: float,
     shade: tuple[float, float],
@@ -103,7 +121,6 @@ def paint_skin(
 
     freckled  0..1, how freckled;  beard  0..1, how densely hair of colour ``hair`` covers chin and cheeks
     furrows   (W,) depth 0..~1.4 of each furrow of ``surface``;  dimpled  0..1, how pebbled a chin that is pushed up
-    knit      mm that the left and the right brow are drawn towards the nose, which no key of the model does
     lashes    0..1, how dark the lower lids' lashes are;  liner  0..1, how dark a line along the upper lids
     shade     0..1, how dark it is under the lashes of the left and the right eye, which hang before a lid that is shut
     """
@@ -128,9 +145,8 @@ def paint_skin(
     if rng.random() < 0.96:
         strength = rng.uniform(0.55, 1) if rng.random() < 0.8 else rng.uniform(0.1, 0.55)
         color = hair * rng.uniform(0.4, 1.1)
-        height = np.clip(rng.normal(0, BROW_HEIGHT), -2 * BROW_HEIGHT, 2 * BROW_HEIGHT) + rng.normal(0, 0.4, 2)
-        for mask, lower, inwards in zip(_one(rng, stock.brows), height, (-knit[0], knit[1]), strict=True):
-            lay(paint, mask, color, strength, (round(lower * TEXELS), round(inwards * TEXELS)))
+        for mask, shift in zip(brows.masks, brows.shifts, strict=True):
+            lay(paint, mask, color, strength, shift)
     fold = rng.uniform(0.05, 0.6) if rng.random() < 0.75 else 0.0  # some lids have none
     for mask in _one(rng, stock.creases):
         lay(paint, mask, skin * [0.4, 0.4, 0.5], fold)
@@ -144,6 +160,16 @@ def paint_skin(
         for mask in _one(rng, stock.wings):
             lay(paint, mask, skin * 0.1, rng.uniform(0.6, 1))
     return paint
+
+
+def sample_brows(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> Brows:
+    """Somebody's brows, at their own height, drawn together a little more where ``eta`` (29,) frowns."""
+    masks, line = _one(rng, _stock(surface).brows)
+    height = np.clip(rng.normal(0, BROW_HEIGHT), -2 * BROW_HEIGHT, 2 * BROW_HEIGHT) + rng.normal(0, 0.4, 2)
+    inwards = eta[FROWN] * rng.uniform(0, KNIT, 2) * [-1, 1]
+    rows, columns = ((n * mm).round().astype(int).tolist() for n, mm in zip(TEXELS, (height, inwards), strict=True))
+    lines = np.stack([line, [PAINT, 0] + line * [-1, 1]])
+    return Brows(masks, lines, ((rows[0], columns[0]), (rows[1], columns[1])))
 
 
 def _jitter(rng: np.random.Generator, most: int) -> tuple[int, int]:
@@ -184,6 +210,31 @@ def _paint_lips(rng: np.random.Generator, paint: np.ndarray, stock: _Stock, skin
 
 
 @cache
+def _front(surface: Surface) -> np.ndarray:
+    """Which triangle of the skin lies at each texel of the chart, (PAINT, PAINT) int32, -1 where none does."""
+    corners = surface.triangles
+    ahead = (surface.skin[corners] > 0).all(1) & (surface.normals[corners, 2] > 0).all(1)
+    front = np.flatnonzero(ahead)
+    depth = surface.model.neutral[corners[front], 2].mean(1)
+    picture = np.full((PAINT, PAINT), -1, np.int32)
+    points = np.round(surface.coords[corners] * PAINT * 16).astype(np.int32)
+    for i in front[np.argsort(depth)].tolist():  # what lies before is drawn last
+        cv2.fillConvexPoly(picture, points[i], i, cv2.LINE_8, 4)
+    return picture
+
+
+def on_skin(surface: Surface, texels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places (N, 2) in the chart, texels (column, row), as corners (N, 3) of the skin's triangles and weights (N, 3)
+    that sum to one."""
+    column, row = np.clip(np.round(texels), 0, PAINT - 1).astype(int).T
+    corners = surface.triangles[_front(surface)[row, column]]
+    a, b, c = surface.coords[corners].astype(np.float64).transpose(1, 0, 2) * PAINT
+    edges, away = np.stack([b - a, c - a], 2), texels - a
+    second = np.linalg.solve(edges, away[..., None])[..., 0]
+    return corners, np.column_stack([1 - second.sum(1), second])
+
+
+@cache
 def _stock(surface: Surface) -> _Stock:
     rng = np.random.default_rng(20180515)
     landmarks = surface.coords[surface.model.landmarks] * PAINT
@@ -192,7 +243,7 @@ def _stock(surface: Surface) -> _Stock:
     column = np.abs(np.arange(PAINT) - PAINT / 2)
     goatee = np.maximum(chin * (column < 38), moustache)
     return _Stock(
-        brows=[_pair(_brow(rng, landmarks[22:27])) for _ in range(VARIANTS)],
+        brows=[(_pair(mask), line) for mask, line in (_brow(rng, landmarks[22:27]) for _ in range(VARIANTS))],
         stubble=[_stubble(rng, chin) for _ in range(6)],
         moustaches=[_stubble(rng, moustache) for _ in range(4)],
         goatees=[_stubble(rng, goatee) for _ in range(4)],
@@ -243,8 +294,9 @@ def _strokes(rng: np.random.Generator, canvas: np.ndarray, lines: np.ndarray, th
         cv2.polylines(canvas, [line.reshape(-1, 1, 2)], False, value, width, cv2.LINE_AA, 4)
 
 
-def _brow(rng: np.random.Generator, landmarks: np.ndarray) -> Mask:
-    """The left brow: hairs that stand up near the nose and lie down towards the temple, over a soft shade."""
+def _brow(rng: np.random.Generator, landmarks: np.ndarray) -> tuple[Mask, np.ndarray]:
+    """The left brow: hairs that stand up near the nose and lie down towards the temple, over a soft shade; and five
+    points (5, 2) along its middle."""
     origin = np.floor(landmarks.min(0) - [30, 22]).astype(int)
     extent = np.ceil(landmarks.max(0) + [14, 24]).astype(int) - origin
     stretch = np.linspace(rng.uniform(-0.1, 0.1), rng.uniform(0.82, 1.08), 24)
@@ -279,7 +331,13 @@ def _brow(rng: np.random.Generator, landmarks: np.ndarray) -> Mask:
     cv2.fillPoly(shade, [np.round(outline * 16).astype(np.int32)], 255.0, cv2.LINE_AA, 4)
     drawn = rng.uniform(0.5, 1) if rng.random() < 0.2 else rng.uniform(0, 0.4)  # a fifth are pencilled
     shade = cv2.GaussianBlur(shade, (0, 0), rng.uniform(1.0, 3.5)) * drawn
-    return _cut(np.maximum(canvas, shade), int(origin[1]), int(origin[0]))
+    canvas = np.maximum(canvas, shade)
+    # Hairs stand up from their roots: the brow that is seen lies a little above them.
+    columns = middle[4:-4, 0].astype(int).clip(0, canvas.shape[1] - 1)
+    seen = canvas[:, columns]
+    above = np.average(np.arange(len(canvas))[:, None] - middle[4:-4, 1], weights=seen + 1e-6)
+    line = middle[np.linspace(0, len(middle) - 1, 5).round().astype(int)] + origin
+    return _cut(canvas, int(origin[1]) - round(float(above)), int(origin[0])), line
 
 
 def _stubble(rng: np.random.Generator, where: np.ndarray) -> Mask:

@@ -35,8 +35,12 @@ class Pose:
         return (seen[..., :2] / -seen[..., 2:]) @ lens[:, :2].T + lens[:, 2]
 
 
-def sample_angles(rng: np.random.Generator, is_face: bool) -> tuple[float, float, float]:
-    """Yaw (+ to the subject's left), pitch (+ up), roll (+ leaning right on screen), radians."""
+def sample_angles(rng: np.random.Generator, is_face: bool, natural: bool = False) -> tuple[float, float, float]:
+    """Yaw (+ to the subject's left), pitch (+ up), roll (+ leaning right on screen), radians. A ``natural`` head is
+    turned by less than 30 degrees."""
+    if natural:
+        yaw, pitch, roll = np.clip(rng.normal(0, [0.2, 0.12, 0.1]), [-0.45, -0.25, -0.3], [0.45, 0.25, 0.3])
+        return float(yaw), float(pitch), float(roll)
     if not is_face and rng.random() < 0.5:
         return rng.uniform(2.0, 4.2), rng.normal(0, 0.2), rng.normal(0, 0.2)  # the back of a head is no face
     spread = rng.random()

@@ -16,14 +16,16 @@ from .degrade import degrade, develop, undegraded
 from .expressions import sample_eta, sample_gaze
 from .hair import comb_lashes, sample_beard, sample_hair
 from .light import sample_light, shadow_map
+from .paint import Brows, sample_brows
 from .patches import Patch
 from .pose import Pose, sample_angles, sample_pose
-from .shape import blend, landmarks_of, sample_gains, shape_head
+from .shape import blend, landmarks_of, sample_ways, shape_head
 from .skin import Look, sample_look
 from .surface import Surface
 
 OVERSAMPLING = 1.5  # as ``rasterizer.compose`` has it
 NO_FACE_SHARE = 0.12
+NATURAL_SHARE = 0.6  # of the faces: as a webcam, a telephone or a film camera shows somebody who looks at it
 HEAD_WITHOUT_FACE = 0.25  # share of the pictures without a face that show a head: its back, or far off the crop
 SHADOW_BIAS = np.float32(7.0)  # mm
 OPEN, PLAIN = np.ones(1, np.float32), np.full(1, rasterizer.BARE, np.float32)
@@ -41,6 +43,8 @@ class Sample:
     visible    (70,) uint8: 1 where a landmark is in the picture and nothing hides it
     detail     how many real pixels the picture holds across the crop, at most its size
     face       1, or 0: the labels mean nothing
+    natural    1 for a face that is turned by less than 30 degrees, in white light, with nothing held or worn before it
+               and at least 80 real pixels across the crop; 0 for every other picture
     """
 
     image: np.ndarray
@@ -54,6 +58,7 @@ class Sample:
     visible: np.ndarray
     detail: np.float32
     face: np.float32
+    natural: np.float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +68,10 @@ class _Draw:
     eta: np.ndarray
     alpha: np.ndarray
     gaze: np.ndarray
-    gains: np.ndarray
+    ways: np.ndarray
     pose: Pose
     is_face: bool
+    natural: bool
 
 
 def sample(rng: np.random.Generator, surface: Surface, size: int = 128) -> Sample:
@@ -77,7 +83,7 @@ def sample_batch(rngs: Sequence[np.random.Generator], surface: Surface, size: in
     """One sample per generator. Together they are faster: their shapes are blended in one product of matrices."""
     draws = [_draw(rng, surface, size) for rng in rngs]
     persons, moves = blend(
-        surface, *(np.stack([getattr(d, k) for d in draws]) for k in ("alpha", "eta", "gaze", "gains"))
+        surface, *(np.stack([getattr(d, k) for d in draws]) for k in ("alpha", "eta", "gaze", "ways"))
     )
     return [
         _finish(rng, surface, draw, person, move, size)
@@ -89,10 +95,11 @@ def _draw(rng: np.random.Generator, surface: Surface, size: int) -> _Draw:
     eta = sample_eta(rng)
     alpha = rng.standard_normal(len(surface.model.identity), np.float32) * np.float32(rng.uniform(0.7, 1.25))
     is_face = bool(rng.random() > NO_FACE_SHARE)
-    yaw, pitch, roll = sample_angles(rng, is_face)
+    natural = is_face and rng.random() < NATURAL_SHARE
+    yaw, pitch, roll = sample_angles(rng, is_face, natural)
     gaze = sample_gaze(rng, yaw, pitch)
     pose = sample_pose(rng, yaw, pitch, roll, size, is_face)
-    return _Draw(eta, np.clip(alpha, -2.8, 2.8), gaze, sample_gains(rng, len(eta)), pose, is_face)
+    return _Draw(eta, np.clip(alpha, -2.8, 2.8), gaze, sample_ways(rng), pose, is_face, natural)
 
 
 def _finish(
@@ -100,13 +107,16 @@ def _finish(
 ) -> Sample:
     pose = draw.pose
     vertices = shape_head(rng, surface, person, move, draw.eta, draw.gaze)
-    marks = landmarks_of(surface, vertices, draw.gaze)
+    brows = sample_brows(rng, surface, draw.eta)
+    marks = landmarks_of(surface, vertices, draw.gaze, brows)
     landmarks = pose.in_crop(marks)
     distances = -(marks @ pose.rotation[2] + pose.translation[2])
     head = draw.is_face or rng.random() < HEAD_WITHOUT_FACE
-    image, visible = render(rng, surface, vertices, draw.eta, pose, size, landmarks, distances, head)
-    image = develop(rng, image)
-    degraded = degrade(rng, image) if surface.ingredients.degradations else undegraded(image)
+    image, visible = render(
+        rng, surface, vertices, draw.eta, brows, pose, size, landmarks, distances, head, natural=draw.natural
+    )
+    image = develop(rng, image, draw.natural)
+    degraded = degrade(rng, image, draw.natural) if surface.ingredients.degradations else undegraded(image)
     top, bottom, left, right = np.array(degraded.covered) / size
     visible &= visibility.inside(landmarks)
     visible &= ((landmarks >= [left, top]) & (landmarks <= [1 - right, 1 - bottom])).all(1)
@@ -122,6 +132,7 @@ def _finish(
         visible.astype(np.uint8),
         np.float32(degraded.detail),
         np.float32(draw.is_face),
+        np.float32(draw.natural),
     )
 
 
@@ -130,32 +141,35 @@ def render(
     surface: Surface,
     vertices: np.ndarray,
     eta: np.ndarray,
+    brows: Brows,
     pose: Pose,
     size: int,
     landmarks: np.ndarray,
     distances: np.ndarray,
     head: bool = True,
     backdrop: np.ndarray | None = None,
+    natural: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The picture (size, size, 3) float32 BGR, and which of the ``landmarks`` (70, 2; in the unit crop, ``distances``
     (70,) mm from the camera) it shows. Without a ``head`` only the background and what may lie before a face.
-    ``backdrop`` (size, size, 3) float32 is painted over; without it one is drawn."""
+    ``backdrop`` (size, size, 3) float32 is painted over; without it one is drawn. A ``natural`` picture has plain light
+    and nothing before the face but clear glasses."""
     use = surface.ingredients
     image = sample_background(rng, size) if backdrop is None else backdrop
-    look, light = sample_look(rng, surface, eta), sample_light(rng)
+    look, light = sample_look(rng, surface, eta, brows), sample_light(rng, natural)
     comb_lashes(surface, vertices, *look.lashes)
     normals = rasterizer.vertex_normals(vertices, surface.quads)
     patches: list[Patch] = []
     lenses: list[np.ndarray] = []
     if head:
         clothe(rng, surface, look.albedo)
-        worn, pressing = sample_headwear(rng, surface, vertices)
+        worn, pressing = sample_headwear(rng, surface, vertices) if not natural else ([], False)
         hair = sample_hair(rng, surface, vertices, normals, look.hair_color, pressing and use.covers)
         beard = sample_beard(rng, surface, vertices, normals, look.hair_color, look.beard)
         frames, lenses = sample_glasses(rng, vertices, surface)
         patches += [*(worn if use.covers else []), *([*hair, *beard] if use.hair else [])]
         patches += frames if use.covers else []
-    hand = sample_hand(rng, look.skin_color)
+    hand = sample_hand(rng, look.skin_color) if not natural else []
     patches += hand if use.covers else []
     visible = np.ones(len(landmarks), bool)
     if head or patches:
@@ -175,7 +189,7 @@ def render(
             shadow = shadow_map(attributes, casters, first, light.lights[0], middle)
         else:
             shadow = np.zeros((1, 1), np.float32), np.eye(3, dtype=np.float32), np.zeros(3, np.float32)
-        fog = np.float32(0 if rng.random() < 0.8 else rng.uniform(0, 0.25))
+        fog = np.float32(0 if natural or rng.random() < 0.8 else rng.uniform(0, 0.25))
         layer = np.empty((big, big, 4), np.float32)
         brightness, lit = rasterizer.shade(
             triangle_of, bary, triangles, attributes, look.texture, look.bump, look.paint, light.ambient,
@@ -185,12 +199,12 @@ def render(
         )  # fmt: skip
         rasterizer.compose(layer, image, _exposure(rng, brightness / max(lit, 1)), image)
         visible = visibility.unhidden(landmarks, distances, depth, triangle_of, triangles, attributes)
-    dark = rng.uniform(0, 0.2) if rng.random() < 0.82 else rng.uniform(0.3, 0.97)
+    dark = rng.uniform(0, 0.2) if natural or rng.random() < 0.82 else rng.uniform(0.3, 0.97)
     for lens in lenses if use.covers else []:
         shade = _tint_lens(rng, image, pose, lens, dark)
         if dark > DARK_LENS:
             visible[visibility.EYES] &= ~visibility.under(shade, landmarks[visibility.EYES])
-    if rng.random() < 0.06 and use.covers:
+    if not natural and rng.random() < 0.06 and use.covers:
         visible &= ~visibility.under(_patch_over(rng, image), landmarks)
     return image, visible
 

@@ -5,23 +5,31 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from ...model.semantics import OPEN_KEYS
 from .noise import add_wave, plane_waves
+from .paint import Brows, on_skin
 from .pose import rotation_of
 from .skin import wrinkle_depth
 from .surface import Surface
 
 WAVES = 3  # added up in a smooth random field
 GAZE_UNIT = np.radians(30)  # of FaceModel.gaze_lids
+LIDS = [OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")]
+# Mean and standard deviation of people's resting lids in units of the key (8.6 mm). The eye opening of the head and its
+# alpha varies by 0.5 mm, people's by 1.2 mm.
+LID_REST = 0.03, 0.12
 
 
 def blend(
-    surface: Surface, alpha: np.ndarray, eta: np.ndarray, gaze: np.ndarray, gains: np.ndarray
+    surface: Surface, alpha: np.ndarray, eta: np.ndarray, gaze: np.ndarray, ways: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Eq. (1) of B heads at once, because one head at a time waits for memory: persons at rest (B, V, 3) and how each
-    moves (B, V, 3), lids that follow ``gaze`` (B, 2) included. ``gains`` (B, 29) multiply eta (B, 29)."""
+    moves (B, V, 3), lids that follow ``gaze`` (B, 2) included. ``ways`` (B, 31) are people's (``sample_ways``)."""
     model = surface.model
     persons = model.vertices(alpha)
+    gains, rest = ways[:, : eta.shape[1]], ways[:, eta.shape[1] :]
     weights = eta * gains
+    weights[:, LIDS] += rest * (1 - np.clip(eta[:, LIDS], 0, 1))  # from wherever they rest, lids shut fully at 1
     if model.gaze_lids is not None:
         left, up = (gaze / GAZE_UNIT).T
         shut = 1 - np.clip(eta[:, 5:7].mean(1), 0, 1)
@@ -77,15 +85,19 @@ def _middle(points: np.ndarray) -> np.ndarray:
     return np.full(len(points), 1 / len(points), np.float32) @ points
 
 
-def sample_gains(rng: np.random.Generator, count: int) -> np.ndarray:
-    """How strongly somebody makes each of ``count`` expressions; lids shut for all alike."""
-    gains = np.exp(rng.normal(0, 0.1, count))
-    gains[5:7] = 1
-    return gains
+def sample_ways(rng: np.random.Generator) -> np.ndarray:
+    """One person's ways, (31,): how strongly they make each of the 29 expressions, and where the left and the right
+    lid rest, in units of their key. No label tells either."""
+    gains = np.exp(rng.normal(0, 0.1, len(OPEN_KEYS)))
+    gains[LIDS] = 1
+    return np.concatenate([gains, rng.normal(*LID_REST) + rng.normal(0, 0.02, 2)])
 
 
-def landmarks_of(surface: Surface, vertices: np.ndarray, gaze: np.ndarray) -> np.ndarray:
-    """The 68 points and the two pupils (right, left), (70, 3)."""
+def landmarks_of(surface: Surface, vertices: np.ndarray, gaze: np.ndarray, brows: Brows) -> np.ndarray:
+    """The 68 points and the two pupils (right, left), (70, 3). Those of the brows lie where the brows are painted."""
     ahead = rotation_of(float(gaze[0]), float(gaze[1]), 0) @ np.array([0, 0, 12.5])
     pupils = [_middle(vertices[surface.model.regions[f"eyeball_{side}"]]) + ahead for side in "RL"]
-    return np.concatenate([vertices[surface.model.landmarks], pupils])
+    marks = vertices[surface.model.landmarks]
+    corners, weights = on_skin(surface, brows.landmarks())
+    marks[17:27] = (vertices[corners] * weights[..., None]).sum(1)
+    return np.concatenate([marks, pupils])

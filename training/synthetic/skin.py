@@ -11,7 +11,7 @@ import numpy as np
 
 from ...model.semantics import OPEN_KEYS
 from .noise import fractal, wavy
-from .paint import paint_skin
+from .paint import Brows, paint_skin
 from .surface import Surface
 
 TILE, TILES = 128, 48
@@ -43,7 +43,6 @@ PARTS = (
 )
 SHRUG, PRESS, ROLL = (OPEN_KEYS.index(key) for key in ("mouthShrugLower", "mouthPress", "mouthRoll"))
 LIDS = [OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")]
-FROWN = OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +102,7 @@ def _zones(surface: Surface) -> dict[str, _Zone]:
     return {name: _Zone(rows[name], mask[rows[name]].astype(np.float32)) for name, mask in masks.items()}
 
 
-def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> Look:
+def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray, brows: Brows) -> Look:
     """Somebody's looks, with the furrows that ``eta`` folds."""
     mean, zones = surface.model.neutral, _zones(surface)
     melanin, age = rng.uniform(0, 1), rng.beta(0.8, 1.6)
@@ -140,8 +139,8 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> 
     _mouth_and_eyes(rng, surface, albedo, gloss, flushed)
     freckled = rng.uniform(0.2, 1) if rng.random() < (0.16 if melanin < 0.5 else 0.05) else 0.0
     depth = _folded(rng, surface, eta, age) * rng.uniform(0.5, 1.3)
-    dimpled, left, right = eta[[SHRUG, *FROWN]] * rng.uniform([0.2, 0.2, 0.2], [1, 3, 3])
-    knit, below = (float(left), float(right)), max(0.0, rng.uniform(-0.4, 0.8)) * length
+    dimpled = float(eta[SHRUG] * rng.uniform(0.2, 1))
+    below = max(0.0, rng.uniform(-0.4, 0.8)) * length
     shade = np.clip(eta[LIDS], 0, 1) * min(0.9, 0.4 * length * thickness) * rng.uniform(0.3, 1)
     paint = paint_skin(
         rng,
@@ -151,8 +150,8 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> 
         freckled,
         beard,
         depth,
-        float(dimpled),
-        knit,
+        dimpled,
+        brows,
         below,
         liner,
         (float(shade[0]), float(shade[1])),

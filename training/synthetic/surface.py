@@ -11,7 +11,7 @@ import numpy as np
 
 from ...model.face_model import FaceModel, triangles
 from ...model.semantics import OPEN_KEYS
-from .dense import DENSE_MIRROR, dense_points
+from .dense import dense_points
 from .furrows import Furrow, furrows_of
 from .ingredients import EVERYTHING, Ingredients
 from .rasterizer import BARE, SKIN, vertex_normals
@@ -31,7 +31,7 @@ class Surface:
     Masks are (V,) float32 0..1. ``wrinkles`` (W, N) are furrow profiles of the vertices ``furrowed`` (N,),
     ``wrinkle_drivers`` (W, 29) say which keys fold them; ``wrinkle_age`` (W,) how much of each an old face shows at
     rest, ``furrow_lines`` where it runs in ``coords`` and how wide it is, mm. ``dense`` (192,) are the vertices of
-    ``Sample.points``, ``dense_mirror`` their order in a mirror.
+    ``Sample.points``.
     ``radius`` (A, H): distance of the skin from the vertical axis by angle and height, for hair and clothes.
     """
 
@@ -49,7 +49,6 @@ class Surface:
     gestures: np.ndarray
     skin: np.ndarray
     lips: np.ndarray
-    brow_distance: np.ndarray
     beard: np.ndarray
     moustache: np.ndarray
     cheeks: np.ndarray
@@ -68,7 +67,6 @@ class Surface:
     radius: np.ndarray
     radius_heights: np.ndarray
     dense: np.ndarray
-    dense_mirror: np.ndarray
     ingredients: Ingredients
 
     def region(self, name: str) -> np.ndarray:
@@ -96,7 +94,6 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING) -> Su
     gestures = model.expression if model.gaze_lids is None else np.concatenate([model.expression, model.gaze_lids])
     x, y, z = mean.T
     distance = _Distance(mean, skin)
-    brows = np.minimum(distance.to(landmarks[17:22]), distance.to(landmarks[22:27]))
     mouth, chin, nose_base = landmarks[48:60].mean(0), landmarks[8], landmarks[33]
     lip_mask = _mask(model, "lips")
     inside = np.zeros(len(mean), bool)
@@ -146,7 +143,6 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING) -> Su
         gestures=np.ascontiguousarray(gestures, np.float32).reshape(len(gestures), -1),
         skin=skin.astype(np.float32),
         lips=lip_mask,
-        brow_distance=np.where(skin, brows, 1e3).astype(np.float32),
         beard=(beard * (1 - lip_mask)).astype(np.float32),
         moustache=(moustache * (1 - lip_mask)).astype(np.float32),
         cheeks=blob(42, nose_base[1] + 2, 22).astype(np.float32),
@@ -169,7 +165,6 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING) -> Su
         radius=_radius(mean[skin], heights),
         radius_heights=heights,
         dense=dense_points(model, normals),
-        dense_mirror=DENSE_MIRROR,
         ingredients=ingredients,
     )
 
@@ -230,7 +225,7 @@ def _chart(points: np.ndarray) -> np.ndarray:
 def _scalp_height(mean: np.ndarray, lm: np.ndarray, skin: np.ndarray) -> np.ndarray:
     """How far inside an average hairline each vertex lies, mm (negative: bare skin). Hair styles shift this line."""
     x, y, z = mean.T
-    forehead = lm[17:27, 1].max() + 42
+    forehead = lm[17:27, 1].max() + 51
     ear = lm[0]
     line = np.interp(
         z, [ear[2] - 5, ear[2] + 18, ear[2] + 45, ear[2] + 60], [ear[1] - 55, ear[1] - 5, ear[1] + 30, forehead]
