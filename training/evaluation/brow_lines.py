@@ -9,13 +9,12 @@ from functools import lru_cache
 import numpy as np
 
 from ...model.semantics import OPEN_KEYS
-from ..synthetic.paint import PAINT, paint_skin
-from ..synthetic.shape import blend, landmarks_of, sample_gains, shape_head
+from ..synthetic.paint import PAINT, Brows, paint_skin, sample_brows
+from ..synthetic.shape import blend, landmarks_of, sample_ways, shape_head
 from ..synthetic.surface import Surface
 from .hand_set import upright
 
 SEED = 3  # 0 is training, 1 the held-out pictures, 2 the gallery of ``identity``
-KNIT_MM = 1.6  # mm that the engine draws a brow inwards for one unit of browDown, on average (``skin.sample_look``)
 THIN = 0.2  # of a painted brow's usual strength: where it begins and ends
 EYE_CORNERS = [36, 39, 42, 45]
 Lines = tuple[np.ndarray, np.ndarray]  # the middle of the right and of the left brow, (K, 2) mm each, x outwards
@@ -29,14 +28,11 @@ def shown(surface: Surface, number: int, keys: Mapping[str, float]) -> tuple[np.
     for key, value in keys.items():
         eta[OPEN_KEYS.index(key)] = value
     rest = np.zeros(2, np.float32)
-    gains = sample_gains(_rng(number, 1), len(eta))
-    persons, moves = blend(surface, alpha[None], eta[None], rest[None], gains[None])
+    persons, moves = blend(surface, alpha[None], eta[None], rest[None], sample_ways(_rng(number, 1))[None])
     vertices = shape_head(_rng(number, 2), surface, persons[0], moves[0], eta, rest)
-    marks = landmarks_of(surface, vertices, rest)
-    knit = KNIT_MM * eta[[OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")]]
-    return marks, _painted_brows(
-        surface, vertices, marks, _brow_paint(surface, number, (float(knit[0]), float(knit[1])))
-    )
+    brows = sample_brows(_rng(number, 4), surface, eta)
+    marks = landmarks_of(surface, vertices, rest, brows)
+    return marks, _painted_brows(surface, vertices, marks, _brow_paint(surface, number, brows))
 
 
 def _rng(number: int, what: int) -> np.random.Generator:
@@ -50,11 +46,11 @@ def alpha_of(surface: Surface, number: int) -> np.ndarray:
     return np.clip(alpha, -2.8, 2.8)
 
 
-def _brow_paint(surface: Surface, number: int, knit: tuple[float, float]) -> np.ndarray:
+def _brow_paint(surface: Surface, number: int, brows: Brows) -> np.ndarray:
     """How strongly each texel of the chart is painted with brow, (PAINT, PAINT): white hair on black skin, on which
     everything else that is painted stays black."""
     black, white, smooth = np.zeros(3), np.ones(3), np.zeros(len(surface.furrow_lines), np.float32)
-    paint = paint_skin(_rng(number, 3), surface, black, white, 0.0, 0.0, smooth, 0.0, knit, 0.0, 0.0, (0.0, 0.0))
+    paint = paint_skin(_rng(number, 3), surface, black, white, 0.0, 0.0, smooth, 0.0, brows, 0.0, 0.0, (0.0, 0.0))
     return paint[..., 0].astype(np.float32) * paint[..., 3]
 
 

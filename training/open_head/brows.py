@@ -1,7 +1,7 @@
 """Brows at people's height.
 
-The source's brow landmarks lie 28 to 30 mm above the line through the eye corners, on the forehead. Real brows lie 15 to
-22 mm above it, on the lower edge of the source's ridge, where the source's brow shapes fade out already. Here the
+The source's brow landmarks lie 28 to 30 mm above the line through the eye corners, on the forehead. Real brows lie
+15 to 22 mm above it, on the lower edge of the source's ridge, where the source's brow shapes fade out already. Here the
 landmarks 17-26 move to the height of real brows, and the brow keys move the skin there in full.
 """
 
@@ -19,17 +19,17 @@ from .embedding import Embedding, nearest_on_triangles
 from .quads import Half, triangulated
 
 # Centre line of the left brow at rest, in mm: distance from the middle of the face and height above the line through
-# the four eye corners, pupils 63 mm apart. The heights at 13, 24, 38 and 52 mm are means over 102 people.
-BROW_LINE = np.array([[13.0, 15.4], [24.0, 18.8], [38.0, 21.6], [49.0, 19.0], [57.5, 14.2]])
+# the four eye corners, pupils 63 mm apart: means over 102 people, less what painting and snapping to vertices add.
+BROW_LINE = np.array([[13.5, 14.4], [24.0, 18.2], [38.0, 21.3], [49.0, 18.0], [56.7, 13.7]])
 # In mm above the eye line: below the first height a brow key stays as it is; from the second to the third it takes what
 # the source does LOWERED_MM higher up; the fourth is where both meet again.
 LOWERED_MM, LOWERED_AT = 5.0, (7.5, 14.0, 24.0, 52.0)
 # Both raising keys at 1 lift the brow by 6 to 8 mm, as the strongest raises of people do; the source's by 10.
 RAISE = 0.74
-# What the source's frown lacks: corrugator and procerus draw the brow's head down and towards the nose (mm, at FROWN_AT,
-# fading by a Gaussian of FROWN_REACH mm).
+# What the source's frown lacks: corrugator and procerus draw the brow's head down and towards the nose (mm, at
+# FROWN_AT, fading by a Gaussian of FROWN_REACH mm).
 FROWN_AT, FROWN_REACH = np.array([14.0, 16.5]), np.array([10.0, 8.5])
-FROWN_MM = np.array([-1.5, -2.9, 1.0])
+FROWN_MM = np.array([-1.2, -2.9, 1.0])
 FRONT_Z_MM = 60.0  # vertices behind belong to the temples and to the sockets
 
 

@@ -1,10 +1,10 @@
 """What a synthetic face does: random eta in the open basis, and where its eyes look.
 
 A mixture: the exact neutral and single keys, a few keys at once, emotion prototypes (EMFACS, Ekman & Friesen 1983),
-mouth shapes of speech, mouths kept shut, eyes and brows above a mouth at rest, extremes. In about half of the faces keys
-occur together as in life; in the others brows and lids are drawn apart from the mouth. Raised brows, frowns and wide
-eyes are as frequent as among people. Every key is drawn often and far enough to be learned, and none is predictable from
-another (tests/training/test_expressions.py states the shares).
+mouth shapes of speech, mouths kept shut, eyes and brows above a mouth at rest, extremes. In about half of the faces
+keys occur together as in life; in the others brows and lids are drawn apart from the mouth. Raised brows, frowns and
+wide eyes are as frequent as among people. Every key is drawn often and far enough to be learned, and none is
+predictable from another (tests/training/test_expressions.py states the shares).
 """
 
 from __future__ import annotations

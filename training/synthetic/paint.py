@@ -299,12 +299,12 @@ def _brow(rng: np.random.Generator, landmarks: np.ndarray) -> tuple[Mask, np.nda
     points (5, 2) along its middle."""
     origin = np.floor(landmarks.min(0) - [30, 22]).astype(int)
     extent = np.ceil(landmarks.max(0) + [14, 24]).astype(int) - origin
-    stretch = np.linspace(rng.uniform(-0.1, 0.1), rng.uniform(0.82, 1.08), 24)
-    if rng.random() < 0.03:
-        stretch = np.linspace(-0.35, 1, 24)  # brows that meet
+    stretch = np.linspace(rng.uniform(-0.05, 0.11), rng.uniform(0.85, 1.08), 24)
+    if rng.random() < 0.02:
+        stretch = np.linspace(-0.22, 1, 24)  # brows that nearly meet
     knots = np.linspace(0, 1, 5)
     step = np.column_stack([np.interp(stretch, knots, landmarks[:, k]) for k in range(2)])
-    step[:, 0] += np.where(stretch < 0, stretch, np.maximum(stretch - 1, 0)) * 95
+    step[:, 0] += np.where(stretch < 0, stretch, np.maximum(stretch - 1, 0)) * 71
     middle = step - origin
     middle[:, 1] += rng.normal(0, 3.5) * (stretch - 0.5)  # tilted
     middle[:, 1] += rng.uniform(-6, 6) * np.exp(-(((stretch - rng.uniform(0.5, 0.75)) / 0.3) ** 2)) + rng.uniform(-3, 3)

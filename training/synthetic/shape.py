@@ -93,11 +93,13 @@ def sample_ways(rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([gains, rng.normal(*LID_REST) + rng.normal(0, 0.02, 2)])
 
 
-def landmarks_of(surface: Surface, vertices: np.ndarray, gaze: np.ndarray, brows: Brows) -> np.ndarray:
-    """The 68 points and the two pupils (right, left), (70, 3). Those of the brows lie where the brows are painted."""
+def landmarks_of(surface: Surface, vertices: np.ndarray, gaze: np.ndarray, brows: Brows | None = None) -> np.ndarray:
+    """The 68 points and the two pupils (right, left), (70, 3). Those of the brows lie where ``brows`` are painted, or
+    where the model has them."""
     ahead = rotation_of(float(gaze[0]), float(gaze[1]), 0) @ np.array([0, 0, 12.5])
     pupils = [_middle(vertices[surface.model.regions[f"eyeball_{side}"]]) + ahead for side in "RL"]
     marks = vertices[surface.model.landmarks]
-    corners, weights = on_skin(surface, brows.landmarks())
-    marks[17:27] = (vertices[corners] * weights[..., None]).sum(1)
+    if brows is not None:
+        corners, weights = on_skin(surface, brows.landmarks())
+        marks[17:27] = (vertices[corners] * weights[..., None]).sum(1)
     return np.concatenate([marks, pupils])
