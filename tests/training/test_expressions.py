@@ -48,10 +48,30 @@ def test_cheeks_are_puffed_and_lips_rolled_or_pressed_in_a_tenth_of_the_pictures
     assert shut.any(1).mean() > 0.1
 
 
+def test_brows_and_lids_do_what_people_do_as_often_as_people_do_it(eta):
+    inner, outer, down, lids = (
+        eta[:, [INDEX[key] for key in keys]]
+        for keys in (
+            ("browInnerUp",),
+            ("browOuterUp_L", "browOuterUp_R"),
+            ("browDown_L", "browDown_R"),
+            ("lid_L", "lid_R"),
+        )
+    )
+    raised, wide = (inner.max(1) > 0.3) & (outer.max(1) > 0.3), lids.min(1) < -0.1
+    assert 0.1 < raised.mean() < 0.15
+    assert 0.4 < wide[raised].mean() < 0.6
+    assert 0.17 < (down.max(1) > 0.3).mean() < 0.23
+    assert 0.05 < ((inner.max(1) > 0.3) & (outer.max(1) < 0.2) & (down.max(1) < 0.3)).mean() < 0.08
+    assert 0.1 < wide.mean() < 0.15
+
+
 def test_no_key_predicts_another_and_the_two_sides_of_a_pair_can_be_told_apart(eta):
     r = np.abs(np.corrcoef(eta.T))
     one_face = np.array([[a == b for b in STEMS] for a in STEMS])
-    assert r[~one_face].max() < 0.3
+    raise_ = np.isin(STEMS, ["browInnerUp", "browOuterUp"])  # one muscle, the frontalis, lifts both ends
+    assert r[~one_face & ~(raise_[:, None] & raise_)].max() < 0.3
+    assert r[~one_face].max() < 0.5
     assert r[one_face & ~np.eye(len(STEMS), dtype=bool)].max() < 0.92
 
 

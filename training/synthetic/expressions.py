@@ -76,7 +76,7 @@ SHUT_MOUTHS: tuple[Recipe, ...] = (
 # How often each action is drawn among a few at random: more often where prototypes seldom bring it.
 ACTIONS: dict[str, float] = {
     "browInnerUp": 0.3, "browDown": 0.7, "browOuterUp": 0.9, "lid": 0.5, "eyeSquint": 1.3, "cheekSquint": 1.3,
-    "noseSneer": 1.5, "mouthUpperUp": 1.5, "mouthSmile": 1.5, "mouthDimple": 1.7, "mouthFrown": 1.6,
+    "noseSneer": 1.5, "mouthUpperUp": 1.5, "mouthSmile": 1.5, "mouthDimple": 2.0, "mouthFrown": 1.6,
     "mouthLowerDown": 1.8, "mouthStretch": 1.3, "mouthPucker": 2.3, "mouthFunnel": 1.9, "mouthPress": 1.6,
     "mouthRoll": 1.8, "mouthShrugLower": 1.3, "jawOpen": 1.8, "mouthSide": 1.8, "jawSide": 1.8, "cheekPuff": 2.0,
 }  # fmt: skip
@@ -187,8 +187,8 @@ def _add_upper(rng: np.random.Generator, eta: np.ndarray, count: int) -> None:
 
 
 def _set_brows(rng: np.random.Generator, eta: np.ndarray) -> None:
-    """Both brows raised (0.3), mostly with wide eyes; a frown (0.34); the inner ends raised alone (0.08), the outer ends
-    alone (0.14); or at rest. Whatever the face does below."""
+    """Both brows raised (0.3), mostly with wide eyes; a frown (0.34); the inner ends raised alone (0.08), the outer
+    ends alone (0.14); or at rest. Whatever the face does below."""
     for key in ("browInnerUp", "browDown_L", "browDown_R", "browOuterUp_L", "browOuterUp_R"):
         eta[INDEX[key]] = 0
     kind, strength = rng.random(), rng.uniform(0.25, 1.15)
