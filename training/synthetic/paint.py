@@ -98,6 +98,7 @@ def paint_skin(
     lashes: float,
     liner: float,
     shade: tuple[float, float],
+    brows: tuple[Mask, Mask] | None = None,
 ) -> np.ndarray:
     """(PAINT, PAINT, 4) uint8 BGRA over a skin of colour ``skin`` (3,).
 
@@ -106,6 +107,7 @@ def paint_skin(
     knit      mm that the left and the right brow are drawn towards the nose, which no key of the model does
     lashes    0..1, how dark the lower lids' lashes are;  liner  0..1, how dark a line along the upper lids
     shade     0..1, how dark it is under the lashes of the left and the right eye, which hang before a lid that is shut
+    brows     left and right, instead of those that are drawn
     """
     paint = np.zeros((PAINT, PAINT, 4), np.uint8)
     stock = _stock(surface)
@@ -129,7 +131,8 @@ def paint_skin(
         strength = rng.uniform(0.55, 1) if rng.random() < 0.8 else rng.uniform(0.1, 0.55)
         color = hair * rng.uniform(0.4, 1.1)
         height = np.clip(rng.normal(0, BROW_HEIGHT), -2 * BROW_HEIGHT, 2 * BROW_HEIGHT) + rng.normal(0, 0.4, 2)
-        for mask, lower, inwards in zip(_one(rng, stock.brows), height, (-knit[0], knit[1]), strict=True):
+        drawn = _one(rng, stock.brows)
+        for mask, lower, inwards in zip(brows or drawn, height, (-knit[0], knit[1]), strict=True):
             lay(paint, mask, color, strength, (round(lower * TEXELS), round(inwards * TEXELS)))
     fold = rng.uniform(0.05, 0.6) if rng.random() < 0.75 else 0.0  # some lids have none
     for mask in _one(rng, stock.creases):
