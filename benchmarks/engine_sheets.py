@@ -21,8 +21,8 @@ from ..model.formats import open_face_model
 from ..model.semantics import OPEN_KEYS
 from ..training.synthetic import background, covers, degrade, expressions, light, shape, skin
 from ..training.synthetic import sample as engine
+from ..training.synthetic.brows import sample_brows
 from ..training.synthetic.ingredients import Ingredients
-from ..training.synthetic.paint import sample_brows
 from ..training.synthetic.pose import Pose, rotation_of
 from ..training.synthetic.surface import Surface, build_surface
 

@@ -9,7 +9,8 @@ from functools import lru_cache
 import numpy as np
 
 from ...model.semantics import OPEN_KEYS
-from ..synthetic.paint import PAINT, Brows, paint_skin, sample_brows
+from ..synthetic.brows import sample_brows
+from ..synthetic.paint import PAINT, Brows, paint_skin
 from ..synthetic.shape import blend, landmarks_of, sample_ways, shape_head
 from ..synthetic.surface import Surface
 from .hand_set import upright

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from ...model.camera import ANCHOR, SIDE_MM, Camera, Crop, crop_of_pose
+from ..synthetic.brows import sample_brows
 from ..synthetic.degrade import develop
-from ..synthetic.paint import sample_brows
 from ..synthetic.pose import Pose, rotation_of
 from ..synthetic.sample import render
 from ..synthetic.shape import blend, landmarks_of, sample_ways, shape_head

@@ -13,9 +13,9 @@ from ...model.camera import Camera, Crop
 from ...model.face_model import FaceModel, triangles
 from ...model.formats import open_face_model
 from ...model.tracking import identity_weight
+from ..synthetic.brows import sample_brows
 from ..synthetic.degrade import degrade, develop
 from ..synthetic.expressions import sample_eta, sample_gaze
-from ..synthetic.paint import sample_brows
 from ..synthetic.pose import sample_pose
 from ..synthetic.sample import render
 from ..synthetic.shape import blend, landmarks_of, sample_ways, shape_head

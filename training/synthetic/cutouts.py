@@ -16,9 +16,9 @@ from tqdm import tqdm
 
 from ...model.camera import Camera, crop_of_pose
 from ...model.formats import open_face_model
+from .brows import sample_brows
 from .degrade import develop
 from .expressions import sample_eta, sample_gaze
-from .paint import sample_brows
 from .pose import Pose, rotation_of
 from .sample import render
 from .shape import blend, landmarks_of, sample_ways, shape_head

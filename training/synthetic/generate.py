@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -16,8 +17,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from ...model.errors import InputError
 from ...model.formats import open_face_model
 from .ingredients import Ingredients
+from .realism import read_realism
 from .sample import Sample, sample_batch
 from .surface import Surface, build_surface
 
@@ -35,7 +38,7 @@ def make_shard(surface: Surface, seed: int, index: int, count: int, size: int) -
     return {name: np.stack([np.asarray(getattr(s, name)) for s in samples]) for name in Sample.__dataclass_fields__}
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--shards", type=int, default=16)
@@ -47,12 +50,18 @@ def main() -> None:
     parser.add_argument("--face-model", default="open")
     kinds = [field.name for field in fields(Ingredients)]
     parser.add_argument("--without", nargs="+", default=[], choices=kinds, help="leave out, for ablations")
+    parser.add_argument("--realism", type=Path, help="photographs of skin and light (training.realism.skins made them)")
     args = parser.parse_args()
     if args.size % 2:
         parser.error("--size: an even number of pixels")
     cv2.setNumThreads(1)
     ingredients = Ingredients(**dict.fromkeys(args.without, False))
-    surface = build_surface(open_face_model(args.face_model), ingredients)
+    try:
+        photographs = read_realism(args.realism) if args.realism else None
+        surface = build_surface(open_face_model(args.face_model), ingredients, photographs)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
     args.out.mkdir(parents=True, exist_ok=True)
     for index in tqdm(range(args.first, args.first + args.shards * args.step, args.step), desc="shards"):
         path = args.out / f"seed{args.seed}_shard{index:05d}.npz"
@@ -62,7 +71,8 @@ def main() -> None:
         partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
         np.savez(partial, **shard)
         os.replace(partial, path)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,18 +14,12 @@ import cv2
 import numba as nb
 import numpy as np
 
-from ...model.semantics import OPEN_KEYS
 from .surface import Surface
 
 PAINT = 512
 TEXELS = np.array([2.0, 1.6])  # per mm, upwards and across, at the brows
-# Standard deviation in mm of people's brow height beyond what their bones do. Drawn always at one place, low brows were
-# read as drawn down, and a smile below them as a sneer.
-BROW_HEIGHT = 2.3
-KNIT = 1.2  # mm: how much farther than the head's key does some people draw their brows together
 FINER = 4  # masks are drawn this much larger and averaged
 VARIANTS = 60
-FROWN = [OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,14 +156,9 @@ def paint_skin(
     return paint
 
 
-def sample_brows(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> Brows:
-    """Somebody's brows, at their own height, drawn together a little more where ``eta`` (29,) frowns."""
-    masks, line = _one(rng, _stock(surface).brows)
-    height = np.clip(rng.normal(0, BROW_HEIGHT), -2 * BROW_HEIGHT, 2 * BROW_HEIGHT) + rng.normal(0, 0.4, 2)
-    inwards = eta[FROWN] * rng.uniform(0, KNIT, 2) * [-1, 1]
-    rows, columns = ((n * mm).round().astype(int).tolist() for n, mm in zip(TEXELS, (height, inwards), strict=True))
-    lines = np.stack([line, [PAINT, 0] + line * [-1, 1]])
-    return Brows(masks, lines, ((rows[0], columns[0]), (rows[1], columns[1])))
+def drawn_brows(surface: Surface) -> list[tuple[tuple[Mask, Mask], np.ndarray]]:
+    """Masks of a left and a right brow, and the middle line (5, 2) of the left one in texels."""
+    return _stock(surface).brows
 
 
 def _jitter(rng: np.random.Generator, most: int) -> tuple[int, int]:

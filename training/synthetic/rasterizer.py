@@ -176,6 +176,22 @@ _VIEW, _SHADOW, _X, _Y, _DEPTH, _LIT, _GLINT, _MIRROR, _ROWS = 14, 17, 18, 19, 2
 
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
+def _photographed(photo, strength, mirrored, pixels, count):
+    """Vary the colours of the skin by a photograph of what is fine on it: bytes, 128 for no change. The nearest texel
+    will do: texels are smaller than pixels."""
+    byte = strength * np.float32(1 / 128)
+    rest = ONE - strength
+    painted = np.float32(0.5 * (BARE + SKIN))
+    size = np.float32(photo.shape[0])
+    for i in range(count):
+        u, v = pixels[_U, i], pixels[_V, i]
+        if pixels[_KIND, i] < painted and u > ZERO and v > ZERO and u < ONE and v < ONE:
+            row, column = int(v * size), int((ONE - u if mirrored else u) * size)
+            for k in range(3):
+                pixels[_C + k, i] *= max(ZERO, rest + byte * np.float32(photo[row, column, k]))
+
+
+@nb.njit(fastmath=True, error_model="numpy", cache=True)
 def _paint_over(paint, pixels, count):
     """Lay ``paint`` over the colours of the skin."""
     half, byte = np.float32(0.5), np.float32(1 / 255)
@@ -258,8 +274,9 @@ def _cast(shadow_depth, shadow_axes, shadow_scale, shadow_bias, pixels, count):
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
 def shade(
-    triangle_of, bary, triangles, attributes, texture, bump, paint, ambient, lights, colors, wrap, specular, polish,
-    sheen, eyes, shadow_depth, shadow_axes, shadow_scale, shadow_bias, fog, haze, out,
+    triangle_of, bary, triangles, attributes, texture, bump, photo, photo_strength, photo_mirrored, paint, ambient,
+    lights, colors, wrap, specular, polish, sheen, eyes, shadow_depth, shadow_axes, shadow_scale, shadow_bias, fog,
+    haze, out,
 ):  # fmt: skip
     """Light every pixel that sees a triangle into ``out`` (size, size, 4): BGR and 1, zeros elsewhere. Returns the sum
     of the brightness and the number of pixels lit.
@@ -268,6 +285,8 @@ def shade(
 
     attributes        (V, 16): unit normal, point, albedo BGR, gloss, share of open sky, u, v on the skin, kind
     texture, bump     (S, S, 3) factors and (S, S, 2) normal offsets, repeated over all but eyes; S a power of two
+    photo             (P, P, 3) uint8 over the SKIN and under the paint: 128 times factors, to be applied by
+                      ``photo_strength``, in a mirror or not; (1, 1, 3) for none
     paint             (P, P, 4) uint8 BGRA laid over the SKIN, over u, v from 0 to 1
     ambient           (3, 9) spherical harmonics;  lights (L, 3) unit vectors towards each light;  colors (L, 3)
     specular, polish  how strongly lamps are mirrored, and by how small spots (0..1);  sheen  how strongly the sky is
@@ -300,6 +319,8 @@ def shade(
         if count == 0:
             continue
         lit += count
+        if photo.shape[0] > 1:
+            _photographed(photo, photo_strength, photo_mirrored, pixels, count)
         _paint_over(paint, pixels, count)
         _color(texture, bump, eyes, pixels, count)
         for i in range(count):

@@ -11,13 +11,15 @@ import numpy as np
 from ...model.camera import rotation_in_crop
 from . import rasterizer, visibility
 from .background import sample_background
+from .brows import sample_brows
 from .covers import clothe, sample_glasses, sample_hand, sample_headwear
 from .degrade import degrade, develop, undegraded
 from .expressions import sample_eta, sample_gaze
 from .hair import comb_lashes, sample_beard, sample_hair
 from .light import sample_light, shadow_map
-from .paint import Brows, sample_brows
+from .paint import Brows
 from .patches import Patch
+from .photographs import sample_environment
 from .pose import Pose, sample_angles, sample_pose
 from .shape import blend, landmarks_of, sample_ways, shape_head
 from .skin import Look, sample_look
@@ -157,6 +159,8 @@ def render(
     use = surface.ingredients
     image = sample_background(rng, size) if backdrop is None else backdrop
     look, light = sample_look(rng, surface, eta, brows), sample_light(rng, natural)
+    if surface.realism:
+        light = sample_environment(rng.spawn(1)[0], surface, light)
     comb_lashes(surface, vertices, *look.lashes)
     normals = rasterizer.vertex_normals(vertices, surface.quads)
     patches: list[Patch] = []
@@ -190,9 +194,10 @@ def render(
         else:
             shadow = np.zeros((1, 1), np.float32), np.eye(3, dtype=np.float32), np.zeros(3, np.float32)
         fog = np.float32(0 if natural or rng.random() < 0.8 else rng.uniform(0, 0.25))
-        layer = np.empty((big, big, 4), np.float32)
+        layer, photo = np.empty((big, big, 4), np.float32), look.photograph
         brightness, lit = rasterizer.shade(
-            triangle_of, bary, triangles, attributes, look.texture, look.bump, look.paint, light.ambient,
+            triangle_of, bary, triangles, attributes, look.texture, look.bump, photo.detail,
+            np.float32(photo.strength), photo.mirrored, look.paint, light.ambient,
             light.lights, light.colors, np.float32(light.wrap), np.float32(light.specular), np.float32(light.polish),
             np.float32(light.sheen), look.eyes, *shadow, SHADOW_BIAS, fog,
             np.array(cv2.mean(image)[:3], np.float32), layer,

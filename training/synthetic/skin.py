@@ -12,6 +12,7 @@ import numpy as np
 from ...model.semantics import OPEN_KEYS
 from .noise import fractal, wavy
 from .paint import Brows, paint_skin
+from .photographs import SkinPhotograph, sample_skin
 from .surface import Surface
 
 TILE, TILES = 128, 48
@@ -48,13 +49,14 @@ LIDS = [OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")]
 @dataclass(frozen=True, eq=False)
 class Look:
     """Colours of one person: albedo (V, 3), gloss (V,), texture (TILE, TILE, 3), bump (TILE, TILE, 2),
-    paint (PAINT, PAINT, 4) uint8 BGRA over the skin, eyes (8,), how dense the beard is (0..1), and how
-    long and how thick the lashes are and how many radians they are curled up."""
+    photograph of the skin, paint (PAINT, PAINT, 4) uint8 BGRA over it, eyes (8,), how dense the beard is (0..1), and
+    how long and how thick the lashes are and how many radians they are curled up."""
 
     albedo: np.ndarray
     gloss: np.ndarray
     texture: np.ndarray
     bump: np.ndarray
+    photograph: SkinPhotograph
     paint: np.ndarray
     eyes: np.ndarray
     skin_color: np.ndarray
@@ -111,6 +113,9 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray, bro
     hair = _hair_color(rng, melanin, age)
     albedo, gloss = np.empty((len(mean), 3), np.float32), np.full(len(mean), 0.35, np.float32)
     _mottle(albedo, skin, wavy(rng, mean, 60), rng.uniform(0, 0.07))
+    apart = rng.spawn(1)[0] if surface.realism else rng  # draws from it leave ``rng`` as it is
+    photograph = sample_skin(apart, surface, skin)
+    photograph.vary(albedo)
 
     def blend(zone: str, amount: float, color: np.ndarray) -> None:
         _tint(albedo, zones[zone].vertices, zones[zone].weights, amount, color)
@@ -158,7 +163,7 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray, bro
     )
     texture, bump = _texture(rng)
     colors = skin.astype(np.float32), hair.astype(np.float32)
-    return Look(albedo, gloss, texture, bump, paint, _eyes(rng, melanin), *colors, beard, lashes)
+    return Look(albedo, gloss, texture, bump, photograph, paint, _eyes(rng, melanin), *colors, beard, lashes)
 
 
 def wrinkle_depth(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> np.ndarray:

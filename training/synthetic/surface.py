@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...model.errors import InputError
 from ...model.face_model import FaceModel, triangles
 from ...model.semantics import OPEN_KEYS
 from .dense import dense_points
 from .furrows import Furrow, furrows_of
 from .ingredients import EVERYTHING, Ingredients
 from .rasterizer import BARE, SKIN, vertex_normals
+from .realism import Realism, fits
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class Surface:
     Masks are (V,) float32 0..1. ``wrinkles`` (W, N) are furrow profiles of the vertices ``furrowed`` (N,),
     ``wrinkle_drivers`` (W, 29) say which keys fold them; ``wrinkle_age`` (W,) how much of each an old face shows at
     rest, ``furrow_lines`` where it runs in ``coords`` and how wide it is, mm. ``dense`` (192,) are the vertices of
-    ``Sample.points``.
+    ``Sample.points``. ``realism``: photographs of skin, brows, light.
     ``radius`` (A, H): distance of the skin from the vertical axis by angle and height, for hair and clothes.
     """
 
@@ -68,12 +70,14 @@ class Surface:
     radius_heights: np.ndarray
     dense: np.ndarray
     ingredients: Ingredients
+    realism: Realism | None
 
     def region(self, name: str) -> np.ndarray:
         return self.model.regions.get(name, np.empty(0, np.int32))
 
 
-def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING) -> Surface:
+def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING, realism: Realism | None = None) -> Surface:
+    """Raises InputError where the photographs are made for another head."""
     mean = model.neutral.astype(np.float64)
     landmarks = mean[model.landmarks]
     corners = triangles(model.faces)
@@ -84,6 +88,9 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING) -> Su
     normals = vertex_normals(model.neutral, quads)
     lashes = corners[np.isin(corners, [*model.regions.get("lashes_L", []), *model.regions.get("lashes_R", [])]).all(1)]
     kind = np.where(skin, SKIN, BARE).astype(np.float32)
+    coords = _chart(mean)
+    if realism is not None and not fits(realism, coords[model.landmarks]):
+        raise InputError("photographs for another head: make them again: python -m expnet.training.realism.skins")
     from_eye = np.full(len(mean), 1e3)
     for side in "LR":
         ball = model.regions[f"eyeball_{side}"]
@@ -137,7 +144,7 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING) -> Su
         casters=np.ascontiguousarray(corners[skin[corners].all(1)]),
         axes=np.ascontiguousarray(model.neutral.T),
         normals=normals,
-        coords=_chart(mean),
+        coords=coords,
         kind=kind,
         loose=(1 - np.exp(-((from_eye / 26) ** 2))).astype(np.float32),
         gestures=np.ascontiguousarray(gestures, np.float32).reshape(len(gestures), -1),
@@ -166,6 +173,7 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING) -> Su
         radius_heights=heights,
         dense=dense_points(model, normals),
         ingredients=ingredients,
+        realism=realism,
     )
 
 

@@ -1,0 +1,32 @@
+"""One person's brows: which, how high, and how far drawn together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...model.semantics import OPEN_KEYS
+from .paint import PAINT, TEXELS, Brows, drawn_brows
+from .photographs import photographed_brows
+from .surface import Surface
+
+# Standard deviation in mm of people's brow height beyond what their bones do. Drawn always at one place, low brows were
+# read as drawn down, and a smile below them as a sneer.
+BROW_HEIGHT = 2.3
+KNIT = 1.2  # mm: how much farther than the head's key does some people draw their brows together
+PHOTOGRAPHED_SHARE = 0.4
+FROWN = [OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")]
+
+
+def sample_brows(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> Brows:
+    """Somebody's brows at their own height, drawn together a little more where ``eta`` (29,) frowns."""
+    stock, chosen = drawn_brows(surface), rng.random()
+    if surface.realism:
+        apart = rng.spawn(1)[0]  # draws from it leave ``rng`` as it is
+        if apart.random() < PHOTOGRAPHED_SHARE:
+            stock = photographed_brows(surface)
+    masks, line = stock[int(chosen * len(stock))]
+    height = np.clip(rng.normal(0, BROW_HEIGHT), -2 * BROW_HEIGHT, 2 * BROW_HEIGHT) + rng.normal(0, 0.4, 2)
+    inwards = eta[FROWN] * rng.uniform(0, KNIT, 2) * [-1, 1]
+    rows, columns = ((n * mm).round().astype(int).tolist() for n, mm in zip(TEXELS, (height, inwards), strict=True))
+    lines = np.stack([line, [PAINT, 0] + line * [-1, 1]])
+    return Brows(masks, lines, ((rows[0], columns[0]), (rows[1], columns[1])))
