@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..model.face_model import FaceModel
+from ..model.face.face_model import FaceModel
 from ..model.formats import OPEN_HEAD, load_face_model, save_face_model
 from .measurement import Measurement, seconds, show
 

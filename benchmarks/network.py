@@ -20,13 +20,13 @@ import numpy as np
 import torch
 
 from ..model.camera import Camera, Crop
-from ..model.checkpoints.open_pack import OPEN_WEIGHTS
-from ..model.checkpoints.weights import load_weights
-from ..model.estimate import SeesFaces
-from ..model.estimator import Estimator, convolving_in, fast_precision, ready_to_run
-from ..model.light.estimator import LightEstimator
-from ..model.networks import build_network
-from ..model.networks.packed import can_pack, pack
+from ..model.networks.estimate import SeesFaces
+from ..model.networks.opencv_engine.estimator import LightEstimator
+from ..model.networks.torch_engine.by_name import build_network
+from ..model.networks.torch_engine.estimator import Estimator, convolving_in, fast_precision, ready_to_run
+from ..model.networks.torch_engine.packed import can_pack, pack
+from ..model.networks.weights.open_pack import OPEN_WEIGHTS
+from ..model.networks.weights.weights_file import load_weights
 from ..model.opencv import cv2
 from .measurement import Measurement, seconds, show
 

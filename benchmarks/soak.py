@@ -25,7 +25,7 @@ from ..expnet_addon.batch.records import Record
 from ..expnet_addon.batch.run import settings_of
 from ..expnet_addon.batch.shots import Shot
 from ..expnet_addon.command_line.parser import parser
-from ..expnet_addon.jobs import Job
+from ..expnet_addon.engine.jobs import Job
 from .measurement import Measurement, show
 from .memory import CLIP
 

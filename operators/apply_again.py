@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import chosen, take_settings
+from ..expnet_addon.capture import chosen
+from ..expnet_addon.properties import take_settings
 from .task import has_take, idle
 
 
@@ -20,7 +21,7 @@ class EXPNET_OT_apply_again(bpy.types.Operator):
         return has_take(cls, context) and idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon import takes
+        from ..expnet_addon.capture import takes
 
         action = take_settings.take_of(chosen.face(context))
         assert action is not None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon.characters import ExpNetCharacter
-from ..expnet_addon.heads import has_shape_keys
-from ..expnet_addon.retarget_character import is_retargeted
+from ..expnet_addon.characters.character import is_retargeted
+from ..expnet_addon.properties.character_settings import ExpNetCharacter
+from ..expnet_addon.scene.heads import has_shape_keys
 from ..model.errors import InputError
-from ..model.retarget_row import SHAPE_KEY
+from ..model.retargeting.row import SHAPE_KEY
 
 
 def is_character(obj: bpy.types.Object | None) -> bool:
@@ -38,7 +38,7 @@ class EXPNET_OT_match_names(bpy.types.Operator):
         return has_character(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon import retarget
+        from ..expnet_addon.characters import retarget
 
         settings = settings_of(context)
         scheme, rows = retarget.matched_rows(settings.character(), settings.scheme)
@@ -69,7 +69,7 @@ class EXPNET_OT_retarget(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon import retarget
+        from ..expnet_addon.characters import retarget
 
         settings = settings_of(context)
         try:
@@ -106,7 +106,7 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon import retarget
+        from ..expnet_addon.characters import retarget
 
         settings = settings_of(context)
         retarget.remove(settings.character())

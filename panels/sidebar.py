@@ -5,8 +5,10 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..expnet_addon import chosen, faces, take_settings, tasks
-from ..expnet_addon.packs import Choice
+from ..expnet_addon.capture import chosen, faces
+from ..expnet_addon.engine import tasks
+from ..expnet_addon.engine.packs import Choice
+from ..expnet_addon.properties import take_settings
 from .text import say
 
 

@@ -23,9 +23,9 @@ import numpy as np
 
 from ...model.errors import InputError
 from ...model.files import write_whole
-from ...model.performance import FacePerformance, runs
-from ...model.performance_files import load_performance
-from .. import jobs, requests
+from ...model.performance.face_performance import FacePerformance, runs
+from ...model.performance.performance_files import load_performance
+from ..engine import jobs, requests
 from .records import POINTS, Record, done_record, save_record, stamp, thumbnail_path
 from .shots import Shot
 

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...model.errors import InputError
-from ...model.formats.live_link import write_live_link
-from ...model.semantics import OPEN_BASIS
-from .. import requests
-from ..basis_maps import seen_basis
-from ..clips import check_there, shown_file
-from ..jobs import Job, Progress
+from ...model.face.semantics import OPEN_BASIS
+from ...model.performance.live_link import write_live_link
+from ...model.sight.clips import check_there, shown_file
+from ..engine import requests
+from ..engine.jobs import Job, Progress
+from ..user_files.basis_maps import seen_basis
 from .heads import face_model_file, fresh_head, read_head
 from .options import preferred_python, quality_of, seeing_of
 from .outputs import PERFORMANCE_FORMATS, SCENE_FORMATS, appearing, check_outputs, need_bpy, save_scene
 from .terminal import bar, print_notes, quiet_stdout
 
 if TYPE_CHECKING:
-    from ...model.performance import FacePerformance
+    from ...model.performance.face_performance import FacePerformance
 
 
 def animate(a: argparse.Namespace) -> None:
@@ -39,7 +39,7 @@ def animate(a: argparse.Namespace) -> None:
     if a.out or a.render:
         need_bpy("animate --out")
         head_file = face_model_file(a.face_model)
-        from .. import capture
+        from ..capture import capture
 
         head = read_head(head_file)
         capture.check_head(seeing_of(a), head.basis, len(head.identity), a.face_model, a.identity)
@@ -62,7 +62,7 @@ def _check_live_link(a: argparse.Namespace) -> None:
 
 def see(a: argparse.Namespace) -> FacePerformance:
     """The raw performance of the clip."""
-    from ...model.performance_files import load_performance
+    from ...model.performance.performance_files import load_performance
 
     request = requests.animate(a.clip, replace(seeing_of(a), lens_mm=a.lens), a.first, a.last) | {"fps": _rate(a)}
     with Job(request, preferred_python()) as job, bar() as shown:
@@ -79,10 +79,10 @@ def _rate(a: argparse.Namespace) -> float | None:
 
 
 def _write_performances(performance: FacePerformance, head_file: Path | None, a: argparse.Namespace) -> None:
-    from ...model.neutral import usual_bounds
-    from ...model.performance_files import save_performance
-    from ...model.smoothing import REGIONS
-    from ...model.treatment import Treatment, calm_from_neutral, named_neutral
+    from ...model.performance.neutral import usual_bounds
+    from ...model.performance.performance_files import save_performance
+    from ...model.performance.smoothing import REGIONS
+    from ...model.performance.treatment import Treatment, calm_from_neutral, named_neutral
 
     treatment = Treatment(dict.fromkeys(REGIONS, a.smoothing), *named_neutral(performance, a.neutral))
     head = read_head(head_file) if head_file and a.neutral != "none" else None
@@ -101,8 +101,9 @@ def _write_scene(performance: FacePerformance, head_file: Path, a: argparse.Name
 
 
 def _scene_files(performance: FacePerformance, head_file: Path, a: argparse.Namespace) -> str:
-    from .. import capture, comparison
-    from .. import scene as staging
+    from ..capture import capture
+    from ..scene import camera_and_light as staging
+    from ..scene import comparison
 
     blender_scene, head = fresh_head(head_file, a.face_model)
     keying = capture.Keying(

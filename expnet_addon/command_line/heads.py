@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from ...model.errors import InputError
 from ...model.formats.npz import load_face_model
-from .. import requests
-from ..clips import check_there
-from ..jobs import Job
+from ...model.sight.clips import check_there
+from ..engine import requests
+from ..engine.jobs import Job
 from .options import preferred_python
 from .outputs import check_outputs, need_bpy, save_blend
 from .terminal import bar, quiet_stdout
@@ -19,13 +19,13 @@ from .terminal import bar, quiet_stdout
 if TYPE_CHECKING:
     import bpy
 
-    from ...model.face_model import FaceModel
+    from ...model.face.face_model import FaceModel
 
 
 def rig(a: argparse.Namespace) -> None:
     check_outputs([a.face_model], {a.out: (".blend",)})
     need_bpy("rig")
-    from .. import scene as staging
+    from ..scene import camera_and_light as staging
 
     file = face_model_file(a.face_model)
     with quiet_stdout():
@@ -54,7 +54,7 @@ def import_weights(a: argparse.Namespace) -> None:
 
 
 def map_basis(a: argparse.Namespace) -> None:
-    from .. import basis_maps, face_models
+    from ..user_files import basis_maps, face_models
 
     check_there(a.face_model, "face model")
     check_outputs([a.face_model], {a.out: (".npz",)} if a.out else {})
@@ -71,7 +71,7 @@ def map_basis(a: argparse.Namespace) -> None:
 
 def face_model_file(face_model: str) -> Path:
     """The npz of a face model; other formats are converted by the worker, once."""
-    from .. import basis_maps, face_models
+    from ..user_files import basis_maps, face_models
 
     file = face_models.readable_file(face_model)
     if file is None:
@@ -86,7 +86,7 @@ def fresh_head(file: Path, face_model: str) -> tuple[bpy.types.Scene, bpy.types.
     """An empty scene with one head in it."""
     import bpy
 
-    from .. import rig
+    from ..scene import rig
 
     model = read_head(file)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)

@@ -6,10 +6,10 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from ..requests import Seeing
+from ..engine.requests import Seeing
 
 if TYPE_CHECKING:
-    from ..rendering import Quality
+    from ..scene.rendering import Quality
 
 
 def seeing_of(a: argparse.Namespace) -> Seeing:
@@ -26,7 +26,7 @@ def seeing_of(a: argparse.Namespace) -> Seeing:
 
 
 def quality_of(a: argparse.Namespace) -> Quality:
-    from ..rendering import Quality
+    from ..scene.rendering import Quality
 
     return Quality((a.engine or "auto").upper(), a.samples, a.height)
 
@@ -35,6 +35,6 @@ def preferred_python() -> str:
     """*Use this Python* of the extension's preferences, in a Blender that has it; else empty."""
     if not sys.modules.get("bpy"):
         return ""
-    from .. import preferences
+    from ..properties import preferences
 
     return preferences.worker_python()

@@ -95,7 +95,7 @@ def save_scene(path: Path, objects: Sequence[bpy.types.Object]) -> None:
     """The scene as a .blend, or ``objects`` with their animation as a .glb."""
     if path.suffix.lower() != ".glb":
         return save_blend(path)
-    from .. import gltf
+    from ..scene import gltf
 
     with appearing(path) as part:
         gltf.export_glb(part, objects)

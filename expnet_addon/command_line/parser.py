@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ...model.errors import InputError
-from ...model.face_names import SCHEMES
+from ...model.retargeting.name_schemes import SCHEMES
 from . import animate, batch, estimate, frames, heads, retarget
 
 

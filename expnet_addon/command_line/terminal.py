@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from ..jobs import Progress
+from ..engine.jobs import Progress
 
 
 @contextlib.contextmanager

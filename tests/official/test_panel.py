@@ -12,7 +12,7 @@ bpy = pytest.importorskip("bpy")
 pytest.importorskip("scipy.io")
 
 import expnet  # noqa: E402
-from expnet.expnet_addon import chosen, takes  # noqa: E402
+from expnet.expnet_addon.capture import chosen, takes  # noqa: E402
 
 from .test_animate import DEMO, FRAMES, basel, own_cache  # noqa: E402, F401
 
