@@ -22,9 +22,9 @@ from ..expnet_addon.characters.character import character_of
 from ..expnet_addon.scene import animation, rendering, rig
 from ..expnet_addon.scene import camera_and_light as scene
 from ..model.formats import open_face_model
+from ..model.performance.channels import signals
 from ..model.performance.face_performance import FacePerformance
 from ..model.performance.performance_files import load_performance
-from ..model.retargeting.table import signals
 from .stand_in import stand_in
 
 SEED = 12

@@ -9,7 +9,8 @@ import numpy as np
 from mathutils import Matrix
 
 from ...model.errors import InputError
-from ...model.retargeting.table import OWN, ROTATIONS, Row, row_values
+from ...model.retargeting.row import OWN, ROTATIONS, Row
+from ...model.retargeting.table import row_values
 from ...model.rotations import quaternions
 from ..scene.coordinates import continuous
 

@@ -20,9 +20,11 @@ import numpy as np
 
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS
+from ...model.performance.channels import CHANNELS, SIGNALS, is_signed, signals
 from ...model.performance.face_performance import FacePerformance
 from ...model.retargeting.name_schemes import AUTO, match, match_bones, tokens
-from ...model.retargeting.table import CHANNELS, SHAPE_KEY, SIGNALS, Row, expression, is_signed, row_values, signals
+from ...model.retargeting.row import SHAPE_KEY, Row
+from ...model.retargeting.table import expression, row_values
 from .. import compat
 from ..scene.animation import TAKE, scene_frames
 from ..scene.heads import is_rig

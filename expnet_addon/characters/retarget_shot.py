@@ -11,7 +11,8 @@ from ...model.errors import InputError
 from ...model.formats.npz import OPEN_HEAD, load_face_model
 from ...model.performance.face_performance import FacePerformance
 from ...model.retargeting.name_schemes import AUTO
-from ...model.retargeting.table import Row, load_preset
+from ...model.retargeting.row import Row
+from ...model.retargeting.table import load_preset
 from ..capture.capture import take_report
 from ..scene import animation, rig
 from ..scene import camera_and_light as staging

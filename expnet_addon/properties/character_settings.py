@@ -31,7 +31,7 @@ PRESETS = "retarget_presets"
 
 
 def _channels(self: bpy.types.PropertyGroup, context: bpy.types.Context, edit_text: str) -> list[str]:
-    from ...model.retargeting.table import CHANNELS
+    from ...model.performance.channels import CHANNELS
 
     return [name for name in CHANNELS if edit_text.lower() in name.lower()]
 
@@ -102,7 +102,7 @@ class ExpNetRetargetRow(bpy.types.PropertyGroup):
 
     def row(self) -> Row:
         """Raises InputError for a channel that there is not, or a range upside down."""
-        from ...model.retargeting.table import CHANNELS
+        from ...model.performance.channels import CHANNELS
 
         row = Row(**{f.name: getattr(self, f.name) for f in fields(Row)})
         if row.channel not in CHANNELS:

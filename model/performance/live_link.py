@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import InputError
 from ..face.semantics import ARKIT_SOURCES, OPEN_BASIS, OPEN_KEYS, open_bounds
 from ..files import write_whole
-from ..retargeting.table import ARKIT, LOOK, SIGNALS, UNSEEN, channel_values, signals
+from .channels import ARKIT, LOOK, SIGNALS, UNSEEN, channel_values, signals
 from .face_performance import FacePerformance
 from .performance_files import load_performance
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from ..errors import InputError
 from ..face.semantics import OPEN_KEYS
-from .table import ARKIT, BONE, CHANNELS, Row
+from ..performance.channels import ARKIT, CHANNELS
+from .row import BONE, Row
 
 Key = tuple[str, str]  # a name's letters in lower case, and its side: L, R or none
 

@@ -20,8 +20,10 @@ from expnet.expnet_addon.characters.retarget import apply_drivers, apply_keys, m
 from expnet.expnet_addon.properties import character_settings as characters
 from expnet.expnet_addon.scene import animation, rig
 from expnet.model.errors import InputError
+from expnet.model.performance.channels import ARKIT, signals
 from expnet.model.performance.live_link import read_live_link, write_live_link
-from expnet.model.retargeting.table import ARKIT, BONE, OWN, Row, row_values, signals
+from expnet.model.retargeting.row import BONE, OWN, Row
+from expnet.model.retargeting.table import row_values
 from expnet.model.rotations import euler_degrees
 
 

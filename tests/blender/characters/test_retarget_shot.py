@@ -11,9 +11,11 @@ import pytest
 from expnet.expnet_addon import headless
 from expnet.expnet_addon.scene import rig
 from expnet.model.face.semantics import OPEN_KEYS
+from expnet.model.performance.channels import ARKIT
 from expnet.model.performance.live_link import read_live_link, write_live_link
 from expnet.model.performance.performance_files import load_performance, save_performance
-from expnet.model.retargeting.table import ARKIT, Row, load_preset, save_preset
+from expnet.model.retargeting.row import Row
+from expnet.model.retargeting.table import load_preset, save_preset
 
 JAW = OPEN_KEYS.index("jawOpen")
 

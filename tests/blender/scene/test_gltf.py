@@ -13,7 +13,7 @@ import pytest
 from expnet.expnet_addon.scene import animation, gltf, rig
 from expnet.expnet_addon.scene.coordinates import object_pose
 from expnet.model.face.semantics import OPEN_KEYS
-from expnet.model.retargeting.table import LOOK
+from expnet.model.performance.channels import LOOK
 
 FRAMES = 6
 WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS, arkit_weights, open_bounds
+from expnet.model.performance.channels import ARKIT, LOOK
 from expnet.model.performance.face_performance import FacePerformance
 from expnet.model.performance.live_link import (
     ANGLES,
@@ -25,7 +26,6 @@ from expnet.model.performance.live_link import (
     write_live_link,
 )
 from expnet.model.performance.performance_files import save_performance
-from expnet.model.retargeting.table import ARKIT, LOOK
 from expnet.model.rotations import euler_degrees
 
 LOW, HIGH = open_bounds().T

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from expnet.model.errors import InputError
+from expnet.model.performance.channels import ARKIT, CHANNELS
 from expnet.model.retargeting.name_schemes import SCHEMES, match, match_bones, tokens
-from expnet.model.retargeting.table import ARKIT, CHANNELS
 
 SHORT = [re.sub("(Left|Right)$", lambda side: f"_{side[0][0]}", name) for name in ARKIT]
 WORDS = [re.sub("([A-Z])", lambda letter: "_" + letter[0].lower(), name) for name in ARKIT]

@@ -12,22 +12,9 @@ from hypothesis import strategies as st
 
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import ARKIT_KEYS, OPEN_KEYS, arkit_weights, open_bounds
-from expnet.model.retargeting.table import (
-    ARKIT,
-    BONE,
-    CHANNELS,
-    LOOK,
-    OWN,
-    SIGNALS,
-    UNSEEN,
-    Row,
-    channel_values,
-    expression,
-    is_signed,
-    load_preset,
-    row_values,
-    save_preset,
-)
+from expnet.model.performance.channels import ARKIT, CHANNELS, LOOK, SIGNALS, UNSEEN, channel_values, is_signed
+from expnet.model.retargeting.row import BONE, OWN, Row
+from expnet.model.retargeting.table import expression, load_preset, row_values, save_preset
 
 
 def seen(**values: float) -> np.ndarray:
