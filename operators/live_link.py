@@ -36,8 +36,7 @@ class EXPNET_OT_import_live_link(bpy.types.Operator, ImportHelper):
         return has_face(cls, context) and idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon.capture.capture import take_report
-        from ..expnet_addon.scene.animation import key_performance
+        from ..expnet_addon.scene.animation import key_performance, take_report
         from ..model.performance.live_link import read_live_link
 
         try:

@@ -169,8 +169,8 @@ def key_performance(
         try:
             _show(scene, camera, performance, clip)
         except InputError as error:  # what OpenCV reads and Blender does not: the keys are good all the same
-            return f"{take_report(take, len(performance.times))}\nThe footage is not shown: {error}"
-    return take_report(take, len(performance.times))
+            return f"{animation.take_report(take, len(performance.times))}\nThe footage is not shown: {error}"
+    return animation.take_report(take, len(performance.times))
 
 
 def _show(scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePerformance, clip: Source | None) -> None:
@@ -182,15 +182,6 @@ def _show(scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePer
     first = round(float(performance.times[0]) * performance.fps)
     start = None if clip is None or clip.start_frame is None else round(clip.start_frame)
     staging.show_footage(scene, camera, shown_file(performance.source), start, first=first)
-
-
-def take_report(take: animation.Take, frames: int) -> str:
-    """A line with what was keyed, and one with where there was no face."""
-    keyed = f"{take.keyed} of {frames} frames keyed, {take.frame_start:.0f} to {take.frame_end:.0f}"
-    if not take.missing:
-        return keyed
-    gaps = ", ".join(f"{a} to {b}" if b > a else f"{a}" for a, b in take.missing)
-    return f"{keyed}\nNo face in frames {gaps} of the clip"
 
 
 def apply_identity(head: bpy.types.Object) -> str:

@@ -7,24 +7,24 @@ Where an action has no slots (before Blender 4.4) it is the expression's action 
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import bpy
 import numpy as np
 
 from ...model.errors import InputError
 from ...model.performance.face_performance import FacePerformance
-from ...model.performance.performance_files import packed, unpacked
+from ...model.performance.performance_files import packed
 from ...model.performance.smoothing import REGIONS, region_of
 from ...model.performance.treatment import FRAME, Treatment, treated
-from ..properties.take_settings import UNTREATED, register, take_of
-from ..scene import animation, rig
+from ..properties.take_settings import register
+from ..scene import animation
+from ..scene.current_take import take_of
+from ..scene.take_keys import bounds_of, frames_of, rest_of, treatment_of, unpacked_performance
 
 
 def performance_of(head: bpy.types.Object) -> FacePerformance | None:
     """The raw performance behind the head's current take, or None."""
     action = take_of(head)
-    return _unpacked(action.expnet.performance, action.name) if action else None
+    return unpacked_performance(action.expnet.performance, action.name) if action else None
 
 
 def treated_performance_of(head: bpy.types.Object) -> FacePerformance | None:
@@ -32,18 +32,8 @@ def treated_performance_of(head: bpy.types.Object) -> FacePerformance | None:
     action = take_of(head)
     if action is None:
         return None
-    raw = _unpacked(action.expnet.performance, action.name)
-    return treated(raw, treatment_of(action), _bounds(head), _rest(head))
-
-
-def treatment_of(action: bpy.types.Action) -> Treatment:
-    take = action.expnet
-    return Treatment(
-        smoothing={region.name: region.smoothing for region in take.regions},
-        neutral=take.neutral,
-        neutral_frame=take.neutral_frame,
-        gains={region.name: region.gain for region in take.regions if region.name not in UNTREATED},
-    )
+    raw = unpacked_performance(action.expnet.performance, action.name)
+    return treated(raw, treatment_of(action), bounds_of(head), rest_of(head))
 
 
 def write_take(
@@ -58,9 +48,9 @@ def write_take(
     with nothing written."""
     register()
     content = packed(performance)
-    performance = _unpacked(content, performance.source)  # rounded once: writing again gives the same keys
+    performance = unpacked_performance(content, performance.source)  # rounded once: writing again gives the same keys
     frames = animation.scene_frames(scene, performance, start_frame)
-    wanted = treated(performance, treatment, _bounds(head), _rest(head))
+    wanted = treated(performance, treatment, bounds_of(head), rest_of(head))
     written = animation.key_performance(head, wanted, scene, start_frame)
     take = bpy.data.actions[written.action].expnet
     take.start = float(frames[0])
@@ -83,27 +73,12 @@ def regions_of(performance: FacePerformance) -> list[str]:
     return [name for name in REGIONS if name in there]
 
 
-def apply_again(action: bpy.types.Action) -> str:
-    """Write the take's keys anew from its raw performance. Returns what stood in the way, or nothing; the take's
-    ``note`` says it too."""
-    head = _head_of(action)
-    if head is None:
-        return f"No face shows the take '{action.name}': there is nothing to write"
-    take = action.expnet
-    try:
-        take.note = _write_again(head, action)
-    except InputError as error:
-        take.note = str(error)
-        return take.note
-    return ""
-
-
 def nearest_frame(head: bpy.types.Object, scene_frame: float) -> int:
     """The frame of the head's performance, from 0, that lies nearest to a scene frame. Raises InputError."""
     action, raw = take_of(head), performance_of(head)
     if action is None or raw is None:
         raise InputError(f"'{head.name}' has no take: animate it from footage first")
-    frame = int(np.argmin(np.abs(_frames(action, raw) - scene_frame)))
+    frame = int(np.argmin(np.abs(frames_of(action, raw) - scene_frame)))
     if not raw.seen[frame]:
         raise InputError(f"There is no face in the clip at frame {scene_frame:g}: go to a frame in which there is one")
     return frame
@@ -119,38 +94,3 @@ def make_neutral(head: bpy.types.Object, scene_frame: float) -> str:
     take.neutral, take.neutral_frame = FRAME, frame
     take.live = live  # writes the keys, once
     return f"Frame {frame} of the clip is neutral"
-
-
-def _write_again(head: bpy.types.Object, action: bpy.types.Action) -> str:
-    take = action.expnet
-    raw = _unpacked(take.performance, action.name)
-    performance = treated(raw, treatment_of(action), _bounds(head), _rest(head))
-    errors = animation.Errors(take.key_error, take.angle_error, take.place_error) if take.decimate else None
-    keys, before = animation.rewrite(head, performance, _frames(action, raw), errors)
-    return f"{keys} of {before} keys" if errors else ""
-
-
-def _frames(action: bpy.types.Action, performance: FacePerformance) -> np.ndarray:
-    return action.expnet.start + (performance.times - performance.times[0]) * action.expnet.rate
-
-
-def _head_of(action: bpy.types.Action) -> bpy.types.Object | None:
-    return next((obj for obj in bpy.data.objects if take_of(obj) == action), None)
-
-
-def _bounds(head: bpy.types.Object) -> np.ndarray:
-    """(Ke, 2) what the head's sliders allow; no limit for keys that the artist removed."""
-    blocks = head.data.shape_keys.key_blocks
-    limits = [(blocks[k].slider_min, blocks[k].slider_max) if k in blocks else (-10, 10) for k in rig.model_keys(head)]
-    return np.array(limits, np.float64)
-
-
-def _rest(head: bpy.types.Object) -> np.ndarray | None:
-    """(Ke,) ``FaceModel.rest`` of the head's model; None for heads made before it was kept."""
-    kept = head.get("expnet_rest")
-    return None if kept is None else np.array(kept, np.float64)
-
-
-@lru_cache(maxsize=4)
-def _unpacked(content: bytes, name: str) -> FacePerformance:
-    return unpacked(content, name)

@@ -13,7 +13,6 @@ from ...model.performance.face_performance import FacePerformance
 from ...model.retargeting.name_schemes import AUTO
 from ...model.retargeting.row import Row
 from ...model.retargeting.table import load_preset
-from ..capture.capture import take_report
 from ..scene import animation, rig
 from ..scene import camera_and_light as staging
 from ..scene.heads import has_shape_keys
@@ -34,7 +33,7 @@ def onto_open_head(performance: FacePerformance, keep_fps: bool) -> tuple[str, l
         rig.apply_alpha(head, rig.rig_model(head), performance.alpha)
     staging.match_camera(scene, performance.image_size, performance.lens_mm)
     staging.light_head(scene)
-    return take_report(take, len(performance.times)), [head, *rig.eyes_of(head).values()]
+    return animation.take_report(take, len(performance.times)), [head, *rig.eyes_of(head).values()]
 
 
 def onto_character(

@@ -15,17 +15,13 @@ from bpy.props import (
     StringProperty,
 )
 
-from ..scene.heads import is_rig
-
-UNTREATED = ("head",)  # regions without a gain
-
 
 def _changed(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
-    from ..capture import takes
+    from ..scene import take_keys
 
     take = settings.id_data.expnet
     if take.live:
-        takes.apply_again(settings.id_data)
+        take_keys.apply_again(settings.id_data)
 
 
 class ExpNetRegion(bpy.types.PropertyGroup):
@@ -156,12 +152,3 @@ def unregister() -> None:
         del bpy.types.Action.expnet
         for kind in reversed(CLASSES):
             bpy.utils.unregister_class(kind)
-
-
-def take_of(head: bpy.types.Object | None) -> bpy.types.Action | None:
-    """The action on ``head`` that has a performance behind it, or None."""
-    if head is None or not is_rig(head):
-        return None
-    data = head.data.shape_keys.animation_data
-    action = data.action if data else None
-    return action if action is not None and action.expnet.rate else None

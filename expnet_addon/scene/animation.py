@@ -45,6 +45,15 @@ class Take:
     missing: tuple[tuple[int, int], ...]
 
 
+def take_report(take: Take, frames: int) -> str:
+    """A line with what was keyed, and one with where there was no face."""
+    keyed = f"{take.keyed} of {frames} frames keyed, {take.frame_start:.0f} to {take.frame_end:.0f}"
+    if not take.missing:
+        return keyed
+    gaps = ", ".join(f"{a} to {b}" if b > a else f"{a}" for a, b in take.missing)
+    return f"{keyed}\nNo face in frames {gaps} of the clip"
+
+
 def scene_fps(scene: bpy.types.Scene) -> float:
     """The true frame rate: Blender divides ``fps`` by ``fps_base``."""
     return scene.render.fps / scene.render.fps_base

@@ -12,7 +12,8 @@ import pytest
 import expnet
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import takes
-from expnet.expnet_addon.scene import rig
+from expnet.expnet_addon.scene import rig, take_keys
+from expnet.expnet_addon.scene.current_take import take_of
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_KEYS, open_bounds
 from expnet.model.performance.face_performance import FacePerformance
@@ -48,7 +49,7 @@ def take(empty_scene: bpy.types.Scene, head: bpy.types.Object, raw: FacePerforma
     """The settings of the head's take."""
     empty_scene.render.fps = 25
     takes.write_take(empty_scene, head, raw, Treatment())
-    return takes.take_of(head).expnet
+    return take_of(head).expnet
 
 
 def _replaced(performance: FacePerformance, **changes) -> FacePerformance:
@@ -97,8 +98,8 @@ def test_it_survives_saving_opening_and_appending(head, take, raw: FacePerforman
     bpy.ops.wm.save_as_mainfile(filepath=file)
     bpy.ops.wm.open_mainfile(filepath=file)
     head = bpy.data.objects[name]
-    assert takes.take_of(head).expnet.regions["mouth"].gain == 0.5
-    takes.apply_again(takes.take_of(head))
+    assert take_of(head).expnet.regions["mouth"].gain == 0.5
+    take_keys.apply_again(take_of(head))
     assert_same(keyed(head), before)
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
@@ -107,16 +108,16 @@ def test_it_survives_saving_opening_and_appending(head, take, raw: FacePerforman
     (head,) = here.objects
     bpy.context.scene.collection.objects.link(head)
     np.testing.assert_array_equal(takes.performance_of(head).translation, raw.translation)
-    region(takes.take_of(head).expnet, "mouth").gain = 1.0
+    region(take_of(head).expnet, "mouth").gain = 1.0
     assert not np.array_equal(
         keyed(head)['key_blocks["mouthPress"].value', 0], before['key_blocks["mouthPress"].value', 0]
     )
 
 
 def test_a_head_without_a_take_has_none(head) -> None:
-    assert takes.take_of(head) is None
+    assert take_of(head) is None
     assert takes.performance_of(head) is None
-    assert takes.take_of(None) is None
+    assert take_of(None) is None
     with pytest.raises(InputError, match="animate it from footage first"):
         takes.make_neutral(head, 1)
 
@@ -190,10 +191,10 @@ def test_a_frame_without_a_face_is_refused_in_one_line(head, take) -> None:
 def test_two_takes_and_two_heads_do_not_mix(empty_scene, head, take, raw: FacePerformance, little_face) -> None:
     other = rig.create_rig(little_face)
     takes.write_take(empty_scene, other, raw, Treatment())
-    first = takes.take_of(head)
+    first = take_of(head)
     takes.write_take(empty_scene, head, _replaced(raw, source="second.mp4"), Treatment())
     before = keyed(other), keyed(head)
-    region(takes.take_of(head).expnet, "mouth").gain = 0.0
+    region(take_of(head).expnet, "mouth").gain = 0.0
     assert_same(keyed(other), before[0])
     region(first.expnet, "mouth").gain = 0.0  # its head shows another take: nothing to write
     assert not eta_of(head)[:, OPEN_KEYS.index("mouthPress")].any()
@@ -206,7 +207,7 @@ def test_the_place_in_time_stays(empty_scene, head, raw: FacePerformance) -> Non
     takes.write_take(empty_scene, head, raw, Treatment())
     before = keyed(head)
     empty_scene.frame_start, empty_scene.render.fps = 1, 24
-    takes.apply_again(takes.take_of(head))
+    take_keys.apply_again(take_of(head))
     assert_same(keyed(head), before)
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import expnet
-from expnet.expnet_addon.capture import takes
 from expnet.expnet_addon.engine import tasks
 from expnet.expnet_addon.scene import rig
+from expnet.expnet_addon.scene.current_take import take_of
 
 
 def test_one_press_makes_a_head_and_animates_it(empty_scene: bpy.types.Scene) -> None:
@@ -19,7 +19,7 @@ def test_one_press_makes_a_head_and_animates_it(empty_scene: bpy.types.Scene) ->
         assert bpy.ops.expnet.try_it() == {"FINISHED"}
         (head,) = rig.rigs_in(scene)
         assert scene.expnet.result == "120 of 120 frames keyed, 1 to 120"
-        assert takes.take_of(head) is not None and scene.camera is not None
+        assert take_of(head) is not None and scene.camera is not None
         jaw = head.data.shape_keys.key_blocks["jawOpen"]
         seen = []
         for frame in range(1, 121, 10):
