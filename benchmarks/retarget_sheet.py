@@ -17,8 +17,10 @@ import cv2
 import numpy as np
 
 from ..expnet_addon import compat
-from ..expnet_addon.characters import retarget
 from ..expnet_addon.characters.character import character_of
+from ..expnet_addon.characters.keys import apply_keys
+from ..expnet_addon.characters.motion import face_motion
+from ..expnet_addon.characters.name_matching import matched_rows
 from ..expnet_addon.scene import animation, rendering, rig
 from ..expnet_addon.scene import camera_and_light as scene
 from ..model.formats import open_face_model
@@ -55,8 +57,8 @@ def main() -> None:
     alpha = np.random.default_rng(SEED).normal(0, 1, len(theirs.identity))
     mesh, armature = stand_in(theirs, alpha)
     character = character_of(mesh)
-    names, rows = retarget.matched_rows(character)
-    report = retarget.apply_keys(character, rows, retarget.face_motion(face))
+    names, rows = matched_rows(character)
+    report = apply_keys(character, rows, face_motion(face))
     print(f"{report} keyed, names: {names}; not: {', '.join(report.left) or 'none'}")
 
     frames = options.frames or _telling(performance)

@@ -66,7 +66,7 @@ class EXPNET_OT_export_live_link(bpy.types.Operator, ExportHelper):
         return has_face(cls, context) and idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon.characters.retarget import face_motion
+        from ..expnet_addon.characters.motion import face_motion
         from ..expnet_addon.scene.animation import scene_fps
         from ..model.performance.live_link import write_signals
 

@@ -3,8 +3,10 @@ at every redraw, so it needs no numpy."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 
@@ -56,3 +58,12 @@ def _deformer(mesh: bpy.types.Object) -> bpy.types.Object | None:
 def is_retargeted(character: Character) -> bool:
     """Whether a retarget is on the character."""
     return any(BEFORE in block for block in character.blocks)
+
+
+def state_of(block: bpy.types.ID) -> dict[str, Any]:
+    """What a retarget remembered on a data-block; empty where there is none."""
+    try:
+        state = json.loads(block.get(BEFORE, "{}"))
+    except (TypeError, ValueError):  # an artist's own property of that name
+        state = {}
+    return state if isinstance(state, dict) else {}

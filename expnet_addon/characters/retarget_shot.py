@@ -16,8 +16,10 @@ from ...model.retargeting.table import load_preset
 from ..scene import animation, rig
 from ..scene import camera_and_light as staging
 from ..scene.heads import has_shape_keys
-from . import retarget
 from .character import Character, character_of
+from .keys import apply_keys
+from .motion import performance_motion
+from .name_matching import matched_rows
 
 
 def onto_open_head(performance: FacePerformance, keep_fps: bool) -> tuple[str, list[bpy.types.Object]]:
@@ -59,7 +61,7 @@ def onto_character(
     scene = bpy.context.scene
     character = _named(scene, blend, names) if names else _found(scene, blend, scheme, rows)
     if rows is None:
-        found, rows = retarget.matched_rows(character, scheme)
+        found, rows = matched_rows(character, scheme)
         said = f"names: {found}"
         if not rows:
             raise InputError(f"none of the shape keys and bones in '{blend}' has a name that is known: give --preset")
@@ -67,8 +69,8 @@ def onto_character(
         said = f"names: {preset}"
     if not keep_fps:
         animation.set_scene_fps(scene, performance.fps)
-    motion = retarget.performance_motion(scene, performance)
-    report = retarget.apply_keys(character, rows, motion)
+    motion = performance_motion(scene, performance)
+    report = apply_keys(character, rows, motion)
     if not keep_fps:
         scene.frame_end = max(scene.frame_start, round(float(motion.frames[-1])))
     scene.frame_set(scene.frame_start)
@@ -101,7 +103,7 @@ def _found(scene: bpy.types.Scene, blend: Path, scheme: str, rows: Sequence[Row]
         blocks = mesh.data.shape_keys.key_blocks
         if rows is not None:
             return sum(row.target in blocks for row in rows)
-        return len(retarget.matched_rows(Character((mesh,)), scheme)[1])
+        return len(matched_rows(Character((mesh,)), scheme)[1])
 
     best = max(meshes, key=worth, default=None)
     if best is None or worth(best) == 0:

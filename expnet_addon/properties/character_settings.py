@@ -25,7 +25,7 @@ from ..characters.character import Character, character_of
 from ..scene.heads import has_shape_keys, is_rig, rigs_in
 
 if TYPE_CHECKING:
-    from ..characters import retarget
+    from ..characters.motion import Motion
 
 PRESETS = "retarget_presets"
 
@@ -198,16 +198,16 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
             raise InputError("Choose which face to follow" if faces else "There is no face in the scene to follow")
         return face
 
-    def motion(self, scene: bpy.types.Scene) -> retarget.Motion:
+    def motion(self, scene: bpy.types.Scene) -> Motion:
         """Raises InputError where there is nothing to follow."""
         from ...model.performance.live_link import read_performance
-        from ..characters import retarget
+        from ..characters.motion import face_motion, performance_motion
 
         if self.source == "FACE":
-            return retarget.face_motion(self.followed(scene))
+            return face_motion(self.followed(scene))
         if not self.file:
             raise InputError("Choose the file to follow: a performance or a Live Link Face recording")
-        return retarget.performance_motion(scene, read_performance(bpy.path.abspath(self.file)))
+        return performance_motion(scene, read_performance(bpy.path.abspath(self.file)))
 
 
 # Presets ------------------------------------------------------------------------------------------------------------

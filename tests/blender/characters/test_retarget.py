@@ -14,9 +14,12 @@ from mathutils import Vector
 import expnet
 from expnet.benchmarks.stand_in import stand_in
 from expnet.expnet_addon import compat
-from expnet.expnet_addon.characters import retarget
 from expnet.expnet_addon.characters.character import Character, character_of, is_retargeted
-from expnet.expnet_addon.characters.retarget import apply_drivers, apply_keys, matched_rows, performance_motion
+from expnet.expnet_addon.characters.drivers import apply_drivers
+from expnet.expnet_addon.characters.keys import apply_keys
+from expnet.expnet_addon.characters.motion import face_motion, performance_motion
+from expnet.expnet_addon.characters.name_matching import matched_rows
+from expnet.expnet_addon.characters.restore import remove
 from expnet.expnet_addon.properties import character_settings as characters
 from expnet.expnet_addon.scene import animation, rig
 from expnet.model.errors import InputError
@@ -182,7 +185,7 @@ class TestTheArtistsOwn:
         empty_scene.frame_set(6)
         assert value(mesh, "jawOpen") == pytest.approx(performance.eta[5, 25], abs=1e-4)
         assert 0.2 < value(mesh, "hat") < 1.0
-        assert retarget.remove(character) == 1
+        assert remove(character) == 1
         assert mesh.data.shape_keys.animation_data.action == theirs
         assert self.keys_of(mesh.data.shape_keys) == before
         empty_scene.frame_set(9)
@@ -201,7 +204,7 @@ class TestTheArtistsOwn:
             apply_drivers(character, rows, face) if live else apply_keys(character, rows, motion)
             assert is_retargeted(character)
         empty_scene.frame_set(7)
-        retarget.remove(character)
+        remove(character)
         assert not is_retargeted(character)
         block = mesh.data.shape_keys.key_blocks["jawOpen"]
         assert (block.value, block.slider_max) == pytest.approx((0.4, 0.5))
@@ -217,7 +220,7 @@ class TestTheArtistsOwn:
         curve.driver.expression = "0.125"
         report = apply_keys(Character((mesh,)), [Row("jawOpen", "jawOpen"), Row("mouthPucker", "mouthPucker")], motion)
         assert report.left == ("jawOpen (it has a driver of its own)",)
-        retarget.remove(Character((mesh,)))
+        remove(Character((mesh,)))
         assert len(mesh.data.shape_keys.animation_data.drivers) == 1
 
     def test_it_comes_back_from_a_saved_file(self, empty_scene, motion, tmp_path):
@@ -227,7 +230,7 @@ class TestTheArtistsOwn:
         bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "hero.blend"))
         bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "hero.blend"))
         mesh = bpy.data.objects["hero"]
-        retarget.remove(Character((mesh,)))
+        remove(Character((mesh,)))
         assert mesh.data.shape_keys.animation_data.action.name == theirs
 
 
@@ -351,7 +354,7 @@ class TestBones:
 
 class TestFaceAsSource:
     def test_its_keys_are_taken_as_they_are_now(self, empty_scene, face, performance):
-        motion = retarget.face_motion(face)
+        motion = face_motion(face)
         np.testing.assert_allclose(motion.frames, SEEN, atol=1e-3)
         expected = signals(performance)[performance.seen]
         np.testing.assert_allclose(motion.values, expected, atol=2e-4)
@@ -360,7 +363,7 @@ class TestFaceAsSource:
 
     def test_a_face_without_keys_is_refused(self, empty_scene, little_face):
         with pytest.raises(InputError, match="has no keys yet"):
-            retarget.face_motion(rig.create_rig(little_face))
+            face_motion(rig.create_rig(little_face))
 
 
 class TestInThePanel:
@@ -488,9 +491,7 @@ class TestTheSameFace:
         character = character_of(mesh)
         assert character.armature == bones
         scheme, rows = matched_rows(character)
-        report = (
-            apply_drivers(character, rows, face) if live else apply_keys(character, rows, retarget.face_motion(face))
-        )
+        report = apply_drivers(character, rows, face) if live else apply_keys(character, rows, face_motion(face))
         assert (scheme, report.shape_keys, report.bones) == ("ARKIT", 48, 3)
         for frame in (1, 6):
             empty_scene.frame_set(frame)
