@@ -43,7 +43,7 @@ def do_shot(out: Path, shot: Shot, settings: dict[str, Any]) -> Record:
 
     ``settings``: the options of ``expnet animate`` by their names, and ``outputs``, the suffixes to write.
     """
-    from ..command_line.animate import animate
+    from ..unattended.animate import animate
 
     started = time.monotonic()
     record = Record(shot.clip, shot.name, [0, 0], settings)

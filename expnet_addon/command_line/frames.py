@@ -11,9 +11,9 @@ from ...model.errors import InputError
 from ...model.sight.clips import check_there
 from ...model.sight.image_header import image_header
 from ..engine.jobs import Progress
-from .options import quality_of
-from .outputs import appearing, check_outputs, made_folder, need_bpy
-from .terminal import bar, quiet_stdout
+from ..unattended.options import quality_of
+from ..unattended.outputs import appearing, check_outputs, made_folder, need_bpy
+from ..unattended.terminal import bar, quiet_stdout
 
 
 def render(a: argparse.Namespace) -> None:

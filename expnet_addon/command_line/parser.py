@@ -8,7 +8,8 @@ from typing import NoReturn
 
 from ...model.errors import InputError
 from ...model.retargeting.name_schemes import SCHEMES
-from . import animate, batch, estimate, frames, heads, retarget
+from ..unattended import animate
+from . import batch, estimate, frames, heads, retarget
 
 
 def _positive(text: str) -> int:

@@ -8,8 +8,8 @@ from ...model.errors import InputError
 from ...model.performance.live_link import read_performance, write_live_link
 from ...model.retargeting.table import save_preset
 from ...model.sight.clips import check_there
-from .outputs import SCENE_FORMATS, check_outputs, need_bpy, save_scene
-from .terminal import quiet_stdout
+from ..unattended.outputs import SCENE_FORMATS, check_outputs, need_bpy, save_scene
+from ..unattended.terminal import quiet_stdout
 
 
 def retarget(a: argparse.Namespace) -> None:

@@ -15,8 +15,8 @@ pytest.importorskip("torch")
 
 from expnet.expnet_addon import headless
 from expnet.expnet_addon.capture import capture
-from expnet.expnet_addon.command_line import heads
 from expnet.expnet_addon.scene import rig
+from expnet.expnet_addon.unattended import heads
 from expnet.expnet_addon.user_files import basis_maps, face_models
 from expnet.model.bases.basis_map import load_maps
 from expnet.model.errors import InputError
