@@ -25,7 +25,7 @@ from ..model.performance.smoothing import smooth
 from ..model.sight.finder import find_faces
 from ..model.sight.tracking import perform
 from ..model.sight.video import open_clip
-from .measurement import Measurement, seconds, show
+from ..training.measurement import Measurement, seconds, show
 
 CLIP = Path(__file__).resolve().parents[1] / "model/data/demo_clip.mp4"
 FRAMES = 300

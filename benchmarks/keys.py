@@ -9,7 +9,7 @@ import numpy as np
 from ..model.face.face_model import FaceModel
 from ..model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from ..model.performance.face_performance import FacePerformance
-from .measurement import Measurement, seconds, show
+from ..training.measurement import Measurement, seconds, show
 
 RIG_SECONDS = 2.0  # promised for 53,215 vertices x 128 keys
 KEYS_SECONDS = 0.1  # promised for 29 curves x 3,000 keys

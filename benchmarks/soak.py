@@ -26,7 +26,7 @@ from ..expnet_addon.batch.run import settings_of
 from ..expnet_addon.batch.shots import Shot
 from ..expnet_addon.command_line.parser import parser
 from ..expnet_addon.engine.jobs import Job
-from .measurement import Measurement, show
+from ..training.measurement import Measurement, show
 from .memory import CLIP
 
 CLIPS, CANCELS = 50, 100

@@ -1,13 +1,15 @@
-"""One measured number and the bound it is held to."""
+"""One measured number and the bound it is held to; time, memory, and the processor they were measured on."""
 
 from __future__ import annotations
 
+import platform
 import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -58,3 +60,13 @@ def peak_memory_mb() -> float:
     """The most memory that this process ever held (resident), MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    model = {line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")}
+    count = sum(line.startswith("processor") for line in lines)
+    return f"{count} × {', '.join(sorted(model)) or platform.machine()}"
