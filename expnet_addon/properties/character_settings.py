@@ -53,7 +53,7 @@ COMPONENTS = [
 
 
 class ExpNetRetargetRow(bpy.types.PropertyGroup):
-    """A ``retargeting.Row``, its fields by the same names."""
+    """A ``row.Row``, its fields by the same names."""
 
     enabled: BoolProperty(  # type: ignore[valid-type]
         name="On", description="Whether this row does anything", default=True

@@ -1,5 +1,5 @@
 """What our networks are, apart from what runs them: sizes, outputs, and where GlimpseNet looks. torch
-(``networks/``, for training and the full engine) and OpenCV (``light/``) both stand on it; numpy only.
+(``torch_engine/``, for training and the full engine) and OpenCV (``opencv_engine/``) both stand on it; numpy only.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ def read_live_link(path: str | Path, fps: float | None = None, swap_sides: bool 
 
 
 def eta_from_arkit(weights: np.ndarray) -> np.ndarray:
-    """ARKit's weights (F, 52), in the order of ``retargeting.ARKIT``, as open coefficients (F, 29) inside their bounds.
+    """ARKit's weights (F, 52), in the order of ``channels.ARKIT``, as open coefficients (F, 29) inside their bounds.
 
     The inverse of ``semantics.arkit_weights`` in the least-squares sense: every weight belongs to one key, so a key is
     the mean of its weights (both sides of a key that has none, both rolls of the lips), and a signed key the

@@ -1,6 +1,6 @@
-"""CompactNet, GlimpseNet and FinderNet as ``networks/`` defines them: their layers run by OpenCV, the little between
-them by numpy, all in float32. One picture at a time, for more at once would gain nothing here. Large products are left
-to OpenCV too: numpy's would wait for threads of its own."""
+"""CompactNet, GlimpseNet and FinderNet as ``torch_engine/`` defines them: their layers run by OpenCV, the little
+between them by numpy, all in float32. One picture at a time, for more at once would gain nothing here. Large products
+are left to OpenCV too: numpy's would wait for threads of its own."""
 
 from __future__ import annotations
 
