@@ -9,7 +9,10 @@ from __future__ import annotations
 
 def register() -> None:
     from . import operators, panels
-    from .expnet_addon import characters, headless, preferences, properties
+    from .expnet_addon import headless
+    from .expnet_addon.properties import character_settings as characters
+    from .expnet_addon.properties import preferences
+    from .expnet_addon.properties import scene_settings as properties
 
     for part in (preferences, properties, characters, operators, panels, headless):
         part.register()
@@ -17,7 +20,10 @@ def register() -> None:
 
 def unregister() -> None:
     from . import operators, panels
-    from .expnet_addon import characters, headless, preferences, properties
+    from .expnet_addon import headless
+    from .expnet_addon.properties import character_settings as characters
+    from .expnet_addon.properties import preferences
+    from .expnet_addon.properties import scene_settings as properties
 
     for part in (headless, panels, operators, characters, properties, preferences):
         part.unregister()

@@ -214,7 +214,7 @@ def demo(arguments: argparse.Namespace) -> int:
     if not compared:
         return 0
     print("\nHow close it came to the face that was rendered:", flush=True)
-    return run([python, "-P", "-m", "expnet.model.accuracy", performance, truth])
+    return run([python, "-P", "-m", "expnet.model.performance.accuracy", performance, truth])
 
 
 def build(arguments: argparse.Namespace) -> int:
@@ -353,11 +353,18 @@ def without_bpy(python: Path) -> list:
 NO_TEST_MATCHED = 5  # pytest's exit status
 PYTEST_OPTIONS = ("-q", "--durations=5", "--durations-min=5")
 # Tests of the scene that need no worker, hence no torch
-SCENE_PARTS = ("rig", "animation", "footage", "scene", "takes", "retarget", "retarget_shot", "gltf")
-BPY_ONLY = tuple(f"tests/blender/test_{part}.py" for part in SCENE_PARTS)
+SCENE_PARTS = ("rig", "animation", "footage", "scene", "gltf")
+BPY_ONLY = (
+    *(f"tests/blender/scene/test_{part}.py" for part in SCENE_PARTS),
+    "tests/blender/capture/test_takes.py",
+    "tests/blender/characters",
+)
 # What the light engine runs in, and the tests of what it does
 LIGHT = ["numpy<2", OPENCV, "pytest", "hypothesis"]
-WITHOUT_TORCH = tuple(f"tests/model/test_{part}.py" for part in ("light", "engines", "candidates", "tracking", "video"))
+WITHOUT_TORCH = (
+    *(f"tests/model/networks/test_{part}.py" for part in ("light", "engines")),
+    *(f"tests/model/sight/test_{part}.py" for part in ("candidates", "tracking", "video")),
+)
 # Blender, its Python, the numpy that fits
 OTHER_BLENDERS = (("4.2.23", "3.11", "numpy<2"), ("4.5.15", "3.11", "numpy<2"), ("5.2.*", "3.13", "numpy"))
 

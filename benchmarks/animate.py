@@ -16,16 +16,16 @@ import cv2
 import torch
 
 from ..model.camera import Camera, Crop
-from ..model.checkpoints.open_pack import OPEN_WEIGHTS
-from ..model.cutting import cut
-from ..model.estimator import Estimator
-from ..model.finder import find_faces
 from ..model.formats import open_face_model
-from ..model.performance import FacePerformance
-from ..model.smoothing import smooth
-from ..model.tracking import perform
-from ..model.video import open_clip
-from .measurement import Measurement, seconds, show
+from ..model.networks.cutting import cut
+from ..model.networks.torch_engine.estimator import Estimator
+from ..model.networks.weights.open_pack import OPEN_WEIGHTS
+from ..model.performance.face_performance import FacePerformance
+from ..model.performance.smoothing import smooth
+from ..model.sight.finder import find_faces
+from ..model.sight.tracking import perform
+from ..model.sight.video import open_clip
+from ..training.measurement import Measurement, seconds, show
 
 CLIP = Path(__file__).resolve().parents[1] / "model/data/demo_clip.mp4"
 FRAMES = 300
@@ -82,7 +82,7 @@ def _keying(performance: FacePerformance) -> list[Measurement]:
         import bpy
     except ImportError:
         return []
-    from ..expnet_addon import animation, rig
+    from ..expnet_addon.scene import animation, rig
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     head = rig.create_rig(open_face_model("open"))

@@ -13,13 +13,14 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from ..expnet_addon import animation, compat, rig
-from ..expnet_addon import scene as scenery
+from ..expnet_addon import compat
+from ..expnet_addon.scene import animation, rig
+from ..expnet_addon.scene import camera_and_light as scenery
 from ..model.camera import Camera, crop_of_pose
+from ..model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from ..model.formats import open_face_model
-from ..model.performance import FacePerformance
-from ..model.performance_files import save_performance
-from ..model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
+from ..model.performance.face_performance import FacePerformance
+from ..model.performance.performance_files import save_performance
 from ..training.synthetic.pose import rotation_of
 from . import staging
 

@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 
 from ..model.formats import open_face_model
+from ..training.measurement import Measurement, show
 from ..training.synthetic import rasterizer, sample, visibility
 from ..training.synthetic.generate import TOGETHER
 from ..training.synthetic.surface import Surface, build_surface
-from .measurement import Measurement, show
 
 PICTURES, ROUNDS = 8 * TOGETHER, 5
 AT_LEAST = {96: None, 128: 120.0}  # pictures a second by size

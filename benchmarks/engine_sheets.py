@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from ..model.camera import Camera, Crop, crop_of_pose
+from ..model.face.semantics import OPEN_KEYS
 from ..model.formats import open_face_model
-from ..model.semantics import OPEN_KEYS
 from ..training.synthetic import background, covers, degrade, expressions, light, shape, skin
 from ..training.synthetic import sample as engine
 from ..training.synthetic.brows import sample_brows

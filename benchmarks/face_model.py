@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..model.face_model import FaceModel
+from ..model.face.face_model import FaceModel
 from ..model.formats import OPEN_HEAD, load_face_model, save_face_model
-from .measurement import Measurement, seconds, show
+from ..training.measurement import Measurement, seconds, show
 
 VERTICES, IDENTITY, EXPRESSION = 53215, 99, 29
 

@@ -15,8 +15,9 @@ import bpy
 import cv2
 import numpy as np
 
-from ..expnet_addon import compat, rig
-from ..expnet_addon import scene as scenery
+from ..expnet_addon import compat
+from ..expnet_addon.scene import camera_and_light as scenery
+from ..expnet_addon.scene import rig
 from ..model.formats import open_face_model
 
 DOCS = Path(__file__).parent.parent / "docs"

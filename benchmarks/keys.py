@@ -6,10 +6,10 @@ import sys
 
 import numpy as np
 
-from ..model.face_model import FaceModel
-from ..model.performance import FacePerformance
-from ..model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
-from .measurement import Measurement, seconds, show
+from ..model.face.face_model import FaceModel
+from ..model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
+from ..model.performance.face_performance import FacePerformance
+from ..training.measurement import Measurement, seconds, show
 
 RIG_SECONDS = 2.0  # promised for 53,215 vertices x 128 keys
 KEYS_SECONDS = 0.1  # promised for 29 curves x 3,000 keys
@@ -20,7 +20,7 @@ def measure() -> list[Measurement]:
         import bpy
     except ImportError:
         return []
-    from ..expnet_addon import animation, rig
+    from ..expnet_addon.scene import animation, rig
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene

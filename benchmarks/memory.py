@@ -13,8 +13,8 @@ from pathlib import Path
 
 import cv2
 
-from ..expnet_addon.jobs import Job
-from .measurement import Measurement, show
+from ..expnet_addon.engine.jobs import Job
+from ..training.measurement import Measurement, show
 
 CLIP = Path(__file__).resolve().parents[1] / "model/data/demo_clip.mp4"
 SHORT, LONG = 200, 4000  # frames

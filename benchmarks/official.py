@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from ..model.networks.expnet import ExpNet
-from ..model.networks.facepose_alexnet import FacePoseAlexNet
+from ..model.networks.torch_engine.expnet import ExpNet
+from ..model.networks.torch_engine.facepose_alexnet import FacePoseAlexNet
 from ..model.official.networks import Module, OfficialNetworks, ready_networks
-from .measurement import Measurement, show
+from ..training.measurement import Measurement, show
 
 PAPER_SECONDS = 0.088
 BATCHES, THREADS = (1, 16), (1, 2)

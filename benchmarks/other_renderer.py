@@ -21,8 +21,8 @@ import numpy as np
 
 from ..model.camera import ANCHOR, SIDE_MM, Camera, ray_rotation
 from ..model.errors import InputError
+from ..model.face.semantics import LID_WIDE, OPEN_KEYS, open_bounds
 from ..model.formats import open_face_model
-from ..model.semantics import LID_WIDE, OPEN_KEYS, open_bounds
 from ..training.synthetic.pose import rotation_of
 from . import staging
 from .people import Cast, Colour, Dent, Person, cast

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 import bpy
 import numpy as np
 
-from ..expnet_addon import compat, rig
-from ..expnet_addon.coordinates import METRES, to_blender
-from ..model.face_model import FaceModel, gaze_pivot, triangles
+from ..expnet_addon import compat
+from ..expnet_addon.scene import rig
+from ..expnet_addon.scene.coordinates import METRES, to_blender
+from ..model.face.face_model import FaceModel, gaze_pivot, triangles
 from . import strands
 from .shading import Shader, linear, transparent_gloss
 

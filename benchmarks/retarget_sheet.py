@@ -16,12 +16,17 @@ import bpy
 import cv2
 import numpy as np
 
-from ..expnet_addon import animation, compat, rendering, retarget, rig, scene
-from ..expnet_addon.retarget_character import character_of
+from ..expnet_addon import compat
+from ..expnet_addon.characters.character import character_of
+from ..expnet_addon.characters.keys import apply_keys
+from ..expnet_addon.characters.motion import face_motion
+from ..expnet_addon.characters.name_matching import matched_rows
+from ..expnet_addon.scene import animation, rendering, rig
+from ..expnet_addon.scene import camera_and_light as scene
 from ..model.formats import open_face_model
-from ..model.performance import FacePerformance
-from ..model.performance_files import load_performance
-from ..model.retargeting import signals
+from ..model.performance.channels import signals
+from ..model.performance.face_performance import FacePerformance
+from ..model.performance.performance_files import load_performance
 from .stand_in import stand_in
 
 SEED = 12
@@ -52,8 +57,8 @@ def main() -> None:
     alpha = np.random.default_rng(SEED).normal(0, 1, len(theirs.identity))
     mesh, armature = stand_in(theirs, alpha)
     character = character_of(mesh)
-    names, rows = retarget.matched_rows(character)
-    report = retarget.apply_keys(character, rows, retarget.face_motion(face))
+    names, rows = matched_rows(character)
+    report = apply_keys(character, rows, face_motion(face))
     print(f"{report} keyed, names: {names}; not: {', '.join(report.left) or 'none'}")
 
     frames = options.frames or _telling(performance)

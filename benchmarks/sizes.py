@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from .measurement import Measurement, show
+from ..training.measurement import Measurement, show
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = (

@@ -25,8 +25,8 @@ from ..expnet_addon.batch.records import Record
 from ..expnet_addon.batch.run import settings_of
 from ..expnet_addon.batch.shots import Shot
 from ..expnet_addon.command_line.parser import parser
-from ..expnet_addon.jobs import Job
-from .measurement import Measurement, show
+from ..expnet_addon.engine.jobs import Job
+from ..training.measurement import Measurement, show
 from .memory import CLIP
 
 CLIPS, CANCELS = 50, 100

@@ -13,7 +13,7 @@ import numpy as np
 from mathutils import Vector
 
 from ..expnet_addon import compat
-from ..expnet_addon import scene as scenery
+from ..expnet_addon.scene import camera_and_light as scenery
 from ..model.camera import Camera
 from .shading import Shader, linear
 

@@ -12,10 +12,10 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from ..expnet_addon import rig
-from ..model.face_model import FaceModel
-from ..model.retargeting import ARKIT, UNSEEN
-from ..model.semantics import ARKIT_SOURCES
+from ..expnet_addon.scene import rig
+from ..model.face.face_model import FaceModel
+from ..model.face.semantics import ARKIT_SOURCES
+from ..model.performance.channels import ARKIT, UNSEEN
 
 MIDDLE = 0.008  # metres over which a shape of one side fades into the other's
 NECK = Vector((0.0, 0.03, -0.10))  # the pivot of the head bone, metres in the head

@@ -12,8 +12,8 @@ from functools import cached_property
 import bpy
 import numpy as np
 
-from ..expnet_addon.coordinates import METRES, to_blender
-from ..model.face_model import FaceModel
+from ..expnet_addon.scene.coordinates import METRES, to_blender
+from ..model.face.face_model import FaceModel
 from .shading import Shader, linear
 
 SKULL = np.array([0.0, 32.0, -2.0])  # about the middle of the open head

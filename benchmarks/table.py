@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from pathlib import Path
+
+from ..training.measurement import processor
 
 BENCHMARKS = ("sizes", "network", "engine", "animate", "memory", "face_model", "keys", "official")
 
@@ -24,16 +25,6 @@ def main(chosen: list[str]) -> int:
     if failed:
         print(f"\nShort of a bound, or not measured: {', '.join(failed)}")
     return 1 if failed else 0
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    model = {line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")}
-    count = sum(line.startswith("processor") for line in lines)
-    return f"{count} × {', '.join(sorted(model)) or platform.machine()}"
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from collections.abc import Sequence
 
 from ..model.errors import InputError
 from .batch.outcome import SomeFailed
-from .jobs import WorkerFault
+from .engine.jobs import WorkerFault
 
 DONE, FAULT, BAD_INPUT, SOME_FAILED = 0, 1, 2, 3
 

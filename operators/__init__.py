@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import faces, jobs
+from ..expnet_addon.capture import faces
+from ..expnet_addon.engine import jobs
 from . import live_link, retarget, retarget_table, runtime, task
 from .add_face import EXPNET_OT_add_face
 from .animate_footage import EXPNET_OT_animate_footage

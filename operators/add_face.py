@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon.tasks import Task
+from ..expnet_addon.engine.tasks import Task
 from .task import TaskOperator, idle, is_there
 
 
@@ -20,6 +20,6 @@ class EXPNET_OT_add_face(TaskOperator, bpy.types.Operator):
         return is_there(cls, context.scene.expnet.chosen_head()) and idle(cls)
 
     def task(self, context: bpy.types.Context) -> Task:
-        from ..expnet_addon import capture
+        from ..expnet_addon.capture import capture
 
         return capture.add_face(context.scene, context.scene.expnet.chosen_head().path)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import chosen, take_settings
+from ..expnet_addon.capture import chosen
+from ..expnet_addon.scene import current_take
 from .task import has_take, idle
 
 
@@ -20,11 +21,11 @@ class EXPNET_OT_apply_again(bpy.types.Operator):
         return has_take(cls, context) and idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon import takes
+        from ..expnet_addon.scene import take_keys
 
-        action = take_settings.take_of(chosen.face(context))
+        action = current_take.take_of(chosen.face(context))
         assert action is not None
-        problem = takes.apply_again(action)
+        problem = take_keys.apply_again(action)
         if problem:
             self.report({"ERROR"}, problem)
             return {"CANCELLED"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import chosen
+from ..expnet_addon.capture import chosen
 from ..model.errors import InputError
 from .task import has_face, idle
 
@@ -20,7 +20,7 @@ class EXPNET_OT_apply_identity(bpy.types.Operator):
         return has_face(cls, context) and idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon import capture
+        from ..expnet_addon.capture import capture
 
         try:
             self.report({"INFO"}, capture.apply_identity(chosen.face(context)))

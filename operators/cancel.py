@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import tasks
+from ..expnet_addon.engine import tasks
 
 
 class EXPNET_OT_cancel(bpy.types.Operator):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import chosen
-from ..expnet_addon.tasks import Task
+from ..expnet_addon.capture import chosen
+from ..expnet_addon.engine.tasks import Task
 from .task import TaskOperator, has_face, has_source, idle, is_there, seeing
 
 
@@ -19,7 +19,7 @@ class EXPNET_OT_estimate_expression(TaskOperator, bpy.types.Operator):
         return has_source(cls, context) and is_there(cls, network) and has_face(cls, context) and idle(cls)
 
     def task(self, context: bpy.types.Context) -> Task:
-        from ..expnet_addon import capture
+        from ..expnet_addon.capture import capture
 
         settings, head = context.scene.expnet, chosen.face(context)
         picture = chosen.source(context).at(context.scene)

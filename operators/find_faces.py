@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import chosen, faces
-from ..expnet_addon.tasks import Task
+from ..expnet_addon.capture import chosen, faces
+from ..expnet_addon.engine.tasks import Task
 from .task import TaskOperator, has_source, idle, is_there, seeing
 
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import packs, preferences
-from ..expnet_addon.tasks import Task
+from ..expnet_addon.engine import packs
+from ..expnet_addon.engine.tasks import Task
+from ..expnet_addon.properties import preferences
 from .task import TaskOperator, idle
 
 

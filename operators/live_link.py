@@ -8,7 +8,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..expnet_addon import chosen
+from ..expnet_addon.capture import chosen
 from ..model.errors import InputError
 from .task import has_face, idle
 
@@ -36,9 +36,8 @@ class EXPNET_OT_import_live_link(bpy.types.Operator, ImportHelper):
         return has_face(cls, context) and idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon.animation import key_performance
-        from ..expnet_addon.capture import take_report
-        from ..model.formats.live_link import read_live_link
+        from ..expnet_addon.scene.animation import key_performance, take_report
+        from ..model.performance.live_link import read_live_link
 
         try:
             performance = read_live_link(self.filepath, self.fps or None, self.swap_sides)
@@ -67,9 +66,9 @@ class EXPNET_OT_export_live_link(bpy.types.Operator, ExportHelper):
         return has_face(cls, context) and idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon.animation import scene_fps
-        from ..expnet_addon.retarget import face_motion
-        from ..model.formats.live_link import write_signals
+        from ..expnet_addon.characters.motion import face_motion
+        from ..expnet_addon.scene.animation import scene_fps
+        from ..model.performance.live_link import write_signals
 
         try:
             motion = face_motion(chosen.face(context))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import chosen
+from ..expnet_addon.capture import chosen
 from ..model.errors import InputError
 from .task import has_take, idle
 
@@ -18,7 +18,7 @@ class EXPNET_OT_neutral_from_frame(bpy.types.Operator):
         return has_take(cls, context) and idle(cls)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon import takes
+        from ..expnet_addon.capture import takes
 
         try:
             self.report({"INFO"}, takes.make_neutral(chosen.face(context), context.scene.frame_current_final))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon.characters import ExpNetCharacter
-from ..expnet_addon.heads import has_shape_keys
-from ..expnet_addon.retarget_character import is_retargeted
+from ..expnet_addon.characters.character import is_retargeted
+from ..expnet_addon.properties.character_settings import ExpNetCharacter
+from ..expnet_addon.scene.heads import has_shape_keys
 from ..model.errors import InputError
-from ..model.retarget_row import SHAPE_KEY
+from ..model.retargeting.row import SHAPE_KEY
 
 
 def is_character(obj: bpy.types.Object | None) -> bool:
@@ -38,10 +38,10 @@ class EXPNET_OT_match_names(bpy.types.Operator):
         return has_character(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon import retarget
+        from ..expnet_addon.characters.name_matching import matched_rows
 
         settings = settings_of(context)
-        scheme, rows = retarget.matched_rows(settings.character(), settings.scheme)
+        scheme, rows = matched_rows(settings.character(), settings.scheme)
         if not rows:
             self.report({"ERROR"}, "None of its shape keys and bones has a name that is known: add rows by hand")
             return {"CANCELLED"}
@@ -69,7 +69,8 @@ class EXPNET_OT_retarget(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon import retarget
+        from ..expnet_addon.characters.drivers import apply_drivers
+        from ..expnet_addon.characters.keys import apply_keys
 
         settings = settings_of(context)
         try:
@@ -77,9 +78,9 @@ class EXPNET_OT_retarget(bpy.types.Operator):
             if settings.output == "DRIVERS":
                 if settings.source != "FACE":
                     raise InputError("Drivers need a face to follow: choose a face, or keys")
-                report = retarget.apply_drivers(settings.character(), rows, settings.followed(context.scene))
+                report = apply_drivers(settings.character(), rows, settings.followed(context.scene))
             else:
-                report = retarget.apply_keys(settings.character(), rows, settings.motion(context.scene))
+                report = apply_keys(settings.character(), rows, settings.motion(context.scene))
         except InputError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -106,10 +107,10 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon import retarget
+        from ..expnet_addon.characters.restore import remove
 
         settings = settings_of(context)
-        retarget.remove(settings.character())
+        remove(settings.character())
         settings.result = "As it was before"
         self.report({"INFO"}, settings.result)
         return {"FINISHED"}

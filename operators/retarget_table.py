@@ -9,10 +9,10 @@ import bpy
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..expnet_addon.characters import preset_file
-from ..expnet_addon.heads import has_shape_keys
+from ..expnet_addon.properties.character_settings import preset_file
+from ..expnet_addon.scene.heads import has_shape_keys
 from ..model.errors import InputError
-from ..model.retarget_row import Row
+from ..model.retargeting.row import Row
 from .retarget import has_character, settings_of
 
 
@@ -90,7 +90,7 @@ def _attempt(operator: bpy.types.Operator, do: Callable[[], str]) -> set[str]:
 
 
 def _save(context: bpy.types.Context, path: Path) -> str:
-    from ..model.retargeting import save_preset
+    from ..model.retargeting.table import save_preset
 
     rows = settings_of(context).table()
     save_preset(rows, path)
@@ -98,7 +98,7 @@ def _save(context: bpy.types.Context, path: Path) -> str:
 
 
 def _load(context: bpy.types.Context, path: Path) -> str:
-    from ..model.retargeting import load_preset
+    from ..model.retargeting.table import load_preset
 
     rows = load_preset(path)
     settings_of(context).set_table(rows)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import engine_status, jobs, preferences, runtime
-from ..expnet_addon.tasks import Task
+from ..expnet_addon.engine import jobs, runtime
+from ..expnet_addon.engine import status as engine_status
+from ..expnet_addon.engine.tasks import Task
+from ..expnet_addon.properties import preferences
 from ..model.errors import InputError
 from .task import TaskOperator, idle, redraw
 
@@ -33,7 +35,7 @@ class EXPNET_OT_install_runtime(EngineOperator, bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     def task(self, context: bpy.types.Context) -> Task:
-        from ..expnet_addon import installation
+        from ..expnet_addon.engine import installation
 
         build, wheels = preferences.runtime_choice()
         jobs.end_waiting_worker()

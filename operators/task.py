@@ -7,13 +7,16 @@ from collections.abc import Callable
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..expnet_addon import chosen, packs, preferences, take_settings, tasks
-from ..expnet_addon.heads import rigs_in
-from ..expnet_addon.jobs import Progress, WorkerFault
-from ..expnet_addon.packs import Choice
-from ..expnet_addon.properties import ExpNetSceneProperties
-from ..expnet_addon.requests import Seeing
-from ..expnet_addon.tasks import Task
+from ..expnet_addon.capture import chosen
+from ..expnet_addon.engine import packs, tasks
+from ..expnet_addon.engine.jobs import Progress, WorkerFault
+from ..expnet_addon.engine.packs import Choice
+from ..expnet_addon.engine.requests import Seeing
+from ..expnet_addon.engine.tasks import Task
+from ..expnet_addon.properties import preferences
+from ..expnet_addon.properties.scene_settings import ExpNetSceneProperties
+from ..expnet_addon.scene import current_take
+from ..expnet_addon.scene.heads import rigs_in
 from ..model.errors import InputError
 
 STATUS_KEYS = "ESC cancels"
@@ -176,7 +179,7 @@ def has_take(operator: type[bpy.types.Operator], context: bpy.types.Context) -> 
     """Poll: the face that is meant shows a take."""
     if not has_face(operator, context):
         return False
-    if take_settings.take_of(chosen.face(context)) is None:
+    if current_take.take_of(chosen.face(context)) is None:
         operator.poll_message_set("Animate the face from footage first")
         return False
     return True

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import preferences
-from ..expnet_addon.tasks import Task
+from ..expnet_addon.engine.tasks import Task
+from ..expnet_addon.properties import preferences
 from .task import TaskOperator, idle
 
 
@@ -21,6 +21,6 @@ class EXPNET_OT_try_it(TaskOperator, bpy.types.Operator):
         return idle(cls)
 
     def task(self, context: bpy.types.Context) -> Task:
-        from ..expnet_addon import try_it
+        from ..expnet_addon.capture import try_it
 
         return try_it.try_it(context.scene, preferences.device())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon import engine_status, preferences
+from ..expnet_addon.engine import status as engine_status
+from ..expnet_addon.properties import preferences
 from .sidebar import InClipEditor, Sidebar
 from .text import say
 

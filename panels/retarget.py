@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..expnet_addon import characters
-from ..model.retarget_row import BONE
+from ..expnet_addon.properties import character_settings as characters
+from ..model.retargeting.row import BONE
 from ..operators.retarget import is_character
 from .sidebar import Sidebar
 from .text import say

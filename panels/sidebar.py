@@ -5,8 +5,10 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..expnet_addon import chosen, faces, take_settings, tasks
-from ..expnet_addon.packs import Choice
+from ..expnet_addon.capture import chosen, faces
+from ..expnet_addon.engine import tasks
+from ..expnet_addon.engine.packs import Choice
+from ..expnet_addon.scene import current_take
 from .text import say
 
 
@@ -122,10 +124,10 @@ class TakePanel:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return take_settings.take_of(chosen.face(context)) is not None
+        return current_take.take_of(chosen.face(context)) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        action = take_settings.take_of(chosen.face(context))
+        action = current_take.take_of(chosen.face(context))
         assert action is not None
         take = action.expnet
         layout = self.layout
@@ -140,7 +142,7 @@ class TakePanel:
         for region in take.regions:
             names.label(text=region.name.capitalize())
             smoothing.prop(region, "smoothing", text="")
-            if region.name in take_settings.UNTREATED:
+            if region.name in current_take.UNTREATED:
                 gains.label(text="")
             else:
                 gains.prop(region, "gain", text="")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +33,40 @@ def test_pip_installs_every_package_of_the_tree() -> None:
         for init in (ROOT / part).rglob("__init__.py"):
             found.add(".".join(["expnet", *init.parent.relative_to(ROOT).parts]))
     assert listed == found
+
+
+WHEEL = """
+from setuptools import Distribution
+from setuptools.config.pyprojecttoml import apply_configuration
+distribution = Distribution({"script_name": "setup.py"})
+apply_configuration(distribution, "pyproject.toml")
+command = distribution.get_command_obj("build_py")
+command.build_lib = "wheel"
+command.ensure_finalized()
+print(*command.get_outputs(include_bytecode=False), sep="\\n")
+"""
+
+
+def test_the_wheel_holds_every_module_and_the_data_that_modules_read() -> None:
+    done = subprocess.run([sys.executable, "-P", "-c", WHEEL], cwd=ROOT, capture_output=True, text=True, check=True)
+    packed = {Path(name).relative_to("wheel/expnet").as_posix() for name in done.stdout.splitlines()}
+    ours = [ROOT / top for top in ("model", "expnet_addon", "operators", "panels", "training", "benchmarks")]
+    modules = {file.relative_to(ROOT).as_posix() for folder in ours for file in folder.rglob("*.py")}
+    assert modules <= packed
+    beside = {file.relative_to(ROOT).as_posix() for folder in ours for file in folder.rglob("*") if file.is_file()}
+    data = {name for name in beside - modules if "__pycache__" not in name}
+    assert {"training/evaluation/clips.toml", "training/open_head/alpha_coordinates.npy"} <= data
+    assert data <= packed
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    """Imports inside functions count, those for type checkers do not. A CycleError names the modules."""
+    graph = grimp.build_graph("expnet", exclude_type_checking_imports=True, cache_dir=None)
+    below = {module: set(graph.find_modules_directly_imported_by(module)) for module in graph.modules}
+    del below["expnet"]  # register() imports all, but only Blender calls it
+    assert len(below) > 200
+    order = list(TopologicalSorter({module: found - {"expnet"} for module, found in below.items()}).static_order())
+    assert order.index("expnet.model.errors") < order.index("expnet.expnet_addon.headless")
 
 
 def test_what_blender_runs_ships_and_nothing_else() -> None:

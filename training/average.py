@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..model.checkpoints.weights import check_shapes, load_weights, save_weights
 from ..model.errors import InputError
 from ..model.formats import open_face_model
+from ..model.networks.weights.weights_file import check_shapes, load_weights, save_weights
 from .dataset import Batch, ShardFolder
 from .evaluation.measures import load_network, summary
 from .losses import factors

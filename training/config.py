@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..model.errors import InputError
-from ..model.networks import CONFIGS, NetworkConfig
-from ..model.networks.resnet101 import WIDTHS, ResNet101Config
+from ..model.networks.torch_engine.by_name import CONFIGS, NetworkConfig
+from ..model.networks.torch_engine.resnet101 import WIDTHS, ResNet101Config
 from .augment import Augment
 from .losses import LossWeights
 

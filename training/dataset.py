@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..model.semantics import mirror_open_alpha, mirror_open_eta
+from ..model.face.semantics import mirror_open_alpha, mirror_open_eta
 from .synthetic.dense import DENSE, DENSE_MIRROR
 from .synthetic.sample import Sample
 

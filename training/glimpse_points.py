@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..model.architectures import LEFT_EYE, MOUTH, POINTS, RIGHT_EYE
-from ..model.networks.glimpse import GlimpseNet
+from ..model.networks.architectures import LEFT_EYE, MOUTH, POINTS, RIGHT_EYE
+from ..model.networks.torch_engine.glimpse import GlimpseNet
 from .synthetic.dense import PER_SIDE, SIDE
 
 _LIPS, _EYE = PER_SIDE["lips"], sum(PER_SIDE[k] for k in ("lid_upper_L", "lid_lower_L", "brow_L"))

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..model.face_model import FaceModel
-from ..model.networks.compact import rotation_matrix
+from ..model.face.face_model import FaceModel
+from ..model.networks.torch_engine.compact import rotation_matrix
 from .dense_points import point_loss
 from .glimpse_points import true_points
 

@@ -14,8 +14,8 @@ import cv2
 import matplotlib
 import numpy as np
 
+from ..model.face.semantics import OPEN_KEYS
 from ..model.formats import open_face_model
-from ..model.semantics import OPEN_KEYS
 from .dataset import Batch, ShardFolder, count_pictures
 from .evaluation.measures import (
     LID_REGIONS,

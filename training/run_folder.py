@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from ..model.camera import ANCHOR, SIDE_MM
-from ..model.checkpoints.weights import WeightsHeader, save_weights
 from ..model.errors import InputError
-from ..model.semantics import OPEN_BASIS
+from ..model.face.semantics import OPEN_BASIS
+from ..model.networks.weights.weights_file import WeightsHeader, save_weights
 
 
 class Log:

@@ -30,12 +30,12 @@ from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from ..model.checkpoints.weights import load_weights
 from ..model.errors import InputError
 from ..model.formats import open_face_model
-from ..model.networks import Network, build_network
-from ..model.networks.glimpse import GlimpseNet
-from ..model.networks.resnet101 import ResNet101
+from ..model.networks.torch_engine.by_name import Network, build_network
+from ..model.networks.torch_engine.glimpse import GlimpseNet
+from ..model.networks.torch_engine.resnet101 import ResNet101
+from ..model.networks.weights.weights_file import load_weights
 from .augment import as_augmented_input
 from .config import Config, load_config
 from .dataset import Batch, ShardFolder, as_input

@@ -23,9 +23,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ..model.architectures import CELL, UNIT_SIDE
-from ..model.checkpoints.weights import load_weights
-from ..model.networks.finder import FinderNet
+from ..model.networks.architectures import CELL, UNIT_SIDE
+from ..model.networks.torch_engine.finder import FinderNet
+from ..model.networks.weights.weights_file import load_weights
 from .dataset import as_input
 from .run_folder import Log, export_weights, load_checkpoint, save_checkpoint
 from .schedule import averaged

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..jobs import ending
-from ..pipes import broken_pipes_told
+from ..engine.jobs import ending
+from ..engine.pipes import broken_pipes_told
 from .records import Record, save_record
 from .serve import ANSWER
 from .shots import Shot

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ...model.errors import InputError
-from ..clips import check_there
-from ..command_line.options import preferred_python, seeing_of
-from ..command_line.outputs import make_folder
-from ..command_line.terminal import bar as progress_bar
-from ..jobs import Job, Progress
+from ...model.sight.clips import check_there
+from ..engine.jobs import Job, Progress
+from ..unattended.options import preferred_python, seeing_of
+from ..unattended.outputs import make_folder
+from ..unattended.terminal import bar as progress_bar
 from .lanes import do_shots
 from .outcome import SomeFailed
 from .records import Record, done_record, remove_leftovers
@@ -74,8 +74,9 @@ def settings_of(a: argparse.Namespace) -> dict[str, Any]:
 
 def _prepare(a: argparse.Namespace) -> None:
     """What would fail for every clip, or would be done by all processes at once, is done before they start."""
-    from .. import capture, requests
-    from ..command_line.heads import face_model_file, read_head
+    from ..capture import capture
+    from ..engine import requests
+    from ..unattended.heads import face_model_file, read_head
 
     head = read_head(face_model_file(a.face_model))
     capture.check_head(seeing_of(a), head.basis, len(head.identity), a.face_model, a.identity)

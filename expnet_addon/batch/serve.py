@@ -23,9 +23,9 @@ import numpy as np
 
 from ...model.errors import InputError
 from ...model.files import write_whole
-from ...model.performance import FacePerformance, runs
-from ...model.performance_files import load_performance
-from .. import jobs, requests
+from ...model.performance.face_performance import FacePerformance, runs
+from ...model.performance.performance_files import load_performance
+from ..engine import jobs, requests
 from .records import POINTS, Record, done_record, save_record, stamp, thumbnail_path
 from .shots import Shot
 
@@ -43,7 +43,7 @@ def do_shot(out: Path, shot: Shot, settings: dict[str, Any]) -> Record:
 
     ``settings``: the options of ``expnet animate`` by their names, and ``outputs``, the suffixes to write.
     """
-    from ..command_line.animate import animate
+    from ..unattended.animate import animate
 
     started = time.monotonic()
     record = Record(shot.clip, shot.name, [0, 0], settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .outputs import need_bpy
+from ..unattended.outputs import need_bpy
 
 
 def batch(a: argparse.Namespace) -> None:

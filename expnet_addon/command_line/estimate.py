@@ -9,14 +9,14 @@ from pathlib import Path
 
 from ...model.errors import InputError
 from ...model.official.box_list import read_box_list
-from .. import requests
-from ..clips import check_there, images_in
-from ..jobs import Job
-from ..requests import Listed
+from ...model.sight.clips import check_there, images_in
+from ..engine import requests
+from ..engine.jobs import Job
+from ..engine.requests import Listed
+from ..unattended.options import preferred_python, seeing_of
+from ..unattended.outputs import appearing, check_folder, check_outputs
+from ..unattended.terminal import bar, print_notes
 from .estimate_tables import csv_text, table
-from .options import preferred_python, seeing_of
-from .outputs import appearing, check_folder, check_outputs
-from .terminal import bar, print_notes
 
 
 def estimate(a: argparse.Namespace) -> None:

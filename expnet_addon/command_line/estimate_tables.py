@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...model.performance_files import POSE_COLUMNS
+from ...model.performance.performance_files import POSE_COLUMNS
 from ...model.rotations import euler_degrees
 
 WIDE = 6  # more pictures than this are listed below each other

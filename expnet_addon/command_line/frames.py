@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...model.errors import InputError
-from ...model.image_header import image_header
-from ..clips import check_there
-from ..jobs import Progress
-from .options import quality_of
-from .outputs import appearing, check_outputs, made_folder, need_bpy
-from .terminal import bar, quiet_stdout
+from ...model.sight.clips import check_there
+from ...model.sight.image_header import image_header
+from ..engine.jobs import Progress
+from ..unattended.options import quality_of
+from ..unattended.outputs import appearing, check_outputs, made_folder, need_bpy
+from ..unattended.terminal import bar, quiet_stdout
 
 
 def render(a: argparse.Namespace) -> None:
@@ -24,7 +24,7 @@ def render(a: argparse.Namespace) -> None:
     need_bpy("render --out")
     import bpy
 
-    from .. import rendering
+    from ..scene import rendering
 
     with made_folder(a.out), quiet_stdout(), bar() as shown:
         try:
@@ -58,7 +58,7 @@ def encode(a: argparse.Namespace) -> None:
         raise InputError(f"'{a.folder}' lacks frame {missing[0]}{more}: render them first")
     _check_alike(files)
     need_bpy("encode --out")
-    from .. import rendering
+    from ..scene import rendering
 
     with quiet_stdout(), appearing(a.out) as part:
         rendering.encode_frames(files, a.fps, part)

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...model.errors import InputError
-from ...model.formats.npz import load_face_model
-from .. import requests
-from ..clips import check_there
-from ..jobs import Job
-from .options import preferred_python
-from .outputs import check_outputs, need_bpy, save_blend
-from .terminal import bar, quiet_stdout
+from ...model.sight.clips import check_there
+from ..engine import requests
+from ..engine.jobs import Job
+from ..unattended.heads import face_model_file, fresh_head
+from ..unattended.options import preferred_python
+from ..unattended.outputs import check_outputs, need_bpy, save_blend
+from ..unattended.terminal import bar, quiet_stdout
 
 if TYPE_CHECKING:
-    import bpy
-
-    from ...model.face_model import FaceModel
+    pass
 
 
 def rig(a: argparse.Namespace) -> None:
     check_outputs([a.face_model], {a.out: (".blend",)})
     need_bpy("rig")
-    from .. import scene as staging
+    from ..scene import camera_and_light as staging
 
     file = face_model_file(a.face_model)
     with quiet_stdout():
@@ -54,7 +51,7 @@ def import_weights(a: argparse.Namespace) -> None:
 
 
 def map_basis(a: argparse.Namespace) -> None:
-    from .. import basis_maps, face_models
+    from ..user_files import basis_maps, face_models
 
     check_there(a.face_model, "face model")
     check_outputs([a.face_model], {a.out: (".npz",)} if a.out else {})
@@ -67,39 +64,3 @@ def map_basis(a: argparse.Namespace) -> None:
             face_models.keep(Path(reply["basis_map"]), a.out.absolute())
     print("\n\n".join(reply["tables"]))
     print(f"\nKept in {basis_maps.map_file(reply['basis'])}")
-
-
-def face_model_file(face_model: str) -> Path:
-    """The npz of a face model; other formats are converted by the worker, once."""
-    from .. import basis_maps, face_models
-
-    file = face_models.readable_file(face_model)
-    if file is None:
-        file = face_models.cache_file(Path(face_model))
-        with Job(requests.convert(face_model), preferred_python()) as job, bar() as shown:
-            basis_maps.keep(job.wait(shown))
-            face_models.keep(job.out, file)
-    return file
-
-
-def fresh_head(file: Path, face_model: str) -> tuple[bpy.types.Scene, bpy.types.Object]:
-    """An empty scene with one head in it."""
-    import bpy
-
-    from .. import rig
-
-    model = read_head(file)
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    scene = bpy.context.scene
-    return scene, rig.create_rig(model, model_path="open" if face_model == "open" else str(file))
-
-
-def read_head(file: Path) -> FaceModel:
-    """A converted face model, read once: a process may make one head after the other, and the very same model's skin
-    is painted once, too."""
-    return _read_head(file, file.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=1)
-def _read_head(file: Path, changed: int) -> FaceModel:
-    return load_face_model(file)

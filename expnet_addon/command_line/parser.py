@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from ...model.errors import InputError
-from ...model.face_names import SCHEMES
-from . import animate, batch, estimate, frames, heads, retarget
+from ...model.retargeting.name_schemes import SCHEMES
+from ..unattended import animate
+from . import batch, estimate, frames, heads, retarget
 
 
 def _positive(text: str) -> int:

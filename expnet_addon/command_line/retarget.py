@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from ...model.errors import InputError
-from ...model.formats.live_link import read_performance, write_live_link
-from ...model.retargeting import save_preset
-from ..clips import check_there
-from .outputs import SCENE_FORMATS, check_outputs, need_bpy, save_scene
-from .terminal import quiet_stdout
+from ...model.performance.live_link import read_performance, write_live_link
+from ...model.retargeting.table import save_preset
+from ...model.sight.clips import check_there
+from ..unattended.outputs import SCENE_FORMATS, check_outputs, need_bpy, save_scene
+from ..unattended.terminal import quiet_stdout
 
 
 def retarget(a: argparse.Namespace) -> None:
@@ -33,7 +33,7 @@ def retarget(a: argparse.Namespace) -> None:
     if not (a.out or a.save_preset):
         return
     need_bpy("retarget --out")
-    from .. import retarget_shot
+    from ..characters import retarget_shot
 
     with quiet_stdout():
         if a.character is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import InputError
-from ..face_model import FaceModel, check_face_model
+from ..face.face_model import FaceModel, check_face_model
 from .npz import OPEN_HEAD, is_face_model, load_face_model, save_face_model
 
 __all__ = ["OPEN_HEAD", "load_face_model", "open_face_model", "save_face_model"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..face_model import FaceModel
+from ..face.face_model import FaceModel
 from . import arrays as a
 from . import bfm_expnet
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..face_model import FaceModel
+from ..face.face_model import FaceModel
 from . import arrays as a
 from . import bfm_expnet
 from .beside import find_beside

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..face_model import FaceModel
+from ..face.face_model import FaceModel
 from . import arrays as a
 
 NAME = "bfm-expnet"

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..face_model import FaceModel
-from ..semantics import ICT_BASIS
+from ..face.face_model import FaceModel
+from ..face.semantics import ICT_BASIS
 from .arrays import as_indices
 
 NAME = "ict-facekit"

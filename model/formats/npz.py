@@ -29,7 +29,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import InputError
-from ..face_model import FaceModel, check_face_model
+from ..face.face_model import FaceModel, check_face_model
 
 OPEN_HEAD = Path(__file__).resolve().parent.parent / "data" / "open_head.npz"
 FORMAT = "expnet-face-model-1"

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..alignment import similarity
 from ..camera import Camera, Crop
 from ..errors import InputError
-from ..estimate import Box, FaceEstimate, FindsFaces
-from ..face_model import FaceModel
+from ..face.alignment import similarity
+from ..face.face_model import FaceModel
 from ..formats.bfm_expnet import BASIS, expression_keys
+from ..networks.estimate import Box, FaceEstimate, FindsFaces
 from . import pose as poses
 from . import preprocess
 from .networks import IDENTITY, NEEDED, OfficialNetworks, load_networks

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checkpoints.tensorflow import Checkpoint
 from ..errors import InputError
 from .layouts import NETWORKS, Layout, Network, shared_trunk
 from .release import STATISTICS, Found, find_release, missing, read_statistic, sources_of
+from .tensorflow import Checkpoint
 from .weights import FILE, NetworkInfo, OfficialHeader, Source
 
 Progress = Callable[[int, int, str], None]

@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from ..networks.resnet101 import FEATURES, OWN_BLOCKS, Trunk, tensor_names
+from ..networks.torch_engine.resnet101 import FEATURES, OWN_BLOCKS, Trunk, tensor_names
 
 Shape = tuple[int, ...]
 

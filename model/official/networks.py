@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..estimator import convolving_in, ready_to_run, torch_device
-from ..networks.expnet import ExpNet
-from ..networks.facepose_alexnet import FacePoseAlexNet
-from ..networks.facepose_resnet import FacePoseResNet
-from ..networks.resnet101 import OWN_BLOCKS
+from ..networks.torch_engine.estimator import convolving_in, ready_to_run, torch_device
+from ..networks.torch_engine.expnet import ExpNet
+from ..networks.torch_engine.facepose_alexnet import FacePoseAlexNet
+from ..networks.torch_engine.facepose_resnet import FacePoseResNet
+from ..networks.torch_engine.resnet101 import OWN_BLOCKS
 from .layouts import NETWORKS, Network
 from .weights import load_header, load_network, load_statistics
 

@@ -31,9 +31,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..alignment import similarity
 from ..camera import Camera
 from ..errors import InputError
+from ..face.alignment import similarity
 from ..formats.arrays import group_with
 from ..formats.mat5 import stored_arrays
 

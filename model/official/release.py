@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..checkpoints.tensorflow import Checkpoint, checkpoint_prefix, open_checkpoint
-from ..checkpoints.tensorflow.sstable import is_table
 from ..errors import InputError
 from .layouts import EXPRESSION, NETWORKS, POSE, POSE_RESNET, SHAPE, Network
 from .pose import read_generic_landmarks
+from .tensorflow import Checkpoint, checkpoint_prefix, open_checkpoint
+from .tensorflow.sstable import is_table
 
 MAX_FILES = 20_000
 IMAGE = (3, 224, 224)

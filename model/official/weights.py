@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checkpoints.weights import check_shapes, refuse_what_is_not_safetensors
 from ..errors import InputError
+from ..networks.weights.weights_file import check_shapes, refuse_what_is_not_safetensors
 from . import FILE
 from .layouts import NETWORKS, shared_trunk
 from .release import STATISTICS

@@ -16,9 +16,9 @@ import bpy
 import numpy as np
 import pytest
 
-from expnet.model.face_model import FaceModel
-from expnet.model.performance import FacePerformance
-from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
+from expnet.model.face.face_model import FaceModel
+from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
+from expnet.model.performance.face_performance import FacePerformance
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -71,11 +71,11 @@ def sees_no_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _untrained(path: Path, face: float) -> Path:
     import torch
 
-    from expnet.model.architectures import CompactConfig, output_widths
     from expnet.model.camera import ANCHOR, SIDE_MM
-    from expnet.model.checkpoints.weights import WeightsHeader, save_weights
-    from expnet.model.networks.compact import CompactNet
-    from expnet.model.semantics import OPEN_BASIS
+    from expnet.model.face.semantics import OPEN_BASIS
+    from expnet.model.networks.architectures import CompactConfig, output_widths
+    from expnet.model.networks.torch_engine.compact import CompactNet
+    from expnet.model.networks.weights.weights_file import WeightsHeader, save_weights
 
     torch.manual_seed(1)
     config = CompactConfig(size=32, channels=(4, 4, 8, 8, 8), blocks=(1, 1, 1, 1))

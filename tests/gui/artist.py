@@ -12,10 +12,10 @@ from debian import Failed
 from screen import Screen, until
 
 EXTENSION = "bl_ext.user_default.expnet"
-RIG = f"import {EXTENSION}.expnet_addon.rig as rig; faces = rig.rigs_in(bpy.context.scene); "
+RIG = f"import {EXTENSION}.expnet_addon.scene.rig as rig; faces = rig.rigs_in(bpy.context.scene); "
 RUN_SO_FAR = "result = [(o.bl_idname, o.as_pointer()) for o in bpy.context.window_manager.operators]"
 KEYS = RIG + "data = faces[0].data.shape_keys.animation_data if faces else None; "
-TASKS = f"import {EXTENSION}.expnet_addon.tasks as tasks; "
+TASKS = f"import {EXTENSION}.expnet_addon.engine.tasks as tasks; "
 WORKER = TASKS + "import os, signal; worker = tasks.running._job.pid; "
 SETTINGS = "settings = bpy.context.scene.expnet; "
 PUSH = "; bpy.ops.ed.undo_push(message='by the test')"

@@ -22,7 +22,7 @@ ROW = 28  # pixels; the fields of preferences have no data path to be found by, 
 PREFERENCES = f"preferences = bpy.context.preferences.addons['{EXTENSION}'].preferences; "
 REPORT = PREFERENCES + "result = preferences.engine_report"
 STATUS = (
-    f"import {EXTENSION}.expnet_addon.engine_status as status; {PREFERENCES}"
+    f"import {EXTENSION}.expnet_addon.engine.status as status; {PREFERENCES}"
     "result = status.status(preferences.worker_python, preferences.device).line"
 )
 RUNTIME = f"""

@@ -10,8 +10,8 @@ def untrained_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights file in the real format whose network has learned nothing yet: small, and always the same."""
     torch = pytest.importorskip("torch")
     from expnet.model.camera import ANCHOR, SIDE_MM
-    from expnet.model.checkpoints.weights import WeightsHeader, save_weights
-    from expnet.model.networks.compact import CompactNet
+    from expnet.model.networks.torch_engine.compact import CompactNet
+    from expnet.model.networks.weights.weights_file import WeightsHeader, save_weights
 
     config = {"channels": [8, 8, 16, 16, 32], "blocks": [1, 1, 1, 1]}
     torch.manual_seed(0)

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from expnet.model.camera import Camera, Crop, pose_of_crop
-from expnet.model.cutting import cut
-from expnet.model.estimate import FaceEstimate, FindsFaces, SeesAtAGlance
-from expnet.model.finder import FoundFace
-from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS
+from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS
+from expnet.model.networks.cutting import cut
+from expnet.model.networks.estimate import FaceEstimate, FindsFaces, SeesAtAGlance
+from expnet.model.sight.finder import FoundFace
 
 JAW = OPEN_KEYS.index("jawOpen")
 SIDE_PER_RADIUS = 3.0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from expnet.model.rotations import euler_degrees, quaternions, rotations
 
-from .performances import turn
+from .performance.performances import turn
 
 
 @given(st.floats(-180, 180), st.floats(-89, 89), st.floats(-180, 180))

@@ -15,12 +15,12 @@ import pytest
 bpy = pytest.importorskip("bpy")
 scipy_io = pytest.importorskip("scipy.io")
 
-from expnet.expnet_addon import rig  # noqa: E402
 from expnet.expnet_addon.compat import assigned_curves  # noqa: E402
 from expnet.expnet_addon.headless import main  # noqa: E402
+from expnet.expnet_addon.scene import rig  # noqa: E402
 from expnet.model.formats import open_face_model  # noqa: E402
-from expnet.model.performance_files import load_performance  # noqa: E402
-from expnet.model.video import open_clip  # noqa: E402
+from expnet.model.performance.performance_files import load_performance  # noqa: E402
+from expnet.model.sight.video import open_clip  # noqa: E402
 
 from ..model.formats.conftest import EXPNET_V, expnet_fields, make_face  # noqa: E402
 

@@ -12,7 +12,8 @@ bpy = pytest.importorskip("bpy")
 pytest.importorskip("scipy.io")
 
 import expnet  # noqa: E402
-from expnet.expnet_addon import chosen, takes  # noqa: E402
+from expnet.expnet_addon.capture import chosen, takes  # noqa: E402
+from expnet.expnet_addon.scene.current_take import take_of  # noqa: E402
 
 from .test_animate import DEMO, FRAMES, basel, own_cache  # noqa: E402, F401
 
@@ -39,7 +40,7 @@ def test_add_face_animate_treat_and_estimate(settings) -> None:
     assert "non-commercial research" in head["expnet_license"]
     assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
     assert settings.result == f"{FRAMES} of {FRAMES} frames keyed, 1 to {FRAMES}"
-    take = takes.take_of(head).expnet
+    take = take_of(head).expnet
     assert [region.name for region in take.regions] == ["expression", "gaze", "head"]
     before = takes.treated_performance_of(head).eta
     take.regions["expression"].gain = 0.5

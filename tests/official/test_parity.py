@@ -15,8 +15,8 @@ import pytest
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from expnet.model.networks import facepose_alexnet, resnet101
-from expnet.model.networks.resnet101 import BLOCKS
+from expnet.model.networks.torch_engine import facepose_alexnet, resnet101
+from expnet.model.networks.torch_engine.resnet101 import BLOCKS
 from expnet.model.official.networks import OfficialNetworks, load_networks
 
 from .variables import STATISTICS, STATISTICS_IN_NPZ

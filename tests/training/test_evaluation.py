@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from expnet.model.alignment import similarity
-from expnet.model.architectures import CompactConfig
 from expnet.model.camera import ANCHOR, SIDE_MM
-from expnet.model.checkpoints.weights import WeightsHeader, save_weights
 from expnet.model.errors import InputError
+from expnet.model.face.alignment import similarity
+from expnet.model.face.semantics import OPEN_BASIS
 from expnet.model.formats import open_face_model
-from expnet.model.networks.compact import CompactNet
-from expnet.model.semantics import OPEN_BASIS
+from expnet.model.networks.architectures import CompactConfig
+from expnet.model.networks.torch_engine.compact import CompactNet
+from expnet.model.networks.weights.weights_file import WeightsHeader, save_weights
 from expnet.training import evaluate
 from expnet.training.dataset import ShardFolder
 from expnet.training.evaluation import ceiling, held_out, identity, scale, uncertainty

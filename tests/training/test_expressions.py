@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from expnet.model.semantics import OPEN_KEYS, open_bounds
+from expnet.model.face.semantics import OPEN_KEYS, open_bounds
 from expnet.training.synthetic.expressions import INDEX, sample_eta, sample_gaze
 
 STEMS = [key.removesuffix("_L").removesuffix("_R") for key in OPEN_KEYS]

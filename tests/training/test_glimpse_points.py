@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from expnet.model.architectures import EYE_POINTS, LEFT_EYE, RIGHT_EYE
 from expnet.model.formats import open_face_model
-from expnet.model.networks.glimpse import GlimpseNet
+from expnet.model.networks.architectures import EYE_POINTS, LEFT_EYE, RIGHT_EYE
+from expnet.model.networks.torch_engine.glimpse import GlimpseNet
 from expnet.training.dataset import MIRRORED_LANDMARKS
 from expnet.training.glimpse_points import ORDER, GlimpseScales, true_points
 from expnet.training.synthetic.surface import build_surface

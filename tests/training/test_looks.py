@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.formats import open_face_model
-from expnet.model.semantics import OPEN_KEYS
 from expnet.training.synthetic.covers import sample_glasses, sample_hand, sample_headwear
 from expnet.training.synthetic.hair import STRAND, comb_lashes, sample_beard, sample_hair
 from expnet.training.synthetic.paint import PAINT, TEXELS, Mask, lay, paint_skin

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from expnet.model.architectures import POINTS
 from expnet.model.formats import open_face_model
+from expnet.model.networks.architectures import POINTS
 from expnet.training.dense_points import DensePoints, point_loss
 from expnet.training.glimpse_points import true_points
 from expnet.training.losses import LossWeights, factors, identity_factor, total_loss

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from expnet.model.architectures import CompactConfig
 from expnet.model.camera import ANCHOR, SIDE_MM
-from expnet.model.checkpoints.weights import WeightsHeader, save_weights
 from expnet.model.errors import InputError
+from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from expnet.model.formats import open_face_model
-from expnet.model.networks.compact import CompactNet
-from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
+from expnet.model.networks.architectures import CompactConfig
+from expnet.model.networks.torch_engine.compact import CompactNet
+from expnet.model.networks.weights.weights_file import WeightsHeader, save_weights
 from expnet.training.evaluation import other_renderer as scoring
 from expnet.training.evaluation.section import as_markdown
 from expnet.training.evaluation.subject import Subject

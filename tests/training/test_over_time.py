@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from expnet.model.checkpoints.open_pack import OPEN_WEIGHTS
-from expnet.model.estimator import Estimator
+from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.formats import open_face_model
-from expnet.model.semantics import OPEN_KEYS
-from expnet.model.video import open_clip
+from expnet.model.networks.torch_engine.estimator import Estimator
+from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
+from expnet.model.sight.video import open_clip
 from expnet.training.evaluation import temporal
 from expnet.training.evaluation.film import FPS, SIZE, Coding, cast, film, write_clip
 from expnet.training.evaluation.temporal import DEFAULT, STRENGTHS, Curves

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from expnet.model.checkpoints.open_pack import OPEN_WEIGHTS
 from expnet.model.errors import InputError
-from expnet.model.estimator import Estimator
-from expnet.model.performance import FacePerformance
-from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS
+from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS
+from expnet.model.networks.torch_engine.estimator import Estimator
+from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
+from expnet.model.performance.face_performance import FacePerformance
 from expnet.training.evaluation import consistency, cues, video
 from expnet.training.evaluation.video import Notes
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from expnet.model.estimator import Estimator
+from expnet.model.networks.torch_engine.estimator import Estimator
 from expnet.training import config, train
 from expnet.training.config import load_config
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from expnet.model.camera import Crop
-from expnet.model.candidates import candidates
-from expnet.model.checkpoints.weights import load_weights
 from expnet.model.formats import open_face_model
+from expnet.model.networks.weights.weights_file import load_weights
+from expnet.model.sight.candidates import candidates
 from expnet.training.synthetic.cutouts import FACE, HAND, Cutouts, make_shard, sample_cutout
 from expnet.training.synthetic.scenes import Scene, SceneKind, sample_scene
 from expnet.training.synthetic.surface import build_surface

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from expnet.model.camera import Camera, crop_of_pose, pose_of_crop, project, rotation_in_crop
+from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.formats import open_face_model
-from expnet.model.semantics import OPEN_KEYS
 from expnet.training.dataset import MIRRORED_LANDMARKS, mirrored
 from expnet.training.synthetic import sample as engine
 from expnet.training.synthetic.generate import make_shard

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from expnet.model.architectures import CompactConfig
-from expnet.model.checkpoints.weights import load_weights
 from expnet.model.errors import InputError
 from expnet.model.formats import open_face_model
-from expnet.model.networks.compact import CompactNet, rotation_matrix
+from expnet.model.networks.architectures import CompactConfig
+from expnet.model.networks.torch_engine.compact import CompactNet, rotation_matrix
+from expnet.model.networks.weights.weights_file import load_weights
 from expnet.training.average import average
 from expnet.training.dataset import ShardFolder
 from expnet.training.evaluate import correlations, region_error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...model.checkpoints.weights import load_weights
+from ...model.networks.weights.weights_file import load_weights
 from . import other_renderer, video
 from .held_out import figures
 from .section import Cell, Section, Table

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ...model.semantics import OPEN_KEYS
+from ...model.face.semantics import OPEN_KEYS
 from ..synthetic.brows import sample_brows
 from ..synthetic.paint import PAINT, Brows, paint_skin
 from ..synthetic.shape import blend, landmarks_of, sample_ways, shape_head

@@ -10,7 +10,7 @@ import torch
 
 from ...model.camera import SIDE_MM
 from ...model.errors import InputError
-from ...model.semantics import OPEN_KEYS
+from ...model.face.semantics import OPEN_KEYS
 from .held_out import figures
 from .measures import correlations
 from .section import Cell, Section, Table

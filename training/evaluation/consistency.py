@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 
 from ...model.camera import Camera, Crop
-from ...model.cutting import cut
 from ...model.errors import InputError
-from ...model.estimator import Estimator
-from ...model.finder import find_faces
-from ...model.semantics import OPEN_KEYS, mirror_open_eta, open_bounds
-from ...model.video import IMAGE_SUFFIXES, open_clip, read_image
+from ...model.face.semantics import OPEN_KEYS, mirror_open_eta, open_bounds
+from ...model.networks.cutting import cut
+from ...model.networks.torch_engine.estimator import Estimator
+from ...model.sight.finder import find_faces
+from ...model.sight.video import IMAGE_SUFFIXES, open_clip, read_image
 from .section import Cell, Score, Section, Table
 from .subject import Subject
 

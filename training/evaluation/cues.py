@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 import torch
 
-from ...model.checkpoints.open_pack import OPEN_WEIGHTS
-from ...model.cutting import cut
 from ...model.errors import InputError
-from ...model.estimator import Estimator
-from ...model.finder import find_faces
-from ...model.networks import Network
-from ...model.semantics import OPEN_KEYS
-from ...model.video import read_image
+from ...model.face.semantics import OPEN_KEYS
+from ...model.networks.cutting import cut
+from ...model.networks.torch_engine.by_name import Network
+from ...model.networks.torch_engine.estimator import Estimator
+from ...model.networks.weights.open_pack import OPEN_WEIGHTS
+from ...model.sight.finder import find_faces
+from ...model.sight.video import read_image
 from .measures import load_network, predict
 
 # Of the 68 landmarks: outlines to paint out, each convex

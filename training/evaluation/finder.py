@@ -13,10 +13,10 @@ import numpy as np
 
 from ...model.camera import Crop
 from ...model.errors import InputError
-from ...model.estimate import FindsFaces, SeesFaces
-from ...model.finder import FoundFace, find_faces
-from ...model.tracking import perform
-from ...model.video import IMAGE_SUFFIXES, open_clip, read_image
+from ...model.networks.estimate import FindsFaces, SeesFaces
+from ...model.sight.finder import FoundFace, find_faces
+from ...model.sight.tracking import perform
+from ...model.sight.video import IMAGE_SUFFIXES, open_clip, read_image
 from ..synthetic.cutouts import Cutouts
 from ..synthetic.scenes import Scene, SceneKind, sample_scene
 from .section import Cell, Score, Section, Table

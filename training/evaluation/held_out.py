@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ...model.camera import SIDE_MM
-from ...model.semantics import OPEN_KEYS
+from ...model.face.semantics import OPEN_KEYS
 from ..dataset import Batch
 from .measures import (
     EYE_POINTS,

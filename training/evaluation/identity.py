@@ -8,11 +8,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from ...model.alignment import similarity
 from ...model.camera import Camera, Crop
-from ...model.face_model import FaceModel, triangles
+from ...model.face.alignment import similarity
+from ...model.face.face_model import FaceModel, triangles
 from ...model.formats import open_face_model
-from ...model.tracking import identity_weight
+from ...model.sight.tracking import identity_weight
 from ..synthetic.brows import sample_brows
 from ..synthetic.degrade import degrade, develop
 from ..synthetic.expressions import sample_eta, sample_gaze

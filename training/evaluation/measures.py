@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from ...model.camera import Crop
-from ...model.checkpoints.weights import load_weights
-from ...model.cutting import cut
-from ...model.face_model import FaceModel
-from ...model.networks import Network, build_network
-from ...model.networks.compact import rotation_matrix
+from ...model.face.face_model import FaceModel
+from ...model.networks.cutting import cut
+from ...model.networks.torch_engine.by_name import Network, build_network
+from ...model.networks.torch_engine.compact import rotation_matrix
+from ...model.networks.weights.weights_file import load_weights
 from ..dataset import Batch, as_input
 
 LID_REGIONS = ("lid_upper_L", "lid_lower_L", "lid_upper_R", "lid_lower_R")

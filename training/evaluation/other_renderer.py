@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 
 from ...model.camera import Camera, crop_of_pose
 from ...model.errors import InputError
-from ...model.estimate import FaceEstimate
-from ...model.estimator import Estimator
-from ...model.semantics import OPEN_KEYS, SIGNED_KEYS
-from ...model.video import read_image
+from ...model.face.semantics import OPEN_KEYS, SIGNED_KEYS
+from ...model.networks.estimate import FaceEstimate
+from ...model.networks.torch_engine.estimator import Estimator
+from ...model.sight.video import read_image
 from .section import Cell, Plot, Score, Section, Table
 from .subject import Subject
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from ...model.checkpoints.weights import load_weights
+from ...model.networks.weights.weights_file import load_weights
 from .section import Section, as_markdown
 
 FOLDER = "accuracy"  # of the plots, beside the page

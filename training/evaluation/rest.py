@@ -17,9 +17,9 @@ import numpy as np
 from tqdm import tqdm
 
 from ...model.errors import InputError
-from ...model.face_model import FaceModel
+from ...model.face.face_model import FaceModel
+from ...model.face.semantics import OPEN_KEYS
 from ...model.formats import open_face_model
-from ...model.semantics import OPEN_KEYS
 from ..synthetic.shape import landmarks_of
 from ..synthetic.surface import Surface, build_surface
 from . import hand_set

@@ -8,8 +8,8 @@ import torch
 from matplotlib.figure import Figure
 
 from ...model.camera import Crop
-from ...model.cutting import cut
-from ...model.semantics import OPEN_KEYS
+from ...model.face.semantics import OPEN_KEYS
+from ...model.networks.cutting import cut
 from .measures import EYE_POINTS, LID_REGIONS, MOUTH_POINTS, correlations, predict, seen_region_error
 from .section import Cell, Plot, Score, Section, Table
 from .subject import Subject

@@ -1,15 +1,15 @@
-"""Speed of the network, as benchmarks/network.py measures it."""
+"""Speed of the network, as a section of the page."""
 
 from __future__ import annotations
 
-from ...benchmarks import network
-from ...benchmarks.table import processor
+from ..measurement import processor
+from . import network_speed
 from .section import Section, Table
 from .subject import Subject
 
 
 def measure(subject: Subject) -> Section:
-    found = network.measure(subject.weights)
+    found = network_speed.measure(subject.weights)
     rows = tuple((m.what, float(m.value), m.unit, f"≤ {m.at_most:g}" if m.at_most else "") for m in found)
     return Section(
         "Speed",

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...model.estimator import Estimator
-from ...model.face_model import FaceModel
-from ...model.networks import Network
-from ...model.networks.compact import rotation_matrix
+from ...model.face.face_model import FaceModel
+from ...model.networks.torch_engine.by_name import Network
+from ...model.networks.torch_engine.compact import rotation_matrix
+from ...model.networks.torch_engine.estimator import Estimator
 from ...model.rotations import euler_degrees
 from ..dataset import Batch
 from .measures import load_network, predict

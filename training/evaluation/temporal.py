@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from ...model.errors import InputError
-from ...model.estimator import Estimator
-from ...model.face_model import FaceModel
-from ...model.semantics import OPEN_KEYS
-from ...model.smoothing import smooth
-from ...model.tracking import perform
-from ...model.video import open_clip
+from ...model.face.face_model import FaceModel
+from ...model.face.semantics import OPEN_KEYS
+from ...model.networks.torch_engine.estimator import Estimator
+from ...model.performance.smoothing import smooth
+from ...model.sight.tracking import perform
+from ...model.sight.video import open_clip
 from ..synthetic.expressions import VISEMES
 from ..synthetic.surface import build_surface
 from .film import FACE, FPS, NOISE, Coding, Person, cast, film, write_clip

@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ...model.errors import InputError
-from ...model.estimator import Estimator
-from ...model.performance import FacePerformance, runs
-from ...model.smoothing import smooth
-from ...model.tracking import perform
-from ...model.video import open_clip
+from ...model.networks.torch_engine.estimator import Estimator
+from ...model.performance.face_performance import FacePerformance, runs
+from ...model.performance.smoothing import smooth
+from ...model.sight.tracking import perform
+from ...model.sight.video import open_clip
 from .measures import area_under_curve
 from .section import Cell, Plot, Score, Section, Table
 from .subject import Subject

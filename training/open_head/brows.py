@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 
-from ...model.semantics import OPEN_KEYS
+from ...model.face.semantics import OPEN_KEYS
 from . import ict
 from .embedding import Embedding, nearest_on_triangles
 from .quads import Half, triangulated

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ...model.face_model import FaceModel
+from ...model.face.face_model import FaceModel
+from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from ...model.formats.npz import save_face_model
-from ...model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from . import brows, eyes, ict, lids, lips
 from .embedding import nearest_on_triangles
 from .expressions import JAW_KEYS, gaze_lids, mirror_field, open_keys

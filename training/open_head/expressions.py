@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ...model.semantics import OPEN_KEYS, SIGNED_KEYS, mirror_open_eta
+from ...model.face.semantics import OPEN_KEYS, SIGNED_KEYS, mirror_open_eta
 from . import ict
 
 # Only these move what is inside the mouth; the source's other shapes touch it by noise of up to 0.3 mm.

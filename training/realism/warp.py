@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ...model.alignment import similarity
+from ...model.bases.registration import register
 from ...model.errors import InputError
-from ...model.face_model import FaceModel
-from ...model.registration import register
+from ...model.face.alignment import similarity
+from ...model.face.face_model import FaceModel
 from ..synthetic.paint import PAINT
 from ..synthetic.surface import Surface
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...model.semantics import OPEN_KEYS
+from ...model.face.semantics import OPEN_KEYS
 from .paint import PAINT, TEXELS, Brows, drawn_brows
 from .photographs import photographed_brows
 from .surface import Surface

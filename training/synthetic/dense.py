@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...model.face_model import FaceModel
+from ...model.face.face_model import FaceModel
 
 PER_SIDE = {"lips": 28, "lid_upper_L": 12, "lid_lower_L": 12, "brow_L": 12, "skin": 32}
 SIDE = sum(PER_SIDE.values())

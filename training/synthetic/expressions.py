@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...model.semantics import LID_WIDE, OPEN_KEYS, SIGNED_KEYS, open_bounds
+from ...model.face.semantics import LID_WIDE, OPEN_KEYS, SIGNED_KEYS, open_bounds
 
 INDEX = {key: i for i, key in enumerate(OPEN_KEYS)}
 BOUNDS = open_bounds()

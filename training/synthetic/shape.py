@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from ...model.semantics import OPEN_KEYS
+from ...model.face.semantics import OPEN_KEYS
 from .noise import add_wave, plane_waves
 from .paint import Brows, on_skin
 from .pose import rotation_of

@@ -9,7 +9,7 @@ from functools import cache
 import numba as nb
 import numpy as np
 
-from ...model.semantics import OPEN_KEYS
+from ...model.face.semantics import OPEN_KEYS
 from .noise import fractal, wavy
 from .paint import Brows, paint_skin
 from .photographs import SkinPhotograph, sample_skin

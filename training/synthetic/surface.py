@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...model.errors import InputError
-from ...model.face_model import FaceModel, triangles
-from ...model.semantics import OPEN_KEYS
+from ...model.face.face_model import FaceModel, triangles
+from ...model.face.semantics import OPEN_KEYS
 from .dense import dense_points
 from .furrows import Furrow, furrows_of
 from .ingredients import EVERYTHING, Ingredients

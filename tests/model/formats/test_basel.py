@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from expnet.model.face_model import FaceModel
+from expnet.model.face.face_model import FaceModel
 from expnet.model.formats import load_face_model, open_face_model, save_face_model
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from expnet.model.errors import InputError
-from expnet.model.face_model import triangles
+from expnet.model.face.face_model import triangles
 from expnet.model.formats import open_face_model
 from expnet.model.formats.arrays import wound_outward
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from expnet.model.errors import InputError
-from expnet.model.face_model import FaceModel
+from expnet.model.face.face_model import FaceModel
+from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from expnet.model.formats import OPEN_HEAD, load_face_model, open_face_model, save_face_model
-from expnet.model.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 
 
 def head(vertices: int = 500, ks: int = 99, **changes) -> FaceModel:

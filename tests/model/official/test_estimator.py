@@ -14,18 +14,18 @@ torch = pytest.importorskip("torch")
 
 from expnet.model.camera import Camera, Crop, project  # noqa: E402
 from expnet.model.errors import InputError  # noqa: E402
-from expnet.model.estimate import FaceEstimate  # noqa: E402
-from expnet.model.face_model import FaceModel  # noqa: E402
+from expnet.model.face.face_model import FaceModel  # noqa: E402
 from expnet.model.formats import open_face_model  # noqa: E402
+from expnet.model.networks.estimate import FaceEstimate  # noqa: E402
 from expnet.model.official import estimator as official  # noqa: E402
 from expnet.model.official import preprocess as pre  # noqa: E402
 from expnet.model.official.estimator import OfficialEstimator  # noqa: E402
 from expnet.model.official.layouts import EXPRESSION, POSE, SHAPE  # noqa: E402
 from expnet.model.official.networks import OfficialNetworks, load_networks  # noqa: E402
 from expnet.model.official.preprocess import PAPER, RELEASE, Mode  # noqa: E402
-from expnet.model.stills import Still, see_stills  # noqa: E402
-from expnet.model.tracking import look, perform  # noqa: E402
-from expnet.model.video import open_clip  # noqa: E402
+from expnet.model.sight.stills import Still, see_stills  # noqa: E402
+from expnet.model.sight.tracking import look, perform  # noqa: E402
+from expnet.model.sight.video import open_clip  # noqa: E402
 
 from ..discs import DiscEstimator, FindDiscs, disc  # noqa: E402
 from .test_networks import POSE_STATISTICS, tensors, write  # noqa: E402

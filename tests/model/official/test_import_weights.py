@@ -22,7 +22,7 @@ from expnet.model.official.layouts import EXPRESSION, NETWORKS, POSE, POSE_RESNE
 from expnet.model.official.weights import load_header, load_network, load_statistics
 
 from ...official.variables import Shapes, content, face_pose_net, resnet101
-from ..checkpoints.forged import write_bundle
+from .tensorflow.forged import write_bundle
 
 EXPNET = "Expression_Model/ini_exprNet_model.ckpt"
 SHAPE_NET = "Shape_Model/ini_ShapeTextureNet_model.ckpt"
@@ -97,7 +97,7 @@ def test_the_newer_face_pose_net() -> None:
 
 def test_the_layout_is_that_of_the_network() -> None:
     torch = pytest.importorskip("torch")
-    from expnet.model.networks.resnet101 import Trunk
+    from expnet.model.networks.torch_engine.resnet101 import Trunk
 
     with torch.device("meta"):
         trunk = {f"trunk.{k}": tuple(v.shape) for k, v in Trunk().state_dict().items() if "num_batches" not in k}

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 from safetensors.numpy import load_file, save_file  # noqa: E402
 
 from expnet.model.errors import InputError  # noqa: E402
-from expnet.model.networks.facepose_alexnet import FacePoseAlexNet, flat  # noqa: E402
+from expnet.model.networks.torch_engine.facepose_alexnet import FacePoseAlexNet, flat  # noqa: E402
 from expnet.model.official.layouts import EXPRESSION, POSE, POSE_RESNET, SHAPE, Network, shared_trunk  # noqa: E402
 from expnet.model.official.networks import OfficialNetworks, load_networks  # noqa: E402
 from expnet.model.official.weights import FILE, NetworkInfo, OfficialHeader  # noqa: E402
@@ -118,7 +118,7 @@ def test_one_trunk_runs_once_for_one_input(loaded: OfficialNetworks) -> None:
 
 def test_folding_changes_next_to_nothing(together: Path, loaded: OfficialNetworks) -> None:
     """The same tensors in an ExpNet whose batch norms are still there."""
-    from expnet.model.networks.expnet import ExpNet
+    from expnet.model.networks.torch_engine.expnet import ExpNet
     from expnet.model.official.weights import load_network
 
     plain = ExpNet(198).eval()

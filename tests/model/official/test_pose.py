@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from expnet.expnet_addon.coordinates import object_pose
-from expnet.model.alignment import similarity
+from expnet.expnet_addon.scene.coordinates import object_pose
 from expnet.model.camera import Camera, project
 from expnet.model.errors import InputError
+from expnet.model.face.alignment import similarity
 from expnet.model.formats import open_face_model
 from expnet.model.official.pose import (
     FLIP,

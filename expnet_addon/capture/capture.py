@@ -1,0 +1,217 @@
+"""From what the artist asks to what the worker sees to what the scene gets.
+
+The functions that return a Task change nothing until its ``finish``. They hold on to Blender's data by
+``session_uid``: the scene may be edited, undone or closed while the worker is busy, which ends in one line instead
+of a crash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ...model.errors import InputError
+from ...model.formats.npz import load_face_model
+from ...model.performance.face_performance import FacePerformance
+from ...model.performance.performance_files import load_performance
+from ...model.performance.smoothing import REGIONS
+from ...model.performance.treatment import Treatment, named_neutral
+from ...model.sight.clips import check_there, shown_file
+from ..engine import requests
+from ..engine.jobs import Job
+from ..engine.requests import Seeing
+from ..engine.tasks import Task
+from ..scene import animation, rig
+from ..scene import camera_and_light as staging
+from ..scene.sound import lay_sound
+from ..user_files import basis_maps, face_models
+from . import takes
+from .sources import Source, is_still
+
+
+@dataclass(frozen=True)
+class Keying:
+    """How a performance becomes keys.
+
+    ``smoothing`` as in ``smoothing.smooth``; ``neutral`` as in ``treatment.named_neutral``: which face of the actor's
+    becomes the head's resting one; ``identity``: the head takes the clip's face shape too;
+    ``scene_timing``: the scene takes its frame rate (or ``fps``) and range; ``match_camera``: and a camera with the
+    footage behind; ``sound``: and its sound in the sequencer.
+    """
+
+    smoothing: float = 0.5
+    neutral: str = "none"
+    identity: bool = True
+    scene_timing: bool = True
+    fps: float | None = None
+    match_camera: bool = True
+    sound: bool = True
+
+
+def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task:
+    """A head of ``face_model`` (``open`` or a path) in ``scene``, active and selected."""
+    ready = face_models.readable_file(face_model)
+    scene_uid = scene.session_uid
+
+    def write(reply: dict, job: Job | None) -> str:
+        path = ready
+        if path is None:
+            assert job is not None
+            path = face_models.cache_file(Path(face_model))
+            face_models.keep(job.out, path)
+            basis_maps.keep(reply)
+        model = load_face_model(path)
+        _find(bpy.data.scenes, scene_uid, "The scene")
+        head = rig.create_rig(model, model_path=face_models.OPEN if face_model == face_models.OPEN else str(path))
+        _select(head)
+        return f"{head.name}: {model.vertex_count} vertices, {len(model.expression_keys)} keys"
+
+    request = None if ready else requests.convert(face_model)
+    return Task("Add face", request, write)
+
+
+def estimate_picture(
+    scene: bpy.types.Scene, head: bpy.types.Object, picture: Source, seeing: Seeing, identity: bool = True
+) -> Task:
+    """The expression in one picture as keys on ``head`` at the current frame: a still image, or frame
+    ``picture.first`` of a clip."""
+    check_there(picture.path, "image")
+    check_head(seeing, head["expnet_basis"], len(head["alpha"]), head.name, identity)
+    head_uid, frame = head.session_uid, scene.frame_current
+    still = is_still(picture.path)
+    name = picture.name if still else f"{picture.name} at frame {picture.first}"
+
+    def write(reply: dict, job: Job | None) -> str:
+        seen = reply["estimates"][0] if still else _only_frame(job, name)
+        if "error" in seen:
+            raise InputError(seen["error"])
+        face = _find(bpy.data.objects, head_uid, f"The face that '{name}' was for")
+        model = rig.rig_model(face)
+        route = basis_maps.route(reply["pack"]["basis"], model, face.name)
+        eta, alpha = route.numbers(seen["eta"], np.array(seen["alpha"]))
+        animation.key_expression(face, eta, np.array(seen["gaze"]), frame)
+        if identity:
+            rig.apply_alpha(face, model, alpha)
+        strongest = sorted(eta, key=lambda key: -abs(eta[key]))[:2]
+        keyed = ", ".join(f"{key} {eta[key]:.2f}" for key in strongest)
+        return "\n".join([f"{name}, keyed at frame {frame}", keyed, *reply["notes"]])
+
+    request = requests.estimate([picture.path], seeing) if still else _watch(picture, seeing)
+    return Task("Estimate expression", request, write)
+
+
+def animate_clip(scene: bpy.types.Scene, head: bpy.types.Object, clip: Source, seeing: Seeing, keying: Keying) -> Task:
+    """``head`` keyed from ``clip``, from ``clip.start_frame`` or the scene's first frame on."""
+    check_there(clip.path, "clip")
+    check_head(seeing, head["expnet_basis"], len(head["alpha"]), head.name, keying.identity)
+    head_uid, scene_uid = head.session_uid, scene.session_uid
+
+    def write(reply: dict, job: Job | None) -> str:
+        assert job is not None
+        performance = load_performance(job.out)
+        face = _find(bpy.data.objects, head_uid, f"The face that '{clip.name}' was for")
+        into = _find(bpy.data.scenes, scene_uid, "The scene")
+        return "\n".join([key_performance(into, face, performance, keying, clip), *reply["notes"]])
+
+    return Task("Animate from footage", _watch(clip, seeing), write, unit="frames")
+
+
+def _watch(clip: Source, seeing: Seeing) -> dict:
+    return {**requests.animate(clip.path, seeing, clip.first, clip.last), "fps": clip.fps}
+
+
+def _only_frame(job: Job | None, name: str) -> dict:
+    """What a run over one frame saw, as the worker answers for an image."""
+    assert job is not None
+    seen = load_performance(job.out)
+    if not seen.seen.any():
+        return {"error": f"No face was found in {name}: choose another one, or say where the face is"}
+    eta = dict(zip(seen.expression_keys, seen.eta[0].tolist(), strict=True))
+    return {"eta": eta, "gaze": seen.gaze[0], "alpha": seen.alpha}
+
+
+def key_performance(
+    scene: bpy.types.Scene,
+    head: bpy.types.Object,
+    performance: FacePerformance,
+    keying: Keying,
+    clip: Source | None = None,
+) -> str:
+    """Put a raw ``performance`` on ``head`` as ``keying`` says; what to tell the user. ``clip`` is where it was seen,
+    if that is known: by itself a performance starts at the scene's first frame.
+
+    Raises InputError, with nothing written, when no face was seen or the head has other keys.
+    """
+    if not performance.seen.any():
+        name = Path(performance.source).name
+        raise InputError(
+            f"No face was found in '{name}': choose another clip, or say where the face is in its first frame"
+        )
+    model = rig.rig_model(head)
+    performance = basis_maps.route(performance.basis, model, head.name).performance(performance)
+    if keying.scene_timing:
+        animation.set_scene_fps(scene, keying.fps or performance.fps)
+    neutral, frame = named_neutral(performance, keying.neutral)
+    treatment = Treatment(dict.fromkeys(REGIONS, keying.smoothing), neutral, frame)
+    start = clip.start_frame if clip else None
+    take = takes.write_take(scene, head, performance, treatment, start)
+    if keying.scene_timing:
+        animation.set_frame_range(scene, take)
+    if keying.identity:
+        rig.apply_alpha(head, model, performance.alpha)
+    if keying.sound:
+        lay_sound(scene, performance, take)
+    if keying.match_camera:
+        camera = staging.match_camera(scene, performance.image_size, performance.lens_mm)
+        try:
+            _show(scene, camera, performance, clip)
+        except InputError as error:  # what OpenCV reads and Blender does not: the keys are good all the same
+            return f"{animation.take_report(take, len(performance.times))}\nThe footage is not shown: {error}"
+    return animation.take_report(take, len(performance.times))
+
+
+def _show(scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePerformance, clip: Source | None) -> None:
+    """The footage behind the head. A clip block of the artist's own stays as it is."""
+    block = None if clip is None or clip.clip is None else _find(bpy.data.movieclips, clip.clip, "The movie clip")
+    if block is not None:
+        staging.show_clip(camera, block)
+        return
+    first = round(float(performance.times[0]) * performance.fps)
+    start = None if clip is None or clip.start_frame is None else round(clip.start_frame)
+    staging.show_footage(scene, camera, shown_file(performance.source), start, first=first)
+
+
+def apply_identity(head: bpy.types.Object) -> str:
+    """Shape the head by the numbers in its ``alpha`` property, as the artist left them."""
+    model = rig.rig_model(head)
+    alpha = np.asarray(head["alpha"], np.float32)
+    rig.apply_alpha(head, model, alpha)
+    return f"{head.name}: {np.count_nonzero(alpha)} identity components applied"
+
+
+def check_head(seeing: Seeing, basis: str, components: int, name: str, identity: bool) -> None:
+    """Refuse, before any long work, what the estimator gives for a head ``name`` of another expression basis to which
+    there is no map, or, where it shall take the ``identity``, of too few identity components."""
+    seen = basis_maps.seen_basis(seeing.estimator)
+    if seen is None:
+        return
+    basis_maps.check(seen, basis, name)
+    if identity:
+        basis_maps.check_identity(seen, basis, components, name)
+
+
+def _find(collection, uid: int, what: str):
+    for item in collection:
+        if item.session_uid == uid:
+            return item
+    raise InputError(f"{what} is gone: nothing was written")
+
+
+def _select(head: bpy.types.Object) -> None:
+    for other in bpy.context.selected_objects:
+        other.select_set(False)
+    head.select_set(True)
+    bpy.context.view_layer.objects.active = head

@@ -1,0 +1,96 @@
+"""The performance behind a take, kept raw in the .blend with its action, and what the artist wants done to it.
+
+It lies in ``Action.expnet``, so saving, undo, copying and appending carry it, each take has its own, and two heads
+never mix. A change of its settings writes the take's keys anew at once, from the raw performance, without the network.
+Where an action has no slots (before Blender 4.4) it is the expression's action that keeps it.
+"""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ...model.errors import InputError
+from ...model.performance.face_performance import FacePerformance
+from ...model.performance.performance_files import packed
+from ...model.performance.smoothing import REGIONS, region_of
+from ...model.performance.treatment import FRAME, Treatment, treated
+from ..properties.take_settings import register
+from ..scene import animation
+from ..scene.current_take import take_of
+from ..scene.take_keys import bounds_of, frames_of, rest_of, treatment_of, unpacked_performance
+
+
+def performance_of(head: bpy.types.Object) -> FacePerformance | None:
+    """The raw performance behind the head's current take, or None."""
+    action = take_of(head)
+    return unpacked_performance(action.expnet.performance, action.name) if action else None
+
+
+def treated_performance_of(head: bpy.types.Object) -> FacePerformance | None:
+    """The same as the take's settings want it, which is what its keys show. Raises InputError as ``treated``."""
+    action = take_of(head)
+    if action is None:
+        return None
+    raw = unpacked_performance(action.expnet.performance, action.name)
+    return treated(raw, treatment_of(action), bounds_of(head), rest_of(head))
+
+
+def write_take(
+    scene: bpy.types.Scene,
+    head: bpy.types.Object,
+    performance: FacePerformance,
+    treatment: Treatment,
+    start_frame: float | None = None,
+) -> animation.Take:
+    """Key ``head`` with a raw ``performance`` as ``treatment`` wants it, from ``start_frame`` (default: the scene's
+    first) on, and keep both with the new action. Raises InputError as ``animation.key_performance`` and ``treated``,
+    with nothing written."""
+    register()
+    content = packed(performance)
+    performance = unpacked_performance(content, performance.source)  # rounded once: writing again gives the same keys
+    frames = animation.scene_frames(scene, performance, start_frame)
+    wanted = treated(performance, treatment, bounds_of(head), rest_of(head))
+    written = animation.key_performance(head, wanted, scene, start_frame)
+    take = bpy.data.actions[written.action].expnet
+    take.start = float(frames[0])
+    take.neutral, take.neutral_frame = treatment.neutral, treatment.neutral_frame
+    take.regions.clear()
+    for name in regions_of(performance):
+        region = take.regions.add()
+        region.name = name
+        region.smoothing = treatment.smoothing.get(name, 0.0)
+        region.gain = treatment.gains.get(name, 1.0)
+    take.note = ""
+    take.performance = content
+    take.rate = animation.scene_fps(scene)  # makes it a take: no change above has written any keys
+    return written
+
+
+def regions_of(performance: FacePerformance) -> list[str]:
+    """The regions that its keys belong to, with gaze and head."""
+    there = {region_of(key) for key in performance.expression_keys} | {"gaze", "head"}
+    return [name for name in REGIONS if name in there]
+
+
+def nearest_frame(head: bpy.types.Object, scene_frame: float) -> int:
+    """The frame of the head's performance, from 0, that lies nearest to a scene frame. Raises InputError."""
+    action, raw = take_of(head), performance_of(head)
+    if action is None or raw is None:
+        raise InputError(f"'{head.name}' has no take: animate it from footage first")
+    frame = int(np.argmin(np.abs(frames_of(action, raw) - scene_frame)))
+    if not raw.seen[frame]:
+        raise InputError(f"There is no face in the clip at frame {scene_frame:g}: go to a frame in which there is one")
+    return frame
+
+
+def make_neutral(head: bpy.types.Object, scene_frame: float) -> str:
+    """Let the face that the head's take shows at a scene frame be the actor's rest. Raises InputError."""
+    frame = nearest_frame(head, scene_frame)
+    action = take_of(head)
+    assert action is not None
+    take, live = action.expnet, action.expnet.live
+    take.live = False
+    take.neutral, take.neutral_frame = FRAME, frame
+    take.live = live  # writes the keys, once
+    return f"Frame {frame} of the clip is neutral"

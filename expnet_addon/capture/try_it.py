@@ -1,0 +1,32 @@
+"""The first minute: a head, and the clip in the box on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ...model.errors import InputError
+from ...model.performance.performance_files import load_performance
+from ..engine import requests
+from ..engine.jobs import Job
+from ..engine.requests import Seeing
+from ..engine.tasks import Task
+from . import capture
+
+CLIP = Path(__file__).resolve().parents[2] / "model" / "data" / "demo_clip.mp4"
+
+
+def try_it(scene: bpy.types.Scene, device: str = "auto") -> Task:
+    """A new open head in ``scene``, animated with the clip in the box, the footage behind it."""
+    scene_uid = scene.session_uid
+
+    def write(reply: dict, job: Job) -> str:
+        performance = load_performance(job.out)
+        into = next((s for s in bpy.data.scenes if s.session_uid == scene_uid), None)
+        if into is None or bpy.context.scene != into:
+            raise InputError("Another scene is open now: nothing was written")
+        capture.add_face(into).run()
+        return capture.key_performance(into, bpy.context.view_layer.objects.active, performance, capture.Keying())
+
+    return Task("Try it", requests.animate(str(CLIP), Seeing(device=device)), write, unit="frames")

@@ -1,0 +1,104 @@
+"""Bones turned and moved by rows of the retarget table: which local axis is meant, and what a pose bone gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ...model.errors import InputError
+from ...model.retargeting.row import OWN, ROTATIONS, Row
+from ...model.retargeting.table import row_values
+from ...model.rotations import quaternions
+from ..scene.coordinates import continuous
+
+ALIGNED = np.cos(np.radians(8.0))  # a driver turns about one axis of the bone: so near it has to be
+
+
+def local_axis(bone: bpy.types.PoseBone, row: Row) -> np.ndarray:
+    """(3,) the row's axis in the frame in which the bone's rotation or location is given."""
+    axis = np.eye(3)["XYZ".index(row.component[-1])]
+    if row.axes == OWN or (row.component not in ROTATIONS and not bone.bone.use_local_location):
+        return axis
+    return np.array(bone.bone.matrix_local.to_3x3()).T @ axis
+
+
+def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarray) -> dict[str, np.ndarray]:
+    """Property of the bone -> (F, components) of its values, from signals (F, S) without gaps.
+
+    Turns follow each other in the order of the rows; they are written in the bone's own rotation mode.
+    """
+    curves: dict[str, np.ndarray] = {}
+    turns = [row for row in rows if row.component in ROTATIONS]
+    moves = [row for row in rows if row.component not in ROTATIONS]
+    if turns:
+        total = np.tile(np.eye(3), (len(values), 1, 1))
+        for row in turns:
+            total = _rotation(local_axis(bone, row), row_values(row, values)) @ total
+        name, numbers = _in_mode(total, bone.rotation_mode)
+        curves[name] = numbers
+    if moves:
+        curves["location"] = np.sum([np.outer(row_values(row, values), local_axis(bone, row)) for row in moves], axis=0)
+    return curves
+
+
+def _rotation(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """(F, 3, 3) turns by ``angle`` (F,) about a unit ``axis``."""
+    x, y, z = axis / np.linalg.norm(axis)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    sine, cosine = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
+    return np.eye(3) + sine * cross + (1 - cosine) * (cross @ cross)
+
+
+def _in_mode(rotation: np.ndarray, mode: str) -> tuple[str, np.ndarray]:
+    """The property of a rotation mode, and rotations (F, 3, 3) as its values, without jumps."""
+    if mode == "QUATERNION":
+        return "rotation_quaternion", continuous(quaternions(rotation))
+    if mode == "AXIS_ANGLE":
+        q = continuous(quaternions(rotation))
+        length = np.linalg.norm(q[:, 1:], axis=1, keepdims=True)
+        axis = np.where(length > 1e-9, q[:, 1:] / np.maximum(length, 1e-9), [0.0, 1.0, 0.0])
+        return "rotation_axis_angle", np.concatenate([2 * np.arctan2(length, q[:, :1]), axis], axis=1)
+    angles = np.empty((len(rotation), 3))
+    before = None
+    for i, matrix in enumerate(rotation):
+        euler = Matrix(matrix).to_euler(mode, before) if before else Matrix(matrix).to_euler(mode)
+        angles[i] = before = euler
+    return "rotation_euler", angles
+
+
+# Drivers ------------------------------------------------------------------------------------------------------------
+
+
+def driven_components(bone: bpy.types.PoseBone, rows: Sequence[Row]) -> dict[tuple[str, int], list[tuple[Row, float]]]:
+    """(property, index) -> the rows that drive it, each with a factor. One driver turns about one axis of the bone.
+
+    Raises InputError when a row's axis lies askew in the bone.
+    """
+    out: dict[tuple[str, int], list[tuple[Row, float]]] = {}
+    for row in rows:
+        axis = local_axis(bone, row)
+        index = int(np.argmax(np.abs(axis)))
+        if row.component in ROTATIONS and abs(axis[index]) < ALIGNED:
+            raise InputError(
+                f"bone '{bone.name}' lies askew to the character's {row.component[-1]} axis, which a driver cannot "
+                "turn it about: use keys, or choose one of the bone's own axes"
+            )
+        if row.component in ROTATIONS:
+            out.setdefault(("rotation_euler", index), []).append((row, float(np.sign(axis[index]))))
+            continue
+        for i in range(3):
+            if abs(axis[i]) > 1e-4:
+                out.setdefault(("location", i), []).append((row, float(axis[i])))
+    return out
+
+
+def driven_mode(components: Sequence[tuple[str, int]]) -> str | None:
+    """The Euler order in which turns follow each other as in the rows; None where nothing turns."""
+    axes = [index for name, index in components if name == "rotation_euler"]
+    if not axes:
+        return None
+    order = list(dict.fromkeys(axes))
+    return "".join("XYZ"[i] for i in order + [i for i in range(3) if i not in order])

@@ -1,0 +1,117 @@
+"""A character that follows one of our heads live: drivers on its shape keys and bones.
+
+Drivers are expressions without Python: they run where scripts may not. Applying again first takes back what was applied
+before, as with keys (``keys.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import bpy
+
+from ...model.errors import InputError
+from ...model.face.semantics import OPEN_KEYS
+from ...model.performance.channels import CHANNELS, SIGNALS
+from ...model.retargeting.row import Row
+from ...model.retargeting.table import expression
+from .bones import driven_components, driven_mode
+from .character import Character
+from .motion import check_face
+from .plan import Plan, Report, bone_path, key_path
+from .restore import remember, remove, widen
+
+_HEAD_TURNS = {"headYaw": ("ROT_Z", "{}"), "headPitch": ("ROT_X", "(-{})"), "headRoll": ("ROT_Y", "{}")}
+MAX_EXPRESSION = 256  # characters, Blender's own
+
+
+def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Object) -> Report:
+    """Let the character follow one of our heads, live. What an earlier retarget did is taken back first.
+
+    Raises InputError, with nothing changed, when no row has a target in the character, or a bone lies askew.
+    """
+    check_face(head)
+    blocks = head.data.shape_keys.key_blocks
+    gone = [row for row in rows if any(t.signal in OPEN_KEYS and t.signal not in blocks for t in CHANNELS[row.channel])]
+    plan = Plan(character, [row for row in rows if row not in gone])
+    plan.left += [f"{row.target} (the face has no key for {row.channel})" for row in gone if row.enabled]
+    drivers: dict[bpy.types.ID, dict[tuple[str, int], str]] = {}
+    for key, targets in plan.shapes.items():
+        drivers[key] = {(key_path(name), -1): _sum((row, 1.0) for row in mine) for name, mine in targets.items()}
+    modes: dict[str, str] = {}
+    if plan.bones:
+        assert character.armature is not None
+        mine: dict[tuple[str, int], str] = {}
+        for name, bone_rows in plan.bones.items():
+            components = driven_components(character.armature.pose.bones[name], bone_rows)
+            mode = driven_mode(list(components))
+            if mode:
+                modes[name] = mode
+            for (what, index), parts in components.items():
+                mine[f"{bone_path(name)}.{what}", index] = _sum(parts)
+        drivers[character.armature] = mine
+    remove(character)
+    for block, expressions in drivers.items():
+        remember(block, plan, list(expressions))
+        widen(block, plan)
+        if block == character.armature:
+            for name, mode in modes.items():
+                block.pose.bones[name].rotation_mode = mode
+        for (path, index), text in expressions.items():
+            _drive(block, path, index, text, head)
+        block.update_tag()
+    return plan.report()
+
+
+def _sum(parts: Iterable[tuple[Row, float]]) -> str:
+    """The sum of rows as one expression of signals."""
+    names = {signal: _variable(signal) for signal in SIGNALS}
+    texts = []
+    for row, factor in parts:
+        text = expression(row, names)
+        texts.append(text if factor == 1.0 else f"{factor:.6g}*{text}")
+    total = "+".join(texts)
+    if len(total) >= MAX_EXPRESSION:
+        target = row.target
+        raise InputError(f"'{target}' has too many rows for one driver: use keys, or fewer rows")
+    return total
+
+
+def _variable(signal: str) -> str:
+    return f"s{SIGNALS.index(signal)}"
+
+
+def _drive(block: bpy.types.ID, path: str, index: int, text: str, head: bpy.types.Object) -> None:
+    curve = block.driver_add(path, index) if index >= 0 else block.driver_add(path)
+    for modifier in list(curve.modifiers):
+        curve.modifiers.remove(modifier)
+    driver = curve.driver
+    driver.type = "SCRIPTED"
+    for signal in SIGNALS:
+        name = _variable(signal)
+        if name not in _words(text):
+            continue
+        variable = driver.variables.new()
+        variable.name = name
+        target = variable.targets[0]
+        if signal in _HEAD_TURNS:
+            turn, sign = _HEAD_TURNS[signal]
+            variable.type = "TRANSFORMS"
+            target.id = head
+            target.transform_type, target.rotation_mode, target.transform_space = turn, "ZXY", "WORLD_SPACE"
+            text = text.replace(name, sign.format(name))
+        elif signal in OPEN_KEYS:
+            variable.type = "SINGLE_PROP"
+            target.id_type, target.id = "KEY", head.data.shape_keys
+            target.data_path = key_path(signal)
+        else:
+            variable.type = "SINGLE_PROP"
+            target.id = head
+            target.data_path = '["gaze_yaw"]' if signal == "gazeYaw" else '["gaze_pitch"]'
+    driver.expression = text
+
+
+def _words(text: str) -> set[str]:
+    for sign in "()+-*,":
+        text = text.replace(sign, " ")
+    return set(text.split())

@@ -1,0 +1,1 @@
+"""The worker process as Blender sees it: its Python, its runtime, jobs and tasks. No bpy."""

@@ -1,0 +1,389 @@
+"""The worker process that does the seeing: which Python runs it, starting, following and cancelling it.
+
+Blender's own process never imports torch, OpenCV or SciPy: a network that runs out of memory or is killed cannot take
+the artist's scene along. This module needs neither Blender nor numpy.
+
+The worker (model/worker) reads one JSON request from stdin and answers with JSON lines. Threads here only move lines
+from its pipes into a queue; they never touch Blender's data, so ``poll`` may be called from a modal operator's timer.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import queue
+import shutil
+import signal
+import site
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Protocol
+
+from ...model.errors import InputError
+from . import runtime
+from .pipes import broken_pipes_told
+
+WORKER = Path(__file__).resolve().parents[2] / "model" / "worker" / "__main__.py"
+# What an engine's Python has, beside numpy; the fuller engine first
+NEEDED = {"full": ("torch", "cv2"), "light": ("cv2",)}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``done`` of ``total`` steps (None while the total is unknown) and what is being done."""
+
+    done: int = 0
+    total: int | None = None
+    message: str = ""
+
+    @property
+    def fraction(self) -> float:
+        return min(self.done / self.total, 1.0) if self.total else 0.0
+
+    def __str__(self) -> str:
+        if self.total:
+            return f"{self.message} {self.done}/{self.total}".strip()
+        return f"{self.message} {self.done or ''}".strip() or "Starting"
+
+
+class WorkerFault(RuntimeError):
+    """The worker failed by a fault of ours, or died. ``details`` is its traceback or its last lines on stderr."""
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class Cancelled(Exception):
+    """The job was cancelled; nothing of it is left."""
+
+
+def worker_python(preferred: str = "") -> str:
+    """The interpreter that runs the worker: the first of
+
+    1. the preferred one, 'Use this Python' in the preferences: said by name, for here and now;
+    2. the runtime, where one is installed: asked for, too, and known to be whole;
+    3. this one if it has torch and OpenCV (looked for, not imported): what happens to be there, as in a pip install;
+    4. the one named by the environment variable EXPNET_PYTHON, a farm's way to say it;
+    5. this one if it has OpenCV, for the light engine.
+
+    Raises InputError when there is none.
+    """
+    if preferred:
+        found = shutil.which(os.path.expanduser(preferred))
+        if not found:
+            raise InputError(f"'{preferred}' is not a Python interpreter: correct 'Use this Python' in the preferences")
+        return found
+    if installed := runtime.python():
+        return installed
+    if engine_here() == "full":
+        return sys.executable
+    named = os.environ.get("EXPNET_PYTHON", "")
+    if named:
+        found = shutil.which(os.path.expanduser(named))
+        if not found:
+            raise InputError(f"EXPNET_PYTHON names '{named}', which is not a Python interpreter")
+        return found
+    if engine_here() == "light":
+        return sys.executable
+    raise InputError(
+        "There is no Python with OpenCV (and torch): 'Install Runtime' or 'Use this Python' in the extension's "
+        "preferences, or name one in the environment variable EXPNET_PYTHON"
+    )
+
+
+def engine_here() -> str | None:
+    """The engine that this very Python can run, by what it has: full, light or none."""
+    for engine, modules in NEEDED.items():
+        if sys.executable and all(importlib.util.find_spec(name) for name in modules):
+            return engine
+    return None
+
+
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="expnet-"))
+    except OSError as error:
+        raise InputError(f"No temporary folder can be made: {error}") from error
+
+
+class Worker:
+    """A worker process, its pipes, and the threads that empty them."""
+
+    def __init__(self, python: str) -> None:
+        self.python = python
+        self.folder = _temporary_folder()  # where it stands; a job of its own may write there
+        self.lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.complaints: deque[str] = deque(maxlen=40)
+        try:
+            self._process = subprocess.Popen(
+                [python, "-u", str(WORKER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=worker_environment(python),
+                cwd=self.folder,
+                start_new_session=os.name == "posix",  # a group of its own, so that its end reaches its children
+            )
+        except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise InputError(f"'{python}' cannot be started: {error.strerror}") from error
+        self._threads = [
+            threading.Thread(target=self._read_replies, args=(self._process.stdout,), daemon=True),
+            threading.Thread(target=self._read_complaints, args=(self._process.stderr,), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, request: dict) -> None:
+        assert self._process.stdin is not None
+        try:
+            with broken_pipes_told():
+                self._process.stdin.write((json.dumps(request) + "\n").encode())
+                self._process.stdin.flush()  # and stays open: a closed stdin tells the worker to stop
+        except OSError:
+            pass  # it is gone already; ``lines`` says why
+
+    def death(self) -> WorkerFault | InputError:
+        """Why it is gone, once ``lines`` has ended without an answer."""
+        try:
+            self._process.wait(timeout=5)  # stdout closes a moment before the process is gone
+        except subprocess.TimeoutExpired:
+            pass
+        end_process(self._process)
+        self._threads[1].join(timeout=5)
+        code = self._process.returncode
+        last = next((line for line in reversed(self.complaints) if line.strip()), "").strip()
+        if code == 0 and not last:  # as no worker ends
+            return InputError(f"'{self.python}' is no Python: choose the program of one that has torch or OpenCV")
+        return WorkerFault(f"The worker {ending(code)}{': ' + last if last else ''}", "\n".join(self.complaints))
+
+    def end(self) -> None:
+        """Kill it if it still runs, and remove its folder. Harmless when called again."""
+        end_process(self._process)
+        try:
+            with broken_pipes_told():
+                self._process.stdin.close()  # type: ignore[union-attr]
+        except OSError:
+            pass  # nobody reads it any more
+        for thread in self._threads:
+            thread.join(timeout=1)  # not longer: a process that got away may hold the other end of its pipe
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read_replies(self, pipe: IO[bytes]) -> None:
+        with pipe:  # closed here, where it is read: elsewhere that would wait for its end
+            for line in pipe:
+                self.lines.put(line.decode(errors="replace"))
+        self.lines.put(None)
+
+    def _read_complaints(self, pipe: IO[bytes]) -> None:
+        with pipe:
+            for line in pipe:
+                self.complaints.append(line.decode(errors="replace").rstrip())
+
+
+_keeping = False
+_kept: Worker | None = None
+
+
+def keep_worker() -> None:
+    """From here on a worker that has done its job waits for the next one, which then starts at once."""
+    global _keeping
+    _keeping = True
+
+
+def end_kept_worker() -> None:
+    """The end of that, and of the worker that waits, if there is one."""
+    global _keeping
+    _keeping = False
+    end_waiting_worker()
+
+
+def end_waiting_worker() -> None:
+    """What it has loaded is about to be replaced or removed."""
+    global _kept
+    waiting, _kept = _kept, None
+    if waiting:
+        waiting.end()
+
+
+def _waiting_worker(python: str) -> Worker | None:
+    """The one that waits, if it still runs and is of that Python."""
+    global _kept
+    waiting, _kept = _kept, None
+    if waiting and not (waiting.runs and waiting.python == python):
+        waiting.end()
+        return None
+    if waiting:
+        waiting.complaints.clear()  # they were about another request
+    return waiting
+
+
+class Followable(Protocol):
+    """Work in another process: a Job, or an installation."""
+
+    progress: Progress
+    reply: dict | None
+
+    def poll(self, timeout: float = 0.0) -> bool: ...
+
+
+def followed(work: Followable, on_progress: Callable[[Progress], None] | None = None) -> dict:
+    """Wait for ``work``, telling of its progress, and return its reply; errors as in its ``poll``."""
+    shown = work.progress
+    while work.poll(timeout=0.2):
+        if on_progress and work.progress is not shown:
+            shown = work.progress
+            on_progress(shown)
+    assert work.reply is not None
+    return work.reply
+
+
+def ending(code: int) -> str:
+    """How a process came to its end, by its exit code."""
+    return f"was killed (signal {-code})" if code < 0 else f"stopped (exit code {code})"
+
+
+class Job:
+    """A request that a worker works on.
+
+    Its result file lies in ``folder``, which goes with the job: use it as a context, or call ``close``.
+    """
+
+    def __init__(self, request: dict, preferred_python: str = "") -> None:
+        python = worker_python(preferred_python)
+        self.folder = _temporary_folder()
+        self.out = self.folder / "result.npz"
+        waiting = _waiting_worker(python)
+        try:
+            self._worker = waiting or Worker(python)
+        except InputError:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        self._may_be_dying = waiting is not None  # until it says something: a process that was killed runs on a moment
+        self.pid = self._worker.pid
+        self.progress = Progress()
+        self.reply: dict | None = None
+        self._answered = self._closed = False
+        if "out" in request and request["out"] is None:
+            request = {**request, "out": str(self.out)}
+        self._request = {**request, "stay": True} if _keeping else request
+        self._worker.ask(self._request)
+
+    def poll(self, timeout: float = 0.0) -> bool:
+        """Take in what the worker said; False once it is done and ``reply`` is set.
+
+        Raises InputError (bad input, in the worker's words) or WorkerFault (it failed or died).
+        ``timeout`` is how long to wait for news, in seconds.
+        """
+        while self.reply is None:
+            try:
+                line = self._worker.lines.get(timeout=timeout) if timeout else self._worker.lines.get_nowait()
+            except queue.Empty:
+                return True
+            self._take(line)
+        return False
+
+    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> dict:
+        """Follow the worker to its end and return its reply; errors as in ``poll``."""
+        return followed(self, on_progress)
+
+    def close(self) -> None:
+        """End what still runs, and remove the job's folder. Harmless when called again."""
+        global _kept
+        if self._closed:
+            return
+        self._closed = True
+        if _keeping and self._answered and self._worker.runs and _kept is None:
+            _kept = self._worker
+        else:
+            self._worker.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Job:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take(self, line: str | None) -> None:
+        if line is None and self._may_be_dying:
+            self._ask_another()
+            return
+        if line is None:
+            raise self._worker.death()
+        self._may_be_dying = False
+        try:
+            event = json.loads(line)
+            kind = event["event"]
+        except (ValueError, TypeError, KeyError):
+            self._worker.complaints.append(line)  # a library that prints to stdout
+            return
+        if kind == "progress":
+            self.progress = Progress(int(event["done"]), event.get("total"), event.get("message", ""))
+        elif kind == "done":
+            self._answered = True
+            self.reply = event
+        elif kind == "error":
+            self._answered = True
+            raise InputError(event["message"])
+        else:
+            raise WorkerFault(f"The worker failed: {event.get('message')}", event.get("traceback", ""))
+
+    def _ask_another(self) -> None:
+        """The worker that had waited is gone, by no fault of this request's."""
+        self._may_be_dying = False
+        self._worker.end()
+        self._worker = Worker(self._worker.python)
+        self.pid = self._worker.pid
+        self._worker.ask(self._request)
+
+
+def worker_environment(python: str) -> dict[str, str]:
+    """Ours, without what ties a Python to Blender's own libraries; for Blender's own Python with the folders of the
+    wheels that came with the extension, which only Blender itself looks into."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONSTARTUP")}
+    if python == sys.executable:
+        folders = [*_wheel_folders(), *filter(None, [environment.get("PYTHONPATH")])]
+        if folders:
+            environment["PYTHONPATH"] = os.pathsep.join(folders)
+    # the worker's folder must not come first on its path: it holds modules named like others' (camera, formats)
+    return {**environment, "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
+
+
+def _wheel_folders() -> list[str]:
+    usual = {os.path.realpath(folder) for folder in site.getsitepackages()}
+    specs = [importlib.util.find_spec(name) for names in NEEDED.values() for name in names]
+    origins = [Path(spec.origin) for spec in specs if spec is not None and spec.origin]
+    found = dict.fromkeys(str(o.parents[1] if o.name == "__init__.py" else o.parent) for o in origins)
+    return [folder for folder in found if os.path.realpath(folder) not in usual]
+
+
+def end_process(process: subprocess.Popen) -> None:
+    """Kill it, and on POSIX the group that it leads, if it still runs."""
+    if process.poll() is None and os.name == "posix":
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass  # it has just ended: macOS refuses a group whose last process has
+    elif process.poll() is None:
+        process.kill()
+    process.wait()

@@ -1,0 +1,97 @@
+"""The two packs behind one interface: which network and which head an artist has chosen, where their files are, and
+what may be done with them.
+
+The open pack is in the box. The official one is made of the user's own files: the authors' networks as
+``import-weights`` converted them, and the Basel Face Model as their release carries it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...model.official import FILE as OFFICIAL_FILE
+from ...model.official import imported_networks
+from . import requests
+from .jobs import Job
+from .tasks import Task
+
+OPEN = "open"
+EXPNET = "expression"  # as in model/official/layouts.py, and its checkpoint as in release.py: both need more than
+EXPNET_FILE = "ini_exprNet_model.ckpt"  # Blender has
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A network or a head: what it is called, ``open`` or its path, what may be done with it in one line, and, where
+    it cannot be used, why and what to do."""
+
+    name: str
+    path: str
+    license: str
+    missing: str = ""
+
+
+OPEN_NETWORK = Choice("Open network", OPEN, "Free for any use, commercial too")
+OPEN_HEAD = Choice("Open head", OPEN, "Free for any use, commercial too")
+
+
+def official_network(folder: str) -> Choice:
+    """The authors' networks, converted, in ``folder``."""
+    missing = ""
+    if not folder:
+        missing = "Import the official weights in the extension's preferences first"
+    elif not os.path.isfile(os.path.join(folder, OFFICIAL_FILE)):
+        missing = f"There is no {OFFICIAL_FILE} in '{folder}': import the official weights in the preferences"
+    elif EXPNET not in (found := imported_networks(folder)):
+        there = f"Only {', '.join(sorted(found))} was imported" if found else f"{OFFICIAL_FILE} is broken"
+        missing = f"{there}: import the weights again, with {EXPNET_FILE} in the release's folder"
+    return Choice("Official ExpNet", folder, "For your own research only, never to be passed on", missing)
+
+
+def official_head(file: str) -> Choice:
+    """The Basel Face Model of the ExpNet release."""
+    missing = ""
+    if not file:
+        missing = "Name BaselFaceModel_mod.mat in the extension's preferences first"
+    elif not os.path.isfile(file):
+        missing = f"There is no face model at '{file}': correct it in the extension's preferences"
+    return Choice("Basel Face Model", file, "Research only, by the Basel Face Model's own terms", missing)
+
+
+def own_network(path: str) -> Choice:
+    missing = "" if path else "Choose the weights first"
+    if path and not os.path.exists(path):
+        missing = f"There are no weights at '{path}'"
+    return Choice("Own weights", path, "As the licence of these weights says", missing)
+
+
+def own_head(path: str) -> Choice:
+    missing = "" if path else "Choose the face model's file first"
+    return Choice("Own face model", path, "As the licence of this face model says", missing)
+
+
+def import_weights(folder: str, out: str, half: bool, keep: Callable[[str, str | None], None]) -> Task:
+    """Convert the release in ``folder`` into the folder ``out`` (empty: the same); ``keep(pack, face model or None)``
+    is told where both are."""
+
+    def write(reply: dict, job: Job | None) -> str:
+        keep(str(Path(reply["out"]).parent), reply["face_model"])
+        return import_report(reply)
+
+    return Task("Import weights", requests.import_weights(folder, out or None, half), write)
+
+
+def import_report(reply: dict) -> str:
+    """What was found and what is missing, a line each."""
+    titles = ", ".join(reply["networks"])
+    lines = [f"Found: {titles}" + (", BaselFaceModel_mod" if reply["face_model"] else "")]
+    lines += [f"Missing: {name}: {adds}" for name, adds in _pairs(reply["missing"])]
+    lines += [f"Passed over: {Path(name).name}: {why}" for name, why in _pairs(reply["passed_over"])]
+    return "\n".join([*lines, official_network("").license])
+
+
+def _pairs(rows: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
+    return [(row[0], row[1]) for row in rows]

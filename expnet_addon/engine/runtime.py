@@ -1,0 +1,243 @@
+"""The full engine's own Python: where it is, what it is made of, which one may be used, and its removal.
+
+The runtime's folder (``bpy.utils.extension_path_user``) outlives an update of the extension and holds nothing else:
+
+    runtime/installed.json    which environment is in use and what is in it; written last, in one move
+    runtime/env-1/            a virtual environment made by Blender's own Python
+    runtime/downloads/        pip's cache, while it works; kept after a failure, for another try
+    runtime/temporary/        for what pip unpacks; .removed-…: on its way out
+
+An environment is made where it will stay, for its scripts and ``pyvenv.cfg`` hold its path, and moving one is nothing
+that Python promises to work. What counts is ``installed.json``: an environment that it does not name is half-made and
+is never used. So the old one stays good until a new one is whole.
+
+Standard library only; ``installation`` does the work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...model.errors import InputError
+
+MARKER = "installed.json"
+DOWNLOADS = "downloads"
+TEMPORARY = "temporary"
+FORMAT = "expnet-runtime-1"
+REMOVED = ".removed-"
+DELETE = """
+import os, shutil, sys
+for path in sys.argv[1:]:
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        os.unlink(path)
+"""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build of torch: ``index`` is where pip finds it (empty: PyPI); the sizes are those of the whole runtime."""
+
+    name: str
+    label: str
+    index: str
+    download_mb: int
+    disk_mb: int
+
+    @property
+    def sizes(self) -> str:
+        return f"{_megabytes(self.download_mb)} to download, {_megabytes(self.disk_mb)} on disk"
+
+
+@dataclass(frozen=True)
+class Packages:
+    """What pip is asked for, torch by itself because it may have an index of its own; ``modules`` must then import."""
+
+    torch: tuple[str, ...]
+    others: tuple[str, ...]
+    modules: tuple[str, ...]
+
+
+# numpy 1 and the OpenCV that goes with it on 3.11, newer ones from 3.13 on: the two sets that the tests run with.
+PACKAGES = Packages(
+    torch=("torch>=2.4,<3",),
+    others=(
+        "numpy>=1.26,<2; python_version<'3.12'",
+        "numpy>=2; python_version>='3.12'",
+        "opencv-python-headless>=4.11,<4.12; python_version<'3.12'",
+        "opencv-python-headless>=4.11,<4.14; python_version>='3.12'",
+        "safetensors>=0.4",
+        "scipy>=1.11",
+        "h5py>=3.10",
+    ),
+    modules=("torch", "numpy", "cv2", "safetensors", "scipy", "h5py"),
+)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A runtime that is whole: its interpreter, which build of torch, ``{module: version}`` and its size."""
+
+    python: str
+    build: str
+    python_version: str
+    versions: dict[str, str]
+    megabytes: int
+
+    def __str__(self) -> str:
+        torch = f"torch {self.versions['torch']}, " if "torch" in self.versions else ""
+        return f"{torch}Python {self.python_version}, {_megabytes(self.megabytes)}"
+
+
+def builds(system: str = sys.platform, machine: str = "") -> tuple[Build, ...]:
+    """What there is for this machine, the one that suits most first. The sizes are rounded up: the processor's is
+    measured with torch 2.13 on Linux, the others are the sums of their wheels."""
+    machine = machine or platform.machine()
+    if system == "darwin":
+        return (Build("mps", "Apple graphics (Metal)", "", 200, 800),) if machine == "arm64" else ()
+    index = "https://download.pytorch.org/whl/"
+    return (
+        Build("cpu", "Processor", index + "cpu", 350, 1300),
+        Build("cuda", "NVIDIA graphics (CUDA 12.8)", index + "cu128", 4000, 7500),
+    )
+
+
+def build_named(name: str) -> Build:
+    for build in builds():
+        if build.name == name:
+            return build
+    raise InputError(f"There is no torch for '{name}' on this machine: choose another build, or 'Use this Python'")
+
+
+def folder() -> Path | None:
+    """The runtime's folder, which need not exist; None outside Blender, or where expnet is no installed extension."""
+    bpy = sys.modules.get("bpy")
+    if bpy is None:
+        return None
+    try:
+        return Path(bpy.utils.extension_path_user(__package__.removesuffix(".expnet_addon.engine"), path="runtime"))
+    except ValueError:
+        return None
+
+
+def installed(root: Path | None) -> Installed | None:
+    """The runtime in ``root``, if a whole one is there whose Python still is, too."""
+    if root is None:
+        return None
+    try:
+        marker = json.loads((root / MARKER).read_text(encoding="utf-8"))
+        if marker["format"] != FORMAT:
+            return None
+        environment = root / Path(marker["environment"]).name
+        found = Installed(
+            str(environment_python(environment)),
+            str(marker["build"]),
+            str(marker["python"]),
+            {str(module): str(version) for module, version in marker["versions"].items()},
+            int(marker["megabytes"]),
+        )
+        # The Blender whose Python it is made of may have been removed
+        return found if os.path.isfile(found.python) and _home(environment).is_dir() else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def python() -> str:
+    """The interpreter of this extension's runtime, or empty."""
+    found = installed(folder())
+    return found.python if found else ""
+
+
+def environment_python(environment: Path) -> Path:
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def new_environment(root: Path) -> Path:
+    """A name that is free in ``root`` for the environment to be made, where what was half-made is cleared away."""
+    clear(root, keep_downloads=True)
+    root.mkdir(parents=True, exist_ok=True)
+    taken = {entry.name for entry in root.iterdir()}
+    number = next(n for n in range(1, len(taken) + 2) if f"env-{n}" not in taken)
+    return root / f"env-{number}"
+
+
+def write_marker(
+    root: Path, environment: Path, build: str, python_version: str, versions: dict[str, str], megabytes: int
+) -> None:
+    """From here on ``environment`` is the runtime; the one before it is removed."""
+    marker = {
+        "format": FORMAT,
+        "environment": environment.name,
+        "build": build,
+        "python": python_version,
+        "versions": versions,
+        "megabytes": megabytes,
+    }
+    temporary = root / f".{MARKER}"
+    temporary.write_text(json.dumps(marker, indent=1), encoding="utf-8")
+    os.replace(temporary, root / MARKER)
+    clear(root)
+
+
+def clear(root: Path, keep_downloads: bool = False) -> None:
+    """Take away everything in ``root`` that is not the whole runtime; and ``root``, if there is none."""
+    if not root.is_dir():
+        return
+    found = installed(root)
+    keep = {MARKER, Path(found.python).parents[1].name} if found else set()
+    keep |= {DOWNLOADS} if keep_downloads else set()
+    entries = list(root.iterdir())
+    unwanted = [entry for entry in entries if entry.name not in keep]
+    _take_away([root] if len(unwanted) == len(entries) else unwanted)
+
+
+def remove(root: Path) -> None:
+    """Take away the runtime and all that was downloaded for one. Raises InputError if something holds on to it."""
+    if root.exists():
+        _take_away([root])
+    if root.exists():
+        raise InputError(f"'{root}' is in use: close the other Blenders and remove it again")
+
+
+def _take_away(paths: list[Path]) -> None:
+    """They are gone at once under their names, but for those that something holds on to (Windows). A process of its own
+    deletes them, for a gigabyte in twenty thousand files takes a while, and Blender would stand still."""
+    moved: list[str] = []
+    for path in paths:
+        away = path.with_name(f"{REMOVED}{os.urandom(4).hex()}")
+        try:
+            os.replace(path, away)
+            moved.append(str(away))
+        except OSError:
+            continue
+    if not moved:
+        return
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-c", DELETE, *moved],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=os.name == "posix",  # it goes on when Blender is closed
+    )
+    threading.Thread(target=process.wait, daemon=True).start()  # so that no zombie stays
+
+
+def _home(environment: Path) -> Path:
+    """The folder of the Python that the environment was made by, as it says itself."""
+    for line in (environment / "pyvenv.cfg").read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() == "home":
+            return Path(value.strip())
+    return environment / "no home is named"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1000:.1f} GB" if count >= 1000 else f"{count} MB"

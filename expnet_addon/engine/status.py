@@ -1,0 +1,125 @@
+"""Which engine sees, which version, on which device: what the panel and the preferences tell of it.
+
+Told from what is known without starting it (what the runtime's marker or this Python's own packages say), until a test
+has asked the worker itself. Drawing asks often, so the answer is kept until something that it rests on changes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+
+from ...model.errors import InputError
+from . import jobs, requests, runtime
+from .jobs import Job
+from .tasks import Task
+
+DEVICES = {"cpu": "processor", "cuda": "CUDA", "mps": "Metal", "auto": "automatic device"}
+# What ping names, as pip does; the engines need the first three, the authors' networks the others
+FOR_ENGINE = {"torch": "torch", "cv2": "opencv-python-headless", "safetensors": "safetensors"}
+FOR_OFFICIAL = {"scipy": "scipy", "h5py": "h5py"}
+
+
+@dataclass(frozen=True)
+class Status:
+    """One line, and whether there is an engine at all."""
+
+    line: str
+    ready: bool
+
+
+_tested: dict[tuple[str, str], str] = {}  # (Python, device asked for) -> what a test told
+_told: dict[tuple, Status] = {}  # one entry: the last one
+
+
+def status(preferred: str, device: str) -> Status:
+    """The engine that the next job will use."""
+    key = (preferred, device, os.environ.get("EXPNET_PYTHON"), _changed(runtime.folder()), len(_tested))
+    if key not in _told:
+        _told.clear()
+        _told[key] = _tell(preferred, device)
+    return _told[key]
+
+
+def test(preferred: str, device: str) -> Task:
+    """One frame of the clip in the box, and how long it took."""
+
+    def write(reply: dict, job: object) -> str:
+        line = f"{_named(reply['engine'], reply['version'], reply['device'])}: {reply['ms']:.1f} ms a frame"
+        _tested.pop((python, device), None)
+        _tested[python, device] = line
+        _told.clear()
+        return line
+
+    python = jobs.worker_python(preferred)
+    return Task("Test", requests.test(device), write)
+
+
+def check_python(preferred: str) -> Task:
+    """What the Python that the user named has, and what it lacks."""
+    if not preferred:
+        raise InputError("Choose a Python first")
+
+    def write(reply: dict, job: object) -> str:
+        return told_by_ping(reply)
+
+    return Task("Check", {"verb": "ping"}, write, begin=lambda request, _: Job(request, preferred))
+
+
+def told_by_ping(reply: dict) -> str:
+    """A line with what there is; one with what is missing, where something is, and how to get it."""
+    packages = reply["packages"]
+    names = {**FOR_ENGINE, **FOR_OFFICIAL}
+    has = ", ".join(f"{name} {packages[module]}" for module, name in names.items() if packages.get(module))
+    devices = ", ".join(DEVICES.get(name, name) for name in reply["devices"])
+    line = f"Python {reply['python']}: {has or 'nothing that is needed'}; {devices}"
+    missing = [name for module, name in FOR_ENGINE.items() if not packages.get(module)]
+    extra = [name for module, name in FOR_OFFICIAL.items() if not packages.get(module)]
+    if not reply["engines"]:
+        return f"{line}\nMissing for any engine: {_pip(reply, missing)}"
+    if missing:
+        return f"{line}\nThe light engine only. Missing for the full one: {_pip(reply, missing)}"
+    return f"{line}\nMissing for the authors' networks: {_pip(reply, extra)}" if extra else line
+
+
+def _pip(reply: dict, missing: list[str]) -> str:
+    return f"{', '.join(missing)} ('{reply['executable']}' -m pip install {' '.join(missing)})"
+
+
+def _tell(preferred: str, device: str) -> Status:
+    try:
+        python = jobs.worker_python(preferred)
+    except InputError as error:
+        return Status(str(error), False)
+    if (python, device) in _tested:
+        return Status(_tested[python, device], True)
+    found = runtime.installed(runtime.folder())
+    if found and found.python == python:
+        return Status(_named("full", f"torch {found.versions.get('torch')}", device) + ", not tested yet", True)
+    if python == sys.executable and (engine := jobs.engine_here()):
+        package = "torch" if engine == "full" else "opencv-python-headless"
+        runs_on = device if engine == "full" else "cpu"
+        return Status(_named(engine, _version(package), runs_on) + ", not tested yet", True)
+    return Status(f"{python}, not tested yet", True)
+
+
+def _named(engine: str, version: str, device: str) -> str:
+    return f"{engine.capitalize()} engine, {version}, {DEVICES.get(device, device)}"
+
+
+def _version(package: str) -> str:
+    import importlib.metadata
+
+    shown = "OpenCV" if package.startswith("opencv") else package
+    try:
+        return f"{shown} {importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return shown
+
+
+def _changed(root: object) -> int:
+    try:
+        return os.stat(os.path.join(str(root), runtime.MARKER)).st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,1 @@
+"""What is registered with Blender: properties and preferences. Imported when the add-on is enabled, without numpy."""

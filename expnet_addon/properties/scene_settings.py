@@ -1,0 +1,194 @@
+"""What the artist sets in the panel, kept with the scene: ``Scene.expnet``."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    IntVectorProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from .. import compat
+from ..engine import packs
+from ..scene.heads import is_rig
+from . import preferences, take_settings
+
+
+class ExpNetSceneProperties(bpy.types.PropertyGroup):
+    face_model: EnumProperty(  # type: ignore[valid-type]
+        name="Face model",
+        description="The head that Add Face makes",
+        items=[
+            ("OPEN", "Open head", "The head in the box, free for any use"),
+            (
+                "OFFICIAL",
+                "Basel Face Model",
+                "The head that the official networks belong to, named in the extension's preferences. Research only",
+            ),
+            ("FILE", "From file", "A face model of your own: Basel Face Model, 3DDFA, ICT FaceKit or .npz"),
+        ],
+    )
+    face_model_path: StringProperty(  # type: ignore[valid-type]
+        name="File",
+        description="The face model's file, or the folder of an ICT FaceKit",
+        subtype="FILE_PATH",
+        options=compat.PATH_OPTIONS,
+    )
+    source_kind: EnumProperty(  # type: ignore[valid-type]
+        name="Source",
+        description="Where the pictures of the face come from",
+        items=[
+            ("FILE", "File", "An image or a movie on disk"),
+            ("FOLDER", "Folder", "A folder of numbered images"),
+            ("CLIP", "Clip", "A movie clip that is open in Blender, at its own place in time"),
+            ("IMAGE", "Image", "An image, image sequence or movie that is open in Blender"),
+        ],
+    )
+    source: StringProperty(  # type: ignore[valid-type]
+        name="File",
+        description="An image or a movie with a face in it",
+        subtype="FILE_PATH",
+        options=compat.PATH_OPTIONS,
+    )
+    source_folder: StringProperty(  # type: ignore[valid-type]
+        name="Folder",
+        description="A folder of numbered images with a face in them",
+        subtype="DIR_PATH",
+        options=compat.PATH_OPTIONS,
+    )
+    source_clip: PointerProperty(  # type: ignore[valid-type]
+        name="Movie Clip", description="A movie clip with a face in it", type=bpy.types.MovieClip
+    )
+    source_image: PointerProperty(  # type: ignore[valid-type]
+        name="Image", description="An image with a face in it", type=bpy.types.Image
+    )
+    use_range: BoolProperty(  # type: ignore[valid-type]
+        name="Frames",
+        description="Read a part of the footage only",
+    )
+    first: IntProperty(  # type: ignore[valid-type]
+        name="First",
+        description="First frame of the footage to read, counted from 0",
+        min=0,
+    )
+    last: IntProperty(  # type: ignore[valid-type]
+        name="Last",
+        description="Last frame of the footage to read, counted from 0",
+        default=249,
+        min=0,
+    )
+    network: EnumProperty(  # type: ignore[valid-type]
+        name="Network",
+        description="The network that reads the face",
+        items=[
+            ("OPEN", "Open network", "The network in the box, free for any use"),
+            (
+                "OFFICIAL",
+                "Official ExpNet",
+                "The authors' own networks, imported in the extension's preferences. Research only",
+            ),
+            ("FILE", "Own weights", "Weights of your own for the open network"),
+        ],
+    )
+    preprocessing: EnumProperty(  # type: ignore[valid-type]
+        name="Preprocessing",
+        description="How a picture is cut out and prepared for the official networks",
+        items=[
+            ("RELEASE", "As released", "As the authors' own program does it, number for number"),
+            ("PAPER", "As published", "As the paper describes it: a closer cut, no JPEG, each network's own mean"),
+        ],
+    )
+    estimator: StringProperty(  # type: ignore[valid-type]
+        name="Weights",
+        description="A safetensors file, or the folder that holds one",
+        subtype="FILE_PATH",
+        options=compat.PATH_OPTIONS,
+    )
+    rig: PointerProperty(  # type: ignore[valid-type]
+        name="Face to drive",
+        description="The face that gets the keys. Empty: the active one, or the only one in the scene",
+        type=bpy.types.Object,
+        poll=lambda settings, item: is_rig(item),
+    )
+    smoothing: FloatProperty(  # type: ignore[valid-type]
+        name="Smoothing",
+        description="How much the curves are calmed; blinks and lip contact are kept. 0 is off",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    identity: BoolProperty(  # type: ignore[valid-type]
+        name="Face shape",
+        description="Give the head the shape of the face that was seen, too",
+        default=True,
+    )
+    scene_timing: BoolProperty(  # type: ignore[valid-type]
+        name="Set scene timing",
+        description="Give the scene the clip's frame rate and length. Off: same speed, at the scene's own rate",
+        default=True,
+    )
+    match_camera: BoolProperty(  # type: ignore[valid-type]
+        name="Match camera",
+        description="Put a camera with the footage behind it so that the head sits on the face in the footage",
+        default=True,
+    )
+    sound: BoolProperty(  # type: ignore[valid-type]
+        name="Sound",
+        description="Put the footage's sound into the sequencer, in time with the keys",
+        default=True,
+    )
+    face: IntProperty(  # type: ignore[valid-type]
+        name="Face",
+        description="Which face to follow when there are several: 0 is the largest",
+        default=0,
+        min=0,
+    )
+    use_box: BoolProperty(  # type: ignore[valid-type]
+        name="Box",
+        description="Say where the face is, instead of looking for it",
+    )
+    box: IntVectorProperty(  # type: ignore[valid-type]
+        name="X, Y, width, height",
+        description="The face in the first frame, in pixels from the upper left corner: left, top, width, height",
+        size=4,
+        min=0,
+        default=(0, 0, 100, 100),
+    )
+    result: StringProperty(  # type: ignore[valid-type]
+        name="Result",
+        description="What the last run wrote",
+    )
+
+    def chosen_head(self) -> packs.Choice:
+        if self.face_model == "OPEN":
+            return packs.OPEN_HEAD
+        if self.face_model == "OFFICIAL":
+            return packs.official_head(preferences.official_face_model())
+        return packs.own_head(bpy.path.abspath(self.face_model_path))
+
+    def chosen_network(self) -> packs.Choice:
+        if self.network == "OPEN":
+            return packs.OPEN_NETWORK
+        if self.network == "OFFICIAL":
+            return packs.official_network(preferences.official_pack())
+        return packs.own_network(bpy.path.abspath(self.estimator))
+
+
+def register() -> None:
+    take_settings.register()
+    bpy.utils.register_class(ExpNetSceneProperties)
+    bpy.types.Scene.expnet = PointerProperty(
+        type=ExpNetSceneProperties, name="ExpNet", description="What is to be captured, and how"
+    )
+
+
+def unregister() -> None:
+    del bpy.types.Scene.expnet
+    bpy.utils.unregister_class(ExpNetSceneProperties)
+    take_settings.unregister()

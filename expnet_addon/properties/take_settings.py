@@ -1,0 +1,154 @@
+"""What the artist sets for a take, and the performance behind it: ``Action.expnet``. ``takes`` reads and writes it."""
+
+from __future__ import annotations
+
+import math
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+
+def _changed(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    from ..scene import take_keys
+
+    take = settings.id_data.expnet
+    if take.live:
+        take_keys.apply_again(settings.id_data)
+
+
+class ExpNetRegion(bpy.types.PropertyGroup):
+    """``name`` is one of ``smoothing.REGIONS``."""
+
+    smoothing: FloatProperty(  # type: ignore[valid-type]
+        name="Smoothing",
+        description="How much this part of the face is calmed; blinks and lip contact are kept. 0 is off",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        update=_changed,
+    )
+    gain: FloatProperty(  # type: ignore[valid-type]
+        name="Gain",
+        description="How strongly this part of the face moves: 1 is as seen",
+        default=1.0,
+        min=0.0,
+        soft_max=2.0,
+        max=10.0,
+        update=_changed,
+    )
+
+
+class ExpNetTake(bpy.types.PropertyGroup):
+    performance: StringProperty(  # type: ignore[valid-type]
+        name="Performance",
+        description="What the network saw, before smoothing; packed",
+        subtype="BYTE_STRING",
+        options={"HIDDEN"},
+    )
+    start: FloatProperty(  # type: ignore[valid-type]
+        name="Start",
+        description="Scene frame of the performance's first frame",
+        options={"HIDDEN"},
+    )
+    rate: FloatProperty(  # type: ignore[valid-type]
+        name="Rate",
+        description="Scene frames in a second of the performance; 0 where there is none",
+        options={"HIDDEN"},
+    )
+    live: BoolProperty(  # type: ignore[valid-type]
+        name="At once",
+        description="Every change below writes the take's keys anew. Off: only Apply Again does",
+        default=True,
+        update=_changed,
+    )
+    regions: CollectionProperty(  # type: ignore[valid-type]
+        type=ExpNetRegion,
+        name="Regions",
+        description="Smoothing and gain for each part of the face",
+    )
+    neutral: EnumProperty(  # type: ignore[valid-type]
+        name="Neutral",
+        description="Which face of the actor counts as rest",
+        items=[
+            ("SEEN", "As seen", "What the network takes for a face at rest"),
+            ("QUIETEST", "Quietest frames", "The frames in which the actor does and moves the least"),
+            ("FRAME", "One frame", "The frame of the clip named below"),
+        ],
+        update=_changed,
+    )
+    neutral_frame: IntProperty(  # type: ignore[valid-type]
+        name="Frame",
+        description="Frame of the performance that is the actor's face at rest, counted from 0",
+        min=0,
+        update=_changed,
+    )
+    decimate: BoolProperty(  # type: ignore[valid-type]
+        name="Fewer keys",
+        description="Leave out keys that straight lines between the others replace within the errors below",
+        update=_changed,
+    )
+    key_error: FloatProperty(  # type: ignore[valid-type]
+        name="Expression",
+        description="Largest error of an expression key, in units of its slider",
+        default=0.01,
+        min=0.0001,
+        soft_max=0.2,
+        max=10.0,
+        precision=4,
+        step=0.1,
+        update=_changed,
+    )
+    angle_error: FloatProperty(  # type: ignore[valid-type]
+        name="Angles",
+        description="Largest error of the gaze and of the head's rotation",
+        default=math.radians(0.25),
+        min=math.radians(0.001),
+        max=math.radians(45.0),
+        precision=3,
+        subtype="ANGLE",
+        update=_changed,
+    )
+    place_error: FloatProperty(  # type: ignore[valid-type]
+        name="Place",
+        description="Largest error of the head's place",
+        default=0.0005,
+        min=0.000001,
+        max=1.0,
+        precision=4,
+        step=0.01,
+        subtype="DISTANCE",
+        update=_changed,
+    )
+    note: StringProperty(  # type: ignore[valid-type]
+        name="Note",
+        description="Why the last change could not be applied, or how many keys it wrote",
+    )
+
+
+CLASSES = (ExpNetRegion, ExpNetTake)
+
+
+def register() -> None:
+    """Harmless when called again: scripts and the command line keep takes without enabling the add-on."""
+    if not hasattr(bpy.types.Action, "expnet"):
+        for kind in CLASSES:
+            bpy.utils.register_class(kind)
+        bpy.types.Action.expnet = PointerProperty(
+            type=ExpNetTake, name="ExpNet take", description="The performance behind this action"
+        )
+
+
+def unregister() -> None:
+    if hasattr(bpy.types.Action, "expnet"):
+        del bpy.types.Action.expnet
+        for kind in reversed(CLASSES):
+            bpy.utils.unregister_class(kind)

@@ -1,0 +1,1 @@
+"""What is in a Blender scene: heads, their materials and keys, camera and light, footage and sound, rendering."""

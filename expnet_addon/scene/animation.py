@@ -1,0 +1,274 @@
+"""A performance as F-curves, written in bulk.
+
+Design notes: one take, one action (two before Blender 4.4, where an action has no slots), named after its clip and
+marked as ours. Running the same clip again replaces that action; an action that is not ours is never edited, only
+unassigned and kept. Keys lie at the clip's own times mapped to the scene's true frame rate, so fractional frames are
+normal. Frames in which no face was seen get no keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ...model.errors import InputError
+from ...model.performance.decimate import kept_keys
+from ...model.performance.face_performance import FacePerformance, runs
+from .. import compat
+from .coordinates import continuous, object_pose
+from .rig import expression_keys, model_keys, set_expression
+
+TAKE = "expnet_take"  # on an action: which clip (or POSES) it holds
+TAKE_HEAD = "expnet_head"  # and for which head
+POSES = "poses"
+
+
+@dataclass(frozen=True)
+class Take:
+    """What ``key_performance`` wrote.
+
+    action        name of the action (of the expression's, where there are two)
+    frame_start, frame_end   scene frames of the performance's first and last frame; fractional when the rates differ
+    keyed         number of clip frames that got keys
+    missing       (first, last) ranges of the performance's frames (0-based, inclusive) without a face
+    """
+
+    action: str
+    frame_start: float
+    frame_end: float
+    keyed: int
+    missing: tuple[tuple[int, int], ...]
+
+
+def take_report(take: Take, frames: int) -> str:
+    """A line with what was keyed, and one with where there was no face."""
+    keyed = f"{take.keyed} of {frames} frames keyed, {take.frame_start:.0f} to {take.frame_end:.0f}"
+    if not take.missing:
+        return keyed
+    gaps = ", ".join(f"{a} to {b}" if b > a else f"{a}" for a, b in take.missing)
+    return f"{keyed}\nNo face in frames {gaps} of the clip"
+
+
+def scene_fps(scene: bpy.types.Scene) -> float:
+    """The true frame rate: Blender divides ``fps`` by ``fps_base``."""
+    return scene.render.fps / scene.render.fps_base
+
+
+def set_scene_fps(scene: bpy.types.Scene, fps: float) -> None:
+    """Set the scene to a clip's rate, with the usual fractions exact: 29.97 becomes 30 / 1.001."""
+    if not 0.01 <= fps <= 32000:
+        raise InputError(f"{fps:g} frames per second is not a rate that a scene can have")
+    for base in (1.0, 1.001):
+        whole = round(fps * base)
+        if whole >= 1 and abs(whole / base - fps) < 1e-4:
+            scene.render.fps, scene.render.fps_base = whole, base
+            return
+    whole = max(1, round(fps))
+    scene.render.fps, scene.render.fps_base = whole, whole / fps
+
+
+def scene_frames(scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None) -> np.ndarray:
+    """(F,) where the performance's frames lie in the scene: its first at ``start_frame``, or the scene's first."""
+    start = float(scene.frame_start if start_frame is None else start_frame)
+    times = np.asarray(performance.times, float)
+    return start + (times - times[0]) * scene_fps(scene)
+
+
+def key_performance(
+    head: bpy.types.Object, performance: FacePerformance, scene: bpy.types.Scene, start_frame: float | None = None
+) -> Take:
+    """Key the head with a performance: expression, gaze, location and rotation.
+
+    start_frame  where the performance's first frame goes (default: the scene's first frame)
+
+    The identity is not touched (``rig.apply_alpha``), nor the scene's range and rate (``set_scene_fps``,
+    ``set_frame_range``). Raises InputError when the performance has another basis than the head, or no face at all.
+    """
+    _columns(head, performance)  # refuses another basis
+    seen = performance.seen
+    if not seen.any():
+        raise InputError(f"no face was seen in {performance.source}: there is nothing to key")
+    all_frames = scene_frames(scene, performance, start_frame)
+    keys = head.data.shape_keys
+    (action, key_curves), (_, head_curves) = _new_take(
+        head, _clip_name(performance.source), performance.source, [keys, head]
+    )
+    for channel in _channels(head, performance):
+        _write(key_curves if channel.of_keys else head_curves, channel, all_frames[seen])
+    head.rotation_mode = "QUATERNION"
+    keys.update_tag()
+    head.update_tag()
+    return Take(
+        action.name, float(all_frames[0]), float(all_frames[-1]), int(seen.sum()), tuple(runs(~performance.seen))
+    )
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How far curves may be from a performance's own: ``key`` in units of a slider, ``angle`` in radians for the gaze
+    and the head's rotation, ``place`` in metres for the head's location."""
+
+    key: float
+    angle: float
+    place: float
+
+
+def rewrite(
+    head: bpy.types.Object, performance: FacePerformance, all_frames: np.ndarray, errors: Errors | None = None
+) -> tuple[int, int]:
+    """Replace the keys of the head's current take by those of ``performance`` at scene frames ``all_frames`` (F,);
+    with ``errors`` by as few as stay within them. How many keys there are now, and would be without leaving out any.
+
+    Raises InputError when the performance has another basis than the head, or the head no take of ours.
+    """
+    channels = _channels(head, performance)
+    curves = compat.assigned_curves(head.data.shape_keys), compat.assigned_curves(head)
+    if not (_is_ours(head.data.shape_keys) and _is_ours(head)) or None in curves:
+        raise InputError(f"{head.name!r} does not show its take any more: assign the take's action to it again")
+    frames = all_frames[performance.seen]
+    kept = np.ones((len(channels), len(frames)), bool)
+    if errors is not None:
+        kept = kept_keys(frames, np.stack([c.values for c in channels]), _bounds(channels, errors))
+    for channel, keys in zip(channels, kept, strict=True):
+        _write(curves[0] if channel.of_keys else curves[1], channel, frames, keys)
+    head.data.shape_keys.update_tag()
+    head.update_tag()
+    return int(kept.sum()), kept.size
+
+
+def key_expression(
+    head: bpy.types.Object,
+    eta: np.ndarray | Mapping[str, float],
+    gaze: np.ndarray | None,
+    frame: float,
+) -> str:
+    """Key one expression (as ``rig.set_expression`` takes it) at ``frame``, and show it. Returns the action's name.
+
+    The keys go into the head's current action if it is ours, else into a new action ``<head> poses``; an artist's
+    action is unassigned and kept.
+    """
+    set_expression(head, eta, gaze)
+    keys = head.data.shape_keys
+    if not (_is_ours(keys) and _is_ours(head)):
+        _new_take(head, f"{head.name} {POSES}", POSES, [keys, head])
+    curves = compat.assigned_curves(keys)
+    for name in expression_keys(head):
+        _insert(curves, _value_path(name), frame, keys.key_blocks[name].value)
+    if gaze is not None:
+        curves = compat.assigned_curves(head)
+        for name, value in zip(("gaze_yaw", "gaze_pitch"), gaze, strict=True):
+            _insert(curves, f'["{name}"]', frame, float(value))
+    return keys.animation_data.action.name
+
+
+def set_frame_range(scene: bpy.types.Scene, take: Take) -> None:
+    """Let the scene play exactly the take."""
+    scene.frame_start = int(np.floor(take.frame_start + 1e-4))
+    scene.frame_end = max(scene.frame_start, int(np.ceil(take.frame_end - 1e-4)))
+
+
+def _columns(head: bpy.types.Object, performance: FacePerformance) -> dict[str, int]:
+    """The head's expression keys and their columns in the performance."""
+    if performance.basis != head["expnet_basis"] or list(performance.expression_keys) != model_keys(head):
+        raise InputError(
+            f"the performance has expression basis {performance.basis!r}, {head.name!r} has {head['expnet_basis']!r}: "
+            "use the estimator of the head's own basis"
+        )
+    order = {key: i for i, key in enumerate(performance.expression_keys)}
+    return {key: order[key] for key in expression_keys(head)}
+
+
+def _clip_name(source: str) -> str:
+    return Path(source).stem or Path(source).name or "take"
+
+
+def _is_ours(block: bpy.types.ID) -> bool:
+    data = block.animation_data
+    return data is not None and data.action is not None and TAKE in data.action
+
+
+def _new_take(
+    head: bpy.types.Object, name: str, take: str, blocks: list[bpy.types.ID]
+) -> list[tuple[bpy.types.Action, Any]]:
+    """Empty actions for the take, in place of its earlier ones; other actions are unassigned and kept."""
+    for block in blocks:
+        data = block.animation_data
+        if data is not None and data.action is not None:
+            if (data.action.get(TAKE), data.action.get(TAKE_HEAD)) != (take, head.name):
+                data.action.use_fake_user = True  # without a user it would be gone after saving
+            data.action = None
+    for action in list(bpy.data.actions):
+        ours = action.get(TAKE) == take and action.get(TAKE_HEAD) == head.name and action.library is None
+        if ours and action.users == int(action.use_fake_user):  # in an NLA strip it is the artist's by now
+            bpy.data.actions.remove(action)
+    made = compat.new_actions(name, blocks)
+    for action, _ in made:
+        action[TAKE] = take
+        action[TAKE_HEAD] = head.name
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class _Channel:
+    """A curve of a performance: ``values`` (N,) at the frames with a face, for ``path``[``index``] of the shape keys or
+    of the head; ``error``: which of ``Errors`` bounds it, and by what share."""
+
+    of_keys: bool
+    path: str
+    index: int
+    values: np.ndarray
+    error: tuple[str, float]
+
+
+def _channels(head: bpy.types.Object, performance: FacePerformance) -> list[_Channel]:
+    seen = performance.seen
+    channels = [
+        _Channel(True, _value_path(name), 0, performance.eta[seen, column], ("key", 1.0))
+        for name, column in _columns(head, performance).items()
+    ]
+    for i, name in enumerate(("gaze_yaw", "gaze_pitch")):
+        channels.append(_Channel(False, f'["{name}"]', 0, performance.gaze[seen, i], ("angle", 1.0)))
+    location, quaternion = object_pose(performance.rotation[seen], performance.translation[seen])
+    for i, values in enumerate(location.T):
+        channels.append(_Channel(False, "location", i, values, ("place", 1 / np.sqrt(3))))
+    # Four components that err by e each turn the head by 4 e at the most.
+    for i, values in enumerate(continuous(quaternion).T):
+        channels.append(_Channel(False, "rotation_quaternion", i, values, ("angle", 0.25)))
+    return channels
+
+
+def _bounds(channels: Sequence[_Channel], errors: Errors) -> np.ndarray:
+    """(C,) what each curve may err by, less what is lost in Blender's 32 bits."""
+    rounding = np.array([np.abs(channel.values).max() for channel in channels]) * 1e-6
+    allowed = np.array([getattr(errors, channel.error[0]) * channel.error[1] for channel in channels])
+    return np.maximum(allowed - rounding, 0)
+
+
+def _value_path(key: str) -> str:
+    return f'key_blocks["{bpy.utils.escape_identifier(key)}"].value'
+
+
+_LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
+
+
+def _write(curves: Any, channel: _Channel, frames: np.ndarray, kept: np.ndarray | slice = slice(None)) -> None:
+    """The channel's curve, new or anew, through its ``kept`` values in straight lines."""
+    curve = curves.find(channel.path, index=channel.index) or curves.new(channel.path, index=channel.index)
+    points = curve.keyframe_points
+    points.clear()
+    co = np.stack([frames[kept], channel.values[kept]], -1).astype(np.float32)
+    points.add(len(co))
+    points.foreach_set("co", co.ravel())
+    points.foreach_set("interpolation", np.full(len(co), _LINEAR, np.int32))
+    curve.update()
+
+
+def _insert(curves: Any, path: str, frame: float, value: float) -> None:
+    curve = curves.find(path) or curves.new(path)
+    curve.keyframe_points.insert(frame, value, options={"FAST"})
+    curve.update()

@@ -1,0 +1,115 @@
+"""Round the head: the camera that saw it, the footage behind it, and light."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ...model.errors import InputError
+from .. import compat
+
+SENSOR_MM = 36.0
+CAMERA = "expnet_camera"  # marks what is ours, to be found again
+LIGHT = "expnet_light"
+BACKGROUND = (0.16, 0.16, 0.17)
+
+
+def match_camera(scene: bpy.types.Scene, image_size: tuple[int, int], lens_mm: float = 50.0) -> bpy.types.Object:
+    """The camera that the head poses assume: at the world's origin, looking along +Y, rendering the clip's own size.
+
+    Ours is used again if the scene has it; an artist's camera stays as it is, only no longer the active one.
+    """
+    camera = next((obj for obj in scene.objects if obj.type == "CAMERA" and obj.get(CAMERA)), None)
+    if camera is None:
+        camera = bpy.data.objects.new("ExpNet camera", bpy.data.cameras.new("ExpNet camera"))
+        camera[CAMERA] = True
+        scene.collection.objects.link(camera)
+    camera.location = (0.0, 0.0, 0.0)
+    camera.rotation_mode = "XYZ"
+    camera.rotation_euler = (np.pi / 2, 0.0, 0.0)
+    camera.scale = (1.0, 1.0, 1.0)
+    data = camera.data
+    data.type, data.lens_unit = "PERSP", "MILLIMETERS"
+    data.lens, data.sensor_width, data.sensor_fit = lens_mm, SENSOR_MM, "AUTO"
+    data.shift_x = data.shift_y = 0.0
+    data.clip_start, data.clip_end = 0.01, 100.0
+    data.display_size = 0.1
+    scene.camera = camera
+    render = scene.render
+    render.resolution_x, render.resolution_y = image_size
+    render.resolution_percentage = 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+    return camera
+
+
+def show_footage(
+    scene: bpy.types.Scene, camera: bpy.types.Object, clip: str, start_frame: int | None = None, first: int = 0
+) -> bpy.types.MovieClip:
+    """The clip (a movie, or the first image of a sequence) as the camera's background: its frame ``first`` (0-based)
+    at ``start_frame`` (default: the scene's first frame).
+
+    Blender shows one frame of the clip per frame of the scene: set the scene to the clip's rate
+    (``animation.set_scene_fps``) where they differ. Raises InputError when Blender cannot read the clip.
+    """
+    try:
+        block = bpy.data.movieclips.load(str(clip), check_existing=True)
+    except RuntimeError as error:
+        raise InputError(f"Blender cannot open {clip}: {_last_line(error)}") from None
+    if block.frame_duration < 1:
+        bpy.data.movieclips.remove(block)
+        raise InputError(f"Blender cannot read {clip}: it is no movie that it knows, or cut short")
+    block.frame_start = scene.frame_start if start_frame is None else start_frame
+    block.frame_offset = first
+    show_clip(camera, block)
+    return block
+
+
+def show_clip(camera: bpy.types.Object, block: bpy.types.MovieClip) -> None:
+    """A clip, when and as it shows, as the camera's background."""
+    data = camera.data
+    data.show_background_images = True
+    background = next((b for b in data.background_images if b.source == "MOVIE_CLIP" and b.clip in (None, block)), None)
+    background = background or data.background_images.new()
+    background.source = "MOVIE_CLIP"
+    background.clip = block
+    background.alpha = 1.0
+    background.display_depth = "BACK"
+    background.frame_method = "FIT"
+
+
+def light_head(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """A soft key, a fill and a rim light, as suns so that the head may be anywhere; a grey world where there is none.
+
+    Ours are used again if the scene has them.
+    """
+    lights = [obj for obj in scene.objects if obj.type == "LIGHT" and obj.get(LIGHT)]
+    if not lights:
+        for name, strength, angle, turn, colour in (
+            ("key", 2.6, 25.0, (48.0, 0.0, -38.0), (1.0, 0.96, 0.90)),
+            ("fill", 0.9, 60.0, (62.0, 0.0, 55.0), (0.88, 0.94, 1.0)),
+            ("rim", 2.2, 15.0, (-55.0, 0.0, 25.0), (1.0, 1.0, 1.0)),
+        ):
+            sun = bpy.data.lights.new(f"ExpNet {name}", "SUN")
+            sun.energy, sun.angle, sun.color = strength, np.radians(angle), colour
+            light = bpy.data.objects.new(f"ExpNet {name}", sun)
+            light.rotation_euler = np.radians(turn).tolist()
+            light[LIGHT] = True
+            scene.collection.objects.link(light)
+            lights.append(light)
+    if scene.world is None:
+        scene.world = grey_world()
+    return lights
+
+
+def grey_world() -> bpy.types.World:
+    world = bpy.data.worlds.new("ExpNet grey")
+    world.color = BACKGROUND
+    tree = compat.node_tree(world)
+    background = next((node for node in tree.nodes if node.type == "BACKGROUND"), None)
+    if background is not None:
+        background.inputs["Color"].default_value = (*BACKGROUND, 1.0)
+    return world
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__

@@ -1,0 +1,204 @@
+"""The video that shows how it went: footage and head, side by side or one over the other, with frame numbers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ...model.errors import InputError
+from ...model.performance.face_performance import FacePerformance, runs
+from .. import compat
+from .animation import scene_frames, set_scene_fps
+from .camera_and_light import BACKGROUND, grey_world, match_camera
+from .footage import numbered, sequence_pattern
+from .rendering import Quality, render_frame, set_engine, temporary_scene
+from .rig import eyes_of
+
+LAYOUTS = ("beside", "over")
+QUICK = Quality()
+
+Progress = Callable[[int, int], None]
+
+
+def render_comparison(
+    scene: bpy.types.Scene,
+    clip: str,
+    out_mp4: str | Path,
+    head: bpy.types.Object,
+    performance: FacePerformance,
+    start_frame: float | None = None,
+    quality: Quality = QUICK,
+    layout: str = "beside",
+    progress: Progress | None = None,
+) -> Path:
+    """Footage and head as H.264 at the clip's true rate: ``beside`` each other with the same frame numbers on both, or
+    the head ``over`` the face.
+
+    clip         the movie, or the first file of an image sequence
+    performance  what the head was keyed with: its times, size, lens and the frames without a face
+    start_frame  the scene frame of the performance's first frame (default: the scene's first)
+    quality      its height is the clip's where none is given, at most 720
+    progress     called with (frames done, frames in all) while the head is rendered
+
+    Works on scenes of its own and removes them: the artist's scene stays as it was. The file appears complete or
+    not at all. Raises InputError when it cannot be written or the clip cannot be read.
+    """
+    out = Path(out_mp4)
+    _check_writable(out)
+    _check_readable(str(clip))
+    frames = scene_frames(scene, performance, start_frame)
+    width, height = _video_size(performance.image_size, quality.height)
+    with tempfile.TemporaryDirectory(prefix="expnet_") as folder:
+        files = _render_head(
+            head, performance, frames, (width, height), quality, layout == "over", Path(folder), progress
+        )
+        partial = out.with_name(f".{out.stem}.{os.getpid()}.mp4")
+        try:
+            _compose(str(clip), performance, frames, files, (width, height), layout, partial)
+            os.replace(partial, out)
+        finally:
+            partial.unlink(missing_ok=True)
+    return out
+
+
+def _render_head(
+    head: bpy.types.Object,
+    performance: FacePerformance,
+    frames: np.ndarray,
+    size: tuple[int, int],
+    quality: Quality,
+    transparent: bool,
+    folder: Path,
+    progress: Progress | None,
+) -> list[Path | None]:
+    """One picture of the head per frame of the clip, None where no face was seen."""
+    files: list[Path | None] = []
+    with temporary_scene("ExpNet head") as scene:
+        for obj in (head, *eyes_of(head).values()):
+            scene.collection.objects.link(obj)
+        match_camera(scene, size, performance.lens_mm)
+        scene.world = grey_world()
+        set_engine(scene, quality)
+        compat.write_images(scene, "PNG" if transparent else "JPEG")
+        scene.render.film_transparent = transparent
+        if transparent:
+            scene.render.image_settings.color_mode = "RGBA"
+            scene.render.image_settings.compression = 15
+        else:
+            scene.render.image_settings.quality = 95
+        for i, (frame, seen) in enumerate(zip(frames, performance.seen, strict=True)):
+            files.append(render_frame(scene, float(frame), folder / f"{i:06d}_") if seen else None)
+            if progress is not None:
+                progress(i + 1, len(frames))
+    return files
+
+
+def _compose(
+    clip: str,
+    performance: FacePerformance,
+    frames: np.ndarray,
+    files: list[Path | None],
+    size: tuple[int, int],
+    layout: str,
+    out: Path,
+) -> None:
+    """Footage, head and the frame numbers in the sequencer of a scene of its own, rendered to ``out``."""
+    width, height = size
+    sides = (-1, +1) if layout == "beside" else (0, 0)
+    count = len(frames)
+    with temporary_scene("ExpNet comparison") as scene:
+        scene.render.resolution_x, scene.render.resolution_y = width * (1 + (layout == "beside")), height
+        scene.frame_start, scene.frame_end = 1, count
+        set_scene_fps(scene, performance.fps)
+        scene.render.use_sequencer, scene.render.use_compositing = True, False
+        strips = compat.sequencer_strips(scene)
+
+        ground = compat.new_effect(strips, "ground", "COLOR", 1, 1, count)
+        ground.color = BACKGROUND
+        shown = np.rint(np.asarray(performance.times, float) * performance.fps).astype(int)
+        _place(_footage_strip(strips, clip, shown), performance.image_size, size, sides[0])
+        for first, last in runs(np.array([f is not None for f in files])):
+            head = compat.new_images(strips, "head", [str(f) for f in files[first : last + 1]], 3, 1 + first)
+            _place(head, size, size, sides[1])
+            head.blend_type = "ALPHA_OVER"
+        for first, last in runs(~performance.seen):
+            _text(
+                strips,
+                "no face",
+                6,
+                1 + first,
+                last - first + 1,
+                (0.75 if layout == "beside" else 0.5, 0.5),
+                height // 16,
+                "CENTER",
+            )
+        for i, frame in enumerate(frames):
+            for side in (0, 1) if layout == "beside" else (0,):
+                _text(strips, f"{round(frame)}", 4 + side, 1 + i, 1, (0.5 * side + 0.012, 0.025), height // 20, "LEFT")
+        compat.write_h264(scene, str(out))
+        bpy.ops.render.render(animation=True, scene=scene.name)
+    if not out.is_file():
+        raise InputError(f"Blender could not write {out}")
+
+
+def _footage_strip(strips, clip: str, shown: np.ndarray):
+    """The clip's frames ``shown`` (0-based) at frames 1, 2, ..."""
+    if not _is_movie(clip):
+        if len(shown) == 1:
+            return compat.new_images(strips, "footage", [clip], 2, 1)
+        pattern, number = sequence_pattern(clip)
+        return compat.new_images(strips, "footage", [numbered(pattern, number + i) for i in shown.tolist()], 2, 1)
+    first = int(shown[0])
+    strip = strips.new_movie(name="footage", filepath=clip, channel=2, frame_start=1 - first)
+    compat.skip_frames(strip, first)
+    return strip
+
+
+def _is_movie(path: str) -> bool:
+    return Path(path).suffix.lower() not in bpy.path.extensions_image
+
+
+def _place(strip, source: tuple[int, int], size: tuple[int, int], side: int) -> None:
+    """Scale a strip of ``source`` size to ``size`` and move it to the left (-1) or right (+1) half, or leave it (0)."""
+    strip.transform.scale_x, strip.transform.scale_y = size[0] / source[0], size[1] / source[1]
+    strip.transform.offset_x = side * size[0] / 2
+
+
+def _text(strips, text: str, channel: int, start: int, length: int, location, size: int, align: str) -> None:
+    strip = compat.new_effect(strips, text, "TEXT", channel, start, length)
+    strip.text = text
+    strip.font_size = max(size, 8)
+    strip.location = location
+    strip.color = (1.0, 1.0, 1.0, 1.0)
+    strip.use_shadow = True
+    compat.anchor_text(strip, align, "CENTER" if align == "CENTER" else "BOTTOM")
+
+
+def _video_size(source: tuple[int, int], height: int | None) -> tuple[int, int]:
+    """Half the video: the clip's shape, even numbers as H.264 wants them."""
+    height = height or min(source[1], 720)
+    even = max(2, round(height / 2) * 2)
+    return max(2, round(source[0] * even / source[1] / 2) * 2), even
+
+
+def _check_writable(out: Path) -> None:
+    if not out.parent.is_dir():
+        raise InputError(f"there is no folder {out.parent}: make it first")
+    if out.is_dir() or not os.access(out.parent, os.W_OK):
+        raise InputError(f"{out} cannot be written: choose another place")
+
+
+def _check_readable(clip: str) -> None:
+    if not os.path.isfile(clip):
+        raise InputError(f"there is no clip at {clip}")
+    if _is_movie(clip):
+        probe = bpy.data.movieclips.load(clip)
+        frames = probe.frame_duration
+        bpy.data.movieclips.remove(probe)
+        if frames < 1:
+            raise InputError(f"Blender cannot read {clip}: it is no movie that it knows, or cut short")

@@ -1,0 +1,145 @@
+"""Which file, frames and times a data-block of Blender stands for: an image, an image sequence, a movie, a movie clip.
+
+Blender counts differently in each: a movie clip's sequence starts at the number in its file name, an image's sequence
+at file number 1 + offset. Here all of it becomes one thing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ...model.errors import InputError
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Pictures on disk and where they lie in time.
+
+    kind         ``image``, ``sequence`` or ``movie``
+    path         absolute; for a sequence a pattern such as ``/shots/a_####.png``
+    first        what shows at ``start_frame``: a movie's frame (0-based) or a sequence's file number; 0 for an image
+    count        number of frames from there on
+    start_frame  scene frame of ``first``
+    fps          a movie's own rate; None where the files do not say
+    size         (width, height) pixels
+    """
+
+    kind: str
+    path: str
+    first: int
+    count: int
+    start_frame: int
+    fps: float | None
+    size: tuple[int, int]
+
+    def source_frame(self, scene_frame: int) -> int:
+        """What shows at a scene frame: a movie's frame (0-based) or a file's number. It holds at both ends."""
+        return self.first + min(max(scene_frame - self.start_frame, 0), self.count - 1)
+
+    def still(self, scene_frame: int) -> str:
+        """The image file that shows at a scene frame. Raises InputError for a movie: its frames are not files."""
+        if self.kind == "movie":
+            raise InputError(f"{self.path} is a movie: choose an image, or animate from the movie")
+        return numbered(self.path, self.source_frame(scene_frame)) if self.kind == "sequence" else self.path
+
+
+def footage_of(block: bpy.types.ID, user: bpy.types.ImageUser | None = None) -> Footage:
+    """The footage behind a ``MovieClip`` or an ``Image``; ``user`` is the image's timing where it has one.
+
+    Raises InputError for what has no file on disk: generated, packed or rendered images, missing files.
+    """
+    if isinstance(block, bpy.types.MovieClip):
+        return _of_clip(block)
+    if isinstance(block, bpy.types.Image):
+        return _of_image(block, user)
+    raise InputError(f"{block.name!r} is neither an image nor a movie clip")
+
+
+def _of_clip(clip: bpy.types.MovieClip) -> Footage:
+    path = _file_of(clip)
+    size = (int(clip.size[0]), int(clip.size[1]))
+    skipped = clip.frame_offset
+    if clip.frame_duration < 1:
+        raise InputError(f"{path} cannot be read: it is no movie that Blender knows, or cut short")
+    if clip.source == "MOVIE":
+        return Footage("movie", path, skipped, max(clip.frame_duration - skipped, 1), clip.frame_start, clip.fps, size)
+    pattern, number = sequence_pattern(path)
+    first = number + skipped
+    count = _run_length(pattern, first)
+    return Footage("sequence", pattern, first, count, clip.frame_start, None, size)
+
+
+def _of_image(image: bpy.types.Image, user: bpy.types.ImageUser | None) -> Footage:
+    if image.source not in {"FILE", "SEQUENCE", "MOVIE"}:
+        raise InputError(f"image {image.name!r} has no file: save it to disk first")
+    if image.packed_file is not None and not os.path.isfile(_absolute(image)):
+        raise InputError(f"image {image.name!r} is packed into the .blend: unpack it first")
+    path = _file_of(image)
+    size = (int(image.size[0]), int(image.size[1]))
+    start = user.frame_start if user is not None else 1
+    skipped = user.frame_offset if user is not None else 0
+    if image.source == "FILE":
+        return Footage("image", path, 0, 1, start, None, size)
+    if image.source == "MOVIE":
+        return Footage("movie", path, skipped, max(image.frame_duration - skipped, 1), start, None, size)
+    pattern, number = sequence_pattern(path)
+    # Without a user Blender would show file 1 at frame 1; the file that was opened says more.
+    first = 1 + skipped if user is not None else number
+    count = _run_length(pattern, first)
+    if user is not None and user.frame_duration > 0:
+        count = min(count, user.frame_duration)
+    return Footage("sequence", pattern, first, max(count, 1), start, None, size)
+
+
+def sequence_pattern(path: str) -> tuple[str, int]:
+    """``/a/shot_0012.png`` -> (``/a/shot_####.png``, 12). Raises InputError when the name has no number."""
+    folder, name = os.path.split(path)
+    match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
+    if match is None:
+        raise InputError(f"{path} has no frame number in its name: it is not part of an image sequence")
+    head, digits, tail = match.groups()
+    return os.path.join(folder, head + "#" * len(digits) + tail), int(digits)
+
+
+def numbered(pattern: str, number: int) -> str:
+    """The file of a pattern with this number: the inverse of ``sequence_pattern``."""
+    folder, name = os.path.split(pattern)
+    hashes = re.findall("#+", name)[-1]
+    head, _, tail = name.rpartition(hashes)
+    return os.path.join(folder, head + str(number).zfill(len(hashes)) + tail)
+
+
+def position(pattern: str, number: int) -> int:
+    """How many files of the pattern come before ``number``: its frame, from 0, when all of them are read in order."""
+    folder, name = os.path.split(pattern)
+    hashes = re.findall("#+", name)[-1]
+    before, _, after = name.rpartition(hashes)
+    like = re.compile(f"{re.escape(before)}(\\d{{{len(hashes)},}}){re.escape(after)}")
+    numbers = [int(hit[1]) for entry in os.listdir(folder) if (hit := like.fullmatch(entry))]
+    return sum(n < number for n in numbers)
+
+
+def _run_length(pattern: str, first: int) -> int:
+    """How many files of the pattern follow one another from number ``first``."""
+    folder = Path(pattern).parent
+    names = set(os.listdir(folder)) if folder.is_dir() else set()
+    number = first
+    while os.path.basename(numbered(pattern, number)) in names:
+        number += 1
+    return number - first
+
+
+def _absolute(block: bpy.types.ID) -> str:
+    return os.path.normpath(bpy.path.abspath(block.filepath, library=block.library))
+
+
+def _file_of(block: bpy.types.ID) -> str:
+    path = _absolute(block)
+    if not block.filepath or not os.path.isfile(path):
+        raise InputError(f"{block.name!r}: there is no file {path}")
+    return path

@@ -1,0 +1,185 @@
+"""Rendering without surprises: an engine that works here, and single frames, fractional ones too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ...model.errors import InputError
+from .. import compat
+from .animation import set_scene_fps
+from .camera_and_light import light_head
+
+MAX_FRAME = 1_048_574  # of any scene
+ENGINES = ("AUTO", "WORKBENCH", "EEVEE", "CYCLES")
+
+
+@dataclass(frozen=True)
+class Quality:
+    """``engine``: AUTO is Workbench where a graphics driver is (in software will do), else Cycles with few samples.
+    ``samples`` of EEVEE or Cycles, ``height`` of the picture in pixels; None: few, and the footage's."""
+
+    engine: str = "AUTO"
+    samples: int | None = None
+    height: int | None = None
+
+
+@cache
+def gpu_engines_work() -> bool:
+    """Whether Workbench and EEVEE can render here.
+
+    Without a graphics driver they end the process, without an exception. So a child process tries.
+    """
+    if not bpy.app.background:
+        return True
+    code = (
+        "import bpy; s = bpy.data.scenes.new('probe'); "
+        "s.camera = bpy.data.objects.new('c', bpy.data.cameras.new('c')); "
+        "s.render.engine = 'BLENDER_WORKBENCH'; s.render.resolution_x = s.render.resolution_y = 8; "
+        "bpy.ops.render.render(scene='probe')"
+    )
+    if bpy.app.binary_path:
+        command = [bpy.app.binary_path, "--background", "--factory-startup", "--python-exit-code", "1"]
+        command += ["--python-expr", code]
+    else:
+        command = [sys.executable, "-c", code]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def set_engine(scene: bpy.types.Scene, quality: Quality) -> None:
+    """Raises InputError where the engine asked for cannot work here."""
+    engine = quality.engine
+    if engine == "AUTO":
+        engine = "WORKBENCH" if gpu_engines_work() else "CYCLES"
+    elif engine in ("WORKBENCH", "EEVEE") and not gpu_engines_work():
+        raise InputError(f"{engine} needs a graphics driver, and there is none here: use CYCLES")
+    if engine == "WORKBENCH":
+        scene.render.engine = "BLENDER_WORKBENCH"
+        shading = scene.display.shading
+        shading.light, shading.color_type = "STUDIO", "TEXTURE"
+        with suppress(TypeError):  # a build may come without it
+            shading.studio_light = "paint.sl"  # bright and even: lids and lips stay readable
+        shading.show_specular_highlight = True
+        shading.show_cavity = False
+        scene.display.render_aa = "5"  # FXAA takes half the time, but lashes become specks
+        return
+    light_head(scene)
+    if engine == "CYCLES":
+        scene.render.engine = "CYCLES"
+        scene.cycles.samples, scene.cycles.use_denoising = quality.samples or 12, False  # not every build has one
+        scene.cycles.max_bounces = 3
+        scene.render.use_persistent_data = True
+    elif engine == "EEVEE":
+        scene.render.engine = compat.EEVEE
+        scene.eevee.taa_render_samples = quality.samples or 16
+    else:
+        raise InputError(f"there is no engine {engine!r}: use AUTO, WORKBENCH, CYCLES or EEVEE")
+
+
+def render_frame(scene: bpy.types.Scene, frame: float, prefix: Path) -> Path:
+    """One picture at a scene frame, which may be fractional.
+
+    As an animation of one frame: rendering a still does not evaluate animation. That starts on the whole frame; the
+    handler adds the fraction in time for the evaluation.
+    """
+    whole = int(np.floor(frame + 1e-4))
+
+    def add_fraction(changing: bpy.types.Scene, *_: object) -> None:
+        if changing == scene:  # afterwards Blender comes back to the artist's
+            changing.frame_subframe = max(frame - whole, 0.0)
+
+    scene.frame_start = scene.frame_end = whole
+    scene.render.filepath = str(prefix)
+    bpy.app.handlers.frame_change_pre.append(add_fraction)
+    try:
+        bpy.ops.render.render(animation=True, scene=scene.name)
+    finally:
+        bpy.app.handlers.frame_change_pre.remove(add_fraction)
+    return Path(scene.render.frame_path(frame=whole))
+
+
+@contextmanager
+def temporary_scene(name: str) -> Iterator[bpy.types.Scene]:
+    """A scene that is gone afterwards, with everything that was made meanwhile."""
+    kinds = (bpy.data.objects, bpy.data.cameras, bpy.data.lights, bpy.data.worlds, bpy.data.sounds, bpy.data.fonts)
+    before = [set(kind) for kind in kinds]
+    scene = bpy.data.scenes.new(name)
+    scene.view_settings.view_transform = "Standard"  # the footage passes unchanged
+    try:
+        yield scene
+    finally:
+        bpy.data.scenes.remove(scene)
+        for kind, known in zip(kinds, before, strict=True):
+            for block in set(kind) - known:
+                kind.remove(block)
+
+
+def render_frames(
+    scene: bpy.types.Scene,
+    folder: Path,
+    first: int,
+    last: int,
+    quality: Quality | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Frames ``first`` to ``last`` of ``scene``, by its own camera, as ``folder``/0001.png and so on.
+
+    ``quality`` None: as the scene is set up, with its own engine where that works here. Each file appears complete or
+    not at all, so that a range may be rendered in pieces by several machines. Raises InputError.
+    """
+    if scene.camera is None:
+        raise InputError(f"the scene '{scene.name}' has no camera: add one")
+    if last < first:
+        raise InputError(f"frames {first} to {last} are no range")
+    if first < -MAX_FRAME or last > MAX_FRAME:
+        raise InputError(f"frames {first} to {last}: Blender counts to {MAX_FRAME}")
+    if quality is not None:
+        set_engine(scene, quality)
+        if quality.height:
+            width = scene.render.resolution_x * quality.height / scene.render.resolution_y
+            scene.render.resolution_x, scene.render.resolution_y = round(width), quality.height
+            scene.render.resolution_percentage = 100
+    elif scene.render.engine != "CYCLES" and not gpu_engines_work():
+        raise InputError(f"{scene.render.engine} needs a graphics driver, and there is none here: use --engine cycles")
+    compat.write_images(scene, "PNG")
+    files = []
+    for done, frame in enumerate(range(first, last + 1), 1):
+        file = folder / f"{frame:04d}.png"
+        partial = render_frame(scene, frame, folder / f".{os.getpid()}.part")
+        os.replace(partial, file)
+        files.append(file)
+        if progress:
+            progress(done, last + 1 - first)
+    return files
+
+
+def encode_frames(files: Sequence[Path], fps: float, out: Path) -> None:
+    """Pictures of one size, one after the other, as H.264."""
+    image = bpy.data.images.load(str(files[0]))
+    width, height = (max(2, round(n / 2) * 2) for n in image.size)  # H.264 wants even numbers
+    bpy.data.images.remove(image)
+    if width < 4:
+        raise InputError(f"{files[0]} is no picture that Blender can read: render it again")
+    with temporary_scene("ExpNet encode") as scene:
+        scene.render.resolution_x, scene.render.resolution_y = width, height
+        scene.frame_start, scene.frame_end = 1, len(files)
+        set_scene_fps(scene, fps)
+        scene.render.use_sequencer, scene.render.use_compositing = True, False
+        compat.new_images(compat.sequencer_strips(scene), "frames", [str(f) for f in files], 1, 1)
+        compat.write_h264(scene, str(out))
+        bpy.ops.render.render(animation=True, scene=scene.name)
+    if not out.is_file():
+        raise InputError(f"Blender could not write {out}")

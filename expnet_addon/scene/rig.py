@@ -1,0 +1,351 @@
+"""The rig: a FaceModel as a mesh with shape keys that is, number for number, Eq. (1).
+
+    head (mesh)         Basis = mean + S.alpha; one key per expression component, with its real range; gaze lid keys
+      eye L, eye R      meshes of their own with the origin at the pivot, turned by the head's gaze
+
+One head is 1:1 in metres, in the axes of ``coordinates.py``. What the head remembers, as custom properties:
+
+    head["alpha"]                         identity coefficients, set them with ``apply_alpha``
+    head["gaze_yaw"], head["gaze_pitch"]  radians; + to the subject's left, + up. They drive eyes and lids
+    head["expnet_basis"], ["expnet_model"], ["expnet_model_path"]   which face model it was made of
+    head["expnet_license"]                what may be done with it, ``FaceModel.license``
+    head["expnet_rest"]                   its resting face, ``FaceModel.rest``
+
+Every mesh carries the int point attribute ``model_vertex``, so a head that lost vertices in Edit Mode still works.
+The eyes are separate only where no expression moves them (as in the open head); models without eyeballs have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ...model.errors import InputError
+from ...model.face.face_model import FaceModel
+from ...model.formats.npz import OPEN_HEAD, load_face_model
+from . import materials
+from .coordinates import object_pose, to_blender, to_model
+from .heads import VERTEX_INDEX
+from .heads import is_rig as is_rig
+from .heads import rigs_in as rigs_in
+
+GAZE_KEYS = ("gazeUp", "gazeDown", "gazeLeft", "gazeRight")
+GAZE_STEP = np.radians(30.0)  # the gaze at which FaceModel.gaze_lids is one
+GAZE_LIMIT = np.radians(60.0)
+KEY_LIMIT = 10.0  # Blender's own for shape keys
+
+
+def create_rig(
+    model: FaceModel,
+    name: str = "Face",
+    collection: bpy.types.Collection | None = None,
+    model_path: str = "open",
+) -> bpy.types.Object:
+    """The head object of ``model`` at alpha = 0, eta = 0, with its eyes as children.
+
+    collection   where it goes (default: the active collection)
+    model_path   how ``rig_model`` finds the model again: ``open`` or the path of an npz face model
+    """
+    collection = collection or bpy.context.collection
+    neutral = to_blender(model.neutral.astype(np.float64))
+    sides = [s for s in "LR" if _is_rigid(model, f"eyeball_{s}")]
+    eyes = {s: np.sort(model.regions[f"eyeball_{s}"]) for s in sides}
+    skin = np.setdiff1d(np.arange(model.vertex_count), np.concatenate([*eyes.values(), np.empty(0, np.int64)]))
+
+    mesh = _new_mesh(model, name, skin, neutral)
+    head = bpy.data.objects.new(name, mesh)
+    collection.objects.link(head)
+    head.rotation_mode = "QUATERNION"
+    _add_properties(head, model, model_path)
+    _add_regions(head, model, skin)
+    _add_keys(head, model, skin, neutral[skin])
+    materials.dress_head(mesh, model, skin)
+    if model.gaze_lids is not None:
+        _drive_lids(head)
+    for side, vertices in eyes.items():
+        eye = bpy.data.objects.new(f"{name} eye {side}", _new_mesh(model, f"{name} eye {side}", vertices, neutral))
+        collection.objects.link(eye)
+        eye.parent = head
+        eye["expnet_eye"] = side
+        materials.dress_eye(eye.data, model, side)
+        _place_eye(eye, neutral[vertices])
+        _drive_eye(eye, head)
+    return head
+
+
+def eyes_of(head: bpy.types.Object) -> dict[str, bpy.types.Object]:
+    """The eye objects by side, ``L`` and ``R``; empty for a model without eyeballs."""
+    return {eye["expnet_eye"]: eye for eye in head.children if "expnet_eye" in eye}
+
+
+def model_keys(head: bpy.types.Object) -> list[str]:
+    """The names of the model's expression keys, in the model's order."""
+    return head["expnet_keys"].split("\n")
+
+
+def expression_keys(head: bpy.types.Object) -> list[str]:
+    """The names of the model's expression keys that the head still has, in the same order."""
+    blocks = head.data.shape_keys.key_blocks
+    return [key for key in model_keys(head) if key in blocks]
+
+
+def rig_model(head: bpy.types.Object) -> FaceModel:
+    """The face model that ``head`` was made of, read again (and kept) from its path.
+
+    Raises InputError when the file is gone or is another model.
+    """
+    stored = head["expnet_model_path"]
+    path = OPEN_HEAD if stored == "open" else Path(bpy.path.abspath(stored))
+    if not path.is_file():
+        raise InputError(f"the face model of {head.name!r} is not at {path}: put it back or make the head anew")
+    model = _read_model(str(path), path.stat().st_mtime_ns)
+    if (model.name, model.vertex_count) != (head["expnet_model"], head["expnet_vertices"]):
+        raise InputError(
+            f"{head.name!r} was made of face model {head['expnet_model']!r} with {head['expnet_vertices']} vertices, "
+            f"but {path} is {model.name!r} with {model.vertex_count}: put the old one back or make the head anew"
+        )
+    return model
+
+
+@lru_cache(maxsize=2)
+def _read_model(path: str, _modified: int) -> FaceModel:
+    return load_face_model(path)
+
+
+def apply_alpha(head: bpy.types.Object, model: FaceModel, alpha: np.ndarray) -> None:
+    """Give the head the identity ``alpha`` (up to Ks numbers, the rest are zeros): Basis, every key and the eyes.
+
+    Keys, values, drivers and actions stay. What an artist has sculpted into a key, and keys of an artist's own, keep
+    their offsets from Basis. Raises InputError when ``model`` has other vertices than the head, or alpha more numbers
+    than the model.
+    """
+    alpha = np.asarray(alpha, np.float32).ravel()
+    if len(alpha) > len(model.identity):
+        raise InputError(f"alpha has {len(alpha)} numbers, {model.name!r} has {len(model.identity)} components")
+    indices = _model_vertices(head.data)
+    if len(indices) and indices.max() >= model.vertex_count:
+        raise InputError(f"{head.name!r} was not made of face model {model.name!r}: it has other vertices")
+    shaped = to_blender((model.neutral + model.identity_offset(alpha)).astype(np.float64))
+    mesh, blocks = head.data, head.data.shape_keys.key_blocks
+    offsets = _key_offsets(model)
+    basis = shaped[indices]
+    before = _coordinates(blocks[0].data)
+    for block in blocks[1:]:
+        offset = _coordinates(block.data) - before
+        if block.name in offsets:
+            original = to_blender(offsets[block.name][indices])
+            offset = np.where(np.abs(offset - original) < 1e-6, original, offset)  # no drift over many identities
+        block.data.foreach_set("co", (basis + offset).ravel())
+    blocks[0].data.foreach_set("co", basis.ravel())
+    mesh.vertices.foreach_set("co", basis.ravel())
+    mesh.update()
+    for eye in eyes_of(head).values():
+        _place_eye(eye, shaped[_model_vertices(eye.data)])
+    head["alpha"] = np.pad(alpha, (0, len(model.identity) - len(alpha))).astype(float).tolist()
+    head.update_tag()
+
+
+def set_expression(
+    head: bpy.types.Object, eta: np.ndarray | Mapping[str, float], gaze: np.ndarray | None = None
+) -> None:
+    """Set the sliders: ``eta`` (Ke,) in the model's order or by key name; ``gaze`` (2,) yaw and pitch in radians.
+
+    Sliders clamp to the range of their key. Raises InputError for unknown keys or another number of them.
+    """
+    blocks = head.data.shape_keys.key_blocks
+    for key, value in _by_key(head, eta).items():
+        if key in blocks:
+            blocks[key].value = value
+    if gaze is not None:
+        head["gaze_yaw"], head["gaze_pitch"] = (float(angle) for angle in gaze)
+    # A custom property set from Python does not by itself wake its drivers.
+    head.update_tag()
+
+
+def set_pose(head: bpy.types.Object, rotation: np.ndarray, translation: np.ndarray) -> None:
+    """Put the head where the camera of ``scene.match_camera`` sees it: R (3, 3), t (3,) mm in the camera frame."""
+    location, quaternion = object_pose(rotation, translation)
+    head.rotation_mode = "QUATERNION"
+    head.location, head.rotation_quaternion = location.tolist(), quaternion.tolist()
+
+
+def evaluated_vertices(head: bpy.types.Object) -> np.ndarray:
+    """What Blender makes of the head now: (V, 3) float64 in model millimetres, in the model's order of vertices,
+    without the head's own pose. Eyes are turned by the gaze. Vertices that the artist deleted are NaN.
+
+    Raises InputError when a modifier of the head changes its vertices.
+    """
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    points = np.full((int(head["expnet_vertices"]), 3), np.nan)
+    indices = _model_vertices(head.data)
+    evaluated = head.evaluated_get(depsgraph)
+    mesh = evaluated.to_mesh()
+    try:
+        if len(mesh.vertices) != len(indices):
+            raise InputError(f"a modifier of {head.name!r} adds or removes vertices: switch it off first")
+        points[indices] = to_model(_coordinates(mesh.vertices))
+    finally:
+        evaluated.to_mesh_clear()
+    for eye in eyes_of(head).values():
+        turned = eye.evaluated_get(depsgraph)
+        local = np.array(turned.matrix_parent_inverse @ turned.matrix_basis)
+        turn = _coordinates(eye.data.vertices) @ local[:3, :3].T + local[:3, 3]
+        points[_model_vertices(eye.data)] = to_model(turn)
+    return points
+
+
+def _by_key(head: bpy.types.Object, eta: np.ndarray | Mapping[str, float]) -> dict[str, float]:
+    """The coefficients by key name, checked against the head's keys."""
+    keys = model_keys(head)
+    if isinstance(eta, Mapping):
+        unknown = [key for key in eta if key not in keys]
+        if unknown:
+            raise InputError(f"{head.name!r} has no expression key {unknown[0]!r}; it has {', '.join(keys)}")
+        return {key: float(value) for key, value in eta.items()}
+    values = np.asarray(eta, float).ravel()
+    if len(values) != len(keys):
+        raise InputError(f"{head.name!r} has {len(keys)} expression keys, not {len(values)}")
+    return dict(zip(keys, values.tolist(), strict=True))
+
+
+def _is_rigid(model: FaceModel, region: str) -> bool:
+    """Whether the model has the region and no expression moves it."""
+    vertices = model.regions.get(region)
+    return vertices is not None and len(vertices) > 0 and not np.abs(model.expression[:, vertices]).max(initial=0) > 0
+
+
+def _key_offsets(model: FaceModel) -> dict[str, np.ndarray]:
+    offsets = dict(zip(model.expression_keys, model.expression, strict=True))
+    if model.gaze_lids is not None:
+        offsets.update(zip(GAZE_KEYS, model.gaze_lids, strict=True))
+    return offsets
+
+
+def _new_mesh(model: FaceModel, name: str, vertices: np.ndarray, positions: np.ndarray) -> bpy.types.Mesh:
+    """The part of the model on ``vertices`` (sorted), with UVs, smooth shading and the model's vertex indices."""
+    keep = np.zeros(model.vertex_count, bool)
+    keep[vertices] = True
+    corner = model.faces >= 0  # a triangle among quads has -1 as its fourth
+    chosen = (keep[model.faces] | ~corner).all(axis=1)
+    corner = corner[chosen]
+    corners = (np.cumsum(keep) - 1)[model.faces[chosen][corner]].astype(np.int32)
+    sizes = corner.sum(axis=1)
+
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(vertices))
+    mesh.loops.add(len(corners))
+    mesh.polygons.add(len(sizes))
+    mesh.vertices.foreach_set("co", positions[vertices].ravel())
+    mesh.loops.foreach_set("vertex_index", corners)
+    mesh.polygons.foreach_set("loop_start", (np.cumsum(sizes) - sizes).astype(np.int32))
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(sizes), bool))
+    mesh.update(calc_edges=True)
+    mesh.attributes.new(VERTEX_INDEX, "INT", "POINT").data.foreach_set("value", vertices.astype(np.int32))
+    if model.uv is not None:
+        mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", model.uv[chosen][corner].astype(np.float32).ravel())
+    return mesh
+
+
+def _add_properties(head: bpy.types.Object, model: FaceModel, model_path: str) -> None:
+    head["alpha"] = [0.0] * len(model.identity)
+    head["gaze_yaw"] = 0.0
+    head["gaze_pitch"] = 0.0
+    head["expnet_basis"] = model.basis
+    head["expnet_rest"] = model.rest.tolist()
+    head["expnet_model"] = model.name
+    head["expnet_license"] = model.license
+    head["expnet_model_path"] = model_path
+    head["expnet_keys"] = "\n".join(model.expression_keys)
+    head["expnet_vertices"] = model.vertex_count
+    head.id_properties_ui("alpha").update(
+        min=-KEY_LIMIT, max=KEY_LIMIT, soft_min=-3.0, soft_max=3.0, step=0.1, precision=2,
+        description="Identity coefficients of the face model, in standard deviations",
+    )  # fmt: skip
+    for key, text in (("gaze_yaw", "Gaze sideways, + to the face's own left"), ("gaze_pitch", "Gaze up (+) and down")):
+        head.id_properties_ui(key).update(
+            min=-GAZE_LIMIT, max=GAZE_LIMIT, soft_min=-GAZE_LIMIT, soft_max=GAZE_LIMIT, default=0.0, step=0.01,
+            subtype="ANGLE", description=text,
+        )  # fmt: skip
+        head.property_overridable_library_set(f'["{key}"]', True)
+
+
+def _add_regions(head: bpy.types.Object, model: FaceModel, vertices: np.ndarray) -> None:
+    """Vertex groups of the regions that lie in the head's mesh."""
+    for region, members in model.regions.items():
+        own = np.flatnonzero(np.isin(vertices, members))
+        if len(own):
+            head.vertex_groups.new(name=region).add(own.tolist(), 1.0, "REPLACE")
+
+
+def _add_keys(head: bpy.types.Object, model: FaceModel, vertices: np.ndarray, basis: np.ndarray) -> None:
+    head.shape_key_add(name="Basis", from_mix=False)
+    bounds = dict(zip(model.expression_keys, model.expression_bounds.tolist(), strict=True))
+    everything = len(vertices) == model.vertex_count
+    for name, offset in _key_offsets(model).items():
+        key = head.shape_key_add(name=name, from_mix=False)
+        # Values clamp to the slider's range (0..1 when new), from Python and from F-curves alike: range first.
+        low, high = bounds.get(name, (0.0, GAZE_LIMIT / GAZE_STEP))
+        key.slider_min, key.slider_max = max(low, -KEY_LIMIT), min(high, KEY_LIMIT)
+        key.value = 0.0
+        key.data.foreach_set("co", (basis + to_blender(offset if everything else offset[vertices])).ravel())
+
+
+def _place_eye(eye: bpy.types.Object, points: np.ndarray) -> None:
+    """Origin to the centre of the eyeball's vertices, mesh to ``points`` (Blender metres in the head)."""
+    pivot = points.mean(axis=0, dtype=np.float64).astype(np.float32)
+    eye.location = pivot.tolist()
+    eye.data.vertices.foreach_set("co", (points - pivot).ravel())
+    eye.data.update()
+
+
+def _drive_eye(eye: bpy.types.Object, head: bpy.types.Object) -> None:
+    # Pitch (x) before yaw (z): the order XYZ. Looking along -Y, + about x looks down.
+    eye.rotation_mode = "XYZ"
+    _drive(eye, ("rotation_euler", 0), head, "gaze_pitch", [(-1.0, 1.0), (1.0, -1.0)])
+    _drive(eye, ("rotation_euler", 2), head, "gaze_yaw", [(-1.0, -1.0), (1.0, 1.0)])
+
+
+def _drive_lids(head: bpy.types.Object) -> None:
+    sources = ("gaze_pitch", "gaze_pitch", "gaze_yaw", "gaze_yaw")
+    for key, source, sign in zip(GAZE_KEYS, sources, (1.0, -1.0, 1.0, -1.0), strict=True):
+        ramp = [(-sign * GAZE_STEP, 0.0), (0.0, 0.0), (sign * GAZE_STEP, 1.0)]
+        path = f'key_blocks["{key}"].value'
+        _drive(head.data.shape_keys, (path,), head, source, sorted(ramp))
+
+
+def _drive(
+    block: bpy.types.ID, path: tuple, head: bpy.types.Object, source: str, ramp: list[tuple[float, float]]
+) -> None:
+    """Drive ``path`` by the head's property through a straight-line ramp. No Python in it, so it runs everywhere."""
+    curve = block.driver_add(*path)
+    curve.driver.type = "SUM"
+    variable = curve.driver.variables.new()
+    variable.type = "SINGLE_PROP"
+    variable.targets[0].id = head
+    variable.targets[0].data_path = f'["{source}"]'
+    for modifier in list(curve.modifiers):
+        curve.modifiers.remove(modifier)
+    curve.keyframe_points.clear()
+    curve.keyframe_points.add(len(ramp))
+    curve.keyframe_points.foreach_set("co", np.array(ramp, np.float32).ravel())
+    for point in curve.keyframe_points:
+        point.interpolation = "LINEAR"
+    curve.extrapolation = "LINEAR"
+    curve.update()
+
+
+def _model_vertices(mesh: bpy.types.Mesh) -> np.ndarray:
+    attribute = mesh.attributes[VERTEX_INDEX]
+    out = np.empty(len(attribute.data), np.int32)
+    attribute.data.foreach_get("value", out)
+    return out
+
+
+def _coordinates(collection: bpy.types.bpy_prop_collection) -> np.ndarray:
+    out = np.empty((len(collection), 3), np.float32)
+    collection.foreach_get("co", out.ravel())
+    return out

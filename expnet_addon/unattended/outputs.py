@@ -1,0 +1,111 @@
+"""What a verb writes: refused early where it cannot be, complete or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...model.errors import InputError
+
+if TYPE_CHECKING:
+    import bpy
+
+
+PERFORMANCE_FORMATS = (".npz", ".csv", ".json")
+SCENE_FORMATS = (".blend", ".glb")
+
+
+def check_outputs(inputs: Sequence[str], outputs: dict[Path, tuple[str, ...]]) -> None:
+    """Refuse, before any long work, what could not be written at its end."""
+    for path, suffixes in outputs.items():
+        if path.suffix.lower() not in suffixes:
+            raise InputError(f"'{path}' does not end in {' or '.join(suffixes)}")
+        if path.is_dir():
+            raise InputError(f"'{path}' is a folder: give a file name")
+        if any(os.path.abspath(i) == os.path.abspath(path) for i in inputs):
+            raise InputError(f"'{path}' is also the input: give another name")
+        check_writable(path.absolute().parent)
+
+
+def check_folder(path: Path) -> None:
+    """The same for a folder that is made where it is not there."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"'{path}' is a file: give a folder")
+    check_writable(path if path.is_dir() else path.absolute().parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make it where it is not there, and refuse one that cannot be written to."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be made ({error.strerror}): choose another folder") from error
+    check_writable(path)
+
+
+@contextlib.contextmanager
+def made_folder(path: Path) -> Iterator[None]:
+    """The same; where the input turns out to be bad, folders that were made for nothing go again."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    make_folder(path)
+    try:
+        yield
+    except InputError:
+        with contextlib.suppress(OSError):  # something is in it already
+            for folder in missing:
+                folder.rmdir()
+        raise
+
+
+def check_writable(folder: Path) -> None:
+    if not folder.is_dir():
+        raise InputError(f"there is no folder '{folder}': make it first")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"'{folder}' cannot be written to ({error.strerror}): choose another folder") from error
+
+
+@contextlib.contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path``, with its suffix; renamed to it at the end, or removed."""
+    part = path.absolute().with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save_blend(path: Path) -> None:
+    import bpy
+
+    with appearing(path) as part:
+        bpy.ops.wm.save_as_mainfile(filepath=str(part), copy=True, compress=True)
+
+
+def save_scene(path: Path, objects: Sequence[bpy.types.Object]) -> None:
+    """The scene as a .blend, or ``objects`` with their animation as a .glb."""
+    if path.suffix.lower() != ".glb":
+        return save_blend(path)
+    from ..scene import gltf
+
+    with appearing(path) as part:
+        gltf.export_glb(part, objects)
+
+
+def need_bpy(what: str) -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("bpy") is None:
+        raise InputError(
+            f"{what} needs Blender: pip install bpy, or run it in Blender: "
+            f"blender -b --python headless.py -- {what.split()[0]} …"
+        )

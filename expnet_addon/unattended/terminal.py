@@ -1,0 +1,59 @@
+"""What is shown while a verb works."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+from ..engine.jobs import Progress
+
+
+@contextlib.contextmanager
+def quiet_stdout() -> Iterator[None]:
+    """Blender tells of every frame and file it writes; here only results go to stdout."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def bar() -> Iterator[Bar]:
+    shown = Bar()
+    try:
+        yield shown
+    finally:
+        shown.end()
+
+
+class Bar:
+    """A progress bar on one line of stderr, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._shown = 0
+
+    def __call__(self, progress: Progress) -> None:
+        if not sys.stderr.isatty():
+            return
+        filled = round(30 * progress.fraction)
+        line = f"[{'#' * filled}{'.' * (30 - filled)}] {progress}" if progress.total else str(progress)
+        print("\r" + line.ljust(self._shown), end="", file=sys.stderr, flush=True)
+        self._shown = len(line)
+
+    def end(self) -> None:
+        if self._shown:
+            print("\r" + " " * self._shown, end="\r", file=sys.stderr, flush=True)
+            self._shown = 0
+
+
+def print_notes(reply: dict) -> None:
+    for note in reply["notes"]:
+        print(note)

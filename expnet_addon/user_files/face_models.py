@@ -1,0 +1,71 @@
+"""The face-model file that Blender reads for what the user named.
+
+Blender reads our npz only. Any other format (MAT, HDF5, a folder of OBJ files) is converted once by the worker, into
+the extension's user folder; it is found again there as long as the original's name, size and date stay as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from ...model.errors import InputError
+from ...model.formats.npz import OPEN_HEAD, is_face_model
+
+OPEN = "open"
+
+
+def readable_file(face_model: str) -> Path | None:
+    """The npz for ``face_model`` (``open`` or a path), or None when it has to be converted to ``cache_file`` first.
+
+    Raises InputError when there is nothing at the path.
+    """
+    if face_model == OPEN:
+        return OPEN_HEAD
+    path = Path(face_model)
+    if not path.exists():
+        raise InputError(f"There is no face model at '{face_model}'")
+    if path.is_file() and is_face_model(path):
+        return path
+    cached = cache_file(path)
+    return cached if cached.exists() else None
+
+
+def cache_file(path: Path) -> Path:
+    """Where the conversion of ``path`` is kept."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    state = hashlib.sha256(str(path.resolve()).encode())
+    for file in files:
+        stat = file.stat()
+        state.update(f"{file.name}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+    return user_folder() / "face_models" / f"{path.stem}-{state.hexdigest()[:16]}.npz"
+
+
+def keep(converted: Path, target: Path) -> None:
+    """Put a conversion into the cache, where it appears complete or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        shutil.copyfile(converted, part)  # the job's folder may be on another file system
+        os.replace(part, target)
+    except OSError as error:
+        raise InputError(f"The converted face model cannot be kept in '{target.parent}': {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def user_folder() -> Path:
+    """The folder for what we keep: Blender's for this extension, or the system's cache folder outside Blender."""
+    package = __package__.removesuffix(".expnet_addon.user_files")
+    if package.startswith("bl_ext."):
+        import bpy
+
+        return Path(bpy.utils.extension_path_user(package))
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "expnet"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "expnet"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "expnet"

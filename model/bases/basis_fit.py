@@ -1,0 +1,183 @@
+"""The linear map between the expressions of two heads: weighted ridge least squares on a registered surface.
+
+How every key of the one moves the face is carried over to the other head's vertices, and shown there with its keys as
+well as they can. Lids and lips count most. A motion of the whole head is left out: that is pose, not expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..face.face_model import FaceModel
+from .basis_map import BasisMap
+from .registration import Registration, register
+
+# How much a region counts. Both mouth and eyes are small, and what is missing there is seen first.
+REGION_WEIGHTS = {
+    "skin": 0.5,
+    "lips": 4.0,
+    "lid_upper_L": 5.0, "lid_upper_R": 5.0, "lid_lower_L": 5.0, "lid_lower_R": 5.0,
+    "brow_L": 3.0, "brow_R": 3.0,
+}  # fmt: skip
+FACE_FROM_MM = 30.0  # the skin before the ears: what lies behind says nothing about expressions
+NOISE_MM = 0.05  # what a key has to move, at the edge of its range, to be told from the error of the registration
+IDENTITY_NOISE_MM = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """A head's face as it moves, on n points in the open head's frame, mm.
+
+    points (n, 3) without expression, offset (n, 3) of zero from neutral, expression (K, n, 3), identity (M, n, 3)
+    """
+
+    model: FaceModel
+    points: np.ndarray
+    offset: np.ndarray
+    expression: np.ndarray
+    identity: np.ndarray
+
+
+def map_to_open(
+    open_head: FaceModel, other: FaceModel, report: Callable[[int, int], None] | None = None
+) -> tuple[BasisMap, BasisMap]:
+    """The maps from the other model's basis to the open one's and back; takes seconds.
+
+    Raises InputError where the other model has no landmarks, or where they are no face's.
+    """
+    return maps_over(register(open_head, other, report), open_head, other)
+
+
+def maps_over(registration: Registration, open_head: FaceModel, other: FaceModel) -> tuple[BasisMap, BasisMap]:
+    """The same from a registration of the open head on the other one."""
+    weights = point_weights(open_head)[registration.vertices]
+    r, weights = _only(registration, weights > 0), weights[weights > 0]
+    here = Moves(
+        open_head,
+        open_head.mean[r.vertices].astype(np.float64),
+        open_head.expression_offset[r.vertices].astype(np.float64),
+        open_head.expression[:, r.vertices].astype(np.float64),
+        open_head.identity[:, r.vertices].astype(np.float64),
+    )
+    there = Moves(
+        other,
+        r.carried_points(other.mean),
+        r.carried(other.expression_offset),
+        r.carried(other.expression),
+        r.carried(other.identity),
+    )
+    lips = np.isin(r.vertices, open_head.regions["lips"])
+    lids = np.isin(r.vertices, np.concatenate([open_head.regions[n] for n in REGION_WEIGHTS if n.startswith("lid")]))
+    back = (r.rotation.T, -r.translation @ r.rotation / r.scale, 1 / r.scale)
+    return (
+        fit(there, here, weights, lips, lids, back),
+        fit(here, there, weights, lips, lids, (r.rotation, r.translation, r.scale)),
+    )
+
+
+def fit(
+    source: Moves,
+    target: Moves,
+    weights: np.ndarray,
+    lips: np.ndarray,
+    lids: np.ndarray,
+    placement: tuple[np.ndarray, np.ndarray, float],
+) -> BasisMap:
+    """The map from ``source`` to ``target``, both on the same n points.
+
+    weights (n,) of the points; lips, lids (n,) bool; placement: rotation, translation and scale from the source's own
+    frame to the target's.
+    """
+    count = len(target.expression)
+    rigid = rigid_motions(target.points)
+    basis = np.concatenate([target.expression, rigid])
+    wanted = np.concatenate([source.expression, (source.offset - target.offset)[None]])
+    normal, right = _normal_equations(basis, wanted, weights)
+    # A key that within its range moves less than the noise is left alone rather than driven to its end.
+    reach = np.maximum(np.abs(target.model.expression_bounds).max(axis=1), 1e-6)
+    ridge = np.concatenate([NOISE_MM**2 * (weights**2).sum() / reach**2, np.zeros(len(rigid))])
+    solution = np.linalg.solve(normal + np.diag(ridge + 1e-9 * np.trace(normal) / len(normal)), right)
+
+    missing = wanted - np.tensordot(solution.T, basis, 1)
+    still = np.linalg.solve(normal[count:, count:], _normal_equations(rigid, wanted, weights)[1])
+    moving = wanted - np.tensordot(still.T, rigid, 1)  # without the motion of the whole head
+    energy = _energy(moving, weights)
+    unexplained = np.where(energy > 0, _energy(missing, weights) / np.maximum(energy, 1e-30), 0.0)[:-1]
+    keys, bodies = slice(0, count), slice(count, None)
+    # What an error of the keys costs, when the head may move along to make up for it.
+    metric: np.ndarray = normal[keys, keys] - normal[keys, bodies] @ np.linalg.solve(
+        normal[bodies, bodies], normal[bodies, keys]
+    )
+    alpha_matrix, alpha_offset = _fit_identity(source, target, weights)
+    rotation, translation, scale = placement
+    return BasisMap(
+        from_basis=source.model.basis,
+        to_basis=target.model.basis,
+        from_keys=source.model.expression_keys,
+        to_keys=target.model.expression_keys,
+        matrix=solution[keys, :-1],
+        offset=solution[keys, -1],
+        bounds=target.model.expression_bounds.astype(np.float64),
+        metric=metric + np.diag(ridge[keys]),
+        unexplained=np.clip(unexplained, 0, 1),
+        lips_mm=_rms(missing[:-1], lips),
+        lids_mm=_rms(missing[:-1], lids),
+        alpha_matrix=alpha_matrix,
+        alpha_offset=alpha_offset,
+        rotation=rotation,
+        translation=translation,
+        scale=scale,
+    )
+
+
+def _fit_identity(source: Moves, target: Moves, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """alpha of the target for alpha of the source: the shapes differ by the two means, too."""
+    weights = (weights > 0).astype(float)
+    wanted = np.concatenate([source.identity, (source.points - target.points)[None]])
+    basis = np.concatenate([target.identity, rigid_motions(target.points)])
+    normal, right = _normal_equations(basis, wanted, weights)
+    count = len(target.identity)
+    ridge = np.concatenate([np.full(count, IDENTITY_NOISE_MM**2 * weights.sum()), np.zeros(len(basis) - count)])
+    solution = np.linalg.solve(normal + np.diag(ridge), right)[:count]
+    return solution[:, :-1], solution[:, -1]
+
+
+def _only(r: Registration, chosen: np.ndarray) -> Registration:
+    return Registration(
+        r.vertices[chosen], r.corners[chosen], r.shares[chosen], r.rotation, r.translation, r.scale, r.gap_mm[chosen]
+    )
+
+
+def point_weights(model: FaceModel) -> np.ndarray:
+    """(V,) how much each vertex of the open head counts; 0 where nothing is compared."""
+    weights = np.zeros(model.vertex_count)
+    for region, weight in REGION_WEIGHTS.items():
+        weights[model.regions[region]] = weight
+    weights[model.mean[:, 2] < FACE_FROM_MM] = 0
+    return weights
+
+
+def rigid_motions(points: np.ndarray) -> np.ndarray:
+    """(6, n, 3): small shifts along and turns about the three axes."""
+    shifts = np.broadcast_to(np.eye(3)[:, None], (3, len(points), 3))
+    turns = np.cross(np.eye(3)[:, None], points - points.mean(axis=0)) / 50.0  # alike in size to the shifts
+    return np.concatenate([shifts, turns])
+
+
+def _normal_equations(basis: np.ndarray, wanted: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    a = (basis * weights[:, None]).reshape(len(basis), -1)
+    b = (wanted * weights[:, None]).reshape(len(wanted), -1)
+    return a @ a.T, a @ b.T
+
+
+def _energy(fields: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return ((fields * weights[:, None]) ** 2).sum(axis=(1, 2))
+
+
+def _rms(fields: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    if not chosen.any():
+        return np.zeros(len(fields))
+    return np.sqrt((fields[:, chosen] ** 2).sum(axis=2).mean(axis=1))

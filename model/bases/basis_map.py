@@ -1,0 +1,222 @@
+"""From one face model's coefficients to another's: a linear map, held inside the other's bounds. numpy only.
+
+A map is made by ``basis_fit.py`` from a registration of the two heads; here it is applied, saved and loaded, so that
+Blender can use it. The numbers of a map tell nothing of the heads' shapes, but they come from the user's own files:
+maps are made where they are used, and none is shipped.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..face.semantics import ICT_BASIS, OPEN_BASIS, arkit_weights
+from ..files import write_whole
+from ..performance.face_performance import FacePerformance
+
+FORMAT = "expnet-basis-map-1"
+MAX_BYTES = 2**26  # unpacked; two maps of 29 keys are a hundred kilobytes
+_MAX_COUNT = 2000  # keys or components of a model
+_SWEEPS = 200
+_SETTLED = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class BasisMap:
+    """Expression eta (K) of one basis as expression (L) of another: ``matrix @ eta + offset``.
+
+    from_basis, to_basis     names;  from_keys (K), to_keys (L) names of the keys
+    matrix (L, K), offset (L,)   the offset is there because a neutral face is not zero in every basis
+    bounds (L, 2)            the range of the keys it maps to
+    metric (L, L)            what an error of them costs: weighted square millimetres
+    unexplained (K,)         0..1, the part of each key's weighted energy that the other basis cannot show
+    lips_mm, lids_mm (K,)    root mean square of what is missing there at one unit of the key
+    alpha_matrix (M, N), alpha_offset (M,)   the same for identity: the other model's components for these
+    rotation (3, 3), translation (3,), scale   where points of the head lie on the other: scale * rotation @ p + t
+    """
+
+    from_basis: str
+    to_basis: str
+    from_keys: tuple[str, ...]
+    to_keys: tuple[str, ...]
+    matrix: np.ndarray
+    offset: np.ndarray
+    bounds: np.ndarray
+    metric: np.ndarray
+    unexplained: np.ndarray
+    lips_mm: np.ndarray
+    lids_mm: np.ndarray
+    alpha_matrix: np.ndarray
+    alpha_offset: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+    scale: float
+
+    def expression(self, eta: np.ndarray) -> np.ndarray:
+        """(..., K) -> (..., L): of what lies inside the bounds, that which is closest by the metric. NaN stays NaN."""
+        eta = np.asarray(eta, np.float64)
+        free = eta @ self.matrix.T + self.offset
+        return _inside(free.reshape(-1, free.shape[-1]), self.metric, self.bounds).reshape(free.shape)
+
+    def identity(self, alpha: np.ndarray) -> np.ndarray:
+        """(N,), or fewer numbers, -> (M,)."""
+        alpha = np.asarray(alpha, np.float64)[: self.alpha_matrix.shape[1]]
+        return self.alpha_matrix[:, : len(alpha)] @ alpha + self.alpha_offset
+
+    def pose(self, rotation: np.ndarray, translation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Poses (..., 3, 3), (..., 3) mm of the head as those of the other one.
+
+        Heads differ in size and a pose has none: the other head stands nearer or farther, and looks as large.
+        """
+        turned = rotation @ self.rotation.T
+        # p = (q - t) R / s on the first head; R' q + t' with t' scaled about the camera's centre.
+        moved = self.scale * translation - np.einsum("...ij,j->...i", turned, self.translation)
+        return turned, moved
+
+    def __str__(self) -> str:
+        """The table of what is lost, key by key."""
+        lines = [
+            f"{self.from_basis} -> {self.to_basis}",
+            f"{'key':<16}{'not explained':>14}{'lips mm':>9}{'lids mm':>9}  strongest",
+        ]
+        for j, key in enumerate(self.from_keys):
+            strongest = sorted(range(len(self.to_keys)), key=lambda i: -abs(self.matrix[i, j]))[:2]
+            parts = ", ".join(f"{self.to_keys[i]} {self.matrix[i, j]:+.2f}" for i in strongest)
+            lines.append(
+                f"{key:<16}{self.unexplained[j]:>13.0%} {self.lips_mm[j]:>9.2f}{self.lids_mm[j]:>9.2f}  {parts}"
+            )
+        lines.append(
+            f"{'mean':<16}{self.unexplained.mean():>13.0%} {self.lips_mm.mean():>9.2f}{self.lids_mm.mean():>9.2f}"
+        )
+        return "\n".join(lines)
+
+
+def converted(performance: FacePerformance, basis_map: BasisMap, pose: bool = True) -> FacePerformance:
+    """The performance for a head of the map's other basis: expression, identity and pose; gaze stays.
+
+    pose  False where the poses are the other head's already (the official estimator is told whose to give)
+
+    Raises InputError when the performance is of another basis than the map's.
+    """
+    p, m = performance, basis_map
+    if p.basis != m.from_basis or p.expression_keys != m.from_keys:
+        raise InputError(f"the performance has expression basis {p.basis!r}, the map is from {m.from_basis!r}")
+    rotation, translation = m.pose(p.rotation, p.translation) if pose else (p.rotation, p.translation)
+    return replace(
+        p,
+        eta=m.expression(p.eta),
+        alpha=m.identity(p.alpha) if len(p.alpha) else p.alpha,
+        rotation=rotation,
+        translation=translation,
+        basis=m.to_basis,
+        expression_keys=m.to_keys,
+    )
+
+
+def arkit_performance(performance: FacePerformance, keys: Sequence[str]) -> FacePerformance:
+    """An open performance for ICT-FaceKit's ``keys``, by their meaning: nothing is lost but the identity.
+
+    Both heads have one frame, so the pose stays.
+    """
+    if performance.basis != OPEN_BASIS:
+        raise InputError(f"the performance has expression basis {performance.basis!r}, not {OPEN_BASIS!r}")
+    eta = arkit_weights(performance.eta, keys)
+    return replace(performance, eta=eta, alpha=np.zeros(0), basis=ICT_BASIS, expression_keys=tuple(keys))
+
+
+def _inside(free: np.ndarray, metric: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Of the box ``bounds`` the point closest to each row of ``free`` (F, L) in ``metric``: coordinate descent."""
+    low, high = np.asarray(bounds, np.float64).T
+    out = np.clip(free, low, high)  # keeps NaN
+    rows = np.flatnonzero(((free < low) | (free > high)).any(axis=1))
+    x, goal = out[rows], free[rows]
+    unit = np.maximum(np.diag(metric), 1e-12)
+    for _ in range(_SWEEPS):
+        before = x.copy()
+        pull = (goal - x) @ metric
+        for i in range(x.shape[1]):
+            new = np.clip(x[:, i] + pull[:, i] / unit[i], low[i], high[i])
+            pull -= (new - x[:, i])[:, None] * metric[i]
+            x[:, i] = new
+        if not x.size or np.abs(x - before).max() < _SETTLED * np.abs(bounds).max():
+            break
+    out[rows] = x
+    return out
+
+
+# --- files: both directions of one pair of models in one .npz -------------------------------------------------------
+
+_NAMES = ("from_basis", "to_basis", "from_keys", "to_keys")
+
+
+def save_maps(maps: Sequence[BasisMap], path: str | Path) -> None:
+    """Write an .npz; it appears whole or not at all."""
+    header = {"format": FORMAT, "maps": [{name: getattr(m, name) for name in _NAMES} for m in maps]}
+    arrays: dict[str, Any] = {
+        f"{f.name}_{i}": np.asarray(getattr(m, f.name), np.float64)
+        for i, m in enumerate(maps)
+        for f in fields(m)
+        if f.name not in _NAMES
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+    write_whole(path, buffer.getvalue())
+
+
+def load_maps(path: str | Path) -> list[BasisMap]:
+    """Read what ``save_maps`` wrote. Raises InputError when the file is missing, broken or of another kind."""
+    broken = f"{path}: not a map between expression bases, or broken: make it again with 'expnet map-basis'"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+                raise InputError(broken)
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(bytes(arrays["header"]))
+        if header["format"] != FORMAT:
+            raise InputError(broken)
+        return [_loaded(names, arrays, i) for i, names in enumerate(header["maps"])]
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the map: {error.strerror or error}") from error
+    except InputError:
+        raise InputError(broken) from None
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, KeyError, TypeError) as error:
+        raise InputError(broken) from error
+
+
+def _loaded(names: dict[str, Any], arrays: dict[str, np.ndarray], i: int) -> BasisMap:
+    text: dict[str, Any] = {n: names[n] if n.endswith("basis") else tuple(names[n]) for n in _NAMES}
+    strings = [text["from_basis"], text["to_basis"], *text["from_keys"], *text["to_keys"]]
+    if not all(isinstance(s, str) for s in strings):
+        raise ValueError("names")
+    k, el = len(text["from_keys"]), len(text["to_keys"])
+    m, n = np.shape(arrays[f"alpha_matrix_{i}"])
+    shapes = {
+        "matrix": (el, k), "offset": (el,), "bounds": (el, 2), "metric": (el, el),
+        "unexplained": (k,), "lips_mm": (k,), "lids_mm": (k,),
+        "alpha_matrix": (m, n), "alpha_offset": (m,),
+        "rotation": (3, 3), "translation": (3,), "scale": (),
+    }  # fmt: skip
+    numbers: dict[str, Any] = {}
+    for name, shape in shapes.items():
+        array = arrays[f"{name}_{i}"]
+        if array.shape != shape or array.dtype != np.float64 or not np.isfinite(array).all():
+            raise ValueError(name)
+        numbers[name] = array
+    numbers["scale"] = float(numbers["scale"])
+    if (
+        max(k, el, m, n) > _MAX_COUNT
+        or numbers["scale"] <= 0
+        or (numbers["bounds"][:, 0] > numbers["bounds"][:, 1]).any()
+    ):
+        raise ValueError("values")
+    return BasisMap(**text, **numbers)

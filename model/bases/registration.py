@@ -1,0 +1,330 @@
+"""Two heads of different topology laid over each other: which point of the one is which point of the other.
+
+The 68 landmarks give a similarity; the first head becomes the person most like the other; then its skin is bent onto
+the other surface, stiff at first and softer with every round, while landmarks hold less and less. What finds no partner
+close by that faces the same way, or only the other mesh's rim, has none. SciPy: for the worker, not for Blender.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, cg, splu
+from scipy.spatial import cKDTree
+
+from ..errors import InputError
+from ..face.alignment import similarity
+from ..face.face_model import FaceModel, triangles
+
+Report = Callable[[int, int], None]
+
+JAW = slice(0, 17)  # of the 68: the outline, which every author puts elsewhere
+JAW_WEIGHT = 0.1
+MAX_LANDMARK_ERROR = 15.0  # mm at a head's true size, root mean square: more is no pair of faces
+
+# Rounds of bending: stiffness, pull of a landmark, and how far away a partner may be (mm).
+ROUNDS = tuple(
+    (stiffness, pull, reach)
+    for stiffness, pull, reach in zip(
+        np.geomspace(3000, 0.3, 16), np.geomspace(100, 0.1, 16), np.geomspace(20, 3, 16), strict=True
+    )
+)
+# First it becomes the likeliest person: how sure a partner and a landmark are (mm; neighbours err alike, so each tells
+# little), and how far away partners may be in each round.
+PERSON_POINT_MM, PERSON_LANDMARK_MM = 5.0, 2.0
+PERSON_REACH = (20.0, 15.0, 10.0, 7.0, 5.0, 5.0)
+SLIDE = 0.05  # weight along the surface against weight across it
+FACING = 0.5  # cosine between normals of partners, at least
+CG_STEPS = 30
+REACH_MM = 2.0  # of a partner that counts in the end
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """Where vertices of one head (``source``) lie on another (``target``).
+
+    vertices   (n,) int32, the source's vertices that have a partner
+    corners    (n, 3) int32, the triangle of the target that holds it;  shares (n, 3), its barycentric coordinates
+    rotation, translation, scale   the similarity: target = scale * rotation @ source + translation
+    gap_mm     (n,) what was left between them, at the source's size
+    """
+
+    vertices: np.ndarray
+    corners: np.ndarray
+    shares: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+    scale: float
+    gap_mm: np.ndarray
+
+    def sampled(self, field: np.ndarray) -> np.ndarray:
+        """A field of the target's vertices (..., Vt, 3) at the partners, (..., n, 3), in the target's frame."""
+        return np.einsum("...nkc,nk->...nc", field[..., self.corners, :], self.shares)
+
+    def carried(self, displacement: np.ndarray) -> np.ndarray:
+        """Displacements of the target's vertices (..., Vt, 3) as those of ``vertices``, in the source's frame."""
+        return self.sampled(displacement) @ self.rotation / self.scale
+
+    def carried_points(self, points: np.ndarray) -> np.ndarray:
+        """Points of the target (Vt, 3) as seen from the source's frame, (n, 3)."""
+        return (self.sampled(points) - self.translation) @ self.rotation / self.scale
+
+
+def register(source: FaceModel, target: FaceModel, report: Report | None = None) -> Registration:
+    """The source's skin on the target. Both need their 68 landmarks, the source a region ``skin``.
+
+    Raises InputError where they lack them, or where the landmarks are no face's.
+    """
+    for model in (source, target):
+        if model.landmarks is None:
+            raise InputError(f"{model.source or model.name} has no 68 landmarks: heads without them cannot be compared")
+    assert source.landmarks is not None and target.landmarks is not None
+    here, there = np.asarray(source.mean, float), np.asarray(target.mean, float)
+    weights = np.ones(68)
+    weights[JAW] = JAW_WEIGHT
+    scale, rotation, translation = similarity(here[source.landmarks], there[target.landmarks], weights)
+    # All further work is done in the source's frame and size: there lengths are millimetres of a head.
+    there = (there - translation) @ rotation / max(scale, 1e-12)
+    off = np.linalg.norm(here[source.landmarks] - there[target.landmarks], axis=1)
+    rms = float(np.sqrt(np.average(off**2, weights=weights)))
+    if not rms < MAX_LANDMARK_ERROR:  # NaN too
+        raise InputError(
+            f"the landmarks of {target.source or target.name} lie {rms:.0f} mm off those of a face:"
+            " its landmark indices and its mesh do not belong together"
+        )
+
+    skin = source.regions.get("skin", np.arange(source.vertex_count))
+    sheet = _Sheet(here, triangles(source.faces), skin)
+    surface = _Surface(there, triangles(target.faces))
+    number = np.full(source.vertex_count, -1)
+    number[skin] = np.arange(len(skin))
+    held = number[source.landmarks] >= 0
+    pins, pin_targets = number[source.landmarks[held]], there[target.landmarks[held]]
+    pin_weights = weights[held]
+
+    sheet.rest = _as_person(source, skin, sheet, surface, pins, pin_targets, pin_weights)
+    bent = sheet.bend(sheet.rest, np.zeros(len(skin)), sheet.rest, sheet.normals(sheet.rest), pins,
+                      pin_targets, 100 * pin_weights, ROUNDS[0][0])  # fmt: skip
+    for i, (stiffness, pull, reach) in enumerate(ROUNDS):
+        if report:
+            report(i, len(ROUNDS))
+        partner = surface.nearest(bent)
+        trusted = partner.trusted(sheet.normals(bent), reach)
+        bent = sheet.bend(bent, trusted.astype(float), partner.points, partner.normals, pins, pin_targets,
+                          pull * pin_weights, stiffness)  # fmt: skip
+    partner = surface.nearest(bent)
+    kept = partner.trusted(sheet.normals(bent), REACH_MM)
+    if report:
+        report(len(ROUNDS), len(ROUNDS))
+    return Registration(
+        vertices=np.asarray(skin[kept], np.int32),
+        corners=partner.corners[kept].astype(np.int32),
+        shares=partner.shares[kept],
+        rotation=rotation,
+        translation=translation,
+        scale=scale,
+        gap_mm=partner.distance[kept],
+    )
+
+
+def _as_person(
+    source: FaceModel,
+    skin: np.ndarray,
+    sheet: _Sheet,
+    surface: _Surface,
+    pins: np.ndarray,
+    pin_targets: np.ndarray,
+    pin_weights: np.ndarray,
+) -> np.ndarray:
+    """The skin (n, 3) as that of the person, among those whom the source's identity can show, who is most like the
+    other head: where on a smooth cheek a point belongs, only knowledge of faces tells."""
+    rest = sheet.rest
+    turns = np.cross(np.eye(3)[:, None], rest)
+    moves = np.concatenate(
+        [np.broadcast_to(np.eye(3)[:, None], (3, *rest.shape)), turns / 100, rest[None] / 100, source.identity[:, skin]]
+    )
+    prior = np.concatenate([np.full(7, 1e-6), np.ones(len(source.identity))])
+    person = rest
+    for reach in PERSON_REACH:
+        partner = surface.nearest(person)
+        trusted = partner.trusted(sheet.normals(person), reach)
+        across = np.einsum("knc,nc->kn", moves[:, trusted], partner.normals[trusted])
+        gap = np.einsum("nc,nc->n", partner.points[trusted] - rest[trusted], partner.normals[trusted])
+        pinned = moves[:, pins].reshape(len(moves), -1)
+        pull = np.repeat(pin_weights / PERSON_LANDMARK_MM**2, 3)
+        normal = across @ across.T / PERSON_POINT_MM**2 + (pinned * pull) @ pinned.T + np.diag(prior)
+        right = across @ gap / PERSON_POINT_MM**2 + (pinned * pull) @ (pin_targets - rest[pins]).ravel()
+        person = rest + np.tensordot(np.linalg.solve(normal, right), moves, 1)
+    return person
+
+
+class _Sheet:
+    """The skin that is bent: its vertices at rest, and how its displacements resist being rough."""
+
+    def __init__(self, points: np.ndarray, faces: np.ndarray, chosen: np.ndarray) -> None:
+        number = np.full(len(points), -1)
+        number[chosen] = np.arange(len(chosen))
+        faces = number[faces]
+        self.rest = points[chosen]
+        self._faces = faces[(faces >= 0).all(axis=1)]
+        n = len(chosen)
+        edges = np.concatenate([self._faces[:, [0, 1]], self._faces[:, [1, 2]], self._faces[:, [2, 0]]])
+        ones = np.ones(2 * len(edges))
+        graph = sparse.coo_matrix(
+            (ones, (edges.ravel("F"), np.roll(edges, 1, axis=1).ravel("F"))), shape=(n, n)
+        ).tocsr()
+        graph.data[:] = 1
+        degree = np.maximum(np.asarray(graph.sum(axis=1)).ravel(), 1)
+        laplacian = sparse.identity(n) - sparse.diags(1 / degree) @ graph
+        self._bending = (laplacian.T @ laplacian).tocsc()
+        self._stretch = (sparse.diags(degree) - graph).tocsc() * 1e-4  # holds what nothing else does
+
+    def normals(self, points: np.ndarray) -> np.ndarray:
+        return _vertex_normals(points, self._faces)
+
+    def bend(
+        self,
+        points: np.ndarray,
+        trust: np.ndarray,
+        partners: np.ndarray,
+        partner_normals: np.ndarray,
+        pins: np.ndarray,
+        pin_targets: np.ndarray,
+        pull: np.ndarray,
+        stiffness: float,
+    ) -> np.ndarray:
+        """New points (n, 3): close to their partners across the surface, free to slide along it, and bent little."""
+        n = len(points)
+        pinned = np.bincount(pins, pull, n)
+        goal = np.zeros((n, 3))
+        np.add.at(goal, pins, pull[:, None] * (pin_targets - self.rest[pins]))
+        across = trust * (1 - SLIDE)
+        blocks = across[:, None, None] * partner_normals[:, :, None] * partner_normals[:, None, :]
+        blocks[:, [0, 1, 2], [0, 1, 2]] += (trust * SLIDE + pinned)[:, None]
+        towards = partners - self.rest
+        goal += trust[:, None] * SLIDE * towards + across[:, None] * partner_normals * np.einsum(
+            "ij,ij->i", partner_normals, towards
+        )[:, None]  # fmt: skip
+        smooth = (stiffness * (self._bending + self._stretch)).tocsr()
+
+        def system(x: np.ndarray) -> np.ndarray:
+            x = x.reshape(n, 3)
+            return (np.einsum("nij,nj->ni", blocks, x) + smooth @ x).ravel()
+
+        # Without the coupling of x, y and z it would be one small system for all three: a good preconditioner.
+        plain = smooth + sparse.diags(np.einsum("nii->n", blocks) / 3)
+        solver = splu(plain.tocsc(), "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        found, _ = cg(
+            LinearOperator((3 * n, 3 * n), matvec=system, dtype=float),
+            goal.ravel(),
+            x0=(points - self.rest).ravel(),
+            M=LinearOperator((3 * n, 3 * n), matvec=lambda x: solver.solve(x.reshape(n, 3)).ravel(), dtype=float),
+            maxiter=CG_STEPS,
+        )
+        return self.rest + found.reshape(n, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class _Partners:
+    """The nearest points on a surface: (n, 3) points, normals, corners (vertices), shares; (n,) distance, rim."""
+
+    points: np.ndarray
+    normals: np.ndarray
+    corners: np.ndarray
+    shares: np.ndarray
+    distance: np.ndarray
+    rim: np.ndarray
+
+    def trusted(self, normals: np.ndarray, reach: float) -> np.ndarray:
+        facing = np.einsum("ij,ij->i", self.normals, normals)
+        return (facing > FACING) & (self.distance < reach) & ~self.rim
+
+
+class _Surface:
+    """A triangle mesh that is asked for its nearest points."""
+
+    def __init__(self, points: np.ndarray, faces: np.ndarray) -> None:
+        self._points, self._faces = points, faces
+        self._normals = _vertex_normals(points, faces)
+        used = np.unique(faces)
+        self._used, self._tree = used, cKDTree(points[used])
+        order = np.argsort(faces.ravel(), kind="stable")
+        counts = np.bincount(faces.ravel(), minlength=len(points))
+        self._first = np.concatenate([[0], np.cumsum(counts)])
+        self._around = order // 3
+        edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+        keys, times = np.unique(edges[:, 0].astype(np.int64) * len(points) + edges[:, 1], return_counts=True)
+        self._rim = np.zeros(len(points), bool)
+        rim = keys[times == 1]
+        self._rim[rim // len(points)] = self._rim[rim % len(points)] = True
+
+    def nearest(self, queries: np.ndarray, candidates: int = 4) -> _Partners:
+        """For each query (n, 3) the nearest point on the triangles around its nearest vertices."""
+        _, near = self._tree.query(queries, k=candidates)
+        near = self._used[near]
+        first, count = self._first[near], self._first[near + 1] - self._first[near]
+        total = count.sum(axis=1)
+        owner = np.repeat(np.arange(len(queries)), total)
+        flat_first, flat_count = first.ravel(), count.ravel()
+        starts = np.repeat(flat_first - np.concatenate([[0], np.cumsum(flat_count)[:-1]]), flat_count)
+        face = self._around[starts + np.arange(flat_count.sum())]
+        shares = _nearest_shares(queries[owner], self._points[self._faces[face]])
+        squared = ((np.einsum("nk,nkc->nc", shares, self._points[self._faces[face]]) - queries[owner]) ** 2).sum(1)
+        order = np.lexsort((squared, owner))
+        best = order[np.concatenate([[0], np.cumsum(total)[:-1]])]
+        corners, shares = self._faces[face[best]], shares[best]
+        normals = np.einsum("nk,nkc->nc", shares, self._normals[corners])
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        return _Partners(
+            points=np.einsum("nk,nkc->nc", shares, self._points[corners]),
+            normals=normals,
+            corners=corners,
+            shares=shares,
+            distance=np.sqrt(squared[best]),
+            # on the rim: on an edge or a corner whose vertices all lie there
+            rim=np.where(shares > 1e-9, self._rim[corners], True).all(axis=1),
+        )
+
+
+def _vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    a, b, c = np.moveaxis(points[faces], 1, 0)
+    normals = np.zeros_like(points)
+    area = np.cross(b - a, c - a)
+    for corner in range(3):
+        for axis in range(3):
+            normals[:, axis] += np.bincount(faces[:, corner], area[:, axis], len(points))
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+
+
+def _nearest_shares(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Barycentric coordinates (n, 3) of the point of each triangle (n, 3, 3) nearest to a point (n, 3)."""
+    a, b, c = np.moveaxis(corners, 1, 0)
+
+    def along(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+        edge = q - p
+        length = np.maximum((edge**2).sum(1), 1e-20)
+        return np.clip(np.einsum("ij,ij->i", points - p, edge) / length, 0, 1)
+
+    ab, ac, ap = b - a, c - a, points - a
+    d00, d01, d11 = (ab**2).sum(1), (ab * ac).sum(1), (ac**2).sum(1)
+    d20, d21 = (ap * ab).sum(1), (ap * ac).sum(1)
+    area = d00 * d11 - d01**2
+    safe = np.maximum(area, 1e-20)
+    v, w = (d11 * d20 - d01 * d21) / safe, (d00 * d21 - d01 * d20) / safe
+    inside = np.stack([1 - v - w, v, w], axis=1)
+    outside = (inside.min(axis=1) < 0) | (area <= 1e-20)
+    # Outside of its plane's triangle the nearest point lies on one of the three edges.
+    zero = np.zeros(len(points))
+    tries = []
+    for start, end in ((0, 1), (1, 2), (2, 0)):
+        t = along(corners[:, start], corners[:, end])
+        share = np.stack([zero, zero, zero], axis=1)
+        share[:, start], share[:, end] = 1 - t, t
+        tries.append(share)
+    edges = np.stack(tries)
+    places = np.einsum("enk,nkc->enc", edges, corners)
+    best = ((places - points) ** 2).sum(-1).argmin(axis=0)
+    return np.where(outside[:, None], edges[best, np.arange(len(points))], inside)

@@ -1,0 +1,173 @@
+"""FaceModel, the 3D morphable face model of Eq. (1): S' = s + S.alpha + E.eta (Chang et al. 2018, section III-A).
+
+Millimetres; x to the subject's left, y up, z out of the face. numpy only, so that Blender can use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from ..errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class FaceModel:
+    """A linear model of identity and expression.
+
+    name               short name, e.g. ``open``, ``bfm-expnet``
+    mean               (V, 3) float32, the mean face s
+    identity           (Ks, V, 3) float32, S: offset for one sigma of each component
+    expression         (Ke, V, 3) float32, E: offset for one unit of each key
+    expression_offset  (V, 3) float32, the neutral's offset from ``mean`` (BFM models carry one; else zeros)
+    faces              (F, 4) quads or (F, 3) triangles, int32, 0-based, wound outward (counter-clockwise from outside);
+                       a triangle among quads has -1 as its fourth corner
+    expression_keys    Ke names
+    expression_bounds  (Ke, 2) float32, the range in which a key is meant to be used
+    basis              name of the expression basis (``semantics.OPEN_BASIS`` or a format's own)
+    identity_sigma     (Ks,) float32, standard deviation of each component in the file's own unit (for reports)
+    uv                 (F, k, 2) float32 per face corner, or None
+    landmarks          (68,) int32 vertex indices in iBUG order, or None
+    regions            name -> int32 vertex indices (``skin``, ``lips``, ``eyeball_L``, ``teeth_upper`` ...), or empty
+    gaze_lids          (4, V, 3) float32, what the lids do as both eyes look up, down, left, right by 30°; or None
+    license, source    what the user may do with it and where it comes from
+    """
+
+    name: str
+    mean: np.ndarray
+    identity: np.ndarray
+    expression: np.ndarray
+    expression_offset: np.ndarray
+    faces: np.ndarray
+    expression_keys: tuple[str, ...]
+    expression_bounds: np.ndarray
+    basis: str
+    identity_sigma: np.ndarray
+    uv: np.ndarray | None = None
+    landmarks: np.ndarray | None = None
+    regions: Mapping[str, np.ndarray] = field(default_factory=dict)
+    gaze_lids: np.ndarray | None = None
+    license: str = ""
+    source: str = ""
+
+    @property
+    def vertex_count(self) -> int:
+        return len(self.mean)
+
+    @cached_property
+    def neutral(self) -> np.ndarray:
+        """The mean person's neutral face, (V, 3): Eq. (1) at alpha = 0, eta = 0."""
+        return self.mean + self.expression_offset
+
+    @cached_property
+    def rest(self) -> np.ndarray:
+        """(Ke,) the expression that is nearest to ``mean``, the scans' resting face: what undoes ``expression_offset``,
+        in least squares over some 5,000 vertices, head motion aside. Zero for a model without such an offset.
+
+        3DDFA's offset is the mean of many expressions, so a face at rest is not zero in its basis.
+        """
+        if not self.expression_offset.any():
+            return np.zeros(len(self.expression))
+        some = slice(None, None, max(1, self.vertex_count // 5000))
+        at = self.mean[some].astype(np.float64)
+        x, y, z = (at - at.mean(axis=0)).T
+        zero, one = np.zeros_like(x), np.ones_like(x)
+        motions = [[one, zero, zero], [zero, one, zero], [zero, zero, one], [zero, -z, y], [z, zero, -x], [-y, x, zero]]
+        rigid = np.linalg.qr(np.array(motions).transpose(2, 1, 0).reshape(-1, 6))[0]
+
+        def without_motion(offsets: np.ndarray) -> np.ndarray:
+            flat = offsets.reshape(-1, rigid.shape[0])
+            return flat - flat @ rigid @ rigid.T
+
+        moves = without_motion(self.expression[:, some].astype(np.float64))
+        offset = without_motion(self.expression_offset[some].astype(np.float64))[0]
+        # A component that moves the face by less than a tenth of a millimetre is left alone.
+        damped = moves @ moves.T + 0.01 * len(at) * np.eye(len(moves))
+        return np.linalg.solve(damped, -moves @ offset)
+
+    def identity_offset(self, alpha: np.ndarray) -> np.ndarray:
+        """S.alpha: (..., Ks) -> (..., V, 3). Fewer than Ks numbers mean zeros for the rest."""
+        return _combine(self.identity, alpha, "alpha")
+
+    def expression_displacement(self, eta: np.ndarray) -> np.ndarray:
+        """E.eta: (..., Ke) -> (..., V, 3)."""
+        return _combine(self.expression, eta, "eta")
+
+    def vertices(self, alpha: np.ndarray | None = None, eta: np.ndarray | None = None) -> np.ndarray:
+        """Eq. (1), (V, 3) float32 mm; with a leading batch axis on alpha or eta, (B, V, 3).
+
+        Raises ValueError when there are more numbers than components.
+        """
+        out = self.neutral
+        if alpha is not None:
+            out = out + self.identity_offset(alpha)
+        if eta is not None:
+            out = out + self.expression_displacement(eta)
+        return out
+
+
+def _combine(basis: np.ndarray, weights: np.ndarray, what: str) -> np.ndarray:
+    weights = np.asarray(weights, np.float32)
+    count = weights.shape[-1]
+    if count > len(basis):
+        raise ValueError(f"{what} has {count} numbers, the face model has {len(basis)} components")
+    flat = basis[:count].reshape(count, 3 * basis.shape[1])
+    return (weights @ flat).reshape(*weights.shape[:-1], basis.shape[1], 3)
+
+
+def triangles(faces: np.ndarray) -> np.ndarray:
+    """(T, 3): quads (F, 4) split along their first diagonal, triangles among them (fourth corner -1) kept."""
+    if faces.shape[1] == 3:
+        return faces
+    quads = faces[faces[:, 3] >= 0]
+    return np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]])
+
+
+def gaze_pivot(model: FaceModel, vertices: np.ndarray, side: str) -> np.ndarray:
+    """The point (3,) about which the eyeball of ``side`` (``L`` or ``R``) turns: the centre of its vertices."""
+    return vertices[model.regions[f"eyeball_{side}"]].mean(axis=0)
+
+
+def check_face_model(model: FaceModel, where: str) -> None:
+    """Raises InputError, one line that begins with ``where``, unless shapes, indices and values fit together."""
+    v, ks, ke = len(model.mean), len(model.identity), len(model.expression)
+    for name, array, shape in (
+        ("mean", model.mean, (v, 3)),
+        ("expression_offset", model.expression_offset, (v, 3)),
+        ("identity", model.identity, (ks, v, 3)),
+        ("expression", model.expression, (ke, v, 3)),
+        ("identity_sigma", model.identity_sigma, (ks,)),
+        ("expression_bounds", model.expression_bounds, (ke, 2)),
+        ("gaze_lids", model.gaze_lids, (4, v, 3)),
+        ("uv", model.uv, (*np.shape(model.faces), 2)),
+    ):
+        if array is None:
+            continue
+        if array.shape != shape:
+            raise InputError(f"{where}: {name} is {array.shape}, not {shape}; the file does not fit together")
+        if not np.isfinite(array).all():
+            raise InputError(f"{where}: {name} has values that are not numbers; get an intact file")
+    if v == 0:
+        raise InputError(f"{where}: no vertices; get an intact file")
+    if model.faces.ndim != 2 or model.faces.shape[1] not in (3, 4) or len(model.faces) == 0:
+        raise InputError(f"{where}: faces are {model.faces.shape}, not (F, 3) or (F, 4); get an intact file")
+    if model.landmarks is not None and model.landmarks.shape != (68,):
+        raise InputError(f"{where}: {len(model.landmarks)} landmarks, not 68; get an intact file")
+    corners = model.faces[:, :3] if model.faces.shape[1] == 3 else model.faces[model.faces != -1]
+    if model.faces.shape[1] == 4 and (model.faces[:, :3] == -1).any():
+        raise InputError(f"{where}: faces with fewer than three corners; get an intact file")
+    indices = {"faces": corners, **{f"region {k}": r for k, r in model.regions.items()}}
+    if model.landmarks is not None:
+        indices["landmarks"] = model.landmarks
+    for name, index in indices.items():
+        if index.size and (index.min() < 0 or index.max() >= v):
+            raise InputError(f"{where}: {name} point at vertices outside 0..{v - 1}; get an intact file")
+    if len(model.expression_keys) != ke:
+        raise InputError(f"{where}: {len(model.expression_keys)} key names for {ke} expressions; get an intact file")
+    if len(set(model.expression_keys)) != ke or not all(model.expression_keys):
+        raise InputError(f"{where}: its key names are empty or not unique; get an intact file")
+    if (model.expression_bounds[:, 0] > model.expression_bounds[:, 1]).any():
+        raise InputError(f"{where}: a key's lower bound is above its upper bound; get an intact file")

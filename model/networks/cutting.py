@@ -1,0 +1,36 @@
+"""Crops as pictures: what the networks are shown."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..camera import Crop
+from ..opencv import cv2
+
+
+def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
+    """The crop as (size, size, 3) uint8, black outside the image, free of aliasing.
+
+    A face larger than twice the crop's resolution is first shrunk by averaging whole blocks of pixels.
+    """
+    matrix = crop.matrix(size)
+    shrink = int(crop.side / size)
+    if shrink >= 2:
+        image, matrix = _shrunk(image, crop, matrix, shrink)
+    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+
+
+def _shrunk(image: np.ndarray, crop: Crop, matrix: np.ndarray, shrink: int) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the image that the crop needs at 1/shrink, and the crop's matrix into it."""
+    reach = crop.side * 0.5 * (abs(np.cos(crop.angle)) + abs(np.sin(crop.angle))) + shrink
+    height, width = image.shape[:2]
+    x0, y0 = (max(0, int(c - reach)) for c in (crop.cx, crop.cy))
+    x1, y1 = min(width, int(crop.cx + reach) + 1), min(height, int(crop.cy + reach) + 1)
+    across, down = (x1 - x0) // shrink, (y1 - y0) // shrink
+    if across < 1 or down < 1:
+        return image, matrix  # nothing, or next to nothing, of the crop lies in the image
+    part = image[y0 : y0 + down * shrink, x0 : x0 + across * shrink]
+    part = cv2.resize(part, (across, down), interpolation=cv2.INTER_AREA)
+    # Centre of block b in whole pixels: (b + 0.5) * shrink - 0.5 from the part's corner.
+    corner = np.array([x0, y0]) + (shrink - 1) / 2
+    return part, np.column_stack([matrix[:, :2], matrix[:, 2] - corner]) / shrink

@@ -1,0 +1,175 @@
+"""What a network sees in crops, as numbers about faces: the same whichever network it is and whatever runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from ..camera import Camera, Crop, pose_of_crop, roll, roll_matrix
+
+# The farthest a face's own crop may lie from the given one: beyond it the network was never trained.
+MAX_OFFSET = np.array([0.75, 0.75, 1.0])
+IDENTITY_LIMIT = 3.0  # sigma
+
+Box = Sequence[float]  # x, y, width, height in pixels
+
+
+@dataclass(frozen=True, eq=False)
+class FaceEstimate:
+    """What was seen in B crops.
+
+    eta          (B, Ke) expression;  alpha (B, Ks) identity, sigma
+    gaze         (B, 2) radians: yaw (+ to the subject's left), pitch (+ up)
+    rotation     (B, 3, 3), translation (B, 3) mm, in the frame of ``camera.py``
+    crop         B crops as the faces themselves define them: the place to look in the next frame
+    confidence   (B,) 0..1 that there is a face
+    eta_deviation  (B, Ke) the standard deviation that the network expects of its eta (large where the face is hidden);
+                 NaN from one that says nothing of it
+    basis, expression_keys  what eta means
+    texture      (B, Kt) sigma, from a network that reads it
+    """
+
+    eta: np.ndarray
+    alpha: np.ndarray
+    gaze: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+    crop: list[Crop]
+    confidence: np.ndarray
+    eta_deviation: np.ndarray
+    basis: str
+    expression_keys: tuple[str, ...]
+    texture: np.ndarray | None = None
+
+    def only(self, i: int) -> FaceEstimate:
+        """What was seen in the i-th crop, as a batch of one."""
+        rows: dict[str, Any] = {n: v[i : i + 1] for n, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return replace(self, crop=self.crop[i : i + 1], **rows)
+
+
+def together(estimates: Sequence[FaceEstimate]) -> FaceEstimate:
+    """The batches of one estimator as one batch."""
+    first = estimates[0]
+    rows: dict[str, Any] = {
+        name: np.concatenate([getattr(estimate, name) for estimate in estimates])
+        for name, value in vars(first).items()
+        if isinstance(value, np.ndarray)
+    }
+    return replace(first, crop=[crop for estimate in estimates for crop in estimate.crop], **rows)
+
+
+class FindsFaces(Protocol):
+    """What searching for a face and following it needs: a look at one crop of each image. It is asked some twenty
+    times for each face that is found, so it is quick."""
+
+    def estimate(
+        self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]
+    ) -> FaceEstimate: ...
+
+
+class SeesFaces(FindsFaces, Protocol):
+    """What the tracking needs of an estimator, whichever it is.
+
+    ``finding`` looks for the face, as often as need be; ``read`` then says once what the face that was found shows,
+    and ``estimate`` is both at once. ``at_once``: how many faces are best read together. ``boxes``: where a face is
+    known to be in its image, which an estimator may hold to exactly.
+
+    ``name``: which pack it belongs to; ``license``: what may be done with its numbers; ``notes``: what it does without.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def license(self) -> str: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+    @property
+    def basis(self) -> str: ...
+
+    @property
+    def expression_keys(self) -> tuple[str, ...]: ...
+
+    @property
+    def finding(self) -> FindsFaces: ...
+
+    @property
+    def at_once(self) -> int: ...
+
+    def read(
+        self,
+        images: Sequence[np.ndarray],
+        cameras: Sequence[Camera],
+        seen: FaceEstimate,
+        boxes: Sequence[Box | None] | None = None,
+    ) -> FaceEstimate: ...
+
+
+class SeesAtAGlance:
+    """For an estimator whose every look says all that it has to say: it finds faces itself, and nothing is left to
+    read."""
+
+    name = "open"
+    license = ""
+    notes: tuple[str, ...] = ()
+    at_once = 1
+
+    @property
+    def finding(self) -> Self:
+        return self
+
+    def read(
+        self,
+        images: Sequence[np.ndarray],
+        cameras: Sequence[Camera],
+        seen: FaceEstimate,
+        boxes: Sequence[Box | None] | None = None,
+    ) -> FaceEstimate:
+        return seen
+
+
+def estimate_of(
+    outputs: Mapping[str, np.ndarray],
+    crops: Sequence[Crop],
+    cameras: Sequence[Camera],
+    basis: str,
+    expression_keys: tuple[str, ...],
+) -> FaceEstimate:
+    """A network's ``outputs`` for these crops, by the names of ``architectures.output_widths``, each (B, width)."""
+    raw = {name: np.asarray(value, np.float64) for name, value in outputs.items()}
+    offset = np.clip(raw["crop"], -MAX_OFFSET, MAX_OFFSET)
+    seen = rotation_of_columns(raw["rotation"])
+    own, rotation, translation = [], np.empty((len(crops), 3, 3)), np.empty((len(crops), 3))
+    for i, (crop, camera, local) in enumerate(zip(crops, cameras, seen, strict=True)):
+        lean = roll(local)
+        dx, dy, log_scale = offset[i]
+        own.append(crop.moved(dx, dy, log_scale, lean))
+        rotation[i], translation[i] = pose_of_crop(roll_matrix(-lean) @ local, camera, own[i])
+    return FaceEstimate(
+        eta=raw["eta"],
+        alpha=np.clip(raw["alpha"], -IDENTITY_LIMIT, IDENTITY_LIMIT),
+        gaze=raw["gaze"],
+        rotation=rotation,
+        translation=translation,
+        crop=own,
+        confidence=1.0 / (1.0 + np.exp(-np.clip(raw["face"][:, 0], -30, 30))),
+        eta_deviation=np.exp(0.5 * np.clip(raw["eta_log_variance"], -20, 10)),
+        basis=basis,
+        expression_keys=expression_keys,
+    )
+
+
+def rotation_of_columns(six: np.ndarray) -> np.ndarray:
+    """(B, 6) to (B, 3, 3): two columns made orthonormal (Zhou et al. 2019), the third by the cross product."""
+    x, b = six[:, :3], six[:, 3:]
+    x = x / np.sqrt((x * x).sum(1, keepdims=True))
+    y = b - (x * b).sum(1, keepdims=True) * x
+    y = y / np.sqrt((y * y).sum(1, keepdims=True))
+    # np.cross, written out, for it takes longer than all the rest here
+    z = x[:, [1, 2, 0]] * y[:, [2, 0, 1]] - x[:, [2, 0, 1]] * y[:, [1, 2, 0]]
+    return np.stack([x, y, z], 2)

@@ -1,0 +1,60 @@
+"""The light engine: the open network by OpenCV alone, offline and at once, where there is no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...camera import Camera, Crop
+from ...errors import InputError
+from ...face.semantics import OPEN_BASIS, OPEN_KEYS
+from ...opencv import cv2
+from ..architectures import CompactConfig, GlimpseConfig, as_config
+from ..cutting import cut
+from ..estimate import FaceEstimate, SeesAtAGlance, estimate_of
+from ..weights.open_pack import load_open, weights_path
+from ..weights.weights_file import WeightsHeader
+from .graphs import Tensors
+from .networks import LightCompact, LightGlimpse
+
+NETWORKS = {"compact": (CompactConfig, LightCompact), "glimpse": (GlimpseConfig, LightGlimpse)}
+
+
+class LightEstimator(SeesAtAGlance):
+    """``estimator.Estimator`` without torch: same weights, same numbers to 1e-4, on the CPU."""
+
+    basis = OPEN_BASIS
+    expression_keys = OPEN_KEYS
+
+    def __init__(self, header: WeightsHeader, look: Callable[[np.ndarray], dict[str, np.ndarray]]) -> None:
+        self.header = header
+        self.license = header.license
+        self.license = header.license
+        self.size = header.input_size
+        self._look = look
+
+    @staticmethod
+    def load(source: str | Path = "open") -> LightEstimator:
+        """The estimator in the box (``open``), in a folder, or in a safetensors file. Raises InputError."""
+        path = weights_path(source)
+        header, tensors = load_open(path, NETWORKS)
+        kind, network = NETWORKS[header.architecture]
+        try:
+            config: Any = as_config(kind, {**header.config, "size": header.input_size})
+            look = network(Tensors(path, tensors), config)
+        except (TypeError, ValueError, IndexError) as error:
+            raise InputError(f"{path}: the header's config does not describe a network ({error})") from error
+        return LightEstimator(header, look)
+
+    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
+        """Look at one crop of each image, (H, W, 3) uint8 BGR."""
+        batch = [cut(image, crop, self.size) for image, crop in zip(images, crops, strict=True)]
+        return estimate_of(self._run(batch), crops, cameras, self.basis, self.expression_keys)
+
+    def _run(self, batch: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """(B, size, size, 3) uint8 BGR to the network's outputs by name."""
+        seen = [self._look(cv2.dnn.blobFromImage(crop, 1 / 127.5, mean=(127.5, 127.5, 127.5))) for crop in batch]
+        return {name: np.stack([outputs[name] for outputs in seen]) for name in seen[0]}

@@ -1,0 +1,151 @@
+"""The convolutions of our networks as ONNX models, made from the very tensors that torch's modules load.
+
+Nothing is exported beforehand and no second copy of the weights is kept: a model is written when it is loaded (some
+milliseconds), so whatever was trained last, by us or by a user, runs in both engines. Batch norms go into the
+convolutions before them; what lies between the convolutions of GlimpseNet is in ``networks.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import InputError
+from ..architectures import (
+    EYE_POINTS,
+    FINDER_OUTPUTS,
+    MOUTH_POINTS,
+    CompactConfig,
+    FinderConfig,
+    GlimpseConfig,
+    output_widths,
+)
+from .onnx import Graph
+
+EPSILON = 1e-5  # of torch's batch norms
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """A weights file's tensors by name; asking for one that is not there says which, and in which file."""
+
+    path: Path
+    by_name: Mapping[str, np.ndarray]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.by_name:
+            raise InputError(f"{self.path}: tensor {name} is missing: the weights belong to another network")
+        return self.by_name[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.by_name
+
+    def norm(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and shift that a trained batch norm comes to."""
+        scale = self[f"{name}.weight"] / np.sqrt(self[f"{name}.running_var"] + EPSILON)
+        return scale, self[f"{name}.bias"] - scale * self[f"{name}.running_mean"]
+
+
+def compact(tensors: Tensors, config: CompactConfig) -> bytes:
+    """CompactNet: a picture (1, 3, size, size) to its pooled features (1, C, 1, 1) and the outputs (1, OUT, 1, 1)."""
+    layers = Layers(tensors, Graph(picture=(1, 3, config.size, config.size)))
+    return layers.graph.model(*_compact(layers, "picture", config, ""))
+
+
+def whole(tensors: Tensors, config: GlimpseConfig) -> bytes:
+    """GlimpseNet's look at the whole: a picture (1, 3, size, size), which it halves, to the same."""
+    layers = Layers(tensors, Graph(picture=(1, 3, config.size, config.size)))
+    return layers.graph.model(*_compact(layers, layers.graph.average_pool("picture", 2), config.whole, "whole."))
+
+
+def closer(tensors: Tensors, config: GlimpseConfig) -> bytes:
+    """GlimpseNet's closer look: glimpses (3, 3, side, side) to what is seen in each (3, width, side / 4, side / 4), and
+    all three read as an eye's map and as a mouth's."""
+    layers = Layers(tensors, Graph(glimpses=(3, 3, config.glimpse, config.glimpse)))
+    x = layers.stem("glimpses", "stem", config.stem)
+    x = layers.block(x, "blocks.0", config.width, 2)
+    x = layers.block(x, "blocks.1", config.width, 1)
+    eyes, mouths = layers.conv(x, "eye_map", EYE_POINTS), layers.conv(x, "mouth_map", MOUTH_POINTS)
+    return layers.graph.model(x, eyes, mouths)
+
+
+def correction(tensors: Tensors, config: GlimpseConfig) -> bytes:
+    """GlimpseNet's last layers: all that was seen (1, N, 1, 1) to corrections of eta, gaze and eta_log_variance."""
+    scale, shift = tensors.norm("norm")
+    weight, bias = tensors["hidden.weight"], tensors["hidden.bias"]
+    layers = Layers(tensors, Graph(seen=(1, len(scale), 1, 1)))
+    x = layers.graph.silu(layers.graph.conv("seen", (weight * scale)[..., None, None], bias + weight @ shift))
+    return layers.graph.model(layers.dense(x, "closer_head", 2 * config.expression + 2))
+
+
+def finder(tensors: Tensors, config: FinderConfig) -> bytes:
+    """FinderNet for a picture of any size."""
+    layers = Layers(tensors, Graph(picture=(1, 3, 64, 64)))
+    stem, *channels = config.channels
+    x = layers.stem("picture", "stem", stem)
+    stages = []
+    for name, width, count in zip(("fourth", "eighth", "sixteenth"), channels, config.blocks, strict=True):
+        for i in range(count):
+            x = layers.block(x, f"{name}.{i}", width, 1 if i else 2)
+        stages.append(x)
+    wide = layers.graph.twice_as_large(layers.conv(x, "wide.0", channels[1], "wide.1"))
+    x = layers.graph.relu(layers.graph.add(stages[1], wide))
+    x = layers.graph.relu(layers.conv(x, "join.0", channels[1], "join.1"))
+    return layers.graph.model(layers.conv(x, "head", FINDER_OUTPUTS))
+
+
+def _compact(layers: Layers, x: str, config: CompactConfig, prefix: str) -> tuple[str, str]:
+    stem, *channels = config.channels
+    x = layers.stem(x, f"{prefix}stem", stem)
+    stages = zip(channels, config.blocks, strict=True)
+    widths = [(width, 1 if i else 2) for width, count in stages for i in range(count)]
+    for i, (width, stride) in enumerate(widths):
+        x = layers.block(x, f"{prefix}trunk.{i}", width, stride)
+    x = layers.graph.global_average_pool(x)
+    return x, layers.dense(x, f"{prefix}head", sum(output_widths(config).values()))
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What our networks are made of, by the names of their tensors, laid into a graph."""
+
+    tensors: Tensors
+    graph: Graph
+
+    def dense(self, x: str, name: str, width: int) -> str:
+        """A linear layer, as a convolution of one pixel."""
+        weight = self.tensors[f"{name}.weight"]
+        if weight.ndim != 2 or len(weight) != width:
+            raise self._misfit(f"{name}.weight", weight, f"{width} outputs")
+        return self.graph.conv(x, weight[..., None, None], self.tensors[f"{name}.bias"])
+
+    def _misfit(self, name: str, tensor: np.ndarray, expected: str) -> InputError:
+        return InputError(
+            f"{self.tensors.path}: tensor {name} has shape {tensor.shape}, "
+            f"the network in the header's config has {expected} there"
+        )
+
+    def conv(self, x: str, name: str, width: int, norm: str = "", stride: int = 1) -> str:
+        """A convolution to ``width`` channels and, where it is named, the batch norm after it."""
+        weight = self.tensors[f"{name}.weight"]
+        if weight.ndim != 4 or len(weight) != width:
+            raise self._misfit(f"{name}.weight", weight, f"{width} channels")
+        if norm:
+            scale, shift = self.tensors.norm(norm)
+            return self.graph.conv(x, weight * scale[:, None, None, None], shift, stride)
+        return self.graph.conv(x, weight, self.tensors[f"{name}.bias"], stride)
+
+    def stem(self, x: str, name: str, width: int) -> str:
+        return self.graph.relu(self.conv(x, f"{name}.0", width, f"{name}.1", 2))
+
+    def block(self, x: str, name: str, width: int, stride: int) -> str:
+        """``networks.compact.ResidualBlock``."""
+        y = self.graph.relu(self.conv(x, f"{name}.conv1", width, f"{name}.norm1", stride))
+        y = self.conv(y, f"{name}.conv2", width, f"{name}.norm2")
+        if f"{name}.shortcut.1.weight" in self.tensors:
+            x = self.graph.average_pool(x, stride) if stride > 1 else x
+            x = self.conv(x, f"{name}.shortcut.1", width, f"{name}.shortcut.2")
+        return self.graph.relu(self.graph.add(y, x))

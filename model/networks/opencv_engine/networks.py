@@ -1,0 +1,176 @@
+"""CompactNet, GlimpseNet and FinderNet as ``torch_engine/`` defines them: their layers run by OpenCV, the little
+between them by numpy, all in float32. One picture at a time, for more at once would gain nothing here. Large products
+are left to OpenCV too: numpy's would wait for threads of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import InputError
+from ...opencv import cv2
+from ..architectures import (
+    EYE_GROUPS,
+    EYE_POINTS,
+    EYE_SIDE,
+    EYE_TO_MIDDLE,
+    MOUTH_GROUPS,
+    MOUTH_POINTS,
+    MOUTH_SIDE,
+    REACH,
+    CompactConfig,
+    FinderConfig,
+    GlimpseConfig,
+    output_widths,
+)
+from ..estimate import rotation_of_columns
+from . import graphs
+from .graphs import Tensors
+
+
+class Convolutions:
+    """An ONNX model of ours, run by OpenCV on the CPU."""
+
+    def __init__(self, path: Path, model: bytes) -> None:
+        """``path`` is where the weights are from, for the error of those that do not fit together."""
+        self._path = path
+        try:
+            self._net = cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8))
+        except cv2.error as error:
+            raise self._misfit(error) from error
+        self._outputs = self._net.getUnconnectedOutLayersNames()
+
+    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
+        self._net.setInput(x)
+        try:
+            return self._net.forward(self._outputs)
+        except cv2.error as error:
+            raise self._misfit(error) from error
+
+    def _misfit(self, error: Exception) -> InputError:
+        reason = " ".join(str(error).split())
+        return InputError(f"{self._path}: these weights are not those of the network in their header ({reason})")
+
+
+class LightCompact:
+    def __init__(self, tensors: Tensors, config: CompactConfig) -> None:
+        self._network = Convolutions(tensors.path, graphs.compact(tensors, config))
+        self._widths = output_widths(config)
+
+    def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """(1, 3, size, size) float32 to the outputs by name, each (width,)."""
+        _, raw = self._network(pixels)
+        return _split(raw.ravel(), self._widths)
+
+
+class LightGlimpse:
+    def __init__(self, tensors: Tensors, config: GlimpseConfig) -> None:
+        self._whole = Convolutions(tensors.path, graphs.whole(tensors, config))
+        self._closer = Convolutions(tensors.path, graphs.closer(tensors, config))
+        self._correction = Convolutions(tensors.path, graphs.correction(tensors, config))
+        self._widths = output_widths(config.whole)
+        cells = (np.arange(config.glimpse // 4, dtype=np.float32) + 0.5) / (config.glimpse // 4) - 0.5
+        self._cells = REACH * np.stack(np.meshgrid(cells, cells), 2).reshape(-1, 2)
+        self._pixels = (np.arange(config.glimpse, dtype=np.float32) + 0.5) / config.glimpse - 0.5
+        self._eye_groups, self._mouth_groups = averages(EYE_GROUPS, EYE_POINTS), averages(MOUTH_GROUPS, MOUTH_POINTS)
+
+    def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """(1, 3, size, size) float32 to the outputs by name, each (width,)."""
+        features, raw = (output.ravel() for output in self._whole(pixels))
+        out = _split(raw, self._widths)
+        frames, centres, layout = self._places(out)
+        seen, eyes, mouths = self._closer(cut_glimpses(pixels[0], frames, centres, self._pixels))
+        right, left = (self._read(eyes[i], seen[i], self._eye_groups) for i in (0, 1))
+        mouth = self._read(mouths[2], seen[2], self._mouth_groups)
+        everything = np.concatenate([features, *right, *left, *mouth, layout])
+        correction = self._correction(everything[None, :, None, None])[0].ravel()
+        keys = len(out["eta"])
+        out["eta"] = out["eta"] + correction[:keys]
+        out["gaze"] = out["gaze"] + correction[keys : keys + 2]
+        out["eta_log_variance"] = out["eta_log_variance"] + correction[keys + 2 :]
+        return out
+
+    def _places(self, whole: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """``GlimpseNet._places`` of one picture: matrices (3, 2, 2), centres (3, 2), six numbers."""
+        points = whole["landmarks"].reshape(-1, 2)
+        rotation = rotation_of_columns(whole["rotation"][None])[0]
+        roll = np.arctan2(rotation[0, 1] - rotation[1, 0], rotation[0, 0] + rotation[1, 1])
+        side = np.exp(np.clip(whole["crop"][2], -1, 1))
+        cos, sin = np.cos(roll), np.sin(roll)
+        right, down = np.array([cos, sin]), np.array([-sin, cos])
+        eyes = [points[a : a + 6].mean(0) - EYE_TO_MIDDLE * side * down for a in (36, 42)]
+        mouth = points[48:60].mean(0)
+        frames = np.stack(
+            [
+                np.stack([mirror * right, down], 1) * (side * across)
+                for mirror, across in ((1, EYE_SIDE), (-1, EYE_SIDE), (1, MOUTH_SIDE))
+            ]
+        )
+        layout = np.concatenate([(mouth - (eyes[0] + eyes[1]) / 2) / side, (eyes[1] - eyes[0]) / side, [cos, sin]])
+        return frames, np.stack([*eyes, mouth]), layout.astype(np.float32)
+
+    def _read(self, maps: np.ndarray, seen: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``GlimpseNet._read`` of one glimpse: what is seen at each group of points, and where the points are."""
+        weights = maps.reshape(len(maps), -1)
+        weights = np.exp(weights - weights.max(1, keepdims=True))
+        weights /= weights.sum(1, keepdims=True)
+        at_groups = (groups @ weights) @ seen.reshape(len(seen), -1).T
+        return at_groups.ravel(), 6 * (weights @ self._cells).ravel()
+
+
+class LightFinder:
+    """FinderNet for pictures (1, 3, H, W) of any size, to (6, H / 8, W / 8)."""
+
+    def __init__(self, tensors: Tensors, config: FinderConfig) -> None:
+        self._convolutions = Convolutions(tensors.path, graphs.finder(tensors, config))
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        return self._convolutions(pixels)[0][0]
+
+
+def cut_glimpses(picture: np.ndarray, frames: np.ndarray, centres: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Squares of a picture (3, S, S) float32, as torch's grid_sample cuts them: (N, 3, P, P).
+
+    ``frames`` (N, 2, 2) and ``centres`` (N, 2) place them in the unit crop, ``pixels`` (P,) are the places along their
+    sides, -0.5…0.5. Interpolated between pixels, 0 outside. OpenCV's warpAffine rounds places to 1/32 of a pixel,
+    which is felt in the last digits of eta.
+    """
+    size = picture.shape[1]
+    right, down = (size * frames[:, :, i, None] * pixels for i in (0, 1))  # (N, 2, P) each
+    at = size * centres[:, :, None, None] + right[:, :, None, :] + down[:, :, :, None] + 0.5
+    # One pixel of nothing on the near side, two on the far one: places farther out are moved there.
+    np.clip(at, 0, size + 1, out=at)
+    framed = np.zeros((3, size + 3, size + 3), np.float32)
+    framed[:, 1 : size + 1, 1 : size + 1] = picture
+    corner = at.astype(np.int32)
+    across, along = (at - corner).astype(np.float32).swapaxes(0, 1)
+    upper_left = corner[:, 1] * (size + 3) + corner[:, 0]
+    out = np.empty((len(frames), 3, len(pixels), len(pixels)), np.float32)
+    for channel, colour in enumerate(framed.reshape(3, -1)):
+        upper = _between(colour.take(upper_left), colour[1:].take(upper_left), across)
+        lower = _between(colour[size + 3 :].take(upper_left), colour[size + 4 :].take(upper_left), across)
+        out[:, channel] = _between(upper, lower, along)
+    return out
+
+
+def _between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """From a to b, in place of b."""
+    b -= a
+    b *= share
+    b += a
+    return b
+
+
+def averages(groups: tuple, points: int) -> np.ndarray:
+    """(groups, points): each row the average over one group."""
+    matrix = np.zeros((len(groups), points), np.float32)
+    for row, group in zip(matrix, groups, strict=True):
+        row[list(group)] = 1 / len(group)
+    return matrix
+
+
+def _split(raw: np.ndarray, widths: Mapping[str, int]) -> dict[str, np.ndarray]:
+    ends = np.cumsum(list(widths.values()))
+    return dict(zip(widths, np.split(raw, ends[:-1]), strict=True))

@@ -1,0 +1,1 @@
+"""Weights files: safetensors, their header, and the open pack's own."""

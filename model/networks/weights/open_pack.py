@@ -1,0 +1,44 @@
+"""The open pack's weights in the box, or others of the same kind, checked before a network is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from ...camera import ANCHOR, SIDE_MM
+from ...errors import InputError
+from ...face.semantics import OPEN_BASIS
+from .weights_file import WeightsHeader, load_weights
+
+DATA = Path(__file__).parents[2] / "data"
+OPEN_WEIGHTS, OPEN_FINDER = DATA / "open_weights.safetensors", DATA / "open_finder.safetensors"
+
+
+def weights_path(source: str | Path) -> Path:
+    """The file that ``source`` stands for: ``open``, a folder that holds one, or the file itself."""
+    if source == "open":
+        return OPEN_WEIGHTS
+    path = Path(source).expanduser()
+    if path.is_dir():
+        found = sorted(path.glob("*.safetensors"))
+        if len(found) != 1:
+            raise InputError(f"{path}: holds {len(found)} safetensors files; an estimator's folder holds one")
+        return found[0]
+    return path
+
+
+def load_open(path: Path, architectures: Collection[str]) -> tuple[WeightsHeader, dict[str, np.ndarray]]:
+    """Weights of one of ``architectures`` for our crop and keys. Raises InputError for others."""
+    if path in (OPEN_WEIGHTS, OPEN_FINDER) and not path.is_file():
+        raise InputError(f"{path}: the open weights are missing: install the extension again")
+    header, tensors = load_weights(path)
+    if header.architecture not in architectures:
+        known = ", ".join(architectures)
+        raise InputError(f"{path}: architecture {header.architecture!r} is unknown here; read are {known}")
+    if header.basis != OPEN_BASIS:
+        raise InputError(f"{path}: expression basis {header.basis!r} is unknown; {OPEN_BASIS!r} is read")
+    if header.crop.get("anchor") != ANCHOR.tolist() or header.crop.get("side_mm") != SIDE_MM:
+        raise InputError(f"{path}: trained with another crop ({header.crop}): use weights of this version")
+    return header, tensors

@@ -1,0 +1,163 @@
+"""Our own weights: safetensors whose header says what they are, how they were made and how good they are.
+
+A pickle is never opened: a ``.pt`` file can run code, a safetensors file cannot.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from .safetensors_file import BrokenFile, read_safetensors
+
+FORMAT = "expnet-weights-1"
+NORMALISATION = "bgr/127.5-1"
+
+
+@dataclass(frozen=True)
+class WeightsHeader:
+    """What a weights file says about itself.
+
+    architecture   name of the module in ``model/networks``;  config  its arguments
+    input_size     side of the square crop in pixels;  normalisation  how its bytes become numbers
+    crop           the rule that places the crop: {"anchor": [x, y, z] mm, "side_mm": side}
+    basis          expression basis of the outputs
+    license, training_data, seed   where the weights come from
+    evaluation     what they reached: measure -> number
+    """
+
+    architecture: str
+    config: dict[str, Any]
+    input_size: int
+    crop: dict[str, Any]
+    basis: str
+    license: str
+    training_data: str
+    seed: int
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    normalisation: str = NORMALISATION
+
+    def metadata(self) -> dict[str, str]:
+        """The header as safetensors keeps it: strings only."""
+        return {
+            "format": FORMAT,
+            "architecture": self.architecture,
+            "config": json.dumps(self.config),
+            "input_size": str(self.input_size),
+            "normalisation": self.normalisation,
+            "crop": json.dumps(self.crop),
+            "basis": self.basis,
+            "license": self.license,
+            "training_data": self.training_data,
+            "seed": str(self.seed),
+            "evaluation": json.dumps(self.evaluation),
+        }
+
+
+def save_weights(path: str | Path, header: WeightsHeader, tensors: Mapping[str, np.ndarray]) -> None:
+    """Write ``tensors`` (numpy, by name) under ``header``; the file appears whole or not at all."""
+    from safetensors.numpy import save_file
+
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, partial, metadata=header.metadata())
+        os.chmod(partial, 0o644)  # safetensors writes files that only their owner can read
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray]]:
+    """The header and the tensors (float32; integers stay as they are) of a weights file.
+
+    Raises InputError for a missing file, a pickle, a broken or incomplete header, or a tensor with NaN.
+    """
+    path = Path(path)
+    refuse_what_is_not_safetensors(path)
+    try:
+        metadata, tensors = read_safetensors(path)
+    except (BrokenFile, OSError) as error:
+        raise InputError(f"{path}: broken weights ({error}): fetch the file again") from error
+    header = _header(path, metadata)
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind == "f":
+            if not np.isfinite(tensor).all():
+                raise InputError(
+                    f"{path}: tensor {name} holds NaN or infinity: the training went wrong, use other weights"
+                )
+            tensors[name] = tensor.astype(np.float32)
+    return header, tensors
+
+
+def check_shapes(path: str | Path, tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise InputError unless ``tensors`` are exactly those of ``expected`` (name -> shape)."""
+    for name, shape in expected.items():
+        if name not in tensors:
+            raise InputError(f"{path}: tensor {name} is missing: the weights belong to another network")
+        if tensors[name].shape != tuple(shape):
+            found = tensors[name].shape
+            raise InputError(f"{path}: tensor {name} has shape {found}, the network needs {tuple(shape)}")
+    for name in tensors:
+        if name not in expected:
+            raise InputError(f"{path}: tensor {name} is unknown: the weights belong to another network")
+
+
+def refuse_what_is_not_safetensors(path: Path) -> None:
+    """Raise InputError for a pickle, and for whatever else does not begin as such a file does."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the weights: {error.strerror}") from error
+    # Pickle protocol 2+ begins with 0x80, torch's zip with PK; neither can be a safetensors length and a brace.
+    length = int.from_bytes(head[:8], "little")
+    if len(head) > 8 and head[8:9] == b"{" and length <= size - 8:
+        return
+    if head[:2] == b"PK" or head[:1] == b"\x80":
+        raise InputError(f"{path}: this is a pickle, which can run code; only safetensors weights are opened")
+    raise InputError(f"{path}: not a safetensors file, or cut short")
+
+
+def _header(path: Path, metadata: Mapping[str, str]) -> WeightsHeader:
+    def text(key: str) -> str:
+        if key not in metadata:
+            raise InputError(f"{path}: the header lacks {key!r}: not weights of this project")
+        return metadata[key]
+
+    def parsed(key: str, kind: type) -> Any:
+        written = text(key)
+        try:
+            value = json.loads(written)
+        except ValueError:
+            value = None
+        if type(value) is not kind:
+            raise InputError(f"{path}: the header's {key!r} is broken: {written[:40]!r}")
+        return value
+
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path}: the header says format {metadata.get('format')!r}, not {FORMAT!r}")
+    if text("normalisation") != NORMALISATION:
+        raise InputError(f"{path}: normalisation {metadata['normalisation']!r} is unknown, {NORMALISATION!r} is read")
+    size = parsed("input_size", int)
+    if not 16 <= size <= 1024:
+        raise InputError(f"{path}: the header's input_size {size} is not between 16 and 1024")
+    return WeightsHeader(
+        architecture=text("architecture"),
+        config=parsed("config", dict),
+        input_size=size,
+        crop=parsed("crop", dict),
+        basis=text("basis"),
+        license=text("license"),
+        training_data=text("training_data"),
+        seed=parsed("seed", int),
+        evaluation=parsed("evaluation", dict),
+    )

@@ -1,0 +1,133 @@
+"""Signals and channels: the numbers of a performance, and what a character has a shape for.
+
+    signal    a number of the performance: one of the 29 open keys, gaze (radians), head pose (radians)
+    channel   what a character has a shape for: ``eyeBlinkLeft``, ``mouthSmile``, ``aa``; a sum of parts of signals.
+              Signed signals are split here: ``lid_L`` above zero is eyeBlinkLeft, below it is eyeWideLeft
+
+numpy only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from ..face.semantics import ARKIT_SOURCES, OPEN_BASIS, OPEN_KEYS, SIGNED_KEYS
+from ..rotations import euler_degrees
+from .face_performance import FacePerformance
+
+ANGLES = ("gazeYaw", "gazePitch", "headYaw", "headPitch", "headRoll")  # radians; signs as in FacePerformance
+SIGNALS: tuple[str, ...] = OPEN_KEYS + ANGLES
+
+# ARKit's 52 in the order of Apple's list, which is that of the Live Link Face app but for the sides of jaw and mouth.
+ARKIT: tuple[str, ...] = (
+    "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
+    "eyeWideLeft", "eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight", "eyeLookUpRight",
+    "eyeSquintRight", "eyeWideRight", "jawForward", "jawLeft", "jawRight", "jawOpen", "mouthClose", "mouthFunnel",
+    "mouthPucker", "mouthLeft", "mouthRight", "mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft",
+    "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft", "mouthStretchRight",
+    "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPressLeft", "mouthPressRight",
+    "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight", "browDownLeft",
+    "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft",
+    "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
+)  # fmt: skip
+UNSEEN: tuple[str, ...] = ("jawForward", "mouthClose", "mouthShrugUpper", "tongueOut")  # of them, by our network
+
+LOOK = math.radians(30.0)  # the gaze at which an eyeLook shape is one, as in ICT-FaceKit and in FaceModel.gaze_lids
+
+
+@dataclass(frozen=True)
+class Term:
+    """``weight`` times a signal: as it is (``part`` 0), its positive part (+1), or minus its negative part (-1)."""
+
+    signal: str
+    weight: float = 1.0
+    part: int = 0
+
+
+def _channels() -> dict[str, tuple[Term, ...]]:
+    channels: dict[str, tuple[Term, ...]] = {name: (Term(name),) for name in ANGLES}
+    for name in ARKIT:
+        if name in ARKIT_SOURCES:
+            key, factor = ARKIT_SOURCES[name]
+            channels[name] = (Term(key, abs(factor), 1 if factor > 0 else -1),)
+    for name, signal, part in (
+        ("eyeLookUpLeft", "gazePitch", 1), ("eyeLookDownLeft", "gazePitch", -1),
+        ("eyeLookUpRight", "gazePitch", 1), ("eyeLookDownRight", "gazePitch", -1),
+        ("eyeLookOutLeft", "gazeYaw", 1), ("eyeLookInLeft", "gazeYaw", -1),
+        ("eyeLookInRight", "gazeYaw", 1), ("eyeLookOutRight", "gazeYaw", -1),
+    ):  # fmt: skip
+        channels[name] = (Term(signal, 1 / LOOK, part),)
+    for name in UNSEEN:
+        channels[name] = ()
+    channels = {name: channels[name] for name in (*ARKIT, *ANGLES)}
+    for name in ARKIT:  # both sides in one shape: their mean
+        other = name.removesuffix("Left") + "Right"
+        if name.endswith("Left") and name not in ("jawLeft", "mouthLeft"):
+            both: dict[tuple[str, int], float] = {}
+            for term in channels[name] + channels[other]:
+                weight = both.get((term.signal, term.part), 0.0) + term.weight / 2
+                both[term.signal, term.part] = weight
+            channels[name.removesuffix("Left")] = tuple(Term(s, w, p) for (s, p), w in both.items())
+    for name in OPEN_KEYS:  # signed ones as they are
+        channels.setdefault(name, (Term(name),))
+    channels["lookUp"], channels["lookDown"] = channels["eyeLookUpLeft"], channels["eyeLookDownLeft"]
+    channels["lookLeft"], channels["lookRight"] = channels["eyeLookOutLeft"], channels["eyeLookOutRight"]
+    # VRM's vowels and moods out of our keys: rounded lips are o and u and take from the open jaw of an a; spread
+    # ones are e and i. They are a summary: a character with ARKit's shapes does better by those.
+    channels["aa"] = (Term("jawOpen", 1.3), Term("mouthFunnel", -0.7), Term("mouthPucker", -0.7))
+    channels["oh"] = (Term("mouthFunnel"),)
+    channels["ou"] = (Term("mouthPucker"),)
+    channels["ih"] = (Term("mouthStretch", 0.5), Term("mouthLowerDown", 0.5))
+    channels["ee"] = (Term("mouthStretch", 0.5), Term("mouthUpperUp", 0.5))
+    channels["happy"] = channels["mouthSmile"]
+    channels["angry"] = channels["browDown"]
+    channels["sad"] = (
+        Term("mouthFrown_L", 0.35), Term("mouthFrown_R", 0.35), Term("browInnerUp", 0.3),
+    )  # fmt: skip
+    channels["surprised"] = (
+        Term("browInnerUp", 0.4), Term("browOuterUp_L", 0.3), Term("browOuterUp_R", 0.3),
+    )  # fmt: skip
+    return channels
+
+
+CHANNELS: Mapping[str, tuple[Term, ...]] = _channels()
+
+
+def is_signed(channel: str) -> bool:
+    """Whether the channel has negative values at all."""
+    return any(t.part == 0 and (t.signal in ANGLES or t.signal in SIGNED_KEYS or t.signal.startswith("lid_"))
+               for t in CHANNELS[channel])  # fmt: skip
+
+
+def signals(performance: FacePerformance) -> np.ndarray:
+    """(F, len(SIGNALS)): the open keys, gaze and head pose of a performance; NaN where no face was seen.
+
+    Head angles as ``euler_degrees`` but in radians and without jumps of a whole turn. Raises InputError for another
+    basis than the open one.
+    """
+    p = performance
+    if p.basis != OPEN_BASIS or p.expression_keys != OPEN_KEYS:
+        raise InputError(
+            f"this performance has the expression basis '{p.basis}', whose keys have no names: "
+            f"retargeting needs the open keys: watch the clip with the open network (--estimator open)"
+        )
+    head = np.radians(euler_degrees(p.rotation))
+    seen = p.seen
+    head[seen] = np.unwrap(head[seen], axis=0)
+    return np.concatenate([p.eta, p.gaze, head], axis=1)
+
+
+def channel_values(values: np.ndarray, channel: str) -> np.ndarray:
+    """(F,) of one channel from signals (F, len(SIGNALS))."""
+    total = np.zeros(len(values)) + 0.0 * values[:, 0]  # NaN stays where no face was seen
+    for term in CHANNELS[channel]:
+        signal = values[:, SIGNALS.index(term.signal)]
+        if term.part:
+            signal = np.maximum(term.part * signal, 0.0)
+        total = total + term.weight * signal
+    return total

@@ -1,0 +1,105 @@
+"""A face over time: what was seen in a clip. numpy only, so that Blender can use it.
+
+On disk: ``performance_files.py``; calmer: ``smoothing.py``; from the actor's own neutral: ``neutral.py``; all of that
+as an artist sets it: ``treatment.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..rotations import quaternions, rotations
+
+
+@dataclass(frozen=True, eq=False)
+class FacePerformance:
+    """One face through a clip of F frames.
+
+    times        (F,) float64 seconds from the clip's first frame, strictly increasing
+    eta          (F, Ke) expression coefficients, raw (not smoothed); NaN where no face was seen
+    gaze         (F, 2) radians: yaw (+ to the subject's left), pitch (+ up), relative to the head; NaN likewise
+    rotation     (F, 3, 3), translation (F, 3) mm: head pose in the frame of ``camera.py``; NaN likewise
+    crop         (F, 4) centre x, centre y, side (pixels), angle (radians) of the face's crop; NaN likewise
+    confidence   (F,) 0..1; 0 where no face was seen
+    alpha        (Ks,) identity for the whole clip, pooled with the confidences
+    expression_keys  Ke names;  basis  their basis (``semantics.OPEN_BASIS`` or a format's own)
+    source       the clip's path as given;  fps  its true frame rate
+    image_size   (width, height) pixels;  lens_mm  focal length on a 36 mm sensor that the pose assumes
+    neutral      (Ke,) the actor's resting face, where ``calibrated`` took it out of ``eta``; None in a raw performance
+    """
+
+    times: np.ndarray
+    eta: np.ndarray
+    gaze: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+    crop: np.ndarray
+    confidence: np.ndarray
+    alpha: np.ndarray
+    expression_keys: tuple[str, ...]
+    basis: str
+    source: str
+    fps: float
+    image_size: tuple[int, int]
+    lens_mm: float = 50.0
+    neutral: np.ndarray | None = None
+
+    @property
+    def seen(self) -> np.ndarray:
+        """(F,) bool: frames in which a face was found."""
+        return self.confidence > 0
+
+
+def runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """The stretches in which ``mask`` (F,) holds, as [first, last] frame indices, both included."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(a), int(b) - 1) for a, b in edges.reshape(-1, 2)]
+
+
+def clamped(performance: FacePerformance, bounds: np.ndarray) -> FacePerformance:
+    """The performance with every coefficient inside ``bounds`` (Ke, 2)."""
+    bounds = np.asarray(bounds, np.float64)
+    return replace(performance, eta=np.clip(performance.eta, bounds[:, 0], bounds[:, 1]))
+
+
+def resampled(performance: FacePerformance, times: np.ndarray) -> FacePerformance:
+    """The performance at other ``times`` (seconds, increasing): linear between frames, rotations on the group.
+
+    A time between a frame with a face and one without, or outside the clip, has no face.
+    """
+    p = performance
+    times = np.asarray(times, np.float64)
+    after = np.clip(np.searchsorted(p.times, times, side="right"), 1, max(1, len(p.times) - 1))
+    before = after - 1
+    after = np.minimum(after, len(p.times) - 1)
+    span = np.where(after > before, p.times[after] - p.times[before], 1.0)
+    share = (times - p.times[before]) / span
+    slack = 1e-6
+    inside = (share >= -slack) & (share <= 1 + slack)
+    share = np.clip(share, 0, 1)
+    seen = inside & (p.seen[before] | (share >= 1 - slack)) & (p.seen[after] | (share <= slack))
+    share = np.where(p.seen[before], np.where(p.seen[after], share, 0.0), 1.0)
+
+    def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        weight = share.reshape(-1, *[1] * (a.ndim - 1))
+        mixed = np.where(weight <= 0, a, np.where(weight >= 1, b, (1 - weight) * a + weight * b))
+        return np.where(seen.reshape(weight.shape), mixed, np.nan)
+
+    def of(name: str) -> np.ndarray:
+        values = getattr(p, name)
+        return between(values[before], values[after])
+
+    qa, qb = quaternions(p.rotation[before]), quaternions(p.rotation[after])
+    qb = qb * np.where((qa * qb).sum(-1, keepdims=True) < 0, -1.0, 1.0)
+    return replace(
+        p,
+        times=times,
+        eta=of("eta"),
+        gaze=of("gaze"),
+        rotation=rotations(between(qa, qb)),
+        translation=of("translation"),
+        crop=of("crop"),
+        confidence=np.where(seen, np.nan_to_num(of("confidence")), 0.0),
+    )

@@ -1,0 +1,304 @@
+"""The CSV of Epic's Live Link Face app, out and in: ARKit's 52 blend shapes, head and eye angles, with time code.
+
+    Timecode,BlendshapeCount,EyeBlinkLeft, … TongueOut,HeadYaw, … RightEyeRoll      63 columns, 61 of them values
+    14:03:52:28.207,61,0.0123, …
+
+Time code is hours, minutes, seconds, frame of the second with thousandths of a frame. A frame without a face has the
+count 0 and no values. Angles are radians: yaw + to the subject's own left, pitch + up, roll + the top of the head to
+the subject's own right; that is how Unreal's MetaHumans take them. Other tools write degrees: a file with angles
+beyond a half turn in radians is read as degrees.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..face.semantics import ARKIT_SOURCES, OPEN_BASIS, OPEN_KEYS, open_bounds
+from ..files import write_whole
+from .channels import ARKIT, LOOK, SIGNALS, UNSEEN, channel_values, signals
+from .face_performance import FacePerformance
+from .performance_files import load_performance
+
+# The app's order is Apple's, but it names the right side of jaw and mouth first.
+_SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
+SHAPES: tuple[str, ...] = tuple(_SWAPPED.get(name, name) for name in ARKIT)
+ANGLES: tuple[str, ...] = tuple(
+    f"{what}{turn}" for what in ("head", "leftEye", "rightEye") for turn in ("Yaw", "Pitch", "Roll")
+)
+COLUMNS: tuple[str, ...] = ("Timecode", "BlendshapeCount") + tuple(n[0].upper() + n[1:] for n in SHAPES + ANGLES)
+
+MAX_BYTES = 2**30
+MAX_FRAMES = 2_000_000
+_NOMINAL = (24, 25, 30, 48, 50, 60, 90, 120, 240)  # frames in a second of time code
+APP_FPS = 60.0
+
+# Our network does not see mouthClose, lips that meet over an open jaw, and has no key for it. What comes nearest on
+# ICT-FaceKit's face, by least squares within the keys' bounds over jaws from a fifth open to wholly: its share of
+# some of our keys. jawForward, mouthShrugUpper and tongueOut have no likeness among them.
+_MOUTH_CLOSE = {"mouthShrugLower": 2.0, "mouthPucker": 0.4, "jawOpen": -0.15}
+
+DISTANCE_MM = 500.0  # a phone at arm's length: the file does not say where the head is
+
+
+# --- out ------------------------------------------------------------------------------------------------------------
+
+
+def is_live_link(path: str | Path) -> bool:
+    """Whether the file begins like one of the app's; False for what cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(64).lstrip(b"\xef\xbb\xbf").lower().startswith(b"timecode,")
+    except OSError:
+        return False
+
+
+def write_live_link(performance: FacePerformance, path: str | Path) -> None:
+    """Write a performance as the app would; the file appears whole or not at all.
+
+    Time code starts at the performance's own first time, counted at its rate rounded up (30 for 29.97). Shapes that
+    our keys do not drive are 0. Raises InputError for another basis than the open one.
+    """
+    write_signals(signals(performance), performance.times, performance.fps, path)
+
+
+def write_signals(values: np.ndarray, times: np.ndarray, fps: float, path: str | Path) -> None:
+    """The same from signals (F, len(SIGNALS)) at ``times`` (F,) seconds; rows of NaN are frames without a face."""
+    seen = np.isfinite(values).all(1)
+    weights = np.stack([channel_values(values, name) for name in SHAPES], 1)
+    yaw, pitch, roll = (values[:, SIGNALS.index(n)] for n in ("headYaw", "headPitch", "headRoll"))
+    gaze = np.stack([values[:, SIGNALS.index("gazeYaw")], values[:, SIGNALS.index("gazePitch")], 0 * yaw], 1)
+    numbers = np.concatenate([weights, np.stack([yaw, pitch, -roll], 1), gaze, gaze], 1)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for time, row, face in zip(times, numbers, seen):
+        code = timecode(float(time), fps)
+        writer.writerow([code, len(row), *(f"{v:.8f}" for v in row)] if face else [code, 0, *[""] * len(row)])
+    write_whole(path, text.getvalue().encode())
+
+
+def timecode(seconds: float, fps: float) -> str:
+    """``HH:MM:SS:FF.fff`` of a moment, non-drop: frames are counted at ``fps`` rounded up to a whole number."""
+    nominal = max(1, math.ceil(fps - 1e-3))
+    thousandths = round(seconds * fps * 1000)
+    frames, part = divmod(thousandths, 1000)
+    whole, frame = divmod(frames, nominal)
+    return f"{whole // 3600 % 24:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}:{frame:02d}.{part:03d}"
+
+
+def read_performance(path: str | Path, fps: float | None = None, swap_sides: bool = False) -> FacePerformance:
+    """A performance of ours (.npz) or a recording of Live Link Face (.csv), by its content."""
+    if is_live_link(path):
+        return read_live_link(path, fps, swap_sides)
+    if Path(path).suffix.lower() == ".csv":
+        raise InputError(f"{path}: not a CSV of Live Link Face; of our own performances, give the .npz")
+    return load_performance(path)
+
+
+# --- in -------------------------------------------------------------------------------------------------------------
+
+
+def read_live_link(path: str | Path, fps: float | None = None, swap_sides: bool = False) -> FacePerformance:
+    """A recording of the app (or of a tool that writes like it) as a performance of the open keys.
+
+    fps         the true rate; by default what the time code counts to, or the app's 60 where it is too short to say
+    swap_sides  exchange left and right of jaw and mouth: some versions of the app name them the wrong way round
+
+    Shapes become keys by ``eta_from_arkit``; the gaze is that of the eyeLook shapes, or the eyes' angles where there
+    are none. Frames that the app marks as without a face have none. Times count from the first frame. The head is
+    put before a camera at arm's length. Raises InputError, one line, for a file that is none.
+    """
+    path = Path(path)
+    if fps is not None and not 1 <= fps <= 1000:
+        raise InputError(f"{fps:g} frames per second is not a rate of a recording")
+    names, codes, numbers = _read_table(path)
+    seconds, rate = _times(path, codes, fps)
+    # Now and then a tool writes a moment twice: the first one counts.
+    fresh = np.concatenate([[True], np.diff(np.maximum.accumulate(seconds)) > 0])
+    if fresh.sum() <= len(fresh) // 2 and len(fresh) > 1:
+        raise InputError(f"{path}: its time code does not go on: {codes[0]} … {codes[-1]}")
+    seconds, numbers = seconds[fresh] - seconds[0], numbers[fresh]
+    columns = {name: numbers[:, i] for i, name in enumerate(names)}
+    seen = np.isfinite(numbers).all(1)
+    if not seen.any():
+        raise InputError(f"{path}: no frame in it has a face")
+    if swap_sides:
+        columns = {_SWAPPED.get(name, name): values for name, values in columns.items()}
+    zeros = np.where(seen, 0.0, np.nan)
+    weights = np.stack([columns.get(name, zeros) for name in ARKIT], 1)
+    angles = np.stack([columns.get(name, zeros) for name in ANGLES], 1)
+    if np.nanmax(np.abs(angles[seen]), initial=0.0) > math.pi:
+        angles = np.radians(angles)
+    if any(name.startswith("eyeLook") for name in columns):
+        gaze = _gaze_from_looks(weights)
+    else:
+        gaze = (angles[:, 3:5] + angles[:, 6:8]) / 2
+    rotation = _rotation(angles[:, 0], angles[:, 1], -angles[:, 2])
+    nothing = np.where(seen, 1.0, np.nan)
+    side = 400.0
+    return FacePerformance(
+        times=seconds,
+        eta=eta_from_arkit(weights),
+        gaze=gaze,
+        rotation=rotation,
+        translation=nothing[:, None] * np.array([0.0, 0.0, -DISTANCE_MM]),
+        crop=nothing[:, None] * np.array([360.0, 640.0, side, 0.0]),
+        confidence=np.where(seen, 1.0, 0.0),
+        alpha=np.zeros(0),
+        expression_keys=OPEN_KEYS,
+        basis=OPEN_BASIS,
+        source=str(path),
+        fps=rate,
+        image_size=(720, 1280),
+    )
+
+
+def eta_from_arkit(weights: np.ndarray) -> np.ndarray:
+    """ARKit's weights (F, 52), in the order of ``channels.ARKIT``, as open coefficients (F, 29) inside their bounds.
+
+    The inverse of ``semantics.arkit_weights`` in the least-squares sense: every weight belongs to one key, so a key is
+    the mean of its weights (both sides of a key that has none, both rolls of the lips), and a signed key the
+    difference of its two. What ``arkit_weights`` gave comes back exactly. Added to it is what our keys can do of
+    mouthClose.
+    """
+    weights = np.asarray(weights, np.float64)
+    eta = np.zeros((len(weights), len(OPEN_KEYS)))
+    counts = np.zeros((2, len(OPEN_KEYS)))
+    parts = np.zeros((2, *eta.shape))
+    for name, (key, factor) in ARKIT_SOURCES.items():
+        i, sign = OPEN_KEYS.index(key), int(factor < 0)
+        parts[sign, :, i] += weights[:, ARKIT.index(name)] / factor
+        counts[sign, i] += 1
+    eta = (parts / np.maximum(counts, 1)[:, None]).sum(0)
+    for key, share in _MOUTH_CLOSE.items():
+        eta[:, OPEN_KEYS.index(key)] += share * weights[:, ARKIT.index("mouthClose")]
+    low, high = open_bounds().T
+    return np.clip(eta, low, high)
+
+
+def _gaze_from_looks(weights: np.ndarray) -> np.ndarray:
+    """(F, 2) yaw, pitch in radians: the mean of both eyes."""
+
+    def look(way: str, side: str) -> np.ndarray:
+        return weights[:, ARKIT.index(f"eyeLook{way}{side}")]
+
+    yaw = look("Out", "Left") - look("In", "Left") + look("In", "Right") - look("Out", "Right")
+    pitch = sum(look("Up", s) - look("Down", s) for s in ("Left", "Right"))
+    return np.stack([yaw, pitch], 1) * (LOOK / 2)
+
+
+def _rotation(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
+    """(F, 3, 3) as ``rotations.euler_degrees`` reads it: Rz(-roll) Rx(-pitch) Ry(yaw)."""
+
+    def turn(angle: np.ndarray, a: int, b: int) -> np.ndarray:
+        out = np.tile(np.eye(3), (len(angle), 1, 1))
+        out[:, a, a] = out[:, b, b] = np.cos(angle)
+        out[:, a, b], out[:, b, a] = -np.sin(angle), np.sin(angle)
+        return out + 0.0 * angle[:, None, None]  # NaN stays
+
+    return turn(-roll, 0, 1) @ turn(-pitch, 1, 2) @ turn(yaw, 2, 0)
+
+
+assert set(UNSEEN) < set(ARKIT)
+
+
+def _read_table(path: Path) -> tuple[list[str], list[str], np.ndarray]:
+    """Names of the known value columns, time codes, and values (F, columns); NaN in frames without a face."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path}: larger than {MAX_BYTES >> 30} GB: not a recording of Live Link Face")
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the recording: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a CSV of Live Link Face: it is no text") from None
+    lines = csv.reader(io.StringIO(text, newline=""))
+    try:
+        header = [cell.strip().lower() for cell in next(lines, [])]
+        wanted = {name.lower(): name for name in SHAPES + ANGLES}
+        known = {i: wanted[cell] for i, cell in enumerate(header) if cell in wanted}
+        if not header or header[0] != "timecode" or not set(known.values()) & set(SHAPES):
+            raise InputError(
+                f"{path}: not a CSV of Live Link Face: its first line is not Timecode, BlendshapeCount, EyeBlinkLeft …"
+            )
+        if len(set(known.values())) < len(known):
+            raise InputError(f"{path}: a column is in it twice")
+        codes: list[str] = []
+        rows: list[list[float]] = []
+        for cells in lines:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(rows) >= MAX_FRAMES:
+                raise InputError(f"{path}: more than {MAX_FRAMES} frames")
+            if len(cells) != len(header) and any(cell.strip() for cell in cells[2:]):
+                raise InputError(
+                    f"{path}: line {lines.line_num} has {len(cells)} columns, the first one {len(header)}: "
+                    "the file is cut short or broken"
+                )
+            codes.append(cells[0].strip())
+            rows.append(_numbers(path, lines.line_num, cells, list(known)))
+    except csv.Error as error:
+        raise InputError(f"{path}: not a CSV of Live Link Face: {error}") from None
+    if not rows:
+        raise InputError(f"{path}: no frames in it")
+    return list(known.values()), codes, np.array(rows, np.float64)
+
+
+def _numbers(path: Path, line: int, cells: list[str], columns: list[int]) -> list[float]:
+    given = [cells[i].strip() if i < len(cells) else "" for i in columns]
+    if not any(given):
+        return [math.nan] * len(columns)
+    try:
+        numbers = [float(cell) for cell in given]
+    except ValueError:
+        bad = next(cell for cell in given if not _is_number(cell))
+        raise InputError(f"{path}: line {line}: '{bad[:40]}' is no number") from None
+    if not all(math.isfinite(v) and abs(v) < 1e4 for v in numbers):
+        raise InputError(f"{path}: line {line}: a value is not finite, or far beyond what a face does")
+    return numbers
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+_TIMECODE = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})[:;](\d{1,3})(?:[.:](\d+))?", re.ASCII)
+
+
+def _times(path: Path, codes: list[str], fps: float | None) -> tuple[np.ndarray, float]:
+    """(F,) seconds by the time code, and the rate."""
+    fields = []
+    for i, code in enumerate(codes):
+        found = _TIMECODE.fullmatch(code)
+        if not found:
+            raise InputError(f"{path}: frame {i}: '{code[:40]}' is no time code like 14:03:52:28.207")
+        hours, minutes, seconds, frame = (int(found[g]) for g in (1, 2, 3, 4))
+        fields.append((hours * 3600 + minutes * 60 + seconds, frame + float(f"0.{found[5] or 0}")))
+    moments = np.array(fields, np.float64)
+    second, frame_part = moments[:, 0], moments[:, 1]
+    second += 86400.0 * np.cumsum(np.concatenate([[0], np.diff(second) < -43200]))  # over midnight
+    nominal = _nominal_rate(second, frame_part, fps)
+    rate = fps or float(nominal)
+    frames = second * nominal + frame_part
+    return frames / rate, rate
+
+
+def _nominal_rate(second: np.ndarray, frame: np.ndarray, fps: float | None) -> int:
+    """How many frames the time code counts in a second."""
+    if fps is not None:
+        return max(math.ceil(fps - 1e-3), int(frame.max()) + 1)
+    highest = int(frame.max())
+    if second[-1] > second[0]:  # it has come round once, so it shows how far it counts
+        return next((n for n in _NOMINAL if n > highest), highest + 1)
+    return max(int(APP_FPS), highest + 1)

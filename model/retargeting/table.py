@@ -1,0 +1,121 @@
+"""The retarget table: rows that send channels to a character's shape keys and bones, and presets of them in files.
+
+    row       channel -> shape key or bone, with gain, offset, inversion and range
+
+numpy only. ``name_schemes.py`` fills rows by the names that a character's shapes have.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..files import write_whole
+from ..performance.channels import CHANNELS, channel_values, is_signed
+from .row import BONE, CHARACTER, LOCATIONS, OWN, ROTATIONS, SHAPE_KEY, Row
+
+
+def row_values(row: Row, values: np.ndarray) -> np.ndarray:
+    """(F,) what the row's target gets from signals (F, len(SIGNALS)); NaN where no face was seen."""
+    channel = channel_values(values, row.channel)
+    if row.invert:
+        channel = -channel if is_signed(row.channel) else 1.0 - channel
+    return np.clip(row.offset + row.gain * channel, row.low, row.high)
+
+
+def expression(row: Row, names: Mapping[str, str]) -> str:
+    """``row_values`` as an expression of variables, ``names`` by signal, in what Blender evaluates without Python.
+
+    Only numbers, + * and min and max: a driver of these runs with scripts switched off.
+    """
+    text = ""
+    gain, offset = row.gain, row.offset
+    if row.invert:
+        offset += 0.0 if is_signed(row.channel) else row.gain
+        gain = -gain
+    for term in CHANNELS[row.channel]:
+        name = names[term.signal]
+        part = name if term.part == 0 else f"max({name},0)" if term.part > 0 else f"max(-{name},0)"
+        text += f"{gain * term.weight:+.5g}*{part}"
+    return f"min(max({offset:.5g}{text},{row.low:.5g}),{row.high:.5g})"
+
+
+# --- presets --------------------------------------------------------------------------------------------------------
+
+PRESET_FORMAT = "expnet-retarget-1"
+MAX_PRESET_BYTES = 2**22
+MAX_ROWS = 5000
+
+
+def save_preset(rows: Sequence[Row], path: str | Path) -> None:
+    """Write a table as JSON; the file appears whole or not at all."""
+    lines = ",\n".join("  " + json.dumps(_plain(row)) for row in rows)
+    write_whole(path, f'{{"format": "{PRESET_FORMAT}", "rows": [\n{lines}\n]}}\n'.encode())
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    """What differs from a plain row."""
+    kept = {f.name: f.default for f in fields(Row)}
+    return {k: v for k, v in asdict(row).items() if v != kept[k]}
+
+
+def load_preset(path: str | Path) -> tuple[Row, ...]:
+    """The rows of a preset file. Raises InputError when it is missing, broken, or names what there is not."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_PRESET_BYTES:
+            raise InputError(f"{path}: too large for a retarget preset")
+        document = json.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the preset: {error.strerror or error}") from error
+    except (ValueError, RecursionError):
+        raise InputError(f"{path}: not a retarget preset, or broken JSON") from None
+    if not isinstance(document, dict) or document.get("format") != PRESET_FORMAT:
+        raise InputError(f"{path}: not a retarget preset of this project")
+    rows = document.get("rows")
+    if not isinstance(rows, list) or len(rows) > MAX_ROWS:
+        raise InputError(f"{path}: its rows are no list, or more than {MAX_ROWS}")
+    return tuple(_row(f"{path}: row {i}", row) for i, row in enumerate(rows, 1))
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "kind": (SHAPE_KEY, BONE),
+    "component": ("", *ROTATIONS, *LOCATIONS),
+    "axes": (CHARACTER, OWN),
+}
+
+
+def _row(where: str, raw: Any) -> Row:
+    if not isinstance(raw, dict):
+        raise InputError(f"{where} is no object of names and values")
+    kinds = {f.name: f.type for f in fields(Row)}
+    for name, value in raw.items():
+        if name not in kinds:
+            raise InputError(f"{where}: '{name}' is unknown; a row has {', '.join(kinds)}")
+        kind = str(kinds[name])
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not (number if kind == "float" else isinstance(value, bool if kind == "bool" else str)):
+            raise InputError(f"{where}: {name} is {value!r}, which is no {_SAID[kind]}")
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise InputError(f"{where}: {name} is {value!r}; it may be {', '.join(filter(None, _CHOICES[name]))}")
+    if raw.get("channel") not in CHANNELS:
+        raise InputError(f"{where}: channel {raw.get('channel')!r} is unknown; use ARKit's names or those of our keys")
+    if not raw.get("target"):
+        raise InputError(f"{where}: target, the name of a shape key or bone, is missing")
+    values: dict[str, Any] = {k: float(v) if kinds[k] == "float" else v for k, v in raw.items()}
+    row = Row(**values)
+    if row.kind == BONE and not row.component:
+        raise InputError(f"{where}: a bone needs a component, {ROTATIONS[0]} to {LOCATIONS[-1]}")
+    if row.low > row.high:
+        raise InputError(f"{where}: low {row.low:g} is above high {row.high:g}")
+    return row
+
+
+_SAID = {"float": "number", "bool": "true or false", "str": "text"}

@@ -1,0 +1,148 @@
+"""Where the faces are in a picture, without landmarks.
+
+Candidates come from a small network that sees the whole picture (``candidates.py``). The estimator has the last word:
+it moves each candidate to the face's own crop and says whether there is a face, so a candidate needs to be neither
+exact nor right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..camera import Camera, Crop
+from ..errors import InputError
+from ..networks.estimate import FindsFaces
+from .candidates import Candidate, candidates
+
+REFINEMENTS = 3
+SETTLED = 0.15  # a refined crop that still moves by more (in sides, or in log scale) has found no face
+REACH = np.array([0.5, 0.5, 0.5])  # how far (likewise) a face may lie from its candidate
+# A face is a face, and in the same place, when it is looked at a little askew; letters and flags are not.
+ASKEW = (
+    (0.12, 0.0, 0.0, 0.0), (-0.12, 0.0, 0.0, 0.0), (0.0, 0.12, 0.0, 0.0), (0.0, -0.12, 0.0, 0.0),
+    (0.0, 0.0, 0.2, 0.2), (0.0, 0.0, -0.2, -0.2),
+)  # fmt: skip
+MAX_CANDIDATES = 64
+SMALLEST = 16.0  # pixels of a crop's side under which nothing can be read
+QUICK_SIDE, THOROUGH_SIDE = 320, 1280  # the picture's longer side while candidates are looked for
+LEAST = 0.2  # confidence of a candidate
+
+Propose = Callable[[np.ndarray, int, float], list[Candidate]]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What is asked of a face: ``confidence`` in every look, and that no look moves it by more than ``shift`` (sides)
+    or ``scale`` (log)."""
+
+    confidence: float
+    shift: float
+    scale: float
+
+
+PROOF = Proof(0.97, 0.15, 0.25)
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """A face's own crop and how sure the network is that it is one, 0..1, at its most doubtful look."""
+
+    crop: Crop
+    confidence: float
+
+
+def find_faces(
+    image: np.ndarray, estimator: FindsFaces, thorough: bool = True, propose: Propose = candidates
+) -> list[FoundFace]:
+    """The faces of an image (H, W, 3) uint8 BGR, the largest first.
+
+    ``thorough`` also finds faces that are small in the picture; without it the search is short enough for footage.
+    """
+    proposed = propose(image, THOROUGH_SIDE if thorough else QUICK_SIDE, LEAST)
+    crops = [c.crop for c in proposed if lies_in(c.crop, image.shape[1], image.shape[0])]
+    found = _verified(image, _without_twins(crops), estimator)
+    return sorted(_distinct(found), key=lambda f: -f.crop.side)
+
+
+def crop_of_box(box: Sequence[float], size: tuple[int, int]) -> Crop:
+    """The crop for a face in a drawn box (x, y, width, height), in pixels, from hairline to chin.
+
+    Raises InputError for what is no box, or one whose middle is not in an image of ``size`` (width, height).
+    """
+    if len(box) != 4 or not np.isfinite(box).all() or box[2] <= 1 or box[3] <= 1:
+        raise InputError(f"the box {list(box)} is not x, y, width, height in pixels")
+    x, y, width, height = map(float, box)
+    if not (0 <= x + width / 2 < size[0] and 0 <= y + height / 2 < size[1]):
+        raise InputError(f"the box {list(box)} lies outside the picture of {size[0]} x {size[1]} pixels")
+    return Crop(x + width / 2, y + height / 2, 1.1 * max(width, height))
+
+
+def refined(
+    image: np.ndarray, crops: Sequence[Crop], estimator: FindsFaces, times: int = REFINEMENTS
+) -> list[FoundFace]:
+    """Each crop moved to the face in it, ``times`` times; confidence 0 where it never settles."""
+    height, width = image.shape[:2]
+    camera = Camera.for_image(width, height)
+    crops = list(crops)
+    if not crops:
+        return []
+    for _ in range(times):
+        seen = estimator.estimate([image] * len(crops), crops, [camera] * len(crops))
+        steps = np.array([crop.offset_to(own) for crop, own in zip(crops, seen.crop)])
+        crops = seen.crop
+    settled = np.abs(steps[:, :3]).max(1) < SETTLED
+    return [
+        FoundFace(crop, float(confidence) if steady and lies_in(crop, width, height) else 0.0)
+        for crop, confidence, steady in zip(crops, seen.confidence, settled)
+    ]
+
+
+def lies_in(crop: Crop, width: int, height: int) -> bool:
+    """Whether a crop is large enough to be read and has its centre in the image."""
+    return SMALLEST <= crop.side <= 4 * max(width, height) and 0 <= crop.cx < width and 0 <= crop.cy < height
+
+
+def _verified(image: np.ndarray, crops: list[Crop], estimator: FindsFaces) -> list[FoundFace]:
+    near = [
+        face
+        for crop, face in zip(crops, refined(image, crops, estimator))
+        if face.confidence > 0.5 and (np.abs(crop.offset_to(face.crop)[:3]) < REACH).all()
+    ]
+    checked = [_seen_askew(image, face.crop, estimator) for face in _distinct(near)]
+    return [face for face in checked if face is not None]
+
+
+def _seen_askew(image: np.ndarray, crop: Crop, estimator: FindsFaces, proof: Proof = PROOF) -> FoundFace | None:
+    height, width = image.shape[:2]
+    looks = [crop.moved(*offset) for offset in ASKEW]
+    seen = estimator.estimate([image] * len(looks), looks, [Camera.for_image(width, height)] * len(looks))
+    moves = np.abs([crop.offset_to(own) for own in seen.crop])
+    confidence = float(seen.confidence.min())
+    holds = confidence >= proof.confidence and moves[:, :2].max() <= proof.shift and moves[:, 2].max() <= proof.scale
+    return FoundFace(crop, confidence) if holds else None
+
+
+def _distinct(faces: list[FoundFace]) -> list[FoundFace]:
+    """Without those that lie on a surer one."""
+    kept: list[FoundFace] = []
+    for face in sorted(faces, key=lambda f: -f.confidence):
+        if all(not same_face(face.crop, other.crop) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _without_twins(crops: list[Crop]) -> list[Crop]:
+    """Candidates that the estimator would pull to the same place, once; at most ``MAX_CANDIDATES``."""
+    kept: list[Crop] = []
+    for crop in crops:
+        if all(np.abs(other.offset_to(crop)).max() > 0.15 for other in kept):
+            kept.append(crop)
+    return kept[:MAX_CANDIDATES]
+
+
+def same_face(a: Crop, b: Crop) -> bool:
+    """Whether two crops show the same face: the nearer head would hide another one behind it."""
+    return float(np.hypot(a.cx - b.cx, a.cy - b.cy)) < 0.35 * max(a.side, b.side)

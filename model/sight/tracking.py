@@ -1,0 +1,273 @@
+"""One face through footage: each frame is looked at where the last one showed the face to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..camera import Camera, Crop
+from ..errors import InputError
+from ..networks.estimate import FaceEstimate, FindsFaces, SeesFaces, together
+from ..performance.face_performance import FacePerformance
+from .finder import FoundFace, crop_of_box, find_faces, lies_in, refined, same_face
+from .video import Clip, true_fps
+
+LOST = 0.35  # confidence under which a face that was followed counts as lost
+NOTHING = 0.1  # confidence under which a second look is not worth while
+BACK = 0.6  # confidence from which a lost face is back, or still there after a cut
+FIND_EVERY = 8  # frames between searches while no face is there, so that empty footage stays cheap
+WAIT = 60  # frames for which a lost face is looked for where it was, which is cheaper than a search
+JUMP = 0.08  # a face farther from where it was looked for (in sides, log scale or radians) is looked at again
+STILL = 0.02  # movements of this size are mostly the network's own noise: the crop follows them slowly
+CUT = 18.0  # grey levels by which two frames differ, on average over the picture, at a cut
+
+Find = Callable[[np.ndarray, FindsFaces, bool], list[FoundFace]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which face to follow: the one in a ``box`` (x, y, width, height in the first frame), or the ``face``-th largest
+    (from 0); without either the largest."""
+
+    box: Sequence[float] | None = None
+    face: int | None = None
+
+
+LARGEST = Choice()
+
+
+class Follower:
+    """Follows one face, frame by frame; ``see`` gives what it shows, or None where it is not to be seen."""
+
+    def __init__(
+        self, estimator: FindsFaces, camera: Camera, choice: Choice = LARGEST, find: Find = find_faces
+    ) -> None:
+        self._estimator = estimator
+        self._camera = camera
+        self._choice = choice
+        self._find = find
+        self._crop: Crop | None = None  # where to look next
+        self._last: Crop | None = None  # where the face was, also after its loss
+        self._lost_for = 0  # frames
+        self._thumbnail: np.ndarray | None = None
+        self._started = False
+
+    def see(self, image: np.ndarray) -> FaceEstimate | None:
+        """Look at the next frame, (H, W, 3) uint8 BGR."""
+        if self._lost_for < WAIT:
+            self._crop = self._crop or self._last
+        cut = self._is_cut(image)
+        if cut:  # or a flash, or a fast pan: the face may still be there, or anywhere
+            self._last = None
+            self._lost_for = 0
+        seen = self._look(image, BACK if cut or self._lost_for else NOTHING) if self._crop else None
+        if seen is None and self._lost_for % FIND_EVERY == 0:
+            self._crop = self._found(image)
+            seen = self._look(image, NOTHING) if self._crop else None
+        if seen is None:
+            self._crop = None
+            self._lost_for += 1
+            return None
+        self._lost_for = 0
+        self._last = seen.crop[0]
+        assert self._crop is not None
+        self._crop = _followed(self._crop, seen.crop[0])
+        return seen
+
+    def _look(self, image: np.ndarray, least: float) -> FaceEstimate | None:
+        """What the crop shows; None where the first glance is not as confident as ``least``."""
+        assert self._crop is not None
+        height, width = image.shape[:2]
+        seen = self._estimator.estimate([image], [self._crop], [self._camera])
+        if seen.confidence[0] < least:
+            return None
+        if np.abs(self._crop.offset_to(seen.crop[0])).max() > JUMP:
+            self._crop = seen.crop[0]
+            if not lies_in(self._crop, width, height):
+                return None
+            seen = self._estimator.estimate([image], [self._crop], [self._camera])
+        if seen.confidence[0] < LOST or not lies_in(seen.crop[0], width, height):
+            return None
+        return seen
+
+    def _found(self, image: np.ndarray) -> Crop | None:
+        """The chosen face's crop in a frame where it must be searched for."""
+        first, self._started = not self._started, True
+        if first and self._choice.box is not None:
+            box, self._choice = crop_of_box(self._choice.box, (image.shape[1], image.shape[0])), LARGEST
+            return refined(image, [box], self._estimator)[0].crop
+        thorough = first and self._choice.face is not None  # small faces count, too
+        faces = self._find(image, self._estimator, thorough)
+        if first and not faces and not thorough:
+            faces = self._find(image, self._estimator, True)
+        if self._last is not None:
+            return _nearest(faces, self._last, self._lost_for)
+        if self._choice.face is None:
+            return faces[0].crop if faces else None
+        if self._choice.face >= len(faces):
+            if first and faces:
+                raise InputError(_no_such_face(self._choice.face, len(faces)))
+            return None  # not on the scene yet
+        chosen, self._choice = faces[self._choice.face], LARGEST
+        return chosen.crop
+
+    def _is_cut(self, image: np.ndarray) -> bool:
+        step = max(1, max(image.shape[:2]) // 64)
+        thumbnail = image[step // 2 :: step, step // 2 :: step, 1].astype(np.int16)
+        before, self._thumbnail = self._thumbnail, thumbnail
+        return before is not None and float(np.abs(thumbnail - before).mean()) > CUT
+
+
+def perform(
+    clip: Clip,
+    estimator: SeesFaces,
+    box: Sequence[float] | None = None,
+    face: int | None = None,
+    lens_mm: float = 50.0,
+    on_frame: Callable[[int], None] = lambda done: None,
+    find: Find = find_faces,
+) -> FacePerformance:
+    """Watch a clip and write down what its face does.
+
+    box, face: as in ``Choice``. ``on_frame`` is told how many frames are done and may raise to stop. Frames are let
+    go as they are read: memory does not grow with the clip but for some 400 bytes a frame.
+    """
+    if not 1 <= lens_mm <= 10_000:
+        raise InputError(f"a lens of {lens_mm} mm cannot be: use the footage's, or 50")
+    camera = Camera.for_image(*clip.size, lens_mm)
+    follower = Follower(estimator.finding, camera, Choice(box, face), find)
+    times: list[float] = []
+    rows: list[np.ndarray] = []
+    alphas = WeightedSum()
+    keys = len(estimator.expression_keys)
+    waiting: list[tuple[np.ndarray, FaceEstimate | None]] = []
+
+    def read() -> None:
+        there = [(image, seen) for image, seen in waiting if seen is not None]
+        if there:
+            images, found = zip(*there)
+            all_read = estimator.read(images, [camera] * len(there), together(found))
+            alphas.add(all_read.alpha, identity_weight(all_read))
+        in_order = iter(range(len(there)))
+        rows.extend(_nothing(keys) if seen is None else _row(all_read, next(in_order)) for _, seen in waiting)
+        waiting.clear()
+
+    for frame in clip:
+        waiting.append((frame.image, follower.see(frame.image)))
+        times.append(frame.time)
+        if len(waiting) == estimator.at_once:
+            read()
+        on_frame(len(times))
+    read()
+    table = np.array(rows)
+    eta, gaze, rotation, translation, crop, confidence = np.split(table, np.cumsum([keys, 2, 9, 3, 4]), axis=1)
+    return FacePerformance(
+        times=np.array(times),
+        eta=eta,
+        gaze=gaze,
+        rotation=rotation.reshape(-1, 3, 3),
+        translation=translation,
+        crop=crop,
+        confidence=confidence[:, 0],
+        alpha=alphas.mean,
+        expression_keys=tuple(estimator.expression_keys),
+        basis=estimator.basis,
+        source=clip.source,
+        fps=true_fps(np.array(times), clip.declared_fps),
+        image_size=clip.size,
+        lens_mm=lens_mm,
+    )
+
+
+def look(
+    image: np.ndarray,
+    estimator: SeesFaces,
+    box: Sequence[float] | None = None,
+    face: int | None = None,
+    lens_mm: float = 50.0,
+) -> FaceEstimate:
+    """What the chosen face of a still image shows (a batch of one). Raises InputError when there is no face."""
+    seen, camera = looked_for(image, estimator.finding, box, face, lens_mm)
+    return estimator.read([image], [camera], seen, [box])
+
+
+def looked_for(
+    image: np.ndarray,
+    finding: FindsFaces,
+    box: Sequence[float] | None = None,
+    face: int | None = None,
+    lens_mm: float = 50.0,
+) -> tuple[FaceEstimate, Camera]:
+    """Where the chosen face of a still image is (a batch of one, still to be read), and the image's camera.
+    Raises InputError when there is no face."""
+    height, width = image.shape[:2]
+    camera = Camera.for_image(width, height, lens_mm)
+    if box is not None:
+        crop = refined(image, [crop_of_box(box, (width, height))], finding)[0].crop
+    else:
+        faces = find_faces(image, finding)
+        if not faces:
+            raise InputError("no face was found: draw a box around it")
+        if (face or 0) >= len(faces):
+            raise InputError(_no_such_face(face or 0, len(faces)))
+        crop = faces[face or 0].crop
+    return finding.estimate([image], [crop], [camera]), camera
+
+
+def _no_such_face(face: int, count: int) -> str:
+    return f"there is no face number {face}: {count} found, counted from 0, the largest first"
+
+
+def _nearest(faces: list[FoundFace], last: Crop, lost_for: int) -> Crop | None:
+    """The face that is most likely the one lost: others stand elsewhere, and it can only have gone so far."""
+
+    def way(face: FoundFace) -> float:
+        return float(np.abs(last.offset_to(face.crop)[:3]).max())
+
+    near = min(faces, key=way, default=None)
+    if near is None or (way(near) > 0.5 + 0.1 * lost_for and not same_face(near.crop, last)):
+        return None
+    return near.crop
+
+
+def _followed(crop: Crop, own: Crop) -> Crop:
+    """The next frame's crop: on the face, but calm where the face is, for curves tremble as their crop does."""
+    offset = crop.offset_to(own)
+    share = np.clip(np.abs(offset).max() / (2 * STILL), 0.1, 1.0)
+    return crop.moved(*(share * offset))
+
+
+class WeightedSum:
+    """The mean of rows that come in turns, each with its weight; empty without any."""
+
+    def __init__(self) -> None:
+        self._sum, self._weight = np.zeros(0), 0.0
+
+    def add(self, rows: np.ndarray, weights: np.ndarray) -> None:
+        self._sum = weights @ rows + (self._sum if self._sum.size else 0.0)
+        self._weight += float(weights.sum())
+
+    @property
+    def mean(self) -> np.ndarray:
+        return self._sum / self._weight if self._weight else self._sum
+
+
+def _row(seen: FaceEstimate, i: int) -> np.ndarray:
+    crop = seen.crop[i]
+    place = np.array([crop.cx, crop.cy, crop.side, crop.angle])
+    sure = seen.confidence[i : i + 1]
+    return np.concatenate((seen.eta[i], seen.gaze[i], seen.rotation[i].ravel(), seen.translation[i], place, sure))
+
+
+def _nothing(keys: int) -> np.ndarray:
+    """The row of a frame in which there is no face."""
+    row = np.full(keys + 2 + 9 + 3 + 4 + 1, np.nan)
+    row[-1] = 0.0
+    return row
+
+
+def identity_weight(seen: FaceEstimate) -> np.ndarray:
+    """How much each of B views counts when their alphas are pooled, (B,): a face seen from the front tells most."""
+    return seen.confidence * np.maximum(0.05, seen.rotation[:, 2, 2]) ** 2

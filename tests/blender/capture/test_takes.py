@@ -1,0 +1,248 @@
+"""The performance behind a take: kept raw in the .blend, and treated anew without the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+import expnet
+from expnet.expnet_addon import compat
+from expnet.expnet_addon.capture import takes
+from expnet.expnet_addon.scene import rig, take_keys
+from expnet.expnet_addon.scene.current_take import take_of
+from expnet.model.errors import InputError
+from expnet.model.face.semantics import OPEN_KEYS, open_bounds
+from expnet.model.performance.face_performance import FacePerformance
+from expnet.model.performance.smoothing import REGIONS, smooth
+from expnet.model.performance.treatment import FRAME, QUIETEST, Treatment, treated
+
+HALF = dict.fromkeys(REGIONS, 0.5)
+
+
+@pytest.fixture(autouse=True)
+def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
+    expnet.register()
+    yield
+    expnet.unregister()
+
+
+@pytest.fixture
+def head(empty_scene: bpy.types.Scene, little_face) -> bpy.types.Object:
+    return rig.create_rig(little_face)
+
+
+@pytest.fixture
+def raw(make_performance) -> FacePerformance:
+    """30 frames with two missing ones, and some noise."""
+    performance = make_performance(frames=30, missing=(11, 12))
+    low, high = open_bounds().T
+    noise = np.random.default_rng(1).normal(0, 0.03, performance.eta.shape)
+    return _replaced(performance, eta=np.clip(performance.eta + noise, low, high))
+
+
+@pytest.fixture
+def take(empty_scene: bpy.types.Scene, head: bpy.types.Object, raw: FacePerformance):
+    """The settings of the head's take."""
+    empty_scene.render.fps = 25
+    takes.write_take(empty_scene, head, raw, Treatment())
+    return take_of(head).expnet
+
+
+def _replaced(performance: FacePerformance, **changes) -> FacePerformance:
+    from dataclasses import replace
+
+    return replace(performance, **changes)
+
+
+def keyed(head: bpy.types.Object) -> dict[tuple[str, int], np.ndarray]:
+    """(keys, 2) frame and value of every curve."""
+    curves = [*compat.assigned_curves(head.data.shape_keys), *compat.assigned_curves(head)]
+    return {(c.data_path, c.array_index): np.array([tuple(p.co) for p in c.keyframe_points]) for c in curves}
+
+
+def assert_same(a: dict, b: dict) -> None:
+    assert a.keys() == b.keys()
+    for path, keys in a.items():
+        np.testing.assert_array_equal(keys, b[path], err_msg=str(path))
+
+
+def eta_of(head: bpy.types.Object) -> np.ndarray:
+    curves = keyed(head)
+    return np.stack([curves[f'key_blocks["{key}"].value', 0][:, 1] for key in OPEN_KEYS], -1)
+
+
+def region(take, name: str):
+    return take.regions[name]
+
+
+# Kept -----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_raw_performance_is_kept_with_its_action(head, take, raw: FacePerformance) -> None:
+    kept = takes.performance_of(head)
+    np.testing.assert_array_equal(kept.rotation, raw.rotation)
+    np.testing.assert_allclose(kept.eta, raw.eta, atol=1e-7)
+    assert kept.source == raw.source
+    np.testing.assert_allclose(eta_of(head), smooth(raw, 0.5).eta[raw.seen], atol=1e-6)
+
+
+def test_it_survives_saving_opening_and_appending(head, take, raw: FacePerformance, tmp_path: Path) -> None:
+    region(take, "mouth").gain = 0.5
+    before = keyed(head)
+    name = head.name
+    file = str(tmp_path / "take.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=file)
+    bpy.ops.wm.open_mainfile(filepath=file)
+    head = bpy.data.objects[name]
+    assert take_of(head).expnet.regions["mouth"].gain == 0.5
+    take_keys.apply_again(take_of(head))
+    assert_same(keyed(head), before)
+
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    with bpy.data.libraries.load(file) as (there, here):
+        here.objects = [name]
+    (head,) = here.objects
+    bpy.context.scene.collection.objects.link(head)
+    np.testing.assert_array_equal(takes.performance_of(head).translation, raw.translation)
+    region(take_of(head).expnet, "mouth").gain = 1.0
+    assert not np.array_equal(
+        keyed(head)['key_blocks["mouthPress"].value', 0], before['key_blocks["mouthPress"].value', 0]
+    )
+
+
+def test_a_head_without_a_take_has_none(head) -> None:
+    assert take_of(head) is None
+    assert takes.performance_of(head) is None
+    assert take_of(None) is None
+    with pytest.raises(InputError, match="animate it from footage first"):
+        takes.make_neutral(head, 1)
+
+
+# Treated anew ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_change_is_applied_at_once(head, take, raw: FacePerformance) -> None:
+    region(take, "brows").smoothing = 0.0
+    region(take, "jaw").gain = 0.25
+    expected = treated(raw, Treatment(smoothing={**HALF, "brows": 0.0}, gains={"jaw": 0.25}), open_bounds())
+    np.testing.assert_allclose(eta_of(head), expected.eta[raw.seen], atol=1e-6)
+    np.testing.assert_allclose(takes.treated_performance_of(head).eta, expected.eta, atol=1e-6)
+
+
+def test_changing_back_restores_the_keys(head, take) -> None:
+    before = keyed(head)
+    region(take, "head").smoothing = 0.0
+    take.neutral = QUIETEST
+    take.decimate = True
+    assert len(keyed(head)["location", 0]) < len(before["location", 0])
+    region(take, "head").smoothing = 0.5
+    take.neutral = "SEEN"
+    take.decimate = False
+    assert_same(keyed(head), before)
+
+
+def test_it_can_wait_for_the_button(head, take) -> None:
+    before = keyed(head)
+    take.live = False
+    region(take, "mouth").gain = 0.0
+    assert_same(keyed(head), before)
+    bpy.context.view_layer.objects.active = head
+    assert bpy.ops.expnet.apply_again() == {"FINISHED"}
+    assert not eta_of(head)[:, OPEN_KEYS.index("mouthPress")].any()
+
+
+def test_the_face_at_the_current_frame_becomes_neutral(head, take, raw: FacePerformance) -> None:
+    bpy.context.view_layer.objects.active = head
+    bpy.context.scene.frame_set(6)
+    assert bpy.ops.expnet.neutral_from_frame() == {"FINISHED"}
+    assert (take.neutral, take.neutral_frame) == (FRAME, 5)
+    expected = treated(raw, Treatment(neutral=FRAME, neutral_frame=5), open_bounds()).eta[raw.seen]
+    np.testing.assert_allclose(eta_of(head), expected, atol=1e-6)
+    assert (np.abs(expected[5]) < 1e-6).sum() > 10  # those that rest in the lower half of their range
+
+
+def test_neutral_is_where_the_heads_own_face_rests(empty_scene, bfm_like, raw: FacePerformance) -> None:
+    """In 3DDFA's basis zero is no face at rest: what undoes the model's offset is."""
+    sigmas = _replaced(raw, expression_keys=bfm_like.expression_keys, basis=bfm_like.basis)
+    empty_scene.render.fps = 25
+    head = rig.create_rig(bfm_like)
+    assert np.abs(bfm_like.rest).max() > 0.01
+    takes.write_take(empty_scene, head, sigmas, Treatment(neutral=FRAME, neutral_frame=5))
+    np.testing.assert_allclose(takes.treated_performance_of(head).eta[5], bfm_like.rest, atol=1e-6)
+    bpy.context.scene.frame_set(6)
+    shown = [head.data.shape_keys.key_blocks[key].value for key in bfm_like.expression_keys]
+    np.testing.assert_allclose(shown, bfm_like.rest, atol=1e-5)
+
+
+def test_a_frame_without_a_face_is_refused_in_one_line(head, take) -> None:
+    before = keyed(head)
+    with pytest.raises(InputError, match="no face in the clip at frame 12"):
+        takes.make_neutral(head, 12)
+    take.neutral_frame = 11
+    take.neutral = FRAME
+    assert "no face in frame 11" in take.note
+    assert_same(keyed(head), before)
+
+
+def test_two_takes_and_two_heads_do_not_mix(empty_scene, head, take, raw: FacePerformance, little_face) -> None:
+    other = rig.create_rig(little_face)
+    takes.write_take(empty_scene, other, raw, Treatment())
+    first = take_of(head)
+    takes.write_take(empty_scene, head, _replaced(raw, source="second.mp4"), Treatment())
+    before = keyed(other), keyed(head)
+    region(take_of(head).expnet, "mouth").gain = 0.0
+    assert_same(keyed(other), before[0])
+    region(first.expnet, "mouth").gain = 0.0  # its head shows another take: nothing to write
+    assert not eta_of(head)[:, OPEN_KEYS.index("mouthPress")].any()
+    assert first.expnet.regions["mouth"].smoothing == 0.5
+
+
+def test_the_place_in_time_stays(empty_scene, head, raw: FacePerformance) -> None:
+    empty_scene.frame_start = 101
+    empty_scene.render.fps = 50
+    takes.write_take(empty_scene, head, raw, Treatment())
+    before = keyed(head)
+    empty_scene.frame_start, empty_scene.render.fps = 1, 24
+    take_keys.apply_again(take_of(head))
+    assert_same(keyed(head), before)
+
+
+def test_keys_that_the_artist_removed_are_left_out(head, take) -> None:
+    head.shape_key_remove(head.data.shape_keys.key_blocks["cheekPuff"])
+    region(take, "mouth").gain = 0.5
+    assert take.note == ""
+
+
+# Fewer keys -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("key", "degrees", "millimetres"), [(0.01, 0.25, 0.5), (0.05, 2.0, 5.0)])
+def test_fewer_keys_stay_within_the_errors_at_every_frame(head, take, key, degrees, millimetres) -> None:
+    frames = np.arange(0, 33, 0.25)
+
+    def shown() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        curves = [*compat.assigned_curves(head.data.shape_keys), *compat.assigned_curves(head)]
+        values = {(c.data_path, c.array_index): np.array([c.evaluate(f) for f in frames]) for c in curves}
+        quaternion = np.stack([values["rotation_quaternion", i] for i in range(4)], -1)
+        return (
+            np.stack([values[f'key_blocks["{k}"].value', 0] for k in OPEN_KEYS], -1),
+            np.stack([values['["gaze_yaw"]', 0], values['["gaze_pitch"]', 0]], -1),
+            np.stack([values["location", i] for i in range(3)], -1),
+            quaternion / np.linalg.norm(quaternion, axis=-1, keepdims=True),
+        )
+
+    full = shown()
+    take.key_error, take.angle_error, take.place_error = key, np.radians(degrees), millimetres / 1000
+    take.decimate = True
+    eta, gaze, place, turn = (np.abs(a - b) for a, b in zip(shown(), full))
+    assert eta.max() <= key
+    assert gaze.max() <= np.radians(degrees)
+    assert np.linalg.norm(place, axis=-1).max() <= millimetres / 1000
+    angle = 2 * np.arccos(np.clip(np.abs((shown()[3] * full[3]).sum(-1)), 0, 1))
+    assert angle.max() <= np.radians(degrees)
+    left, _, before = take.note.split()[:3]
+    assert int(left) == sum(map(len, keyed(head).values())) < int(before)

@@ -1,0 +1,152 @@
+"""A raw performance as an artist wants it: by region, from the actor's own neutral, and with fewer keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from expnet.model.errors import InputError
+from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
+from expnet.model.performance.decimate import kept_keys
+from expnet.model.performance.face_performance import FacePerformance
+from expnet.model.performance.smoothing import REGIONS, region_of, smooth
+from expnet.model.performance.treatment import FRAME, QUIETEST, SEEN, Treatment, named_neutral, treated
+
+RAW = Treatment(smoothing={})
+
+
+@pytest.fixture
+def performance() -> FacePerformance:
+    """80 frames that tremble, the last ten without a face."""
+    rng = np.random.default_rng(2)
+    seen = np.arange(80) < 70
+    mask = np.where(seen, 1.0, np.nan)
+    times = np.arange(80) / 25
+    return FacePerformance(
+        times=times,
+        eta=(0.4 + 0.1 * np.sin(times)[:, None] + rng.normal(0, 0.03, (80, 29))) * mask[:, None],
+        gaze=rng.normal(0, 0.02, (80, 2)) * mask[:, None],
+        rotation=np.tile(np.eye(3), (80, 1, 1)) * mask[:, None, None],
+        translation=([0.0, 0.0, -700.0] + rng.normal(0, 1, (80, 3))) * mask[:, None],
+        crop=np.ones((80, 4)) * mask[:, None],
+        confidence=seen.astype(float),
+        alpha=np.zeros(99),
+        expression_keys=OPEN_KEYS,
+        basis=OPEN_BASIS,
+        source="clip.mp4",
+        fps=25.0,
+        image_size=(640, 360),
+    )
+
+
+def columns(region: str) -> list[int]:
+    return [i for i, key in enumerate(OPEN_KEYS) if region_of(key) == region]
+
+
+def test_every_key_has_a_region() -> None:
+    assert {region_of(key) for key in OPEN_KEYS} == {"brows", "lids", "cheeks", "mouth", "jaw"}
+    assert region_of("expression_07") == "expression"
+    assert {region_of(key) for key in OPEN_KEYS} < set(REGIONS)
+
+
+def test_one_strength_for_all_is_plain_smoothing(performance: FacePerformance) -> None:
+    ours = treated(performance, Treatment(), open_bounds())
+    plain = smooth(performance, 0.5)
+    for name in ("eta", "gaze", "rotation", "translation"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(plain, name))
+
+
+@pytest.mark.parametrize("region", ["brows", "lids", "cheeks", "mouth", "jaw"])
+def test_a_region_alone_is_calmed(performance: FacePerformance, region: str) -> None:
+    calm = treated(performance, Treatment(smoothing={region: 1.0}), open_bounds())
+    others = [i for i in range(29) if i not in columns(region)]
+    np.testing.assert_array_equal(calm.eta[:, others], performance.eta[:, others])
+    np.testing.assert_array_equal(calm.eta[:70, columns(region)], smooth(performance, 1.0).eta[:70, columns(region)])
+    np.testing.assert_array_equal(calm.translation, performance.translation)
+
+
+def test_gains_stay_within_the_bounds(performance: FacePerformance) -> None:
+    strong = treated(performance, Treatment(smoothing={}, gains={"mouth": 4.0, "gaze": 0.5}), open_bounds())
+    mouth = columns("mouth")
+    low, high = open_bounds()[mouth].T
+    np.testing.assert_allclose(strong.eta[:70, mouth], np.clip(4 * performance.eta[:70, mouth], low, high))
+    np.testing.assert_allclose(strong.gaze[:70], 0.5 * performance.gaze[:70])
+    np.testing.assert_array_equal(strong.eta[:70, columns("jaw")], performance.eta[:70, columns("jaw")])
+
+
+def test_a_frame_becomes_neutral(performance: FacePerformance) -> None:
+    own = treated(performance, Treatment(smoothing={}, neutral=FRAME, neutral_frame=12), open_bounds())
+    np.testing.assert_allclose(own.eta[12], 0, atol=1e-12)
+
+
+def test_the_quietest_frames_become_neutral(performance: FacePerformance) -> None:
+    own = treated(performance, Treatment(neutral=QUIETEST), open_bounds())
+    assert np.nanmean(np.abs(own.eta)) < 0.5 * np.nanmean(np.abs(performance.eta))
+
+
+def test_neutral_becomes_the_heads_own_rest(performance: FacePerformance) -> None:
+    """A head whose zero is no resting face, such as the Basel Face Model with 3DDFA's offset, rests elsewhere."""
+    sigmas = replace(performance, expression_keys=tuple(f"expression_{i:02d}" for i in range(1, 30)), basis="expnet-29")
+    rest = np.linspace(-0.5, 0.5, 29)
+    bounds = np.tile([-3.0, 3.0], (29, 1))
+    own = treated(sigmas, Treatment(smoothing={}, neutral=FRAME, neutral_frame=12), bounds, rest)
+    np.testing.assert_allclose(own.eta[12], rest, atol=1e-9)
+
+
+def test_a_frame_is_named_as_the_clip_counts_it(performance: FacePerformance) -> None:
+    assert named_neutral(performance, "none")[0] == SEEN and named_neutral(performance, "auto")[0] == QUIETEST
+    later = replace(performance, times=performance.times + 50 / performance.fps)  # read from frame 50 on
+    assert named_neutral(later, "62") == (FRAME, 12)
+    with pytest.raises(InputError, match="frame 12 was not read: neutral is a frame from 50 to"):
+        named_neutral(later, "12")
+
+
+@pytest.mark.parametrize("choice", ["", "Auto", "-1", "1.5", "12-20", "²"])
+def test_a_neutral_that_means_nothing(performance: FacePerformance, choice: str) -> None:
+    with pytest.raises(InputError, match="is not none, auto or a frame|was not read"):
+        named_neutral(performance, choice)
+
+
+@pytest.mark.parametrize("frame", [75, 80, -1])
+def test_a_frame_without_a_face_cannot_be_neutral(performance: FacePerformance, frame: int) -> None:
+    with pytest.raises(InputError, match=f"no face in frame {frame}"):
+        treated(performance, Treatment(neutral=FRAME, neutral_frame=frame), open_bounds())
+
+
+def test_without_treatment_nothing_changes(performance: FacePerformance) -> None:
+    np.testing.assert_array_equal(treated(performance, RAW, np.tile([-9.0, 9.0], (29, 1))).eta, performance.eta)
+
+
+# Fewer keys -----------------------------------------------------------------------------------------------------------
+
+
+def error_of(frames: np.ndarray, values: np.ndarray, kept: np.ndarray) -> float:
+    everywhere = np.linspace(frames[0], frames[-1], 997)
+    full = np.interp(everywhere, frames, values)
+    return float(np.abs(np.interp(everywhere, frames[kept], values[kept]) - full).max())
+
+
+@given(st.integers(1, 60), st.integers(1, 4), st.floats(0, 0.5), st.integers(0, 10_000))
+def test_the_error_is_never_larger_than_asked_for(count: int, curves: int, bound: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = np.cumsum(rng.uniform(0.1, 3, count))
+    values = np.cumsum(rng.normal(0, 0.2, (curves, count)), 1)
+    kept = kept_keys(frames, values, np.full(curves, bound))
+    assert kept[:, [0, -1]].all()
+    for value, keys in zip(values, kept):
+        assert error_of(frames, value, keys) <= bound + 1e-9
+
+
+def test_straight_lines_need_two_keys() -> None:
+    kept = kept_keys(np.arange(50.0), np.stack([np.arange(50.0), np.zeros(50)]), np.full(2, 1e-9))
+    assert kept.sum(1).tolist() == [2, 2]
+
+
+def test_each_curve_has_its_own_bound() -> None:
+    wave = np.sin(np.arange(300) / 7)
+    coarse, fine = kept_keys(np.arange(300.0), np.stack([wave, wave]), np.array([0.2, 0.05])).sum(1)
+    assert 2 < coarse < fine < 150
