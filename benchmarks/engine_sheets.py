@@ -7,23 +7,27 @@ or left out, what it is about is drawn as for training, only always instead of n
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
 
 from ..model.camera import Camera, Crop, crop_of_pose
-from ..model.face.semantics import OPEN_KEYS
+from ..model.errors import InputError
 from ..model.formats import open_face_model
-from ..training.synthetic import background, covers, degrade, expressions, light, shape, skin
+from ..model.face.semantics import OPEN_KEYS
+from ..training.synthetic import background, covers, degrade, expressions, light, photographs, shape, skin
 from ..training.synthetic import sample as engine
 from ..training.synthetic.brows import sample_brows
 from ..training.synthetic.ingredients import Ingredients
 from ..training.synthetic.pose import Pose, rotation_of
+from ..training.synthetic.realism import Realism, read_realism
 from ..training.synthetic.surface import Surface, build_surface
 
 TILE, MOST_BYTES = 160, 60_000
@@ -31,24 +35,31 @@ EYES, MOUTH = (2.3, (0.0, -0.16)), (2.6, (0.0, 0.2))  # how close, and where fro
 PLAIN = np.array([0.62, 0.6, 0.58], np.float32)
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--sheet", choices=list(SHEETS), action="append", help="default: all")
+    parser.add_argument("--realism", type=Path, help="training.realism.skins' file: for the sheet of photographs")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    studio = Studio()
-    for name in options.sheet or SHEETS:
-        path = options.out / f"{name}.jpg"
-        save(list(SHEETS[name](studio)), path)
-        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    try:
+        studio = Studio(read_realism(options.realism) if options.realism else None)
+        for name in options.sheet or [n for n in SHEETS if studio.realism or n != "photographs"]:
+            path = options.out / f"{name}.jpg"
+            save(list(SHEETS[name](studio)), path)
+            print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
 
 class Studio:
     """Heads before a camera, as the engine draws them, with what it leaves to chance held still on request."""
 
-    def __init__(self) -> None:
+    def __init__(self, realism: Realism | None = None) -> None:
         self.surface = build_surface(open_face_model("open"))
+        self.realism = realism
 
     def without(self, **ingredients: bool) -> Surface:
         return build_surface(self.surface.model, replace(Ingredients(), **ingredients))
@@ -106,14 +117,20 @@ def expression(keys: dict[str, float]) -> np.ndarray:
 @contextmanager
 def drawing(**how: Callable[..., Any]) -> Iterator[None]:
     """Let the engine draw these ingredients so."""
-    before = {name: getattr(engine, name) for name in how}
-    for name, function in how.items():
-        setattr(engine, name, function)
+    with replaced(engine, how):
+        yield
+
+
+@contextmanager
+def replaced(module: ModuleType, how: Mapping[str, object]) -> Iterator[None]:
+    before = {name: getattr(module, name) for name in how}
+    for name, replacement in how.items():
+        setattr(module, name, replacement)
     try:
         yield
     finally:
-        for name, function in before.items():
-            setattr(engine, name, function)
+        for name, original in before.items():
+            setattr(module, name, original)
 
 
 def always(function: Callable[..., Any], wanted: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -245,6 +262,16 @@ def _light(studio: Studio) -> Iterator[np.ndarray]:
             yield studio.picture(45)
 
 
+def _photographs(studio: Studio) -> Iterator[np.ndarray]:
+    if studio.realism is None:
+        raise InputError("the sheet of photographs needs --realism FILE (python -m expnet.training.realism.skins)")
+    surface = build_surface(studio.surface.model, realism=studio.realism)
+    shares = {"SKIN_SHARE": 1.0, "BROW_SHARE": 0.5, "LIGHT_SHARE": 1.0}
+    with replaced(photographs, shares), drawing(**BARE_FACE):
+        for k in range(10):
+            yield studio.picture(341 + k, angles=((k % 3 - 1) * 0.4, 0, 0), surface=surface)
+
+
 def _camera(studio: Studio) -> Iterator[np.ndarray]:
     near = [(0, 0, 0, 330), (0.3, 0, 0, 350), (-0.5, -0.3, -0.4, 500)]
     turned = [(0.6, 0, 0, 900), (1.2, 0, 0, 900), (-0.9, 0.2, 0, 900), (0, 0.55, 0, 900), (0, -0.5, 0, 900)]
@@ -351,6 +378,7 @@ SHEETS: dict[str, Callable[[Studio], Iterator[np.ndarray]]] = {
     "hands_things": _hands,
     "mouth": _mouth,
     "light": _light,
+    "photographs": _photographs,
     "camera": _camera,
     "backgrounds": _backgrounds,
     "degradations": _degradations,
@@ -359,4 +387,4 @@ SHEETS: dict[str, Callable[[Studio], Iterator[np.ndarray]]] = {
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -103,8 +103,10 @@ def write_report(run: Path, held_out: Batch, pictures: int, out: Path) -> None:
     _, heading, recipes = page.read_text().partition("\n## Recipes\n") if page.is_file() else ("", "", "")
     page.write_text(f"""# How the open network was trained
 
-Only on renders of the open head by [`training/synthetic`](engine.md) (below: held-out pictures that it never saw); no
-photograph of a person. To make such pictures, to train, to go on, to evaluate and to write this page:
+Only on renders of the open head by [`training/synthetic`](engine.md) (below: held-out pictures that it never saw). No
+picture is a photograph of a person; with `generate --realism` skins, brows and light of many renders come from
+photographs, nearly all CC0 ([CREDITS.md](../CREDITS.md)). To make such pictures, to train, to go on, to evaluate and to
+write this page:
 
     python -m expnet.training.synthetic.generate DATA --shards 300          # training pictures, seed 0
     python -m expnet.training.synthetic.generate DATA --shards 2 --seed 1   # held-out pictures

@@ -92,7 +92,8 @@ def export_weights(
         crop={"anchor": ANCHOR.tolist(), "side_mm": SIDE_MM},
         basis=OPEN_BASIS,
         license="CC0-1.0",
-        training_data=f"{renders} synthetic renders of the open head (training/synthetic), no photographs",
+        training_data=f"{renders} synthetic renders of the open head (training/synthetic), whose skins and light may"
+        " come from the CC0 and CC BY photographs that CREDITS.md names; no other photographs",
         seed=seed,
         evaluation={k: round(float(v), 5) for k, v in evaluation.items()},
     )

@@ -4,6 +4,7 @@ sources by ``training.realism.skins`` and drawn from in ``photographs.py``."""
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,25 +50,26 @@ def read_realism(path: Path) -> Realism:
     again = "make it again: python -m expnet.training.realism.skins"
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
-                raise InputError(f"{path}: too large for a file of photographs: {again}")
+            size = sum(entry.file_size for entry in archive.infolist())
         with np.load(path, allow_pickle=False) as file:
-            if file["format"].shape != () or int(file["format"]) != FORMAT:
-                raise InputError(f"{path}: photographs of another version: {again}")
-            arrays = {name: file[name] for name in Realism.__dataclass_fields__}
+            same = file["format"].shape == () and int(file["format"]) == FORMAT
+            names = Realism.__dataclass_fields__ if same and size <= MOST_BYTES else ()
+            arrays = {name: file[name] for name in names}
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file: {again}") from error
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not a file of photographs: {again}") from error
+    if not arrays:
+        raise InputError(f"{path}: photographs of another version, or too large: {again}")
     skins, brows, maps = (len(arrays[name]) if arrays[name].ndim else 0 for name in ("detail", "brows", "ambient"))
     shapes = {
         "landmarks": (68, 2), "low": (skins, LOW, LOW, 3), "detail": (skins, FINE, FINE, 3), "tones": (skins, 3),
         "brows": (brows, *BROW_SHAPE), "ambient": (maps, 3, 9), "lamps": (maps, 2, 3), "lamp_colors": (maps, 2, 3),
     }  # fmt: skip
     for name, shape in shapes.items():
-        kind = "u" if name in ("detail", "brows") else "f"
-        if arrays[name].shape != shape or arrays[name].dtype.kind != kind or not len(arrays[name]):
-            raise InputError(f"{path}: {name} is {arrays[name].shape}, not {shape}: {again}")
+        kinds = (np.uint8,) if name in ("detail", "brows") else (np.float16, np.float32)
+        if arrays[name].shape != shape or arrays[name].dtype not in kinds or not len(arrays[name]):
+            raise InputError(f"{path}: {name} is {arrays[name].dtype} {arrays[name].shape}, not {shape}: {again}")
         if not np.isfinite(arrays[name]).all():
             raise InputError(f"{path}: {name} holds numbers that are none: {again}")
     return Realism(**{k: a if a.dtype == np.uint8 else a.astype(np.float32) for k, a in arrays.items()})
