@@ -22,9 +22,8 @@ from ..model.camera import Camera, Crop, crop_of_pose
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from ..model.face.semantics import OPEN_KEYS
-from ..training.synthetic import background, covers, degrade, expressions, light, photographs, shape, skin
+from ..training.synthetic import background, brows, covers, degrade, expressions, light, photographs, shape, skin
 from ..training.synthetic import sample as engine
-from ..training.synthetic.brows import sample_brows
 from ..training.synthetic.ingredients import Ingredients
 from ..training.synthetic.pose import Pose, rotation_of
 from ..training.synthetic.realism import Realism, read_realism
@@ -94,12 +93,12 @@ class Studio:
         plain_ways = np.append(np.ones(len(eta)), [0.0, 0.0])
         persons, moves = shape.blend(surface, alpha, eta[None], look_at, plain_ways[None])
         vertices = shape.shape_head(someone, surface, persons[0], moves[0], eta, look_at[0])
-        brows = sample_brows(rng, surface, eta)
-        marks = shape.landmarks_of(surface, vertices, look_at[0], brows)
+        painted = brows.sample_brows(rng, surface, eta)
+        marks = shape.landmarks_of(surface, vertices, look_at[0], painted)
         plain = np.broadcast_to(PLAIN, (TILE, TILE, 3)).copy() if backdrop else None
         distances = -(marks @ rotation[2] + translation[2])
         image, _ = engine.render(
-            rng, surface, vertices, eta, brows, pose, TILE, pose.in_crop(marks), distances, backdrop=plain
+            rng, surface, vertices, eta, painted, pose, TILE, pose.in_crop(marks), distances, backdrop=plain
         )
         return image
 
@@ -158,7 +157,7 @@ SKY, LAMPS = np.zeros((3, 9), np.float32), np.array([[-0.5, 0.55, 0.67], [0.8, 0
 SKY[:, :3] = 0.42, 0.1, 0.06
 LAMP_COLORS = np.array([[0.5, 0.52, 0.54], [0.13, 0.12, 0.11]], np.float32)
 WINDOW = light.Light(SKY, LAMPS, LAMP_COLORS, wrap=0.25, specular=0.2, polish=0.0, sheen=0.4, shadow=True)
-DAYLIGHT: dict[str, Callable[..., Any]] = {"sample_light": lambda _: WINDOW, "_exposure": lambda *_: np.float32(1.25)}
+DAYLIGHT: dict[str, Callable[..., Any]] = {"sample_light": lambda *_: WINDOW, "_exposure": lambda *_: np.float32(1.25)}
 
 
 def _identity(studio: Studio) -> Iterator[np.ndarray]:
@@ -258,7 +257,7 @@ def _mouth(studio: Studio) -> Iterator[np.ndarray]:
 
 def _light(studio: Studio) -> Iterator[np.ndarray]:
     for k in range(10):
-        with drawing(**BARE_FACE, sample_light=lambda _, k=k: light.sample_light(np.random.default_rng(200 + k))):
+        with drawing(**BARE_FACE, sample_light=lambda *_, k=k: light.sample_light(np.random.default_rng(200 + k))):
             yield studio.picture(45)
 
 
@@ -266,8 +265,8 @@ def _photographs(studio: Studio) -> Iterator[np.ndarray]:
     if studio.realism is None:
         raise InputError("the sheet of photographs needs --realism FILE (python -m expnet.training.realism.skins)")
     surface = build_surface(studio.surface.model, realism=studio.realism)
-    shares = {"SKIN_SHARE": 1.0, "BROW_SHARE": 0.5, "LIGHT_SHARE": 1.0}
-    with replaced(photographs, shares), drawing(**BARE_FACE):
+    shares = {"SKIN_SHARE": 1.0, "LIGHT_SHARE": 1.0}
+    with replaced(photographs, shares), replaced(brows, {"PHOTOGRAPHED_SHARE": 0.5}), drawing(**BARE_FACE):
         for k in range(10):
             yield studio.picture(341 + k, angles=((k % 3 - 1) * 0.4, 0, 0), surface=surface)
 

@@ -16,7 +16,7 @@ from expnet.training.realism.environments import directions, harmonics, light_of
 from expnet.training.realism.makehuman import read_obj
 from expnet.training.realism.split import split
 from expnet.training.realism.warp import look_up
-from expnet.training.synthetic import generate, photographs
+from expnet.training.synthetic import brows, generate, photographs
 from expnet.training.synthetic import sample as engine
 from expnet.training.synthetic.paint import PAINT
 from expnet.training.synthetic.realism import BROW_SHAPE, FINE, FORMAT, LOW, NONE, read_realism
@@ -167,8 +167,12 @@ def test_a_map_of_another_kind_is_refused_in_one_line(tmp_path):
 
 
 def test_a_photograph_without_contrast_changes_nothing(surface, tmp_path, monkeypatch):
-    for share, value in {"SKIN_SHARE": 1, "BROW_SHARE": 0, "LIGHT_SHARE": 0}.items():
-        monkeypatch.setattr(photographs, share, value)
+    for module, share, value in (
+        (photographs, "SKIN_SHARE", 1),
+        (photographs, "LIGHT_SHARE", 0),
+        (brows, "PHOTOGRAPHED_SHARE", 0),
+    ):
+        monkeypatch.setattr(module, share, value)
     clothed = build_surface(surface.model, realism=realism(surface, tmp_path))
     for a, b in zip(pictures(surface), pictures(clothed), strict=True):
         assert np.abs(a.image.astype(int) - b.image).max() <= 2  # rounding
@@ -177,29 +181,33 @@ def test_a_photograph_without_contrast_changes_nothing(surface, tmp_path, monkey
 def test_photographs_leave_people_expressions_and_views_as_they_are(surface, tmp_path):
     rng = np.random.default_rng(0)
     detail = rng.integers(60, 200, (1, FINE, FINE, 3)).astype(np.uint8)
-    clothed = build_surface(surface.model, realism=realism(surface, tmp_path, detail=detail))
+    brow = np.zeros((1, *BROW_SHAPE), np.uint8)
+    brow[:, 50:60, 30:120] = 255
+    clothed = build_surface(surface.model, realism=realism(surface, tmp_path, detail=detail, brows=brow))
     plain, photographed = pictures(surface), pictures(clothed)
     for a, b in zip(plain, photographed, strict=True):
-        for label in ("eta", "alpha", "gaze", "rotation", "crop", "landmarks", "points", "visible", "face", "detail"):
+        for label in ("eta", "alpha", "gaze", "rotation", "crop", "points", "face", "detail"):
             np.testing.assert_array_equal(getattr(a, label), getattr(b, label))
+        but_brows = np.r_[:17, 27:70]
+        np.testing.assert_array_equal(a.landmarks[but_brows], b.landmarks[but_brows])
     changed = [(a.image != b.image).any() for a, b in zip(plain, photographed, strict=True)]
     assert 0.3 < np.mean(changed) < 1
     for again, b in zip(pictures(clothed), photographed, strict=True):
         np.testing.assert_array_equal(again.image, b.image)
 
 
-def test_a_photographed_brow_lies_on_the_heads_brow_line(surface, tmp_path, monkeypatch):
-    monkeypatch.setattr(photographs, "BROW_SHARE", 1)
+def test_a_photographed_brow_lies_on_the_heads_brow_line(surface, tmp_path):
     brow = np.zeros((1, *BROW_SHAPE), np.uint8)
     brow[:, BROW_SHAPE[0] // 2 - 4 : BROW_SHAPE[0] // 2 + 4, 24:-24] = 255  # 2 mm about the line, from end to end
     clothed = build_surface(surface.model, realism=realism(surface, tmp_path, brows=brow))
-    left, right = photographs.sample_brows(np.random.default_rng(0), clothed)
+    [((left, right), middle)] = photographs.photographed_brows(clothed)
     marks = surface.coords[surface.model.landmarks] * PAINT
     for mask, line in ((left, marks[22:27]), (right, marks[17:22])):
         rows, columns = np.nonzero(mask.cover > 128)
         places = np.stack([columns + mask.column, rows + mask.row], 1) + 0.5
         assert max(np.linalg.norm(places - mark, axis=1).min() for mark in line) < 4
         assert abs(np.ptp(places[:, 0]) - np.ptp(line[:, 0])) < 8
+    assert max(np.linalg.norm(marks[22:27] - p, axis=1).min() for p in middle[[0, -1]]) < 5
 
 
 # The file

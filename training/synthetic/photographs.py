@@ -20,7 +20,7 @@ from .surface import Surface
 
 SKIN_SHARE, LIGHT_SHARE = 0.6, 0.5
 ALIKE = 0.45  # how far the logarithm of a skin's brightness may be from that of the photographed one
-MOST_LAMP = 2.5  # times the ambient light
+MOST_LAMP, NATURAL_LAMP = 2.5, 1.2  # times the ambient light
 FRONT = np.array([1, 0, 1, 0, 0, 0, 2, 0, 0], np.float32)  # the nine terms for a normal towards the camera
 TURNS = 48
 FIRST = np.array([True, False])
@@ -69,9 +69,9 @@ def sample_skin(rng: np.random.Generator, surface: Surface, color: np.ndarray) -
     return SkinPhotograph(slow, rng.uniform(0.5, 1.1), detail, rng.uniform(0.6, 1.3), mirrored)
 
 
-def sample_environment(rng: np.random.Generator, surface: Surface, drawn: Light) -> Light:
+def sample_environment(rng: np.random.Generator, surface: Surface, drawn: Light, natural: bool = False) -> Light:
     """In half of the scenes the light of an environment map, turned about the vertical, balanced and exposed at random;
-    else ``drawn``."""
+    else ``drawn``. A ``natural`` light is nearly white and falls on the face, as in ``sample_light``."""
     realism = surface.realism
     if realism is None or rng.random() >= LIGHT_SHARE:
         return drawn
@@ -79,15 +79,18 @@ def sample_environment(rng: np.random.Generator, surface: Surface, drawn: Light)
     chosen, mirrored = int(rng.random() * len(realism.ambient)), int(rng.random() < 0.5)
     ways = (rng.random(2) * TURNS).astype(int)
     # people are photographed with the light in their faces rather than behind them
-    way = ways[front[chosen, mirrored, ways].argmax() if rng.random() < 0.6 else 0]
+    way = ways[front[chosen, mirrored, ways].argmax() if rng.random() < 0.6 or natural else 0]
     ambient, colors = ambients[chosen, mirrored, way], lamp_colors[chosen]
     level = ambient[:, 0] + colors.sum(0) / 4  # all normals' mean
-    balance = (level.mean() / np.maximum(level, 1e-6)) ** rng.uniform(0.4, 1.0)
+    balance = (level.mean() / np.maximum(level, 1e-6)) ** (rng.uniform(0.8, 1.0) if natural else rng.uniform(0.4, 1.0))
     balance *= rng.uniform(0.45, 0.95) / max(float(level.mean()), 1e-6)
     ambient, colors = ambient * balance[:, None], colors * balance
-    grey = rng.uniform(0.2, 0.7)  # sky against lamps: most pictures are less colourful than a map's raw numbers
+    grey = (
+        rng.uniform(0.5, 0.8) if natural else rng.uniform(0.2, 0.7)
+    )  # sky against lamps: most pictures are less colourful than a map's raw numbers
     ambient, colors = ambient + grey * (ambient.mean(0) - ambient), colors + grey * (colors.mean(1)[:, None] - colors)
-    colors *= min(1.0, MOST_LAMP * ambient[:, 0].mean() / max(float(colors.mean(1).max()), 1e-6))
+    most = NATURAL_LAMP if natural else MOST_LAMP
+    colors *= min(1.0, most * ambient[:, 0].mean() / max(float(colors.mean(1).max()), 1e-6))
     lit = realism.lamp_colors[chosen].any(1) | FIRST
     return replace(
         drawn,

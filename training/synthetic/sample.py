@@ -160,7 +160,7 @@ def render(
     image = sample_background(rng, size) if backdrop is None else backdrop
     look, light = sample_look(rng, surface, eta, brows), sample_light(rng, natural)
     if surface.realism:
-        light = sample_environment(rng.spawn(1)[0], surface, light)
+        light = sample_environment(rng.spawn(1)[0], surface, light, natural)
     comb_lashes(surface, vertices, *look.lashes)
     normals = rasterizer.vertex_normals(vertices, surface.quads)
     patches: list[Patch] = []
