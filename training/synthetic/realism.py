@@ -72,6 +72,8 @@ def read_realism(path: Path) -> Realism:
             raise InputError(f"{path}: {name} is {arrays[name].dtype} {arrays[name].shape}, not {shape}: {again}")
         if not np.isfinite(arrays[name]).all():
             raise InputError(f"{path}: {name} holds numbers that are none: {again}")
+    if not arrays["brows"].any((1, 2)).all():
+        raise InputError(f"{path}: a brow is empty: {again}")
     return Realism(**{k: a if a.dtype == np.uint8 else a.astype(np.float32) for k, a in arrays.items()})
 
 
