@@ -48,8 +48,9 @@ class Proof:
 
 
 PROOF = Proof(0.97, 0.15, 0.25)
-# With so few pixels the network is less sure of faces; so it is of what is none. Chosen on rendered thumbnails.
-TINY, TINY_PROOF = 20.0, Proof(0.95, 0.15, 0.25)  # for crops of fewer pixels
+# For crops under SMALLEST: with so few pixels the network is less sure of faces, and of anything else. Chosen on
+# rendered thumbnails with and without a face.
+TINY_PROOF = Proof(0.95, 0.15, 0.25)
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _verified(image: np.ndarray, crops: list[Crop], estimator: FindsFaces) -> li
 
 def _seen_askew(image: np.ndarray, crop: Crop, estimator: FindsFaces) -> FoundFace | None:
     height, width = image.shape[:2]
-    proof = TINY_PROOF if crop.side < TINY else PROOF
+    proof = TINY_PROOF if crop.side < SMALLEST else PROOF
     looks = [crop.moved(*offset) for offset in ASKEW]
     seen = estimator.estimate([image] * len(looks), looks, [Camera.for_image(width, height)] * len(looks))
     moves = np.abs([crop.offset_to(own) for own in seen.crop])
