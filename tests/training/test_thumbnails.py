@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from expnet.model.camera import Crop
-from expnet.model.checkpoints.open_pack import OPEN_WEIGHTS
-from expnet.model.estimator import Estimator
-from expnet.model.finder import find_faces, same_face
 from expnet.model.formats import open_face_model
+from expnet.model.networks.torch_engine.estimator import Estimator
+from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
+from expnet.model.sight.finder import find_faces, same_face
 from expnet.training.synthetic.cutouts import BACK, FACE, HAND, Place, sample_cutout
 from expnet.training.synthetic.surface import build_surface
 
