@@ -2,10 +2,11 @@
 
     python -m expnet.training.synthetic.cutouts STOCK               render the heads once
     python -m expnet.training.train_finder --config training/configs/finder.toml --cutouts STOCK --out RUN --minutes 20
+    … --steps 5000        the same, however fast the machine is
     … --resume            go on from RUN/last.pt
 
-Scenes are composed as training goes, so none is seen twice. The learning rate falls as half a cosine over the time
-given. Writes RUN/finder.safetensors (averaged weights with their header) and RUN/log.csv.
+Scenes are composed as training goes, so none is seen twice. The learning rate falls as half a cosine over the time or
+the steps given. Writes RUN/finder.safetensors (averaged weights with their header) and RUN/log.csv.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ from .dataset import as_input
 from .run_folder import Log, export_weights, load_checkpoint, save_checkpoint
 from .schedule import averaged
 from .synthetic.cutouts import Cutouts
-from .synthetic.scenes import Scene, SceneKind, sample_scene
+from .synthetic.scenes import Scene, SceneKind, sample_scene, sample_thumbnail
 
 INPUT_SIZE = 320  # for the header: pictures of any size are read
-LEAST_SIDE, MOST_SIDE = 15.0, 70.0  # pixels: faces outside are left to the picture made larger or smaller
+LEAST_SIDE, MOST_SIDE = 10.0, 70.0  # pixels: larger faces are left to the picture made smaller
+GREY = 127  # the network's input there is nearly 0, as beyond the edge of a picture
 HEAT_SIGMA = 0.10  # of a face's side: how wide its heat spreads
 TAUGHT = 0.14  # of a face's side: cells nearer to its centre learn its place
 
@@ -50,7 +52,9 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--cutouts", type=Path, required=True, help="folder of cut-outs (seed 0)")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=20.0, help="processor time to train, of this start")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=float, default=20.0, help="processor time to train, of this start")
+    length.add_argument("--steps", type=int, help="steps to train, of this start, in place of --minutes")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=200, help="steps between checkpoints")
@@ -87,14 +91,13 @@ def main() -> None:
     network.train()
     done = 0.0
     while done < 1:
-        done = min(1.0, (time.process_time() - started) / (60 * args.minutes))
+        minutes = (time.process_time() - started) / 60
+        done = min(1.0, (step - first + 1) / args.steps if args.steps else minutes / args.minutes)
         warm = min(1.0, (step - first + 1) / hyper["warmup"])
         rate = hyper["learning_rate"] * warm * 0.5 * (1 + math.cos(math.pi * done))  # no numpy scalar: see --resume
         for group in optimizer.param_groups:
             group["lr"] = rate
-        batch = [
-            sample_scene(rng, cutouts, kind, rng.random() >= scenes["without_faces"]) for _ in range(hyper["batch"])
-        ]
+        batch = [_sample(rng, cutouts, kind, scenes) for _ in range(hyper["batch"])]
         images = as_input(torch.from_numpy(np.stack([scene.image for scene in batch])))
         truth = targets(batch)
         with torch.autocast("cpu", torch.bfloat16):
@@ -134,6 +137,19 @@ def main() -> None:
             save_checkpoint(state, args.out / "last.pt")
             renders, path = f"scenes of {len(cutouts)}", args.out / "finder.safetensors"
             export_weights(average.module, "finder", path, args.seed, renders, row, INPUT_SIZE)
+
+
+def _sample(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, scenes: dict) -> Scene:
+    """A scene, or a thumbnail in its corner as ``candidates`` shows one to the network: what is missing is grey."""
+    faces = bool(rng.random() >= scenes["without_faces"])
+    if rng.random() >= scenes["thumbnails"]:
+        return sample_scene(rng, cutouts, kind, faces)
+    least, most = np.log(scenes["thumbnail_sizes"])
+    thumbnail = sample_thumbnail(rng, cutouts, round(float(np.exp(rng.uniform(least, most)))), faces)
+    image = np.full((kind.size[1], kind.size[0], 3), GREY, np.uint8)
+    high, wide = (min(a, b) for a, b in zip(thumbnail.image.shape[:2], image.shape[:2], strict=True))
+    image[:high, :wide] = thumbnail.image[:high, :wide]
+    return Scene(image, thumbnail.faces, thumbnail.unclear)
 
 
 def targets(scenes: list[Scene]) -> dict[str, Tensor]:

@@ -26,7 +26,11 @@ ASKEW = (
     (0.0, 0.0, 0.2, 0.2), (0.0, 0.0, -0.2, -0.2),
 )  # fmt: skip
 MAX_CANDIDATES = 64
-SMALLEST = 16.0  # pixels of a crop's side under which nothing can be read
+SMALLEST = 16.0  # pixels of a crop's side under which nothing is looked for, but for what fills a small picture
+SMALLEST_FILLING, FILLING = 8.0, 0.75  # pixels; of the picture's longer side, from which a crop fills it
+# A picture of at most THUMBNAIL pixels may be nothing but a face, of which FinderNet sees too little around it. The
+# crop of such a face, in sides of the picture: forehead to chin, or with the hair.
+THUMBNAIL, WHOLE = 64, (1.05, 1.4)
 QUICK_SIDE, THOROUGH_SIDE = 320, 1280  # the picture's longer side while candidates are looked for
 LEAST = 0.2  # confidence of a candidate
 
@@ -44,6 +48,9 @@ class Proof:
 
 
 PROOF = Proof(0.97, 0.15, 0.25)
+# For crops under SMALLEST: with so few pixels the network is less sure of faces, and of anything else. Chosen on
+# rendered thumbnails with and without a face.
+TINY_PROOF = Proof(0.95, 0.15, 0.25)
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,9 @@ def find_faces(
 
     ``thorough`` also finds faces that are small in the picture; without it the search is short enough for footage.
     """
+    height, width = image.shape[:2]
     proposed = propose(image, THOROUGH_SIDE if thorough else QUICK_SIDE, LEAST)
-    crops = [c.crop for c in proposed if lies_in(c.crop, image.shape[1], image.shape[0])]
+    crops = [c for c in (*_whole(width, height), *(p.crop for p in proposed)) if lies_in(c, width, height)]
     found = _verified(image, _without_twins(crops), estimator)
     return sorted(_distinct(found), key=lambda f: -f.crop.side)
 
@@ -102,7 +110,17 @@ def refined(
 
 def lies_in(crop: Crop, width: int, height: int) -> bool:
     """Whether a crop is large enough to be read and has its centre in the image."""
-    return SMALLEST <= crop.side <= 4 * max(width, height) and 0 <= crop.cx < width and 0 <= crop.cy < height
+    longer = max(width, height)
+    least = min(SMALLEST, max(SMALLEST_FILLING, FILLING * longer))
+    return least <= crop.side <= 4 * longer and 0 <= crop.cx < width and 0 <= crop.cy < height
+
+
+def _whole(width: int, height: int) -> list[Crop]:
+    """The crops of a face that is all of a picture, where that is small enough to be an avatar or a cut-out face."""
+    if max(width, height) > THUMBNAIL:
+        return []
+    side = float(np.sqrt(width * height))
+    return [Crop((width - 1) / 2, (height - 1) / 2, share * side) for share in WHOLE]
 
 
 def _verified(image: np.ndarray, crops: list[Crop], estimator: FindsFaces) -> list[FoundFace]:
@@ -115,8 +133,9 @@ def _verified(image: np.ndarray, crops: list[Crop], estimator: FindsFaces) -> li
     return [face for face in checked if face is not None]
 
 
-def _seen_askew(image: np.ndarray, crop: Crop, estimator: FindsFaces, proof: Proof = PROOF) -> FoundFace | None:
+def _seen_askew(image: np.ndarray, crop: Crop, estimator: FindsFaces) -> FoundFace | None:
     height, width = image.shape[:2]
+    proof = TINY_PROOF if crop.side < SMALLEST else PROOF
     looks = [crop.moved(*offset) for offset in ASKEW]
     seen = estimator.estimate([image] * len(looks), looks, [Camera.for_image(width, height)] * len(looks))
     moves = np.abs([crop.offset_to(own) for own in seen.crop])

@@ -11,7 +11,7 @@ from expnet.model.formats import open_face_model
 from expnet.model.networks.weights.weights_file import load_weights
 from expnet.model.sight.candidates import candidates
 from expnet.training.synthetic.cutouts import FACE, HAND, Cutouts, make_shard, sample_cutout
-from expnet.training.synthetic.scenes import Scene, SceneKind, sample_scene
+from expnet.training.synthetic.scenes import Scene, SceneKind, sample_scene, sample_thumbnail
 from expnet.training.synthetic.surface import build_surface
 from expnet.training.train_finder import targets
 
@@ -26,6 +26,8 @@ sides = [15, 50]
 heads = 2
 others = 1
 without_faces = 0.2
+thumbnails = 0.3
+thumbnail_sizes = [10, 48]
 [optimizer]
 batch = 8
 learning_rate = 3e-3
@@ -94,6 +96,17 @@ def test_labels_lie_in_the_scene_and_scenes_without_faces_have_none(cutouts):
         assert len(scene.faces) == 0 and len(scene.unclear) == 0
 
 
+@pytest.mark.parametrize("size", [48, 10])
+def test_a_thumbnail_is_nothing_but_a_face_or_shows_none(cutouts, size):
+    rng = np.random.default_rng(2)
+    thumbnails = [sample_thumbnail(rng, cutouts, size) for _ in range(20)]
+    faces = np.concatenate([t.faces for t in thumbnails])
+    assert all(t.image.shape == (size, size, 3) for t in thumbnails) and len(faces) > 8
+    assert (np.abs(faces[:, :2] - (size - 1) / 2) < 0.2 * size).all()
+    assert (faces[:, 2] >= size).all() and (faces[:, 2] <= 1.6 * size).all()
+    assert all(len(sample_thumbnail(rng, cutouts, size, face=False).faces) == 0 for _ in range(10))
+
+
 def test_a_cell_at_a_face_is_asked_for_its_place_and_one_at_a_hidden_face_for_nothing():
     faces = np.array([[43.0, 52.0, 30.0, 0.3, 0.0, 0.0]])
     scene = Scene(np.zeros((96, 128, 3), np.uint8), faces, np.array([[100.0, 20.0, 40.0]]))
@@ -112,12 +125,14 @@ def test_a_cell_at_a_face_is_asked_for_its_place_and_one_at_a_hidden_face_for_no
 def test_training_goes_on_where_it_stopped_and_ships_what_finds(folder, tmp_path):
     (tmp_path / "tiny.toml").write_text(CONFIG)
     command = [sys.executable, "-m", "expnet.training.train_finder", "--config", tmp_path / "tiny.toml"]
-    command += ["--cutouts", folder, "--out", tmp_path / "run", "--minutes", "0.05", "--every", "5"]
-    for extra in ([], ["--resume"]):
+    command += ["--cutouts", folder, "--out", tmp_path / "run", "--every", "5"]
+    for extra in (["--minutes", "0.03"], ["--steps", "7", "--resume"]):
         subprocess.run([*command, *extra], check=True, capture_output=True)
     rows = (tmp_path / "run" / "log.csv").read_text().splitlines()[1:]
     steps = [int(row.split(",")[0]) for row in rows]
     assert steps == sorted(steps) and len(set(steps)) == len(steps) >= 2
+    first_run = max(step for step in steps if step <= steps[-1] - 7)
+    assert steps[-1] == first_run + 7
     header, _ = load_weights(tmp_path / "run" / "finder.safetensors")
     assert header.architecture == "finder" and "synthetic" in header.training_data
     found = candidates(np.zeros((64, 64, 3), np.uint8), 64, 0.0, tmp_path / "run" / "finder.safetensors")

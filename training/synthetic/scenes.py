@@ -18,6 +18,8 @@ from .noise import fractal
 READABLE = 0.1  # of a face's side: a scene blurred by more (sigma) leaves no face to be found
 SEEN, HIDDEN = 0.5, 0.3  # shares of a face in view from which it counts, and under which it is no loss to miss it
 MOST_TURN = np.radians(48)
+DRAWN = 160  # pixels in which a thumbnail is drawn before it is shrunk
+THUMBNAIL_SIDES = (1.0, 1.6)  # of a face's crop, in sides of its thumbnail
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,22 @@ def sample_scene(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, fa
         elif visible >= HIDDEN:
             unclear.append(label[:3])
     return Scene(image, np.array(found).reshape(-1, 6), np.array(unclear).reshape(-1, 3))
+
+
+def sample_thumbnail(rng: np.random.Generator, cutouts: Cutouts, size: int, face: bool = True) -> Scene:
+    """Draw a square picture of ``size`` pixels that is nothing but a face, from its cheeks to its hair at the closest
+    and the widest, or without ``face`` something else as large."""
+    canvas = _Canvas(_backdrop(rng, DRAWN, DRAWN, cutouts))
+    centre = DRAWN / 2 + rng.normal(0, 0.04 * DRAWN, 2)
+    paste = _paste_head if face else _paste_other
+    paste(rng, canvas, cutouts, centre, DRAWN * float(rng.uniform(*THUMBNAIL_SIDES)))
+    image, blur = _photographed(rng, cv2.resize(canvas.image, (size, size), interpolation=cv2.INTER_AREA))
+    scale = size / DRAWN
+    labels = np.array(canvas.labels).reshape(-1, 6)
+    labels[:, :2] = (labels[:, :2] + 0.5) * scale - 0.5
+    labels[:, 2] *= scale
+    clear = (blur < READABLE * labels[:, 2]) & (np.array(canvas.visible()) >= SEEN)
+    return Scene(image, labels[clear], labels[~clear, :3])
 
 
 class _Canvas:

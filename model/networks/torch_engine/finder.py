@@ -6,7 +6,7 @@ take in a whole head, laid back over the features of an 8th.
 Input   (B, 3, H, W) float, BGR, x / 127.5 - 1, H and W multiples of 16.
 Output  (B, 6, H / 8, W / 8): face logit; dx, dy from the cell's centre in cells; log of the crop's side over
         ``UNIT_SIDE`` pixels; sine and cosine of its lean.
-Faces whose crop is 15-70 pixels wide are found; others in the picture made smaller or larger.
+Faces whose crop is about 12-84 pixels wide are found; larger ones in the picture made smaller.
 """
 
 from __future__ import annotations

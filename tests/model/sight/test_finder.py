@@ -12,7 +12,8 @@ from expnet.model.errors import InputError
 from expnet.model.networks.torch_engine.estimator import Estimator
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.sight.candidates import Candidate
-from expnet.model.sight.finder import Propose, crop_of_box, find_faces, refined, same_face
+from expnet.model.sight.finder import Propose, crop_of_box, find_faces, lies_in, refined, same_face
+from expnet.model.sight.tracking import look
 from expnet.model.sight.video import open_clip, read_image
 
 from ..discs import SIDE_PER_RADIUS, DiscEstimator, disc
@@ -82,6 +83,27 @@ def test_the_quick_search_works_too() -> None:
 @pytest.fixture(scope="module")
 def estimator() -> Estimator:
     return Estimator.load("open", "cpu")
+
+
+def test_a_picture_that_is_nothing_but_a_face_is_proposed_whole() -> None:
+    image = disc(np.zeros((12, 12, 3), np.uint8), 5.5, 5.5, 5)
+    [face] = find_faces(image, DiscEstimator(), propose=proposing())
+    assert np.hypot(face.crop.cx - 5.5, face.crop.cy - 5.5) < 1
+    larger = disc(np.zeros((65, 65, 3), np.uint8), 32, 32, 26)
+    assert find_faces(larger, DiscEstimator(), propose=proposing()) == []
+
+
+def test_small_crops_count_only_where_they_fill_the_picture() -> None:
+    assert lies_in(Crop(6, 6, 13), 12, 12) and not lies_in(Crop(6, 6, 13), 64, 64)
+    assert not lies_in(Crop(3, 3, 7), 6, 6)
+
+
+@pytest.mark.skipif(not OPEN_WEIGHTS.is_file(), reason="no trained weights here")
+@pytest.mark.parametrize("size", [(1, 1), (2, 300), (8, 8), (10, 10), (40, 12)])
+def test_a_tiny_picture_of_one_colour_shows_no_face(estimator: Estimator, size: tuple[int, int]) -> None:
+    image = np.full((*size, 3), (120, 150, 190), np.uint8)
+    with pytest.raises(InputError, match="^no face was found: draw a box around it$"):
+        look(image, estimator)
 
 
 # The middle between the eyes and the mouth, the crop's side and its lean, as a person would draw it.
