@@ -141,7 +141,7 @@ SKY, LAMPS = np.zeros((3, 9), np.float32), np.array([[-0.5, 0.55, 0.67], [0.8, 0
 SKY[:, :3] = 0.42, 0.1, 0.06
 LAMP_COLORS = np.array([[0.5, 0.52, 0.54], [0.13, 0.12, 0.11]], np.float32)
 WINDOW = light.Light(SKY, LAMPS, LAMP_COLORS, wrap=0.25, specular=0.2, polish=0.0, sheen=0.4, shadow=True)
-DAYLIGHT: dict[str, Callable[..., Any]] = {"sample_light": lambda _: WINDOW, "_exposure": lambda *_: np.float32(1.25)}
+DAYLIGHT: dict[str, Callable[..., Any]] = {"sample_light": lambda *_: WINDOW, "_exposure": lambda *_: np.float32(1.25)}
 
 
 def _identity(studio: Studio) -> Iterator[np.ndarray]:
@@ -241,7 +241,7 @@ def _mouth(studio: Studio) -> Iterator[np.ndarray]:
 
 def _light(studio: Studio) -> Iterator[np.ndarray]:
     for k in range(10):
-        with drawing(**BARE_FACE, sample_light=lambda _, k=k: light.sample_light(np.random.default_rng(200 + k))):
+        with drawing(**BARE_FACE, sample_light=lambda *_, k=k: light.sample_light(np.random.default_rng(200 + k))):
             yield studio.picture(45)
 
 

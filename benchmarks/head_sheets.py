@@ -1,7 +1,8 @@
 """Picture sheets of the open head for docs/: ``python -m expnet.benchmarks.head_sheets [--sheet NAME]``.
 
 ``keys``: neutral and every key at its upper bound, signed ones at their lower bound too. ``identities``: 12 random
-people, alpha ~ N(0, 1). ``mesh``: the topology. Rendered by Cycles on the rig, smooth shaded, and looked at by people.
+people, alpha ~ N(0, 1). ``mesh``: the topology. ``emotions``: faces made of several keys, from the front and turned.
+Rendered by Cycles on the rig, smooth shaded, and looked at by people.
 """
 
 from __future__ import annotations
@@ -23,6 +24,28 @@ from ..model.formats import open_face_model
 DOCS = Path(__file__).parent.parent / "docs"
 FACE = (0.0, -0.08, 0.0)  # what the camera looks at, metres
 SEED = 5
+# The face at rest, the brow keys on their own, and faces as an artist puts them together.
+EMOTIONS: dict[str, dict[str, float]] = {
+    "neutral": {},
+    "browDown": {"browDown_L": 1, "browDown_R": 1},
+    "browInnerUp": {"browInnerUp": 1},
+    "browOuterUp": {"browOuterUp_L": 1, "browOuterUp_R": 1},
+    "furious": {
+        **{"browDown_L": 1, "browDown_R": 1, "lid_L": -0.15, "lid_R": -0.15, "eyeSquint_L": 0.3, "eyeSquint_R": 0.3},
+        **{"noseSneer": 0.4, "mouthLowerDown": 0.6, "mouthUpperUp": 0.4, "mouthStretch": 0.3},
+    },
+    "sad": {
+        **{"browInnerUp": 0.9, "browDown_L": 0.2, "browDown_R": 0.2, "lid_L": 0.2, "lid_R": 0.2},
+        **{"mouthFrown_L": 0.8, "mouthFrown_R": 0.8, "mouthShrugLower": 0.3},
+    },
+    "frightened": {
+        **{"browInnerUp": 1, "browOuterUp_L": 0.5, "browOuterUp_R": 0.5, "browDown_L": 0.4, "browDown_R": 0.4},
+        **{"lid_L": -0.35, "lid_R": -0.35, "mouthStretch": 0.8, "jawOpen": 0.15},
+    },
+    "surprised": {
+        **{"browInnerUp": 1, "browOuterUp_L": 1, "browOuterUp_R": 1, "lid_L": -0.3, "lid_R": -0.3, "jawOpen": 0.5},
+    },
+}
 
 
 def main() -> None:
@@ -98,6 +121,19 @@ def _keys(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
     return pictures(), 6
 
 
+def _emotions(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
+    def pictures() -> Iterator[np.ndarray]:
+        rows = [list(EMOTIONS.items())[:4], list(EMOTIONS.items())[4:]]
+        for row in rows:
+            for yaw in (0, 35):
+                for name, eta in row:
+                    rig.set_expression(studio.head, {key: eta.get(key, 0.0) for key in studio.model.expression_keys})
+                    yield studio.picture(400, name, yaw=yaw)
+        rig.set_expression(studio.head, dict.fromkeys(studio.model.expression_keys, 0.0))
+
+    return pictures(), 4
+
+
 def _identities(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
     rng = np.random.default_rng(SEED)
 
@@ -156,7 +192,7 @@ def _sheet(pictures: list[np.ndarray], columns: int) -> np.ndarray:
     return np.vstack([np.hstack(pictures[k : k + columns]) for k in range(0, len(pictures), columns)])
 
 
-SHEETS = {"keys": _keys, "identities": _identities, "mesh": _mesh}
+SHEETS = {"keys": _keys, "emotions": _emotions, "identities": _identities, "mesh": _mesh}
 
 
 if __name__ == "__main__":
