@@ -19,33 +19,25 @@ import numpy as np
 from ..expnet_addon import compat
 from ..expnet_addon.scene import camera_and_light as scenery
 from ..expnet_addon.scene import rig
+from ..model.face.semantics import OPEN_KEYS
 from ..model.formats import open_face_model
 
 DOCS = Path(__file__).parent.parent / "docs"
 FACE = (0.0, -0.08, 0.0)  # what the camera looks at, metres
 SEED = 5
-# The face at rest, the brow keys on their own, and faces as an artist puts them together.
+# The face at rest, the brow keys on their own, and faces as an artist puts them together; "x" is both x_L and x_R.
 EMOTIONS: dict[str, dict[str, float]] = {
     "neutral": {},
-    "browDown": {"browDown_L": 1, "browDown_R": 1},
+    "browDown": {"browDown": 1},
     "browInnerUp": {"browInnerUp": 1},
-    "browOuterUp": {"browOuterUp_L": 1, "browOuterUp_R": 1},
-    "furious": {
-        **{"browDown_L": 1, "browDown_R": 1, "lid_L": -0.15, "lid_R": -0.15, "eyeSquint_L": 0.3, "eyeSquint_R": 0.3},
-        **{"noseSneer": 0.4, "mouthLowerDown": 0.6, "mouthUpperUp": 0.4, "mouthStretch": 0.3},
-    },
-    "sad": {
-        **{"browInnerUp": 0.9, "browDown_L": 0.2, "browDown_R": 0.2, "lid_L": 0.2, "lid_R": 0.2},
-        **{"mouthFrown_L": 0.8, "mouthFrown_R": 0.8, "mouthShrugLower": 0.3},
-    },
-    "frightened": {
-        **{"browInnerUp": 1, "browOuterUp_L": 0.5, "browOuterUp_R": 0.5, "browDown_L": 0.4, "browDown_R": 0.4},
-        **{"lid_L": -0.35, "lid_R": -0.35, "mouthStretch": 0.8, "jawOpen": 0.15},
-    },
-    "surprised": {
-        **{"browInnerUp": 1, "browOuterUp_L": 1, "browOuterUp_R": 1, "lid_L": -0.3, "lid_R": -0.3, "jawOpen": 0.5},
-    },
-}
+    "browOuterUp": {"browOuterUp": 1},
+    "furious": {"browDown": 1, "lid": -0.15, "eyeSquint": 0.3, "noseSneer": 0.4, "mouthLowerDown": 0.6,
+                "mouthUpperUp": 0.4, "mouthStretch": 0.3},
+    "sad": {"browInnerUp": 0.9, "browDown": 0.2, "lid": 0.2, "mouthFrown": 0.8, "mouthShrugLower": 0.3},
+    "frightened": {"browInnerUp": 1, "browOuterUp": 0.5, "browDown": 0.4, "lid": -0.35, "mouthStretch": 0.8,
+                   "jawOpen": 0.15},
+    "surprised": {"browInnerUp": 1, "browOuterUp": 1, "lid": -0.3, "jawOpen": 0.5},
+}  # fmt: skip
 
 
 def main() -> None:
@@ -123,15 +115,20 @@ def _keys(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
 
 def _emotions(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
     def pictures() -> Iterator[np.ndarray]:
-        rows = [list(EMOTIONS.items())[:4], list(EMOTIONS.items())[4:]]
-        for row in rows:
+        faces = list(EMOTIONS.items())
+        for row in (faces[:4], faces[4:]):
             for yaw in (0, 35):
-                for name, eta in row:
-                    rig.set_expression(studio.head, {key: eta.get(key, 0.0) for key in studio.model.expression_keys})
+                for name, keys in row:
+                    rig.set_expression(studio.head, _both_sides(keys))
                     yield studio.picture(400, name, yaw=yaw)
-        rig.set_expression(studio.head, dict.fromkeys(studio.model.expression_keys, 0.0))
+        rig.set_expression(studio.head, _both_sides({}))
 
     return pictures(), 4
+
+
+def _both_sides(keys: dict[str, float]) -> dict[str, float]:
+    """Every key of the open basis, 0 where ``keys`` name neither it nor its pair."""
+    return {key: float(keys.get(key, keys.get(key.removesuffix("_L").removesuffix("_R"), 0.0))) for key in OPEN_KEYS}
 
 
 def _identities(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:

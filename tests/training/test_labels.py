@@ -6,9 +6,9 @@ import pytest
 from expnet.model.camera import Camera, crop_of_pose
 from expnet.model.formats import open_face_model
 from expnet.training.synthetic import sample as engine
+from expnet.training.synthetic.brows import sample_brows
 from expnet.training.synthetic.degrade import degrade
 from expnet.training.synthetic.dense import DENSE, DENSE_MIRROR
-from expnet.training.synthetic.paint import sample_brows
 from expnet.training.synthetic.pose import Pose, rotation_of
 from expnet.training.synthetic.shape import landmarks_of
 from expnet.training.synthetic.surface import build_surface

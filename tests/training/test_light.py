@@ -7,9 +7,9 @@ import pytest
 
 from expnet.model.formats import open_face_model
 from expnet.training.synthetic import sample as engine
+from expnet.training.synthetic.brows import sample_brows
 from expnet.training.synthetic.ingredients import Ingredients
 from expnet.training.synthetic.light import Light, sample_light
-from expnet.training.synthetic.paint import sample_brows
 from expnet.training.synthetic.surface import build_surface
 
 SIZE = 96

@@ -5,9 +5,10 @@ import pytest
 
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.formats import open_face_model
+from expnet.training.synthetic.brows import sample_brows
 from expnet.training.synthetic.covers import sample_glasses, sample_hand, sample_headwear
 from expnet.training.synthetic.hair import STRAND, comb_lashes, sample_beard, sample_hair
-from expnet.training.synthetic.paint import PAINT, TEXELS, Mask, lay, paint_skin, sample_brows
+from expnet.training.synthetic.paint import PAINT, TEXELS, Mask, lay, paint_skin
 from expnet.training.synthetic.patches import joined, tubes
 from expnet.training.synthetic.skin import sample_look
 from expnet.training.synthetic.surface import build_surface
@@ -120,9 +121,7 @@ def test_landmarks_17_to_26_follow_the_painted_brows(surface, keys):
 
 
 def test_looks_do_not_hang_on_the_expression_apart_from_what_it_folds(surface):
-    one, other = (
-        look_of(surface, 5, e) for e in (keyed(), keyed(mouthSmile_L=1, jawOpen=1))
-    )
+    one, other = (look_of(surface, 5, e) for e in (keyed(), keyed(mouthSmile_L=1, jawOpen=1)))
     np.testing.assert_array_equal(one.albedo, other.albedo)
     np.testing.assert_array_equal(one.eyes, other.eyes)
     assert one.lashes == other.lashes
