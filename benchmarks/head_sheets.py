@@ -1,7 +1,8 @@
 """Picture sheets of the open head for docs/: ``python -m expnet.benchmarks.head_sheets [--sheet NAME]``.
 
 ``keys``: neutral and every key at its upper bound, signed ones at their lower bound too. ``identities``: 12 random
-people, alpha ~ N(0, 1). ``mesh``: the topology. Rendered by Cycles on the rig, smooth shaded, and looked at by people.
+people, alpha ~ N(0, 1). ``mesh``: the topology. ``emotions``: faces made of several keys, from the front and turned.
+Rendered by Cycles on the rig, smooth shaded, and looked at by people.
 """
 
 from __future__ import annotations
@@ -18,11 +19,25 @@ import numpy as np
 from ..expnet_addon import compat
 from ..expnet_addon.scene import camera_and_light as scenery
 from ..expnet_addon.scene import rig
+from ..model.face.semantics import OPEN_KEYS
 from ..model.formats import open_face_model
 
 DOCS = Path(__file__).parent.parent / "docs"
 FACE = (0.0, -0.08, 0.0)  # what the camera looks at, metres
 SEED = 5
+# The face at rest, the brow keys on their own, and faces as an artist puts them together; "x" is both x_L and x_R.
+EMOTIONS: dict[str, dict[str, float]] = {
+    "neutral": {},
+    "browDown": {"browDown": 1},
+    "browInnerUp": {"browInnerUp": 1},
+    "browOuterUp": {"browOuterUp": 1},
+    "furious": {"browDown": 1, "lid": -0.15, "eyeSquint": 0.3, "noseSneer": 0.4, "mouthLowerDown": 0.6,
+                "mouthUpperUp": 0.4, "mouthStretch": 0.3},
+    "sad": {"browInnerUp": 0.9, "browDown": 0.2, "lid": 0.2, "mouthFrown": 0.8, "mouthShrugLower": 0.3},
+    "frightened": {"browInnerUp": 1, "browOuterUp": 0.5, "browDown": 0.4, "lid": -0.35, "mouthStretch": 0.8,
+                   "jawOpen": 0.15},
+    "surprised": {"browInnerUp": 1, "browOuterUp": 1, "lid": -0.3, "jawOpen": 0.5},
+}  # fmt: skip
 
 
 def main() -> None:
@@ -98,6 +113,24 @@ def _keys(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
     return pictures(), 6
 
 
+def _emotions(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
+    def pictures() -> Iterator[np.ndarray]:
+        faces = list(EMOTIONS.items())
+        for row in (faces[:4], faces[4:]):
+            for yaw in (0, 35):
+                for name, keys in row:
+                    rig.set_expression(studio.head, _both_sides(keys))
+                    yield studio.picture(400, name, yaw=yaw)
+        rig.set_expression(studio.head, _both_sides({}))
+
+    return pictures(), 4
+
+
+def _both_sides(keys: dict[str, float]) -> dict[str, float]:
+    """Every key of the open basis, 0 where ``keys`` name neither it nor its pair."""
+    return {key: float(keys.get(key, keys.get(key.removesuffix("_L").removesuffix("_R"), 0.0))) for key in OPEN_KEYS}
+
+
 def _identities(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
     rng = np.random.default_rng(SEED)
 
@@ -156,7 +189,7 @@ def _sheet(pictures: list[np.ndarray], columns: int) -> np.ndarray:
     return np.vstack([np.hstack(pictures[k : k + columns]) for k in range(0, len(pictures), columns)])
 
 
-SHEETS = {"keys": _keys, "identities": _identities, "mesh": _mesh}
+SHEETS = {"keys": _keys, "emotions": _emotions, "identities": _identities, "mesh": _mesh}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 from expnet.model.camera import Camera, crop_of_pose
 from expnet.model.formats import open_face_model
 from expnet.training.synthetic import sample as engine
+from expnet.training.synthetic.brows import sample_brows
 from expnet.training.synthetic.degrade import degrade
 from expnet.training.synthetic.dense import DENSE, DENSE_MIRROR
 from expnet.training.synthetic.pose import Pose, rotation_of
@@ -31,16 +32,12 @@ def seen(surface, yaw=0.0, seed=0, shut=0.0):
     translation = np.array([0, 0, -2000.0]) - rotation @ [0, 0, 60]
     crop = crop_of_pose(rotation, translation, camera)
     pose = Pose(rotation, translation, camera, crop, crop)
-    marks = landmarks_of(surface, vertices, gaze)
+    brows = sample_brows(np.random.default_rng(seed), surface, eta)
+    marks = landmarks_of(surface, vertices, gaze, brows)
     distances = -(marks @ rotation[2] + translation[2])
+    points, rngs = pose.in_crop(marks), (np.random.default_rng([seed, i]) for i in range(40))
     return np.mean(
-        [
-            engine.render(
-                np.random.default_rng([seed, i]), surface, vertices, eta, pose, SIZE, pose.in_crop(marks), distances
-            )[1]
-            for i in range(40)
-        ],
-        axis=0,
+        [engine.render(rng, surface, vertices, eta, brows, pose, SIZE, points, distances)[1] for rng in rngs], axis=0
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from expnet.model.formats import open_face_model
 from expnet.training.synthetic import sample as engine
+from expnet.training.synthetic.brows import sample_brows
 from expnet.training.synthetic.ingredients import Ingredients
 from expnet.training.synthetic.light import Light, sample_light
 from expnet.training.synthetic.surface import build_surface
@@ -30,12 +31,13 @@ def under(surface, monkeypatch):
     rng = np.random.default_rng(1)
     pose = engine.sample_pose(rng, 0.0, 0.0, 0.0, SIZE, True)
     vertices, eta = surface.model.neutral.astype(np.float32), np.zeros(29, np.float32)
+    brows = sample_brows(rng, surface, eta)
 
     def picture(light):
-        monkeypatch.setattr(engine, "sample_light", lambda _: light)
+        monkeypatch.setattr(engine, "sample_light", lambda *_: light)
         marks, black = np.zeros((70, 2)), np.zeros((SIZE, SIZE, 3), np.float32)
         rng = np.random.default_rng(7)
-        return engine.render(rng, surface, vertices, eta, pose, SIZE, marks, np.ones(70), True, black)[0]
+        return engine.render(rng, surface, vertices, eta, brows, pose, SIZE, marks, np.ones(70), True, black)[0]
 
     return picture
 

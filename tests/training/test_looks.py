@@ -5,6 +5,7 @@ import pytest
 
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.formats import open_face_model
+from expnet.training.synthetic.brows import sample_brows
 from expnet.training.synthetic.covers import sample_glasses, sample_hand, sample_headwear
 from expnet.training.synthetic.hair import STRAND, comb_lashes, sample_beard, sample_hair
 from expnet.training.synthetic.paint import PAINT, TEXELS, Mask, lay, paint_skin
@@ -25,6 +26,12 @@ def keyed(**values):
     return eta
 
 
+def look_of(surface, seed, eta):
+    """Somebody's looks, brows included."""
+    brows = sample_brows(np.random.default_rng([seed, 1]), surface, eta)
+    return sample_look(np.random.default_rng(seed), surface, eta, brows)
+
+
 def chart(surface, vertex):
     """Row and column of a vertex in the paint."""
     column, row = (surface.coords[vertex] * PAINT).astype(int)
@@ -33,7 +40,7 @@ def chart(surface, vertex):
 
 def test_skin_runs_evenly_from_very_light_to_very_dark(surface):
     rest = keyed()
-    skins = np.array([sample_look(np.random.default_rng(i), surface, rest).skin_color for i in range(300)])
+    skins = np.array([look_of(surface, i, rest).skin_color for i in range(300)])
     assert (skins[:, 2] > skins[:, 0]).mean() > 0.99  # BGR: redder than blue
     share, _ = np.histogram(np.log(skins.mean(1)), np.log([0.1, 0.17, 0.29, 0.49, 0.95]))
     assert share.min() > 0.15 * len(skins)
@@ -52,7 +59,7 @@ def test_brows_are_painted_where_brows_are_and_differ_from_person_to_person(surf
     marks = surface.model.landmarks[17:27]
     cover = []
     for i in range(60):
-        paint = sample_look(np.random.default_rng(i), surface, keyed()).paint
+        paint = look_of(surface, i, keyed()).paint
         cover.append(
             np.mean([paint[r - 5 : r + 5, c - 5 : c + 5, 3].mean() for r, c in (chart(surface, m) for m in marks)])
         )
@@ -65,13 +72,14 @@ def test_brows_lie_higher_and_lower_from_person_to_person(surface):
     green, unfolded = np.array([0.0, 1.0, 0.0]), np.zeros(len(surface.furrow_lines))
     heights = []
     for i in range(150):
+        rng = np.random.default_rng(i)
         paint = paint_skin(
-            np.random.default_rng(i), surface, np.array([0.4, 0.4, 0.8]), hair=green, freckled=0, beard=0,
-            furrows=unfolded, dimpled=0, knit=(0, 0), lashes=0, liner=0, shade=(0, 0),
+            rng, surface, np.array([0.4, 0.4, 0.8]), hair=green, freckled=0, beard=0, furrows=unfolded, dimpled=0,
+            brows=sample_brows(rng, surface, keyed()), lashes=0, liner=0, shade=(0, 0),
         ).astype(int)  # fmt: skip
         rows = np.maximum(paint[..., 1] - paint[..., [0, 2]].max(2) - 20, 0).sum(1)  # of the hair's colour: brows alone
         if rows.sum() > 1000:  # faint ones say nothing
-            heights.append((rows * np.arange(PAINT)).sum() / rows.sum() / TEXELS)
+            heights.append((rows * np.arange(PAINT)).sum() / rows.sum() / TEXELS[0])
     assert len(heights) > 120 and np.std(heights) > 2.2, "millimetres"
 
 
@@ -79,16 +87,41 @@ def test_knit_brows_fold_the_skin_between_them_and_come_closer(surface):
     between = chart(surface, surface.model.landmarks[27])
     rows, columns = slice(between[0] + 35, between[0] + 75), slice(between[1] - 18, between[1] + 18)
     calm, knit = (
-        np.mean([sample_look(np.random.default_rng(i), surface, eta).paint[rows, columns, 3].mean() for i in range(30)])
+        np.mean([look_of(surface, i, eta).paint[rows, columns, 3].mean() for i in range(30)])
         for eta in (keyed(), keyed(browDown_L=1, browDown_R=1))
     )
     assert knit > 1.5 * calm
+    gaps = []
+    for eta in (keyed(), keyed(browDown_L=1, browDown_R=1)):
+        heads = [sample_brows(np.random.default_rng(i), surface, eta).landmarks()[[4, 5], 0] for i in range(30)]
+        gaps.append(np.ptp(heads, axis=1) / TEXELS[1])
+    nearer = gaps[0] - gaps[1]  # beyond what the head's key does, mm
+    assert nearer.min() >= 0 and 0.5 < nearer.mean() < 2
+
+
+@pytest.mark.parametrize("keys", [{}, {"browDown_L": 1, "browDown_R": 1}], ids=["at rest", "frowning"])
+def test_landmarks_17_to_26_follow_the_painted_brows(surface, keys):
+    """In millimetres of the chart, how far the painted hairs lie above the line through their labels: the whole brow,
+    and 5 mm to each side of every label."""
+    whole, at_labels = [], []
+    for i in range(60):
+        brows = sample_brows(np.random.default_rng(i), surface, keyed(**keys))
+        labels = brows.landmarks()
+        for mask, shift, points in zip(brows.masks, brows.shifts, (labels[5:], labels[:5]), strict=True):
+            rows, columns = (np.arange(n) for n in mask.cover.shape)
+            columns += mask.column + shift[1]
+            line = np.interp(columns, *points.T)
+            above = ((rows + mask.row + shift[0])[:, None] - line) / TEXELS[0]
+            whole.append(np.average(above, weights=mask.cover))
+            near = [np.abs(columns - x) <= 5 * TEXELS[1] for x in points[:, 0]]
+            at_labels.append([np.average(above[:, n], weights=mask.cover[:, n]) for n in near])
+    assert np.abs(whole).max() < 1.5
+    off = np.abs(at_labels)
+    assert off[:, 1:4].max() < 1.5 and off.mean(0).max() < 1.5 and off.max() < 2.5  # ends are ragged
 
 
 def test_looks_do_not_hang_on_the_expression_apart_from_what_it_folds(surface):
-    one, other = (
-        sample_look(np.random.default_rng(5), surface, e) for e in (keyed(), keyed(mouthSmile_L=1, jawOpen=1))
-    )
+    one, other = (look_of(surface, 5, e) for e in (keyed(), keyed(mouthSmile_L=1, jawOpen=1)))
     np.testing.assert_array_equal(one.albedo, other.albedo)
     np.testing.assert_array_equal(one.eyes, other.eyes)
     assert one.lashes == other.lashes
@@ -98,7 +131,7 @@ def test_make_up_stays_on_the_lid_that_shuts(surface):
     lids = np.concatenate([surface.region("lid_upper_L"), surface.region("lid_upper_R")])
     darkest = []
     for i in range(40):
-        look = sample_look(np.random.default_rng(i), surface, keyed())
+        look = look_of(surface, i, keyed())
         darkest.append((look.albedo[lids] / look.skin_color).mean(1).min())
     assert np.mean(np.array(darkest) < 0.4) > 0.25  # lined or shadowed
     assert np.mean(np.array(darkest) > 0.6) > 0.15  # bare
@@ -143,7 +176,7 @@ def test_it_is_dark_under_the_lashes_of_a_shut_lid_only(surface):
     edge = [chart(surface, surface.model.landmarks[k]) for k in (46, 47)]  # of the left lower lid
     cover = []
     for eta in (keyed(), keyed(lid_L=1)):
-        paints = [sample_look(np.random.default_rng(i), surface, eta).paint for i in range(40)]
+        paints = [look_of(surface, i, eta).paint for i in range(40)]
         cover.append(np.mean([p[r - 3 : r, c - 3 : c + 3, 3].mean() for p in paints for r, c in edge]))
     assert cover[1] > cover[0] + 20
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from expnet.model.errors import InputError
+from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.formats import open_face_model
 from expnet.training.evaluation import hand_set, rest
 from expnet.training.evaluation.brow_lines import Places, shown
+from expnet.training.synthetic.shape import landmarks_of
 from expnet.training.synthetic.surface import build_surface
 
 
@@ -106,6 +108,33 @@ def test_painted_brows_are_found_on_the_skin_and_move_with_it(surface):
     assert moved["raise: the brow's middle rises"] > 3
     assert moved["frown: the brow's head sinks"] > 0.5 and moved["frown: the heads come nearer by"] > 3
     assert all(np.array_equal(a, b) for a, b in zip(still, shown(surface, 0, {})[1], strict=True))
+
+
+def test_the_mean_heads_brow_line_is_at_peoples_height(surface):
+    """Landmarks 17-26 of the head itself, without anybody's painted brows."""
+    people = rest.known_people()
+    head = rest.of_landmarks(landmarks_of(surface, surface.model.neutral, np.zeros(2)))
+    for row in (*rest.BROW_ROWS, rest.GAP, "brows, distance of their tails"):
+        bar = rest.MEAN_BAR if row in rest.BROW_ROWS else 2 * rest.MEAN_BAR  # two ends
+        assert head[row] == pytest.approx(people.mean[row], abs=bar), row
+
+
+def test_brow_keys_at_full_strength_move_the_heads_skin_as_far_as_people_move_theirs(surface):
+    still, raised, frowning = (rest.skin_lines(surface, keys) for keys in ({}, rest.RAISED, rest.LOWERED))
+    moved = rest.movement(still, raised, frowning)
+    for what, (least, most) in rest.ASKED.items():
+        assert least <= moved[what] <= most, what
+
+
+def test_each_brow_key_moves_the_part_of_the_brow_that_it_is_named_for(surface):
+    """The head's landmarks 22 (by the nose) to 26 (by the temple) of the left brow, mm."""
+    points = surface.model.landmarks[22:27]
+    inner, outer, down = (
+        surface.model.expression[OPEN_KEYS.index(key), points] for key in ("browInnerUp", "browOuterUp_L", "browDown_L")
+    )
+    assert inner[0, 1] > 4 and inner[0, 1] > 2 * inner[4, 1]
+    assert outer[3, 1] > 4 and outer[3, 1] > 2 * outer[0, 1]
+    assert down[0, 1] < -4 and down[0, 0] < -2, "its head comes down and towards the nose"
 
 
 def test_the_section_holds_engine_and_head_to_people(surface):

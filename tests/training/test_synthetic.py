@@ -11,7 +11,7 @@ from expnet.training.synthetic import sample as engine
 from expnet.training.synthetic.generate import make_shard
 from expnet.training.synthetic.ingredients import Ingredients
 from expnet.training.synthetic.pose import rotation_of
-from expnet.training.synthetic.shape import blend, shape_head
+from expnet.training.synthetic.shape import LIDS, blend, sample_ways, shape_head
 from expnet.training.synthetic.surface import build_surface
 
 
@@ -98,11 +98,16 @@ def test_an_expression_key_moves_the_landmarks_it_should(surface):
     assert np.abs((a - b)[surface.model.regions["eyeball_L"]]).max() < 1e-4
 
 
+def plain_ways(count):
+    """Of people who make every expression as the head does, and whose lids rest where the head's do, (count, 31)."""
+    return np.repeat([[1.0] * 29 + [0.0] * 2], count, axis=0)
+
+
 def heads(surface, eta):
     """One person making the expressions ``eta`` (B, 29), (B, V, 3)."""
     count = len(eta)
     gaze = np.zeros((count, 2), np.float32)
-    persons, moves = blend(surface, np.zeros((count, 99), np.float32), eta, gaze, np.ones_like(eta))
+    persons, moves = blend(surface, np.zeros((count, 99), np.float32), eta, gaze, plain_ways(count))
     return [
         shape_head(np.random.default_rng(4), surface, *rows) for rows in zip(persons, moves, eta, gaze, strict=True)
     ]
@@ -112,11 +117,58 @@ def test_blending_is_eq_1_with_lids_that_follow_the_gaze(surface):
     rng = np.random.default_rng(0)
     alpha, eta = rng.normal(0, 1, (3, 99)).astype(np.float32), rng.uniform(0, 0.5, (3, 29)).astype(np.float32)
     gaze = np.array([[0, 0], [0, 0], [0, np.radians(30)]], np.float32)
-    persons, moves = blend(surface, alpha, eta, gaze, np.ones_like(eta))
+    persons, moves = blend(surface, alpha, eta, gaze, plain_ways(3))
     expected = surface.model.vertices(alpha, eta)
     np.testing.assert_allclose((persons + moves)[:2], expected[:2], atol=1e-3)
     open_share = 1 - eta[2, 5:7].mean()
     np.testing.assert_allclose((persons + moves)[2], expected[2] + open_share * surface.model.gaze_lids[0], atol=1e-3)
+
+
+def test_lids_rest_differently_from_person_to_person_and_shut_fully_in_all(surface):
+    count, top, bottom = 60, surface.model.landmarks[[43, 44]], surface.model.landmarks[[47, 46]]
+    ways = np.stack([sample_ways(np.random.default_rng(i)) for i in range(count)])
+    opening = {}
+    for lid in (0.0, 1.0):
+        eta = np.zeros((count, 29), np.float32)
+        eta[:, LIDS] = lid
+        still = np.zeros((count, 99), np.float32), eta, np.zeros((count, 2), np.float32)
+        vertices = np.add(*blend(surface, *still, ways))
+        opening[lid] = np.linalg.norm(vertices[:, top] - vertices[:, bottom], axis=2).mean(1)
+        plain = np.add(*blend(surface, *still, plain_ways(count)))
+        if lid:
+            np.testing.assert_allclose(vertices, plain, atol=1e-3)  # shut as the head's own lids are
+    assert 0.7 < opening[0].std() < 1.5  # mm; people's eye opening varies by 1.2
+    assert opening[1].std() < 1e-3 and opening[1].max() < 0.3 * opening[0].min()
+
+
+def test_natural_faces_look_ahead_in_plain_light_with_nothing_held_and_keep_their_detail(surface, monkeypatch):
+    """They are what a webcam sees; other pictures, which may show anything, are drawn as well."""
+    held, lights = [], []
+    hand, light = engine.sample_hand, engine.sample_light
+    monkeypatch.setattr(engine, "sample_hand", lambda *given: held.append(1) or hand(*given))
+    monkeypatch.setattr(engine, "sample_light", lambda rng, natural: lights.append(natural) or light(rng, natural))
+    monkeypatch.setattr(engine, "_patch_over", lambda *_: held.append(1) or np.zeros((96, 96), np.float32))
+    natural = others = 0
+    for i in range(60):
+        held.clear(), lights.clear()
+        s = engine.sample(np.random.default_rng([10, i]), surface, 96)
+        assert lights == [bool(s.natural)]
+        if not s.natural:
+            others += s.face
+            continue
+        natural += 1
+        assert s.face == 1 and not held
+        assert s.detail >= 80
+        first, second = s.rotation.reshape(2, 3)
+        ahead = np.cross(first, second)
+        assert np.degrees(np.arccos(ahead[2])) < 40  # 30 of yaw, and what the lens and the pitch add
+    assert natural > 20 and others > 8
+
+
+def test_natural_heads_are_turned_by_less_than_30_degrees():
+    angles = np.array([engine.sample_angles(np.random.default_rng(i), True, natural=True) for i in range(3000)])
+    assert np.degrees(np.abs(angles).max(0)).max() < 30
+    assert (np.degrees(angles.std(0)) > [9, 5, 4]).all()
 
 
 def test_samples_made_together_are_the_samples_made_alone(surface):

@@ -11,12 +11,15 @@ import pytest
 
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import open_bounds
+from expnet.model.formats import OPEN_HEAD, open_face_model
 from expnet.model.performance.face_performance import resampled
 from expnet.model.performance.neutral import calibrated
 from expnet.model.performance.performance_files import export_csv, export_json, load_performance, save_performance
 from expnet.model.performance.smoothing import smooth
 
 from .performances import JAW, acted, same, still
+
+FORMER_TAKE = OPEN_HEAD.with_name("demo_clip_truth.npz")
 
 
 def test_a_performance_comes_back_from_disk(tmp_path: Path) -> None:
@@ -28,6 +31,15 @@ def test_a_performance_comes_back_from_disk(tmp_path: Path) -> None:
     assert (back.source, back.fps, back.image_size, back.lens_mm) == (p.source, p.fps, p.image_size, p.lens_mm)
     assert (back.basis, back.expression_keys) == (p.basis, p.expression_keys)
     assert [f.name for f in tmp_path.iterdir()] == [path.name], "nothing but the file is left"
+
+
+def test_a_take_written_before_the_head_changed_still_drives_it() -> None:
+    """The truth of the demo clip. A take holds keys and identity, no vertices: a rebuilt head of the same keys fits."""
+    take, head = load_performance(FORMER_TAKE), open_face_model("open")
+    assert (take.basis, take.expression_keys) == (head.basis, head.expression_keys)
+    assert len(take.alpha) == len(head.identity)
+    vertices = head.vertices(take.alpha, take.eta[::20].astype(np.float32))
+    assert vertices.shape == (6, head.vertex_count, 3) and np.isfinite(vertices).all()
 
 
 def test_saving_where_nothing_can_be_written(tmp_path: Path) -> None:
