@@ -28,6 +28,7 @@ from .evaluation import (
     held_out,
     identity,
     other_renderer,
+    rest,
     scale,
     speed,
     temporal,
@@ -76,11 +77,15 @@ FOOTAGE = Input("footage", "FOLDER", "real clips; what was seen in them stands i
 TRAINING = Input("training", "FOLDER", "training pictures (shards of seed 0), for what their labels tell")
 ABLATION = Input("ablation", "NAME=WEIGHTS", "weights trained without one ingredient; once for each", many=True)
 RENDERED = Input("rendered", "FOLDER", "what benchmarks/other_renderer.py rendered")
+REAL_FACES = Input(
+    "real-faces", "FOLDER", "people with neutral/ and smiling/ faces, and .tem files of points set by hand"
+)
 CUTOUTS = Input("cutouts", "FOLDER", "heads cut out for scenes, seed 1 (training/synthetic/cutouts.py)")
 SECTIONS = (
     Measured("held_out", held_out.measure),
     Measured("ceiling", ceiling.measure, (TRAINING,)),
     Measured("other_renderer", other_renderer.measure, (RENDERED,)),
+    Measured("rest", rest.measure, (replace(REAL_FACES, optional=True),)),
     Measured("scale", scale.measure),
     Measured("consistency", consistency.measure, (PICTURES, FOOTAGE)),
     Measured("video", video.measure, (FOOTAGE,)),

@@ -1,0 +1,127 @@
+"""Where brows lie on a head, seen from the front: the painted ones as pictures show them, and skin at given places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ...model.semantics import OPEN_KEYS
+from ..synthetic.paint import PAINT, paint_skin
+from ..synthetic.shape import blend, landmarks_of, sample_gains, shape_head
+from ..synthetic.surface import Surface
+from .hand_set import upright
+
+SEED = 3  # 0 is training, 1 the held-out pictures, 2 the gallery of ``identity``
+KNIT_MM = 1.6  # mm that the engine draws a brow inwards for one unit of browDown, on average (``skin.sample_look``)
+THIN = 0.2  # of a painted brow's usual strength: where it begins and ends
+EYE_CORNERS = [36, 39, 42, 45]
+Lines = tuple[np.ndarray, np.ndarray]  # the middle of the right and of the left brow, (K, 2) mm each, x outwards
+
+
+def shown(surface: Surface, number: int, keys: Mapping[str, float]) -> tuple[np.ndarray, Lines | None]:
+    """A sampled person making an expression as the engine shows it: landmarks (70, 3) mm, and the middle lines of the
+    painted brows; None for who has none. The same ``number`` is the same person."""
+    alpha = alpha_of(surface, number)
+    eta = np.zeros(len(OPEN_KEYS), np.float32)
+    for key, value in keys.items():
+        eta[OPEN_KEYS.index(key)] = value
+    rest = np.zeros(2, np.float32)
+    gains = sample_gains(_rng(number, 1), len(eta))
+    persons, moves = blend(surface, alpha[None], eta[None], rest[None], gains[None])
+    vertices = shape_head(_rng(number, 2), surface, persons[0], moves[0], eta, rest)
+    marks = landmarks_of(surface, vertices, rest)
+    knit = KNIT_MM * eta[[OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")]]
+    return marks, _painted_brows(
+        surface, vertices, marks, _brow_paint(surface, number, (float(knit[0]), float(knit[1])))
+    )
+
+
+def _rng(number: int, what: int) -> np.random.Generator:
+    return np.random.default_rng([SEED, number, what])
+
+
+def alpha_of(surface: Surface, number: int) -> np.ndarray:
+    """Of a sampled person, drawn as ``sample`` draws it."""
+    rng = _rng(number, 0)
+    alpha = rng.standard_normal(len(surface.model.identity), np.float32) * np.float32(rng.uniform(0.7, 1.25))
+    return np.clip(alpha, -2.8, 2.8)
+
+
+def _brow_paint(surface: Surface, number: int, knit: tuple[float, float]) -> np.ndarray:
+    """How strongly each texel of the chart is painted with brow, (PAINT, PAINT): white hair on black skin, on which
+    everything else that is painted stays black."""
+    black, white, smooth = np.zeros(3), np.ones(3), np.zeros(len(surface.furrow_lines), np.float32)
+    paint = paint_skin(_rng(number, 3), surface, black, white, 0.0, 0.0, smooth, 0.0, knit, 0.0, 0.0, (0.0, 0.0))
+    return paint[..., 0].astype(np.float32) * paint[..., 3]
+
+
+def _painted_brows(surface: Surface, vertices: np.ndarray, marks: np.ndarray, paint: np.ndarray) -> Lines | None:
+    """The middle lines of the painted right and left brow on a head (V, 3), from texels back to the skin."""
+    lines = []
+    for columns in (slice(0, PAINT // 2), slice(PAINT // 2, PAINT)):
+        part = paint[:, columns]
+        strength = part.sum(0)
+        usual = np.percentile(strength[strength > 0], 75) if strength.any() else 0.0
+        if usual == 0:
+            return None
+        strong = np.flatnonzero(strength > THIN * usual)
+        middle = (np.arange(PAINT) @ part[:, strong]) / strength[strong]
+        texels = np.column_stack([strong + columns.start, middle])
+        points = _chart_places(surface).on(vertices, (texels + 0.5) / PAINT)[:, :2]
+        pupils = marks[68:, :2]
+        lines.append(upright(points, pupils, marks[EYE_CORNERS, :2]))
+    return lines[0] * [-1, 1], lines[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where on a surface points of a plane lie: ``triangles`` (T, 3) whose vertices have the places ``flat`` (T, 3, 2)
+    in that plane, the outermost first."""
+
+    triangles: np.ndarray
+    flat: np.ndarray
+
+    @staticmethod
+    def build(triangles: np.ndarray, flat: np.ndarray, depth: np.ndarray) -> Places:
+        """``flat`` (V, 2) by vertex. Where triangles lie over each other, that with the greatest ``depth`` counts."""
+        a, b, c = flat[triangles].transpose(1, 0, 2)
+        triangles = triangles[np.abs(_cross(b - a, c - a)) > 1e-12]
+        triangles = triangles[np.argsort(-depth[triangles].mean(1))]
+        return Places(triangles, flat[triangles].astype(np.float64))
+
+    def on(self, vertices: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Where points (N, 2) of the plane lie on a surface of ``vertices`` (V, 3), (N, 3); one that lies in no
+        triangle is taken to the one that it is least outside of."""
+        a, b, c = self.flat.transpose(1, 0, 2)
+        p = points[:, None]
+        parts = np.stack([_cross(b - p, c - p), _cross(c - p, a - p), _cross(a - p, b - p)], 2)
+        weights = parts / _cross(b - a, c - a)[:, None]
+        outside = np.maximum(-weights.min(2), 1e-6)
+        nearest = outside.argmin(1)  # the first of those inside: the outermost
+        own = weights[np.arange(len(points)), nearest]
+        return np.einsum("nk,nkc->nc", own, vertices[self.triangles[nearest]])
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+@lru_cache(maxsize=2)
+def brow_skin(surface: Surface) -> np.ndarray:
+    """Triangles (T, 3) of the skin from the eyes up to the hairline."""
+    mean = surface.model.neutral
+    eyes = mean[surface.model.landmarks][36:48]
+    outside = surface.skin > 0
+    outside[[*surface.region("eye_socket_L"), *surface.region("eye_socket_R")]] = False
+    corners = surface.triangles[outside[surface.triangles].all(1)]
+    y = mean[corners, 1]
+    return corners[(y.min(1) > eyes[:, 1].min()) & (y.max(1) < eyes[:, 1].max() + 60) & (mean[corners, 2].min(1) > 0)]
+
+
+@lru_cache(maxsize=2)
+def _chart_places(surface: Surface) -> Places:
+    mean = surface.model.neutral
+    return Places.build(brow_skin(surface), surface.coords, np.hypot(mean[:, 0], mean[:, 2] + 10))

@@ -1,0 +1,329 @@
+"""The face at rest, and how brows move: the engine's and the open head's against people's hand-set points.
+
+It hangs on no weights, so it also runs alone: ``python -m expnet.training.evaluation.rest``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ...model.errors import InputError
+from ...model.face_model import FaceModel
+from ...model.formats import open_face_model
+from ...model.semantics import OPEN_KEYS
+from ..synthetic.shape import landmarks_of
+from ..synthetic.surface import Surface, build_surface
+from . import hand_set
+from .brow_lines import EYE_CORNERS, Lines, Places, alpha_of, brow_skin, shown
+from .hand_set import heights, upright
+from .section import Cell, Score, Section, Table, as_text
+from .subject import Subject
+
+PEOPLE = Path(__file__).with_name("people_at_rest.toml")  # what ``--real-faces`` measures, for whoever lacks it
+HEADS = 300
+BROW_AT = (13.0, 24.0, 38.0, 52.0)  # mm from the midline
+HEAD_MM = 3.0  # how far from its end a brow's head is looked at
+JAW_AT = (-26.0, -66.0, -97.0)  # mm below the eyes' line: about the cheeks, the mouth, the chin's sides
+MEAN_BAR, SPREAD_BAR = 1.0, 0.25  # mm; a share of people's deviation
+RAISE, LOWER, NEARER = (6.0, 8.0), (4.0, 6.0), (5.0, 8.0)  # mm: what people's brows do, at full strength
+EYES = ((36, 37, 38, 39), (39, 40, 41, 36)), ((42, 43, 44, 45), (45, 46, 47, 42))  # upper and lower lids
+
+GAP = "brows, gap between their heads"
+BROW_ROWS = tuple(f"brow, height at {x:g}" for x in BROW_AT)
+RAISED = {"browInnerUp": 1.0, "browOuterUp_L": 1.0, "browOuterUp_R": 1.0}
+LOWERED = {"browDown_L": 1.0, "browDown_R": 1.0}
+
+Measures = Mapping[str, float]  # of one face, in mm
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of some faces: mean and standard deviation of every measure, mm."""
+
+    mean: Mapping[str, float]
+    spread: Mapping[str, float]
+    faces: int
+
+    @staticmethod
+    def of(faces: list[Measures]) -> Statistics:
+        table = {name: np.array([face[name] for face in faces]) for name in faces[0]}
+        return Statistics(
+            {name: float(np.nanmean(v)) for name, v in table.items()},
+            {name: float(np.nanstd(v)) for name, v in table.items()},
+            len(faces),
+        )
+
+
+def measure(subject: Subject, real_faces: Path | None = None) -> Section:
+    return of_model(subject.model, real_faces)
+
+
+def of_model(model: FaceModel, real_faces: Path | None = None, heads: int = HEADS) -> Section:
+    """``real_faces``: folder with ``neutral/`` and its .tem files; without it the numbers in people_at_rest.toml."""
+    people = people_of(real_faces / "neutral") if real_faces else known_people()
+    engine, head, moves = ours(model, heads)
+    return Section(
+        "The face at rest",
+        f"Millimetres above the line through the four eye corners, pupils 63 mm apart, from the front. People: "
+        f"{people.faces} neutral faces with hand-set points. Engine: {engine.faces} people at rest as pictures show "
+        "them, brows where they are painted; head: the open head for as many alphas, brows at landmarks 17-26. "
+        "Spread: standard deviation between people. A brow's height is that of the middle between its edges. Then how "
+        "a brow moves with its keys at full strength: the engine's painted one, knitting included; the head's skin at "
+        "the height of people's brows.",
+        (*_scores("engine", people, engine), *_scores("head", people, head), *_movement_scores(moves)),
+        (
+            _table(people, engine, head, spread=False),
+            _table(people, engine, head, spread=True),
+            _movement_table(moves),
+        ),
+    )
+
+
+@lru_cache(maxsize=4)
+def ours(model: FaceModel, heads: int) -> tuple[Statistics, Statistics, Mapping[str, Mapping[str, float]]]:
+    """The engine's people, the open head's, and how the brows of both move: the same for whatever weights."""
+    surface = build_surface(model)
+    persons = [Person.drawn(surface, i) for i in tqdm(range(heads), "faces at rest", leave=False, disable=None)]
+    engine = Statistics.of([p.painted for p in persons])
+    head = Statistics.of([p.plain for p in persons])
+    return engine, head, movements(surface, max(1, heads // 4))
+
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+
+def people_of(folder: Path) -> Statistics:
+    """From the .tem files of a folder of neutral faces. Raises InputError."""
+    return Statistics.of([of_points(hand_set.in_mm(points)) for points in hand_set.read_folder(folder).values()])
+
+
+def known_people() -> Statistics:
+    table = tomllib.loads(PEOPLE.read_text(encoding="utf-8"))
+    rows = table["measures"]
+    return Statistics({k: v[0] for k, v in rows.items()}, {k: v[1] for k, v in rows.items()}, table["people"])
+
+
+def of_points(p: np.ndarray) -> Measures:
+    """The measures of a face by its hand-set points (189, 2), upright, in mm."""
+    contour = [109, 110, 111, 125, 126, 127, 128, 129, 130, 131, 132, 133, 114, 113, 112]
+    return {
+        **dict(zip(BROW_ROWS, map(float, hand_set.brow_centres(p, BROW_AT).mean(0)), strict=True)),
+        GAP: _width(p, 76, 77),
+        "brows, distance of their tails": _width(p, 71, 82),
+        "eye opening": float((p[list(hand_set.UPPER_LIDS), 1] - p[list(hand_set.LOWER_LIDS), 1]).mean()),
+        "upper lid, height": float(p[list(hand_set.UPPER_LIDS), 1].mean()),
+        "eye length": (_width(p, 18, 22) + _width(p, 23, 27)) / 2,
+        "eyes, distance of the inner corners": _width(p, 22, 23),
+        "nose base, height": float(p[55, 1]),
+        "mouth width": _width(p, 87, 93),
+        "mouth corners, height": float(p[[87, 93], 1].mean()),
+        "upper lip, height of its edge": float(p[90, 1]),
+        "lips' parting, height": float(p[[96, 101], 1].mean()),
+        "lower lip, height of its edge": float(p[106, 1]),
+        "chin, height": float(p[129, 1]),
+        **_jaw(p[contour]),
+    }
+
+
+def _width(p: np.ndarray, right: int, left: int) -> float:
+    return float(p[left, 0] - p[right, 0])
+
+
+def _jaw(contour: np.ndarray) -> Measures:
+    """Width of the face at some heights, from its contour (K, 2), which runs from the subject's right to the left."""
+    middle = len(contour) // 2
+    right, left = contour[: middle + 1], contour[middle:]
+    widths = heights(left[:, ::-1], JAW_AT) - heights(right[:, ::-1], JAW_AT)
+    return {f"face, width at {y:g}": float(w) for y, w in zip(JAW_AT, widths, strict=True)}
+
+
+# --- ours -----------------------------------------------------------------------------------------------------------
+
+
+def of_landmarks(marks: np.ndarray) -> Measures:
+    """The same measures of a head by its 68 landmarks and two pupils (70, 3) mm."""
+    p = upright(marks[:, :2], marks[68:, :2], marks[EYE_CORNERS, :2])
+    brows = p[17:22] * [-1, 1], p[22:27]
+    lids = np.array([[_lid(p[list(line)], abs(p[pupil, 0])) for line in eye] for eye, pupil in zip(EYES, (68, 69))])
+    return {
+        **_brow_measures(*brows),
+        "eye opening": float((lids[:, 0] - lids[:, 1]).mean()),
+        "upper lid, height": float(lids[:, 0].mean()),
+        "eye length": (_width(p, 36, 39) + _width(p, 42, 45)) / 2,
+        "eyes, distance of the inner corners": _width(p, 39, 42),
+        "nose base, height": float(p[33, 1]),
+        "mouth width": _width(p, 48, 54),
+        "mouth corners, height": float(p[[48, 54], 1].mean()),
+        "upper lip, height of its edge": float(p[51, 1]),
+        "lips' parting, height": float(p[[62, 66], 1].mean()),
+        "lower lip, height of its edge": float(p[57, 1]),
+        "chin, height": float(p[8, 1]),
+        **_jaw(p[:17]),
+    }
+
+
+def _brow_measures(right: np.ndarray, left: np.ndarray) -> Measures:
+    """Of the middle lines of both brows (K, 2), x outwards."""
+    return {
+        **dict(zip(BROW_ROWS, np.mean([heights(b, BROW_AT) for b in (right, left)], 0).tolist(), strict=True)),
+        GAP: float(right[:, 0].min() + left[:, 0].min()),
+        "brows, distance of their tails": float(right[:, 0].max() + left[:, 0].max()),
+    }
+
+
+def _lid(line: np.ndarray, pupil: float) -> float:
+    """Height of a lid (4, 2) over or under the pupil, on the cubic through its landmarks."""
+    return float(np.polyval(np.polyfit(np.abs(line[:, 0]), line[:, 1], 3), pupil))
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One face at rest: ``painted`` as pictures show it, ``plain`` by alpha alone."""
+
+    painted: Measures
+    plain: Measures
+
+    @staticmethod
+    def drawn(surface: Surface, number: int) -> Person:
+        marks, brows = shown(surface, number, {})
+        plain = landmarks_of(surface, surface.model.vertices(alpha_of(surface, number)), np.zeros(2))
+        nowhere = dict.fromkeys(_brow_measures(np.zeros((1, 2)), np.zeros((1, 2))), float("nan"))  # who has no brows
+        return Person(
+            {**of_landmarks(marks), **(_brow_measures(*brows) if brows is not None else nowhere)}, of_landmarks(plain)
+        )
+
+
+# --- movement -------------------------------------------------------------------------------------------------------
+
+
+def movements(surface: Surface, heads: int) -> Mapping[str, Mapping[str, float]]:
+    """What a brow does in mm, for the engine (mean of ``heads`` people) and the mean head: {whose: {what: mm}}."""
+    rows = []
+    for number in tqdm(range(heads), "brows that move", leave=False, disable=None):
+        lines = [line for line in (shown(surface, number, keys)[1] for keys in ({}, RAISED, LOWERED)) if line]
+        if len(lines) == 3:
+            rows.append(movement(*lines))
+    return {
+        "engine": Statistics.of(rows).mean,
+        "head": movement(*(skin_lines(surface, k) for k in ({}, RAISED, LOWERED))),
+    }
+
+
+def skin_lines(surface: Surface, keys: Mapping[str, float]) -> Lines:
+    """What lies on the mean head where people have the middle of their brows at rest, when the head makes ``keys``."""
+    model, people = surface.model, known_people()
+    marks = landmarks_of(surface, model.neutral, np.zeros(2))
+    eyes = marks[68:, :2], marks[EYE_CORNERS, :2]
+    places = Places.build(brow_skin(surface), upright(model.neutral[:, :2], *eyes), model.neutral[:, 2])
+    from_midline = (people.mean[GAP] / 2, *BROW_AT[1:])  # a brow begins at its head
+    line = np.column_stack([from_midline, [people.mean[row] for row in BROW_ROWS]])
+    vertices = model.vertices(eta=np.array([keys.get(key, 0.0) for key in OPEN_KEYS], np.float32))
+    right, left = (places.on(vertices, line * [sign, 1])[:, :2] for sign in (-1, 1))
+    return upright(right, *eyes) * [-1, 1], upright(left, *eyes)
+
+
+def movement(rest: Lines, raised: Lines, lowered: Lines) -> Measures:
+    up = np.mean([heights(b, BROW_AT) - heights(a, BROW_AT) for a, b in zip(rest, raised)], 0)
+    down = [_head_height(a) - _head_height(b) for a, b in zip(rest, lowered)]
+    return {
+        "raise: the brow's middle rises": float(up.mean()),
+        **{f"raise: rises at {x:g}": float(v) for x, v in zip(BROW_AT, up, strict=True)},
+        "frown: the brow's head sinks": float(np.mean(down)),
+        "frown: the heads come nearer by": _brow_measures(*rest)[GAP] - _brow_measures(*lowered)[GAP],
+    }
+
+
+def _head_height(line: np.ndarray) -> float:
+    """Of a brow's inner end, wherever that is now."""
+    return float(heights(line, [line[:, 0].min() + HEAD_MM])[0])
+
+
+ASKED = {
+    "raise: the brow's middle rises": RAISE,
+    "frown: the brow's head sinks": LOWER,
+    "frown: the heads come nearer by": NEARER,
+}
+
+# --- as it reads ----------------------------------------------------------------------------------------------------
+
+
+def _within(people: Statistics, mine: Statistics) -> dict[str, tuple[bool, bool]]:
+    """Whether each measure's mean and spread are like people's."""
+    return {
+        name: (
+            abs(mine.mean[name] - mean) <= MEAN_BAR,
+            abs(mine.spread[name] / people.spread[name] - 1) <= SPREAD_BAR,
+        )
+        for name, mean in people.mean.items()
+    }
+
+
+def _scores(who: str, people: Statistics, mine: Statistics) -> list[Score]:
+    met = _within(people, mine)
+    off = {name: abs(mine.mean[name] - mean) for name, mean in people.mean.items()}
+    count, means, spreads = len(met), sum(m for m, _ in met.values()), sum(s for _, s in met.values())
+    return [
+        Score(f"{who}: brows, height, farthest off", max(off[r] for r in BROW_ROWS), "lower", MEAN_BAR, "mm"),
+        Score(f"{who}: any measure, farthest off", max(off.values()), "lower", MEAN_BAR, "mm"),
+        Score(f"{who}: means within {MEAN_BAR:g} mm, of {count}", float(means), "higher", count),
+        Score(f"{who}: spreads within {SPREAD_BAR:.0%}, of {count}", float(spreads), "higher", count),
+    ]
+
+
+def _outside(value: float, span: tuple[float, float]) -> float:
+    return max(span[0] - value, value - span[1], 0.0)
+
+
+def _movement_scores(moves: Mapping[str, Mapping[str, float]]) -> list[Score]:
+    return [
+        Score(f"{who}: {what}, outside {span[0]:g} to {span[1]:g}", _outside(found[what], span), "lower", 0, "mm")
+        for who, found in moves.items() for what, span in ASKED.items()
+    ]  # fmt: skip
+
+
+def _table(people: Statistics, engine: Statistics, head: Statistics, spread: bool) -> Table:
+    of: Callable[[Statistics], Mapping[str, float]] = (lambda s: s.spread) if spread else (lambda s: s.mean)
+    rows: list[tuple[Cell, ...]] = []
+    for name, theirs in of(people).items():
+        row: list[Cell] = [name, theirs]
+        for mine in (engine, head):
+            value = of(mine)[name]
+            row += [value, value / theirs if spread else value - theirs]
+            row.append("yes" if _within(people, mine)[name][spread] else "NO")
+        rows.append(tuple(row))
+    what = "ratio" if spread else "off by"
+    title = "Spread between people, mm" if spread else "Mean, mm"
+    return Table(("", "people", "engine", what, "met", "head", what, "met"), tuple(rows), title)
+
+
+def _movement_table(moves: Mapping[str, Mapping[str, float]]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for what in moves["engine"]:
+        asked = "{:g} to {:g}".format(*ASKED[what]) if what in ASKED else ""
+        rows.append((what, *(float(found[what]) for found in moves.values()), asked))
+    return Table(("", *moves, "people"), tuple(rows), "Movement at full strength, mm")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--real-faces", type=Path, metavar="FOLDER", help="people with neutral/ and its .tem files")
+    args = parser.parse_args(arguments)
+    try:
+        print(as_text(of_model(open_face_model("open"), args.real_faces)))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
