@@ -50,7 +50,8 @@ def measure(subject: Subject, footage: Path) -> Section:
         f"{len(found.raw)} frames of {', '.join(w.name for w in watched)} in which a hand is before the mouth or "
         "touches it. Nothing there tells how the mouth is drawn aside: a key that is hidden should fall to what its "
         "deviation is worth, and the curve should hold what it last knew, the mean of the "
-        f"{BEFORE} frames before the hand came. Deviation: what the network promises itself, against the frames without a hand.",
+        f"{BEFORE} frames before the hand came. Deviation: what the network promises itself, against the frames "
+        "without a hand.",
         (
             Score("mouthSide, mean distance from 0, raw", _size(found.raw), "lower", SIDE_BAR),
             Score("mouthSide, mean distance from 0, curve", _size(found.curve), "lower", SIDE_BAR),

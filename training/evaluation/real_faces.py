@@ -62,7 +62,7 @@ def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Se
     warped = {up: see.warped(people, up) for up in RAISES}
     lowered = see.warped(people, -LOWERED, INWARDS)
     seen = see.all([read_image(path) for path in calm], "portraits") if calm else None
-    small = {width: found_small(people, subject.estimator, width) for width in THUMBNAILS}
+    small = found_small(people, subject.estimator)
     both = [(i, j) for j, (i, _) in enumerate(pairs) if rest.at(i) is not None and smiling.at(j) is not None]
     alphas = [seen.estimate.alpha[[seen.row[k] for k in which]] for seen, which in
               ((rest, [i for i, _ in both]), (smiling, [j for _, j in both]))]  # fmt: skip
@@ -136,23 +136,22 @@ def thumbnail(person: Person, width: int) -> tuple[np.ndarray, Crop]:
     return cv2.resize(whole, (width, width), interpolation=cv2.INTER_AREA), Crop(cx, cy, side)
 
 
-def found_small(people: Sequence[Person], estimator: SeesFaces, width: int) -> float:
-    """The share of people whose face is found in a thumbnail where it is in the whole picture."""
-    found = []
-    for person in tqdm(people, f"{width} pixels", leave=False, disable=None):
+def found_small(people: Sequence[Person], estimator: SeesFaces) -> dict[int, float]:
+    """By width of a thumbnail the share of people whose face is found in it where it lies in the whole picture."""
+    found: dict[int, list[bool]] = {width: [] for width in THUMBNAILS}
+    for person in tqdm(people, "thumbnails", leave=False, disable=None):
         large = find_faces(person.image, estimator.finding)
-        if not large:
-            continue
-        small, square = thumbnail(person, width)
-        to, crop = width / square.side, large[0].crop
-        truth = Crop(
-            (crop.cx - square.cx) * to + (width - 1) / 2,
-            (crop.cy - square.cy) * to + (width - 1) / 2,
-            crop.side * to,
-            crop.angle,
-        )
-        found.append(any(same_place(truth, face.crop) for face in find_faces(small, estimator.finding)))
-    return float(np.mean(found)) if found else float("nan")
+        for width in THUMBNAILS if large else ():
+            small, square = thumbnail(person, width)
+            truth = within(square, large[0].crop, width)
+            found[width].append(any(same_place(truth, face.crop) for face in find_faces(small, estimator.finding)))
+    return {width: float(np.mean(hits)) if hits else float("nan") for width, hits in found.items()}
+
+
+def within(square: Crop, crop: Crop, width: int) -> Crop:
+    """Where a crop of the whole picture lies in the ``square`` that was cut out, shrunk to ``width`` pixels."""
+    to, middle = width / square.side, (width - 1) / 2
+    return Crop((crop.cx - square.cx) * to + middle, (crop.cy - square.cy) * to + middle, crop.side * to, crop.angle)
 
 
 # --- what is seen ---------------------------------------------------------------------------------------------------
