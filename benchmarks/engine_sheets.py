@@ -20,8 +20,8 @@ import numpy as np
 
 from ..model.camera import Camera, Crop, crop_of_pose
 from ..model.errors import InputError
-from ..model.formats import open_face_model
 from ..model.face.semantics import OPEN_KEYS
+from ..model.formats import open_face_model
 from ..training.synthetic import background, brows, covers, degrade, expressions, light, photographs, shape, skin
 from ..training.synthetic import sample as engine
 from ..training.synthetic.ingredients import Ingredients

@@ -25,9 +25,12 @@ from .evaluation import (
     ceiling,
     consistency,
     finder,
+    hand,
     held_out,
     identity,
+    judge,
     other_renderer,
+    real_faces,
     rest,
     scale,
     speed,
@@ -80,15 +83,20 @@ RENDERED = Input("rendered", "FOLDER", "what benchmarks/other_renderer.py render
 REAL_FACES = Input(
     "real-faces", "FOLDER", "people with neutral/ and smiling/ faces, and .tem files of points set by hand"
 )
+PORTRAITS = Input("portraits", "FOLDER", "real portraits of people who do not raise or lower their brows")
+JUDGE = Input("judge", "NPZ", "an independent network's scores of clips in --footage (training/evaluation/judge.py)")
 CUTOUTS = Input("cutouts", "FOLDER", "heads cut out for scenes, seed 1 (training/synthetic/cutouts.py)")
 SECTIONS = (
-    Measured("held_out", held_out.measure),
+    Measured("held_out", held_out.measure, (replace(TRAINING, optional=True),)),
     Measured("ceiling", ceiling.measure, (TRAINING,)),
     Measured("other_renderer", other_renderer.measure, (RENDERED,)),
     Measured("rest", rest.measure, (replace(REAL_FACES, optional=True),)),
+    Measured("real_faces", real_faces.measure, (REAL_FACES, replace(PORTRAITS, optional=True))),
     Measured("scale", scale.measure),
     Measured("consistency", consistency.measure, (PICTURES, FOOTAGE)),
     Measured("video", video.measure, (FOOTAGE,)),
+    Measured("hand", hand.measure, (FOOTAGE,)),
+    Measured("judge", judge.measure, (JUDGE, FOOTAGE)),
     Measured("temporal", temporal.measure),
     Measured("finder", finder.measure, (CUTOUTS, PICTURES, FOOTAGE)),
     Measured("identity", identity.measure),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from expnet.model.errors import InputError
-from expnet.model.face_model import triangles
+from expnet.model.face.face_model import triangles
 from expnet.model.formats import open_face_model
 from expnet.training.realism.environments import directions, harmonics, light_of, read_environment, terms
 from expnet.training.realism.makehuman import read_obj

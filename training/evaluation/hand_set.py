@@ -76,7 +76,7 @@ def _sides(points: np.ndarray, outlines: Sequence[Sequence[int]], at: Sequence[f
     return np.array([heights(points[list(line)] * [sign, 1], at) for line, sign in ((right, -1), (left, 1))])
 
 
-def heights(line: np.ndarray, at: Sequence[float]) -> np.ndarray:
+def heights(line: np.ndarray, at: Sequence[float] | np.ndarray) -> np.ndarray:
     """Height of a polyline (N, 2) at the abscissae ``at``; beyond its ends that of the nearer end."""
     order = np.argsort(line[:, 0])
     return np.interp(at, line[order, 0], line[order, 1])

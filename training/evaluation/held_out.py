@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from matplotlib.figure import Figure
 
 from ...model.camera import SIDE_MM
 from ...model.face.semantics import OPEN_KEYS
-from ..dataset import Batch
+from ..dataset import Batch, ShardFolder
 from .measures import (
     EYE_POINTS,
     LID_REGIONS,
@@ -15,23 +17,31 @@ from .measures import (
     area_under_curve,
     correlations,
     gaze_error,
+    predict,
     rotation_error,
     seen_region_error,
 )
 from .section import Cell, Plot, Score, Section, Table
-from .subject import Subject
+from .subject import NATURAL_DETAIL, Subject
 
 R_BAR, LIPS_BAR, LIDS_BAR = 0.85, 1.2, 0.8
+NATURAL_R_BAR, NATURAL_LIPS_BAR, HARD_R_BAR = 0.83, 1.9, 0.66
+TRAINING_PICTURES = 3000
 FEWEST = 30  # faces under which a correlation says nothing
 
 
-def measure(subject: Subject) -> Section:
+def measure(subject: Subject, training: Path | None = None) -> Section:
+    """``training``: a folder of shards of seed 0; with it the section says how much better those pictures are read that
+    the network was trained on."""
     every = np.ones(len(subject.truth["eta"]), bool)
     clear = subject.conditions.clear
     face = subject.face.numpy()
     logit = subject.everything["face"][:, 0].numpy()
     crop = (subject.seen["crop"] - subject.truth["crop"]).abs()
     whole, easy = figures(subject, every), figures(subject, clear)
+    natural = subject.conditions.natural
+    everyday, hard = figures(subject, natural), figures(subject, ~natural)
+    trained = (trained_r(subject, training),) if training else ()
     scores = (
         Score("correlation, mean of the keys", whole["r"], "higher", R_BAR),
         Score("correlation, worst key", float(_r(subject, every).min()), "higher"),
@@ -44,6 +54,11 @@ def measure(subject: Subject) -> Section:
         Score("crop, log scale", float(crop[:, 2].mean()), "lower"),
         Score("face or not, area under the ROC curve", area_under_curve(logit, face), "higher"),
         Score("face or not, accuracy", float(((logit > 0) == face).mean()), "higher"),
+        Score("natural pictures: correlation, mean of the keys", everyday["r"], "higher", NATURAL_R_BAR),
+        Score("natural pictures: lips", everyday["lips"], "lower", NATURAL_LIPS_BAR, "mm"),
+        Score("hard pictures: correlation, mean of the keys", hard["r"], "higher", HARD_R_BAR),
+        Score("hard pictures: lips", hard["lips"], "lower", None, "mm"),
+        *(Score("training pictures: correlation above that on new ones", r - whole["r"], "lower") for r in trained),
         Score("clear faces: correlation, mean of the keys", easy["r"], "higher"),
         Score("clear faces: lips", easy["lips"], "lower", None, "mm"),
         Score("clear faces: lids", easy["lids"], "lower", None, "mm"),
@@ -58,9 +73,11 @@ def measure(subject: Subject) -> Section:
         "(seed 0) never saw. r is Pearson's over all faces, per key, then averaged over the keys. Millimetres are the "
         "mean distance of a region's vertices between estimated and true expression on the same head, over the "
         "vertices whose nearest landmark is in sight. Clear faces: turned by less than 30 degrees, at least 64 real "
-        "pixels across the crop, 90 % of the landmarks in sight.",
+        "pixels across the crop, 90 % of the landmarks in sight. Natural pictures: as a webcam, a phone or a film "
+        "camera gives them, by the shards' own label; without one, turned by less than 30 degrees, at least "
+        f"{NATURAL_DETAIL} real pixels, 90 % in sight. All others are hard.",
         scores,
-        (_where_lost(subject), _per_key(subject, r, r_clear, clear)),
+        (*(_seen_and_new(r, whole["r"]) for r in trained), _where_lost(subject), _per_key(subject, r, r_clear, clear)),
         (Plot("held_out_keys", "Correlation per key: all held-out faces, and the clear ones", _bars(r, r_clear)),),
     )
 
@@ -71,6 +88,8 @@ def groups(subject: Subject) -> dict[str, np.ndarray]:
     return {
         "all": np.ones(len(c.yaw), bool),
         "clear": c.clear,
+        "natural": c.natural,
+        "hard": ~c.natural,
         "turned by less than 20 degrees": c.yaw < 20,
         "turned by 20 to 45 degrees": (c.yaw >= 20) & (c.yaw < 45),
         "turned by 45 degrees and more": c.yaw >= 45,
@@ -81,6 +100,19 @@ def groups(subject: Subject) -> dict[str, np.ndarray]:
         "60 to 90 % of them in sight": (c.share >= 0.6) & (c.share < 0.9),
         "less than 60 % of them in sight": c.share < 0.6,
     }
+
+
+def trained_r(subject: Subject, folder: Path) -> float:
+    """Mean r on a sample of the training pictures, as the network sees them in training: half of them mirrored."""
+    size = subject.held_out["image"].shape[1]
+    batch = ShardFolder(folder, seed=0).random_batch(np.random.default_rng(0), TRAINING_PICTURES, size)
+    face = batch["face"] > 0.5
+    return float(correlations(predict(subject.network, batch["image"][face])["eta"], batch["eta"][face]).mean())
+
+
+def _seen_and_new(trained: float, new: float) -> Table:
+    rows = ((f"{TRAINING_PICTURES} training pictures", trained), ("new pictures", new))
+    return Table(("", "mean r"), rows, "Pictures it was trained on, and new ones")
 
 
 def _r(subject: Subject, rows: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from .subject import Subject
 SEED = 2  # 0 is training, 1 the held-out pictures
 PEOPLE, VIEWS, SIZE = 20, 50, 128
 POOLS = (1, 5, 50)
+BARS = {("front", "1 view"): 1.6, ("front", "50 views"): 1.25}  # mm
 YAWS = {"front": (0, 20), "side": (45, 75)}  # degrees
 SEVEN_POINTS = [36, 39, 42, 45, 30, 48, 54]  # corners of the eyes, tip of the nose, corners of the mouth
 REGIONS = ("nose", "mouth", "forehead", "cheek")
@@ -65,7 +66,7 @@ def measure(subject: Subject, people: int = PEOPLE, views: int = VIEWS) -> Secti
         "distance of its points, by area. Forehead: from the eyes up to the hairline; nose and mouth: what surrounds "
         "their landmarks; cheek: the rest of the face down to the jaw. True heads have proportions that alpha does "
         "not span: 'its true alpha' is the best that can be reached.",
-        tuple(Score(f"{kind}, {name}", float(means[kind, name].mean()), "lower", None, "mm") for kind, name in asked),
+        tuple(Score(", ".join(of), float(means[of].mean()), "lower", BARS.get(of), "mm") for of in asked),
         tuple(_table(kind, means) for kind in YAWS),
     )
 

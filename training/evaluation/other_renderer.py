@@ -23,7 +23,8 @@ from ...model.sight.video import read_image
 from .section import Cell, Plot, Score, Section, Table
 from .subject import Subject
 
-R_BAR, LEAK_BAR = 0.9, 0.15
+R_BAR, LEAK_BAR = 0.94, 0.15
+GAIN_BAR, LEAST_GAIN_BAR = 0.75, 0.4
 SLACK = 0.02  # a response may fall by that much on its way up and still count as monotone
 WEAK, STRONG, BIASED = 0.5, 1.5, 0.15  # where a key's gain or resting value is worth a word
 BATCH = 64
@@ -159,7 +160,7 @@ def measure(subject: Subject, folder: Path) -> Section:
         raise InputError(f"{folder}: no head has a sweep of {lacking}: render more of the pictures")
     gaze_r, gaze_degrees = _gaze(heads, estimates)
     combined_r = _combined(heads, estimates)
-    typical = np.nanmean(found.leak, 0)  # over heads
+    typical, gains = np.nanmean(found.leak, 0), np.nanmean(found.gain, 0)  # over heads
     pictures = sum(len(head.pictures) for head in heads)
     return Section(
         "Another renderer",
@@ -175,6 +176,8 @@ def measure(subject: Subject, folder: Path) -> Section:
             Score("sweeps that are monotone", _mean(found.monotone), "higher", 1.0),
             Score("mean r of a sweep", _mean(found.r), "higher", R_BAR),
             Score("mean pooled r", _mean(found.pooled), "higher"),
+            Score("gain, mean of the keys", float(gains.mean()), "higher", GAIN_BAR),
+            Score("gain, least key", float(gains.min()), "higher", LEAST_GAIN_BAR),
             Score("mean distance of a key's gain from 1", _mean(np.abs(found.gain - 1)), "lower"),
             Score("cross-talk of the worst pair of keys", float(typical.max()), "lower", LEAK_BAR),
             Score("cross-talk, mean over keys of the worst other", float(typical.max(1).mean()), "lower"),

@@ -17,6 +17,8 @@ from ...model.rotations import euler_degrees
 from ..dataset import Batch
 from .measures import load_network, predict
 
+NATURAL_DETAIL = 80  # real pixels across the crop
+
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -63,11 +65,12 @@ class Subject:
 @dataclass(frozen=True, eq=False)
 class Conditions:
     """How hard each of N faces is: ``yaw`` (degrees, absolute), ``detail`` (real pixels across the crop),
-    ``visible`` (N, 70) landmarks in sight, ``share`` of them."""
+    ``visible`` (N, 70) landmarks in sight, ``share`` of them; ``natural`` (N,) bool: as everyday cameras give them."""
 
     yaw: np.ndarray
     detail: np.ndarray
     visible: np.ndarray
+    natural: np.ndarray
 
     @property
     def share(self) -> np.ndarray:
@@ -80,10 +83,14 @@ class Conditions:
 
 
 def conditions(truth: Batch, size: int) -> Conditions:
-    """From the labels. Shards of the first engine say nothing of ``visible`` and ``detail``: all seen, all sharp."""
+    """From the labels. Shards of the first engine say nothing of ``visible`` and ``detail``: all seen, all sharp. Those
+    without ``natural`` have natural faces where they are nearly frontal, sharp and in sight."""
     count = len(truth["eta"])
-    return Conditions(
-        yaw=np.abs(euler_degrees(rotation_matrix(truth["rotation"]).numpy())[:, 0]),
-        detail=truth["detail"].numpy() if "detail" in truth else np.full(count, float(size)),
-        visible=truth["visible"].numpy() if "visible" in truth else np.ones(truth["landmarks"].shape[:2]),
-    )
+    yaw = np.abs(euler_degrees(rotation_matrix(truth["rotation"]).numpy())[:, 0])
+    detail = truth["detail"].numpy() if "detail" in truth else np.full(count, float(size))
+    visible = truth["visible"].numpy() if "visible" in truth else np.ones(truth["landmarks"].shape[:2])
+    if "natural" in truth:
+        natural = truth["natural"].numpy() > 0.5
+    else:
+        natural = (yaw < 30) & (detail >= NATURAL_DETAIL) & (visible.mean(1) >= 0.9)
+    return Conditions(yaw, detail, visible, natural)

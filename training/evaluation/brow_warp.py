@@ -1,0 +1,84 @@
+"""A real face with its brows alone moved, by a smooth warp of the picture around points that were set by hand."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from . import hand_set
+from .hand_set import brow_centres, heights, in_mm
+
+LIDS = (18, 19, 20, 21, 22), (23, 24, 25, 26, 27)  # edges of the upper ones
+CREASES = (34, 35, 36, 37, 38), (39, 40, 41, 42, 43)  # folds above them
+HAIRLINE = tuple(range(134, 145))
+ABOVE_LID = 1.0  # mm of an upper lid that stay where they are
+STILL_FROM = 75.0  # mm from the midline
+EDGE = 1.5  # mm beyond a brow's outline that move like the brow
+SOFT = 1.0  # mm: edges of what moves are blurred by that much
+
+
+def with_brows_moved(image: np.ndarray, points: np.ndarray, up: float, inwards: float = 0.0) -> np.ndarray:
+    """The picture (H, W, 3) with the brows moved ``up`` (down where negative) and each of them ``inwards``, in mm.
+
+    ``points`` (189, 2) in pixels of this picture. Lids and hair stay; what lies between them and the brows is
+    stretched or pressed together, and nothing folds over.
+    """
+    if up == 0 and inwards == 0:
+        return image.copy()
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float64)
+    pixels = np.column_stack([columns.ravel(), rows.ravel()])
+    x, y = _in_mm_of(points, pixels).T.reshape(2, *image.shape[:2])
+    placed = in_mm(points)
+    share = _vertically(placed, x, y, up)
+    per_mm = np.linalg.norm(points[0] - points[1]) / 63
+    moves = up * share, -np.sign(x) * inwards * share * _sideways(placed, x, inwards)
+    shift_up, shift_right = (cv2.GaussianBlur(move, (0, 0), SOFT * per_mm) * per_mm for move in moves)
+    right, above = _axes(points)
+    source = [
+        (grid - shift_up * above[k] - shift_right * right[k]).astype(np.float32)
+        for k, grid in enumerate((columns, rows))
+    ]
+    return cv2.remap(image, *source, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _in_mm_of(points: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Pixels (N, 2) in the frame that ``in_mm`` gives the hand-set points."""
+    up = points * [1, -1]
+    return hand_set.upright(pixels * [1, -1], up[list(hand_set.PUPILS)], up[list(hand_set.CORNERS)])
+
+
+def _axes(points: np.ndarray) -> np.ndarray:
+    """Unit vectors of that frame in the picture, (2, 2): to the picture's right, and up."""
+    origin = points[0]
+    along = _in_mm_of(points, origin + np.eye(2)) - _in_mm_of(points, origin[None])  # mm for one pixel each
+    axes = np.linalg.inv(along)  # rows: pixels for one mm along x and y
+    return axes / np.linalg.norm(axes, axis=1, keepdims=True)
+
+
+def _vertically(p: np.ndarray, x: np.ndarray, y: np.ndarray, up: float) -> np.ndarray:
+    """How much of the move is made where, 0..1, by places of the warped picture in mm: nothing at lids and hairline,
+    all of it on the brows, in between linear, which never folds."""
+    still = _outline(p, CREASES if up > 0 else LIDS, x) + ABOVE_LID
+    lower, upper = (_outline(p, parts, x) + up for parts in (hand_set.LOWER_BROWS, hand_set.UPPER_BROWS))
+    lower, upper = lower - EDGE, upper + EDGE
+    hair = np.maximum(_outline(p, (HAIRLINE,), x), upper + 5)
+    rising = np.clip((y - still) / np.maximum(lower - still, 1), 0, 1)
+    falling = np.clip((hair - y) / (hair - upper), 0, 1)
+    tail = np.abs(p[[71, 82], 0]).mean()
+    beside = np.clip((STILL_FROM - np.abs(x)) / (STILL_FROM - tail), 0, 1)
+    return np.minimum(rising, falling) * beside
+
+
+def _outline(p: np.ndarray, parts: tuple[tuple[int, ...], ...], x: np.ndarray) -> np.ndarray:
+    return heights(p[[i for part in parts for i in part]], x.ravel()).reshape(x.shape)
+
+
+def _sideways(p: np.ndarray, x: np.ndarray, inwards: float) -> np.ndarray:
+    """Nothing at the midline, all of it from a brow's head to its middle, nothing beside the face."""
+    head = max(float(p[77, 0] - p[76, 0]) / 2 - inwards, 1.0)
+    return np.clip(np.abs(x) / head, 0, 1) * np.clip((STILL_FROM - np.abs(x)) / (STILL_FROM - 35), 0, 1)
+
+
+def brow_height(points: np.ndarray) -> float:
+    """Mean height of both brows' middles above the eyes' line, mm: how low somebody's brows are at rest."""
+    return float(brow_centres(in_mm(points), (24.0, 38.0)).mean())

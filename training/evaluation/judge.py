@@ -1,0 +1,214 @@
+"""Real clips against an independent judge: how our curves follow another network's scores.
+
+The judge's file holds for every clip, by the name of its file without the ending, one row of scores a frame, NaN where
+it found no face, and ``names``, ARKit's, of the columns.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from ...model.errors import InputError
+from ...model.performance.face_performance import FacePerformance
+from ...model.performance.smoothing import smooth
+from ...model.sight.tracking import perform
+from ...model.sight.video import open_clip
+from .section import Cell, Plot, Score, Section, Table
+from .subject import Subject
+
+STRONG = 0.5  # scores of the judge above which ours should be strong, too
+MOVES = 0.25  # a clip says something of a key that the judge sees move by that much, but for 2 % at each end
+FEWEST = 20  # frames
+MOST_BYTES, MOST_NAMES = 2**28, 512  # unpacked
+READ_BAR, BROW_BAR, STRENGTH_BAR = 0.93, 0.85, 0.55
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Our keys and the judge's that mean the same; their means are compared. ``r``, ``strength``: what is asked for."""
+
+    ours: tuple[str, ...]
+    judges: tuple[str, ...]
+    r: float | None = None
+    strength: float | None = None
+
+
+def _sides(name: str, r: float, strength: float | None, ours: str = "") -> Pair:
+    return Pair((f"{ours or name}_L", f"{ours or name}_R"), (f"{name}Left", f"{name}Right"), r, strength)
+
+
+# Trusted by eye on sixteen clips. Not browDown, eyeSquint, eyeWide, noseSneer and cheekPuff: the judge is wrong there.
+PAIRS = {
+    "jawOpen": Pair(("jawOpen",), ("jawOpen",), READ_BAR),
+    "blink": _sides("eyeBlink", READ_BAR, None, "lid"),
+    "smile": _sides("mouthSmile", READ_BAR, None),
+    "browInnerUp": Pair(("browInnerUp",), ("browInnerUp",), BROW_BAR, STRENGTH_BAR),
+    "browOuterUp": _sides("browOuterUp", BROW_BAR, STRENGTH_BAR),
+    "pucker and funnel": Pair(("mouthPucker", "mouthFunnel"), ("mouthPucker", "mouthFunnel")),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One clip: ``ours`` and ``judges``, a curve (F,) for each of PAIRS, NaN where there is no face."""
+
+    name: str
+    ours: Mapping[str, np.ndarray]
+    judges: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of one pair over all clips: Pearson's r ``pooled`` and by clip (NaN where the judge sees nothing move), and the
+    means where the judge says more than STRONG, in so many ``frames``."""
+
+    pooled: float
+    clips: Mapping[str, float]
+    ours: float
+    judges: float
+    frames: int
+
+
+def measure(subject: Subject, scores: Path, footage: Path) -> Section:
+    """``scores``: the judge's .npz; ``footage``: a folder that holds the clips it names."""
+    names, judged = read_scores(scores)
+    clips = [
+        compared(name, names, rows, _curves(footage, name, len(rows), subject, scores))
+        for name, rows in tqdm(judged.items(), "clips", leave=False, disable=None)
+    ]
+    found = {pair: agreement(clips, pair) for pair in PAIRS}
+    return Section(
+        "An independent judge",
+        f"{len(clips)} real clips, as an artist gets their curves, against the scores of a network of other people's "
+        "(MediaPipe's Face Mesh and Blendshape V2), frame by frame, for what it can be trusted in. r is Pearson's over "
+        f"the frames in which both see a face, of all clips together. Strength: our mean where it says more than "
+        f"{STRONG}. It measures and was never trained on.",
+        tuple(_scores(found)),
+        (_table(found), _clip_table(found, [clip.name for clip in clips])),
+        tuple(_plot(clip) for clip in clips),
+    )
+
+
+def read_scores(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
+    """The names of the judge's columns, and by clip its scores (F, names) float64. Raises InputError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
+                raise InputError(f"{path}: holds more than {MOST_BYTES >> 20} MB: no scores of clips")
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        names = [str(name) for name in arrays.pop("names").ravel()[: MOST_NAMES + 1]]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: cannot be read as a judge's scores: {str(error).splitlines()[0]}") from error
+    lacking = sorted({key for pair in PAIRS.values() for key in pair.judges} - set(names))
+    if lacking or len(names) > MOST_NAMES:
+        raise InputError(f"{path}: its names are not ARKit's (lacking: {', '.join(lacking)}): make the scores anew")
+    for clip, rows in arrays.items():
+        if rows.ndim != 2 or rows.shape[1] != len(names) or rows.dtype.kind != "f":
+            raise InputError(f"{path}: {clip} is {rows.shape}, not a row of {len(names)} scores for each frame")
+    if not arrays:
+        raise InputError(f"{path}: holds no clip: make the scores anew")
+    return names, {clip: rows.astype(np.float64) for clip, rows in arrays.items()}
+
+
+def _curves(footage: Path, name: str, frames: int, subject: Subject, scores: Path) -> FacePerformance:
+    if not footage.is_dir():
+        raise InputError(f"{footage}: is no folder: name the one that holds the clips of {scores}")
+    paths = sorted(path for path in footage.iterdir() if path.stem == name and path.is_file())
+    if not paths:
+        raise InputError(f"{footage}: holds no clip {name}, of which {scores} has scores: name another folder")
+    with open_clip(paths[0]) as clip:
+        raw = perform(clip, subject.estimator)
+    if len(raw.times) != frames:
+        raise InputError(
+            f"{paths[0]}: has {len(raw.times)} frames, but {scores} has scores of {frames}: is it the clip?"
+        )
+    return smooth(raw)
+
+
+def compared(name: str, names: list[str], rows: np.ndarray, p: FacePerformance) -> Judged:
+    return Judged(
+        name,
+        {pair: p.eta[:, [p.expression_keys.index(k) for k in keys.ours]].mean(1) for pair, keys in PAIRS.items()},
+        {pair: rows[:, [names.index(k) for k in keys.judges]].mean(1) for pair, keys in PAIRS.items()},
+    )
+
+
+def agreement(clips: list[Judged], pair: str) -> Agreement:
+    both = [np.stack([clip.ours[pair], clip.judges[pair]]) for clip in clips]
+    there = [curves[:, np.isfinite(curves).all(0)] for curves in both]
+    ours, judges = np.concatenate(there, axis=1)
+    strong = judges > STRONG
+    return Agreement(
+        _r(ours, judges),
+        {
+            clip.name: _r(*curves) if _says(curves[1]) else float("nan")
+            for clip, curves in zip(clips, there, strict=True)
+        },
+        float(ours[strong].mean()) if strong.any() else float("nan"),
+        float(judges[strong].mean()) if strong.any() else float("nan"),
+        int(strong.sum()),
+    )
+
+
+def _says(judges: np.ndarray) -> bool:
+    """Whether a clip's curve moves enough for a correlation to mean something."""
+    return len(judges) > FEWEST and float(np.ptp(np.percentile(judges, [2, 98]))) > MOVES
+
+
+def _r(a: np.ndarray, b: np.ndarray) -> float:
+    if len(a) < 2 or a.std() == 0 or b.std() == 0:
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+# --- as it reads ----------------------------------------------------------------------------------------------------
+
+
+def _scores(found: Mapping[str, Agreement]) -> list[Score]:
+    """Nothing is asked for where the judge sees a key hardly move, or never strong."""
+    scores = []
+    for pair, agreed in found.items():
+        moves = not np.isnan(list(agreed.clips.values())).all()
+        scores.append(Score(f"{pair}, r", agreed.pooled, "higher", PAIRS[pair].r if moves else None))
+    for pair, agreed in found.items():
+        scores.append(
+            Score(f"{pair}, strength", agreed.ours, "higher", PAIRS[pair].strength if agreed.frames else None)
+        )
+    return scores
+
+
+def _table(found: Mapping[str, Agreement]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for pair, agreed in found.items():
+        known = [r for r in agreed.clips.values() if not np.isnan(r)]
+        mean = float(np.mean(known)) if known else float("nan")
+        rows.append((pair, agreed.pooled, mean, len(known), agreed.frames, agreed.judges, agreed.ours))
+    columns = ("", "r, pooled", "r, mean of clips", "clips", f"frames above {STRONG}", "judge there", "ours")
+    return Table(columns, tuple(rows), "Agreement with the judge")
+
+
+def _clip_table(found: Mapping[str, Agreement], names: list[str]) -> Table:
+    rows: list[tuple[Cell, ...]] = [(name, *(agreed.clips[name] for agreed in found.values())) for name in names]
+    return Table(("clip", *found), tuple(rows), "r by clip, where the judge sees the key move")
+
+
+def _plot(clip: Judged) -> Plot:
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots(len(PAIRS), 1, sharex=True)
+        for axis, pair in zip(axes, PAIRS, strict=True):
+            axis.plot(clip.judges[pair], "k", linewidth=0.8, label="judge")
+            axis.plot(clip.ours[pair], linewidth=0.8, label="ours")
+            axis.set_ylabel(pair, fontsize=7)
+            axis.set_ylim(-0.2, 1.1)
+        axes[0].legend(fontsize=7)
+        axes[-1].set_xlabel("frame")
+
+    return Plot(f"judge_{clip.name}", f"{clip.name}: our curves and the judge's", draw, (9, 9))

@@ -1,0 +1,308 @@
+"""Real people: at rest, smiling, with brows warped, known again, and shrunk to thumbnails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from ...model.camera import Crop
+from ...model.errors import InputError
+from ...model.face.semantics import OPEN_KEYS
+from ...model.networks.estimate import FaceEstimate, SeesFaces, together
+from ...model.sight.finder import find_faces
+from ...model.sight.tracking import look
+from ...model.sight.video import IMAGE_SUFFIXES, read_image
+from . import hand_set
+from .brow_warp import brow_height, with_brows_moved
+from .finder import same_place
+from .section import Cell, Plot, Score, Section, Table
+from .subject import Subject
+
+MEAN_BAR, PERSON_BAR = 0.05, 0.25  # of a key at rest
+SMILE_BAR, NONE_BAR = 0.5, 0.1  # of a smile, and of what is not in it
+FALSE = 0.3  # a brow key above that in a portrait is worth looking at
+RAISES = (0, 4, 6, 8, 12, 16)  # mm by which brows are warped up
+RAISE_ASKED, RAISE_BAR = 6, 0.55
+LOWERED, INWARDS = 5.0, 2.5  # mm down, and each brow towards the other
+FROWN_BAR = 0.6
+LOW = 0.25  # of the people: those with the lowest brows
+RANK_BAR, RMS_BAR = 0.9, 0.5
+ROOMS = (1.0, 0.75)  # a thumbnail's width in widths of the face: from the forehead to the chin, and tighter than that
+THUMBNAILS = {48: None, 38: None, 29: None, 19: 0.97, 10: 0.9}  # pixels across: share that must be found
+BROWS = [i for i, key in enumerate(OPEN_KEYS) if key.startswith("brow")]
+SMILES, FROWNS = ([OPEN_KEYS.index(f"{key}_{side}") for side in "LR"] for key in ("mouthSmile", "browDown"))
+INNER, SNEER = OPEN_KEYS.index("browInnerUp"), OPEN_KEYS.index("noseSneer")
+OUTERS = [OPEN_KEYS.index(f"browOuterUp_{side}") for side in "LR"]
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A neutral face: its picture, its hand-set points (189, 2) in that picture's pixels, and, if there is one, the
+    path of a picture in which the same person smiles."""
+
+    image: np.ndarray
+    points: np.ndarray
+    smiling: Path | None
+
+
+def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Section:
+    """``folder`` has ``neutral/`` (pictures and .tem files) and ``smiling/``; ``portraits`` pictures of calm faces."""
+    see = Seeing(subject.estimator)
+    people = read_people(folder)
+    calm = pictures_of(portraits) if portraits else []
+    rest = see.all([p.image for p in people], "at rest")
+    pairs = [(i, p.smiling) for i, p in enumerate(people) if p.smiling]
+    smiling = see.all([read_image(path) for _, path in pairs], "smiling")
+    warped = {up: see.warped(people, up) for up in RAISES}
+    lowered = see.warped(people, -LOWERED, INWARDS)
+    seen = see.all([read_image(path) for path in calm], "portraits") if calm else None
+    small = found_small(people, subject.estimator)
+    both = [(i, j) for j, (i, _) in enumerate(pairs) if rest.at(i) is not None and smiling.at(j) is not None]
+    calm_alpha = rest.estimate.alpha[[rest.row[i] for i, _ in both]]
+    smiling_alpha = smiling.estimate.alpha[[smiling.row[j] for _, j in both]]
+    low = lowest(people)
+    return Section(
+        "Real faces",
+        f"{len(people)} people photographed at rest, {len(pairs)} of them also smiling, {len(calm)} portraits, each "
+        "found and read as `expnet estimate` does. Brows are moved by a smooth warp of the neutral pictures around "
+        "points that were set by hand; lids and hair stay, no furrow is added. Low brows: the "
+        f"{LOW:.0%} of people whose brows sit lowest above their eyes. The same person: the smiling picture whose "
+        "alpha is nearest to that of a face at rest. Thumbnails hold nothing but the face, with and without "
+        "the forehead; found: the product's own search puts a crop where it lies in the whole picture.",
+        (
+            *_rest_scores(rest, low),
+            *_smile_scores(smiling),
+            *_warp_scores(warped, lowered),
+            *(_portrait_scores(seen) if seen else ()),
+            Score("the same person by alpha, rank 1", rank_one(smiling_alpha, calm_alpha), "higher", RANK_BAR),
+            Score("alpha, rms", _rms(calm_alpha, smiling_alpha), "higher", RMS_BAR),
+            *_thumbnail_scores(small),
+            Score("pictures of people in which no face was found", float(rest.missed + smiling.missed), "lower", 0),
+        ),
+        (_key_table(rest, smiling, seen), _warp_table(warped, lowered), _thumbnail_table(small)),
+        (Plot("real_brows", "Brow keys of real neutral faces whose brows are warped up", _warp_plot(warped), (6, 4)),),
+    )
+
+
+# --- pictures -------------------------------------------------------------------------------------------------------
+
+
+def read_people(folder: Path) -> list[Person]:
+    """Raises InputError where there are no pictures with points."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no folder: name the one that holds neutral/ and smiling/")
+    faces = [(stem, points) for stem, points in hand_set.read_folder(folder / "neutral").items()]
+    smiles = {path.stem.split("_")[0]: path for path in pictures_of(folder / "smiling")}
+    people = []
+    for stem, points in faces:
+        image = read_image(folder / "neutral" / f"{stem}.jpg")
+        scale = image.shape[1] / hand_set.ORIGINAL_WIDTH
+        people.append(Person(image, points * scale, smiles.get(stem.split("_")[0])))
+    return people
+
+
+def pictures_of(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no folder: name one that holds pictures of faces")
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise InputError(f"{folder}: holds no pictures: name one that holds pictures of faces")
+    return paths
+
+
+def lowest(people: Sequence[Person]) -> np.ndarray:
+    """Which people's brows sit lowest, (N,) bool."""
+    height = np.array([brow_height(p.points) for p in people])
+    return height <= np.quantile(height, LOW)
+
+
+def thumbnail(person: Person, width: int, room: float) -> tuple[np.ndarray, Crop]:
+    """The face alone, ``room`` of its width shown on ``width`` pixels; and the square that was cut out."""
+    p = person.points
+    side = room * float(np.linalg.norm(p[112] - p[109]))
+    cx, cy = float(p[[109, 112], 0].mean()), float(p[129, 1]) + 0.02 * side - side / 2
+    to = width / side
+    matrix = np.array([[to, 0, width / 2 - 0.5 - to * cx], [0, to, width / 2 - 0.5 - to * cy]])
+    large = max(1, round(side / width))  # first without loss, then averaged
+    matrix = np.vstack([matrix[:1] * large, matrix[1:] * large])
+    matrix[:, 2] += (large - 1) / 2
+    whole = cv2.warpAffine(person.image, matrix, (width * large, width * large), borderMode=cv2.BORDER_REPLICATE)
+    return cv2.resize(whole, (width, width), interpolation=cv2.INTER_AREA), Crop(cx, cy, side)
+
+
+def found_small(people: Sequence[Person], estimator: SeesFaces) -> dict[int, list[float]]:
+    """By width of a thumbnail the share of people whose face is found in it where it lies in the whole picture, for
+    each of ROOMS."""
+    found: dict[int, list[list[bool]]] = {width: [] for width in THUMBNAILS}
+    for person in tqdm(people, "thumbnails", leave=False, disable=None):
+        large = find_faces(person.image, estimator.finding)
+        for width in THUMBNAILS if large else ():
+            hits = []
+            for room in ROOMS:
+                small, square = thumbnail(person, width, room)
+                truth = within(square, large[0].crop, width)
+                hits.append(any(same_place(truth, face.crop) for face in find_faces(small, estimator.finding)))
+            found[width].append(hits)
+    return {width: np.mean(hits or [[np.nan] * len(ROOMS)], 0).tolist() for width, hits in found.items()}
+
+
+def within(square: Crop, crop: Crop, width: int) -> Crop:
+    """Where a crop of the whole picture lies in the ``square`` that was cut out, shrunk to ``width`` pixels."""
+    to, middle = width / square.side, (width - 1) / 2
+    return Crop((crop.cx - square.cx) * to + middle, (crop.cy - square.cy) * to + middle, crop.side * to, crop.angle)
+
+
+# --- what is seen ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What N pictures show: ``row`` (N,) of each in ``estimate``, -1 where no face was found."""
+
+    estimate: FaceEstimate
+    row: np.ndarray
+
+    def at(self, picture: int) -> int | None:
+        return int(self.row[picture]) if self.row[picture] >= 0 else None
+
+    @property
+    def eta(self) -> np.ndarray:
+        """(M, 29) of those that were found."""
+        return self.estimate.eta
+
+    @property
+    def missed(self) -> int:
+        return int((self.row < 0).sum())
+
+    def some(self, which: np.ndarray) -> np.ndarray:
+        """eta of those of the pictures (N,) bool that were found."""
+        rows = self.row[which]
+        return self.eta[rows[rows >= 0]]
+
+
+@dataclass(frozen=True, eq=False)
+class Seeing:
+    estimator: SeesFaces
+
+    def all(self, images: Sequence[np.ndarray], what: str) -> Seen:
+        """Raises InputError where no picture shows a face."""
+        estimates, row = [], []
+        for image in tqdm(images, what, leave=False, disable=None):
+            try:
+                estimates.append(look(image, self.estimator))
+                row.append(len(estimates) - 1)
+            except InputError:  # no face was found
+                row.append(-1)
+        if not estimates:
+            raise InputError(f"no face was found in any of {len(images)} pictures ({what}): name other folders")
+        return Seen(together(estimates), np.array(row))
+
+    def warped(self, people: Sequence[Person], up: float, inwards: float = 0.0) -> Seen:
+        return self.all([with_brows_moved(p.image, p.points, up, inwards) for p in people], f"brows {up:+g} mm")
+
+
+def rank_one(gallery: np.ndarray, probes: np.ndarray) -> float:
+    """The share of probes (N, K) whose nearest row of the gallery (N, K) is their own; NaN without any."""
+    if not len(probes):
+        return float("nan")
+    distance = np.linalg.norm(probes[:, None] - gallery[None], axis=2)
+    return float((distance.argmin(1) == np.arange(len(probes))).mean())
+
+
+def _rms(*alphas: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(np.concatenate(alphas)))))
+
+
+# --- as it reads ----------------------------------------------------------------------------------------------------
+
+
+def _rest_scores(rest: Seen, low: np.ndarray) -> list[Score]:
+    return [
+        Score("at rest: a key's mean, farthest from 0", float(np.abs(rest.eta.mean(0)).max()), "lower", MEAN_BAR),
+        Score("at rest: a person's key, farthest from 0", float(np.abs(rest.eta).max()), "lower", PERSON_BAR),
+        Score("at rest, low brows: browDown", float(rest.some(low)[:, FROWNS].mean()), "lower", NONE_BAR),
+    ]
+
+
+def _smile_scores(smiling: Seen) -> list[Score]:
+    return [
+        Score("smiling: smile", float(smiling.eta[:, SMILES].mean()), "higher", SMILE_BAR),
+        Score("smiling: noseSneer", float(smiling.eta[:, SNEER].mean()), "lower", NONE_BAR),
+        Score("smiling: browDown", float(smiling.eta[:, FROWNS].mean()), "lower", NONE_BAR),
+    ]
+
+
+def _warp_scores(warped: Mapping[int, Seen], lowered: Seen) -> list[Score]:
+    asked, frown = warped[RAISE_ASKED].eta, float(lowered.eta[:, FROWNS].mean())
+    return [
+        Score(f"brows up by {RAISE_ASKED} mm: browInnerUp", float(asked[:, INNER].mean()), "higher", RAISE_BAR),
+        Score(f"brows up by {RAISE_ASKED} mm: browOuterUp", float(asked[:, OUTERS].mean()), "higher"),
+        Score(f"brows down and in by {LOWERED:g} mm: browDown", frown, "higher", FROWN_BAR),
+    ]
+
+
+def _portrait_scores(portraits: Seen) -> list[Score]:
+    brows = portraits.eta[:, BROWS]
+    return [
+        Score("portraits: brow keys, mean", float(brows.mean()), "lower", NONE_BAR),
+        Score("portraits: browDown, mean", float(portraits.eta[:, FROWNS].mean()), "lower", NONE_BAR),
+        Score(f"portraits: share with a brow key above {FALSE}", float((brows > FALSE).any(1).mean()), "lower"),
+        Score("portraits in which no face was found", float(portraits.missed), "lower", 0),
+    ]
+
+
+def _thumbnail_scores(found: Mapping[int, list[float]]) -> list[Score]:
+    return [
+        Score(f"thumbnails of {width} pixels, found", float(np.mean(shares)), "higher", THUMBNAILS[width])
+        for width, shares in found.items()
+    ]
+
+
+def _thumbnail_table(found: Mapping[int, list[float]]) -> Table:
+    rows: list[tuple[Cell, ...]] = [(f"{width} pixels", *shares) for width, shares in found.items()]
+    return Table(
+        ("", *(f"{room:g} of its width" for room in ROOMS)), tuple(rows), "Thumbnails in which a face is found"
+    )
+
+
+def _key_table(rest: Seen, smiling: Seen, portraits: Seen | None) -> Table:
+    eta = rest.eta
+    worst = np.take_along_axis(eta, np.abs(eta).argmax(0)[None], 0)[0]
+    parts = [eta.mean(0), eta.std(0), worst, smiling.eta.mean(0), smiling.eta.std(0)]
+    columns = ["key", "at rest, mean", "SD", "farthest person", "smiling, mean", "SD"]
+    if portraits is not None:
+        parts += [portraits.eta.mean(0), (portraits.eta > FALSE).mean(0)]
+        columns += ["portraits, mean", f"above {FALSE}"]
+    rows: list[tuple[Cell, ...]] = [(key, *(float(part[i]) for part in parts)) for i, key in enumerate(OPEN_KEYS)]
+    return Table(tuple(columns), tuple(rows), "Per key")
+
+
+def _warp_table(warped: Mapping[int, Seen], lowered: Seen) -> Table:
+    steps = [(f"{up:+d} mm" if up else "as they are", seen) for up, seen in warped.items()]
+    rows: list[tuple[Cell, ...]] = []
+    for what, seen in [*steps, (f"{-LOWERED:+g} mm, each {INWARDS:g} inwards", lowered)]:
+        means = (float(seen.eta[:, keys].mean()) for keys in ([INNER], OUTERS, FROWNS))
+        rows.append((what, *means, float(seen.eta[:, INNER].std())))
+    columns = ("brows", "browInnerUp", "browOuterUp", "browDown", "browInnerUp, SD")
+    return Table(columns, tuple(rows), "Real neutral faces, brows warped")
+
+
+def _warp_plot(warped: Mapping[int, Seen]):
+    def draw(figure: Figure) -> None:
+        axis = figure.add_subplot()
+        for name, keys in (("browInnerUp", [INNER]), ("browOuterUp", OUTERS), ("browDown", FROWNS)):
+            axis.plot(list(warped), [seen.eta[:, keys].mean() for seen in warped.values()], "o-", label=name)
+        axis.plot([RAISE_ASKED], [RAISE_BAR], "k_", markersize=14, label="asked for")
+        axis.set_xlabel("brows moved up, mm")
+        axis.set_ylabel("mean of the key")
+        axis.set_ylim(-0.1, 1.05)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+
+    return draw
