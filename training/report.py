@@ -104,8 +104,8 @@ def write_report(run: Path, held_out: Batch, pictures: int, out: Path) -> None:
     page.write_text(f"""# How the open network was trained
 
 Only on renders of the open head by [`training/synthetic`](engine.md) (below: held-out pictures that it never saw). No
-picture is a photograph of a person; with `generate --realism` skins, brows and light of many renders come from
-photographs, nearly all CC0 ([CREDITS.md](../CREDITS.md)). To make such pictures, to train, to go on, to evaluate and to
+picture is a photograph of a person; with `generate --realism` skins and light of many renders come from photographs,
+nearly all CC0 ([CREDITS.md](../CREDITS.md)). To make such pictures, to train, to go on, to evaluate and to
 write this page:
 
     python -m expnet.training.synthetic.generate DATA --shards 300          # training pictures, seed 0
