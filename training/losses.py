@@ -23,8 +23,8 @@ from .dense_points import point_loss
 from .glimpse_points import true_points
 
 # Where the Huber losses turn from squares to absolute values. Absolute errors beyond a tenth of a key were tried: most
-# keys of most faces are exactly 0, so the median of what a picture leaves open is 0, and faint keys were read still less
-# (mean gain 0.55 to 0.50, r 0.742 to 0.729 within 2,250 steps).
+# keys of most faces are exactly 0, so the median of what a picture leaves open is 0, and faint keys were read still
+# less (mean gain 0.55 to 0.50, r 0.742 to 0.729 within 2,250 steps).
 EXPRESSION_DELTA_MM, KEY_DELTA, IDENTITY_DELTA_MM = 2.0, 1.0, 2.0
 REGION_WEIGHTS = {
     "skin": 0.5,
