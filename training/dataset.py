@@ -14,6 +14,7 @@ from .synthetic.dense import DENSE, DENSE_MIRROR
 from .synthetic.sample import Sample
 
 FIELDS = tuple(Sample.__dataclass_fields__)
+LEARNED = tuple(name for name in FIELDS if name != "natural")  # what a batch of training holds
 # iBUG's 68 points seen in a mirror, then the two pupils
 MIRRORED_LANDMARKS = np.array([
     *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31,
@@ -57,7 +58,7 @@ class ShardFolder:
         chosen = rng.choice(len(shards), min(8, len(shards)), replace=False)
         for shard, into in zip((shards[i] for i in chosen), np.array_split(places, len(chosen)), strict=True):
             rows = rng.integers(0, len(shard["face"]), len(into))
-            part = _resized({k: shard[k][rows] for k in FIELDS}, size)
+            part = _resized({k: shard[k][rows] for k in LEARNED}, size)
             pictures, flip = part.pop("image"), into >= half
             images[into[~flip]], images[into[flip]] = pictures[~flip], pictures[flip, :, ::-1]
             parts.append(part)
@@ -72,7 +73,8 @@ class ShardFolder:
         shards = list(self.shards.values())
         size = size or shards[0]["image"].shape[1]
         parts = [_resized(s, size) for s in shards]
-        return as_tensors({k: np.concatenate([p[k] for p in parts]) for k in FIELDS})
+        known = [k for k in FIELDS if all(k in p for p in parts)]  # older shards say nothing of ``natural``
+        return as_tensors({k: np.concatenate([p[k] for p in parts]) for k in known})
 
 
 def read_shard(path: Path) -> dict[str, np.ndarray]:

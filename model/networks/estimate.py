@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from ..camera import Camera, Crop, pose_of_crop, roll, roll_matrix
+from .responses import Responses
 
 # The farthest a face's own crop may lie from the given one: beyond it the network was never trained.
 MAX_OFFSET = np.array([0.75, 0.75, 1.0])
@@ -139,6 +140,7 @@ def estimate_of(
     cameras: Sequence[Camera],
     basis: str,
     expression_keys: tuple[str, ...],
+    responses: Responses | None = None,
 ) -> FaceEstimate:
     """A network's ``outputs`` for these crops, by the names of ``architectures.output_widths``, each (B, width)."""
     raw = {name: np.asarray(value, np.float64) for name, value in outputs.items()}
@@ -150,15 +152,18 @@ def estimate_of(
         dx, dy, log_scale = offset[i]
         own.append(crop.moved(dx, dy, log_scale, lean))
         rotation[i], translation[i] = pose_of_crop(roll_matrix(-lean) @ local, camera, own[i])
+    eta, deviation = raw["eta"], np.exp(0.5 * np.clip(raw["eta_log_variance"], -20, 10))
+    if responses is not None:
+        eta, deviation = responses(eta), deviation * np.maximum(responses.slopes(eta), 1e-3)
     return FaceEstimate(
-        eta=raw["eta"],
+        eta=eta,
         alpha=np.clip(raw["alpha"], -IDENTITY_LIMIT, IDENTITY_LIMIT),
         gaze=raw["gaze"],
         rotation=rotation,
         translation=translation,
         crop=own,
         confidence=1.0 / (1.0 + np.exp(-np.clip(raw["face"][:, 0], -30, 30))),
-        eta_deviation=np.exp(0.5 * np.clip(raw["eta_log_variance"], -20, 10)),
+        eta_deviation=deviation,
         basis=basis,
         expression_keys=expression_keys,
     )

@@ -10,9 +10,12 @@ import numpy as np
 import torch
 
 from ...model.face.face_model import FaceModel
+from ...model.face.semantics import OPEN_KEYS
+from ...model.networks.responses import responses_of
 from ...model.networks.torch_engine.by_name import Network
 from ...model.networks.torch_engine.compact import rotation_matrix
 from ...model.networks.torch_engine.estimator import Estimator
+from ...model.networks.weights.weights_file import load_weights
 from ...model.rotations import euler_degrees
 from ..dataset import Batch
 from .measures import load_network, predict
@@ -42,8 +45,13 @@ class Subject:
 
     @cached_property
     def everything(self) -> Batch:
-        """The network's outputs for all held-out pictures."""
-        return predict(self.network, self.held_out["image"])
+        """The network's outputs for all held-out pictures, eta as it is shown."""
+        seen = predict(self.network, self.held_out["image"])
+        responses = responses_of(load_weights(self.weights)[0].responses, OPEN_KEYS)
+        if responses is not None:
+            shown = responses(seen["eta"].double().numpy())
+            return {**seen, "eta": torch.from_numpy(shown).to(seen["eta"])}
+        return seen
 
     @cached_property
     def face(self) -> torch.Tensor:

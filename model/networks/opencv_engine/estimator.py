@@ -15,6 +15,7 @@ from ...opencv import cv2
 from ..architectures import CompactConfig, GlimpseConfig, as_config
 from ..cutting import cut
 from ..estimate import FaceEstimate, SeesAtAGlance, estimate_of
+from ..responses import responses_of
 from ..weights.open_pack import load_open, weights_path
 from ..weights.weights_file import WeightsHeader
 from .graphs import Tensors
@@ -32,7 +33,7 @@ class LightEstimator(SeesAtAGlance):
     def __init__(self, header: WeightsHeader, look: Callable[[np.ndarray], dict[str, np.ndarray]]) -> None:
         self.header = header
         self.license = header.license
-        self.license = header.license
+        self._responses = responses_of(header.responses, OPEN_KEYS)
         self.size = header.input_size
         self._look = look
 
@@ -52,7 +53,7 @@ class LightEstimator(SeesAtAGlance):
     def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
         """Look at one crop of each image, (H, W, 3) uint8 BGR."""
         batch = [cut(image, crop, self.size) for image, crop in zip(images, crops, strict=True)]
-        return estimate_of(self._run(batch), crops, cameras, self.basis, self.expression_keys)
+        return estimate_of(self._run(batch), crops, cameras, self.basis, self.expression_keys, self._responses)
 
     def _run(self, batch: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """(B, size, size, 3) uint8 BGR to the network's outputs by name."""

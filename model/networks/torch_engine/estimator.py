@@ -15,6 +15,7 @@ from ...errors import InputError
 from ...face.semantics import OPEN_BASIS, OPEN_KEYS
 from ..cutting import cut
 from ..estimate import FaceEstimate, SeesAtAGlance, estimate_of
+from ..responses import responses_of
 from ..weights.open_pack import load_open, weights_path
 from ..weights.weights_file import WeightsHeader
 from .by_name import CONFIGS, Network, build_network
@@ -33,6 +34,7 @@ class Estimator(SeesAtAGlance):
     def __init__(self, network: Network, header: WeightsHeader, device: torch.device) -> None:
         self.header = header
         self.license = header.license
+        self._responses = responses_of(header.responses, OPEN_KEYS)
         self.device = device
         self.size = header.input_size
         self._split = network.split
@@ -56,7 +58,7 @@ class Estimator(SeesAtAGlance):
     def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
         """Look at one crop of each image, (H, W, 3) uint8 BGR; all crops are computed in one batch."""
         batch = np.stack([cut(image, crop, self.size) for image, crop in zip(images, crops, strict=True)])
-        return estimate_of(self._run(batch), crops, cameras, self.basis, self.expression_keys)
+        return estimate_of(self._run(batch), crops, cameras, self.basis, self.expression_keys, self._responses)
 
     def _run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """(B, size, size, 3) uint8 BGR to the network's outputs by name."""

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...camera import ANCHOR, SIDE_MM
 from ...errors import InputError
-from ...face.semantics import OPEN_BASIS
+from ...face.semantics import OPEN_BASIS, OPEN_KEYS
+from ..responses import responses_of
 from .weights_file import WeightsHeader, load_weights
 
 DATA = Path(__file__).parents[2] / "data"
@@ -41,4 +42,8 @@ def load_open(path: Path, architectures: Collection[str]) -> tuple[WeightsHeader
         raise InputError(f"{path}: expression basis {header.basis!r} is unknown; {OPEN_BASIS!r} is read")
     if header.crop.get("anchor") != ANCHOR.tolist() or header.crop.get("side_mm") != SIDE_MM:
         raise InputError(f"{path}: trained with another crop ({header.crop}): use weights of this version")
+    try:
+        responses_of(header.responses, OPEN_KEYS)
+    except ValueError as error:
+        raise InputError(f"{path}: the header is broken: {error}") from error
     return header, tensors

@@ -31,6 +31,7 @@ class WeightsHeader:
     basis          expression basis of the outputs
     license, training_data, seed   where the weights come from
     evaluation     what they reached: measure -> number
+    responses      what is shown for what is read of each key: key -> [read, shown], or empty
     """
 
     architecture: str
@@ -43,6 +44,7 @@ class WeightsHeader:
     seed: int
     evaluation: dict[str, Any] = field(default_factory=dict)
     normalisation: str = NORMALISATION
+    responses: dict[str, Any] = field(default_factory=dict)
 
     def metadata(self) -> dict[str, str]:
         """The header as safetensors keeps it: strings only."""
@@ -58,6 +60,7 @@ class WeightsHeader:
             "training_data": self.training_data,
             "seed": str(self.seed),
             "evaluation": json.dumps(self.evaluation),
+            **({"responses": json.dumps(self.responses)} if self.responses else {}),
         }
 
 
@@ -160,4 +163,5 @@ def _header(path: Path, metadata: Mapping[str, str]) -> WeightsHeader:
         training_data=text("training_data"),
         seed=parsed("seed", int),
         evaluation=parsed("evaluation", dict),
+        responses=parsed("responses", dict) if "responses" in metadata else {},
     )

@@ -1,0 +1,63 @@
+"""What is shown for what a network reads of each key.
+
+A network trained on squared errors gives the mean of what a picture leaves open: it reads a little of everything at
+rest and seldom all of a strong expression. A response per key spreads its readings as expressions themselves are
+spread.
+Weights carry their own responses in their header; ``training/responses.py`` measures them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+MOST_KNOTS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """Piecewise linear curves of K keys through P knots: ``read`` (K, P) increases, ``shown`` (K, P) does not fall.
+    Beyond the last knots a curve goes on with slope 1."""
+
+    read: np.ndarray
+    shown: np.ndarray
+
+    def __call__(self, eta: np.ndarray) -> np.ndarray:
+        """(B, K) as read to (B, K) as shown."""
+        low, high = self.read[:, 0], self.read[:, -1]
+        inside = np.clip(eta, low, high)
+        out = np.empty_like(inside)
+        for k in range(len(self.read)):
+            out[:, k] = np.interp(inside[:, k], self.read[k], self.shown[k])
+        return out + (eta - inside)
+
+    def slopes(self, eta: np.ndarray) -> np.ndarray:
+        """How strongly each curve rises at (B, K) as read."""
+        steps = np.diff(self.shown, axis=1) / np.diff(self.read, axis=1)
+        steps = np.pad(steps, ((0, 0), (1, 1)), constant_values=1.0)
+        out = np.empty_like(eta)
+        for k in range(len(self.read)):
+            out[:, k] = steps[k, np.searchsorted(self.read[k], eta[:, k])]
+        return out
+
+
+def responses_of(table: Mapping[str, Any], keys: Sequence[str]) -> Responses | None:
+    """From a weights header: key -> [read, shown]; None for an empty table. Raises ValueError, one line, unless it
+    names exactly ``keys`` with curves of one length that rise."""
+    if not table:
+        return None
+    if sorted(table) != sorted(keys):
+        raise ValueError("responses name other keys than the network reads")
+    try:
+        knots = np.array([table[key] for key in keys], np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError("responses are not numbers of one length") from error
+    if knots.ndim != 3 or knots.shape[1] != 2 or not 2 <= knots.shape[2] <= MOST_KNOTS or not np.isfinite(knots).all():
+        raise ValueError("responses are not pairs of finite curves of one length")
+    read, shown = knots[:, 0], knots[:, 1]
+    if (np.diff(read, axis=1) <= 0).any() or (np.diff(shown, axis=1) < 0).any():
+        raise ValueError("responses do not rise")
+    return Responses(read, shown)

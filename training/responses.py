@@ -1,0 +1,71 @@
+"""Measure what a network's readings mean and write it into its weights.
+
+    python -m expnet.training.responses WEIGHTS DATA
+
+DATA holds pictures of seed 2 (``training.synthetic.generate --seed 2``), which neither training nor the evaluation
+sees. Only natural pictures count. Per key, the quantiles of what is read are laid on the quantiles of what is true, so that
+shown expressions are spread as made ones are; a part of each curve stays a straight line, so that small movements of a
+face at rest are not lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..model.errors import InputError
+from ..model.face.semantics import OPEN_KEYS
+from ..model.networks.weights.weights_file import load_weights, save_weights
+from .dataset import ShardFolder
+from .evaluation.measures import load_network, predict
+from .run_folder import storable
+
+SEED = 2
+LEVELS = np.array([0.002, 0.01, 0.04, 0.12, 0.3, 0.5, 0.65, 0.76, 0.84, 0.9, 0.945, 0.97, 0.985, 0.995])
+STRAIGHT = 0.15  # of every curve: the reading as it is
+APART = 1e-3  # knots lie at least so far apart
+
+
+def measured(read: np.ndarray, true: np.ndarray) -> dict[str, list[list[float]]]:
+    """Readings and truths (N, 29) to curves: key -> [read, shown]."""
+    table = {}
+    for k, key in enumerate(OPEN_KEYS):
+        knots, target = np.quantile(read[:, k], LEVELS), np.quantile(true[:, k], LEVELS)
+        keep = np.concatenate([[True], np.diff(knots) > APART])
+        knots, target = knots[keep], target[keep]
+        shown = np.maximum.accumulate((1 - STRAIGHT) * target + STRAIGHT * knots)
+        grid = np.linspace(0, len(knots) - 1, len(LEVELS))  # of one length for all keys
+        at = np.arange(len(knots))
+        table[key] = [np.interp(grid, at, knots).round(4).tolist(), np.interp(grid, at, shown).round(4).tolist()]
+    return table
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, help="default: WEIGHTS itself")
+    args = parser.parse_args(argv)
+    try:
+        header, tensors = load_weights(args.weights)
+        pictures = ShardFolder(args.data, seed=SEED).all()
+    except (InputError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    natural = pictures["natural"] > 0.5
+    read = predict(load_network(args.weights), pictures["image"][natural])["eta"].numpy()
+    true = pictures["eta"][natural].numpy()
+    table = measured(read, true)
+    save_weights(args.out or args.weights, replace(header, responses=table), storable(tensors))
+    gain = [np.polyfit(true[:, k], np.interp(read[:, k], *table[key]), 1)[0] for k, key in enumerate(OPEN_KEYS)]
+    before = [np.polyfit(true[:, k], read[:, k], 1)[0] for k in range(len(OPEN_KEYS))]
+    print(f"{natural.sum()} natural pictures: mean gain {np.mean(before):.2f} as read, {np.mean(gain):.2f} as shown")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
