@@ -139,7 +139,7 @@ def thumbnail(person: Person, width: int, room: float) -> tuple[np.ndarray, Crop
 def found_small(people: Sequence[Person], estimator: SeesFaces) -> dict[int, list[float]]:
     """By width of a thumbnail the share of people whose face is found in it where it lies in the whole picture, for
     each of ROOMS."""
-    found: dict[int, list[list[bool]]] = {width: [] for width in THUMBNAILS}
+    found: dict[int, list[list[float]]] = {width: [] for width in THUMBNAILS}
     for person in tqdm(people, "thumbnails", leave=False, disable=None):
         large = find_faces(person.image, estimator.finding)
         for width in THUMBNAILS if large else ():
@@ -147,7 +147,8 @@ def found_small(people: Sequence[Person], estimator: SeesFaces) -> dict[int, lis
             for room in ROOMS:
                 small, square = thumbnail(person, width, room)
                 truth = within(square, large[0].crop, width)
-                hits.append(any(same_place(truth, face.crop) for face in find_faces(small, estimator.finding)))
+                crops = [face.crop for face in find_faces(small, estimator.finding)]
+                hits.append(float(any(same_place(truth, crop) for crop in crops)))
             found[width].append(hits)
     return {width: np.mean(hits or [[np.nan] * len(ROOMS)], 0).tolist() for width, hits in found.items()}
 
