@@ -34,7 +34,7 @@ class ShardFolder:
         self.refresh()
 
     def refresh(self) -> None:
-        names = sorted(p.name for p in self.folder.glob(f"seed{self.seed}_shard*.npz"))[-self.most :]
+        names = shard_names(self.folder, self.seed)[-self.most :]
         for name in [n for n in self.shards if n not in names]:
             del self.shards[name]
         for name in names:
@@ -64,7 +64,7 @@ class ShardFolder:
             parts.append(part)
         order = np.argsort(places)
         labels = {k: np.concatenate([p[k] for p in parts])[order] for k in parts[0]}
-        flipped = _mirrored_labels({k: v[half:] for k, v in labels.items()})
+        flipped = mirrored_labels({k: v[half:] for k, v in labels.items()})
         batch = {k: np.concatenate([v[:half], flipped[k]]) for k, v in labels.items()}
         return as_tensors({"image": images, **batch})
 
@@ -75,6 +75,11 @@ class ShardFolder:
         parts = [_resized(s, size) for s in shards]
         known = [k for k in FIELDS if all(k in p for p in parts)]  # older shards say nothing of ``natural``
         return as_tensors({k: np.concatenate([p[k] for p in parts]) for k in known})
+
+
+def shard_names(folder: Path, seed: int) -> list[str]:
+    """File names of the shards of ``seed``, oldest first."""
+    return sorted(path.name for path in folder.glob(f"seed{seed}_shard*.npz"))
 
 
 def read_shard(path: Path) -> dict[str, np.ndarray]:
@@ -125,10 +130,11 @@ def count_pictures(folder: Path, seed: int = 0) -> int:
 
 def mirrored(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The same faces seen in a mirror."""
-    return {**_mirrored_labels(batch), "image": batch["image"][:, :, ::-1]}
+    return {**mirrored_labels(batch), "image": batch["image"][:, :, ::-1]}
 
 
-def _mirrored_labels(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def mirrored_labels(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The labels of the same faces seen in a mirror."""
     rotation = batch["rotation"] * np.array([1, -1, -1, -1, 1, 1], np.float32)
     landmarks = batch["landmarks"][:, MIRRORED_LANDMARKS].copy()
     landmarks[..., 0] = 1 - landmarks[..., 0]

@@ -3,9 +3,9 @@
     python -m expnet.training.responses WEIGHTS DATA
 
 DATA holds pictures of seed 2 (``training.synthetic.generate --seed 2``), which neither training nor the evaluation
-sees. Only natural pictures count. Per key, the quantiles of what is read are laid on the quantiles of what is true, so that
-shown expressions are spread as made ones are; a part of each curve stays a straight line, so that small movements of a
-face at rest are not lost.
+sees. Only natural pictures count. Per key, the quantiles of what is read are laid on the quantiles of what is true, so
+that shown expressions are spread as made ones are; a part of each curve stays a straight line, so that small movements
+of a face at rest are not lost.
 """
 
 from __future__ import annotations

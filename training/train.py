@@ -43,6 +43,7 @@ from .dense_points import DensePoints
 from .evaluation.measures import fitted, summary
 from .glimpse_points import GlimpseScales
 from .losses import Factors, factors, total_loss
+from .resident import ResidentFolder
 from .run_folder import Log, export_weights, load_checkpoint, load_tensors, save_checkpoint
 from .schedule import Rate, averaged, make_optimizer
 
@@ -120,7 +121,8 @@ def train(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
 
-    data, held_out = ShardFolder(args.data, seed=0, most=config.data.shards), ShardFolder(args.data, seed=1).all()
+    data = _pictures(args, config, device)
+    held_out = ShardFolder(args.data, seed=1).all()
     millimetres = factors(open_face_model("open"), device)
     trainee = Trainee(_network(config, data), config.loss.dense > 0).to(device, memory_format=torch.channels_last)
     average = averaged(trainee.network, config.optimizer.ema)
@@ -237,7 +239,16 @@ def train(args: argparse.Namespace) -> None:
     processes.end()
 
 
-def _network(config: Config, data: ShardFolder) -> Network:
+def _pictures(args: argparse.Namespace, config: Config, device: str) -> ShardFolder | ResidentFolder:
+    """On a GPU all pictures lie in its memory where ``--resident`` asks for it."""
+    if not args.resident:
+        return ShardFolder(args.data, seed=0, most=config.data.shards)
+    if len(config.input.phases) > 1:
+        raise InputError(f"{args.config}: --resident needs a recipe with a single picture size")
+    return ResidentFolder(args.data, device, seed=0, most=config.data.shards)
+
+
+def _network(config: Config, data: ShardFolder | ResidentFolder) -> Network:
     network = build_network(config.architecture, config.network)
     if isinstance(network, ResNet101) and network.config.mean_image:
         rng, size = np.random.default_rng(0), network.config.size
@@ -277,6 +288,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=500, help="steps between evaluations and checkpoints")
+    parser.add_argument("--resident", action="store_true", help="keep all pictures in the device's memory")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     parser.add_argument("--start-from", type=Path, help="a run's flat.pt, or weights such as the shipped ones")
     try:
