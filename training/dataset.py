@@ -83,8 +83,8 @@ def shard_names(folder: Path, seed: int) -> list[str]:
 
 
 def read_shard(path: Path) -> dict[str, np.ndarray]:
-    """The fields of ``Sample``, stacked. What older shards lack is filled in: points NaN, landmarks all visible,
-    as much detail as there are pixels. Pictures stay on disk until they are asked for."""
+    """The fields of ``Sample``, stacked. What older shards lack is filled in: points and natural NaN, landmarks all
+    visible, as much detail as there are pixels. Pictures stay on disk until they are asked for."""
     with np.load(path, allow_pickle=False) as data:
         shard = {k: data[k] for k in FIELDS if k in data.files and k != "image"}
     shard["image"] = _mapped(path, "image")
@@ -92,6 +92,7 @@ def read_shard(path: Path) -> dict[str, np.ndarray]:
     shard.setdefault("points", np.full((count, DENSE, 2), np.nan, np.float16))
     shard.setdefault("visible", np.ones((count, shard["landmarks"].shape[1]), np.uint8))
     shard.setdefault("detail", np.full(count, size, np.float32))
+    shard.setdefault("natural", np.full(count, np.nan, np.float32))
     return shard
 
 

@@ -39,10 +39,11 @@ def test_a_resized_picture_is_the_same_picture(folder):
     assert (averaged - small).abs().mean() < 6
 
 
-def test_older_shards_lack_points_visibility_and_detail(folder, shard):
-    older = {k: v for k, v in shard.items() if k not in ("points", "visible", "detail")}
+def test_older_shards_lack_points_visibility_detail_and_what_is_natural(folder, shard):
+    older = {k: v for k, v in shard.items() if k not in ("points", "visible", "detail", "natural")}
     np.savez(folder / "seed0_shard00001.npz", **{**older, "image": older["image"][:, ::2, ::2]})
     data = ShardFolder(folder)
+    assert data.all()["natural"].isnan().any()
     everything = data.all(64)
     assert everything["points"][:24].isfinite().all() and everything["points"][24:].isnan().all()
     assert (everything["visible"][24:] == 1).all() and (everything["detail"][24:] == 32).all()

@@ -143,6 +143,9 @@ def test_conditions_come_from_the_labels_and_older_shards_know_fewer(subject):
     assert known.yaw.min() >= 0 and (known.clear <= (known.share >= 0.9)).all()
     older = conditions({k: v for k, v in truth.items() if k not in ("visible", "detail")}, 96)
     assert (older.detail == 96).all() and (older.share == 1).all()
+    unsaid = conditions({**truth, "natural": torch.full((len(truth["eta"]),), torch.nan)}, 96)
+    assert np.array_equal(unsaid.natural, (known.yaw < 30) & (known.detail >= 80) & (known.share >= 0.9))
+    assert conditions({**truth, "natural": torch.ones(len(truth["eta"]))}, 96).natural.all()
 
 
 # --- sections -------------------------------------------------------------------------------------------------------

@@ -97,8 +97,8 @@ def conditions(truth: Batch, size: int) -> Conditions:
     yaw = np.abs(euler_degrees(rotation_matrix(truth["rotation"]).numpy())[:, 0])
     detail = truth["detail"].numpy() if "detail" in truth else np.full(count, float(size))
     visible = truth["visible"].numpy() if "visible" in truth else np.ones(truth["landmarks"].shape[:2])
+    natural = (yaw < 30) & (detail >= NATURAL_DETAIL) & (visible.mean(1) >= 0.9)
     if "natural" in truth:
-        natural = truth["natural"].numpy() > 0.5
-    else:
-        natural = (yaw < 30) & (detail >= NATURAL_DETAIL) & (visible.mean(1) >= 0.9)
+        label = truth["natural"].numpy()
+        natural = np.where(np.isnan(label), natural, label > 0.5)
     return Conditions(yaw, detail, visible, natural)
