@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...model.errors import InputError
-from ...model.sight.clips import check_there
+from ...model.sight.sequences import check_there
 from ..engine.jobs import Job, Progress
 from ..unattended.options import preferred_python, seeing_of
 from ..unattended.outputs import make_folder

@@ -19,7 +19,7 @@ from ...model.performance.face_performance import FacePerformance
 from ...model.performance.performance_files import load_performance
 from ...model.performance.smoothing import REGIONS
 from ...model.performance.treatment import Treatment, named_neutral
-from ...model.sight.clips import check_there, shown_file
+from ...model.sight.sequences import check_there, shown_file
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.requests import Seeing

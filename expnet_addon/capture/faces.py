@@ -13,7 +13,7 @@ import bpy
 import bpy.utils.previews
 
 from ...model.errors import InputError
-from ...model.sight.clips import check_there
+from ...model.sight.sequences import check_there
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.requests import Seeing

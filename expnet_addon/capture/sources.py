@@ -12,7 +12,7 @@ from pathlib import Path
 import bpy
 
 from ...model.errors import InputError
-from ...model.sight.clips import check_there
+from ...model.sight.sequences import check_there
 from ...model.sight.image_header import image_header
 from ..scene import animation, footage
 

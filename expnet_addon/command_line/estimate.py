@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...model.errors import InputError
 from ...model.official.box_list import read_box_list
-from ...model.sight.clips import check_there, images_in
+from ...model.sight.sequences import check_there, images_in
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.requests import Listed

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...model.errors import InputError
-from ...model.sight.clips import check_there
+from ...model.sight.sequences import check_there
 from ...model.sight.image_header import image_header
 from ..engine.jobs import Progress
 from ..unattended.options import quality_of

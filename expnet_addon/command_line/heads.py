@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...model.errors import InputError
-from ...model.sight.clips import check_there
+from ...model.sight.sequences import check_there
 from ..engine import requests
 from ..engine.jobs import Job
 from ..unattended.heads import face_model_file, fresh_head

@@ -7,7 +7,7 @@ import argparse
 from ...model.errors import InputError
 from ...model.performance.live_link import read_performance, write_live_link
 from ...model.retargeting.table import save_preset
-from ...model.sight.clips import check_there
+from ...model.sight.sequences import check_there
 from ..unattended.outputs import SCENE_FORMATS, check_outputs, need_bpy, save_scene
 from ..unattended.terminal import quiet_stdout
 

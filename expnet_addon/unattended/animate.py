@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS
 from ...model.performance.live_link import write_live_link
-from ...model.sight.clips import check_there, shown_file
+from ...model.sight.sequences import check_there, shown_file
 from ..engine import requests
 from ..engine.jobs import Job, Progress
 from ..user_files.basis_maps import seen_basis

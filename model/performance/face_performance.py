@@ -17,7 +17,8 @@ from ..rotations import quaternions, rotations
 class FacePerformance:
     """One face through a clip of F frames.
 
-    times        (F,) float64 seconds from the clip's first frame, strictly increasing
+    times        (F,) float64 seconds from the clip's first frame, strictly increasing: whole frames at ``fps``, with
+                 holes where pictures are missing
     eta          (F, Ke) expression coefficients, raw (not smoothed); NaN where no face was seen
     gaze         (F, 2) radians: yaw (+ to the subject's left), pitch (+ up), relative to the head; NaN likewise
     rotation     (F, 3, 3), translation (F, 3) mm: head pose in the frame of ``camera.py``; NaN likewise
@@ -25,9 +26,11 @@ class FacePerformance:
     confidence   (F,) 0..1; 0 where no face was seen
     alpha        (Ks,) identity for the whole clip, pooled with the confidences
     expression_keys  Ke names;  basis  their basis (``semantics.OPEN_BASIS`` or a format's own)
-    source       the clip's path as given;  fps  its true frame rate
+    source       the clip's path as given;  fps  its frame rate (29.97 as 30000/1001)
     image_size   (width, height) pixels;  lens_mm  focal length on a 36 mm sensor that the pose assumes
     neutral      (Ke,) the actor's resting face, where ``calibrated`` took it out of ``eta``; None in a raw performance
+    unread       how many pictures of the clip could not be read;  damage  a line on it, empty where all were
+    sound_start  seconds from the clip's first frame to its first sound, negative where the sound starts earlier
     """
 
     times: np.ndarray
@@ -45,6 +48,16 @@ class FacePerformance:
     image_size: tuple[int, int]
     lens_mm: float = 50.0
     neutral: np.ndarray | None = None
+    unread: int = 0
+    damage: str = ""
+    sound_start: float = 0.0
+
+    @property
+    def frames(self) -> np.ndarray:
+        """(F,) float64: the clip's frames, from 0, at its rate; whole numbers where its rate is constant."""
+        frames = self.times * self.fps
+        whole = np.rint(frames)
+        return np.where(np.abs(frames - whole) < 1e-3, whole, frames)
 
     @property
     def seen(self) -> np.ndarray:

@@ -54,6 +54,9 @@ def packed(performance: FacePerformance) -> bytes:
         "image_size": [int(n) for n in performance.image_size],
         "lens_mm": float(performance.lens_mm),
         "neutral": None if performance.neutral is None else [float(v) for v in performance.neutral],
+        "unread": int(performance.unread),
+        "damage": performance.damage,
+        "sound_start": float(performance.sound_start),
     }
     arrays = {k: np.asarray(getattr(performance, k), np.float64) for k in ("times", "rotation", "translation", "crop")}
     arrays |= {k: np.asarray(getattr(performance, k), np.float32) for k in ("eta", "gaze", "confidence", "alpha")}
@@ -94,6 +97,9 @@ def _loaded(source: Path | io.BytesIO, path: Path) -> FacePerformance:
         image_size=(int(header["image_size"][0]), int(header["image_size"][1])),
         lens_mm=float(header["lens_mm"]),
         neutral=None if header.get("neutral") is None else np.array(header["neutral"], np.float64),
+        unread=header.get("unread", 0),
+        damage=header.get("damage", ""),
+        sound_start=float(header.get("sound_start", 0.0)),
     )
 
 
@@ -112,6 +118,7 @@ def _header(path: Path, raw: np.ndarray | None) -> dict[str, Any]:
         return isinstance(value, int | float) and np.isfinite(value) and value > 0
 
     keys, size, neutral = header.get("expression_keys"), header.get("image_size"), header.get("neutral")
+    unread, sound = header.get("unread", 0), header.get("sound_start", 0.0)  # files of earlier versions lack them
     whole = (
         isinstance(keys, list) and all(isinstance(k, str) for k in keys)
         and isinstance(size, list) and len(size) == 2 and all(number(n) for n in size)
@@ -119,6 +126,8 @@ def _header(path: Path, raw: np.ndarray | None) -> dict[str, Any]:
         and isinstance(header.get("basis"), str) and isinstance(header.get("source"), str)
         and (neutral is None or isinstance(neutral, list) and len(neutral) == len(keys)
              and all(isinstance(n, int | float) and np.isfinite(n) for n in neutral))
+        and isinstance(unread, int) and 0 <= unread < 2**53 and isinstance(header.get("damage", ""), str)
+        and isinstance(sound, int | float) and abs(sound) < 1e9
     )  # fmt: skip
     if not whole:
         raise broken
@@ -180,6 +189,8 @@ def export_json(performance: FacePerformance, path: str | Path) -> None:
         "expression_keys": list(performance.expression_keys),
         "alpha": [round(float(a), 6) for a in performance.alpha],
         "neutral": None if performance.neutral is None else [round(float(n), 6) for n in performance.neutral],
+        "unread": performance.unread,
+        "damage": performance.damage,
         "columns": names,
         "frames": [[None if np.isnan(v) else round(float(v), 6) for v in row] for row in columns],
     }
@@ -187,9 +198,9 @@ def export_json(performance: FacePerformance, path: str | Path) -> None:
 
 
 def table(performance: FacePerformance) -> tuple[list[str], np.ndarray]:
-    """Column names and (F, columns) numbers: frame (from 0), time (s), confidence, the keys, POSE_COLUMNS."""
+    """Column names and (F, columns) numbers: the clip's frame (from 0), time (s), confidence, the keys, POSE_COLUMNS."""
     p = performance
     names = ["frame", "time", "confidence", *p.expression_keys, *POSE_COLUMNS]
-    frame = np.arange(len(p.times))
+    frame = np.rint(p.frames)
     pose = euler_degrees(p.rotation)
     return names, np.column_stack([frame, p.times, p.confidence, p.eta, p.gaze, pose, p.translation, p.crop])

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..networks.estimate import FaceEstimate, FindsFaces, SeesFaces, together
 from ..performance.face_performance import FacePerformance
 from .finder import FoundFace, crop_of_box, find_faces, lies_in, refined, same_face
-from .video import Clip, true_fps
+from .video import Clip
 
 LOST = 0.35  # confidence under which a face that was followed counts as lost
 NOTHING = 0.1  # confidence under which a second look is not worth while
@@ -138,8 +138,8 @@ def perform(
         raise InputError(f"a lens of {lens_mm} mm cannot be: use the footage's, or 50")
     camera = Camera.for_image(*clip.size, lens_mm)
     follower = Follower(estimator.finding, camera, Choice(box, face), find)
-    times: list[float] = []
-    rows: list[np.ndarray] = []
+    done = 0
+    rows: list[np.ndarray] = []  # one for each picture
     alphas = WeightedSum()
     keys = len(estimator.expression_keys)
     waiting: list[tuple[np.ndarray, FaceEstimate | None]] = []
@@ -156,15 +156,17 @@ def perform(
 
     for frame in clip:
         waiting.append((frame.image, follower.see(frame.image)))
-        times.append(frame.time)
+        done += 1
         if len(waiting) == estimator.at_once:
             read()
-        on_frame(len(times))
+        on_frame(done)
     read()
-    table = np.array(rows)
+    placement = clip.placement()
+    unread, damage = clip.shortfall()
+    table = np.array(rows)[placement.pictures]
     eta, gaze, rotation, translation, crop, confidence = np.split(table, np.cumsum([keys, 2, 9, 3, 4]), axis=1)
     return FacePerformance(
-        times=np.array(times),
+        times=placement.frames / float(placement.rate),
         eta=eta,
         gaze=gaze,
         rotation=rotation.reshape(-1, 3, 3),
@@ -175,9 +177,12 @@ def perform(
         expression_keys=tuple(estimator.expression_keys),
         basis=estimator.basis,
         source=clip.source,
-        fps=true_fps(np.array(times), clip.declared_fps),
+        fps=float(placement.rate),
         image_size=clip.size,
         lens_mm=lens_mm,
+        unread=unread,
+        damage=damage,
+        sound_start=clip.sound_start,
     )
 
 

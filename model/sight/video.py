@@ -1,33 +1,35 @@
-"""Pictures and footage as BGR frames: movies and image sequences, one frame at a time, with their true times."""
+"""Pictures and footage as BGR frames: movies and image sequences, one picture at a time, on the frames they show on."""
 
 from __future__ import annotations
 
+import os
 import queue
-import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
 from ..errors import InputError
-from ..files import by_number
 from ..opencv import cv2
+from .frame_clock import Placement, placed, standard_rate
 from .image_header import image_header
+from .movies import Movie, Picture, check_size, open_movie
+from .orientation import orientation, upright
+from .sequences import ImageSequence, is_pattern, sequence_of, unread_format
 
-MAX_PIXELS = 100_000_000
 SEQUENCE_FPS = 24.0
-IMAGE_SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr", ".hdr", ".jp2", ".ppm", ".pgm",
-)  # fmt: skip
-PREFETCH = 4  # frames decoded ahead, while the network looks at this one
+LONG_HOLE = 1.0  # seconds without a picture in a constant-rate clip that are damage, not dropped frames
+PREFETCH = 4  # pictures decoded ahead, while the network looks at this one
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """``image`` (H, W, 3) uint8 BGR, ``index`` in the clip from 0, ``time`` in seconds from the clip's first frame."""
+    """``image`` (H, W, 3) uint8 BGR, ``index`` the frame of the clip, from 0, at which it shows first, ``time`` in
+    seconds from the clip's first frame."""
 
     index: int
     time: float
@@ -38,29 +40,41 @@ class Clip:
     """Frames ``first`` to ``last`` of some footage, read once, in order; use it in a ``with``.
 
     source           the path as given
-    size             (width, height) in pixels, as shown (rotation metadata applied)
-    declared_fps     what the file says; the true rate follows from the times (``true_fps``)
-    expected_frames  how many frames will come, as far as the file is to be believed; None when it does not say
+    size             (width, height) in pixels, as shown: upright, with square pixels
+    rate             frames per second
+    expected_frames  how many frames there are, as far as the file is to be believed; None when it does not say
+    sound_start      seconds from the first picture to the first sound
+
+    What is known only once all pictures are read: ``placement``, ``unread``, ``damage``, ``notes``.
     """
 
-    def __init__(
-        self,
-        source: str,
-        size: tuple[int, int],
-        declared_fps: float,
-        expected_frames: int | None,
-        frames: Iterator[Frame],
-        close: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, source: str, pictures: _Pictures, first: int, last: int | None) -> None:
         self.source = source
-        self.size = size
-        self.declared_fps = declared_fps
-        self.expected_frames = expected_frames
-        self._frames = _Ahead(frames)
-        self._close = close
+        self.size = pictures.size
+        self.rate = pictures.rate
+        self.sound_start = pictures.sound_start
+        self.expected_frames = pictures.expected(first, last)
+        self._pictures = pictures
+        self._first, self._last = first, last
+        self._stamps: list[float] = []
+        self._ahead = _Ahead(pictures.read(first, last))
+        self._start = next(iter(self._ahead), None)
+        if self._start is None:
+            self._ahead.stop()
+            pictures.close()
+            ends = f" from frame {first} on" if first else ""
+            raise InputError(f"{source}: holds no picture{ends}: it is empty, cut short, or ends earlier")
 
     def __iter__(self) -> Iterator[Frame]:
-        return iter(self._frames)
+        if self._start is None:
+            return
+        picture: Picture | None = self._start
+        self._start = None
+        rest = iter(self._ahead)
+        while picture is not None:
+            self._stamps.append(picture.stamp)
+            yield Frame(round(picture.stamp * float(self._pictures.own_rate)), picture.stamp, picture.image)
+            picture = next(rest, None)
 
     def __enter__(self) -> Clip:
         return self
@@ -68,116 +82,228 @@ class Clip:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._frames.stop()
-        self._close()
+        self._ahead.stop()
+        self._pictures.close()
+
+    def placement(self) -> Placement:
+        """On which frames the pictures that were read show; frames outside of the range are left out."""
+        try:
+            whole = self._pictures.place(np.array(self._stamps))
+        except InputError as error:
+            raise InputError(f"{self.source}: {error}") from error
+        within = (whole.frames >= self._first) & (whole.frames <= (np.inf if self._last is None else self._last))
+        return Placement(whole.frames[within], whole.pictures[within], whole.rate, whole.constant)
+
+    def shortfall(self) -> tuple[int, str]:
+        """How many pictures of the clip could not be read, and a line on it; 0 and nothing where all were."""
+        return self._pictures.shortfall(self.placement(), self._last)
+
+    def notes(self) -> list[str]:
+        """What there is to know about how the clip was read, a line for each."""
+        return self._pictures.notes(self.placement())
 
 
 def open_clip(path: str | Path, first: int | None = None, last: int | None = None, fps: float | None = None) -> Clip:
     """Open a movie, an image, a folder of images or a sequence ``name_####.png`` (also ``name_%04d.png``).
 
-    first, last: frames to read, counted from 0, both included. fps: of an image sequence, which does not know it.
-    Raises InputError for what is missing, empty, no footage or too large.
+    first, last: frames to read, counted from 0, both included. fps: frames per second of an image sequence, which does
+    not know it; a movie is played at it, frame for frame. Raises InputError for what is missing, empty, no footage or
+    too large.
     """
     source = str(path)
     path = Path(path).expanduser()
     first = 0 if first is None else first
     if first < 0 or (last is not None and last < first):
         raise InputError(f"frames {first} to {last} are no range: count from 0, the last not before the first")
-    if path.is_dir():
-        return _open_sequence(source, _images_in(path), first, last, fps)
-    if _is_pattern(path):
-        return _open_sequence(source, _images_like(path), first, last, fps)
+    if fps is not None and not 1 / 60 <= fps <= 1000:
+        raise InputError(f"{fps:g} frames a second is no frame rate for {source}")
+    rate = None if fps is None else standard_rate(fps)
+    if path.is_dir() or is_pattern(path):
+        return Clip(source, _Images(source, sequence_of(path), rate, first, last), first, last)
+    _refuse_unread(path)
     if _is_image(path):
-        return _open_sequence(source, [(0, path)], first, last, fps)
-    return _open_movie(source, path, first, last)
+        return Clip(source, _Images(source, ImageSequence(((0, path),)), rate, first, last), first, last)
+    _readable(path)
+    return Clip(source, _Film(source, path, rate), first, last)
 
 
-def true_fps(times: np.ndarray, declared: float) -> float:
-    """The frame rate that ``times`` (F,) show: of even steps their rate, else the mean rate. The declared rate where it
-    agrees: it is the exact one (24000/1001), time stamps are rounded."""
-    if len(times) < 2:
-        return declared
-    steps = np.diff(times)
-    step = float(np.median(steps))
-    even = np.abs(steps - step).max() < 0.02 * step
-    rate = 1.0 / float(np.mean(steps))
-    return declared if abs(rate - declared) < (1e-3 if even else 1e-2) * rate else rate
+def picture_at(path: str | Path, frame: int) -> np.ndarray:
+    """The picture (H, W, 3) uint8 BGR that shows at a frame of a clip, from 0."""
+    with open_clip(path, frame, frame) as clip:
+        images = [shown.image for shown in clip]
+        placement = clip.placement()
+    return images[int(placement.pictures[0])] if len(placement.pictures) else images[0]
 
 
 # --- movies ---------------------------------------------------------------------------------------------------------
 
 
-def _open_movie(source: str, path: Path, first: int, last: int | None) -> Clip:
-    _readable(path)
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        if not capture.isOpened():
-            raise InputError(f"{source}: not a movie or an image that can be read: give another file")
-        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        width, height = (int(capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        _check_size(source, width, height)
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        fps = fps if 0 < fps < 1000 else SEQUENCE_FPS
-        declared = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        frames = _movie_frames(source, capture, first, last, fps)
-        start = next(frames, None)  # the header may be whole where the pictures are not
-        if start is None:
-            ends = f" from frame {first} on" if first else ""
-            raise InputError(f"{source}: holds no picture{ends}: it is empty, cut short, or ends earlier")
-    except BaseException:
-        capture.release()
-        raise
-    expected = None
-    if declared > 0:
-        expected = max(1, (declared if last is None else min(declared, last + 1)) - first)
-    size = (start.image.shape[1], start.image.shape[0])
-    return Clip(source, size, fps, expected, _chained(start, frames), capture.release)
+class _Film:
+    """The pictures of a movie, on the frames of its nominal rate, or played at another."""
 
+    def __init__(self, source: str, path: Path, played_at: Fraction | None) -> None:
+        self._path = path
+        self._stamp = _stamp(path)
+        self._movie: Movie = open_movie(source, path)
+        self.own_rate = self._movie.header.rate
+        self.rate = played_at or self.own_rate
+        self.size = self._movie.header.size
+        self.sound_start = self._movie.header.sound_start
+        self._following: float | None = None  # the stamp of the picture after the range
 
-def _movie_frames(source: str, capture: cv2.VideoCapture, first: int, last: int | None, fps: float) -> Iterator[Frame]:
-    origin = previous = 0.0
-    size = None
-    index = 0
-    while last is None or index <= last:
-        if not capture.grab():
-            return
-        stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-        if index == 0:
-            origin, moment = stamp, 0.0
-        else:
-            moment = stamp - origin
-            if not moment > previous + 1e-4:  # no time stamps, or some that stand still
-                moment = previous + 1.0 / fps
-        previous = moment
-        if index >= first:
-            decoded, image = capture.retrieve()
-            if not decoded or image is None:
+    def close(self) -> None:
+        self._movie.close()
+
+    def expected(self, first: int, last: int | None) -> int | None:
+        frames = self._movie.header.frames
+        if frames is None:
+            return None
+        return max(1, (frames if last is None else min(frames, last + 1)) - first)
+
+    def read(self, first: int, last: int | None) -> Iterator[Picture]:
+        """Those that may show on the frames of the range: where they do is known once all are read."""
+        rate = float(self.own_rate)
+        before: Picture | None = None
+        for picture in self._movie.pictures():
+            if before is not None and picture.stamp * rate > first - 0.5:
+                yield before
+            before = picture
+            if last is not None and picture.stamp * rate > last + 0.5:
+                self._following = picture.stamp
                 return
-            size = size or image.shape
-            if image.shape != size:
-                raise InputError(f"{source}: changes its size at frame {index}: convert it to one size")
-            yield Frame(index, moment, image)
-        index += 1
+        if before is not None and (before.stamp * rate > first - 0.5 or first == 0):
+            yield before
+
+    def place(self, stamps: np.ndarray) -> Placement:
+        following = [] if self._following is None else [self._following]
+        found = placed(np.append(stamps, following), self.own_rate, self._movie.header.tick)
+        read = found.pictures < len(stamps)
+        rate = self.rate if self.rate != self.own_rate else found.rate
+        return Placement(found.frames[read], found.pictures[read], rate, found.constant)
+
+    def shortfall(self, placement: Placement, last: int | None) -> tuple[int, str]:
+        movie = self._movie
+        holes = placement.holes if placement.constant else 0
+        longest = max(np.diff(placement.frames), default=0) / float(self.own_rate)
+        unread = max(movie.unread, holes) if movie.unread or longest > LONG_HOLE else 0
+        missing = unread + round(movie.cut * float(self.own_rate))
+        said = []
+        if unread:
+            said.append(f"{_count(unread, 'picture')} cannot be decoded")
+        if movie.cut and last is None:
+            said.append(f"the last {movie.cut:.1f} s are missing")
+        if _stamp(self._path) != self._stamp:
+            said.append("the file was changed while it was read")
+            missing = max(missing, 1)
+        return (missing, "The clip is damaged: " + ", ".join(said)) if said else (0, "")
+
+    def notes(self, placement: Placement) -> list[str]:
+        notes = list(self._movie.notes)
+        own = f"{float(placement.rate if self.rate == self.own_rate else self.own_rate):.6g}"
+        if not placement.constant:
+            notes.append(
+                f"The clip has a variable frame rate: at {own} frames a second each picture is held until the next one"
+            )
+        elif placement.holes and not self._movie.unread:
+            notes.append(f"{_count(placement.holes, 'picture')} missing in the clip: those frames have no keys")
+        if self.rate != self.own_rate:
+            notes.append(f"The clip of {own} frames a second is played at {float(self.rate):.6g}, frame for frame")
+        elif placement.rate != self.own_rate:
+            notes.append(
+                f"The clip says {float(self.own_rate):g} frames a second: {own} are taken; Blender shows it out of step, so "
+                "convert it to a constant frame rate first"
+            )
+        return notes
 
 
-def _chained(start: Frame, rest: Iterator[Frame]) -> Iterator[Frame]:
-    yield start
-    yield from rest
+# --- image sequences ------------------------------------------------------------------------------------------------
+
+
+class _Images:
+    """The pictures of an image sequence: file N is frame N, counted from the first file's number."""
+
+    sound_start = 0.0
+
+    def __init__(
+        self, source: str, sequence: ImageSequence, rate: Fraction | None, first: int, last: int | None
+    ) -> None:
+        self._source, self._sequence, self._said = source, sequence, rate is not None
+        self.rate = self.own_rate = standard_rate(SEQUENCE_FPS) if rate is None else rate
+        chosen = self._chosen(first, last)
+        if not chosen:
+            raise InputError(f"{source}: has {sequence.length} frames: there is no frame {first}")
+        self._start = read_image(chosen[0][1])
+        self.size = (self._start.shape[1], self._start.shape[0])
+
+    def close(self) -> None:
+        pass
+
+    def expected(self, first: int, last: int | None) -> int | None:
+        return len(self._chosen(first, last))
+
+    def read(self, first: int, last: int | None) -> Iterator[Picture]:
+        chosen = self._chosen(first, last)
+        for frame, path in chosen:
+            image = self._start if path == chosen[0][1] else read_image(path)
+            if image.shape != self._start.shape:
+                width, height = self.size
+                raise InputError(f"{path}: is not {width} x {height} like the images before it: make them one size")
+            yield Picture(frame / float(self.rate), image)
+
+    def place(self, stamps: np.ndarray) -> Placement:
+        frames = np.rint(stamps * float(self.rate)).astype(int)
+        return Placement(frames, np.arange(len(frames)), self.rate, True)
+
+    def shortfall(self, placement: Placement, last: int | None) -> tuple[int, str]:
+        return 0, ""
+
+    def notes(self, placement: Placement) -> list[str]:
+        rate, step = float(self.rate), self._sequence.step
+        if step > 1 and not self._said:
+            return [
+                f"The files' numbers go up by {step}: at {rate:g} numbers a second that is {rate / step:g} images a "
+                "second; --fps N says how many numbers a second there are"
+            ]
+        if placement.holes and step == 1:
+            return [f"{_count(placement.holes, 'number')} missing in the sequence: those frames have no keys"]
+        return []
+
+    def _chosen(self, first: int, last: int | None) -> list[tuple[int, Path]]:
+        """(frame, file) of the range; of a range that lies in a hole the file before it."""
+        start = self._sequence.first
+        numbered = [(number - start, path) for number, path in self._sequence.files]
+        chosen = [(f, path) for f, path in numbered if f >= first and (last is None or f <= last)]
+        if not chosen and first < self._sequence.length:
+            return [(first, self._sequence.file_at(first))]
+        return chosen
+
+
+_Pictures = _Film | _Images
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 class _Ahead:
-    """Runs an iterator in a thread of its own, a few frames ahead. Decoding needs no interpreter lock."""
+    """Runs an iterator in a thread of its own, a few pictures ahead. Decoding needs no interpreter lock."""
 
-    def __init__(self, frames: Iterator[Frame]) -> None:
-        self._source = frames
-        self._queue: queue.Queue[Frame | BaseException | None] = queue.Queue(PREFETCH)
+    def __init__(self, pictures: Iterator[Picture]) -> None:
+        self._source = pictures
+        self._queue: queue.Queue[Picture | BaseException | None] = queue.Queue(PREFETCH)
         self._stopped = threading.Event()
+        self._ended = False
         self._thread = threading.Thread(target=self._fill, daemon=True)
-
-    def __iter__(self) -> Iterator[Frame]:
         self._thread.start()
-        while (item := self._queue.get()) is not None:
+
+    def __iter__(self) -> Iterator[Picture]:
+        while not self._ended:
+            item = self._queue.get()
+            if item is None:
+                self._ended = True
+                return
             if isinstance(item, BaseException):
+                self._ended = True
                 raise item
             yield item
 
@@ -193,8 +319,8 @@ class _Ahead:
     def _fill(self) -> None:
         last: BaseException | None = None
         try:
-            for frame in self._source:
-                self._queue.put(frame)
+            for picture in self._source:
+                self._queue.put(picture)
                 if self._stopped.is_set():
                     return
         except BaseException as error:  # handed to whoever iterates
@@ -204,65 +330,6 @@ class _Ahead:
             self._queue.put(None)
 
 
-# --- image sequences ------------------------------------------------------------------------------------------------
-
-
-def _open_sequence(
-    source: str, images: list[tuple[int, Path]], first: int, last: int | None, fps: float | None
-) -> Clip:
-    rate = SEQUENCE_FPS if fps is None else fps
-    if not 0 < rate < 1000:
-        raise InputError(f"{rate} frames a second is no frame rate for {source}")
-    chosen = images[first : None if last is None else last + 1]
-    if not chosen:
-        raise InputError(f"{source}: has {len(images)} images: there is no frame {first}")
-    start = read_image(chosen[0][1])
-    size = (start.shape[1], start.shape[0])
-
-    def frames() -> Iterator[Frame]:
-        for index, (number, path) in enumerate(chosen, first):
-            image = start if index == first else read_image(path)
-            if image.shape != start.shape:
-                raise InputError(f"{path}: is not {size[0]} x {size[1]} like the images before it: make them one size")
-            yield Frame(index, (number - images[0][0]) / rate, image)
-
-    return Clip(source, size, rate, len(chosen), frames())
-
-
-def _is_pattern(path: Path) -> bool:
-    return re.search(r"#|%0?\d*d", path.name) is not None and not path.exists()
-
-
-def _images_like(path: Path) -> list[tuple[int, Path]]:
-    """The files of ``name_####.png`` by number: as many digits as there are #, or more."""
-    spot = re.search(r"#+|%(?:0?(\d*))d", path.name)
-    assert spot is not None
-    digits = len(spot[0]) if spot[0][0] == "#" else int(spot[1] or 1)
-    before, after = re.escape(path.name[: spot.start()]), re.escape(path.name[spot.end() :])
-    name = re.compile(f"{before}(\\d{{{digits},}}){after}$")
-    folder = path.parent
-    if not folder.is_dir():
-        raise InputError(f"{path}: there is no folder {folder}")
-    found = {int(hit[1]): entry for entry in folder.iterdir() if (hit := name.match(entry.name))}
-    if not found:
-        raise InputError(f"{path}: no file in {folder} has such a name")
-    return sorted(found.items())
-
-
-def _images_in(folder: Path) -> list[tuple[int, Path]]:
-    """The images of a folder in the order of the numbers in their names."""
-    images = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
-    if not images:
-        raise InputError(f"{folder}: holds no images: give a movie, an image or a folder of images")
-
-    images.sort(key=by_number)
-    numbers = [re.findall(r"\d+", p.stem)[-1:] for p in images]
-    counted = [int(n[0]) if n else 0 for n in numbers]
-    if any(b <= a for a, b in zip(counted, counted[1:])):
-        counted = list(range(len(images)))  # names that do not count: one after the other
-    return list(zip(counted, images))
-
-
 # --- images ---------------------------------------------------------------------------------------------------------
 
 
@@ -270,22 +337,23 @@ def read_image(path: str | Path) -> np.ndarray:
     """An image file as (H, W, 3) uint8 BGR, turned upright: grey, 16-bit, float (linear light) and alpha (over grey)
     become plain colour. Raises InputError; the size is read from the header before anything is unpacked."""
     path = Path(path).expanduser()
-    data = _readable(path).read_bytes()
+    _refuse_unread(_readable(path))
+    data = path.read_bytes()
     header = image_header(data)
     if header is None:
         raise InputError(f"{path}: not an image that can be read: give a PNG, JPEG, TIFF, WebP, BMP or EXR file")
-    _check_size(str(path), header.width, header.height)
+    check_size(str(path), header.width, header.height)
     if not header.whole:
         raise InputError(f"{path}: the image is cut short: copy it again")
-    # IMREAD_UNCHANGED keeps alpha and depth, but ignores the orientation that a JPEG carries in its EXIF.
-    mode = cv2.IMREAD_COLOR if header.format == "JPEG" else cv2.IMREAD_UNCHANGED
+    # IMREAD_UNCHANGED keeps alpha and depth, and ignores the orientation, which OpenCV knows in some formats only.
+    mode = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if header.format == "JPEG" else cv2.IMREAD_UNCHANGED
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     except cv2.error:
         image = None
     if image is None:
         raise InputError(f"{path}: the {header.format} image is broken or of an unknown kind: save it again as PNG")
-    return _plain_colour(image)
+    return _plain_colour(upright(image, orientation(data, header.format)))
 
 
 def _plain_colour(image: np.ndarray) -> np.ndarray:
@@ -334,7 +402,16 @@ def _readable(path: Path) -> Path:
     return path
 
 
-def _check_size(source: str, width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        limit = MAX_PIXELS // 1_000_000
-        raise InputError(f"{source}: {width} x {height} pixels are more than {limit} million: scale it down")
+def _refuse_unread(path: Path) -> None:
+    kind = unread_format(path)
+    if kind is not None:
+        raise InputError(f"{path}: {kind} images are not read: save it as JPEG or PNG")
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file is written to."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return (0, 0)
+    return (found.st_size, found.st_mtime_ns)

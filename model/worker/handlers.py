@@ -9,7 +9,7 @@
                -> {"estimates": [{"image", "eta": {key: value}, "alpha", "gaze", "rotation", "translation", "crop",
                   "box", "confidence", "texture" where it is read} or {"image", "error"}], "pack", "notes"}
     animate    {"clip": path, "out": .npz, "box", "face", "first", "last", "fps", "lens_mm"}
-               -> {"frames", "seen", "missing": [[first, last]], "fps", "seconds", "pack", "notes"}
+               -> {"frames", "seen", "missing": [[first, last]], "fps", "seconds", "unread", "pack", "notes"}
     still      {"clip": path, "frame", "crop": [cx, cy, side, angle], "out": .jpg} -> {}, a small picture of the face
     faces      {"clip": path, "frame"} -> {"faces": [{"confidence", "pixels": base64 of RGB rows}] as "face" counts
                them, "size": width and height of the pixels}
@@ -27,7 +27,7 @@ there is torch, else light; test takes these two), and for the authors' networks
 "jpeg" (true) and "face_model" ("open" or a path: whose head's pose it is).
 "pack" is {"name", "basis", "license"} of the numbers, "notes" says what was done without. "box" is [x, y, width,
 height] in pixels, "face" counts from 0, the largest first; "first" and "last" are frames from 0, both included; "fps"
-is an image sequence's; "lens_mm" defaults to 50.
+is an image sequence's, or what a movie is played at, frame for frame; "lens_mm" defaults to 50.
 
 What a verb needs is imported when it is asked for: numpy, OpenCV and torch may not be there, and then only those verbs
 fail that need them.
@@ -150,14 +150,18 @@ def animate(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
             lens_mm=request.get("lens_mm") or 50.0,
             on_frame=lambda done: progress(done, clip.expected_frames, "watching"),
         )
+        notes = clip.notes()
     save_performance(performance, request["out"])
+    pack = _pack(estimator)
     return {
         "frames": len(performance.times),
         "seen": int(performance.seen.sum()),
         "missing": runs(~performance.seen),
         "fps": performance.fps,
         "seconds": round(time.monotonic() - started, 3),
-        **_pack(estimator),
+        "unread": performance.unread,
+        **pack,
+        "notes": [*([performance.damage] if performance.damage else []), *notes, *pack["notes"]],
     }
 
 
@@ -217,12 +221,11 @@ def still(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     from ..files import write_whole
     from ..networks.cutting import cut
     from ..opencv import cv2
-    from ..sight.video import open_clip
+    from ..sight.video import picture_at
 
     cx, cy, side, angle = request["crop"]
     frame = int(request.get("frame") or 0)
-    with open_clip(request["clip"], frame, frame) as clip:
-        image = next(iter(clip)).image
+    image = picture_at(request["clip"], frame)
     small = cut(image, Crop(cx, cy, side * STILL_AROUND, angle), STILL_PIXELS)
     coded, data = cv2.imencode(".jpg", small)
     if not coded:
@@ -236,12 +239,11 @@ def faces(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
 
     from ..networks.cutting import cut
     from ..sight.finder import find_faces
-    from ..sight.video import open_clip
+    from ..sight.video import picture_at
 
     estimator = _loaded(request, progress)
     frame = int(request.get("frame") or 0)
-    with open_clip(request["clip"], frame, frame) as clip:
-        image = next(iter(clip)).image
+    image = picture_at(request["clip"], frame)
     progress(0, None, "looking for faces")
     found = []
     for face in find_faces(image, estimator.finding):

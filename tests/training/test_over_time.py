@@ -56,7 +56,7 @@ def test_a_film_is_coded_and_comes_back_noisy_at_its_rate(tmp_path: Path, coding
     write_clip(tmp_path / "shot.mp4", [ramp] * 6, coding, np.random.default_rng(0))
     with open_clip(tmp_path / "shot.mp4") as clip:
         frames = [f.image.astype(int) for f in clip]
-    assert len(frames) == 6 and clip.declared_fps == FPS
+    assert len(frames) == 6 and clip.rate == FPS
     assert np.abs(frames[3] - ramp).mean() < 6
     assert np.abs(frames[3] - frames[2]).mean() > 0, "every frame has noise of its own"
 

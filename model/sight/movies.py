@@ -1,0 +1,95 @@
+"""What a reader of movies gives, and which one is used: PyAV where it is installed, else OpenCV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import InputError
+
+FALLBACK_RATE = Fraction(24)  # of a movie that does not say
+MAX_PIXELS = 100_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """``stamp`` in seconds from the clip's start, ``image`` (H, W, 3) uint8 BGR, upright, with square pixels."""
+
+    stamp: float
+    image: np.ndarray
+
+
+@dataclass(frozen=True)
+class MovieHeader:
+    """What a movie says about itself.
+
+    size         (width, height) in pixels as shown: turned by its rotation, with square pixels
+    rate         nominal frames per second
+    tick         the unit of the time stamps in seconds
+    frames       how many frames it says it has; None where it does not say
+    sound_start  seconds from the first picture to the first sound, negative where the sound starts earlier
+    """
+
+    size: tuple[int, int]
+    rate: Fraction
+    tick: float
+    frames: int | None
+    sound_start: float = 0.0
+
+
+class Movie(Protocol):
+    """An open movie. ``unread``, ``notes`` and ``cut`` are final after ``pictures`` has ended.
+
+    unread  pictures that could not be decoded; cut  seconds that are missing at its end
+    notes   a line for each thing to know, such as that it is deinterlaced
+    """
+
+    header: MovieHeader
+    unread: int
+    cut: float
+    notes: list[str]
+
+    def pictures(self) -> Iterator[Picture]:
+        """All pictures that can be decoded, in order of time, with strictly increasing stamps."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_movie(source: str, path: Path) -> Movie:
+    """Open a movie. Raises InputError where there is no picture in it that can be decoded."""
+    if find_spec("av") is not None:
+        from .movies_pyav import PyAvMovie
+
+        return PyAvMovie(source, path)
+    from .movies_opencv import OpenCvMovie
+
+    return OpenCvMovie(source, path)
+
+
+def check_size(source: str, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        limit = MAX_PIXELS // 1_000_000
+        raise InputError(f"{source}: {width} x {height} pixels are more than {limit} million: scale it down")
+
+
+def square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+    """The size with square pixels of a picture whose pixels are ``aspect`` times as wide as high: never smaller."""
+    if not Fraction(1, 10) < aspect < 10:
+        aspect = Fraction(1)
+    if aspect >= 1:
+        return max(1, round(width * aspect)), height
+    return width, max(1, round(height / aspect))
+
+
+def increasing(stamp: float, previous: float | None, rate: Fraction) -> float:
+    """The stamp, or one frame after the previous one where stamps are missing or stand still."""
+    if previous is None:
+        return stamp
+    return stamp if stamp > previous + 1e-5 else previous + 1 / float(rate)

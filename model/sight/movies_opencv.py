@@ -1,0 +1,147 @@
+"""Movies read by OpenCV, where PyAV is not installed: as much of the truth as OpenCV tells.
+
+OpenCV tells the mean frame rate, so the nominal one is found from the time stamps. It reads the first video stream only,
+and does not tell where the sound starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..opencv import cv2
+from .frame_clock import STANDARD_RATES, standard_rate
+from .movies import FALLBACK_RATE, MovieHeader, Picture, check_size, increasing, square_size
+
+MOST_ERRORS = 64  # pictures in a row that cannot be decoded, after which the clip is at its end
+STILL_CODECS = ("MJPG", "png ", "MPNG", "JPEG", "bmp ", "GIF ")  # what covers are coded with
+
+
+class OpenCvMovie:
+    """A movie's pictures; see ``movies.Movie``."""
+
+    def __init__(self, source: str, path: Path) -> None:
+        self.notes: list[str] = []
+        self.unread = 0
+        self.cut = 0.0
+        self._source, self._path = source, path
+        self._capture = self._opened()
+        try:
+            self._check_pictures()
+            self.header = self._header()
+        except BaseException:
+            self._capture.release()
+            raise
+
+    def close(self) -> None:
+        self._capture.release()
+
+    def pictures(self) -> Iterator[Picture]:
+        capture, header = self._capture, self.header
+        stamps: list[float] = []
+        origin = 0.0
+        shape = None
+        failed = 0
+        while failed < MOST_ERRORS:
+            image = None
+            if capture.grab():
+                stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+                image = capture.retrieve()[1]
+            if image is None:
+                failed += 1
+                continue
+            failed = 0
+            shape = shape or image.shape
+            if image.shape != shape:
+                raise InputError(f"{self._source}: changes its size on the way: convert it to one size")
+            if (image.shape[1], image.shape[0]) != header.size:
+                image = cv2.resize(image, header.size, interpolation=cv2.INTER_LINEAR)
+            origin = origin if stamps else stamp
+            stamps.append(increasing(max(stamp - origin, 0.0), stamps[-1] if stamps else None, header.rate))
+            yield Picture(stamps[-1], image)
+        self._count_missing(np.array(stamps))
+
+    def _count_missing(self, stamps: np.ndarray) -> None:
+        """From the number of pictures that the file declares, which is not exact in every format."""
+        rate = float(self.header.rate)
+        missing = (self.header.frames or 0) - len(stamps)
+        frames = np.rint(stamps * rate)
+        holes = int(np.sum(np.diff(frames) - 1))
+        if missing > 0 and 0 < holes <= 1.25 * missing:
+            self.unread = holes
+            missing -= holes
+        if missing > max(1.5, 0.1 * rate):
+            self.cut = missing / rate
+
+    def _opened(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        if not capture.isOpened():
+            raise InputError(f"{self._source}: not a movie or an image that can be read: give another file")
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        return capture
+
+    def _check_pictures(self) -> None:
+        """Refuse a movie without a picture, and one of which OpenCV would read the cover instead of the film."""
+        probe = self._opened()
+        try:
+            width, height = (int(probe.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+            check_size(self._source, width, height)
+            if not any(probe.grab() for _ in range(MOST_ERRORS)):
+                raise InputError(f"{self._source}: holds no picture: it is empty, cut short, or of an unknown kind")
+            still = int(probe.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("latin-1") in STILL_CODECS
+            if still and probe.get(cv2.CAP_PROP_FRAME_COUNT) > 1 and not probe.grab():
+                raise InputError(
+                    f"{self._source}: its first video stream is a cover picture, and only the full engine reads the "
+                    "film behind it: install the runtime, or remove the cover"
+                )
+        finally:
+            probe.release()
+
+    def _header(self) -> MovieHeader:
+        capture = self._capture
+        width, height = (int(capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        numerator, denominator = (int(capture.get(p)) for p in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+        aspect = Fraction(numerator, denominator) if numerator > 0 and denominator > 0 else Fraction(1)
+        if round(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90:
+            aspect = 1 / aspect  # width and height are those of the turned picture
+        size = square_size(width, height, aspect)
+        check_size(self._source, *size)
+        declared = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        # The unit of the stamps is not told; milliseconds are the coarsest that is usual.
+        return MovieHeader(size, self._nominal_rate(), 1e-3, declared if declared > 0 else None)
+
+    def _nominal_rate(self) -> Fraction:
+        """The mean rate where it is a usual one; else the usual rate on whose frames the stamps lie, or of most steps."""
+        mean = self._capture.get(cv2.CAP_PROP_FPS)
+        if not 0 < mean < 100_000:
+            return FALLBACK_RATE
+        rate = standard_rate(mean)
+        if rate in STANDARD_RATES:
+            return rate
+        stamps = self._stamps()
+        steps = np.diff(stamps)
+        if len(steps) < 3 or not (steps > 0).all():
+            return rate
+        step = float(np.quantile(steps, 0.05))
+        for usual in sorted(STANDARD_RATES):
+            moments = (stamps - stamps[0]) * float(usual)
+            if float(usual) * step > 0.9 and np.abs(moments - np.rint(moments)).max() < 0.1:
+                return usual
+        return min(STANDARD_RATES, key=lambda usual: abs(float(usual) * float(np.median(steps)) - 1))
+
+    def _stamps(self) -> np.ndarray:
+        """All time stamps in seconds, at the price of decoding once more."""
+        probe = self._opened()
+        stamps, failed = [], 0
+        while failed < MOST_ERRORS:
+            if probe.grab():
+                stamps.append(probe.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)
+                failed = 0
+            else:
+                failed += 1
+        probe.release()
+        return np.array(stamps)

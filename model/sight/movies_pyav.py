@@ -1,0 +1,217 @@
+"""Movies read by PyAV: time stamps, sample aspect ratio, rotation, colour range, and the right video stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from ..errors import InputError
+from .movies import FALLBACK_RATE, MovieHeader, Picture, check_size, increasing, square_size
+
+av.logging.set_level(None)  # our own line says what is wrong with a file
+
+MOST_ERRORS = 100_000  # packets that cannot be decoded, after which the rest is given up
+HD_HEIGHT = 720  # from here on colours without a tag are BT.709, as players take them
+
+
+class PyAvMovie:
+    """A movie's pictures; see ``movies.Movie``."""
+
+    def __init__(self, source: str, path: Path) -> None:
+        self.notes: list[str] = []
+        self.unread = 0
+        self.cut = 0.0
+        self._source = source
+        try:
+            self._container = av.open(str(path), metadata_errors="replace")
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise InputError(f"{source}: not a movie or an image that can be read: give another file") from error
+        try:
+            self._stream, self._first = self._readable_stream()
+            self.header = self._header()
+        except BaseException:
+            self._container.close()
+            raise
+
+    def close(self) -> None:
+        self._container.close()
+
+    def pictures(self) -> Iterator[Picture]:
+        stream, header = self._stream, self.header
+        start = stream.start_time
+        previous: float | None = None
+        deinterlace: _Deinterlacer | None = None
+        size = (self._first.width, self._first.height)
+        for frame in self._decoded(stream):
+            if frame is None:
+                self.unread += 1
+                continue
+            if (frame.width, frame.height) != size:
+                raise InputError(f"{self._source}: changes its size on the way: convert it to one size")
+            if frame.interlaced_frame and deinterlace is None:
+                deinterlace = _Deinterlacer.of(stream, frame)
+                self.notes.append("The clip is interlaced: its pictures are deinterlaced")
+            for shown in deinterlace.push(frame) if deinterlace else [frame]:
+                start = shown.pts if start is None else start
+                stamp = 0.0 if shown.pts is None or start is None else float((shown.pts - start) * stream.time_base)
+                if shown.pts is None and previous is not None:
+                    stamp = previous
+                previous = increasing(max(stamp, 0.0), previous, header.rate)
+                yield Picture(previous, self._image(shown))
+        if deinterlace:
+            for shown in deinterlace.push(None):
+                stamp = float((shown.pts - start) * stream.time_base)
+                previous = increasing(max(stamp, 0.0), previous, header.rate)
+                yield Picture(previous, self._image(shown))
+        self.cut = self._missing_at_the_end(0.0 if previous is None else previous)
+
+    def _decoded(self, stream: Any) -> Iterator[Any]:
+        """Decoded frames, and None for each packet that cannot be decoded."""
+        broken = 0
+        packets = self._container.demux(stream)
+        while broken < MOST_ERRORS:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except (av.error.FFmpegError, OSError):  # the file ends or breaks here
+                yield from self._flushed(stream)
+                return
+            try:
+                frames = packet.decode()
+            except (av.error.FFmpegError, OSError):
+                broken += 1
+                if packet.size:
+                    yield None
+                continue
+            yield from frames
+
+    @staticmethod
+    def _flushed(stream: Any) -> Iterator[Any]:
+        """What the decoder still holds."""
+        try:
+            yield from stream.codec_context.decode(None)
+        except (av.error.FFmpegError, OSError):
+            return
+
+    def _readable_stream(self) -> tuple[Any, Any]:
+        """The video stream to read and its first picture: the best that is no cover and can be decoded."""
+        best = self._container.streams.best("video")
+        streams = [s for s in self._container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+        streams = streams or list(self._container.streams.video)  # a song's cover: a clip of one picture
+        streams.sort(key=lambda stream: (stream is not best, stream.index))
+        for stream in streams:
+            try:
+                check_size(self._source, stream.codec_context.width, stream.codec_context.height)
+                stream.thread_type = "AUTO"
+                first = next((frame for frame in self._decoded(stream) if frame is not None), None)
+                self._rewind(stream)
+            except (av.error.FFmpegError, OSError, ValueError, AttributeError):  # no decoder for it
+                continue
+            if first is not None:
+                if stream is not streams[0]:
+                    self.notes.append(f"Video stream {streams[0].index} cannot be decoded: {stream.index} is read")
+                return stream, first
+        raise InputError(f"{self._source}: holds no picture: it is empty, cut short, or of an unknown kind")
+
+    def _rewind(self, stream: Any) -> None:
+        """Start again: by opening the file anew, as seeking is not exact in every format."""
+        path, index = self._container.name, stream.index
+        self._container.close()
+        self._container = av.open(path, metadata_errors="replace")
+        self._reopened = self._container.streams[index]
+
+    def _header(self) -> MovieHeader:
+        self._stream = stream = self._reopened
+        stream.thread_type = "AUTO"
+        first = self._first
+        rate = Fraction(stream.guessed_rate or stream.average_rate or FALLBACK_RATE)
+        rate = rate if 0 < rate <= 100_000 else FALLBACK_RATE
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
+        self._square = square_size(first.width, first.height, aspect)
+        turned = self._turns(first) % 2
+        size = self._square[::-1] if turned else self._square
+        check_size(self._source, *size)
+        seconds = self._seconds()
+        frames = stream.frames or (round(seconds * rate) if seconds else None)
+        return MovieHeader(size, rate, float(stream.time_base), frames, self._sound_start())
+
+    def _seconds(self) -> float | None:
+        """How long the pictures last, as far as the file says it."""
+        stream, container = self._stream, self._container
+        if stream.duration:
+            return float(stream.duration * stream.time_base)
+        tag = stream.metadata.get("DURATION", "")  # Matroska: 00:00:02.400000000
+        parts = tag.replace("\0", "").split(":")
+        try:
+            if len(parts) == 3:
+                start = float((stream.start_time or 0) * stream.time_base)
+                return max(0.0, 3600 * int(parts[0]) + 60 * int(parts[1]) + float(parts[2]) - start)
+        except ValueError:
+            pass
+        alone = len(container.streams) == 1
+        return float(Fraction(container.duration, av.time_base)) if container.duration and alone else None
+
+    def _missing_at_the_end(self, last: float) -> float:
+        seconds = self._seconds()
+        if seconds is None:
+            return 0.0
+        missing = seconds - (last + 1 / float(self.header.rate))
+        return missing if missing > max(1.5 / float(self.header.rate), 0.002 * seconds) else 0.0
+
+    def _sound_start(self) -> float:
+        sound = self._container.streams.best("audio")
+        if sound is None or sound.start_time is None or self._stream.start_time is None:
+            return 0.0
+        return float(sound.start_time * sound.time_base - self._stream.start_time * self._stream.time_base)
+
+    def _image(self, frame: Any) -> np.ndarray:
+        colours = frame.colorspace if frame.colorspace != 2 else ("ITU709" if frame.height >= HD_HEIGHT else "ITU601")
+        width, height = self._square
+        try:
+            shown = frame.reformat(width, height, "bgr24", src_colorspace=colours)
+        except (ValueError, KeyError, av.error.FFmpegError):
+            shown = frame.reformat(width, height, "bgr24")
+        image = shown.to_ndarray()
+        turns = self._turns(self._first)
+        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+    @staticmethod
+    def _turns(frame: Any) -> int:
+        """Quarter turns counter-clockwise that make the picture upright."""
+        return round(frame.rotation / 90) % 4
+
+
+class _Deinterlacer:
+    """FFmpeg's bwdif over the frames that are marked as interlaced: one frame out for each in."""
+
+    def __init__(self, graph: Any, source: Any, sink: Any) -> None:
+        self._graph, self._source, self._sink = graph, source, sink
+
+    @classmethod
+    def of(cls, stream: Any, frame: Any) -> _Deinterlacer:
+        graph = av.filter.Graph()
+        source = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=stream.time_base
+        )
+        bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
+        sink = graph.add("buffersink")
+        source.link_to(bwdif)
+        bwdif.link_to(sink)
+        graph.configure()
+        return cls(graph, source, sink)
+
+    def push(self, frame: Any | None) -> list[Any]:
+        """Take a frame, or None at the end; the frames that are ready."""
+        self._source.push(frame)
+        ready = []
+        while True:
+            try:
+                ready.append(self._sink.pull())
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return ready
