@@ -127,10 +127,14 @@ class OpenCvMovie:
         if len(steps) < 3 or not (steps > 0).all():
             return rate
         step = float(np.quantile(steps, 0.05))
-        for usual in sorted(STANDARD_RATES):
+
+        def beside(usual: Fraction) -> float:
             moments = (stamps - stamps[0]) * float(usual)
-            if float(usual) * step > 0.9 and np.abs(moments - np.rint(moments)).max() < 0.1:
-                return usual
+            return float(np.abs(moments - np.rint(moments)).max())
+
+        for usual in sorted(STANDARD_RATES):
+            if float(usual) * step > 0.9 and beside(usual) < 0.1:
+                return min((u for u in STANDARD_RATES if abs(float(u / usual) - 1) < 2e-3), key=beside)
         return min(STANDARD_RATES, key=lambda usual: abs(float(usual) * float(np.median(steps)) - 1))
 
     def _stamps(self) -> np.ndarray:

@@ -43,35 +43,38 @@ class PyAvMovie:
 
     def pictures(self) -> Iterator[Picture]:
         stream, header = self._stream, self.header
-        start = stream.start_time
+        start, unit = stream.start_time, stream.time_base
         previous: float | None = None
         deinterlace: _Deinterlacer | None = None
         size = (self._first.width, self._first.height)
-        for frame in self._decoded(stream):
+        for frame in self._decoded(self._stream):
             if frame is None:
                 self.unread += 1
                 continue
             if (frame.width, frame.height) != size:
                 raise InputError(f"{self._source}: changes its size on the way: convert it to one size")
             if frame.interlaced_frame and deinterlace is None:
-                deinterlace = _Deinterlacer.of(stream, frame)
+                deinterlace = _Deinterlacer.of(frame, unit)
                 self.notes.append("The clip is interlaced: its pictures are deinterlaced")
             for shown in deinterlace.push(frame) if deinterlace else [frame]:
                 start = shown.pts if start is None else start
-                stamp = 0.0 if shown.pts is None or start is None else float((shown.pts - start) * stream.time_base)
+                stamp = 0.0 if shown.pts is None or start is None else float((shown.pts - start) * unit)
                 if shown.pts is None and previous is not None:
                     stamp = previous
                 previous = increasing(max(stamp, 0.0), previous, header.rate)
                 yield Picture(previous, self._image(shown))
         if deinterlace:
             for shown in deinterlace.push(None):
-                stamp = float((shown.pts - start) * stream.time_base)
+                stamp = float((shown.pts - start) * unit)
                 previous = increasing(max(stamp, 0.0), previous, header.rate)
                 yield Picture(previous, self._image(shown))
         self.cut = self._missing_at_the_end(0.0 if previous is None else previous)
 
     def _decoded(self, stream: Any) -> Iterator[Any]:
-        """Decoded frames, and None for each packet that cannot be decoded."""
+        """Decoded frames in order of time, and None for each packet that cannot be decoded.
+
+        FFmpeg's threads for whole frames stay off: they lose frames beside a broken one, without an error.
+        """
         broken = 0
         packets = self._container.demux(stream)
         while broken < MOST_ERRORS:
@@ -86,7 +89,7 @@ class PyAvMovie:
                 frames = packet.decode()
             except (av.error.FFmpegError, OSError):
                 broken += 1
-                if packet.size:
+                if packet.size:  # else it is the end
                     yield None
                 continue
             yield from frames
@@ -105,30 +108,30 @@ class PyAvMovie:
         streams = [s for s in self._container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
         streams = streams or list(self._container.streams.video)  # a song's cover: a clip of one picture
         streams.sort(key=lambda stream: (stream is not best, stream.index))
-        for stream in streams:
+        best_index = streams[0].index if streams else 0
+        for index in [stream.index for stream in streams]:
+            stream = self._container.streams[index]
             try:
                 check_size(self._source, stream.codec_context.width, stream.codec_context.height)
-                stream.thread_type = "AUTO"
                 first = next((frame for frame in self._decoded(stream) if frame is not None), None)
-                self._rewind(stream)
+                stream = self._reopened(stream.index)
             except (av.error.FFmpegError, OSError, ValueError, AttributeError):  # no decoder for it
                 continue
             if first is not None:
-                if stream is not streams[0]:
-                    self.notes.append(f"Video stream {streams[0].index} cannot be decoded: {stream.index} is read")
+                if index != best_index:
+                    self.notes.append(f"Video stream {best_index} cannot be decoded: {index} is read")
                 return stream, first
         raise InputError(f"{self._source}: holds no picture: it is empty, cut short, or of an unknown kind")
 
-    def _rewind(self, stream: Any) -> None:
-        """Start again: by opening the file anew, as seeking is not exact in every format."""
-        path, index = self._container.name, stream.index
+    def _reopened(self, index: int) -> Any:
+        """A video stream from its start, in the file opened anew: seeking is not exact in every format."""
+        path = self._container.name
         self._container.close()
         self._container = av.open(path, metadata_errors="replace")
-        self._reopened = self._container.streams[index]
+        return self._container.streams[index]
 
     def _header(self) -> MovieHeader:
-        self._stream = stream = self._reopened
-        stream.thread_type = "AUTO"
+        stream = self._stream
         first = self._first
         rate = Fraction(stream.guessed_rate or stream.average_rate or FALLBACK_RATE)
         rate = rate if 0 < rate <= 100_000 else FALLBACK_RATE
@@ -194,10 +197,10 @@ class _Deinterlacer:
         self._graph, self._source, self._sink = graph, source, sink
 
     @classmethod
-    def of(cls, stream: Any, frame: Any) -> _Deinterlacer:
+    def of(cls, frame: Any, unit: Fraction) -> _Deinterlacer:
         graph = av.filter.Graph()
         source = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=stream.time_base
+            width=frame.width, height=frame.height, format=frame.format, time_base=unit
         )
         bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
         sink = graph.add("buffersink")

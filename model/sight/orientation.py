@@ -25,6 +25,16 @@ def orientation(data: bytes, kind: str) -> int:
     return 1
 
 
+def as_stored(data: bytes, kind: str) -> bytes:
+    """The file without its orientation where OpenCV follows it in part: TIFF, whose 5 to 8 it fails on."""
+    at = _entry(data) if kind == "TIFF" else None
+    if at is None:
+        return data
+    order = "<" if data[:2] == b"II" else ">"
+    entry = struct.pack(order + "HHIHH", ORIENTATION, 3, 1, 1, 0)
+    return data[:at] + entry + data[at + len(entry) :]
+
+
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:
     """The image (H, W, ...) turned and mirrored as its EXIF orientation asks for."""
     if orientation in (5, 6, 7, 8):
@@ -37,17 +47,30 @@ def upright(image: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _in_tiff(data: bytes) -> int:
+    at = _entry(data)
+    if at is None:
+        return 1
+    order = "<" if data[:2] == b"II" else ">"
+    (kind,) = struct.unpack_from(order + "H", data, at + 2)
+    (value,) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, at + 8)
+    return value if 1 <= value <= 8 else 1
+
+
+def _entry(data: bytes) -> int | None:
+    """Where the first directory of a TIFF has its orientation."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None:
-        return 1
-    (at,) = struct.unpack_from(order + "I", data, 4)
-    (count,) = struct.unpack_from(order + "H", data, at)
-    for entry in range(at + 2, at + 2 + 12 * min(count, MOST_ENTRIES), 12):
-        tag, kind = struct.unpack_from(order + "HH", data, entry)
-        if tag == ORIENTATION:
-            (value,) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + 8)
-            return value if 1 <= value <= 8 else 1
-    return 1
+        return None
+    try:
+        (at,) = struct.unpack_from(order + "I", data, 4)
+        (count,) = struct.unpack_from(order + "H", data, at)
+        for entry in range(at + 2, at + 2 + 12 * min(count, MOST_ENTRIES), 12):
+            (tag,) = struct.unpack_from(order + "H", data, entry)
+            if tag == ORIENTATION and entry + 12 <= len(data):
+                return entry
+    except struct.error:
+        pass
+    return None
 
 
 def _jpeg_blocks(data: bytes) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from ..opencv import cv2
 from .frame_clock import Placement, placed, standard_rate
 from .image_header import image_header
 from .movies import Movie, Picture, check_size, open_movie
-from .orientation import orientation, upright
+from .orientation import as_stored, orientation, upright
 from .sequences import ImageSequence, is_pattern, sequence_of, unread_format
 
 SEQUENCE_FPS = 24.0
@@ -348,7 +348,7 @@ def read_image(path: str | Path) -> np.ndarray:
     # IMREAD_UNCHANGED keeps alpha and depth, and ignores the orientation, which OpenCV knows in some formats only.
     mode = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if header.format == "JPEG" else cv2.IMREAD_UNCHANGED
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+        image = cv2.imdecode(np.frombuffer(as_stored(data, header.format), np.uint8), mode)
     except cv2.error:
         image = None
     if image is None:
