@@ -38,7 +38,7 @@ class Keying:
 
     ``smoothing`` as in ``smoothing.smooth``; ``neutral`` as in ``treatment.named_neutral``: which face of the actor's
     becomes the head's resting one; ``identity``: the head takes the clip's face shape too;
-    ``scene_timing``: the scene takes its frame rate (or ``fps``) and range; ``match_camera``: and a camera with the
+    ``scene_timing``: the scene takes its frame rate and range; ``match_camera``: and a camera with the
     footage behind; ``sound``: and its sound in the sequencer.
     """
 
@@ -46,7 +46,6 @@ class Keying:
     neutral: str = "none"
     identity: bool = True
     scene_timing: bool = True
-    fps: float | None = None
     match_camera: bool = True
     sound: bool = True
 
@@ -120,7 +119,9 @@ def animate_clip(scene: bpy.types.Scene, head: bpy.types.Object, clip: Source, s
 
 
 def _watch(clip: Source, seeing: Seeing) -> dict:
-    return {**requests.animate(clip.path, seeing, clip.first, clip.last), "fps": clip.fps}
+    """The request; ``fps`` is for image sequences only, a movie keeps its own."""
+    fps = None if Path(clip.path).is_file() else clip.fps
+    return {**requests.animate(clip.path, seeing, clip.first, clip.last), "fps": fps}
 
 
 def _only_frame(job: Job | None, name: str) -> dict:
@@ -140,7 +141,7 @@ def key_performance(
     keying: Keying,
     clip: Source | None = None,
 ) -> str:
-    """Put a raw ``performance`` on ``head`` as ``keying`` says; what to tell the user. ``clip`` is where it was seen,
+    """Put a raw ``performance`` on ``head``, frame for frame, as ``keying`` says; what to tell the user. ``clip`` is where it was seen,
     if that is known: by itself a performance starts at the scene's first frame.
 
     Raises InputError, with nothing written, when no face was seen or the head has other keys.
@@ -153,13 +154,15 @@ def key_performance(
     model = rig.rig_model(head)
     performance = basis_maps.route(performance.basis, model, head.name).performance(performance)
     if keying.scene_timing:
-        animation.set_scene_fps(scene, keying.fps or performance.fps)
+        animation.set_scene_fps(scene, performance.fps)
     neutral, frame = named_neutral(performance, keying.neutral)
     treatment = Treatment(dict.fromkeys(REGIONS, keying.smoothing), neutral, frame)
     start = clip.start_frame if clip else None
     take = takes.write_take(scene, head, performance, treatment, start)
     if keying.scene_timing:
         animation.set_frame_range(scene, take)
+    report = [animation.take_report(take, len(performance.times)), animation.rate_report(scene, performance)]
+    report = [line for line in report if line]
     if keying.identity:
         rig.apply_alpha(head, model, performance.alpha)
     if keying.sound:
@@ -169,8 +172,8 @@ def key_performance(
         try:
             _show(scene, camera, performance, clip)
         except InputError as error:  # what OpenCV reads and Blender does not: the keys are good all the same
-            return f"{animation.take_report(take, len(performance.times))}\nThe footage is not shown: {error}"
-    return animation.take_report(take, len(performance.times))
+            report.append(f"The footage is not shown: {error}")
+    return "\n".join(report)
 
 
 def _show(scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePerformance, clip: Source | None) -> None:
@@ -179,9 +182,9 @@ def _show(scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePer
     if block is not None:
         staging.show_clip(camera, block)
         return
-    first = round(float(performance.times[0]) * performance.fps)
+    first = round(float(performance.frames[0]))
     start = None if clip is None or clip.start_frame is None else round(clip.start_frame)
-    staging.show_footage(scene, camera, shown_file(performance.source), start, first=first)
+    staging.show_footage(scene, camera, shown_file(performance.source), start, first, performance.image_size)
 
 
 def apply_identity(head: bpy.types.Object) -> str:

@@ -63,7 +63,7 @@ def write_take(
         region.gain = treatment.gains.get(name, 1.0)
     take.note = ""
     take.performance = content
-    take.rate = animation.scene_fps(scene)  # makes it a take: no change above has written any keys
+    take.rate = performance.fps  # makes it a take: no change above has written any keys
     return written
 
 

@@ -14,7 +14,7 @@ from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS
 from ...model.performance.channels import signals
 from ...model.performance.face_performance import FacePerformance
 from .. import compat
-from ..scene.animation import TAKE, scene_frames
+from ..scene.animation import TAKE, timed_frames
 from ..scene.heads import is_rig
 from .plan import key_path
 
@@ -38,7 +38,7 @@ def performance_motion(
     if not seen.any():
         raise InputError(f"no face was seen in {performance.source}: there is nothing to retarget")
     name = Path(performance.source).stem or "take"
-    return Motion(name, performance.source, scene_frames(scene, performance, start_frame)[seen], values[seen])
+    return Motion(name, performance.source, timed_frames(scene, performance, start_frame)[seen], values[seen])
 
 
 def face_motion(head: bpy.types.Object) -> Motion:

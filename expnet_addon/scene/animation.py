@@ -2,8 +2,8 @@
 
 Design notes: one take, one action (two before Blender 4.4, where an action has no slots), named after its clip and
 marked as ours. Running the same clip again replaces that action; an action that is not ours is never edited, only
-unassigned and kept. Keys lie at the clip's own times mapped to the scene's true frame rate, so fractional frames are
-normal. Frames in which no face was seen get no keys.
+unassigned and kept. Keys lie frame for frame: the clip's frame n at the scene's start + n, where Blender shows it behind
+the head, whatever rate the scene has. Frames in which no face was seen get no keys.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Take:
     action        name of the action (of the expression's, where there are two)
     frame_start, frame_end   scene frames of the performance's first and last frame; fractional when the rates differ
     keyed         number of clip frames that got keys
-    missing       (first, last) ranges of the performance's frames (0-based, inclusive) without a face
+    missing       (first, last) ranges of the clip's frames (0-based, inclusive) without a face
     """
 
     action: str
@@ -45,13 +45,24 @@ class Take:
     missing: tuple[tuple[int, int], ...]
 
 
+def rate_report(scene: bpy.types.Scene, performance: FacePerformance) -> str:
+    """A line where the scene has another rate than the clip, else nothing."""
+    if abs(scene_fps(scene) - performance.fps) < 1e-3 * performance.fps:
+        return ""
+    return (
+        f"The scene plays {scene_fps(scene):g} frames a second, the clip {performance.fps:g}: it is keyed frame for frame, "
+        "at another speed and without sound"
+    )
+
+
 def take_report(take: Take, frames: int) -> str:
     """A line with what was keyed, and one with where there was no face."""
     keyed = f"{take.keyed} of {frames} frames keyed, {take.frame_start:.0f} to {take.frame_end:.0f}"
     if not take.missing:
         return keyed
-    gaps = ", ".join(f"{a} to {b}" if b > a else f"{a}" for a, b in take.missing)
-    return f"{keyed}\nNo face in frames {gaps} of the clip"
+    start = round(take.frame_start)
+    gaps = ", ".join(f"{start + a} to {start + b}" if b > a else f"{start + a}" for a, b in take.missing)
+    return f"{keyed}\nNo face in frames {gaps}"
 
 
 def scene_fps(scene: bpy.types.Scene) -> float:
@@ -73,7 +84,14 @@ def set_scene_fps(scene: bpy.types.Scene, fps: float) -> None:
 
 
 def scene_frames(scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None) -> np.ndarray:
-    """(F,) where the performance's frames lie in the scene: its first at ``start_frame``, or the scene's first."""
+    """(F,) where the performance's frames lie in the scene, frame for frame: its first at ``start_frame``, or the
+    scene's first."""
+    start = float(scene.frame_start if start_frame is None else start_frame)
+    return start + performance.frames - performance.frames[0]
+
+
+def timed_frames(scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None) -> np.ndarray:
+    """(F,) where the performance's times lie in the scene at the scene's rate, for what shows no footage."""
     start = float(scene.frame_start if start_frame is None else start_frame)
     times = np.asarray(performance.times, float)
     return start + (times - times[0]) * scene_fps(scene)
@@ -94,6 +112,7 @@ def key_performance(
     if not seen.any():
         raise InputError(f"no face was seen in {performance.source}: there is nothing to key")
     all_frames = scene_frames(scene, performance, start_frame)
+    clip_frames = np.rint(performance.frames - performance.frames[0])
     keys = head.data.shape_keys
     (action, key_curves), (_, head_curves) = _new_take(
         head, _clip_name(performance.source), performance.source, [keys, head]
@@ -104,7 +123,11 @@ def key_performance(
     keys.update_tag()
     head.update_tag()
     return Take(
-        action.name, float(all_frames[0]), float(all_frames[-1]), int(seen.sum()), tuple(runs(~performance.seen))
+        action.name,
+        float(all_frames[0]),
+        float(all_frames[-1]),
+        int(seen.sum()),
+        tuple((int(clip_frames[a]), int(clip_frames[b])) for a, b in runs(~seen)),
     )
 
 

@@ -43,10 +43,16 @@ def match_camera(scene: bpy.types.Scene, image_size: tuple[int, int], lens_mm: f
 
 
 def show_footage(
-    scene: bpy.types.Scene, camera: bpy.types.Object, clip: str, start_frame: int | None = None, first: int = 0
+    scene: bpy.types.Scene,
+    camera: bpy.types.Object,
+    clip: str,
+    start_frame: int | None = None,
+    first: int = 0,
+    size: tuple[int, int] | None = None,
 ) -> bpy.types.MovieClip:
     """The clip (a movie, or the first image of a sequence) as the camera's background: its frame ``first`` (0-based)
-    at ``start_frame`` (default: the scene's first frame).
+    at ``start_frame`` (default: the scene's first frame). ``size``: its (width, height) with square pixels, where it is
+    known: Blender takes the pixels of all clips for square.
 
     Blender shows one frame of the clip per frame of the scene: set the scene to the clip's rate
     (``animation.set_scene_fps``) where they differ. Raises InputError when Blender cannot read the clip.
@@ -60,6 +66,10 @@ def show_footage(
         raise InputError(f"Blender cannot read {clip}: it is no movie that it knows, or cut short")
     block.frame_start = scene.frame_start if start_frame is None else start_frame
     block.frame_offset = first
+    if size is not None and block.size[0] and block.size[1]:
+        aspect = (size[0] * block.size[1]) / (size[1] * block.size[0])
+        if abs(aspect - 1) > 0.01:
+            block.display_aspect = (aspect, 1.0) if aspect > 1 else (1.0, 1 / aspect)
     show_clip(camera, block)
     return block
 

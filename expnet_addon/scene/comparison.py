@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -12,10 +13,10 @@ import numpy as np
 
 from ...model.errors import InputError
 from ...model.performance.face_performance import FacePerformance, runs
+from ...model.sight.sequences import sequence_of, sequence_pattern
 from .. import compat
 from .animation import scene_frames, set_scene_fps
 from .camera_and_light import BACKGROUND, grey_world, match_camera
-from .footage import numbered, sequence_pattern
 from .rendering import Quality, render_frame, set_engine, temporary_scene
 from .rig import eyes_of
 
@@ -36,8 +37,8 @@ def render_comparison(
     layout: str = "beside",
     progress: Progress | None = None,
 ) -> Path:
-    """Footage and head as H.264 at the clip's true rate: ``beside`` each other with the same frame numbers on both, or
-    the head ``over`` the face.
+    """Footage and head as H.264 at the clip's rate, frame for frame: ``beside`` each other with the same frame numbers
+    on both, or the head ``over`` the face. Frames that have no picture of their own show the one before.
 
     clip         the movie, or the first file of an image sequence
     performance  what the head was keyed with: its times, size, lens and the frames without a face
@@ -51,32 +52,51 @@ def render_comparison(
     out = Path(out_mp4)
     _check_writable(out)
     _check_readable(str(clip))
-    frames = scene_frames(scene, performance, start_frame)
+    timeline = _timeline(scene, performance, start_frame)
     width, height = _video_size(performance.image_size, quality.height)
     with tempfile.TemporaryDirectory(prefix="expnet_") as folder:
         files = _render_head(
-            head, performance, frames, (width, height), quality, layout == "over", Path(folder), progress
+            head, performance, timeline, (width, height), quality, layout == "over", Path(folder), progress
         )
         partial = out.with_name(f".{out.stem}.{os.getpid()}.mp4")
         try:
-            _compose(str(clip), performance, frames, files, (width, height), layout, partial)
+            _compose(str(clip), performance, timeline, files, (width, height), layout, partial)
             os.replace(partial, out)
         finally:
             partial.unlink(missing_ok=True)
     return out
 
 
+@dataclass(frozen=True, eq=False)
+class _Timeline:
+    """The video's frames: (N,) ``scene`` frames, ``clip`` frames from 0, and whether a face was ``seen``. In a hole of
+    the clip the head goes on between the keys beside it."""
+
+    scene: np.ndarray
+    clip: np.ndarray
+    seen: np.ndarray
+
+
+def _timeline(scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None) -> _Timeline:
+    own = np.rint(performance.frames).astype(int)
+    clip = np.arange(own[0], own[-1] + 1)
+    after = np.searchsorted(own, clip)
+    before = np.searchsorted(own, clip, side="right") - 1
+    start = scene_frames(scene, performance, start_frame)[0]
+    return _Timeline(start + clip - clip[0], clip, performance.seen[before] & performance.seen[after])
+
+
 def _render_head(
     head: bpy.types.Object,
     performance: FacePerformance,
-    frames: np.ndarray,
+    timeline: _Timeline,
     size: tuple[int, int],
     quality: Quality,
     transparent: bool,
     folder: Path,
     progress: Progress | None,
 ) -> list[Path | None]:
-    """One picture of the head per frame of the clip, None where no face was seen."""
+    """One picture of the head per frame of the video, None where no face was seen."""
     files: list[Path | None] = []
     with temporary_scene("ExpNet head") as scene:
         for obj in (head, *eyes_of(head).values()):
@@ -91,17 +111,17 @@ def _render_head(
             scene.render.image_settings.compression = 15
         else:
             scene.render.image_settings.quality = 95
-        for i, (frame, seen) in enumerate(zip(frames, performance.seen, strict=True)):
+        for i, (frame, seen) in enumerate(zip(timeline.scene, timeline.seen, strict=True)):
             files.append(render_frame(scene, float(frame), folder / f"{i:06d}_") if seen else None)
             if progress is not None:
-                progress(i + 1, len(frames))
+                progress(i + 1, len(timeline.scene))
     return files
 
 
 def _compose(
     clip: str,
     performance: FacePerformance,
-    frames: np.ndarray,
+    timeline: _Timeline,
     files: list[Path | None],
     size: tuple[int, int],
     layout: str,
@@ -110,7 +130,7 @@ def _compose(
     """Footage, head and the frame numbers in the sequencer of a scene of its own, rendered to ``out``."""
     width, height = size
     sides = (-1, +1) if layout == "beside" else (0, 0)
-    count = len(frames)
+    count = len(timeline.scene)
     with temporary_scene("ExpNet comparison") as scene:
         scene.render.resolution_x, scene.render.resolution_y = width * (1 + (layout == "beside")), height
         scene.frame_start, scene.frame_end = 1, count
@@ -120,13 +140,13 @@ def _compose(
 
         ground = compat.new_effect(strips, "ground", "COLOR", 1, 1, count)
         ground.color = BACKGROUND
-        shown = np.rint(np.asarray(performance.times, float) * performance.fps).astype(int)
-        _place(_footage_strip(strips, clip, shown), performance.image_size, size, sides[0])
+        strip = _footage_strip(strips, clip, timeline.clip)
+        _place(strip, _stored_size(strip, performance.image_size), size, sides[0])
         for first, last in runs(np.array([f is not None for f in files])):
             head = compat.new_images(strips, "head", [str(f) for f in files[first : last + 1]], 3, 1 + first)
             _place(head, size, size, sides[1])
             head.blend_type = "ALPHA_OVER"
-        for first, last in runs(~performance.seen):
+        for first, last in runs(~timeline.seen):
             _text(
                 strips,
                 "no face",
@@ -137,7 +157,7 @@ def _compose(
                 height // 16,
                 "CENTER",
             )
-        for i, frame in enumerate(frames):
+        for i, frame in enumerate(timeline.scene):
             for side in (0, 1) if layout == "beside" else (0,):
                 _text(strips, f"{round(frame)}", 4 + side, 1 + i, 1, (0.5 * side + 0.012, 0.025), height // 20, "LEFT")
         compat.write_h264(scene, str(out))
@@ -151,12 +171,22 @@ def _footage_strip(strips, clip: str, shown: np.ndarray):
     if not _is_movie(clip):
         if len(shown) == 1:
             return compat.new_images(strips, "footage", [clip], 2, 1)
-        pattern, number = sequence_pattern(clip)
-        return compat.new_images(strips, "footage", [numbered(pattern, number + i) for i in shown.tolist()], 2, 1)
+        files = sequence_of(sequence_pattern(clip)[0])
+        return compat.new_images(strips, "footage", [str(files.file_at(i)) for i in shown.tolist()], 2, 1)
     first = int(shown[0])
     strip = strips.new_movie(name="footage", filepath=clip, channel=2, frame_start=1 - first)
     compat.skip_frames(strip, first)
     return strip
+
+
+def _stored_size(strip, shown: tuple[int, int]) -> tuple[int, int]:
+    """The size that Blender gives the strip's pictures, which knows no sample aspect ratio; ``shown`` where it is not
+    told, or where the pictures are turned."""
+    element = strip.elements[0] if getattr(strip, "elements", None) else None
+    width, height = (element.orig_width, element.orig_height) if element else (0, 0)
+    if not width or not height or (width > height) != (shown[0] > shown[1]):
+        return shown
+    return width, height
 
 
 def _is_movie(path: str) -> bool:

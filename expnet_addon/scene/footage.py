@@ -7,13 +7,12 @@ at file number 1 + offset. Here all of it becomes one thing.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import bpy
 
 from ...model.errors import InputError
+from ...model.sight.sequences import numbered, sequence_of, sequence_pattern
 
 
 @dataclass(frozen=True)
@@ -96,42 +95,17 @@ def _of_image(image: bpy.types.Image, user: bpy.types.ImageUser | None) -> Foota
     return Footage("sequence", pattern, first, max(count, 1), start, None, size)
 
 
-def sequence_pattern(path: str) -> tuple[str, int]:
-    """``/a/shot_0012.png`` -> (``/a/shot_####.png``, 12). Raises InputError when the name has no number."""
-    folder, name = os.path.split(path)
-    match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
-    if match is None:
-        raise InputError(f"{path} has no frame number in its name: it is not part of an image sequence")
-    head, digits, tail = match.groups()
-    return os.path.join(folder, head + "#" * len(digits) + tail), int(digits)
-
-
-def numbered(pattern: str, number: int) -> str:
-    """The file of a pattern with this number: the inverse of ``sequence_pattern``."""
-    folder, name = os.path.split(pattern)
-    hashes = re.findall("#+", name)[-1]
-    head, _, tail = name.rpartition(hashes)
-    return os.path.join(folder, head + str(number).zfill(len(hashes)) + tail)
-
-
 def position(pattern: str, number: int) -> int:
-    """How many files of the pattern come before ``number``: its frame, from 0, when all of them are read in order."""
-    folder, name = os.path.split(pattern)
-    hashes = re.findall("#+", name)[-1]
-    before, _, after = name.rpartition(hashes)
-    like = re.compile(f"{re.escape(before)}(\\d{{{len(hashes)},}}){re.escape(after)}")
-    numbers = [int(hit[1]) for entry in os.listdir(folder) if (hit := like.fullmatch(entry))]
-    return sum(n < number for n in numbers)
+    """The frame, from 0, that file ``number`` is when all of the pattern is read: counted from its first number."""
+    return number - sequence_of(pattern).first
 
 
 def _run_length(pattern: str, first: int) -> int:
-    """How many files of the pattern follow one another from number ``first``."""
-    folder = Path(pattern).parent
-    names = set(os.listdir(folder)) if folder.is_dir() else set()
-    number = first
-    while os.path.basename(numbered(pattern, number)) in names:
-        number += 1
-    return number - first
+    """How many frames there are from number ``first`` to the last file of the pattern, holes included."""
+    try:
+        return sequence_of(pattern).files[-1][0] - first + 1
+    except InputError:
+        return 0
 
 
 def _absolute(block: bpy.types.ID) -> str:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from ...model.errors import InputError
+from .animation import scene_fps
 
 EXPORTER = "io_scene_gltf2"
 
 
 def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
     """Write ``objects`` with what the scene animates on them, sampled frame by frame over the scene's range: so driven
-    eyes and lids move too. One animation, from time 0. Other objects are left out.
+    eyes and lids move too. One animation, from time 0, at the scene's true rate. Other objects are left out.
 
     Raises InputError where this Blender has no glTF exporter.
     """
     enabled = _enable()
+    scene = bpy.context.scene
+    rate = scene_fps(scene)
     layer = bpy.context.view_layer
     chosen, active = list(bpy.context.selected_objects), layer.objects.active
     for obj in chosen:
@@ -28,21 +35,24 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
         obj.select_set(True)
     layer.objects.active = wanted[0]
     try:
-        bpy.ops.export_scene.gltf(
-            filepath=str(path),
-            export_format="GLB",
-            use_selection=True,
-            export_morph_normal=False,  # as many again, and every viewer can do without
-            export_try_sparse_sk=True,
-            export_animation_mode="SCENE",
-            export_anim_scene_split_object=False,
-            export_anim_slide_to_zero=True,
-            export_force_sampling=True,
-            export_frame_range=True,
-            export_bake_animation=True,
-            export_cameras=False,
-            export_lights=False,
-        )
+        with _whole_rate(scene) as whole:
+            bpy.ops.export_scene.gltf(
+                filepath=str(path),
+                export_format="GLB",
+                use_selection=True,
+                export_morph_normal=False,  # as many again, and every viewer can do without
+                export_try_sparse_sk=True,
+                export_animation_mode="SCENE",
+                export_anim_scene_split_object=False,
+                export_anim_slide_to_zero=True,
+                export_force_sampling=True,
+                export_frame_range=True,
+                export_bake_animation=True,
+                export_cameras=False,
+                export_lights=False,
+            )
+        if abs(whole / rate - 1) > 1e-9:
+            scale_times(Path(path), whole / rate)
     except RuntimeError as error:
         raise InputError(f"Blender's glTF exporter: {str(error).strip().splitlines()[-1]}") from error
     finally:
@@ -53,6 +63,40 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
         layer.objects.active = active
         if enabled:
             _addons().disable(EXPORTER)
+
+
+def scale_times(path: Path, factor: float) -> None:
+    """Multiply all key times of a .glb's animations."""
+    content = bytearray(path.read_bytes())
+    (length,) = struct.unpack_from("<I", content, 12)
+    document = json.loads(content[20 : 20 + length])
+    body = 20 + length + 8
+    samplers = [sampler for animation in document.get("animations", ()) for sampler in animation["samplers"]]
+    for index in {sampler["input"] for sampler in samplers}:
+        accessor = document["accessors"][index]
+        view = document["bufferViews"][accessor["bufferView"]]
+        start = body + view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+        times = np.frombuffer(content, "<f4", accessor["count"], start)
+        scaled = (times.astype(np.float64) * factor).astype("<f4")
+        content[start : start + scaled.nbytes] = scaled.tobytes()
+        accessor["min"], accessor["max"] = [float(scaled.min())], [float(scaled.max())]
+    text = json.dumps(document, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    rest = bytes(content[20 + length :])
+    header = struct.pack("<4sIII4s", b"glTF", 2, 20 + len(text) + len(rest), len(text), b"JSON")
+    path.write_bytes(header + text + rest)
+
+
+@contextmanager
+def _whole_rate(scene: bpy.types.Scene) -> Iterator[float]:
+    """The scene at a whole rate: Blender 5.0's exporter multiplies by ``fps_base`` where the rate is divided by it."""
+    render = scene.render
+    kept = render.fps, render.fps_base
+    render.fps_base = 1.0
+    try:
+        yield float(render.fps)
+    finally:
+        render.fps, render.fps_base = kept
 
 
 def _enable() -> bool:

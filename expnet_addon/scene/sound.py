@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
@@ -16,9 +17,11 @@ SOUND = "expnet_sound"  # on a strip: the clip that it is the sound of
 
 def lay_sound(scene: bpy.types.Scene, performance: FacePerformance, take: Take) -> bool:
     """Put the sound of the performance's clip under its take, in place of an earlier strip of ours for that clip, and
-    let playback follow it. False where there is none: no movie, no sound track, or a Blender that cannot hear.
+    let playback follow it. False where there is none: no movie, no sound track, a scene that plays the clip at another
+    speed, or a Blender that cannot hear.
 
-    Strips lie on whole frames, so it is exact where the scene has the clip's rate, and else to half a frame.
+    Sound that starts before or after the pictures keeps its distance from them: Blender puts its first sample where the
+    strip starts. Strips lie on whole frames; the rest of the distance is the strip's sound offset where there is one.
     """
     source = performance.source
     if not os.path.isfile(source):
@@ -27,7 +30,10 @@ def lay_sound(scene: bpy.types.Scene, performance: FacePerformance, take: Take) 
     for strip in list(strips):
         if strip.get(SOUND) == source:
             _remove(strips, strip)
-    start = round(take.frame_start - float(performance.times[0]) * scene_fps(scene))
+    if abs(scene_fps(scene) - performance.fps) > 1e-3 * performance.fps:
+        return False
+    begins = take.frame_start + performance.sound_start * performance.fps - float(performance.frames[0])
+    start = math.floor(begins + 1e-3)
     channel = 1 + max((strip.channel for strip in strips), default=0)
     try:
         strip = strips.new_sound(os.path.basename(source), source, channel, start)
@@ -37,8 +43,14 @@ def lay_sound(scene: bpy.types.Scene, performance: FacePerformance, take: Take) 
         _remove(strips, strip)
         return False
     strip[SOUND] = source
+    if hasattr(strip, "sound_offset"):
+        strip.sound_offset = max(0.0, begins - start) / performance.fps
     compat.skip_frames(strip, max(0, round(take.frame_start) - start))
-    compat.set_length(strip, max(1, round(take.frame_end) - round(take.frame_start) + 1))
+    first = max(start, round(take.frame_start))
+    if first > round(take.frame_end):  # no sound yet in this part of the clip
+        _remove(strips, strip)
+        return False
+    compat.set_length(strip, max(1, round(take.frame_end) - first + 1))
     scene.sync_mode = "AUDIO_SYNC"
     return True
 

@@ -50,7 +50,11 @@ def _write_again(head: bpy.types.Object, action: bpy.types.Action) -> str:
 
 
 def frames_of(action: bpy.types.Action, performance: FacePerformance) -> np.ndarray:
-    return action.expnet.start + (performance.times - performance.times[0]) * action.expnet.rate
+    """(F,) where the take's keys lie. ``rate`` is the clip's own; takes of earlier versions have the scene's there."""
+    frames = performance.frames if abs(action.expnet.rate - performance.fps) < 1e-3 else None
+    if frames is None:
+        frames = performance.times * action.expnet.rate
+    return action.expnet.start + frames - frames[0]
 
 
 def _head_of(action: bpy.types.Action) -> bpy.types.Object | None:

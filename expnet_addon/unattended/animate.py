@@ -111,7 +111,6 @@ def _scene_files(performance: FacePerformance, head_file: Path, a: argparse.Name
         neutral=a.neutral,
         identity=a.identity,
         scene_timing=a.fps != "keep",
-        fps=_rate(a),
         match_camera=True,
     )
     report = capture.key_performance(blender_scene, head, performance, keying)

@@ -38,6 +38,7 @@ MAX_BYTES = 2**30
 MAX_FRAMES = 2_000_000
 _NOMINAL = (24, 25, 30, 48, 50, 60, 90, 120, 240)  # frames in a second of time code
 APP_FPS = 60.0
+MIN_FPS, MAX_FPS = 1, 1000
 
 # Our network does not see mouthClose, lips that meet over an open jaw, and has no key for it. What comes nearest on
 # ICT-FaceKit's face, by least squares within the keys' bounds over jaws from a fifth open to wholly: its share of
@@ -62,14 +63,18 @@ def is_live_link(path: str | Path) -> bool:
 def write_live_link(performance: FacePerformance, path: str | Path) -> None:
     """Write a performance as the app would; the file appears whole or not at all.
 
-    Time code starts at the performance's own first time, counted at its rate rounded up (30 for 29.97). Shapes that
-    our keys do not drive are 0. Raises InputError for another basis than the open one.
+    Time code starts at the performance's own first time; it counts the rate rounded up (30 for 29.97) and is true to time
+    by its thousandths. A clip of less than a second is moved to a full second, which shows how far the code counts.
+    Shapes that our keys do not drive are 0. Raises InputError for another basis than the open one, and for a rate that
+    is not between 1 and 1000.
     """
     write_signals(signals(performance), performance.times, performance.fps, path)
 
 
 def write_signals(values: np.ndarray, times: np.ndarray, fps: float, path: str | Path) -> None:
     """The same from signals (F, len(SIGNALS)) at ``times`` (F,) seconds; rows of NaN are frames without a face."""
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise InputError(f"{fps:g} frames per second is not a rate that a recording can have: {MIN_FPS} to {MAX_FPS}")
     seen = np.isfinite(values).all(1)
     weights = np.stack([channel_values(values, name) for name in SHAPES], 1)
     yaw, pitch, roll = (values[:, SIGNALS.index(n)] for n in ("headYaw", "headPitch", "headRoll"))
@@ -78,16 +83,19 @@ def write_signals(values: np.ndarray, times: np.ndarray, fps: float, path: str |
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for time, row, face in zip(times, numbers, seen):
+    moved = 0.0
+    if len(times) > 2 and math.floor(times[0]) == math.floor(times[-1] + 1e-6):
+        moved = math.ceil(times[-1]) - float(times[-1])
+    for time, row, face in zip(np.asarray(times) + moved, numbers, seen):
         code = timecode(float(time), fps)
         writer.writerow([code, len(row), *(f"{v:.8f}" for v in row)] if face else [code, 0, *[""] * len(row)])
     write_whole(path, text.getvalue().encode())
 
 
 def timecode(seconds: float, fps: float) -> str:
-    """``HH:MM:SS:FF.fff`` of a moment, non-drop: frames are counted at ``fps`` rounded up to a whole number."""
+    """``HH:MM:SS:FF.fff`` of a moment, non-drop and true to time: ``fps`` rounded up to a whole number is a second."""
     nominal = max(1, math.ceil(fps - 1e-3))
-    thousandths = round(seconds * fps * 1000)
+    thousandths = round(seconds * nominal * 1000)
     frames, part = divmod(thousandths, 1000)
     whole, frame = divmod(frames, nominal)
     return f"{whole // 3600 % 24:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}:{frame:02d}.{part:03d}"
@@ -108,7 +116,8 @@ def read_performance(path: str | Path, fps: float | None = None, swap_sides: boo
 def read_live_link(path: str | Path, fps: float | None = None, swap_sides: bool = False) -> FacePerformance:
     """A recording of the app (or of a tool that writes like it) as a performance of the open keys.
 
-    fps         the true rate; by default what the time code counts to, or the app's 60 where it is too short to say
+    fps         the true rate; by default what the time code shows, or the app's 60 where it is too short to show it.
+                A time code that counts frames (29.97 as 30) is taken at this rate, one that is true to time as it is
     swap_sides  exchange left and right of jaw and mouth: some versions of the app name them the wrong way round
 
     Shapes become keys by ``eta_from_arkit``; the gaze is that of the eyeLook shapes, or the eyes' angles where there
@@ -116,7 +125,7 @@ def read_live_link(path: str | Path, fps: float | None = None, swap_sides: bool 
     put before a camera at arm's length. Raises InputError, one line, for a file that is none.
     """
     path = Path(path)
-    if fps is not None and not 1 <= fps <= 1000:
+    if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
         raise InputError(f"{fps:g} frames per second is not a rate of a recording")
     names, codes, numbers = _read_table(path)
     seconds, rate = _times(path, codes, fps)
@@ -289,16 +298,44 @@ def _times(path: Path, codes: list[str], fps: float | None) -> tuple[np.ndarray,
     second, frame_part = moments[:, 0], moments[:, 1]
     second += 86400.0 * np.cumsum(np.concatenate([[0], np.diff(second) < -43200]))  # over midnight
     nominal = _nominal_rate(second, frame_part, fps)
-    rate = fps or float(nominal)
     frames = second * nominal + frame_part
-    return frames / rate, rate
+    shown = _shown_rate(frames, nominal)
+    if not MIN_FPS <= shown <= MAX_FPS:
+        raise InputError(f"{path}: its time code shows {shown:g} frames per second, which is not a rate of a recording")
+    if fps is None:
+        return frames / nominal, shown
+    counts_frames = abs(shown - nominal) < abs(shown - fps)
+    return frames / (fps if counts_frames else nominal), fps
 
 
 def _nominal_rate(second: np.ndarray, frame: np.ndarray, fps: float | None) -> int:
-    """How many frames the time code counts in a second."""
-    if fps is not None:
-        return max(math.ceil(fps - 1e-3), int(frame.max()) + 1)
+    """How many frames the time code counts in a second: what it comes to where a second begins."""
     highest = int(frame.max())
-    if second[-1] > second[0]:  # it has come round once, so it shows how far it counts
+    steps = np.diff(frame)
+    inside = steps[(np.diff(second) == 0) & (steps > 0)]
+    turns = np.flatnonzero(np.diff(second) == 1)
+    if len(inside) and len(turns):
+        counted = float(np.median(frame[turns] + np.median(inside) - frame[turns + 1]))
+        if abs(counted - round(counted)) < 0.3 and round(counted) > highest:
+            return round(counted)
+    if fps is not None:
+        return max(math.ceil(fps - 1e-3), highest + 1)
+    if second[-1] > second[0]:
         return next((n for n in _NOMINAL if n > highest), highest + 1)
     return max(int(APP_FPS), highest + 1)
+
+
+def _shown_rate(frames: np.ndarray, nominal: int) -> float:
+    """The rate of the moments (F,), in frames of the time code: a whole one or its 1000/1001 where it is near one."""
+    steps = np.diff(frames)
+    steps = steps[steps > 0]
+    if not len(steps):
+        return float(nominal)
+    whole = np.rint(steps / np.median(steps))
+    rate = float(nominal * whole.sum() / steps[whole > 0].sum()) if whole.sum() else float(nominal)
+    near = [n / d for n in (max(1, round(rate)), max(1, round(rate * 1.001))) for d in (1.0, 1.001)]
+    best = min(near, key=lambda n: abs(n - rate))
+    if abs(best - rate) < 2e-4 * rate:
+        return best
+    jitter = 0.01 / whole.sum() if whole.sum() else 1.0  # of the app's time codes, over the recording
+    return float(nominal) if abs(nominal - rate) < jitter * rate else round(rate, 3)

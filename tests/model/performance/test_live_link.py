@@ -102,8 +102,8 @@ class TestWriting:
 
     @pytest.mark.parametrize("seconds, fps, code", [
         (0, 30, "00:00:00:00.000"), (29 / 30, 30, "00:00:00:29.000"), (1, 30, "00:00:01:00.000"),
-        (3661.5, 24, "01:01:01:12.000"), (0.0125, 60, "00:00:00:00.750"), (1 / 29.97, 29.97, "00:00:00:01.000"),
-        (30 / 29.97, 29.97, "00:00:01:00.000"), (0.9999999, 25, "00:00:01:00.000"), (86400, 25, "00:00:00:00.000"),
+        (3661.5, 24, "01:01:01:12.000"), (0.0125, 60, "00:00:00:00.750"), (1 / 29.97, 29.97, "00:00:00:01.001"),
+        (30 / 29.97, 29.97, "00:00:01:00.030"), (0.9999999, 25, "00:00:01:00.000"), (86400, 25, "00:00:00:00.000"),
     ])  # fmt: skip
     def test_time_code(self, seconds, fps, code):
         assert timecode(seconds, fps) == code
@@ -124,18 +124,34 @@ class TestWriting:
 
 class TestThereAndBack:
     @pytest.mark.parametrize(
-        "fps, given", [(30.0, None), (25.0, None), (24.0, None), (60.0, None), (29.97003, 29.97003), (23.976, 23.976)]
+        "fps, given",
+        [(30.0, None), (25.0, None), (24.0, None), (60.0, None), (29.97003, 29.97003), (23.976, 23.976)]
+        + [(fps, None) for fps in (1.0, 5.0, 10.0, 12.0, 15.0, 18.6, 20.0, 22.5, 23.976, 29.97003, 48.0, 100.0, 120.0)],
     )
     def test_a_performance_survives(self, tmp_path, fps, given):
         p = performance(frames=130, fps=fps, missing=(5, 6))
         write_live_link(p, tmp_path / "shot.csv")
         again = read_live_link(tmp_path / "shot.csv", given)
-        assert again.fps == pytest.approx(fps)
+        assert again.fps == pytest.approx(fps, rel=1e-5)
         np.testing.assert_allclose(again.times, p.times, atol=1e-4)
         np.testing.assert_array_equal(again.seen, p.seen)
         np.testing.assert_allclose(again.eta, p.eta, atol=1e-6)
         np.testing.assert_allclose(again.gaze, p.gaze, atol=1e-6)
         np.testing.assert_allclose(again.rotation, p.rotation, atol=1e-6)
+
+    @pytest.mark.parametrize("fps", [10.0, 18.6, 24.0, 29.97003, 60.0])
+    def test_less_than_a_second_survives_too(self, tmp_path, fps):
+        p = performance(frames=6, fps=fps)
+        write_live_link(p, tmp_path / "shot.csv")
+        again = read_live_link(tmp_path / "shot.csv")
+        np.testing.assert_allclose(again.times, p.times, atol=1e-4)
+        assert again.fps == pytest.approx(fps, rel=1e-3)
+
+    @pytest.mark.parametrize("fps", [0.001, 1e5, float("nan")])
+    def test_an_absurd_rate_is_refused(self, tmp_path, fps):
+        with pytest.raises(InputError, match="not a rate"):
+            write_live_link(replace(performance(), fps=fps), tmp_path / "shot.csv")
+        assert not list(tmp_path.iterdir())
 
     def test_what_was_read_is_a_performance_like_any_other(self, tmp_path):
         write_live_link(performance(missing=(3,)), tmp_path / "shot.csv")
