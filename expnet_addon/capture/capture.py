@@ -161,7 +161,7 @@ def key_performance(
     take = takes.write_take(scene, head, performance, treatment, start)
     if keying.scene_timing:
         animation.set_frame_range(scene, take)
-    report = [animation.take_report(take, len(performance.times)), animation.rate_report(scene, performance)]
+    report = [animation.take_report(take, _frames_of_the_clip(performance)), animation.rate_report(scene, performance)]
     report = [line for line in report if line]
     if keying.identity:
         rig.apply_alpha(head, model, performance.alpha)
@@ -174,6 +174,12 @@ def key_performance(
         except InputError as error:  # what OpenCV reads and Blender does not: the keys are good all the same
             report.append(f"The footage is not shown: {error}")
     return "\n".join(report)
+
+
+def _frames_of_the_clip(performance: FacePerformance) -> int:
+    """How many frames there are from the first that was read to the last, with those that could not be read."""
+    frames = performance.frames
+    return max(round(float(frames[-1] - frames[0])) + 1, len(frames) + performance.unread)
 
 
 def _show(scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePerformance, clip: Source | None) -> None:

@@ -18,6 +18,7 @@ from .frame_clock import STANDARD_RATES, standard_rate
 from .movies import FALLBACK_RATE, MovieHeader, Picture, check_size, increasing, square_size
 
 MOST_ERRORS = 64  # pictures in a row that cannot be decoded, after which the clip is at its end
+COUNTED = (".mp4", ".mov", ".m4v", ".avi")  # formats that hold the number of their pictures, not only how long they last
 STILL_CODECS = ("MJPG", "png ", "MPNG", "JPEG", "bmp ", "GIF ")  # what covers are coded with
 
 
@@ -71,9 +72,9 @@ class OpenCvMovie:
         missing = (self.header.frames or 0) - len(stamps)
         frames = np.rint(stamps * rate)
         holes = int(np.sum(np.diff(frames) - 1))
-        if missing > 0 and 0 < holes <= 1.25 * missing:
+        if self._path.suffix.lower() in COUNTED and 0 < holes <= 1.25 * missing:
             self.unread = holes
-            missing -= holes
+        missing -= holes
         if missing > max(1.5, 0.1 * rate):
             self.cut = missing / rate
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ import av
 import numpy as np
 
 from ..errors import InputError
+from .frame_clock import STANDARD_RATES, standard_rate
 from .movies import FALLBACK_RATE, MovieHeader, Picture, check_size, increasing, square_size
 
 av.logging.set_level(None)  # our own line says what is wrong with a file
@@ -42,9 +44,19 @@ class PyAvMovie:
         self._container.close()
 
     def pictures(self) -> Iterator[Picture]:
-        stream, header = self._stream, self.header
-        start, unit = stream.start_time, stream.time_base
         previous: float | None = None
+        for frame, moment in self._shown():
+            start = self._start if self._start is not None else moment
+            self._start = start
+            stamp = 0.0 if moment is None or start is None else float(moment - start)
+            if moment is None and previous is not None:
+                stamp = previous
+            previous = increasing(max(stamp, 0.0), previous, self.header.rate)
+            yield Picture(previous, self._image(frame))
+        self.cut = self._missing_at_the_end(0.0 if previous is None else previous)
+
+    def _shown(self) -> Iterator[tuple[Any, Fraction | None]]:
+        """Decoded frames, deinterlaced, each with its moment in seconds as the file counts; broken ones are counted."""
         deinterlace: _Deinterlacer | None = None
         size = (self._first.width, self._first.height)
         for frame in self._decoded(self._stream):
@@ -54,21 +66,13 @@ class PyAvMovie:
             if (frame.width, frame.height) != size:
                 raise InputError(f"{self._source}: changes its size on the way: convert it to one size")
             if frame.interlaced_frame and deinterlace is None:
-                deinterlace = _Deinterlacer.of(frame, unit)
+                deinterlace = _Deinterlacer.of(frame)
                 self.notes.append("The clip is interlaced: its pictures are deinterlaced")
             for shown in deinterlace.push(frame) if deinterlace else [frame]:
-                start = shown.pts if start is None else start
-                stamp = 0.0 if shown.pts is None or start is None else float((shown.pts - start) * unit)
-                if shown.pts is None and previous is not None:
-                    stamp = previous
-                previous = increasing(max(stamp, 0.0), previous, header.rate)
-                yield Picture(previous, self._image(shown))
+                yield shown, _moment(shown)
         if deinterlace:
             for shown in deinterlace.push(None):
-                stamp = float((shown.pts - start) * unit)
-                previous = increasing(max(stamp, 0.0), previous, header.rate)
-                yield Picture(previous, self._image(shown))
-        self.cut = self._missing_at_the_end(0.0 if previous is None else previous)
+                yield shown, _moment(shown)
 
     def _decoded(self, stream: Any) -> Iterator[Any]:
         """Decoded frames in order of time, and None for each packet that cannot be decoded.
@@ -76,6 +80,8 @@ class PyAvMovie:
         FFmpeg's threads for whole frames stay off: they lose frames beside a broken one, without an error.
         """
         broken = 0
+        counted: deque[int] = deque()  # an AVI has no presentation times: the n-th picture has the n-th packet's
+        is_avi = self._container.format.name == "avi"
         packets = self._container.demux(stream)
         while broken < MOST_ERRORS:
             try:
@@ -85,14 +91,21 @@ class PyAvMovie:
             except (av.error.FFmpegError, OSError):  # the file ends or breaks here
                 yield from self._flushed(stream)
                 return
+            if is_avi and packet.dts is not None:
+                counted.append(packet.dts)
             try:
                 frames = packet.decode()
             except (av.error.FFmpegError, OSError):
                 broken += 1
                 if packet.size:  # else it is the end
                     yield None
+                if counted:
+                    counted.pop()
                 continue
-            yield from frames
+            for frame in frames:
+                if counted:
+                    frame.pts = counted.popleft()
+                yield frame
 
     @staticmethod
     def _flushed(stream: Any) -> Iterator[Any]:
@@ -135,6 +148,9 @@ class PyAvMovie:
         first = self._first
         rate = Fraction(stream.guessed_rate or stream.average_rate or FALLBACK_RATE)
         rate = rate if 0 < rate <= 100_000 else FALLBACK_RATE
+        usual = standard_rate(float(rate))
+        rate = usual if usual in STANDARD_RATES else rate  # FFmpeg finds 19001/317 for 60000/1001 in milliseconds
+        self._start = None if stream.start_time is None else stream.start_time * stream.time_base
         aspect = Fraction(stream.sample_aspect_ratio or 1)
         self._square = square_size(first.width, first.height, aspect)
         turned = self._turns(first) % 2
@@ -190,6 +206,10 @@ class PyAvMovie:
         return round(frame.rotation / 90) % 4
 
 
+def _moment(frame: Any) -> Fraction | None:
+    return None if frame.pts is None else frame.pts * frame.time_base
+
+
 class _Deinterlacer:
     """FFmpeg's bwdif over the frames that are marked as interlaced: one frame out for each in."""
 
@@ -197,10 +217,10 @@ class _Deinterlacer:
         self._graph, self._source, self._sink = graph, source, sink
 
     @classmethod
-    def of(cls, frame: Any, unit: Fraction) -> _Deinterlacer:
+    def of(cls, frame: Any) -> _Deinterlacer:
         graph = av.filter.Graph()
         source = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=unit
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
         )
         bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
         sink = graph.add("buffersink")

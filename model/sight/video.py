@@ -163,9 +163,10 @@ class _Film:
     def read(self, first: int, last: int | None) -> Iterator[Picture]:
         """Those that may show on the frames of the range: where they do is known once all are read."""
         rate = float(self.own_rate)
+        slack = 0.5 * self._movie.header.tick * rate + 1e-6
         before: Picture | None = None
         for picture in self._movie.pictures():
-            if before is not None and picture.stamp * rate > first - 0.5:
+            if before is not None and (before.stamp * rate > first - 0.5 or picture.stamp * rate > first + slack):
                 yield before
             before = picture
             if last is not None and picture.stamp * rate > last + 0.5:
@@ -185,7 +186,7 @@ class _Film:
         movie = self._movie
         holes = placement.holes if placement.constant else 0
         longest = max(np.diff(placement.frames), default=0) / float(self.own_rate)
-        unread = max(movie.unread, holes) if movie.unread or longest > LONG_HOLE else 0
+        unread = max(movie.unread, holes) if movie.unread or movie.cut or longest > LONG_HOLE else 0
         missing = unread + round(movie.cut * float(self.own_rate))
         said = []
         if unread:
