@@ -23,6 +23,7 @@ class Record:
     ``settings`` with which it was done, ``clip_stamp`` (bytes, mtime in ns) of the footage, ``outputs`` relative to
     the batch's folder, ``error`` empty or one line. Frames: how many, with a face, and gaps as [first, last];
     ``confidence`` over the clip, at most POINTS numbers; ``seconds`` of watching, ``total_seconds`` of everything.
+    ``unread`` pictures and the line ``damage`` as in ``FacePerformance``: with it the clip is done in part only.
     """
 
     clip: str
@@ -38,6 +39,8 @@ class Record:
     confidence: list[float] = field(default_factory=list)
     seconds: float = 0.0
     total_seconds: float = 0.0
+    unread: int = 0
+    damage: str = ""
 
 
 def record_path(out: Path, shot: Shot) -> Path:

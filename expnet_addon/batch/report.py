@@ -15,14 +15,15 @@ from .records import Record, load_record, thumbnail_path
 from .shots import Shot
 
 STYLE = """
-:root { color-scheme: light dark; --line: #8884; --good: #3a9d5d; --bad: #c8503c; }
+:root { color-scheme: light dark; --line: #8884; --good: #3a9d5d; --bad: #c8503c; --part: #e0b400; }
 body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem; }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 600; }
 td, th { padding: .5rem .75rem; border-bottom: 1px solid var(--line); vertical-align: middle; }
 img { width: 96px; height: 96px; object-fit: cover; border-radius: 6px; display: block; }
 svg { display: block; } polyline { fill: none; stroke: var(--good); stroke-width: 1.5; }
-rect { fill: var(--bad); opacity: .25; } .error { color: var(--bad); } .dim { opacity: .65; }
+rect { fill: var(--bad); opacity: .25; } .error { color: var(--bad); }
+tr.part { background: color-mix(in srgb, var(--part) 25%, transparent); } .dim { opacity: .65; }
 """
 WIDTH, HEIGHT = 240, 36
 
@@ -31,10 +32,13 @@ def write_report(out: Path, shots: Sequence[Shot]) -> Path:
     """``out``/report.html from the records that there are; clips without one are still waiting."""
     records = {shot: load_record(out, shot) for shot in shots}
     done = [r for r in records.values() if r and not r.error]
+    partly = [r for r in done if r.damage]
     failed = [r for r in records.values() if r and r.error]
+    whole = len(done) - len(partly)
     waiting = len(shots) - len(done) - len(failed)
     frames, seconds = sum(r.frames for r in done), sum(r.total_seconds for r in done)
-    summary = f"{len(done)} of {len(shots)} clips done"
+    summary = f"{whole} of {len(shots)} clips done"
+    summary += f", {len(partly)} in part only" if partly else ""
     summary += f", {len(failed)} failed" if failed else ""
     summary += f", {waiting} waiting" if waiting else ""
     summary += f" · {frames} frames · {frames / seconds:.0f} frames/s for each process" if seconds else ""
@@ -62,9 +66,10 @@ def _row(out: Path, shot: Shot, record: Record | None) -> str:
         f"<a href='{html.escape(quote(n), quote=True)}'>{html.escape(Path(n).suffix)}</a>" for n in record.outputs
     )
     speed = f"{record.frames / record.total_seconds:.0f}" if record.total_seconds else ""
+    damage = f"<br>{html.escape(record.damage)}" if record.damage else ""
     return (
-        f"<tr><td>{_picture(thumbnail_path(out, shot))}</td><td>{name}</td>"
-        f"<td>{record.seen} of {record.frames}<br><span class='dim'>at {record.fps:g}/s</span></td>"
+        f"<tr{' class=part' if damage else ''}><td>{_picture(thumbnail_path(out, shot))}</td><td>{name}</td>"
+        f"<td>{record.seen} of {record.frames}<br><span class='dim'>at {record.fps:g}/s</span>{damage}</td>"
         f"<td>{_curve(record)}</td><td>{gaps or '<span class=dim>none</span>'}</td>"
         f"<td>{speed}</td><td>{files}</td></tr>"
     )

@@ -25,7 +25,7 @@ from .report import write_report
 from .shots import Shot, find_shots
 
 # What of the command line is about the batch, not about how each clip is animated.
-OF_THE_BATCH = ("verb", "run", "clips", "out", "csv", "render", "jobs", "cluster", "address")
+OF_THE_BATCH = ("verb", "run", "clips", "out", "csv", "render", "jobs", "cluster", "address", "strict")
 REPORT_SECONDS = 5.0  # between two writings of the report while the batch goes on
 
 
@@ -59,7 +59,7 @@ def batch(a: argparse.Namespace) -> None:
             print(f"{len(shots) - len(plan.waiting)} of {len(shots)} clips are done already")
         _follow(plan, _records(plan, a))
         path = write_report(plan.out, shots)
-    _say_how_it_went(plan, path)
+    _say_how_it_went(plan, path, a.strict)
 
 
 def settings_of(a: argparse.Namespace) -> dict[str, Any]:
@@ -117,9 +117,16 @@ def _follow(plan: Batch, records: Iterator[Record]) -> None:
                 written = time.monotonic()
 
 
-def _say_how_it_went(plan: Batch, report: Path) -> None:
-    failed = [shot for shot in plan.shots if not done_record(plan.out, shot, plan.settings)]
-    print(f"{report}: {len(plan.shots) - len(failed)} of {len(plan.shots)} clips done")
+def _say_how_it_went(plan: Batch, report: Path, strict: bool) -> None:
+    records = [done_record(plan.out, shot, plan.settings) for shot in plan.shots]
+    failed = [record for record in records if record is None]
+    partly = [record for record in records if record is not None and record.damage]
+    done = len(plan.shots) - len(failed) - len(partly)
+    print(f"{report}: {done} of {len(plan.shots)} clips done" + (f", {len(partly)} in part only" if partly else ""))
+    for record in partly:
+        print(f"in part  {record.name}: {record.damage}", file=sys.stderr, flush=True)
+    if partly and strict and not failed:
+        raise SomeFailed(f"{len(partly)} of {len(plan.shots)} clips could be read in part only: repair them")
     if failed:
         raise SomeFailed(f"{len(failed)} of {len(plan.shots)} clips failed; a second call tries them again")
 

@@ -93,6 +93,8 @@ def _seen(record: Record, performance: FacePerformance) -> Record:
         missing=[list(gap) for gap in runs(~performance.seen)],
         fps=round(performance.fps, 4),
         confidence=[round(float(part.mean()), 3) for part in parts],
+        unread=performance.unread,
+        damage=performance.damage,
     )
 
 

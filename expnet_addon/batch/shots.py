@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.errors import InputError
-from ...model.sight.image_header import image_header
+from ...model.sight.sequences import is_image
 
 MOVIES = {
     ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mxf", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".wmv", ".flv",
     ".ogv", ".3gp",
 }  # fmt: skip
-IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr", ".hdr", ".jp2"}
 
 
 @dataclass(frozen=True)
@@ -80,11 +79,9 @@ def _is_sequence(folder: Path) -> bool:
         return False
     seen = 0
     for entry in folder.iterdir():
-        if entry.suffix.lower() in IMAGES and entry.is_file():
-            with entry.open("rb") as stream:
-                seen += image_header(stream.read(65536)) is not None
-            if seen == 2:
-                return True
+        seen += is_image(entry)
+        if seen == 2:
+            return True
     return False
 
 

@@ -222,6 +222,7 @@ def parser() -> argparse.ArgumentParser:
     batch_verb.add_argument("--jobs", type=int, metavar="N", help="clips at once (one for each GPU or two cores)")
     batch_verb.add_argument("--cluster", choices=("ray",), help="spread the clips over a Ray cluster")
     batch_verb.add_argument("--address", metavar="ADDRESS", help="of the Ray cluster; without it one is started here")
+    batch_verb.add_argument("--strict", action="store_true", help="exit 3 also where a clip could be read in part only")
     batch_verb.set_defaults(run=batch.batch)
 
     serve = verbs.add_parser("serve-shots")  # not for people: what batch starts

@@ -177,6 +177,30 @@ def test_every_clip_gets_its_files_and_a_bad_one_its_line(
     assert record(out, "broken")["error"] == ""
 
 
+def test_a_clip_that_is_cut_off_is_not_called_done(
+    short: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    av = pytest.importorskip("av")
+    whole, clips, out = tmp_path / "whole.mkv", tmp_path / "clips", tmp_path / "out"
+    with av.open(str(short)) as source, av.open(str(whole), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    clips.mkdir()
+    (clips / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    assert batch(clips, "--out", out, "--device", "cpu") == 0
+    told = capfd.readouterr()
+    assert "0 of 1 clips done, 1 in part only" in told.out
+    assert "in part  cut: The clip is damaged: " in told.err
+    assert record(out, "cut")["unread"] > 0 and load_performance(out / "cut.npz").damage == record(out, "cut")["damage"]
+    page = (out / "report.html").read_text()
+    assert "<tr class=part>" in page and "0 of 1 clips done, 1 in part only" in page
+    assert batch(clips, "--out", out, "--device", "cpu", "--strict") == 3, "and it is not done a second time"
+    assert "in part only: repair them" in capfd.readouterr().err
+
+
 def test_the_reports_links_lead_to_its_files(tmp_path: Path) -> None:
     """Whatever a clip is called."""
     shot = Shot(str(tmp_path / "take #1 100% <a>?.mp4"), "day 1/take #1 100% <a>?")
