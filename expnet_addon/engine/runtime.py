@@ -77,8 +77,9 @@ PACKAGES = Packages(
         "safetensors>=0.4",
         "scipy>=1.11",
         "h5py>=3.10",
+        "av>=15,<19",
     ),
-    modules=("torch", "numpy", "cv2", "safetensors", "scipy", "h5py"),
+    modules=("torch", "numpy", "cv2", "safetensors", "scipy", "h5py", "av"),
 )
 
 
@@ -102,11 +103,11 @@ def builds(system: str = sys.platform, machine: str = "") -> tuple[Build, ...]:
     measured with torch 2.13 on Linux, the others are the sums of their wheels."""
     machine = machine or platform.machine()
     if system == "darwin":
-        return (Build("mps", "Apple graphics (Metal)", "", 200, 800),) if machine == "arm64" else ()
+        return (Build("mps", "Apple graphics (Metal)", "", 230, 900),) if machine == "arm64" else ()
     index = "https://download.pytorch.org/whl/"
     return (
-        Build("cpu", "Processor", index + "cpu", 350, 1300),
-        Build("cuda", "NVIDIA graphics (CUDA 12.8)", index + "cu128", 4000, 7500),
+        Build("cpu", "Processor", index + "cpu", 390, 1400),
+        Build("cuda", "NVIDIA graphics (CUDA 12.8)", index + "cu128", 4100, 7600),
     )
 
 
