@@ -1,4 +1,4 @@
-"""Clips made with PyAV whose pictures hold their own number: seven squares at the lower left, white for a one."""
+"""Clips made with PyAV whose pictures hold their own number: seven squares at the upper left, white for a one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def numbered(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarra
     """A grey picture (H, W, 3) uint8 with ``number``, 0 to 127, burnt in."""
     image = np.full((height, width, 3), 128, np.uint8)
     for bit in range(7):
-        image[-SIDE:, bit * SIDE : (bit + 1) * SIDE] = 255 * (number >> bit & 1)
+        image[:SIDE, bit * SIDE : (bit + 1) * SIDE] = 255 * (number >> bit & 1)
     return image
 
 
 def number_in(image: np.ndarray, scale: float = 1.0) -> int:
     """The number burnt into a picture, which may be ``scale`` times as wide and high."""
-    row = image.shape[0] - round(SIDE * scale / 2)
+    row = round(SIDE * scale / 2)
     return sum(1 << bit for bit in range(7) if image[row, round((bit + 0.5) * SIDE * scale), 1] > 128)
 
 
