@@ -141,8 +141,8 @@ def key_performance(
     keying: Keying,
     clip: Source | None = None,
 ) -> str:
-    """Put a raw ``performance`` on ``head``, frame for frame, as ``keying`` says; what to tell the user. ``clip`` is where it was seen,
-    if that is known: by itself a performance starts at the scene's first frame.
+    """Put a raw ``performance`` on ``head``, frame for frame, as ``keying`` says; what to tell the user. ``clip`` is
+    where it was seen, if that is known: by itself a performance starts at the scene's first frame.
 
     Raises InputError, with nothing written, when no face was seen or the head has other keys.
     """

@@ -12,8 +12,8 @@ from pathlib import Path
 import bpy
 
 from ...model.errors import InputError
-from ...model.sight.sequences import check_there
 from ...model.sight.image_header import image_header
+from ...model.sight.sequences import check_there
 from ..scene import animation, footage
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...model.errors import InputError
-from ...model.sight.sequences import check_there
 from ...model.sight.image_header import image_header
+from ...model.sight.sequences import check_there
 from ..engine.jobs import Progress
 from ..unattended.options import quality_of
 from ..unattended.outputs import appearing, check_outputs, made_folder, need_bpy

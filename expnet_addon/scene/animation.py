@@ -2,8 +2,8 @@
 
 Design notes: one take, one action (two before Blender 4.4, where an action has no slots), named after its clip and
 marked as ours. Running the same clip again replaces that action; an action that is not ours is never edited, only
-unassigned and kept. Keys lie frame for frame: the clip's frame n at the scene's start + n, where Blender shows it behind
-the head, whatever rate the scene has. Frames in which no face was seen get no keys.
+unassigned and kept. Keys lie frame for frame: the clip's frame n at the scene's start + n, where Blender shows it
+behind the head, whatever rate the scene has. Frames in which no face was seen get no keys.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def rate_report(scene: bpy.types.Scene, performance: FacePerformance) -> str:
     if abs(scene_fps(scene) - performance.fps) < 1e-3 * performance.fps:
         return ""
     return (
-        f"The scene plays {scene_fps(scene):g} frames a second, the clip {performance.fps:g}: it is keyed frame for frame, "
-        "at another speed and without sound"
+        f"The scene plays {scene_fps(scene):g} frames a second, the clip {performance.fps:g}: "
+        "it is keyed frame for frame, at another speed and without sound"
     )
 
 

@@ -63,9 +63,9 @@ def is_live_link(path: str | Path) -> bool:
 def write_live_link(performance: FacePerformance, path: str | Path) -> None:
     """Write a performance as the app would; the file appears whole or not at all.
 
-    Time code starts at the performance's own first time; it counts the rate rounded up (30 for 29.97) and is true to time
-    by its thousandths. A clip of less than a second is moved to a full second, which shows how far the code counts.
-    Shapes that our keys do not drive are 0. Raises InputError for another basis than the open one, and for a rate that
+    Time code starts at the performance's own first time; it counts the rate rounded up (30 for 29.97) and is true to
+    time by its thousandths. A clip of less than a second is moved to a full second, which shows how far the code
+    counts. Shapes that our keys do not drive are 0. Raises InputError for another basis than the open one, and for a rate that
     is not between 1 and 1000.
     """
     write_signals(signals(performance), performance.times, performance.fps, path)

@@ -198,7 +198,7 @@ def export_json(performance: FacePerformance, path: str | Path) -> None:
 
 
 def table(performance: FacePerformance) -> tuple[list[str], np.ndarray]:
-    """Column names and (F, columns) numbers: the clip's frame (from 0), time (s), confidence, the keys, POSE_COLUMNS."""
+    """Column names and (F, columns) numbers: the clip's frame (from 0), time (s), confidence, keys, POSE_COLUMNS."""
     p = performance
     names = ["frame", "time", "confidence", *p.expression_keys, *POSE_COLUMNS]
     frame = np.rint(p.frames)

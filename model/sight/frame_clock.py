@@ -14,7 +14,9 @@ import numpy as np
 from ..errors import InputError
 
 STANDARD_RATES = tuple(
-    Fraction(n) / d for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240) for d in (1, Fraction(1001, 1000))
+    Fraction(n) / d
+    for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)
+    for d in (1, Fraction(1001, 1000))
 )
 JITTER = 0.45  # frames by which a picture of a constant-rate clip may lie beside its frame
 CONSTANT = 0.9  # share of steps between pictures that are one frame, from which on a clip has a constant rate

@@ -1,7 +1,7 @@
 """Movies read by OpenCV, where PyAV is not installed: as much of the truth as OpenCV tells.
 
-OpenCV tells the mean frame rate, so the nominal one is found from the time stamps. It reads the first video stream only,
-and does not tell where the sound starts.
+OpenCV tells the mean frame rate, so the nominal one is found from the time stamps. It reads the first video stream
+only, and does not tell where the sound starts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from .frame_clock import STANDARD_RATES, standard_rate
 from .movies import FALLBACK_RATE, MovieHeader, Picture, check_size, increasing, square_size
 
 MOST_ERRORS = 64  # pictures in a row that cannot be decoded, after which the clip is at its end
-COUNTED = (".mp4", ".mov", ".m4v", ".avi")  # formats that hold the number of their pictures, not only how long they last
+COUNTED = (
+    ".mp4",
+    ".mov",
+    ".m4v",
+    ".avi",
+)  # formats that hold the number of their pictures, not only how long they last
 STILL_CODECS = ("MJPG", "png ", "MPNG", "JPEG", "bmp ", "GIF ")  # what covers are coded with
 
 
@@ -116,7 +121,7 @@ class OpenCvMovie:
         return MovieHeader(size, self._nominal_rate(), 1e-3, declared if declared > 0 else None)
 
     def _nominal_rate(self) -> Fraction:
-        """The mean rate where it is a usual one; else the usual rate on whose frames the stamps lie, or of most steps."""
+        """The mean rate where it is a usual one; else the usual one on whose frames the stamps lie, or of most steps."""
         mean = self._capture.get(cv2.CAP_PROP_FPS)
         if not 0 < mean < 100_000:
             return FALLBACK_RATE

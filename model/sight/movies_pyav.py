@@ -29,6 +29,7 @@ class PyAvMovie:
         self.unread = 0
         self.cut = 0.0
         self._source = source
+        self._start: Fraction | None = None  # the clip's start as the file counts
         try:
             self._container = av.open(str(path), metadata_errors="replace")
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -123,7 +124,7 @@ class PyAvMovie:
         streams.sort(key=lambda stream: (stream is not best, stream.index))
         best_index = streams[0].index if streams else 0
         for index in [stream.index for stream in streams]:
-            stream = self._container.streams[index]
+            stream: Any = self._container.streams[index]
             try:
                 check_size(self._source, stream.codec_context.width, stream.codec_context.height)
                 first = next((frame for frame in self._decoded(stream) if frame is not None), None)
@@ -189,7 +190,7 @@ class PyAvMovie:
         return missing if missing > max(1.5 / float(self.header.rate), 0.002 * seconds) else 0.0
 
     def _sound_start(self) -> float:
-        sound = self._container.streams.best("audio")
+        sound: Any = self._container.streams.best("audio")
         if sound is None or sound.start_time is None or self._stream.start_time is None:
             return 0.0
         return float(sound.start_time * sound.time_base - self._stream.start_time * self._stream.time_base)

@@ -135,9 +135,7 @@ def test_a_beep_stays_at_its_picture(empty_scene, head, make_performance, tmp_pa
     assert first == pytest.approx(beep, abs=within)
 
 
-def test_a_scene_at_another_rate_is_keyed_frame_for_frame_and_said(
-    empty_scene, head, performance_of, tmp_path
-) -> None:
+def test_a_scene_at_another_rate_is_keyed_frame_for_frame_and_said(empty_scene, head, performance_of, tmp_path) -> None:
     path = numbered_clip(tmp_path / "clip.mp4", range(12), sound_from=Fraction(0))
     performance, _, _ = performance_of(path)
     empty_scene.render.fps, empty_scene.render.fps_base = 24, 1.0
