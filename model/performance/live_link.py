@@ -65,8 +65,8 @@ def write_live_link(performance: FacePerformance, path: str | Path) -> None:
 
     Time code starts at the performance's own first time; it counts the rate rounded up (30 for 29.97) and is true to
     time by its thousandths. A clip of less than a second is moved to a full second, which shows how far the code
-    counts. Shapes that our keys do not drive are 0. Raises InputError for another basis than the open one, and for a rate that
-    is not between 1 and 1000.
+    counts. Shapes that our keys do not drive are 0. Raises InputError for another basis than the open one, and for a
+    rate that is not between 1 and 1000.
     """
     write_signals(signals(performance), performance.times, performance.fps, path)
 

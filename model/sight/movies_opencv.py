@@ -121,7 +121,7 @@ class OpenCvMovie:
         return MovieHeader(size, self._nominal_rate(), 1e-3, declared if declared > 0 else None)
 
     def _nominal_rate(self) -> Fraction:
-        """The mean rate where it is a usual one; else the usual one on whose frames the stamps lie, or of most steps."""
+        """The mean rate if it is a usual one; else the usual one on whose frames the stamps lie, or of most steps."""
         mean = self._capture.get(cv2.CAP_PROP_FPS)
         if not 0 < mean < 100_000:
             return FALLBACK_RATE

@@ -134,8 +134,8 @@ class PyAvMovie:
             if first is not None:
                 if index > min(s.index for s in self._container.streams.video) and index == best_index:
                     self.notes.append(
-                        "The clip's first video stream is a cover picture, which Blender shows behind the head: save the "
-                        "film without it"
+                        "The clip's first video stream is a cover picture, which Blender shows behind the head: "
+                        "save the film without it"
                     )
                 if index != best_index:
                     self.notes.append(f"Video stream {best_index} cannot be decoded: {index} is read")

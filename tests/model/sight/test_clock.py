@@ -1,4 +1,4 @@
-"""One clock: which picture of a clip lies on which frame, read by PyAV and by OpenCV, and what is missing is counted."""
+"""One clock: which picture of a clip lies on which frame, by PyAV and by OpenCV, and what is missing is counted."""
 
 from __future__ import annotations
 
