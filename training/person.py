@@ -95,9 +95,8 @@ def _seen(network: Network, shard: Mapping[str, np.ndarray], alone: bool = False
         raise InputError(f"the pictures are {images.shape[-2]} pixels wide, the network sees {network.config.size}")
     lead = (len(images), 1) if alone else images.shape[:2]
     out = outputs_of(network, images.reshape(-1, *images.shape[-3:]))
-    rows = inputs(out), out["alpha"]
-    each = (torch.from_numpy(np.asarray(row, np.float32).reshape(*lead, -1)) for row in rows)
-    return Seen(*each, torch.from_numpy(shard["alpha"]))
+    read, raw = (torch.from_numpy(rows.astype(np.float32).reshape(*lead, -1)) for rows in (inputs(out), out["alpha"]))
+    return Seen(read, raw, torch.from_numpy(shard["alpha"]))
 
 
 def _joined(parts: list[Seen]) -> Seen:

@@ -133,7 +133,7 @@ def perform(
     """Watch a clip and write down what its face does.
 
     box, face: as in ``Choice``. ``on_frame`` is told how many frames are done and may raise to stop. Frames are let
-    go as they are read: memory does not grow with the clip but for some 400 bytes a frame.
+    go as they are read: memory does not grow with the clip but for some 800 bytes a frame.
     """
     if not 1 <= lens_mm <= 10_000:
         raise InputError(f"a lens of {lens_mm} mm cannot be: use the footage's, or 50")
