@@ -13,22 +13,33 @@ from ...model.retargeting.row import OWN, ROTATIONS, Row
 from ...model.retargeting.table import row_values
 from ...model.rotations import quaternions
 from ..scene.coordinates import continuous
+from .axes import Axes
 
 ALIGNED = np.cos(np.radians(8.0))  # a driver turns about one axis of the bone: so near it has to be
 
 
-def local_axis(bone: bpy.types.PoseBone, row: Row) -> np.ndarray:
-    """(3,) the row's axis in the frame in which the bone's rotation or location is given."""
-    axis = np.eye(3)["XYZ".index(row.component[-1])]
-    if row.axes == OWN or (row.component not in ROTATIONS and not bone.bone.use_local_location):
-        return axis
-    return np.array(bone.bone.matrix_local.to_3x3()).T @ axis
+def local_axis(bone: bpy.types.PoseBone, row: Row, axes: Axes) -> np.ndarray:
+    """Return the row's axis (3,) in the frame in which the bone's rotation or location is given.
+
+    A unit vector for a rotation. For a location it is as long as one metre of the world.
+    """
+    turns = row.component in ROTATIONS
+    length = 1.0 if turns else 1.0 / axes.metres
+    index = "XYZ".index(row.component[-1])
+    if row.axes == OWN:
+        return length * np.eye(3)[index]
+    direction = length * axes.directions[:, index]
+    if not turns and not bone.bone.use_local_location:
+        return direction
+    return np.array(bone.bone.matrix_local.to_3x3()).T @ direction
 
 
-def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarray) -> dict[str, np.ndarray]:
-    """Property of the bone -> (F, components) of its values, from signals (F, S) without gaps.
+def bone_curves(
+    bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarray, axes: Axes
+) -> dict[str, np.ndarray]:
+    """Return the values (F, components) of each property of the bone, from signals (F, S) without gaps.
 
-    Turns follow each other in the order of the rows; they are written in the bone's own rotation mode.
+    Rotations are applied in the order of the rows and written in the bone's own rotation mode.
     """
     curves: dict[str, np.ndarray] = {}
     turns = [row for row in rows if row.component in ROTATIONS]
@@ -36,11 +47,11 @@ def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarra
     if turns:
         total = np.tile(np.eye(3), (len(values), 1, 1))
         for row in turns:
-            total = _rotation(local_axis(bone, row), row_values(row, values)) @ total
+            total = _rotation(local_axis(bone, row, axes), row_values(row, values)) @ total
         name, numbers = _in_mode(total, bone.rotation_mode)
         curves[name] = numbers
     if moves:
-        curves["location"] = np.sum([np.outer(row_values(row, values), local_axis(bone, row)) for row in moves], axis=0)
+        curves["location"] = np.sum([np.outer(row_values(row, values), local_axis(bone, row, axes)) for row in moves], axis=0)
     return curves
 
 
@@ -72,14 +83,16 @@ def _in_mode(rotation: np.ndarray, mode: str) -> tuple[str, np.ndarray]:
 # Drivers ------------------------------------------------------------------------------------------------------------
 
 
-def driven_components(bone: bpy.types.PoseBone, rows: Sequence[Row]) -> dict[tuple[str, int], list[tuple[Row, float]]]:
-    """(property, index) -> the rows that drive it, each with a factor. One driver turns about one axis of the bone.
+def driven_components(
+    bone: bpy.types.PoseBone, rows: Sequence[Row], axes: Axes
+) -> dict[tuple[str, int], list[tuple[Row, float]]]:
+    """Return, for each (property, index), the rows that drive it and their factors.
 
-    Raises InputError when a row's axis lies askew in the bone.
+    One driver turns a bone about one of the bone's own axes. Raises InputError when a row's axis is not near one.
     """
     out: dict[tuple[str, int], list[tuple[Row, float]]] = {}
     for row in rows:
-        axis = local_axis(bone, row)
+        axis = local_axis(bone, row, axes)
         index = int(np.argmax(np.abs(axis)))
         if row.component in ROTATIONS and abs(axis[index]) < ALIGNED:
             raise InputError(

@@ -15,6 +15,7 @@ from ...model.face.semantics import OPEN_KEYS
 from ...model.performance.channels import CHANNELS, SIGNALS
 from ...model.retargeting.row import Row
 from ...model.retargeting.table import expression
+from .axes import head_axes
 from .bones import driven_components, driven_mode
 from .character import Character
 from .motion import check_face
@@ -41,9 +42,10 @@ def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Obj
     modes: dict[str, str] = {}
     if plan.bones:
         assert character.armature is not None
+        axes = head_axes(character.armature)
         mine: dict[tuple[str, int], str] = {}
         for name, bone_rows in plan.bones.items():
-            components = driven_components(character.armature.pose.bones[name], bone_rows)
+            components = driven_components(character.armature.pose.bones[name], bone_rows, axes)
             mode = driven_mode(list(components))
             if mode:
                 modes[name] = mode

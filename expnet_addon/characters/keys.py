@@ -17,6 +17,7 @@ import numpy as np
 from ...model.retargeting.row import Row
 from ...model.retargeting.table import row_values
 from .. import compat
+from .axes import head_axes
 from .bones import bone_curves
 from .character import Character
 from .motion import Motion
@@ -39,10 +40,11 @@ def apply_keys(character: Character, rows: Sequence[Row], motion: Motion) -> Rep
         }
     if plan.bones:
         assert character.armature is not None
+        axes = head_axes(character.armature)
         mine: dict[tuple[str, int], np.ndarray] = {}
         for name, bone_rows in plan.bones.items():
             bone = character.armature.pose.bones[name]
-            for what, numbers in bone_curves(bone, bone_rows, motion.values).items():
+            for what, numbers in bone_curves(bone, bone_rows, motion.values, axes).items():
                 mine |= {(f"{bone_path(name)}.{what}", i): column for i, column in enumerate(numbers.T)}
         curves[character.armature] = mine
     for block in curves:

@@ -112,10 +112,7 @@ def _found(scene: bpy.types.Scene, blend: Path, scheme: str, rows: Sequence[Row]
         raise InputError(
             f"'{blend}' holds no mesh whose shape keys are known by their names: give --object and --preset"
         )
-    main = character_of(best)
-    if main.armature is not None:
-        return character_of(main.armature, main.meshes)
-    return character_of(best, [m for m in meshes if best.parent is not None and m.parent == best.parent])
+    return character_of(best)
 
 
 def _list(names) -> str:
