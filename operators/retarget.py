@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import bpy
 
 from ..expnet_addon.characters.character import is_retargeted
 from ..expnet_addon.properties.character_settings import ExpNetCharacter
 from ..expnet_addon.scene.heads import has_shape_keys
 from ..model.errors import InputError
-from ..model.retargeting.row import SHAPE_KEY
+from ..model.retargeting.row import BONE, SHAPE_KEY
 
 
 def is_character(obj: bpy.types.Object | None) -> bool:
@@ -38,18 +40,26 @@ class EXPNET_OT_match_names(bpy.types.Operator):
         return has_character(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon.characters.name_matching import matched_rows
+        from ..expnet_addon.characters.name_matching import matched_rows, unmatched_names
 
         settings = settings_of(context)
-        scheme, rows = matched_rows(settings.character(), settings.scheme)
+        character = settings.character()
+        scheme, rows = matched_rows(character, settings.scheme)
         if not rows:
-            self.report({"ERROR"}, "None of its shape keys and bones has a name that is known: add rows by hand")
+            self.report({"ERROR"}, "None of its shape keys and bones has a known name: add rows to the table")
             return {"CANCELLED"}
         settings.set_table(rows)
-        shapes = sum(row.kind == SHAPE_KEY for row in rows)
         names = settings.bl_rna.properties["scheme"].enum_items[scheme].name
-        settings.result = f"{shapes} shape keys by {names}, {len({r.target for r in rows[shapes:]})} bones"
-        self.report({"INFO"}, settings.result)
+        on = [row for row in rows if row.enabled]
+        shapes, bones = (len({r.target for r in on if r.kind == kind}) for kind in (SHAPE_KEY, BONE))
+        settings.result = f"{shapes} shape keys by {names}, {bones} bones"
+        off = {row.target for row in rows} - {row.target for row in on}
+        if off:
+            settings.result += f"\nOff, as other rows move the same: {_some(sorted(off))}"
+        unknown = unmatched_names(character, rows)
+        if unknown:
+            settings.result += f"\n{len(unknown)} unknown names, add rows if they shall move: {_some(unknown)}"
+        self.report({"INFO"}, settings.result.replace("\n", ". "))
         return {"FINISHED"}
 
 
@@ -86,7 +96,7 @@ class EXPNET_OT_retarget(bpy.types.Operator):
             return {"CANCELLED"}
         settings.result = f"{report} {'driven' if settings.output == 'DRIVERS' else 'keyed'}"
         for why, targets in report.reasons().items():
-            settings.result += f"\n{len(targets)} {why}: {', '.join(targets[:2])}{' …' if len(targets) > 2 else ''}"
+            settings.result += f"\n{_some(targets)}: {why}"
         self.report({"INFO"}, settings.result.replace("\n", ". "))
         return {"FINISHED"}
 
@@ -114,6 +124,11 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
         settings.result = "As it was before"
         self.report({"INFO"}, settings.result)
         return {"FINISHED"}
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
 
 
 CLASSES = (EXPNET_OT_match_names, EXPNET_OT_retarget, EXPNET_OT_remove_retarget)

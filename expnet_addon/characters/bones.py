@@ -34,9 +34,7 @@ def local_axis(bone: bpy.types.PoseBone, row: Row, axes: Axes) -> np.ndarray:
     return np.array(bone.bone.matrix_local.to_3x3()).T @ direction
 
 
-def bone_curves(
-    bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarray, axes: Axes
-) -> dict[str, np.ndarray]:
+def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarray, axes: Axes) -> dict[str, np.ndarray]:
     """Return the values (F, components) of each property of the bone, from signals (F, S) without gaps.
 
     Rotations are applied in the order of the rows and written in the bone's own rotation mode.
@@ -51,7 +49,9 @@ def bone_curves(
         name, numbers = _in_mode(total, bone.rotation_mode)
         curves[name] = numbers
     if moves:
-        curves["location"] = np.sum([np.outer(row_values(row, values), local_axis(bone, row, axes)) for row in moves], axis=0)
+        curves["location"] = np.sum(
+            [np.outer(row_values(row, values), local_axis(bone, row, axes)) for row in moves], axis=0
+        )
     return curves
 
 

@@ -34,7 +34,7 @@ def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Obj
     check_face(head)
     blocks = head.data.shape_keys.key_blocks
     gone = [row for row in rows if any(t.signal in OPEN_KEYS and t.signal not in blocks for t in CHANNELS[row.channel])]
-    plan = Plan(character, [row for row in rows if row not in gone])
+    plan = Plan(character, [row for row in rows if row not in gone], live=True)
     plan.left += [f"{row.target} (the face has no key for {row.channel})" for row in gone if row.enabled]
     drivers: dict[bpy.types.ID, dict[tuple[str, int], str]] = {}
     for key, targets in plan.shapes.items():

@@ -54,7 +54,7 @@ def remove(character: Character) -> int:
     """
     done = 0
     for block in character.blocks:
-        if BEFORE not in block:
+        if BEFORE not in block or not block.is_editable:
             continue
         done += 1
         state = state_of(block)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import bpy
@@ -19,7 +19,7 @@ from ..scene.heads import has_shape_keys
 from .character import Character, character_of
 from .keys import apply_keys
 from .motion import performance_motion
-from .name_matching import matched_rows
+from .name_matching import matched_rows, unmatched_names
 
 
 def onto_open_head(performance: FacePerformance, keep_fps: bool) -> tuple[str, list[bpy.types.Object]]:
@@ -54,6 +54,7 @@ def onto_character(
     Scripts in the .blend do not run. Raises InputError when it cannot be opened, or has no such character.
     """
     rows = list(load_preset(preset)) if preset else None
+    unknown: list[str] = []
     try:
         bpy.ops.wm.open_mainfile(filepath=str(blend.absolute()), load_ui=False, use_scripts=False)
     except RuntimeError as error:
@@ -63,6 +64,7 @@ def onto_character(
     if rows is None:
         found, rows = matched_rows(character, scheme)
         said = f"names: {found}"
+        unknown = unmatched_names(character, rows)
         if not rows:
             raise InputError(f"none of the shape keys and bones in '{blend}' has a name that is known: give --preset")
     else:
@@ -74,9 +76,16 @@ def onto_character(
     if not keep_fps:
         scene.frame_end = max(scene.frame_start, round(float(motion.frames[-1])))
     scene.frame_set(scene.frame_start)
-    objects = [*character.meshes, *([character.armature] if character.armature else [])]
+    belonging = [*character.meshes, *([character.armature] if character.armature else [])]
+    objects = [obj for obj in belonging if scene.objects.get(obj.name) == obj]
     lines = [f"{report} of {', '.join(o.name for o in objects)} keyed, {said}"]
     lines += [f"not: {left}" for left in report.left]
+    lines += [f"off: {', '.join(off)} (other rows move the same)"] if (off := _switched_off(rows)) else []
+    elsewhere = [obj.name for obj in belonging if obj not in objects]
+    if elsewhere:
+        lines.append(f"not in the scene, so not in a .glb: {_list(elsewhere)}")
+    if unknown:
+        lines.append(f"not matched: {_list(unknown)} (add rows for them in a table, and give it as --preset)")
     return "\n".join(lines), objects, rows
 
 
@@ -115,6 +124,10 @@ def _found(scene: bpy.types.Scene, blend: Path, scheme: str, rows: Sequence[Row]
     return character_of(best)
 
 
-def _list(names) -> str:
+def _switched_off(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row.target for row in rows if not row.enabled))
+
+
+def _list(names: Iterable[str]) -> str:
     names = sorted(names)
-    return ", ".join(names[:8]) + (" …" if len(names) > 8 else "") or "none"
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "none"

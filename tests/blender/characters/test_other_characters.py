@@ -218,3 +218,97 @@ class TestMeshes:
             (head, ARKIT.index("jawOpen")), (teeth, 0), (tongue, 0)
         )]  # fmt: skip
         assert jaws == pytest.approx([performance.eta[5, 25]] * 3, abs=1e-4)
+
+
+class TestWhatMoves:
+    """The report counts what moves, and says of the rest why it does not and what to do."""
+
+    @pytest.fixture
+    def hero(self, empty_scene) -> bpy.types.Object:
+        return mesh_with_keys("hero", ["jawOpen", "mouthPucker", "hat"])
+
+    def moves(self, mesh) -> bool:
+        """Whether the mesh that Blender shows differs between two frames."""
+        shown = []
+        for frame in (1, 6):
+            bpy.context.scene.frame_set(frame)
+            evaluated = mesh.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
+            shown.append([tuple(v.co) for v in evaluated.vertices])
+        return not np.allclose(*shown, atol=1e-5)
+
+    def key(self, mesh, motion):
+        character = character_of(mesh)
+        return apply_keys(character, matched_rows(character)[1], motion)
+
+    def test_muted_keys(self, hero, motion):
+        hero.data.shape_keys.key_blocks["jawOpen"].mute = True
+        report = self.key(hero, motion)
+        assert (report.shape_keys, report.left) == (1, ("jawOpen (muted: tick it in the Shape Keys panel)",))
+        assert hero.data.shape_keys.animation_data.action is not None
+
+    def test_a_mesh_that_shows_one_key_alone(self, hero, motion):
+        hero.show_only_shape_key = True
+        report = self.key(hero, motion)
+        (left,) = report.left
+        assert report.shape_keys == 0 and str(report) == "nothing that moves" and not self.moves(hero)
+        hero.show_only_shape_key = False
+        assert self.moves(hero)
+        assert left.startswith("all shape keys of 'hero'") and "switch off Solo Active Shape Key" in left
+
+    def test_absolute_shape_keys(self, hero, motion):
+        hero.data.shape_keys.use_relative = False
+        report = self.key(hero, motion)
+        assert report.shape_keys == 0 and "switch on Relative" in report.left[0] and not self.moves(hero)
+
+    @pytest.mark.parametrize("live, moving", [(False, 0), (True, 2)])
+    def test_a_solo_nla_track(self, hero, motion, live, moving, little_face, performance):
+        data = hero.data.shape_keys.animation_data_create()
+        data.nla_tracks.new().is_solo = True
+        if live:
+            face = rig.create_rig(little_face)
+            animation.key_performance(face, performance, bpy.context.scene)
+            report = apply_drivers(character_of(hero), matched_rows(character_of(hero))[1], face)
+        else:
+            report = self.key(hero, motion)
+        assert (report.shape_keys, self.moves(hero)) == (moving, live)
+        assert [("switch its star off" in left) for left in report.left] == [True] * (not live)
+
+    def test_a_solo_track_of_the_armature(self, empty_scene, motion):
+        bones = imported(MAKERS["Mixamo"])[0]
+        bones.animation_data_create().nla_tracks.new().is_solo = True
+        report = apply_keys(Character((), bones), matched_rows(Character((), bones))[1], motion)
+        assert report.bones == 0 and report.left[0].startswith("all bones of 'Armature'")
+
+    def test_names_that_mean_nothing(self, hero):
+        character = character_of(hero)
+        assert unmatched_names(character, matched_rows(character)[1]) == ["hat"]
+
+    @pytest.fixture
+    def library(self, empty_scene, tmp_path) -> str:
+        mesh_with_keys("linked", ["jawOpen"])
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
+        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+        return str(tmp_path / "library.blend")
+
+    def linked(self, library: str) -> bpy.types.Object:
+        with bpy.data.libraries.load(library, link=True) as (_, wanted):
+            wanted.objects = ["linked"]
+        bpy.context.scene.collection.objects.link(wanted.objects[0])
+        return wanted.objects[0]
+
+    def test_an_overridden_object_whose_mesh_is_linked(self, library, make_performance):
+        mesh = self.linked(library).override_create(remap_local_usages=True)
+        motion = performance_motion(bpy.context.scene, make_performance(frames=8, fps=24.0))
+        with pytest.raises(InputError, match="'linked' .its mesh is still linked .* override of the mesh too"):
+            self.key(mesh, motion)
+        teeth = mesh_with_keys("teeth", ["jawOpen"])
+        report = self.key(teeth, motion)
+        assert report.shape_keys == 1 and report.left[0].startswith("'linked' (its mesh is still linked")
+        mesh.data.override_create(remap_local_usages=True)
+        assert self.key(teeth, motion).shape_keys == 2
+
+    def test_a_linked_object(self, library, make_performance):
+        mesh = self.linked(library)
+        motion = performance_motion(bpy.context.scene, make_performance(frames=8, fps=24.0))
+        with pytest.raises(InputError, match="linked from another file: make it local, or override object and mesh"):
+            self.key(mesh, motion)

@@ -153,7 +153,22 @@ AVATAR = [  # VRChat's avatars
     "LipPucker", "MouthCornerPullLeft", "MouthCornerSlantLeft", "MouthSmileLeft", "MouthUpperLeft", "MouthLeft",
     "MouthRaiserLower", "JawOpen", "MouthClosed", "CheekPuffLeft",
 ]  # fmt: skip
-MMD = ["まばたき", "笑い", "ウィンク", "ウィンク右", "ウィンク２", "ｳｨﾝｸ２右", "びっくり", "あ", "い", "う", "え", "お", "口角上げ", "怒り"]
+MMD = [
+    "まばたき",
+    "笑い",
+    "ウィンク",
+    "ウィンク右",
+    "ウィンク２",
+    "ｳｨﾝｸ２右",
+    "びっくり",
+    "あ",
+    "い",
+    "う",
+    "え",
+    "お",
+    "口角上げ",
+    "怒り",
+]
 
 
 @pytest.mark.parametrize("names, scheme, driven", [
