@@ -8,7 +8,6 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ...model.errors import InputError
 from ...model.retargeting.row import OWN, ROTATIONS, Row
 from ...model.retargeting.table import row_values
 from ...model.rotations import quaternions
@@ -83,22 +82,22 @@ def _in_mode(rotation: np.ndarray, mode: str) -> tuple[str, np.ndarray]:
 # Drivers ------------------------------------------------------------------------------------------------------------
 
 
+def is_askew(bone: bpy.types.PoseBone, row: Row, axes: Axes) -> bool:
+    """Return whether the row turns the bone about an axis that is not near one of the bone's own."""
+    return row.component in ROTATIONS and float(np.abs(local_axis(bone, row, axes)).max()) < ALIGNED
+
+
 def driven_components(
     bone: bpy.types.PoseBone, rows: Sequence[Row], axes: Axes
 ) -> dict[tuple[str, int], list[tuple[Row, float]]]:
     """Return, for each (property, index), the rows that drive it and their factors.
 
-    One driver turns a bone about one of the bone's own axes. Raises InputError when a row's axis is not near one.
+    One driver turns a bone about one of the bone's own axes, so no row may be ``is_askew``.
     """
     out: dict[tuple[str, int], list[tuple[Row, float]]] = {}
     for row in rows:
         axis = local_axis(bone, row, axes)
         index = int(np.argmax(np.abs(axis)))
-        if row.component in ROTATIONS and abs(axis[index]) < ALIGNED:
-            raise InputError(
-                f"bone '{bone.name}' lies askew to the character's {row.component[-1]} axis, which a driver cannot "
-                "turn it about: use keys, or choose one of the bone's own axes"
-            )
         if row.component in ROTATIONS:
             out.setdefault(("rotation_euler", index), []).append((row, float(np.sign(axis[index]))))
             continue

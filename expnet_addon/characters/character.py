@@ -39,8 +39,8 @@ def character_of(obj: bpy.types.Object, others: Iterable[bpy.types.Object] = ())
 
     others  meshes that the artist names: with any, the character has these and ``obj`` only
 
-    Otherwise a mesh brings the other meshes of its head along: those of its armature, those below it or beside it in the
-    hierarchy, and loose meshes at the same place with shape keys of the same names. An armature brings its meshes.
+    Otherwise a mesh brings the other meshes of its head along: those of its armature, those below it or beside it in
+    the hierarchy, and loose meshes at the same place with shape keys of the same names. An armature brings its meshes.
     """
     chosen = list(dict.fromkeys([obj, *others]))
     armature = next((o for o in chosen if o.type == "ARMATURE"), None)

@@ -16,7 +16,7 @@ from ...model.performance.channels import CHANNELS, SIGNALS
 from ...model.retargeting.row import Row
 from ...model.retargeting.table import expression
 from .axes import head_axes
-from .bones import driven_components, driven_mode
+from .bones import driven_components, driven_mode, is_askew
 from .character import Character
 from .motion import check_face
 from .plan import Plan, Report, bone_path, key_path
@@ -29,13 +29,17 @@ MAX_EXPRESSION = 256  # characters, Blender's own
 def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Object) -> Report:
     """Let the character follow one of our heads, live. What an earlier retarget did is taken back first.
 
-    Raises InputError, with nothing changed, when no row has a target in the character, or a bone lies askew.
+    Rows that turn a bone about an axis askew to its own are left out and reported. Raises InputError, with nothing
+    changed, when no row is left that has a target in the character.
     """
     check_face(head)
     blocks = head.data.shape_keys.key_blocks
     gone = [row for row in rows if any(t.signal in OPEN_KEYS and t.signal not in blocks for t in CHANNELS[row.channel])]
     plan = Plan(character, [row for row in rows if row not in gone], live=True)
     plan.left += [f"{row.target} (the face has no key for {row.channel})" for row in gone if row.enabled]
+    plan.left += _without_askew(plan, character)
+    if not plan.shapes and not plan.bones:
+        raise InputError(f"no driver can move this character: {plan.left[-1]}")
     drivers: dict[bpy.types.ID, dict[tuple[str, int], str]] = {}
     for key, targets in plan.shapes.items():
         drivers[key] = {(key_path(name), -1): _sum((row, 1.0) for row in mine) for name, mine in targets.items()}
@@ -45,7 +49,8 @@ def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Obj
         axes = head_axes(character.armature)
         mine: dict[tuple[str, int], str] = {}
         for name, bone_rows in plan.bones.items():
-            components = driven_components(character.armature.pose.bones[name], bone_rows, axes)
+            bone = character.armature.pose.bones[name]
+            components = driven_components(bone, bone_rows, axes)
             mode = driven_mode(list(components))
             if mode:
                 modes[name] = mode
@@ -63,6 +68,22 @@ def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Obj
             _drive(block, path, index, text, head)
         block.update_tag()
     return plan.report()
+
+
+def _without_askew(plan: Plan, character: Character) -> list[str]:
+    """Take from the plan's bones the rows that a driver cannot do; return what to say of them."""
+    left = []
+    for name, rows in list(plan.bones.items()):
+        assert character.armature is not None
+        bone, axes = character.armature.pose.bones[name], head_axes(character.armature)
+        askew = [row for row in rows if is_askew(bone, row, axes)]
+        channels = ", ".join(row.channel for row in askew)
+        if askew:
+            left.append(f"{channels} of '{name}' (the bone lies askew to the character's axes: use keys)")
+        plan.bones[name] = [row for row in rows if row not in askew]
+        if not plan.bones[name]:
+            del plan.bones[name]
+    return left
 
 
 def _sum(parts: Iterable[tuple[Row, float]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import bpy
 
@@ -39,7 +40,7 @@ def show(context: bpy.types.Context, objects: Sequence[bpy.types.Object]) -> lis
     layer.update()
     for obj in objects:
         if obj.hide_get():
-            undo.append(lambda obj=obj: obj.hide_set(True))
+            undo.append(partial(obj.hide_set, True))
             obj.hide_set(False)
     layer.update()
     return undo

@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import InputError
 from ..performance.channels import CHANNELS
@@ -125,7 +125,7 @@ def _worth(matches: Iterable[Match]) -> float:
 
 
 def _match_one(names: Sequence[str], scheme: str) -> list[Match]:
-    best: dict[str, Match] = {}
+    best: dict[str, Match] = {}  # by the scheme's entry
     for name in names:
         found = _find(name, scheme)
         if found is not None:
@@ -137,30 +137,24 @@ def _match_one(names: Sequence[str], scheme: str) -> list[Match]:
         for entry in sorted(best, key=lambda e: best[e].score):
             if sum(m.channel == best[entry].channel for m in best.values()) > 1:
                 del best[entry]
+    for entry in _spare(best, scheme):
+        best[entry] = replace(best[entry], spare=True)
     order = {name: i for i, name in enumerate(names)}
-    found_all = [
-        Match(m.target, m.channel, m.gain, m.score, entry in spare)
-        for spare in [_spare(best, scheme)]
-        for entry, m in best.items()
-    ]
-    return sorted(found_all, key=lambda m: order[m.target])
+    return sorted(best.values(), key=lambda m: order[m.target])
 
 
 def _spare(best: Mapping[str, Match], scheme: str) -> set[str]:
-    """Return the entries that move what other matched entries move: one shape for both sides beside the two, or the
-    scheme's fallbacks."""
+    """Return the entries that move what other matched entries already move.
+
+    They are one shape for both sides beside the two, and the scheme's fallbacks.
+    """
     fallbacks = FALLBACKS.get(scheme, frozenset())
-    first = {entry for entry in best if entry not in fallbacks}
-    moved = {best[entry].channel for entry in first}
-    spare: set[str] = set()
-    for entry, m in best.items():
-        if entry in fallbacks and m.channel in moved:
-            spare.add(entry)
-    kept = [entry for entry in best if entry not in spare]
+    moved = {m.channel for entry, m in best.items() if entry not in fallbacks}
+    spare = {entry for entry, m in best.items() if entry in fallbacks and m.channel in moved}
     sides: dict[str, set[str]] = {}
-    for entry in kept:
-        stem, side = _sided(best[entry], entry)
-        if side:
+    for entry, m in best.items():
+        stem, side = _sided(m, entry)
+        if side and entry not in spare:
             sides.setdefault(stem, set()).add(side)
     for entry, m in best.items():
         stem, side = _sided(m, entry)
@@ -233,8 +227,8 @@ def match_bones(names: Sequence[str], gaze_distance: float = 1.0, jaw: bool = Tr
     if target:
         reach = round(gaze_distance, 4)
         for channel, axis in (("gazeYaw", "X"), ("gazePitch", "Z")):
-            limits = {"low": -2 * reach, "high": 2 * reach}
-            rows.append(Row(channel, target, BONE, f"LOCATION_{axis}", gain=reach, enabled=gaze, **limits))
+            component, far = f"LOCATION_{axis}", 2 * reach
+            rows.append(Row(channel, target, BONE, component, gain=reach, low=-far, high=far, enabled=gaze))
     else:
         for side in "LR":
             eye = _first(names, _EYES, side)

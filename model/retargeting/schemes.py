@@ -18,7 +18,10 @@ Scheme = Mapping[str, tuple[str, float]]
 
 
 def _pairs(name: str, channel: str, gain: float = 1.0) -> dict[str, tuple[str, float]]:
-    """Return both sides of a name: ``*`` is L and R, ``#`` is Left and Right; in the channel ``*`` is Left and Right."""
+    """Return both sides of a name: ``*`` is L and R, ``#`` is Left and Right.
+
+    In the channel ``*`` is Left and Right.
+    """
     return {
         name.replace("*", short).replace("#", long): (channel.replace("*", long), gain)
         for short, long in (("L", "Left"), ("R", "Right"))

@@ -70,8 +70,11 @@ MAKERS = {
 }  # fmt: skip
 
 
-def imported(rig: Rig) -> tuple[bpy.types.Object, Matrix]:
-    """The armature as the importer leaves it, and the 3 x 3 from the character's left, back, up to the world."""
+def imported(rig: Rig, straight: bool = False) -> tuple[bpy.types.Object, Matrix]:
+    """The armature as the importer leaves it, and the 3 x 3 from the character's left, back, up to the world.
+
+    ``straight``: the bones lie along the armature's axes, as where the importer was asked for automatic orientation.
+    """
     data = bpy.data.armatures.new("Armature")
     obj = bpy.data.objects.new("Armature", data)
     bpy.context.scene.collection.objects.link(obj)
@@ -84,6 +87,8 @@ def imported(rig: Rig) -> tuple[bpy.types.Object, Matrix]:
         bone.head = into_file @ Vector(place) / rig.scale
         bone.tail = bone.head + Vector((0.02, 0.05, 0.01)) / rig.scale  # an importer's tails point anywhere
         bone.roll = roll = roll + 0.4
+        if straight:
+            bone.tail, bone.roll = bone.head + Vector((0, 0.05, 0)) / rig.scale, 0.0
         if parent:
             bone.parent = data.edit_bones[parent]
     bpy.ops.object.mode_set(mode="OBJECT")

@@ -112,6 +112,34 @@ class TestAxes:
 LOOKS = [name for name in ARKIT if name.startswith("eyeLook")]
 
 
+class TestLiveAxes:
+    def test_a_head_follows_live_in_an_imported_armature(self, empty_scene, little_face, performance):
+        empty_scene.render.fps, empty_scene.render.fps_base = 24, 1.0
+        face = rig.create_rig(little_face)
+        animation.key_performance(face, performance, empty_scene)
+        bones, axes = imported(MAKERS["turned to the side"], straight=True)
+        rows = [row for row in matched_rows(Character((), bones))[1] if row.channel.startswith("head")]
+        assert apply_drivers(Character((), bones), rows, face).left == ()
+        for frame in (1, 6):
+            empty_scene.frame_set(frame)
+            expected = in_the_world(axes, performance.rotation[frame - 1])
+            np.testing.assert_allclose(turn_in_world(bones, "Head"), expected, atol=3e-3)
+
+    def test_rows_that_no_driver_can_do_are_left_out_and_said(self, empty_scene, little_face, performance):
+        """An importer's bones have any roll, and a driver turns about one axis of the bone."""
+        face = rig.create_rig(little_face)
+        animation.key_performance(face, performance, empty_scene)
+        bones = imported(MAKERS["Mixamo"])[0]
+        mesh = mesh_with_keys("head", ["jawOpen"], parent=bones)
+        character = character_of(mesh)
+        report = apply_drivers(character, matched_rows(character)[1], face)
+        assert (report.shape_keys, report.bones) == (1, 0)
+        (said,) = [left for left in report.left if "mixamorig:Head" in left]
+        assert said == (
+            "headYaw, headPitch, headRoll of 'mixamorig:Head' (the bone lies askew to the character's axes: use keys)"
+        )
+
+
 class TestOnce:
     """A feature that a character has as shapes and as bones moves once."""
 

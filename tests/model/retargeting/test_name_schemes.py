@@ -149,8 +149,8 @@ TRADITIONAL = [  # Character Creator 3 and iClone
 ]  # fmt: skip
 AVATAR = [  # VRChat's avatars
     "EyeClosedLeft", "EyeClosedRight", "EyeClosed", "BrowPinchLeft", "BrowLowererLeft", "BrowDownLeft",
-    "BrowInnerUpLeft", "BrowInnerUpRight", "BrowInnerUp", "LipSuckUpperLeft", "LipFunnelUpperRight", "LipPuckerLowerLeft",
-    "LipPucker", "MouthCornerPullLeft", "MouthCornerSlantLeft", "MouthSmileLeft", "MouthUpperLeft", "MouthLeft",
+    "BrowInnerUpLeft", "BrowInnerUpRight", "BrowInnerUp", "LipSuckUpperLeft", "LipFunnelUpperRight",
+    "LipPuckerLowerLeft", "LipPucker", "MouthCornerPullLeft", "MouthCornerSlantLeft", "MouthSmileLeft", "MouthUpperLeft", "MouthLeft",
     "MouthRaiserLower", "JawOpen", "MouthClosed", "CheekPuffLeft",
 ]  # fmt: skip
 MMD = [
