@@ -55,10 +55,10 @@ class EXPNET_OT_match_names(bpy.types.Operator):
         settings.result = f"{shapes} shape keys by {names}, {bones} bones"
         off = {row.target for row in rows} - {row.target for row in on}
         if off:
-            settings.result += f"\nOff, as other rows move the same: {_some(sorted(off))}"
+            settings.result += f"\nSwitched off, as other rows move the same: {_some(sorted(off))}"
         unknown = unmatched_names(character, rows)
         if unknown:
-            settings.result += f"\n{len(unknown)} unknown names, add rows if they shall move: {_some(unknown)}"
+            settings.result += f"\nUnknown names, add rows for those that should move: {_some(unknown)}"
         self.report({"INFO"}, settings.result.replace("\n", ". "))
         return {"FINISHED"}
 

@@ -150,8 +150,8 @@ TRADITIONAL = [  # Character Creator 3 and iClone
 AVATAR = [  # VRChat's avatars
     "EyeClosedLeft", "EyeClosedRight", "EyeClosed", "BrowPinchLeft", "BrowLowererLeft", "BrowDownLeft",
     "BrowInnerUpLeft", "BrowInnerUpRight", "BrowInnerUp", "LipSuckUpperLeft", "LipFunnelUpperRight",
-    "LipPuckerLowerLeft", "LipPucker", "MouthCornerPullLeft", "MouthCornerSlantLeft", "MouthSmileLeft", "MouthUpperLeft", "MouthLeft",
-    "MouthRaiserLower", "JawOpen", "MouthClosed", "CheekPuffLeft",
+    "LipPuckerLowerLeft", "LipPucker", "MouthCornerPullLeft", "MouthCornerSlantLeft", "MouthSmileLeft",
+    "MouthUpperLeft", "MouthLeft", "MouthRaiserLower", "JawOpen", "MouthClosed", "CheekPuffLeft",
 ]  # fmt: skip
 MMD = [
     "まばたき",
