@@ -1,4 +1,4 @@
-"""A performance onto the active character: find its names, make it follow, take that back."""
+"""Operators that match a character's names, retarget a performance to it, and remove the retarget."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def is_character(obj: bpy.types.Object | None) -> bool:
 
 
 def has_character(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """Poll: the active object can follow a face."""
+    """Return whether the active object can follow a face, for polls."""
     if not is_character(context.object):
         operator.poll_message_set("Select the character: a mesh with shape keys, or an armature")
         return False
@@ -32,7 +32,7 @@ def settings_of(context: bpy.types.Context) -> ExpNetCharacter:
 class EXPNET_OT_match_names(bpy.types.Operator):
     bl_idname = "expnet.match_names"
     bl_label = "Match Names"
-    bl_description = "Fill the table by the names of the character's shape keys and bones. What is in it is replaced"
+    bl_description = "Fill the table from the names of the character's shape keys and bones. This replaces its rows"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
@@ -66,7 +66,7 @@ class EXPNET_OT_match_names(bpy.types.Operator):
 class EXPNET_OT_retarget(bpy.types.Operator):
     bl_idname = "expnet.retarget"
     bl_label = "Retarget"
-    bl_description = "Let the character do what the face does, as the table says. Your own keys and actions are kept"
+    bl_description = "Move the character as the face moves, by the table. Your own keys and actions are kept"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
@@ -104,7 +104,7 @@ class EXPNET_OT_retarget(bpy.types.Operator):
 class EXPNET_OT_remove_retarget(bpy.types.Operator):
     bl_idname = "expnet.remove_retarget"
     bl_label = "Remove Retarget"
-    bl_description = "Bring back what the character had before: its action, values, sliders and rotation modes"
+    bl_description = "Restore the character's action, values, sliders and rotation modes from before Retarget"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
@@ -121,7 +121,7 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
 
         settings = settings_of(context)
         remove(settings.character())
-        settings.result = "As it was before"
+        settings.result = "The character is as it was before"
         self.report({"INFO"}, settings.result)
         return {"FINISHED"}
 

@@ -1,4 +1,4 @@
-"""Bones turned and moved by rows of the retarget table: which local axis is meant, and what a pose bone gets."""
+"""Rotations and locations of pose bones from rows of the retarget table, in each bone's own frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...model.rotations import quaternions
 from ..scene.coordinates import continuous
 from .axes import Axes
 
-ALIGNED = np.cos(np.radians(8.0))  # a driver turns about one axis of the bone: so near it has to be
+ALIGNED = np.cos(np.radians(8.0))  # a driver turns about one axis of the bone, which has to be so near
 
 
 def local_axis(bone: bpy.types.PoseBone, row: Row, axes: Axes) -> np.ndarray:
@@ -55,7 +55,7 @@ def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarra
 
 
 def _rotation(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """(F, 3, 3) turns by ``angle`` (F,) about a unit ``axis``."""
+    """Return rotations (F, 3, 3) by ``angle`` (F,) about a unit ``axis``."""
     x, y, z = axis / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     sine, cosine = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
@@ -63,7 +63,7 @@ def _rotation(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 
 def _in_mode(rotation: np.ndarray, mode: str) -> tuple[str, np.ndarray]:
-    """The property of a rotation mode, and rotations (F, 3, 3) as its values, without jumps."""
+    """Return the property of a rotation mode, and rotations (F, 3, 3) as its values, without jumps."""
     if mode == "QUATERNION":
         return "rotation_quaternion", continuous(quaternions(rotation))
     if mode == "AXIS_ANGLE":
@@ -108,7 +108,7 @@ def driven_components(
 
 
 def driven_mode(components: Sequence[tuple[str, int]]) -> str | None:
-    """The Euler order in which turns follow each other as in the rows; None where nothing turns."""
+    """Return the Euler order that applies the rotations in the order of the rows, or None where nothing rotates."""
     axes = [index for name, index in components if name == "rotation_euler"]
     if not axes:
         return None

@@ -1,5 +1,7 @@
-"""What a performance is retargeted to: meshes with shape keys and the armature they hang on. The panel asks this module
-at every redraw, so it needs no numpy."""
+"""A character: meshes with shape keys, and the armature that deforms them.
+
+The panel uses this module at every redraw, so it needs no numpy.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,14 @@ BEFORE = "expnet_before"  # on a data-block: what a retarget found there
 
 @dataclass(frozen=True)
 class Character:
-    """What is retargeted to: meshes with shape keys, and the armature whose bones follow, if any."""
+    """Meshes with shape keys, and the armature whose bones follow, if any."""
 
     meshes: tuple[bpy.types.Object, ...]
     armature: bpy.types.Object | None = None
 
     @property
     def keys(self) -> list[bpy.types.Key]:
-        """The meshes' shape keys, each once though objects may share them."""
+        """Return the meshes' shape keys; objects that share a mesh share one entry."""
         return list(dict.fromkeys(mesh.data.shape_keys for mesh in self.meshes if mesh.data.shape_keys))
 
     @property
@@ -125,14 +127,14 @@ _COPY = re.compile(r"\.\d{3,}$")  # Blender's number of a copy
 
 
 def is_retargeted(character: Character) -> bool:
-    """Whether a retarget is on the character."""
+    """Return whether the character has been retargeted."""
     return any(BEFORE in block for block in character.blocks)
 
 
 def state_of(block: bpy.types.ID) -> dict[str, Any]:
-    """What a retarget remembered on a data-block; empty where there is none."""
+    """Return what a retarget stored on a data-block; empty where there is none."""
     try:
         state = json.loads(block.get(BEFORE, "{}"))
-    except (TypeError, ValueError):  # an artist's own property of that name
+    except (TypeError, ValueError):  # an artist's own property with that name
         state = {}
     return state if isinstance(state, dict) else {}

@@ -1,7 +1,7 @@
-"""A character that follows one of our heads live: drivers on its shape keys and bones.
+"""Live drivers on a character's shape keys and bones that follow a head.
 
-Drivers are expressions without Python: they run where scripts may not. Applying again first takes back what was applied
-before, as with keys (``keys.py``).
+The expressions need no Python, so they run where scripts may not. A second application removes the first, as with keys
+(``keys.py``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_EXPRESSION = 256  # characters, Blender's own
 
 
 def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Object) -> Report:
-    """Let the character follow one of our heads, live. What an earlier retarget did is taken back first.
+    """Drive the character by a head, live. An earlier retarget is removed first.
 
     Rows that turn a bone about an axis askew to its own are left out and reported. Raises InputError, with nothing
     changed, when no row is left that has a target in the character.
@@ -36,7 +36,7 @@ def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Obj
     blocks = head.data.shape_keys.key_blocks
     gone = [row for row in rows if any(t.signal in OPEN_KEYS and t.signal not in blocks for t in CHANNELS[row.channel])]
     plan = Plan(character, [row for row in rows if row not in gone], live=True)
-    plan.left += [f"{row.target} (the face has no key for {row.channel})" for row in gone if row.enabled]
+    plan.left += [f"{row.target} (the head has no key for {row.channel})" for row in gone if row.enabled]
     plan.left += _without_askew(plan, character)
     if not plan.shapes and not plan.bones:
         raise InputError(f"no driver can move this character: {plan.left[-1]}")
@@ -71,7 +71,7 @@ def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Obj
 
 
 def _without_askew(plan: Plan, character: Character) -> list[str]:
-    """Take from the plan's bones the rows that a driver cannot do; return what to say of them."""
+    """Remove from the plan's bones the rows that a driver cannot turn; return an entry of the report for each bone."""
     left = []
     for name, rows in list(plan.bones.items()):
         assert character.armature is not None
@@ -87,7 +87,7 @@ def _without_askew(plan: Plan, character: Character) -> list[str]:
 
 
 def _sum(parts: Iterable[tuple[Row, float]]) -> str:
-    """The sum of rows as one expression of signals."""
+    """Return the sum of rows as one expression of signals."""
     names = {signal: _variable(signal) for signal in SIGNALS}
     texts = []
     for row, factor in parts:

@@ -1,4 +1,4 @@
-"""What moves a character: a performance, or the keys of one of our heads, as signals at the scene's frames."""
+"""The motion of a character: a performance, or the keys of a head, as signals at the scene's frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .plan import key_path
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """What moves a character: ``values`` (F, len(SIGNALS)) at the scene's ``frames`` (F,), without gaps."""
+    """Signals ``values`` (F, len(SIGNALS)) at the scene's ``frames`` (F,), without gaps."""
 
     name: str
     source: str
@@ -32,7 +32,10 @@ class Motion:
 def performance_motion(
     scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None
 ) -> Motion:
-    """A performance at the scene's rate, its first frame at ``start_frame`` (default: the scene's first)."""
+    """Return a performance at the scene's rate, its first frame at ``start_frame`` (default: the scene's first).
+
+    Raises InputError where no face was seen.
+    """
     values = signals(performance)
     seen = performance.seen
     if not seen.any():
@@ -42,7 +45,10 @@ def performance_motion(
 
 
 def face_motion(head: bpy.types.Object) -> Motion:
-    """The keys of one of our heads, as they are now, with what the artist changed in them."""
+    """Return the keys of a head as they are now, with what the artist changed in them.
+
+    Raises InputError where there are none.
+    """
     check_face(head)
     key_curves, head_curves = compat.assigned_curves(head.data.shape_keys), compat.assigned_curves(head)
     sources: dict[str, Any] = {}
@@ -73,9 +79,9 @@ def face_motion(head: bpy.types.Object) -> Motion:
 
 
 def check_face(head: bpy.types.Object | None) -> None:
-    """Raises InputError unless ``head`` is one of our heads with the open keys."""
+    """Raise InputError unless ``head`` is a head of ExpNet with the open keys."""
     if not is_rig(head):
-        raise InputError("choose the face that the character shall follow: one that ExpNet added")
+        raise InputError("choose the face that the character follows: one that ExpNet added")
     assert head is not None
     if head["expnet_basis"] != OPEN_BASIS:
         raise InputError(
@@ -85,7 +91,7 @@ def check_face(head: bpy.types.Object | None) -> None:
 
 
 def _head_angles(quaternion: np.ndarray) -> np.ndarray:
-    """(F, 3) yaw, pitch, roll in radians of a head's rotation in Blender: Ry(roll) Rx(-pitch) Rz(yaw)."""
+    """Return yaw, pitch and roll (F, 3) in radians of a head's rotation in Blender: Ry(roll) Rx(-pitch) Rz(yaw)."""
     w, x, y, z = (quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)).T
     pitch = -np.arcsin(np.clip(2 * (w * x - y * z), -1, 1))
     yaw = np.arctan2(2 * (x * y + w * z), 1 - 2 * (x * x + z * z))

@@ -1,4 +1,4 @@
-"""The verb ``retarget`` in a scene: a performance onto the character of a .blend, or onto our own head."""
+"""The command ``retarget`` in a scene: a performance on the character of a .blend, or on the open head."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .name_matching import matched_rows, unmatched_names
 
 
 def onto_open_head(performance: FacePerformance, keep_fps: bool) -> tuple[str, list[bpy.types.Object]]:
-    """An empty scene with our head, keyed; what to tell the user, and the head's objects."""
+    """Make an empty scene with the open head, keyed; return a report and the head's objects."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
     head = rig.create_rig(load_face_model(OPEN_HEAD))
@@ -46,10 +46,10 @@ def onto_character(
     preset: Path | None = None,
     keep_fps: bool = False,
 ) -> tuple[str, list[bpy.types.Object], list[Row]]:
-    """The opened .blend with its character keyed; what to tell the user, the character's objects, and the table.
+    """Open a .blend and key its character; return a report, the character's objects, and the table.
 
-    names   of the character's objects; none: the mesh whose shape keys say most to us, and what belongs to it
-    preset  a table from a file, instead of one by the names of shape keys and bones
+    names   of the character's objects; none: the mesh with the most known shape keys, and the rest of its head
+    preset  a table from a file, instead of one from the names of shape keys and bones
 
     Scripts in the .blend do not run. Raises InputError when it cannot be opened, or has no such character.
     """
@@ -58,7 +58,7 @@ def onto_character(
     try:
         bpy.ops.wm.open_mainfile(filepath=str(blend.absolute()), load_ui=False, use_scripts=False)
     except RuntimeError as error:
-        raise InputError(f"'{blend}' is no scene that this Blender can open") from error
+        raise InputError(f"'{blend}' is not a scene that this Blender can open") from error
     scene = bpy.context.scene
     character = _named(scene, blend, names) if names else _found(scene, blend, scheme, rows)
     if rows is None:
@@ -104,7 +104,7 @@ def _named(scene: bpy.types.Scene, blend: Path, names: Sequence[str]) -> Charact
 
 
 def _found(scene: bpy.types.Scene, blend: Path, scheme: str, rows: Sequence[Row] | None) -> Character:
-    """The mesh with the most to drive, with those of its armature or parent; or the only armature."""
+    """Return the mesh with the most rows and the rest of its head, or the only armature."""
     meshes = [obj for obj in scene.objects if has_shape_keys(obj)]
     armatures = [obj for obj in scene.objects if obj.type == "ARMATURE"]
 

@@ -84,7 +84,7 @@ class ExpNetRetargetRow(bpy.types.PropertyGroup):
         name="Axes",
         description="Whose axes the bone is turned or moved along",
         items=[
-            (CHARACTER, "Character", "X to the character's left, Y to its back, Z up, however the bone lies"),
+            (CHARACTER, "Character", "X to the head's left, Y to its back, Z up, however armature and bone lie"),
             (OWN, "Bone", "The bone's own axes"),
         ],
     )
@@ -133,7 +133,9 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
     )
     active_row: IntProperty(name="Row", description="The row shown below the table")  # type: ignore[valid-type]
     meshes: CollectionProperty(  # type: ignore[valid-type]
-        type=ExpNetCharacterMesh, name="Meshes", description="The character's other meshes"
+        type=ExpNetCharacterMesh,
+        name="Meshes",
+        description="The character's other meshes. Empty: those of the same head",
     )
     scheme: EnumProperty(  # type: ignore[valid-type]
         name="Names",

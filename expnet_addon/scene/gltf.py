@@ -16,9 +16,10 @@ EXPORTER = "io_scene_gltf2"
 
 
 def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
-    """Write ``objects`` with what the scene animates on them, sampled frame by frame over the scene's range: so driven
-    eyes and lids move too. One animation, from time 0. Other objects are left out. Hidden, excluded and unselectable
-    objects are exported, too; the scene stays as it is.
+    """Write ``objects`` with their animation over the scene's frame range, as one animation from time 0.
+
+    It is sampled at each frame, so that driven eyes and lids move too. Other objects are left out. Hidden, excluded and
+    unselectable objects are exported. The scene stays as it is.
 
     Raises InputError, and writes nothing, where there is no object, one is not in the scene or is left out by the
     exporter, or this Blender has no glTF exporter.
