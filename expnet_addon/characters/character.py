@@ -57,6 +57,20 @@ def character_of(obj: bpy.types.Object, others: Iterable[bpy.types.Object] = ())
     return Character(tuple(meshes), armature)
 
 
+def parts_without_shape_keys(character: Character) -> list[bpy.types.Object]:
+    """Return the meshes that move with a character but have no shape keys to drive: eyeballs, body, hair."""
+
+    def belongs(obj: bpy.types.Object) -> bool:
+        if character.armature is not None and deforming_armature(obj) == character.armature:
+            return True
+        above = obj.parent
+        while above is not None and above not in character.meshes:
+            above = above.parent
+        return above is not None
+
+    return [o for o in bpy.data.objects if o.type == "MESH" and o not in character.meshes and belongs(o)]
+
+
 def deforming_armature(mesh: bpy.types.Object) -> bpy.types.Object | None:
     """Return the armature that deforms a mesh or what it hangs on, or that it is a child of."""
     above: bpy.types.Object | None = mesh

@@ -16,7 +16,7 @@ from ...model.retargeting.table import load_preset
 from ..scene import animation, rig
 from ..scene import camera_and_light as staging
 from ..scene.heads import has_shape_keys
-from .character import Character, character_of
+from .character import Character, character_of, parts_without_shape_keys
 from .keys import apply_keys
 from .motion import performance_motion
 from .name_matching import matched_rows, unmatched_names
@@ -58,7 +58,7 @@ def onto_character(
     try:
         bpy.ops.wm.open_mainfile(filepath=str(blend.absolute()), load_ui=False, use_scripts=False)
     except RuntimeError as error:
-        raise InputError(f"'{blend}' is not a scene that this Blender can open") from error
+        raise InputError(f"'{blend}' is no scene that this Blender can open") from error
     scene = bpy.context.scene
     character = _named(scene, blend, names) if names else _found(scene, blend, scheme, rows)
     if rows is None:
@@ -76,12 +76,13 @@ def onto_character(
     if not keep_fps:
         scene.frame_end = max(scene.frame_start, round(float(motion.frames[-1])))
     scene.frame_set(scene.frame_start)
-    belonging = [*character.meshes, *([character.armature] if character.armature else [])]
-    objects = [obj for obj in belonging if scene.objects.get(obj.name) == obj]
-    lines = [f"{report} of {', '.join(o.name for o in objects)} keyed, {said}"]
+    keyed = [*character.meshes, *([character.armature] if character.armature else [])]
+    objects = [*keyed, *parts_without_shape_keys(character)]
+    elsewhere = [obj.name for obj in objects if scene.objects.get(obj.name) != obj]
+    objects = [obj for obj in objects if obj.name not in elsewhere]
+    lines = [f"{report} of {', '.join(o.name for o in keyed)} keyed, {said}"]
     lines += [f"not: {left}" for left in report.left]
     lines += [f"off: {', '.join(off)} (other rows move the same)"] if (off := _switched_off(rows)) else []
-    elsewhere = [obj.name for obj in belonging if obj not in objects]
     if elsewhere:
         lines.append(f"not in the scene, so not in a .glb: {_list(elsewhere)}")
     if unknown:

@@ -154,9 +154,14 @@ def test_a_hidden_character_as_gltf_and_what_is_not_matched(shot, hero, tmp_path
     bpy.data.objects["body"].hide_viewport = True
     bpy.data.objects["teeth"].hide_set(True)
     bpy.data.objects["body"].shape_key_add(name="freckles", from_mix=False)
+    eye = bpy.data.objects.new("eyeball", bpy.data.objects["hat"].data.copy())  # has no shape keys
+    eye.shape_key_clear()
+    bpy.context.scene.collection.objects.link(eye)
+    eye.parent = bpy.data.objects["body"]
     bpy.ops.wm.save_as_mainfile(filepath=str(hero))
     assert run("retarget", "--performance", shot, "--character", hero, "--out", tmp_path / "hero.glb") == 0
-    assert b"teeth" in (tmp_path / "hero.glb").read_bytes()
+    written = (tmp_path / "hero.glb").read_bytes()
+    assert b"teeth" in written and b"eyeball" in written and b"friend" not in written
     said = capfd.readouterr().out
     assert "not matched: freckles (add rows for them in a table, and give it as --preset)" in said
 
