@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import bpy
 import numpy as np
@@ -14,6 +14,7 @@ from ...model.rotations import quaternions
 from ..scene.coordinates import continuous
 from .axes import Axes
 
+UNLIMITED = 3.14  # radians: a range from -pi to pi is none
 ALIGNED = np.cos(np.radians(8.0))  # a driver turns about one axis of the bone, which has to be so near
 
 
@@ -105,6 +106,47 @@ def driven_components(
             if abs(axis[i]) > 1e-4:
                 out.setdefault(("location", i), []).append((row, float(axis[i])))
     return out
+
+
+# Variables of the expressions below: the quaternion of the head that is followed, and its gaze in radians.
+HEAD_QUATERNION = ("qw", "qx", "qy", "qz")
+GAZE = {"gazePitch": "gp", "gazeYaw": "gy"}
+_WHOLE_HEAD = {"headYaw": ("ROTATION_Z", 1.0), "headPitch": ("ROTATION_X", -1.0), "headRoll": ("ROTATION_Y", 1.0)}
+_WHOLE_GAZE = {"gazePitch": ("ROTATION_X", -1.0), "gazeYaw": ("ROTATION_Z", 1.0)}
+
+
+def quaternion_expressions(bone: bpy.types.PoseBone, rows: Sequence[Row], axes: Axes) -> list[str] | None:
+    """Return w, x, y and z of a bone that turns as the head or as its gaze does, however the bone lies.
+
+    None where the rows are not those of a whole head or a whole gaze with their own gains and no narrower range: an
+    expression for any rows would be longer than Blender allows.
+    """
+    into_bone = np.array(bone.bone.matrix_local.to_3x3()).T @ axes.directions
+    if _are(rows, _WHOLE_HEAD):
+        w, *vector = HEAD_QUATERNION
+        return [w, *(_linear(line, vector) for line in into_bone)]
+    if _are(rows, _WHOLE_GAZE):  # about x by -pitch, then about z by yaw
+        pitch, yaw = f"{GAZE['gazePitch']}/2", f"{GAZE['gazeYaw']}/2"
+        parts = [f"-cos({yaw})*sin({pitch})", f"-sin({yaw})*sin({pitch})", f"sin({yaw})*cos({pitch})"]
+        return [f"cos({yaw})*cos({pitch})", *(_linear(line, [f"({part})" for part in parts]) for line in into_bone)]
+    return None
+
+
+def _are(rows: Sequence[Row], wanted: Mapping[str, tuple[str, float]]) -> bool:
+    """Return whether rows are those of ``wanted``, channel -> (component, gain), in its order and without limits."""
+    return [row.channel for row in rows] == list(wanted) and all(
+        (row.component, row.gain) == wanted[row.channel]
+        and row.axes != OWN
+        and not row.invert
+        and row.offset == 0
+        and row.low < -UNLIMITED
+        and row.high > UNLIMITED
+        for row in rows
+    )
+
+
+def _linear(factors: np.ndarray, terms: Sequence[str]) -> str:
+    return "+".join(f"{factor:.6f}*{term}" for factor, term in zip(factors, terms))
 
 
 def driven_mode(components: Sequence[tuple[str, int]]) -> str | None:

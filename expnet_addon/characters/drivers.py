@@ -6,7 +6,7 @@ The expressions need no Python, so they run where scripts may not. A second appl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import bpy
 
@@ -16,7 +16,14 @@ from ...model.performance.channels import CHANNELS, SIGNALS
 from ...model.retargeting.row import Row
 from ...model.retargeting.table import expression
 from .axes import head_axes
-from .bones import driven_components, driven_mode, is_askew
+from .bones import (
+    GAZE,
+    HEAD_QUATERNION,
+    driven_components,
+    driven_mode,
+    is_askew,
+    quaternion_expressions,
+)
 from .character import Character
 from .motion import check_face
 from .plan import Plan, Report, bone_path, key_path
@@ -29,7 +36,8 @@ MAX_EXPRESSION = 256  # characters, Blender's own
 def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Object) -> Report:
     """Drive the character by a head, live. An earlier retarget is removed first.
 
-    Rows that turn a bone about an axis askew to its own are left out and reported. Raises InputError, with nothing
+    Head and eyes turn however their bones lie; other rows that turn a bone about an axis askew to its own are left out
+    and reported. Raises InputError, with nothing
     changed, when no row is left that has a target in the character.
     """
     check_face(head)
@@ -37,7 +45,8 @@ def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Obj
     gone = [row for row in rows if any(t.signal in OPEN_KEYS and t.signal not in blocks for t in CHANNELS[row.channel])]
     plan = Plan(character, [row for row in rows if row not in gone], live=True)
     plan.left += [f"{row.target} (the head has no key for {row.channel})" for row in gone if row.enabled]
-    plan.left += _without_askew(plan, character)
+    quaternions = _quaternions(plan, character)
+    plan.left += _without_askew(plan, character, quaternions)
     if not plan.shapes and not plan.bones:
         raise InputError(f"no driver can move this character: {plan.left[-1]}")
     drivers: dict[bpy.types.ID, dict[tuple[str, int], str]] = {}
@@ -49,6 +58,11 @@ def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Obj
         axes = head_axes(character.armature)
         mine: dict[tuple[str, int], str] = {}
         for name, bone_rows in plan.bones.items():
+            if name in quaternions:
+                modes[name] = "QUATERNION"
+                path = f"{bone_path(name)}.rotation_quaternion"
+                mine |= {(path, i): text for i, text in enumerate(quaternions[name])}
+                continue
             bone = character.armature.pose.bones[name]
             components = driven_components(bone, bone_rows, axes)
             mode = driven_mode(list(components))
@@ -70,10 +84,25 @@ def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Obj
     return plan.report()
 
 
-def _without_askew(plan: Plan, character: Character) -> list[str]:
+def _quaternions(plan: Plan, character: Character) -> dict[str, list[str]]:
+    """Return expressions of the quaternions of bones that lie askew but turn as a whole head or gaze."""
+    found = {}
+    for name, rows in plan.bones.items():
+        assert character.armature is not None
+        bone, axes = character.armature.pose.bones[name], head_axes(character.armature)
+        if any(is_askew(bone, row, axes) for row in rows):
+            texts = quaternion_expressions(bone, rows, axes)
+            if texts is not None:
+                found[name] = texts
+    return found
+
+
+def _without_askew(plan: Plan, character: Character, done: Collection[str]) -> list[str]:
     """Remove from the plan's bones the rows that a driver cannot turn; return an entry of the report for each bone."""
     left = []
     for name, rows in list(plan.bones.items()):
+        if name in done:
+            continue
         assert character.armature is not None
         bone, axes = character.armature.pose.bones[name], head_axes(character.armature)
         askew = [row for row in rows if is_askew(bone, row, axes)]
@@ -131,10 +160,22 @@ def _drive(block: bpy.types.ID, path: str, index: int, text: str, head: bpy.type
             variable.type = "SINGLE_PROP"
             target.id = head
             target.data_path = '["gaze_yaw"]' if signal == "gazeYaw" else '["gaze_pitch"]'
+    for name in sorted(_words(text) & {*HEAD_QUATERNION, *GAZE.values()}):
+        variable = driver.variables.new()
+        variable.name = name
+        target = variable.targets[0]
+        target.id = head
+        if name in HEAD_QUATERNION:
+            variable.type = "TRANSFORMS"
+            target.transform_type, target.rotation_mode = f"ROT_{name[1].upper()}", "QUATERNION"
+            target.transform_space = "WORLD_SPACE"
+        else:
+            variable.type = "SINGLE_PROP"
+            target.data_path = '["gaze_yaw"]' if name == GAZE["gazeYaw"] else '["gaze_pitch"]'
     driver.expression = text
 
 
 def _words(text: str) -> set[str]:
-    for sign in "()+-*,":
+    for sign in "()+-*/,":
         text = text.replace(sign, " ")
     return set(text.split())
