@@ -4,7 +4,7 @@ import bpy
 
 from ..expnet_addon.capture import chosen
 from ..expnet_addon.engine.tasks import Task
-from .task import TaskOperator, has_face, has_source, idle, is_there, seeing
+from .task import TaskOperator, estimator_options, has_face, has_source, idle, is_there
 
 
 class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
@@ -30,4 +30,4 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
             sound=settings.sound,
         )
         source = chosen.source_in_range(context)
-        return capture.animate_clip(context.scene, head, source, seeing(settings, head), keying)
+        return capture.animate_clip(context.scene, head, source, estimator_options(settings, head), keying)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.jobs import ending
-from ..engine.pipes import broken_pipes_told
+from ..engine.pipes import report_broken_pipe
 from .records import Record, save_record
 from .serve import ANSWER
 from .shots import Shot
@@ -96,7 +96,7 @@ class _Lane:
         asked = {"out": str(self._out), "clip": shot.clip, "name": shot.name, "settings": self._settings}
         assert process.stdin and process.stdout
         try:
-            with broken_pipes_told():
+            with report_broken_pipe():
                 process.stdin.write(json.dumps(asked) + "\n")
                 process.stdin.flush()
         except OSError:
@@ -130,7 +130,7 @@ def _close(process: subprocess.Popen[str] | None) -> None:
     if process and process.stdin and process.stdout:
         process.wait()
         process.stdout.close()
-        with contextlib.suppress(BrokenPipeError), broken_pipes_told():
+        with contextlib.suppress(BrokenPipeError), report_broken_pipe():
             process.stdin.close()
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from ...model.errors import InputError
 from ...model.sight.clips import check_there
-from ..engine.jobs import Job, Progress
-from ..unattended.options import preferred_python, seeing_of
+from ...model.worker.protocol import Ping, Progress
+from ..engine.jobs import Job
+from ..unattended.options import estimator_options, preferred_python
 from ..unattended.outputs import make_folder
 from ..unattended.terminal import bar as progress_bar
 from .lanes import do_shots
@@ -79,9 +80,9 @@ def _prepare(a: argparse.Namespace) -> None:
     from ..unattended.heads import face_model_file, read_head
 
     head = read_head(face_model_file(a.face_model))
-    capture.check_head(seeing_of(a), head.basis, len(head.identity), a.face_model, a.identity)
+    capture.check_head(estimator_options(a), head.basis, len(head.identity), a.face_model, a.identity)
     if not a.cluster:  # there it is the nodes that see, this machine may be unable to
-        with Job(requests.load(seeing_of(a)), preferred_python()) as job:
+        with Job(requests.load(estimator_options(a)), preferred_python()) as job:
             job.wait()
 
 
@@ -98,8 +99,8 @@ def _records(plan: Batch, a: argparse.Namespace) -> Iterator[Record]:
 
 
 def _gpus() -> int:
-    with Job({"verb": "ping"}, preferred_python()) as job:
-        return int(job.wait().get("gpus", 0))
+    with Job(Ping(), preferred_python()) as job:
+        return job.wait().gpus
 
 
 def _follow(plan: Batch, records: Iterator[Record]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -20,9 +21,17 @@ from ...model.performance.performance_files import load_performance
 from ...model.performance.smoothing import REGIONS
 from ...model.performance.treatment import Treatment, named_neutral
 from ...model.sight.clips import check_there, shown_file
+from ...model.worker.protocol import (
+    Animate,
+    AnimateResult,
+    ConvertResult,
+    EstimateResult,
+    EstimatorOptions,
+    ImageRequest,
+    Request,
+)
 from ..engine import requests
 from ..engine.jobs import Job
-from ..engine.requests import Seeing
 from ..engine.tasks import Task
 from ..scene import animation, rig
 from ..scene import camera_and_light as staging
@@ -51,15 +60,15 @@ class Keying:
     sound: bool = True
 
 
-def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task:
+def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task[ConvertResult]:
     """A head of ``face_model`` (``open`` or a path) in ``scene``, active and selected."""
     ready = face_models.readable_file(face_model)
     scene_uid = scene.session_uid
 
-    def write(reply: dict, job: Job | None) -> str:
+    def write(reply: ConvertResult | None, job: Job[ConvertResult] | None) -> str:
         path = ready
         if path is None:
-            assert job is not None
+            assert reply is not None and job is not None
             path = face_models.cache_file(Path(face_model))
             face_models.keep(job.out, path)
             basis_maps.keep(reply)
@@ -74,63 +83,78 @@ def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task
 
 
 def estimate_picture(
-    scene: bpy.types.Scene, head: bpy.types.Object, picture: Source, seeing: Seeing, identity: bool = True
-) -> Task:
+    scene: bpy.types.Scene, head: bpy.types.Object, picture: Source, options: EstimatorOptions, identity: bool = True
+) -> Task[Any]:
     """The expression in one picture as keys on ``head`` at the current frame: a still image, or frame
     ``picture.first`` of a clip."""
     check_there(picture.path, "image")
-    check_head(seeing, head["expnet_basis"], len(head["alpha"]), head.name, identity)
+    check_head(options, head["expnet_basis"], len(head["alpha"]), head.name, identity)
     head_uid, frame = head.session_uid, scene.frame_current
     still = is_still(picture.path)
     name = picture.name if still else f"{picture.name} at frame {picture.first}"
 
-    def write(reply: dict, job: Job | None) -> str:
-        seen = reply["estimates"][0] if still else _only_frame(job, name)
-        if "error" in seen:
-            raise InputError(seen["error"])
+    def write(reply: Any, job: Job[Any]) -> str:
+        seen = _only_image(reply) if still else _only_frame(job, name)
         face = _find(bpy.data.objects, head_uid, f"The face that '{name}' was for")
         model = rig.rig_model(face)
-        route = basis_maps.route(reply["pack"]["basis"], model, face.name)
-        eta, alpha = route.numbers(seen["eta"], np.array(seen["alpha"]))
-        animation.key_expression(face, eta, np.array(seen["gaze"]), frame)
+        route = basis_maps.route(reply.pack.basis, model, face.name)
+        eta, alpha = route.numbers(seen.eta, seen.alpha)
+        animation.key_expression(face, eta, seen.gaze, frame)
         if identity:
             rig.apply_alpha(face, model, alpha)
         strongest = sorted(eta, key=lambda key: -abs(eta[key]))[:2]
         keyed = ", ".join(f"{key} {eta[key]:.2f}" for key in strongest)
-        return "\n".join([f"{name}, keyed at frame {frame}", keyed, *reply["notes"]])
+        return "\n".join([f"{name}, keyed at frame {frame}", keyed, *reply.notes])
 
-    request = requests.estimate([picture.path], seeing) if still else _watch(picture, seeing)
+    request: Request[Any] = _animate(picture, options)
+    if still:
+        request = requests.estimate([ImageRequest(picture.path)], options)
     return Task("Estimate expression", request, write)
 
 
-def animate_clip(scene: bpy.types.Scene, head: bpy.types.Object, clip: Source, seeing: Seeing, keying: Keying) -> Task:
+def animate_clip(
+    scene: bpy.types.Scene, head: bpy.types.Object, clip: Source, options: EstimatorOptions, keying: Keying
+) -> Task[AnimateResult]:
     """``head`` keyed from ``clip``, from ``clip.start_frame`` or the scene's first frame on."""
     check_there(clip.path, "clip")
-    check_head(seeing, head["expnet_basis"], len(head["alpha"]), head.name, keying.identity)
+    check_head(options, head["expnet_basis"], len(head["alpha"]), head.name, keying.identity)
     head_uid, scene_uid = head.session_uid, scene.session_uid
 
-    def write(reply: dict, job: Job | None) -> str:
-        assert job is not None
+    def write(reply: AnimateResult, job: Job[AnimateResult]) -> str:
         performance = load_performance(job.out)
         face = _find(bpy.data.objects, head_uid, f"The face that '{clip.name}' was for")
         into = _find(bpy.data.scenes, scene_uid, "The scene")
-        return "\n".join([key_performance(into, face, performance, keying, clip), *reply["notes"]])
+        return "\n".join([key_performance(into, face, performance, keying, clip), *reply.notes])
 
-    return Task("Animate from footage", _watch(clip, seeing), write, unit="frames")
-
-
-def _watch(clip: Source, seeing: Seeing) -> dict:
-    return {**requests.animate(clip.path, seeing, clip.first, clip.last), "fps": clip.fps}
+    return Task("Animate from footage", _animate(clip, options), write, unit="frames")
 
 
-def _only_frame(job: Job | None, name: str) -> dict:
-    """What a run over one frame saw, as the worker answers for an image."""
-    assert job is not None
+def _animate(clip: Source, options: EstimatorOptions) -> Animate:
+    return requests.animate(clip.path, options, clip.first, clip.last, clip.fps)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What one picture shows: ``eta`` by key, gaze (2,) in radians, and the identity (Ks,)."""
+
+    eta: dict[str, float]
+    gaze: np.ndarray
+    alpha: np.ndarray
+
+
+def _only_image(reply: EstimateResult) -> _Seen:
+    (image,) = reply.estimates
+    if image.face is None:
+        raise InputError(image.error)
+    return _Seen(image.face.eta, np.array(image.face.gaze), np.array(image.face.alpha))
+
+
+def _only_frame(job: Job[Any], name: str) -> _Seen:
     seen = load_performance(job.out)
     if not seen.seen.any():
-        return {"error": f"No face was found in {name}: choose another one, or say where the face is"}
+        raise InputError(f"No face was found in {name}: choose another one, or say where the face is")
     eta = dict(zip(seen.expression_keys, seen.eta[0].tolist(), strict=True))
-    return {"eta": eta, "gaze": seen.gaze[0], "alpha": seen.alpha}
+    return _Seen(eta, seen.gaze[0], seen.alpha)
 
 
 def key_performance(
@@ -192,10 +216,10 @@ def apply_identity(head: bpy.types.Object) -> str:
     return f"{head.name}: {np.count_nonzero(alpha)} identity components applied"
 
 
-def check_head(seeing: Seeing, basis: str, components: int, name: str, identity: bool) -> None:
+def check_head(options: EstimatorOptions, basis: str, components: int, name: str, identity: bool) -> None:
     """Refuse, before any long work, what the estimator gives for a head ``name`` of another expression basis to which
     there is no map, or, where it shall take the ``identity``, of too few identity components."""
-    seen = basis_maps.seen_basis(seeing.estimator)
+    seen = basis_maps.seen_basis(options.estimator)
     if seen is None:
         return
     basis_maps.check(seen, basis, name)

@@ -14,9 +14,8 @@ import bpy.utils.previews
 
 from ...model.errors import InputError
 from ...model.sight.clips import check_there
+from ...model.worker.protocol import EstimatorOptions, FacesResult
 from ..engine import requests
-from ..engine.jobs import Job
-from ..engine.requests import Seeing
 from ..engine.tasks import Task
 
 if TYPE_CHECKING:
@@ -37,18 +36,18 @@ found = Faces("")
 _previews: bpy.utils.previews.ImagePreviewCollection | None = None
 
 
-def find_faces(clip: Source, seeing: Seeing) -> Task:
+def find_faces(clip: Source, options: EstimatorOptions) -> Task[FacesResult]:
     """Look who is in the first picture of ``clip``, for ``found``. Nothing in the file changes."""
     check_there(clip.path, "clip")
 
-    def write(reply: dict, job: Job | None) -> str:
-        faces = reply["faces"]
+    def write(reply: FacesResult, job: object) -> str:
+        faces = reply.faces
         if not faces:
             raise InputError(f"No face was found in '{clip.name}': choose another frame, or draw a box")
-        _keep(clip.path, [_pixels(face["pixels"], reply["size"]) for face in faces])
+        _keep(clip.path, [_pixels(face.pixels, reply.size) for face in faces])
         return f"{len(faces)} faces in '{clip.name}'" if len(faces) > 1 else f"One face in '{clip.name}'"
 
-    return Task("Find faces", requests.faces(clip.path, seeing, clip.first or 0), write)
+    return Task("Find faces", requests.faces(clip.path, options, clip.first or 0), write)
 
 
 def forget() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from ..unattended.outputs import need_bpy
+from ..unattended.outputs import require_bpy
 
 
 def batch(a: argparse.Namespace) -> None:
-    need_bpy("batch --out")
+    require_bpy("batch --out")
     from ..batch import run
 
     run.batch(a)

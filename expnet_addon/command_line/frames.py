@@ -10,9 +10,9 @@ from pathlib import Path
 from ...model.errors import InputError
 from ...model.sight.clips import check_there
 from ...model.sight.image_header import image_header
-from ..engine.jobs import Progress
+from ...model.worker.protocol import Progress
 from ..unattended.options import quality_of
-from ..unattended.outputs import appearing, check_outputs, made_folder, need_bpy
+from ..unattended.outputs import atomic_path, check_outputs, made_folder, require_bpy
 from ..unattended.terminal import bar, quiet_stdout
 
 
@@ -21,7 +21,7 @@ def render(a: argparse.Namespace) -> None:
     frames = re.fullmatch(r"(-?\d+)(?:-(-?\d+))?", a.frames) if a.frames else None
     if a.frames and not frames:
         raise InputError(f"--frames {a.frames}: give one frame or a range, such as 1-48")
-    need_bpy("render --out")
+    require_bpy("render --out")
     import bpy
 
     from ..scene import rendering
@@ -57,10 +57,10 @@ def encode(a: argparse.Namespace) -> None:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise InputError(f"'{a.folder}' lacks frame {missing[0]}{more}: render them first")
     _check_alike(files)
-    need_bpy("encode --out")
+    require_bpy("encode --out")
     from ..scene import rendering
 
-    with quiet_stdout(), appearing(a.out) as part:
+    with quiet_stdout(), atomic_path(a.out) as part:
         rendering.encode_frames(files, a.fps, part)
     print(f"{a.out}: {len(files)} frames at {a.fps:g}/s")
 

@@ -8,7 +8,7 @@ from ...model.errors import InputError
 from ...model.performance.live_link import read_performance, write_live_link
 from ...model.retargeting.table import save_preset
 from ...model.sight.clips import check_there
-from ..unattended.outputs import SCENE_FORMATS, check_outputs, need_bpy, save_scene
+from ..unattended.outputs import SCENE_FORMATS, check_outputs, require_bpy, save_scene
 from ..unattended.terminal import quiet_stdout
 
 
@@ -32,7 +32,7 @@ def retarget(a: argparse.Namespace) -> None:
         print(f"{a.live_link}: {len(performance.times)} frames at {performance.fps:g}/s")
     if not (a.out or a.save_preset):
         return
-    need_bpy("retarget --out")
+    require_bpy("retarget --out")
     from ..characters import retarget_shot
 
     with quiet_stdout():

@@ -20,12 +20,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import unquote
 
 from ...model.errors import InputError
+from ...model.worker.protocol import Progress
 from . import jobs, runtime
-from .jobs import Progress, WorkerFault, followed
+from .jobs import WorkerFault, followed
 from .runtime import PACKAGES, Build, Packages
 from .tasks import Task
 
@@ -56,19 +57,19 @@ class Step:
 
 def install(
     root: Path | None, build: Build, online: bool, wheels: str = "", on_done: Callable[[], None] | None = None
-) -> Task:
+) -> Task[Any]:
     """A runtime with ``build`` of torch in ``root``, from the folder ``wheels`` if given, else from the internet, if
     Blender is ``online``. Raises InputError at once for what cannot work."""
     if root is None:
         raise InputError("Only the extension installed in Blender has a runtime: use a Python with torch instead")
     check(root, build, online, wheels)
 
-    def write(reply: dict, job: object) -> str:
+    def write(reply: object, job: object) -> str:
         if on_done:
             on_done()
         return f"The full engine is installed: {runtime.installed(root)}"
 
-    return Task("Install runtime", {}, write, begin=lambda request, python: Installation(root, build, wheels, PACKAGES))
+    return Task("Install runtime", None, write, begin=lambda python: Installation(root, build, wheels, PACKAGES))
 
 
 def check(root: Path, build: Build, online: bool, wheels: str) -> None:

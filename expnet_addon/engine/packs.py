@@ -8,14 +8,14 @@ The open pack is in the box. The official one is made of the user's own files: t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.official import FILE as OFFICIAL_FILE
 from ...model.official import imported_networks
+from ...model.worker.protocol import ImportWeightsResult
 from . import requests
-from .jobs import Job
 from .tasks import Task
 
 OPEN = "open"
@@ -73,25 +73,23 @@ def own_head(path: str) -> Choice:
     return Choice("Own face model", path, "As the licence of this face model says", missing)
 
 
-def import_weights(folder: str, out: str, half: bool, keep: Callable[[str, str | None], None]) -> Task:
+def import_weights(
+    folder: str, out: str, half: bool, keep: Callable[[str, str | None], None]
+) -> Task[ImportWeightsResult]:
     """Convert the release in ``folder`` into the folder ``out`` (empty: the same); ``keep(pack, face model or None)``
     is told where both are."""
 
-    def write(reply: dict, job: Job | None) -> str:
-        keep(str(Path(reply["out"]).parent), reply["face_model"])
+    def write(reply: ImportWeightsResult, job: object) -> str:
+        keep(str(Path(reply.out).parent), reply.face_model)
         return import_report(reply)
 
     return Task("Import weights", requests.import_weights(folder, out or None, half), write)
 
 
-def import_report(reply: dict) -> str:
+def import_report(reply: ImportWeightsResult) -> str:
     """What was found and what is missing, a line each."""
-    titles = ", ".join(reply["networks"])
-    lines = [f"Found: {titles}" + (", BaselFaceModel_mod" if reply["face_model"] else "")]
-    lines += [f"Missing: {name}: {adds}" for name, adds in _pairs(reply["missing"])]
-    lines += [f"Passed over: {Path(name).name}: {why}" for name, why in _pairs(reply["passed_over"])]
+    titles = ", ".join(reply.networks)
+    lines = [f"Found: {titles}" + (", BaselFaceModel_mod" if reply.face_model else "")]
+    lines += [f"Missing: {name}: {adds}" for name, adds in reply.missing]
+    lines += [f"Passed over: {Path(name).name}: {why}" for name, why in reply.passed_over]
     return "\n".join([*lines, official_network("").license])
-
-
-def _pairs(rows: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
-    return [(row[0], row[1]) for row in rows]

@@ -11,12 +11,13 @@ from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS
 from ...model.performance.live_link import write_live_link
 from ...model.sight.clips import check_there, shown_file
+from ...model.worker.protocol import Progress
 from ..engine import requests
-from ..engine.jobs import Job, Progress
+from ..engine.jobs import Job
 from ..user_files.basis_maps import seen_basis
 from .heads import face_model_file, fresh_head, read_head
-from .options import preferred_python, quality_of, seeing_of
-from .outputs import PERFORMANCE_FORMATS, SCENE_FORMATS, appearing, check_outputs, need_bpy, save_scene
+from .options import estimator_options, preferred_python, quality_of
+from .outputs import PERFORMANCE_FORMATS, SCENE_FORMATS, atomic_path, check_outputs, require_bpy, save_scene
 from .terminal import bar, print_notes, quiet_stdout
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ def animate(a: argparse.Namespace) -> None:
     if a.neutral != "none" and a.face_model != "open":  # where its resting face is, tables need to know too
         head_file = face_model_file(a.face_model)
     if a.out or a.render:
-        need_bpy("animate --out")
+        require_bpy("animate --out")
         head_file = face_model_file(a.face_model)
         from ..capture import capture
 
         head = read_head(head_file)
-        capture.check_head(seeing_of(a), head.basis, len(head.identity), a.face_model, a.identity)
+        capture.check_head(estimator_options(a), head.basis, len(head.identity), a.face_model, a.identity)
     performance = see(a)
     if not performance.seen.any():
         name = Path(a.clip).name
@@ -64,9 +65,9 @@ def see(a: argparse.Namespace) -> FacePerformance:
     """The raw performance of the clip."""
     from ...model.performance.performance_files import load_performance
 
-    request = requests.animate(a.clip, replace(seeing_of(a), lens_mm=a.lens), a.first, a.last) | {"fps": _rate(a)}
+    request = requests.animate(a.clip, replace(estimator_options(a), lens_mm=a.lens), a.first, a.last, _rate(a))
     with Job(request, preferred_python()) as job, bar() as shown:
-        print_notes(job.wait(shown))
+        print_notes(job.wait(shown).notes)
         performance = load_performance(job.out)
     if _rate(a) is None and not Path(a.clip).is_file() and len(performance.times) > 1:
         print(f"The images are taken at {performance.fps:g} frames a second: --fps N says otherwise")
@@ -119,7 +120,7 @@ def _scene_files(performance: FacePerformance, head_file: Path, a: argparse.Name
     if a.out:
         save_scene(a.out, [head, *head.children])
     if a.render:
-        with appearing(a.render) as part, bar() as shown:
+        with atomic_path(a.render) as part, bar() as shown:
             comparison.render_comparison(
                 blender_scene,
                 shown_file(a.clip),

@@ -6,18 +6,19 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from ..engine.requests import Seeing
+from ...model.worker.protocol import EstimatorOptions
+from ..engine.requests import box_of
 
 if TYPE_CHECKING:
     from ..scene.rendering import Quality
 
 
-def seeing_of(a: argparse.Namespace) -> Seeing:
-    return Seeing(
+def estimator_options(a: argparse.Namespace) -> EstimatorOptions:
+    return EstimatorOptions(
         estimator=a.estimator,
         device=a.device,
         engine=a.runtime,
-        box=a.box,
+        box=box_of(a.box),
         face=a.face,
         face_model=a.face_model,
         preprocessing=a.preprocessing,

@@ -72,7 +72,7 @@ def check_writable(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def appearing(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path``, with its suffix; renamed to it at the end, or removed."""
     part = path.absolute().with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
@@ -87,7 +87,7 @@ def appearing(path: Path) -> Iterator[Path]:
 def save_blend(path: Path) -> None:
     import bpy
 
-    with appearing(path) as part:
+    with atomic_path(path) as part:
         bpy.ops.wm.save_as_mainfile(filepath=str(part), copy=True, compress=True)
 
 
@@ -97,11 +97,11 @@ def save_scene(path: Path, objects: Sequence[bpy.types.Object]) -> None:
         return save_blend(path)
     from ..scene import gltf
 
-    with appearing(path) as part:
+    with atomic_path(path) as part:
         gltf.export_glb(part, objects)
 
 
-def need_bpy(what: str) -> None:
+def require_bpy(what: str) -> None:
     import importlib.util
 
     if importlib.util.find_spec("bpy") is None:

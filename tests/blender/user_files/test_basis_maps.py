@@ -25,6 +25,7 @@ from expnet.model.face.semantics import ARKIT_KEYS, ICT_BASIS, OPEN_BASIS, arkit
 from expnet.model.formats import load_face_model
 from expnet.model.official import FILE
 from expnet.model.performance.face_performance import FacePerformance
+from expnet.model.worker.protocol import EstimatorOptions
 
 from ...model.bases.other_head import an_other_head
 
@@ -152,8 +153,8 @@ def test_an_ict_head_is_driven_by_an_open_performance(
 def test_one_picture_on_a_basel_head(image: Path, sees_a_face: Path, basel_head: bpy.types.Object) -> None:
     from expnet.expnet_addon.capture.sources import Source
 
-    seeing = capture.Seeing(estimator=str(sees_a_face), box=[40, 30, 60, 60])
-    said = capture.estimate_picture(bpy.context.scene, basel_head, Source(str(image)), seeing).run()
+    options = EstimatorOptions(estimator=str(sees_a_face), box=(40, 30, 60, 60))
+    said = capture.estimate_picture(bpy.context.scene, basel_head, Source(str(image)), options).run()
     assert "expression_" in said
     assert any(basel_head.data.shape_keys.key_blocks[key].value for key in rig.expression_keys(basel_head))
     assert len(basel_head["alpha"]) == 4
@@ -200,12 +201,12 @@ def test_so_is_one_in_the_scene_unless_its_shape_stays(
 ) -> None:
     from expnet.expnet_addon.capture.sources import Source
 
-    seeing, scene = capture.Seeing(estimator=str(official)), bpy.context.scene
+    options, scene = EstimatorOptions(estimator=str(official)), bpy.context.scene
     with pytest.raises(InputError, match="4 identity components"):
-        capture.animate_clip(scene, basel_head, Source(str(clip)), seeing, capture.Keying())
+        capture.animate_clip(scene, basel_head, Source(str(clip)), options, capture.Keying())
     with pytest.raises(InputError, match="4 identity components"):
-        capture.estimate_picture(scene, basel_head, Source(str(clip)), seeing)
-    capture.animate_clip(scene, basel_head, Source(str(clip)), seeing, capture.Keying(identity=False))
+        capture.estimate_picture(scene, basel_head, Source(str(clip)), options)
+    capture.animate_clip(scene, basel_head, Source(str(clip)), options, capture.Keying(identity=False))
 
 
 def test_live_link_of_the_official_networks_is_refused_before_anything_is_seen(
