@@ -20,9 +20,10 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
 
     def task(self, context: bpy.types.Context) -> Task:
         from ..expnet_addon.capture import capture
+        from ..expnet_addon.capture.keying import Keying
 
         settings, head = context.scene.expnet, chosen.face(context)
-        keying = capture.Keying(
+        keying = Keying(
             smoothing=settings.smoothing,
             identity=settings.identity,
             scene_timing=settings.scene_timing,

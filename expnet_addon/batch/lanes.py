@@ -11,17 +11,17 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..engine.jobs import ending
 from ..engine.pipes import report_broken_pipe
 from .records import Record, save_record
 from .serve import ANSWER
+from .settings import ShotSettings
 from .shots import Shot
 
 
 def do_shots(
-    out: Path, shots: Sequence[Shot], settings: dict[str, Any], lanes: int, gpus: int = 0, python: str = ""
+    out: Path, shots: Sequence[Shot], settings: ShotSettings, lanes: int, gpus: int = 0, python: str = ""
 ) -> Iterator[Record]:
     """Each shot's record as it is done, in whatever order. Leaving the iterator early ends all processes.
 
@@ -51,7 +51,7 @@ class _Lane:
     def __init__(
         self,
         out: Path,
-        settings: dict[str, Any],
+        settings: ShotSettings,
         waiting: queue.SimpleQueue[Shot],
         done: queue.SimpleQueue[Record | BaseException],
         environment: dict[str, str],
@@ -93,7 +93,7 @@ class _Lane:
                 _close(self._process)
                 self._process = _started(self._environment)
         process = self._process
-        asked = {"out": str(self._out), "clip": shot.clip, "name": shot.name, "settings": self._settings}
+        asked = {"out": str(self._out), "clip": shot.clip, "name": shot.name, "settings": self._settings.recorded()}
         assert process.stdin and process.stdout
         try:
             with report_broken_pipe():
@@ -107,7 +107,7 @@ class _Lane:
         if self._ending:
             return None
         why = f"the process that did it {ending(process.wait())}"
-        record = Record(shot.clip, shot.name, [0, 0], self._settings, error=why)
+        record = Record(shot.clip, shot.name, [0, 0], self._settings.recorded(), error=why)
         save_record(self._out, shot, record)
         return record
 

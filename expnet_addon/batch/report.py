@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ...model.files import write_whole
-from .records import Record, load_record, thumbnail_path
+from .records import REPORT, Record, load_record, thumbnail_path
 from .shots import Shot
 
 STYLE = """
@@ -45,7 +45,7 @@ def write_report(out: Path, shots: Sequence[Shot]) -> Path:
         "<table><tr><th></th><th>clip</th><th>frames</th><th>confidence over time</th><th>no face in frames</th>"
         f"<th>frames/s</th><th>files</th></tr>\n{rows}\n</table></body></html>\n"
     )
-    path = out / "report.html"
+    path = out / REPORT
     write_whole(path, page.encode())
     return path
 

@@ -1,4 +1,4 @@
-"""From what the artist asks to what the worker sees to what the scene gets.
+"""From what the artist asks to the worker's request to keys in the scene.
 
 The functions that return a Task change nothing until its ``finish``. They hold on to Blender's data by
 ``session_uid``: the scene may be edited, undone or closed while the worker is busy, which ends in one line instead
@@ -38,26 +38,8 @@ from ..scene import camera_and_light as staging
 from ..scene.sound import lay_sound
 from ..user_files import basis_maps, face_models
 from . import takes
+from .keying import Keying
 from .sources import Source, is_still
-
-
-@dataclass(frozen=True)
-class Keying:
-    """How a performance becomes keys.
-
-    ``smoothing`` as in ``smoothing.smooth``; ``neutral`` as in ``treatment.named_neutral``: which face of the actor's
-    becomes the head's resting one; ``identity``: the head takes the clip's face shape too;
-    ``scene_timing``: the scene takes its frame rate (or ``fps``) and range; ``match_camera``: and a camera with the
-    footage behind; ``sound``: and its sound in the sequencer.
-    """
-
-    smoothing: float = 0.5
-    neutral: str = "none"
-    identity: bool = True
-    scene_timing: bool = True
-    fps: float | None = None
-    match_camera: bool = True
-    sound: bool = True
 
 
 def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task[ConvertResult]:
@@ -164,10 +146,11 @@ def key_performance(
     keying: Keying,
     clip: Source | None = None,
 ) -> str:
-    """Put a raw ``performance`` on ``head`` as ``keying`` says; what to tell the user. ``clip`` is where it was seen,
-    if that is known: by itself a performance starts at the scene's first frame.
+    """Put a raw ``performance`` on ``head`` as ``keying`` says, and keep it as the head's take.
 
-    Raises InputError, with nothing written, when no face was seen or the head has other keys.
+    Every performance gets onto a head this way: from a clip, a file, a recording, or a script. ``clip`` says where it
+    was read, if that is known; without it the performance starts at the scene's first frame. Returns lines for the
+    user. Raises InputError, with nothing written, when no face was seen or the head has other keys.
     """
     if not performance.seen.any():
         name = Path(performance.source).name
@@ -191,7 +174,8 @@ def key_performance(
     if keying.match_camera:
         camera = staging.match_camera(scene, performance.image_size, performance.lens_mm)
         try:
-            _show(scene, camera, performance, clip)
+            if keying.footage:
+                _show(scene, camera, performance, clip)
         except InputError as error:  # what OpenCV reads and Blender does not: the keys are good all the same
             return f"{animation.take_report(take, len(performance.times))}\nThe footage is not shown: {error}"
     return animation.take_report(take, len(performance.times))

@@ -13,6 +13,7 @@ from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.tasks import Task
 from . import capture
+from .keying import Keying
 
 CLIP = Path(__file__).resolve().parents[2] / "model" / "data" / "demo_clip.mp4"
 
@@ -27,6 +28,6 @@ def try_it(scene: bpy.types.Scene, device: str = "auto") -> Task[AnimateResult]:
         if into is None or bpy.context.scene != into:
             raise InputError("Another scene is open now: nothing was written")
         capture.add_face(into).run()
-        return capture.key_performance(into, bpy.context.view_layer.objects.active, performance, capture.Keying())
+        return capture.key_performance(into, bpy.context.view_layer.objects.active, performance, Keying())
 
     return Task("Try it", requests.animate(str(CLIP), EstimatorOptions(device=device)), write, unit="frames")

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...model.errors import InputError
 from ...model.official.box_list import read_box_list
 from ...model.sight.clips import check_there, images_in
-from ...model.worker.protocol import ImageRequest, ImageResult
+from ...model.worker.protocol import EstimatorOptions, ImageRequest, ImageResult
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.requests import box_of
-from ..unattended.options import estimator_options, preferred_python
 from ..unattended.outputs import atomic_path, check_folder, check_outputs
 from ..unattended.terminal import bar, print_notes
+from ..unattended.worker_python import preferred_python
 from .estimate_tables import csv_text, table
 
 
-def estimate(a: argparse.Namespace) -> None:
-    listed = [face for given in a.images for face in _listed(given, a.box)]
+@dataclass(frozen=True)
+class EstimateOptions:
+    """``images``: files, folders of them, or lists of them with boxes (CSV); ``json``, ``csv`` and the folder ``ply``
+    are written where they are given."""
+
+    images: tuple[str, ...]
+    json: Path | None = None
+    csv: Path | None = None
+    ply: Path | None = None
+    estimator: EstimatorOptions = field(default_factory=EstimatorOptions)
+
+
+def estimate(a: EstimateOptions) -> None:
+    """Read the faces in images, print a table and write the files. Raises InputError, WorkerFault."""
+    listed = [face for given in a.images for face in _listed(given, a.estimator.box)]
     wanted = {a.json: (".json",), a.csv: (".csv",)}
     check_outputs([*a.images, *(face.image for face in listed)], {path: ends for path, ends in wanted.items() if path})
     if a.ply:
         check_folder(a.ply)
-    request = requests.estimate(listed, estimator_options(a), a.ply)
+    request = requests.estimate(listed, a.estimator, str(a.ply) if a.ply else None)
     with Job(request, preferred_python()) as job, bar() as shown:
         reply = job.wait(shown)
     estimates = [_entry(face, result) for face, result in zip(listed, reply.estimates, strict=True)]

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.errors import InputError
 from ...model.sight.clips import check_there
 from ...model.sight.image_header import image_header
 from ...model.worker.protocol import Progress
-from ..unattended.options import quality_of
+from ..scene.quality import Quality
 from ..unattended.outputs import atomic_path, check_outputs, made_folder, require_bpy
 from ..unattended.terminal import bar, quiet_stdout
 
 
-def render(a: argparse.Namespace) -> None:
+@dataclass(frozen=True)
+class RenderOptions:
+    """``frames`` of ``scene`` as PNGs in the folder ``out``: ``12`` or ``1-48``, None: the scene's. ``quality``: None
+    keeps the scene's own renderer and size."""
+
+    scene: Path
+    out: Path
+    frames: str | None = None
+    quality: Quality | None = None
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """The PNGs in ``folder`` as the video ``out`` with ``fps`` frames a second."""
+
+    folder: Path
+    out: Path
+    fps: float = 24.0
+
+
+def render(a: RenderOptions) -> None:
+    """Render frames of a scene. Raises InputError."""
     check_there(str(a.scene), "scene")
     frames = re.fullmatch(r"(-?\d+)(?:-(-?\d+))?", a.frames) if a.frames else None
     if a.frames and not frames:
@@ -34,14 +55,14 @@ def render(a: argparse.Namespace) -> None:
         scene = bpy.context.scene
         first = int(frames[1]) if frames else scene.frame_start
         last = int(frames[2] or frames[1]) if frames else scene.frame_end
-        quality = quality_of(a) if a.engine or a.samples or a.height else None
         files = rendering.render_frames(
-            scene, a.out, first, last, quality, lambda done, total: shown(Progress(done, total, "rendering"))
+            scene, a.out, first, last, a.quality, lambda done, total: shown(Progress(done, total, "rendering"))
         )
     print(f"{a.out}: {len(files)} frames, {files[0].name} to {files[-1].name}")
 
 
-def encode(a: argparse.Namespace) -> None:
+def encode(a: EncodeOptions) -> None:
+    """Encode rendered frames as a video. Raises InputError."""
     check_there(str(a.folder), "folder")
     if not a.folder.is_dir():
         raise InputError(f"'{a.folder}' is a file: give the folder of rendered frames")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.errors import InputError
@@ -10,12 +10,38 @@ from ...model.sight.clips import check_there
 from ..engine import requests
 from ..engine.jobs import Job
 from ..unattended.heads import face_model_file, fresh_head
-from ..unattended.options import preferred_python
 from ..unattended.outputs import check_outputs, require_bpy, save_blend
 from ..unattended.terminal import bar, quiet_stdout
+from ..unattended.worker_python import preferred_python
 
 
-def rig(a: argparse.Namespace) -> None:
+@dataclass(frozen=True)
+class RigOptions:
+    """A head of ``face_model`` (``open`` or a path) in the scene ``out`` (.blend)."""
+
+    out: Path
+    face_model: str = "open"
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """The checkpoints in ``folder``, converted into the folder ``out`` (None: the same); ``half``: 16-bit weights."""
+
+    folder: str
+    out: str | None = None
+    half: bool = False
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """The maps between ``face_model``'s basis and the open one, written to ``out`` (.npz), too, where it is given."""
+
+    face_model: str
+    out: Path | None = None
+
+
+def rig(a: RigOptions) -> None:
+    """Write a scene with a head. Raises InputError, WorkerFault."""
     check_outputs([a.face_model], {a.out: (".blend",)})
     require_bpy("rig")
     from ..scene import camera_and_light as staging
@@ -28,7 +54,8 @@ def rig(a: argparse.Namespace) -> None:
     print(f"{a.out}: {head.name}, {len(head.data.vertices)} vertices")
 
 
-def import_weights(a: argparse.Namespace) -> None:
+def import_weights(a: ImportOptions) -> None:
+    """Convert the authors' checkpoints. Raises InputError, WorkerFault."""
     check_there(a.folder, "folder")
     with Job(requests.import_weights(a.folder, a.out, a.half), preferred_python()) as job, bar() as shown:
         reply = job.wait(shown)
@@ -46,7 +73,8 @@ def import_weights(a: argparse.Namespace) -> None:
     print(f"{reply.out}: {', '.join(reply.networks)}")
 
 
-def map_basis(a: argparse.Namespace) -> None:
+def map_basis(a: MapOptions) -> None:
+    """Make and keep the maps of a face model's basis. Raises InputError, WorkerFault."""
     from ..user_files import basis_maps, face_models
 
     check_there(a.face_model, "face model")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ...model.formats.npz import load_face_model
 from ..engine import requests
 from ..engine.jobs import Job
-from .options import preferred_python
 from .terminal import bar
+from .worker_python import preferred_python
 
 if TYPE_CHECKING:
     import bpy

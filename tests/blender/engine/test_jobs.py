@@ -245,10 +245,10 @@ wait
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands for a talkative Python")
 def test_what_a_library_prints_to_stdout_does_no_harm(tmp_path: Path) -> None:
     python = tmp_path / "python"
-    python.write_text("""#!/bin/sh
+    python.write_text(f"""#!/bin/sh
 read request
 echo 'site-packages says hello'
-echo '{"event": "done", "answer": 42}'
+echo '{PONG}'
 """)
     python.chmod(0o755)
     with Job(Ping(), str(python)) as job:

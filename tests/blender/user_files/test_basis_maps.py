@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 
 from expnet.expnet_addon import headless
 from expnet.expnet_addon.capture import capture
+from expnet.expnet_addon.capture.keying import Keying
 from expnet.expnet_addon.scene import rig
 from expnet.expnet_addon.unattended import heads
 from expnet.expnet_addon.user_files import basis_maps, face_models
@@ -30,7 +31,7 @@ from expnet.model.worker.protocol import EstimatorOptions
 from ...model.bases.other_head import an_other_head
 
 BOX = ["--box", "40", "30", "60", "60"]
-AS_SEEN = capture.Keying(smoothing=0.0, scene_timing=False, match_camera=False)
+AS_SEEN = Keying(smoothing=0.0, scene_timing=False, match_camera=False)
 
 
 @pytest.fixture(scope="module")
@@ -203,10 +204,10 @@ def test_so_is_one_in_the_scene_unless_its_shape_stays(
 
     options, scene = EstimatorOptions(estimator=str(official)), bpy.context.scene
     with pytest.raises(InputError, match="4 identity components"):
-        capture.animate_clip(scene, basel_head, Source(str(clip)), options, capture.Keying())
+        capture.animate_clip(scene, basel_head, Source(str(clip)), options, Keying())
     with pytest.raises(InputError, match="4 identity components"):
         capture.estimate_picture(scene, basel_head, Source(str(clip)), options)
-    capture.animate_clip(scene, basel_head, Source(str(clip)), options, capture.Keying(identity=False))
+    capture.animate_clip(scene, basel_head, Source(str(clip)), options, Keying(identity=False))
 
 
 def test_live_link_of_the_official_networks_is_refused_before_anything_is_seen(
