@@ -9,6 +9,7 @@ from ..expnet_addon.properties.character_settings import ExpNetCharacter
 from ..expnet_addon.scene.heads import has_shape_keys
 from ..model.errors import InputError
 from ..model.retargeting.row import SHAPE_KEY
+from .reporting import reports
 
 
 def is_character(obj: bpy.types.Object | None) -> bool:
@@ -37,20 +38,19 @@ class EXPNET_OT_match_names(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_character(cls, context)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.characters.name_matching import matched_rows
 
         settings = settings_of(context)
         scheme, rows = matched_rows(settings.character(), settings.scheme)
         if not rows:
-            self.report({"ERROR"}, "None of its shape keys and bones has a name that is known: add rows by hand")
-            return {"CANCELLED"}
+            raise InputError("None of its shape keys and bones has a name that is known: add rows by hand")
         settings.set_table(rows)
         shapes = sum(row.kind == SHAPE_KEY for row in rows)
         names = settings.bl_rna.properties["scheme"].enum_items[scheme].name
         settings.result = f"{shapes} shape keys by {names}, {len({r.target for r in rows[shapes:]})} bones"
-        self.report({"INFO"}, settings.result)
-        return {"FINISHED"}
+        return settings.result
 
 
 class EXPNET_OT_retarget(bpy.types.Operator):
@@ -68,27 +68,23 @@ class EXPNET_OT_retarget(bpy.types.Operator):
             return False
         return True
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.characters.drivers import apply_drivers
         from ..expnet_addon.characters.keys import apply_keys
 
         settings = settings_of(context)
-        try:
-            rows = settings.table()
-            if settings.output == "DRIVERS":
-                if settings.source != "FACE":
-                    raise InputError("Drivers need a face to follow: choose a face, or keys")
-                report = apply_drivers(settings.character(), rows, settings.followed(context.scene))
-            else:
-                report = apply_keys(settings.character(), rows, settings.motion(context.scene))
-        except InputError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        rows = settings.table()
+        if settings.output == "DRIVERS":
+            if settings.source != "FACE":
+                raise InputError("Drivers need a face to follow: choose a face, or keys")
+            report = apply_drivers(settings.character(), rows, settings.followed(context.scene))
+        else:
+            report = apply_keys(settings.character(), rows, settings.motion(context.scene))
         settings.result = f"{report} {'driven' if settings.output == 'DRIVERS' else 'keyed'}"
         for why, targets in report.reasons().items():
             settings.result += f"\n{len(targets)} {why}: {', '.join(targets[:2])}{' …' if len(targets) > 2 else ''}"
-        self.report({"INFO"}, settings.result.replace("\n", ". "))
-        return {"FINISHED"}
+        return settings.result
 
 
 class EXPNET_OT_remove_retarget(bpy.types.Operator):
@@ -106,14 +102,14 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
             return False
         return True
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.characters.restore import remove
 
         settings = settings_of(context)
         remove(settings.character())
         settings.result = "As it was before"
-        self.report({"INFO"}, settings.result)
-        return {"FINISHED"}
+        return settings.result
 
 
 CLASSES = (EXPNET_OT_match_names, EXPNET_OT_retarget, EXPNET_OT_remove_retarget)

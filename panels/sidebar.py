@@ -102,9 +102,9 @@ class WhichFacePanel:
             layout.operator("expnet.find_faces", icon="VIEWZOOM")
         else:  # as high as the button, so that nothing moves under the pointer
             layout.label(text=task.title, icon="VIEWZOOM")
-        if faces.found.icons:
+        if faces.found().icons:
             grid = layout.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
-            for i, icon in enumerate(faces.found.icons):
+            for i, icon in enumerate(faces.found().icons):
                 cell = grid.column(align=True)
                 cell.template_icon(icon, scale=4)
                 selected = not settings.use_box and settings.face == i

@@ -21,6 +21,7 @@ import expnet
 from expnet import operators, panels
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import capture
+from expnet.expnet_addon.capture.keying import Keying
 from expnet.expnet_addon.capture.sources import Source
 from expnet.expnet_addon.engine import packs, tasks
 from expnet.expnet_addon.engine.jobs import WorkerFault
@@ -310,7 +311,7 @@ def test_the_faces_in_the_picture_are_shown_to_choose_from(settings, head: bpy.t
     settings.network, settings.source = "OPEN", str(portrait)
     assert bpy.ops.expnet.find_faces() == {"FINISHED"}
     assert settings.result == f"One face in '{portrait.name}'"
-    assert len(faces.found.icons) == 1
+    assert len(faces.found().icons) == 1
     assert bpy.ops.expnet.choose_face(face=1) == {"FINISHED"}
     assert (settings.face, settings.use_box) == (1, False)
     settings.source = str(image)
@@ -494,7 +495,7 @@ def options(sees_a_face: Path) -> EstimatorOptions:
 @pytest.fixture
 def task(head: bpy.types.Object, clip: Path, options: EstimatorOptions) -> Iterator[tasks.Task]:
     """Animating the clip, started as a modal operator starts it."""
-    task = capture.animate_clip(bpy.context.scene, head, Source(str(clip)), options, capture.Keying())
+    task = capture.animate_clip(bpy.context.scene, head, Source(str(clip)), options, Keying())
     task.start()
     yield task
     task.cancel()
@@ -541,7 +542,7 @@ def test_a_clip_that_is_moved_before_it_was_read_is_one_line(
 ) -> None:
     """The worker takes a moment to start, and by then the file is gone."""
     source = own_clip if kind == "movie" else Path(shutil.copytree(image_folder, tmp_path / "own"))
-    task = capture.animate_clip(bpy.context.scene, head, Source(str(source)), options, capture.Keying())
+    task = capture.animate_clip(bpy.context.scene, head, Source(str(source)), options, Keying())
     before = state_of_the_file()
     task.start()
     source.rename(tmp_path / "elsewhere")
@@ -554,7 +555,7 @@ def test_a_clip_that_is_moved_before_it_was_read_is_one_line(
 def test_a_clip_that_is_moved_once_it_was_read_loses_nothing(
     head: bpy.types.Object, own_clip: Path, options: EstimatorOptions, poll_until: Callable
 ) -> None:
-    task = capture.animate_clip(bpy.context.scene, head, Source(str(own_clip)), options, capture.Keying())
+    task = capture.animate_clip(bpy.context.scene, head, Source(str(own_clip)), options, Keying())
     task.start()
     poll_until(lambda: not task.step())
     own_clip.unlink()
