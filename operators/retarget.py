@@ -108,7 +108,7 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
 
         settings = settings_of(context)
         remove(settings.character())
-        settings.result = "As it was before"
+        settings.result = "Retarget removed"
         return settings.result
 
 

@@ -90,7 +90,7 @@ class EXPNET_OT_check_python(EngineOperator, bpy.types.Operator):
 class EXPNET_OT_test_engine(EngineOperator, bpy.types.Operator):
     bl_idname = "expnet.test_engine"
     bl_label = "Test"
-    bl_description = "Read one frame of the clip in the box, and tell engine, version, device and time"
+    bl_description = "Read one frame of the demo clip, and show engine, version, device and time"
     bl_options = {"REGISTER"}
 
     def keep(self, context: bpy.types.Context, result: str) -> None:

@@ -101,7 +101,7 @@ class TaskOperator:
 
     def _fail(self, context: bpy.types.Context, error: Exception) -> set[str]:
         if isinstance(error, WorkerFault) and error.details:
-            print(error.details)  # the whole story goes to the console
+            print(error.details)  # the worker's traceback goes to the console
         self.report({"ERROR"}, str(error))
         return {"CANCELLED"}
 
@@ -128,7 +128,7 @@ class TaskOperator:
 
 
 def redraw(context: bpy.types.Context) -> None:
-    """The side panels show the task's progress; the views beside them are left alone, they cost time."""
+    """Redraw the side panels, which show the task's progress, and not the views beside them, which cost time."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             for region in area.regions:
@@ -137,8 +137,11 @@ def redraw(context: bpy.types.Context) -> None:
 
 
 def redraw_for_a_while() -> None:
-    """Blender keeps a button that it drew grey under the pointer grey, and looks again only when the panel is drawn
-    after the pointer has left: without this, the button of a task that has ended seems to be off for good."""
+    """Redraw the side panels now and then for half a minute.
+
+    Blender keeps a button grey that was drawn grey under the pointer, until the panel is drawn after the pointer has
+    left. Without this the button of a task that has ended seems to stay disabled.
+    """
     left = iter(range(60))
 
     def again() -> float | None:
@@ -191,7 +194,7 @@ def has_source(operator: type[bpy.types.Operator], context: bpy.types.Context) -
 
 
 def estimator_options(settings: ExpNetSceneProperties, head: bpy.types.Object | None = None) -> EstimatorOptions:
-    """The estimator's options, from the scene's settings and the preferences, for the pose of ``head``."""
+    """Return the estimator's options by the scene's settings and the preferences, for the pose of ``head``."""
     model = head["expnet_model_path"] if head is not None else packs.OPEN
     return EstimatorOptions(
         estimator=settings.chosen_network().path,

@@ -180,8 +180,11 @@ def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
 
 
 def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task) -> None:
-    """In place of the buttons: one that Blender has drawn grey under the pointer would stay grey after the task. And
-    Cancel lies where no second click of a double one falls, and does not move when the words below it grow."""
+    """Draw the task's progress in place of the buttons.
+
+    A button that Blender has drawn grey under the pointer would stay grey after the task. Cancel lies where the second
+    click of a double click does not fall, and does not move when the text below it grows.
+    """
     layout.label(text=task.title)
     progress = task.progress
     layout.progress(text=f"{progress.fraction:.0%}" if progress.total else "", factor=progress.fraction)
@@ -190,7 +193,7 @@ def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task:
 
 
 def _say_which_head(layout: bpy.types.UILayout, context: bpy.types.Context, head: bpy.types.Object | None) -> None:
-    """The face that will get the keys, what it was made of, and what may be done with that."""
+    """Draw the head that will get the keys, its face model and that model's licence."""
     if head is None:
         return
     terms = head.get("expnet_license", "")

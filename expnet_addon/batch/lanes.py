@@ -135,7 +135,7 @@ def _close(process: subprocess.Popen[str] | None) -> None:
 
 
 def serving_command() -> list[str]:
-    """This Blender, or this Python with its bpy module, as a process that does shots."""
+    """Return the command that starts this Blender, or this Python with its bpy module, as a process for shots."""
     root = Path(__file__).resolve().parents[2]
     script = root / "expnet_addon" / "headless.py"
     bpy = sys.modules.get("bpy")

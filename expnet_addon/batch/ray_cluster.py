@@ -57,7 +57,7 @@ def do_shots_on_ray(
 
 
 def _do_shot(out: str, clip: str, name: str, settings: dict[str, Any]) -> Record:
-    """Runs in a Ray worker process, which does one clip after the other and keeps Blender and the network loaded."""
+    """Do a shot in a Ray worker process, which keeps Blender and the network loaded between shots."""
     from ..engine import jobs
     from .serve import do_shot
 

@@ -1,5 +1,8 @@
-"""What became of each clip of a batch. A record is written last, when all files of its clip are there; so whatever
-stops a batch, the next call knows what is left to do."""
+"""Records of a batch: the outcome of each clip.
+
+A record is written last, when all files of its clip exist. So the next call knows what is left to do, whatever stopped
+the batch.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,7 @@ def load_record(out: Path, shot: Shot) -> Record | None:
 
 
 def done_record(out: Path, shot: Shot, settings: ShotSettings) -> Record | None:
-    """The clip's record if its files are there, made from this footage with these settings."""
+    """Return the clip's record if its files exist, made from this footage with these settings; else None."""
     record = load_record(out, shot)
     if record is None or record.error or record.clip != shot.clip or record.settings != settings.recorded():
         return None
@@ -87,7 +90,7 @@ def done_record(out: Path, shot: Shot, settings: ShotSettings) -> Record | None:
 
 
 def remove_leftovers(out: Path, shots: list[Shot]) -> None:
-    """What a killed batch left half-written. Only safe while nobody else works in ``out``."""
+    """Remove the half-written files of a killed batch. Only safe while no other batch works in ``out``."""
     written = [path for shot in shots for path in (out / shot.name, record_path(out, shot))]
     for path in (out / REPORT, *written):
         if path.parent.is_dir():

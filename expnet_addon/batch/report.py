@@ -1,5 +1,7 @@
-"""report.html: one row for each clip of a batch, with a picture, its confidence over time and its gaps. One file, no
-script, nothing from elsewhere: it opens wherever it is sent."""
+"""report.html: one row for each clip of a batch, with a picture, its confidence over time and its gaps.
+
+It is one file without scripts or links to other hosts, so it opens wherever it is sent.
+"""
 
 from __future__ import annotations
 

@@ -32,13 +32,14 @@ ANSWER = "expnet-shot "
 
 
 def outputs(shot: Shot, settings: ShotSettings) -> list[str]:
-    """The files of a shot, relative to the batch's folder; the performance comes first."""
+    """Name the files of a shot, relative to the batch's folder."""
     return [shot.name + suffix for suffix in settings.outputs]
 
 
 def do_shot(out: Path, shot: Shot, settings: ShotSettings) -> Record:
-    """Animate one clip, unless that is done already; its record is written last. Bad clips give a record with an
-    ``error``; faults of ours too, so that the other clips go on.
+    """Animate one clip, unless that is done already, and write its record last.
+
+    A bad clip gives a record with an ``error``. So does a fault of ours, so that the other clips go on.
     """
     from ..unattended.animate import animate
 
@@ -68,7 +69,7 @@ def do_shot(out: Path, shot: Shot, settings: ShotSettings) -> Record:
 
 
 def _seen(record: Record, performance: FacePerformance) -> Record:
-    """The record with what the performance says."""
+    """Add frames, gaps, rate and confidence of the performance to the record."""
     confidence = performance.confidence
     parts = np.array_split(confidence, min(POINTS, len(confidence)))
     return replace(
@@ -82,7 +83,7 @@ def _seen(record: Record, performance: FacePerformance) -> Record:
 
 
 def _thumbnail(out: Path, shot: Shot, performance: FacePerformance, first: int) -> None:
-    """The moment of the strongest expression, for the report. ``first``: the clip's frame that was read first."""
+    """Write the frame of the strongest expression as a picture. ``first`` is the first frame read of the clip."""
     strength = np.where(performance.seen, np.nan_to_num(np.abs(performance.eta)).sum(1) * performance.confidence, -1)
     frame = int(strength.argmax())
     still = requests.still(shot.clip, first + frame, performance.crop[frame].tolist())
@@ -94,7 +95,7 @@ def _thumbnail(out: Path, shot: Shot, performance: FacePerformance, first: int) 
 
 
 def serve() -> None:
-    """Do what stdin asks until it closes."""
+    """Do the shots that stdin asks for until it closes."""
     _die_with_parent()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()

@@ -47,17 +47,17 @@ class ShotSettings:
     outputs: tuple[str, ...] = (".blend", ".npz")
 
     def recorded(self) -> dict[str, Any]:
-        """The settings as JSON holds them."""
+        """Return the settings as JSON holds them."""
         kept: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return kept
 
     @classmethod
     def of_record(cls, recorded: dict[str, Any]) -> ShotSettings:
-        """The settings that ``recorded`` returned."""
+        """Restore the settings from what ``recorded`` returned."""
         return cls(**{**recorded, "box": box_of(recorded["box"]), "outputs": tuple(recorded["outputs"])})
 
     def with_absolute_paths(self) -> ShotSettings:
-        """The same for processes in other folders and on other machines."""
+        """Return the settings for processes in other folders."""
         return replace(self, estimator=_absolute(self.estimator), face_model=_absolute(self.face_model))
 
     def estimator_options(self) -> EstimatorOptions:
@@ -74,7 +74,7 @@ class ShotSettings:
         )
 
     def animate_options(self, clip: str, files: Sequence[Path]) -> AnimateOptions:
-        """What is done with ``clip``, whose ``files`` are called after it and ``outputs``."""
+        """Return the options that animate ``clip`` to ``files``."""
         by_suffix = {file.suffix: file for file in files}
         return AnimateOptions(
             clip=clip,

@@ -43,7 +43,7 @@ from .sources import Source, is_still
 
 
 def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task[ConvertResult]:
-    """A head of ``face_model`` (``open`` or a path) in ``scene``, active and selected."""
+    """Add a head of ``face_model`` (``open`` or a path) to ``scene``, active and selected."""
     ready = face_models.readable_file(face_model)
     scene_uid = scene.session_uid
 
@@ -67,8 +67,10 @@ def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task
 def estimate_picture(
     scene: bpy.types.Scene, head: bpy.types.Object, picture: Source, options: EstimatorOptions, identity: bool = True
 ) -> Task[Any]:
-    """The expression in one picture as keys on ``head`` at the current frame: a still image, or frame
-    ``picture.first`` of a clip."""
+    """Key the expression in one picture on ``head`` at the current frame.
+
+    The picture is a still image, or frame ``picture.first`` of a clip.
+    """
     check_there(picture.path, "image")
     check_head(options, head["expnet_basis"], len(head["alpha"]), head.name, identity)
     head_uid, frame = head.session_uid, scene.frame_current
@@ -97,7 +99,7 @@ def estimate_picture(
 def animate_clip(
     scene: bpy.types.Scene, head: bpy.types.Object, clip: Source, options: EstimatorOptions, keying: Keying
 ) -> Task[AnimateResult]:
-    """``head`` keyed from ``clip``, from ``clip.start_frame`` or the scene's first frame on."""
+    """Key ``head`` from ``clip``, from ``clip.start_frame`` or the scene's first frame on."""
     check_there(clip.path, "clip")
     check_head(options, head["expnet_basis"], len(head["alpha"]), head.name, keying.identity)
     head_uid, scene_uid = head.session_uid, scene.session_uid
@@ -182,7 +184,7 @@ def key_performance(
 
 
 def _show(scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePerformance, clip: Source | None) -> None:
-    """The footage behind the head. A clip block of the artist's own stays as it is."""
+    """Show the footage behind the head. A clip block of the artist's own stays as it is."""
     block = None if clip is None or clip.clip is None else _find(bpy.data.movieclips, clip.clip, "The movie clip")
     if block is not None:
         staging.show_clip(camera, block)
@@ -201,8 +203,10 @@ def apply_identity(head: bpy.types.Object) -> str:
 
 
 def check_head(options: EstimatorOptions, basis: str, components: int, name: str, identity: bool) -> None:
-    """Refuse, before any long work, what the estimator gives for a head ``name`` of another expression basis to which
-    there is no map, or, where it shall take the ``identity``, of too few identity components."""
+    """Refuse a head that the estimator's numbers do not fit, before any long work. Raises InputError.
+
+    There is no map to its expression ``basis``, or, with ``identity``, it has too few identity components.
+    """
     seen = basis_maps.seen_basis(options.estimator)
     if seen is None:
         return

@@ -1,6 +1,6 @@
-"""Several people in the picture: who is there, as thumbnails to choose from.
+"""The faces in the source's first picture, as thumbnails to choose from.
 
-They belong to this session of Blender, not to the file: what the file keeps is the number of the chosen face.
+They belong to this session of Blender, not to the file. The file keeps the number of the chosen face.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ _thumbnails = _Thumbnails()
 
 
 def found() -> Faces:
-    """The faces that ``find_faces`` found last."""
+    """Return the faces that ``find_faces`` found last."""
     return _thumbnails.faces
 
 
 def find_faces(clip: Source, options: EstimatorOptions) -> Task[FacesResult]:
-    """Look who is in the first picture of ``clip``, for ``found()``. Nothing in the file changes."""
+    """Find the faces in the first picture of ``clip``, for ``found()``. Nothing in the file changes."""
     check_there(clip.path, "clip")
 
     def write(reply: FacesResult, job: object) -> str:

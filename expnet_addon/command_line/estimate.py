@@ -23,8 +23,11 @@ from .estimate_tables import csv_text, table
 
 @dataclass(frozen=True)
 class EstimateOptions:
-    """``images``: files, folders of them, or lists of them with boxes (CSV); ``json``, ``csv`` and the folder ``ply``
-    are written where they are given."""
+    """The images to read and the files to write.
+
+    ``images`` are files, folders of them, or lists of them with boxes (CSV). ``json``, ``csv`` and the folder ``ply``
+    are written where they are given.
+    """
 
     images: tuple[str, ...]
     json: Path | None = None
@@ -62,7 +65,7 @@ def estimate(a: EstimateOptions) -> None:
 
 
 def _entry(face: ImageRequest, result: ImageResult) -> dict[str, Any]:
-    """An image's entry in tables and JSON: its numbers, or ``error``."""
+    """Return an image's entry in tables and JSON: its numbers, or ``error``."""
     if result.face is None:
         return {"image": face.image, "error": result.error, "id": face.name}
     numbers = {name: value for name, value in asdict(result.face).items() if value is not None}
@@ -70,7 +73,7 @@ def _entry(face: ImageRequest, result: ImageResult) -> dict[str, Any]:
 
 
 def _listed(given: str, box: Sequence[float] | None) -> list[ImageRequest]:
-    """The images that an argument stands for: itself, those of a folder, or the rows of a list."""
+    """List the images that an argument names: itself, those of a folder, or the rows of a list."""
     if Path(given).is_dir():
         return [ImageRequest(str(image), image.stem, box_of(box)) for image in images_in(Path(given))]
     if Path(given).suffix.lower() != ".csv":

@@ -18,8 +18,10 @@ from ..unattended.terminal import bar, quiet_stdout
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """``frames`` of ``scene`` as PNGs in the folder ``out``: ``12`` or ``1-48``, None: the scene's. ``quality``: None
-    keeps the scene's own renderer and size."""
+    """Frames of ``scene`` to render as PNGs into the folder ``out``.
+
+    ``frames``: ``12`` or ``1-48``, None: the scene's. ``quality``: None keeps the scene's own renderer and size.
+    """
 
     scene: Path
     out: Path
@@ -87,7 +89,7 @@ def encode(a: EncodeOptions) -> None:
 
 
 def _check_alike(files: Sequence[Path]) -> None:
-    """Every picture is whole, and as large as the first."""
+    """Check that every picture is whole, and as large as the first."""
     first = None
     for file in files:
         header = image_header(file.read_bytes())

@@ -89,7 +89,7 @@ def _check(options: RetargetOptions) -> None:
 
 
 def _onto_open_head(performance: FacePerformance, keep_fps: bool) -> tuple[str, list[bpy.types.Object]]:
-    """An empty scene with our head, keyed; what to tell the user, and the head's objects."""
+    """Key the open head in an empty scene. Returns lines for the user, and the head's objects."""
     from ..capture import capture
     from ..scene import animation, rig
     from ..scene import camera_and_light as staging

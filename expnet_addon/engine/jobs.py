@@ -1,4 +1,4 @@
-"""The worker process that does the seeing: which Python runs it, starting, following and cancelling it.
+"""The client of the worker process: which Python runs it, starting, following and cancelling it.
 
 Blender's own process never imports torch, OpenCV or SciPy: a network that runs out of memory or is killed cannot take
 the artist's scene along. This module needs neither Blender nor numpy.
@@ -50,7 +50,7 @@ class Cancelled(Exception):
 
 
 def worker_python(preferred: str = "") -> str:
-    """The interpreter that runs the worker: the first of
+    """Return the interpreter that runs the worker: the first of
 
     1. the preferred one, 'Use this Python' in the preferences: said by name, for here and now;
     2. the runtime, where one is installed: asked for, too, and known to be whole;
@@ -84,7 +84,7 @@ def worker_python(preferred: str = "") -> str:
 
 
 def engine_here() -> str | None:
-    """The engine that this very Python can run, by what it has: full, light or none."""
+    """Return the engine that this very Python can run, by the modules it has: full, light or None."""
     for engine, modules in NEEDED.items():
         if sys.executable and all(importlib.util.find_spec(name) for name in modules):
             return engine
@@ -144,7 +144,7 @@ class Worker:
             pass  # it is gone already; ``lines`` says why
 
     def exit_reason(self) -> WorkerFault | InputError:
-        """Why it is gone, once ``lines`` has ended without an answer."""
+        """Return why the worker has ended, once ``lines`` has ended without an answer."""
         try:
             self._process.wait(timeout=5)  # stdout closes a moment before the process is gone
         except subprocess.TimeoutExpired:
@@ -189,7 +189,7 @@ class _WaitingWorker:
         self._worker: Worker | None = None
 
     def take(self, python: str) -> Worker | None:
-        """The worker that waits, if it still runs and is of that Python; it waits no longer."""
+        """Return the worker that waits, if it still runs and is of that Python; it waits no longer."""
         worker, self._worker = self._worker, None
         if worker and not (worker.runs and worker.python == python):
             worker.end()
@@ -251,7 +251,7 @@ def followed(work: Followable, on_progress: Callable[[Progress], None] | None = 
 
 
 def ending(code: int) -> str:
-    """How a process came to its end, by its exit code."""
+    """Say how a process ended, by its exit code."""
     return f"was killed (signal {-code})" if code < 0 else f"stopped (exit code {code})"
 
 
@@ -343,7 +343,7 @@ class Job(Generic[Result]):
         raise InputError(failure.message)
 
     def _ask_another(self) -> None:
-        """The worker that had waited is gone, by no fault of this request's."""
+        """Start another worker: the one that waited has ended, not because of this request."""
         self._may_be_dying = False
         self._worker.end()
         self._worker = Worker(self._worker.python)
@@ -352,8 +352,10 @@ class Job(Generic[Result]):
 
 
 def worker_environment(python: str) -> dict[str, str]:
-    """Ours, without what ties a Python to Blender's own libraries; for Blender's own Python with the folders of the
-    wheels that came with the extension, which only Blender itself looks into."""
+    """Return this process's environment without what ties a Python to Blender's own libraries.
+
+    For Blender's own Python it names the folders of the extension's wheels, which only Blender itself looks into.
+    """
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONSTARTUP")}
     if python == sys.executable:
         folders = [*_wheel_folders(), *filter(None, [environment.get("PYTHONPATH")])]

@@ -1,7 +1,6 @@
-"""The two packs behind one interface: which network and which head an artist has chosen, where their files are, and
-what may be done with them.
+"""The networks and heads to choose from: where their files are, and their licences.
 
-The open pack is in the box. The official one is made of the user's own files: the authors' networks as
+The open pack ships with the extension. The official one is made of the user's own files: the authors' networks as
 ``import-weights`` converted them, and the Basel Face Model as their release carries it.
 """
 
@@ -25,8 +24,10 @@ EXPNET_FILE = "ini_exprNet_model.ckpt"  # Blender has
 
 @dataclass(frozen=True)
 class Choice:
-    """A network or a head: what it is called, ``open`` or its path, what may be done with it in one line, and, where
-    it cannot be used, why and what to do."""
+    """A network or a head: its name, ``open`` or its path, and its licence in one line.
+
+    ``missing`` says why it cannot be used and what to do; empty where it can.
+    """
 
     name: str
     path: str
@@ -39,7 +40,7 @@ OPEN_HEAD = Choice("Open head", OPEN, "Free for any use, commercial too")
 
 
 def official_network(folder: str) -> Choice:
-    """The authors' networks, converted, in ``folder``."""
+    """Describe the authors' networks, converted, in ``folder``."""
     missing = ""
     if not folder:
         missing = "Import the official weights in the extension's preferences first"
@@ -52,7 +53,7 @@ def official_network(folder: str) -> Choice:
 
 
 def official_head(file: str) -> Choice:
-    """The Basel Face Model of the ExpNet release."""
+    """Describe the Basel Face Model of the ExpNet release."""
     missing = ""
     if not file:
         missing = "Name BaselFaceModel_mod.mat in the extension's preferences first"
@@ -76,8 +77,10 @@ def own_head(path: str) -> Choice:
 def import_weights(
     folder: str, out: str, half: bool, keep: Callable[[str, str | None], None]
 ) -> Task[ImportWeightsResult]:
-    """Convert the release in ``folder`` into the folder ``out`` (empty: the same); ``keep(pack, face model or None)``
-    is told where both are."""
+    """Convert the release in ``folder`` into the folder ``out`` (empty: the same).
+
+    ``keep(pack, face model or None)`` is called with the paths of both.
+    """
 
     def write(reply: ImportWeightsResult, job: object) -> str:
         keep(str(Path(reply.out).parent), reply.face_model)
@@ -87,9 +90,9 @@ def import_weights(
 
 
 def import_report(reply: ImportWeightsResult) -> str:
-    """What was found and what is missing, a line each."""
+    """Report what was found and what is missing, a line each."""
     titles = ", ".join(reply.networks)
     lines = [f"Found: {titles}" + (", BaselFaceModel_mod" if reply.face_model else "")]
     lines += [f"Missing: {name}: {adds}" for name, adds in reply.missing]
-    lines += [f"Passed over: {Path(name).name}: {why}" for name, why in reply.passed_over]
+    lines += [f"Not used: {Path(name).name}: {why}" for name, why in reply.passed_over]
     return "\n".join([*lines, official_network("").license])

@@ -45,7 +45,7 @@ def animate(
 
 
 def still(clip: str, frame: int, crop: Sequence[float]) -> Still:
-    """A small JPEG of the face in one frame; ``crop`` as a performance has it."""
+    """Write a small JPEG of the face in one frame; ``crop`` as a performance has it."""
     cx, cy, side, angle = map(float, crop)
     return Still(os.path.abspath(clip), frame, (cx, cy, side, angle))
 

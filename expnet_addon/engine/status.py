@@ -1,7 +1,7 @@
-"""Which engine sees, which version, on which device: what the panel and the preferences tell of it.
+"""The engine, its version and device, as the panel and the preferences show them.
 
-Told from what is known without starting it (what the runtime's marker or this Python's own packages say), until a test
-has asked the worker itself. Drawing asks often, so the answer is kept until something that it rests on changes.
+Before a test they come from the runtime's marker or this Python's own packages, without starting the worker. Drawing
+asks often, so the answer is cached until something that it depends on changes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _told: dict[tuple, Status] = {}  # one entry: the last one
 
 
 def status(preferred: str, device: str) -> Status:
-    """The engine that the next job will use."""
+    """Describe the engine that the next job will use."""
     key = (preferred, device, os.environ.get("EXPNET_PYTHON"), _changed(runtime.folder()), len(_tested))
     if key not in _told:
         _told.clear()
@@ -45,7 +45,7 @@ def status(preferred: str, device: str) -> Status:
 
 
 def test(preferred: str, device: str) -> Task[TestResult]:
-    """One frame of the clip in the box, and how long it took."""
+    """Measure the time for one frame of the demo clip."""
 
     def write(reply: TestResult, job: object) -> str:
         line = f"{_named(reply.engine, reply.version, reply.device)}: {reply.ms:.1f} ms a frame"
@@ -59,7 +59,7 @@ def test(preferred: str, device: str) -> Task[TestResult]:
 
 
 def check_python(preferred: str) -> Task[PingResult]:
-    """What the Python that the user named has, and what it lacks."""
+    """Ask the Python that the user named what it has, and what it lacks."""
     if not preferred:
         raise InputError("Choose a Python first")
 
@@ -70,7 +70,7 @@ def check_python(preferred: str) -> Task[PingResult]:
 
 
 def told_by_ping(reply: PingResult) -> str:
-    """A line with what there is; one with what is missing, where something is, and how to get it."""
+    """Say in a line what there is, and in another what is missing and how to get it."""
     packages = reply.packages
     names = {**FOR_ENGINE, **FOR_OFFICIAL}
     has = ", ".join(f"{name} {packages[module]}" for module, name in names.items() if packages.get(module))

@@ -29,10 +29,15 @@ class Process(Protocol):
 
 
 class Task(Generic[Result]):
-    """``request`` is for the worker (None: there is nothing to read, only to write); ``write(reply, job)`` puts the
-    result into Blender's data and returns a line or two for the user. All steps may raise InputError or WorkerFault.
-    ``unit`` is what the worker counts, where its speed is worth telling. ``begin(preferred Python)`` starts another
-    process instead of a worker's job."""
+    """A request to the worker, and what is written once it has answered.
+
+    request   for the worker; None where there is only something to write
+    write     ``write(reply, job)`` puts the result into Blender's data and returns lines for the user
+    unit      what the worker counts, where its speed is shown
+    begin     ``begin(preferred Python)`` starts another process instead of a worker's job
+
+    All steps may raise InputError or WorkerFault.
+    """
 
     def __init__(
         self,
@@ -92,7 +97,7 @@ class Task(Generic[Result]):
             self.cancel()
 
     def run(self, preferred_python: str = "") -> str:
-        """The whole task."""
+        """Start the task, wait for it and write its result."""
         self.start(preferred_python)
         return self.finish()
 
@@ -119,7 +124,7 @@ _under_way = _UnderWay()
 
 
 def under_way() -> Task[Any] | None:
-    """The task that an operator follows, or None."""
+    """Return the task that an operator follows, or None."""
     return _under_way.task
 
 

@@ -65,7 +65,7 @@ def _check_outputs(options: AnimateOptions) -> None:
 
 
 def read_clip(options: AnimateOptions) -> FacePerformance:
-    """The raw performance of the clip."""
+    """Read the raw performance of the clip."""
     from ...model.performance.performance_files import load_performance
 
     clip, fps = options.clip, options.keying.fps

@@ -36,14 +36,14 @@ class EstimatorCache:
 
 
 def _stamps(*sources: str) -> tuple[tuple[str, int], ...]:
-    """The files that these are or hold, and when they were changed."""
+    """List the files that these are or hold, and when they were changed."""
     paths = [Path(source) for source in sources if source != OPEN]
     files = [file for path in paths for file in (sorted(path.glob("*.safetensors")) if path.is_dir() else [path])]
     return tuple((str(file), file.stat().st_mtime_ns) for file in files if file.exists())
 
 
 def _load_estimator(options: EstimatorOptions) -> Any:
-    """The open network, the user's weights, or the authors' networks."""
+    """Load the open network, the user's weights, or the authors' networks."""
     from ..official import is_not_imported, is_official
 
     source = options.estimator

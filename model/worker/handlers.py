@@ -193,7 +193,7 @@ def estimate(request: Estimate, work: Work) -> EstimateResult:
 
 
 def _face(seen: FaceEstimate, box: Sequence[float] | None) -> ImageFace:
-    """A face (a batch of one) as numbers."""
+    """Return a face (a batch of one) as numbers."""
     from ..official.preprocess import box_of_crop
 
     crop = seen.crop[0]
@@ -211,7 +211,7 @@ def _face(seen: FaceEstimate, box: Sequence[float] | None) -> ImageFace:
 
 
 def _mesh_writer(request: Estimate, estimator: Any) -> Callable[[int, FaceEstimate], None]:
-    """A function that writes the i-th image's face into the folder ``ply``, where that is asked for."""
+    """Return a function that writes the i-th image's face into the folder ``ply``, where that is asked for."""
     if not request.ply:
         return lambda i, seen: None
     from ..sight.meshes import MeshFolder
@@ -281,8 +281,10 @@ def convert(request: Convert, work: Work) -> ConvertResult:
 
 
 def _basis_map(model: FaceModel, work: Work) -> tuple[str | None, tuple[str, ...], str]:
-    """The file with the maps between the model's basis and the open one, beside ``out``, and their tables; or why
-    there are none."""
+    """Write the maps between the model's basis and the open one beside ``out``.
+
+    Returns the file (None where there are no maps), their tables, and why there are none.
+    """
     from ..bases.basis_map import save_maps
     from ..face.semantics import OPEN_BASIS
     from ..formats import open_face_model

@@ -191,8 +191,11 @@ class FacesResult:
 
 @dataclass(frozen=True)
 class ConvertResult:
-    """``basis_map``: the file with the maps between the model's basis and the open one, ``tables``: what they lose,
-    as text. Where there are none, ``no_map`` says why."""
+    """The converted face model, and its maps.
+
+    ``basis_map`` is the file with the maps between the model's basis and the open one, ``tables`` say what they lose.
+    Where there are none, ``no_map`` says why.
+    """
 
     name: str
     vertices: int
@@ -206,8 +209,11 @@ class ConvertResult:
 
 @dataclass(frozen=True)
 class ImportWeightsResult:
-    """``networks``: name -> the network that holds its trunk; ``missing``: file and what it adds; ``passed_over``:
-    file and why."""
+    """The converted weights ``out``, and what they were made of.
+
+    ``networks`` maps a name to the network that holds its trunk. ``missing`` lists files and what they would add,
+    ``passed_over`` files that were not used and why.
+    """
 
     out: str
     networks: dict[str, str]
@@ -333,8 +339,11 @@ REQUESTS: dict[str, type[Request[Any]]] = {
 
 @dataclass(frozen=True)
 class Envelope:
-    """A request as it is sent: ``out`` is the file for its result, for the requests that write one; with ``stay`` the
-    worker waits for another request afterwards."""
+    """A request as it is sent.
+
+    ``out`` is the file for the result of requests that write one. With ``stay`` the worker waits for another request
+    afterwards.
+    """
 
     request: Request[Any]
     out: str = ""
@@ -385,7 +394,7 @@ Event = Progress | Done | Failure
 
 
 def request_line(envelope: Envelope) -> str:
-    """An envelope as one line of JSON."""
+    """Write an envelope as one line of JSON."""
     request = envelope.request
     return _line(version=VERSION, verb=request.verb, out=envelope.out, stay=envelope.stay, request=_fields_of(request))
 
@@ -404,7 +413,7 @@ def parse_request(line: str) -> Envelope:
 
 
 def event_line(event: Event) -> str:
-    """An event as one line of JSON."""
+    """Write an event as one line of JSON."""
     if isinstance(event, Done):
         return _line(event="done", result=_fields_of(event.result))
     return _line(event="progress" if isinstance(event, Progress) else "failure", **_fields_of(event))
@@ -528,6 +537,6 @@ def _tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...
 
 
 def _shown(value: Any) -> str:
-    """A JSON value in a message: on one line, and not too long."""
+    """Show a JSON value in a message: on one line, and not too long."""
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
