@@ -159,8 +159,10 @@ def key_performance(
         raise InputError(
             f"No face was found in '{name}': choose another clip, or say where the face is in its first frame"
         )
-    model = rig.rig_model(head)
-    performance = basis_maps.route(performance.basis, model, head.name).performance(performance)
+    foreign = performance.basis != head["expnet_basis"]
+    model = rig.rig_model(head) if foreign or keying.identity else None  # its file may be gone, and is not needed else
+    if model is not None and foreign:
+        performance = basis_maps.route(performance.basis, model, head.name).performance(performance)
     if keying.scene_timing:
         animation.set_scene_fps(scene, keying.fps or performance.fps)
     neutral, frame = named_neutral(performance, keying.neutral)
@@ -169,7 +171,7 @@ def key_performance(
     take = takes.write_take(scene, head, performance, treatment, start)
     if keying.scene_timing:
         animation.set_frame_range(scene, take)
-    if keying.identity:
+    if model is not None and keying.identity:
         rig.apply_alpha(head, model, performance.alpha)
     if keying.sound:
         lay_sound(scene, performance, take)
