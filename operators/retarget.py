@@ -11,6 +11,7 @@ from ..expnet_addon.properties.character_settings import ExpNetCharacter
 from ..expnet_addon.scene.heads import has_shape_keys
 from ..model.errors import InputError
 from ..model.retargeting.row import BONE, SHAPE_KEY
+from .reporting import reports
 
 
 def is_character(obj: bpy.types.Object | None) -> bool:
@@ -39,15 +40,15 @@ class EXPNET_OT_match_names(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_character(cls, context)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.characters.name_matching import matched_rows, unmatched_names
 
         settings = settings_of(context)
         character = settings.character()
         scheme, rows = matched_rows(character, settings.scheme)
         if not rows:
-            self.report({"ERROR"}, "None of its shape keys and bones has a known name: add rows to the table")
-            return {"CANCELLED"}
+            raise InputError("None of its shape keys and bones has a known name: add rows to the table")
         settings.set_table(rows)
         names = settings.bl_rna.properties["scheme"].enum_items[scheme].name
         on = [row for row in rows if row.enabled]
@@ -59,8 +60,7 @@ class EXPNET_OT_match_names(bpy.types.Operator):
         unknown = unmatched_names(character, rows)
         if unknown:
             settings.result += f"\nUnknown names, add rows for those that should move: {_some(unknown)}"
-        self.report({"INFO"}, settings.result.replace("\n", ". "))
-        return {"FINISHED"}
+        return settings.result.replace("\n", ". ")
 
 
 class EXPNET_OT_retarget(bpy.types.Operator):
@@ -78,27 +78,23 @@ class EXPNET_OT_retarget(bpy.types.Operator):
             return False
         return True
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.characters.drivers import apply_drivers
         from ..expnet_addon.characters.keys import apply_keys
 
         settings = settings_of(context)
-        try:
-            rows = settings.table()
-            if settings.output == "DRIVERS":
-                if settings.source != "FACE":
-                    raise InputError("Drivers need a face to follow: choose a face, or keys")
-                report = apply_drivers(settings.character(), rows, settings.followed(context.scene))
-            else:
-                report = apply_keys(settings.character(), rows, settings.motion(context.scene))
-        except InputError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        rows = settings.table()
+        if settings.output == "DRIVERS":
+            if settings.source != "FACE":
+                raise InputError("Drivers need a face to follow: choose a face, or keys")
+            report = apply_drivers(settings.character(), rows, settings.followed(context.scene))
+        else:
+            report = apply_keys(settings.character(), rows, settings.motion(context.scene))
         settings.result = f"{report} {'driven' if settings.output == 'DRIVERS' else 'keyed'}"
         for why, targets in report.reasons().items():
             settings.result += f"\n{_some(targets)}: {why}"
-        self.report({"INFO"}, settings.result.replace("\n", ". "))
-        return {"FINISHED"}
+        return settings.result.replace("\n", ". ")
 
 
 class EXPNET_OT_remove_retarget(bpy.types.Operator):
@@ -116,14 +112,14 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
             return False
         return True
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.characters.restore import remove
 
         settings = settings_of(context)
         remove(settings.character())
         settings.result = "The character is as it was before"
-        self.report({"INFO"}, settings.result)
-        return {"FINISHED"}
+        return settings.result
 
 
 def _some(names: Sequence[str]) -> str:

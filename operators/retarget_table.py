@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -11,8 +10,8 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..expnet_addon.properties.character_settings import preset_file
 from ..expnet_addon.scene.heads import has_shape_keys
-from ..model.errors import InputError
 from ..model.retargeting.row import Row
+from .reporting import reports
 from .retarget import has_character, settings_of
 
 
@@ -65,7 +64,8 @@ class EXPNET_OT_character_meshes(_OfCharacter, bpy.types.Operator):
     bl_description = "Move only this mesh and the other selected meshes with shape keys: teeth, brows, lashes"
     bl_options = {"REGISTER", "UNDO"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         settings = settings_of(context)
         settings.meshes.clear()
         for obj in context.selected_objects:
@@ -77,20 +77,10 @@ class EXPNET_OT_character_meshes(_OfCharacter, bpy.types.Operator):
             if count
             else "No other selected mesh has shape keys: those of the same head are found by themselves"
         )
-        self.report({"INFO"}, settings.result)
-        return {"FINISHED"}
+        return settings.result
 
 
 # Presets ------------------------------------------------------------------------------------------------------------
-
-
-def _attempt(operator: bpy.types.Operator, do: Callable[[], str]) -> set[str]:
-    try:
-        operator.report({"INFO"}, do())
-    except InputError as error:
-        operator.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
-    return {"FINISHED"}
 
 
 def _save(context: bpy.types.Context, path: Path) -> str:
@@ -121,13 +111,11 @@ class EXPNET_OT_save_retarget_preset(_OfRow, bpy.types.Operator):
         self.name = self.name or context.object.name
         return context.window_manager.invoke_props_dialog(self)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        def do() -> str:
-            path = preset_file(self.name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return _save(context, path)
-
-        return _attempt(self, do)
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
+        path = preset_file(self.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _save(context, path)
 
 
 class EXPNET_OT_load_retarget_preset(_OfCharacter, bpy.types.Operator):
@@ -138,8 +126,9 @@ class EXPNET_OT_load_retarget_preset(_OfCharacter, bpy.types.Operator):
 
     name: StringProperty(name="Name", description="Name of the preset")  # type: ignore[valid-type]
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        return _attempt(self, lambda: _load(context, preset_file(self.name)))
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
+        return _load(context, preset_file(self.name))
 
 
 class EXPNET_OT_export_retarget_preset(_OfRow, bpy.types.Operator, ExportHelper):
@@ -153,8 +142,9 @@ class EXPNET_OT_export_retarget_preset(_OfRow, bpy.types.Operator, ExportHelper)
         name="Files", description="File name filter", default="*.json", options={"HIDDEN"}
     )
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        return _attempt(self, lambda: _save(context, Path(self.filepath)))
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
+        return _save(context, Path(self.filepath))
 
 
 class EXPNET_OT_import_retarget_preset(_OfCharacter, bpy.types.Operator, ImportHelper):
@@ -168,8 +158,9 @@ class EXPNET_OT_import_retarget_preset(_OfCharacter, bpy.types.Operator, ImportH
         name="Files", description="File name filter", default="*.json", options={"HIDDEN"}
     )
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        return _attempt(self, lambda: _load(context, Path(self.filepath)))
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
+        return _load(context, Path(self.filepath))
 
 
 CLASSES = (

@@ -1,4 +1,4 @@
-"""The command ``retarget`` in a scene: a performance on the character of a .blend, or on the open head."""
+"""A performance onto the character of a .blend."""
 
 from __future__ import annotations
 
@@ -8,34 +8,16 @@ from pathlib import Path
 import bpy
 
 from ...model.errors import InputError
-from ...model.formats.npz import OPEN_HEAD, load_face_model
 from ...model.performance.face_performance import FacePerformance
 from ...model.retargeting.name_schemes import AUTO
 from ...model.retargeting.row import Row
 from ...model.retargeting.table import load_preset
-from ..scene import animation, rig
-from ..scene import camera_and_light as staging
+from ..scene import animation
 from ..scene.heads import has_shape_keys
 from .character import Character, character_of, parts_without_shape_keys
 from .keys import apply_keys
 from .motion import performance_motion
 from .name_matching import matched_rows, unmatched_names
-
-
-def onto_open_head(performance: FacePerformance, keep_fps: bool) -> tuple[str, list[bpy.types.Object]]:
-    """Make an empty scene with the open head, keyed; return a report and the head's objects."""
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    scene = bpy.context.scene
-    head = rig.create_rig(load_face_model(OPEN_HEAD))
-    if not keep_fps:
-        animation.set_scene_fps(scene, performance.fps)
-    take = animation.key_performance(head, performance, scene)
-    animation.set_frame_range(scene, take)
-    if len(performance.alpha):
-        rig.apply_alpha(head, rig.rig_model(head), performance.alpha)
-    staging.match_camera(scene, performance.image_size, performance.lens_mm)
-    staging.light_head(scene)
-    return animation.take_report(take, len(performance.times)), [head, *rig.eyes_of(head).values()]
 
 
 def onto_character(

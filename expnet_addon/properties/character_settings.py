@@ -141,7 +141,7 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
         name="Names",
         description="What the character's shape keys are named after",
         items=[
-            ("AUTO", "Find out", "The scheme that explains most of the names"),
+            ("AUTO", "Automatic", "The scheme that explains most of the names"),
             ("ARKIT", "ARKit", "The 52 of ARKit, in any style of sides and with any prefix; Faceit's and MPFB's too"),
             ("VRM", "VRM", "VRM's expressions: vowels, blinks, moods"),
             ("CHARACTER_CREATOR", "Character Creator", "Character Creator 3 and 4, and iClone"),

@@ -16,7 +16,8 @@ from .. import compat
 from .animation import scene_frames, set_scene_fps
 from .camera_and_light import BACKGROUND, grey_world, match_camera
 from .footage import numbered, sequence_pattern
-from .rendering import Quality, render_frame, set_engine, temporary_scene
+from .quality import Quality
+from .rendering import render_frame, set_engine, temporary_scene
 from .rig import eyes_of
 
 LAYOUTS = ("beside", "over")
