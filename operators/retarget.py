@@ -60,7 +60,7 @@ class EXPNET_OT_match_names(bpy.types.Operator):
         unknown = unmatched_names(character, rows)
         if unknown:
             settings.result += f"\nUnknown names, add rows for those that should move: {_some(unknown)}"
-        return settings.result.replace("\n", ". ")
+        return settings.result
 
 
 class EXPNET_OT_retarget(bpy.types.Operator):
@@ -94,7 +94,7 @@ class EXPNET_OT_retarget(bpy.types.Operator):
         settings.result = f"{report} {'driven' if settings.output == 'DRIVERS' else 'keyed'}"
         for why, targets in report.reasons().items():
             settings.result += f"\n{_some(targets)}: {why}"
-        return settings.result.replace("\n", ". ")
+        return settings.result
 
 
 class EXPNET_OT_remove_retarget(bpy.types.Operator):
