@@ -2,9 +2,39 @@
 
 This folder is a Blender extension (``bl_ext.user_default.expnet``) and a Python package (``expnet``) at once,
 so every import inside is relative. Blender is imported only by ``register``: ``import expnet.model`` needs numpy alone.
+Scripts use the names of ``expnet_addon.scripting``, such as ``expnet.estimate``; they are imported on first use, so
+that enabling the extension stays fast.
 """
 
 from __future__ import annotations
+
+SCRIPTING = (
+    "AS_RECORDED",
+    "EstimatorOptions",
+    "ImageFace",
+    "InputError",
+    "Keying",
+    "WorkerFault",
+    "add_head",
+    "animate",
+    "apply_performance",
+    "estimate",
+    "read_clip",
+    "read_performance",
+    "retarget",
+)
+
+
+def __getattr__(name: str) -> object:
+    if name in SCRIPTING:
+        from .expnet_addon import scripting
+
+        return getattr(scripting, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *SCRIPTING})
 
 
 def register() -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import cv2
 
+from ..expnet_addon.engine import requests
 from ..expnet_addon.engine.jobs import Job
+from ..model.worker.protocol import EstimatorOptions
 from ..training.measurement import Measurement, show
 
 CLIP = Path(__file__).resolve().parents[1] / "model/data/demo_clip.mp4"
@@ -36,7 +38,7 @@ def measure(long: int = LONG) -> list[Measurement]:
 
 def _peak_mb(clip: Path) -> float:
     """The most that any worker of ours held so far: the clips come in ascending length."""
-    with Job({"verb": "animate", "clip": str(clip), "out": None, "estimator": "open", "device": "cpu"}) as job:
+    with Job(requests.animate(str(clip), EstimatorOptions(device="cpu"))) as job:
         job.wait()
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
 

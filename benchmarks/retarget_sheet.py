@@ -23,6 +23,7 @@ from ..expnet_addon.characters.motion import face_motion
 from ..expnet_addon.characters.name_matching import matched_rows
 from ..expnet_addon.scene import animation, rendering, rig
 from ..expnet_addon.scene import camera_and_light as scene
+from ..expnet_addon.scene.quality import Quality
 from ..model.formats import open_face_model
 from ..model.performance.channels import signals
 from ..model.performance.face_performance import FacePerformance
@@ -63,7 +64,7 @@ def main() -> None:
 
     frames = options.frames or _telling(performance)
     camera = scene.match_camera(here, performance.image_size, performance.lens_mm)
-    rendering.set_engine(here, rendering.Quality())
+    rendering.set_engine(here, Quality())
     compat.write_images(here, "PNG")
     here.view_settings.view_transform = "Standard"
     here.world = bpy.data.worlds.new("grey")

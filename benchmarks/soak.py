@@ -22,10 +22,11 @@ import numpy as np
 from ..expnet_addon.batch.lanes import do_shots
 from ..expnet_addon.batch.ray_cluster import do_shots_on_ray
 from ..expnet_addon.batch.records import Record
-from ..expnet_addon.batch.run import settings_of
+from ..expnet_addon.batch.settings import ShotSettings
 from ..expnet_addon.batch.shots import Shot
-from ..expnet_addon.command_line.parser import parser
+from ..expnet_addon.engine import requests
 from ..expnet_addon.engine.jobs import Job
+from ..model.worker.protocol import EstimatorOptions
 from ..training.measurement import Measurement, show
 from .memory import CLIP
 
@@ -34,7 +35,7 @@ FRAMES = 24  # of each clip
 WARM = 5  # clips after which memory should not grow any more
 
 
-SETTINGS = settings_of(parser().parse_args(["batch", "clips", "--out", "out", "--device", "cpu"]))
+SETTINGS = ShotSettings(device="cpu")
 
 
 def main(clips: int = CLIPS, cancels: int = CANCELS) -> int:
@@ -103,7 +104,7 @@ def _cancelled(count: int) -> list[Measurement]:
         tempfile.tempdir = folder  # of this process alone: others' jobs may be at work here
         try:
             for _ in range(count):
-                job = Job({"verb": "animate", "clip": str(CLIP), "out": None, "estimator": "open", "device": "cpu"})
+                job = Job(requests.animate(str(CLIP), EstimatorOptions(device="cpu")))
                 deadline = time.monotonic() + rng.uniform(0.0, 4.0)
                 while time.monotonic() < deadline and job.poll(timeout=0.02):
                     pass

@@ -69,20 +69,25 @@ def _say(error: object, status: int) -> int:
 
 # Inside Blender --------------------------------------------------------------------------------------------------
 
-_command: object | None = None
+
+class _Registered:
+    """The command as Blender knows it, between ``register`` and ``unregister``."""
+
+    command: object | None = None
+
+
+_registered = _Registered()
 
 
 def register() -> None:
     """``blender --command expnet …``"""
-    global _command
     import bpy
 
-    _command = bpy.utils.register_cli_command("expnet", main)
+    _registered.command = bpy.utils.register_cli_command("expnet", main)
 
 
 def unregister() -> None:
-    global _command
     import bpy
 
-    bpy.utils.unregister_cli_command(_command)
-    _command = None
+    bpy.utils.unregister_cli_command(_registered.command)
+    _registered.command = None

@@ -4,7 +4,7 @@ import bpy
 
 from ..expnet_addon.capture import chosen
 from ..expnet_addon.engine.tasks import Task
-from .task import TaskOperator, has_face, has_source, idle, is_there, seeing
+from .task import TaskOperator, estimator_options, has_face, has_source, idle, is_there
 
 
 class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
@@ -20,9 +20,10 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
 
     def task(self, context: bpy.types.Context) -> Task:
         from ..expnet_addon.capture import capture
+        from ..expnet_addon.capture.keying import Keying
 
         settings, head = context.scene.expnet, chosen.face(context)
-        keying = capture.Keying(
+        keying = Keying(
             smoothing=settings.smoothing,
             identity=settings.identity,
             scene_timing=settings.scene_timing,
@@ -30,4 +31,4 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
             sound=settings.sound,
         )
         source = chosen.source_in_range(context)
-        return capture.animate_clip(context.scene, head, source, seeing(settings, head), keying)
+        return capture.animate_clip(context.scene, head, source, estimator_options(settings, head), keying)

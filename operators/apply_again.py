@@ -4,6 +4,8 @@ import bpy
 
 from ..expnet_addon.capture import chosen
 from ..expnet_addon.scene import current_take
+from ..model.errors import InputError
+from .reporting import reports
 from .task import has_take, idle
 
 
@@ -20,13 +22,13 @@ class EXPNET_OT_apply_again(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_take(cls, context) and idle(cls)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.scene import take_keys
 
         action = current_take.take_of(chosen.face(context))
         assert action is not None
         problem = take_keys.apply_again(action)
         if problem:
-            self.report({"ERROR"}, problem)
-            return {"CANCELLED"}
-        return {"FINISHED"}
+            raise InputError(problem)
+        return ""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import bpy
 
 from ..expnet_addon.capture import chosen
-from ..model.errors import InputError
+from .reporting import reports
 from .task import has_face, idle
 
 
@@ -19,12 +19,8 @@ class EXPNET_OT_apply_identity(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_face(cls, context) and idle(cls)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.capture import capture
 
-        try:
-            self.report({"INFO"}, capture.apply_identity(chosen.face(context)))
-        except InputError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
+        return capture.apply_identity(chosen.face(context))

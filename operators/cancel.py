@@ -13,13 +13,11 @@ class EXPNET_OT_cancel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if tasks.running is None:
+        if tasks.under_way() is None:
             cls.poll_message_set("Nothing is under way")
             return False
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        assert tasks.running is not None
-        tasks.running.cancel()
-        tasks.running = None  # the modal operator sees this and ends
+        tasks.cancel()  # the modal operator sees this and ends
         return {"FINISHED"}

@@ -4,7 +4,7 @@ import bpy
 
 from ..expnet_addon.capture import chosen
 from ..expnet_addon.engine.tasks import Task
-from .task import TaskOperator, has_face, has_source, idle, is_there, seeing
+from .task import TaskOperator, estimator_options, has_face, has_source, idle, is_there
 
 
 class EXPNET_OT_estimate_expression(TaskOperator, bpy.types.Operator):
@@ -23,4 +23,6 @@ class EXPNET_OT_estimate_expression(TaskOperator, bpy.types.Operator):
 
         settings, head = context.scene.expnet, chosen.face(context)
         picture = chosen.source(context).at(context.scene)
-        return capture.estimate_picture(context.scene, head, picture, seeing(settings, head), settings.identity)
+        return capture.estimate_picture(
+            context.scene, head, picture, estimator_options(settings, head), settings.identity
+        )

@@ -4,7 +4,7 @@ import bpy
 
 from ..expnet_addon.capture import chosen, faces
 from ..expnet_addon.engine.tasks import Task
-from .task import TaskOperator, has_source, idle, is_there, seeing
+from .task import TaskOperator, estimator_options, has_source, idle, is_there
 
 
 class EXPNET_OT_find_faces(TaskOperator, bpy.types.Operator):
@@ -18,4 +18,4 @@ class EXPNET_OT_find_faces(TaskOperator, bpy.types.Operator):
         return has_source(cls, context) and is_there(cls, context.scene.expnet.chosen_network()) and idle(cls)
 
     def task(self, context: bpy.types.Context) -> Task:
-        return faces.find_faces(chosen.source_in_range(context), seeing(context.scene.expnet))
+        return faces.find_faces(chosen.source_in_range(context), estimator_options(context.scene.expnet))

@@ -9,7 +9,7 @@ from bpy.props import BoolProperty, FloatProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..expnet_addon.capture import chosen
-from ..model.errors import InputError
+from .reporting import reports
 from .task import has_face, idle
 
 
@@ -35,19 +35,16 @@ class EXPNET_OT_import_live_link(bpy.types.Operator, ImportHelper):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_face(cls, context) and idle(cls)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        from ..expnet_addon.scene.animation import key_performance, take_report
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
+        from ..expnet_addon.capture import capture
+        from ..expnet_addon.capture.keying import AS_RECORDED
         from ..model.performance.live_link import read_live_link
 
-        try:
-            performance = read_live_link(self.filepath, self.fps or None, self.swap_sides)
-            take = key_performance(chosen.face(context), performance, context.scene)
-        except InputError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        context.scene.expnet.result = take_report(take, len(performance.times))
-        self.report({"INFO"}, context.scene.expnet.result.replace("\n", ". "))
-        return {"FINISHED"}
+        performance = read_live_link(self.filepath, self.fps or None, self.swap_sides)
+        told = capture.key_performance(context.scene, chosen.face(context), performance, AS_RECORDED)
+        context.scene.expnet.result = told
+        return told
 
 
 class EXPNET_OT_export_live_link(bpy.types.Operator, ExportHelper):
@@ -65,20 +62,16 @@ class EXPNET_OT_export_live_link(bpy.types.Operator, ExportHelper):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_face(cls, context) and idle(cls)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.characters.motion import face_motion
         from ..expnet_addon.scene.animation import scene_fps
         from ..model.performance.live_link import write_signals
 
-        try:
-            motion = face_motion(chosen.face(context))
-            rate = scene_fps(context.scene)
-            write_signals(motion.values, (motion.frames - motion.frames[0]) / rate, rate, self.filepath)
-        except InputError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        self.report({"INFO"}, f"{Path(self.filepath).name}: {len(motion.frames)} frames")
-        return {"FINISHED"}
+        motion = face_motion(chosen.face(context))
+        rate = scene_fps(context.scene)
+        write_signals(motion.values, (motion.frames - motion.frames[0]) / rate, rate, self.filepath)
+        return f"{Path(self.filepath).name}: {len(motion.frames)} frames"
 
 
 CLASSES = (EXPNET_OT_import_live_link, EXPNET_OT_export_live_link)

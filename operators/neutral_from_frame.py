@@ -3,7 +3,7 @@ from __future__ import annotations
 import bpy
 
 from ..expnet_addon.capture import chosen
-from ..model.errors import InputError
+from .reporting import reports
 from .task import has_take, idle
 
 
@@ -17,12 +17,8 @@ class EXPNET_OT_neutral_from_frame(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_take(cls, context) and idle(cls)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.capture import takes
 
-        try:
-            self.report({"INFO"}, takes.make_neutral(chosen.face(context), context.scene.frame_current_final))
-        except InputError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
+        return takes.make_neutral(chosen.face(context), context.scene.frame_current_final)

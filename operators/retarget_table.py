@@ -1,8 +1,7 @@
-"""The retarget table: its rows, its meshes, its presets."""
+"""Operators for the retarget table: its rows, its meshes and its presets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -11,8 +10,8 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..expnet_addon.properties.character_settings import preset_file
 from ..expnet_addon.scene.heads import has_shape_keys
-from ..model.errors import InputError
 from ..model.retargeting.row import Row
+from .reporting import reports
 from .retarget import has_character, settings_of
 
 
@@ -62,31 +61,26 @@ class EXPNET_OT_retarget_row_remove(_OfRow, bpy.types.Operator):
 class EXPNET_OT_character_meshes(_OfCharacter, bpy.types.Operator):
     bl_idname = "expnet.character_meshes"
     bl_label = "Meshes from Selection"
-    bl_description = "Let the other selected meshes with shape keys move with this one: teeth, brows, lashes"
+    bl_description = "Move only this mesh and the other selected meshes with shape keys: teeth, brows, lashes"
     bl_options = {"REGISTER", "UNDO"}
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         settings = settings_of(context)
         settings.meshes.clear()
         for obj in context.selected_objects:
             if obj != context.object and has_shape_keys(obj):
                 settings.meshes.add().mesh = obj
         count = len(settings.meshes)
-        settings.result = f"{count} other meshes" if count else "No other selected mesh has shape keys"
-        self.report({"INFO"}, settings.result)
-        return {"FINISHED"}
+        settings.result = (
+            f"{count} other meshes"
+            if count
+            else "No other selected mesh has shape keys: those of the same head are found by themselves"
+        )
+        return settings.result
 
 
 # Presets ------------------------------------------------------------------------------------------------------------
-
-
-def _attempt(operator: bpy.types.Operator, do: Callable[[], str]) -> set[str]:
-    try:
-        operator.report({"INFO"}, do())
-    except InputError as error:
-        operator.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
-    return {"FINISHED"}
 
 
 def _save(context: bpy.types.Context, path: Path) -> str:
@@ -108,64 +102,65 @@ def _load(context: bpy.types.Context, path: Path) -> str:
 class EXPNET_OT_save_retarget_preset(_OfRow, bpy.types.Operator):
     bl_idname = "expnet.save_retarget_preset"
     bl_label = "Save Preset"
-    bl_description = "Keep the table under a name, for this and other files"
+    bl_description = "Save the table under a name, for this and other files"
     bl_options = {"REGISTER"}
 
-    name: StringProperty(name="Name", description="What the preset is called")  # type: ignore[valid-type]
+    name: StringProperty(name="Name", description="Name of the preset")  # type: ignore[valid-type]
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.name = self.name or context.object.name
         return context.window_manager.invoke_props_dialog(self)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        def do() -> str:
-            path = preset_file(self.name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return _save(context, path)
-
-        return _attempt(self, do)
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
+        path = preset_file(self.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _save(context, path)
 
 
 class EXPNET_OT_load_retarget_preset(_OfCharacter, bpy.types.Operator):
     bl_idname = "expnet.load_retarget_preset"
     bl_label = "Load Preset"
-    bl_description = "Replace the table by one that was saved"
+    bl_description = "Replace the table with a saved one"
     bl_options = {"REGISTER", "UNDO"}
 
-    name: StringProperty(name="Name", description="What the preset is called")  # type: ignore[valid-type]
+    name: StringProperty(name="Name", description="Name of the preset")  # type: ignore[valid-type]
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        return _attempt(self, lambda: _load(context, preset_file(self.name)))
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
+        return _load(context, preset_file(self.name))
 
 
 class EXPNET_OT_export_retarget_preset(_OfRow, bpy.types.Operator, ExportHelper):
     bl_idname = "expnet.export_retarget_preset"
     bl_label = "Export Table"
-    bl_description = "Write the table to a file, to be passed on"
+    bl_description = "Write the table to a file, to share it"
     bl_options = {"REGISTER"}
 
     filename_ext = ".json"
     filter_glob: StringProperty(  # type: ignore[valid-type]
-        name="Files", description="Which files are shown", default="*.json", options={"HIDDEN"}
+        name="Files", description="File name filter", default="*.json", options={"HIDDEN"}
     )
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        return _attempt(self, lambda: _save(context, Path(self.filepath)))
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
+        return _save(context, Path(self.filepath))
 
 
 class EXPNET_OT_import_retarget_preset(_OfCharacter, bpy.types.Operator, ImportHelper):
     bl_idname = "expnet.import_retarget_preset"
     bl_label = "Import Table"
-    bl_description = "Replace the table by one from a file"
+    bl_description = "Replace the table with one from a file"
     bl_options = {"REGISTER", "UNDO"}
 
     filename_ext = ".json"
     filter_glob: StringProperty(  # type: ignore[valid-type]
-        name="Files", description="Which files are shown", default="*.json", options={"HIDDEN"}
+        name="Files", description="File name filter", default="*.json", options={"HIDDEN"}
     )
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        return _attempt(self, lambda: _load(context, Path(self.filepath)))
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
+        return _load(context, Path(self.filepath))
 
 
 CLASSES = (

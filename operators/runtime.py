@@ -8,7 +8,7 @@ from ..expnet_addon.engine import jobs, runtime
 from ..expnet_addon.engine import status as engine_status
 from ..expnet_addon.engine.tasks import Task
 from ..expnet_addon.properties import preferences
-from ..model.errors import InputError
+from .reporting import reports
 from .task import TaskOperator, idle, redraw
 
 
@@ -59,19 +59,15 @@ class EXPNET_OT_remove_runtime(bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_confirm(self, event)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
         root = runtime.folder()
         assert root is not None
         jobs.end_waiting_worker()
-        try:
-            runtime.remove(root)
-        except InputError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        runtime.remove(root)
         preferences.keep_engine_report("")
-        self.report({"INFO"}, "The runtime is removed")
         redraw(context)
-        return {"FINISHED"}
+        return "The runtime is removed"
 
 
 class EXPNET_OT_check_python(EngineOperator, bpy.types.Operator):
@@ -94,7 +90,7 @@ class EXPNET_OT_check_python(EngineOperator, bpy.types.Operator):
 class EXPNET_OT_test_engine(EngineOperator, bpy.types.Operator):
     bl_idname = "expnet.test_engine"
     bl_label = "Test"
-    bl_description = "Read one frame of the clip in the box, and tell engine, version, device and time"
+    bl_description = "Read one frame of the demo clip, and show engine, version, device and time"
     bl_options = {"REGISTER"}
 
     def keep(self, context: bpy.types.Context, result: str) -> None:

@@ -8,16 +8,16 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ..expnet_addon.capture import chosen
-from ..expnet_addon.engine import packs, tasks
-from ..expnet_addon.engine.jobs import Progress, WorkerFault
+from ..expnet_addon.engine import packs, requests, tasks
+from ..expnet_addon.engine.jobs import WorkerFault
 from ..expnet_addon.engine.packs import Choice
-from ..expnet_addon.engine.requests import Seeing
 from ..expnet_addon.engine.tasks import Task
 from ..expnet_addon.properties import preferences
 from ..expnet_addon.properties.scene_settings import ExpNetSceneProperties
 from ..expnet_addon.scene import current_take
 from ..expnet_addon.scene.heads import rigs_in
 from ..model.errors import InputError
+from ..model.worker.protocol import EstimatorOptions, Progress
 
 STATUS_KEYS = "ESC cancels"
 SHOWS_PROGRESS = {("VIEW_3D", "UI"), ("CLIP_EDITOR", "UI"), ("PREFERENCES", "WINDOW")}
@@ -51,7 +51,7 @@ class TaskOperator:
             self._task.start(preferences.worker_python())
         except (InputError, WorkerFault) as error:
             return self._fail(context, error)
-        tasks.running = self._task
+        tasks.follow(self._task)
         manager = context.window_manager
         manager.progress_begin(0, 100)
         self._timer = manager.event_timer_add(0.1, window=context.window)
@@ -59,7 +59,7 @@ class TaskOperator:
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if tasks.running is not self._task:  # the Cancel button, or another file is being opened
+        if tasks.under_way() is not self._task:  # the Cancel button, or another file is being opened
             return self._cancelled(context)
         if event.type == "ESC" and event.value == "PRESS":
             return self._cancelled(context)
@@ -101,7 +101,7 @@ class TaskOperator:
 
     def _fail(self, context: bpy.types.Context, error: Exception) -> set[str]:
         if isinstance(error, WorkerFault) and error.details:
-            print(error.details)  # the whole story goes to the console
+            print(error.details)  # the worker's traceback goes to the console
         self.report({"ERROR"}, str(error))
         return {"CANCELLED"}
 
@@ -116,10 +116,7 @@ class TaskOperator:
         redraw(context)
 
     def _end(self, context: bpy.types.Context) -> None:
-        if self._task:
-            self._task.cancel()
-        if tasks.running is self._task:
-            tasks.running = None
+        tasks.end(self._task)
         if self._timer:
             context.window_manager.event_timer_remove(self._timer)
             context.window_manager.progress_end()
@@ -131,7 +128,7 @@ class TaskOperator:
 
 
 def redraw(context: bpy.types.Context) -> None:
-    """The side panels show the task's progress; the views beside them are left alone, they cost time."""
+    """Redraw the side panels, which show the task's progress, and not the views beside them, which cost time."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             for region in area.regions:
@@ -140,8 +137,11 @@ def redraw(context: bpy.types.Context) -> None:
 
 
 def redraw_for_a_while() -> None:
-    """Blender keeps a button that it drew grey under the pointer grey, and looks again only when the panel is drawn
-    after the pointer has left: without this, the button of a task that has ended seems to be off for good."""
+    """Redraw the side panels now and then for half a minute.
+
+    Blender keeps a button grey that was drawn grey under the pointer, until the panel is drawn after the pointer has
+    left. Without this the button of a task that has ended seems to stay disabled.
+    """
     left = iter(range(60))
 
     def again() -> float | None:
@@ -153,10 +153,10 @@ def redraw_for_a_while() -> None:
 
 def idle(operator: type[bpy.types.Operator]) -> bool:
     """Poll: no task is under way."""
-    if tasks.running is not None:
-        operator.poll_message_set(iface("Wait for '{}' to end, or cancel it").format(iface(tasks.running.title)))
-        return False
-    return True
+    task = tasks.under_way()
+    if task is not None:
+        operator.poll_message_set(iface("Wait for '{}' to end, or cancel it").format(iface(task.title)))
+    return task is None
 
 
 def is_there(operator: type[bpy.types.Operator], choice: Choice) -> bool:
@@ -193,16 +193,16 @@ def has_source(operator: type[bpy.types.Operator], context: bpy.types.Context) -
     return not missing
 
 
-def seeing(settings: ExpNetSceneProperties, head: bpy.types.Object | None = None) -> Seeing:
-    """How the worker shall look, from the scene's settings and the machine's preferences, for the pose of ``head``."""
+def estimator_options(settings: ExpNetSceneProperties, head: bpy.types.Object | None = None) -> EstimatorOptions:
+    """Return the estimator's options by the scene's settings and the preferences, for the pose of ``head``."""
     model = head["expnet_model_path"] if head is not None else packs.OPEN
-    return Seeing(
+    return EstimatorOptions(
         estimator=settings.chosen_network().path,
         device=preferences.device(),
-        box=tuple(settings.box) if settings.use_box else None,
+        box=requests.box_of(settings.box) if settings.use_box else None,
         face=None if settings.use_box else settings.face,
         face_model=model if model == packs.OPEN else bpy.path.abspath(model),
-        preprocessing=settings.preprocessing.lower(),
+        preprocessing="release" if settings.preprocessing == "RELEASE" else "paper",
         jpeg=settings.preprocessing == "RELEASE",
     )
 
@@ -210,7 +210,6 @@ def seeing(settings: ExpNetSceneProperties, head: bpy.types.Object | None = None
 @bpy.app.handlers.persistent
 def end_before_load(*_: object) -> None:
     """Another file is opened while a task is under way: its worker ends, and one line says so."""
-    if tasks.running is not None:
-        print(f"{tasks.running.title}: cancelled, the file was closed")
-        tasks.running.cancel()
-        tasks.running = None
+    task = tasks.cancel()
+    if task is not None:
+        print(f"{task.title}: cancelled, the file was closed")

@@ -1,4 +1,4 @@
-"""What sees: the engine, its version and device, and a test of them."""
+"""The panel "Engine": the engine, its version and device, and a test of them."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class CapturePanel:
         settings = context.scene.expnet
         layout = self.layout
         column = layout.column()
-        column.enabled = tasks.running is None
+        column.enabled = tasks.under_way() is None
         _draw_source(column, context)
         row = column.row(align=True)
         row.prop(settings, "use_range")
@@ -66,8 +66,9 @@ class CapturePanel:
         column.prop(settings, "rig", text="Drive")
         _say_which_head(column, context, chosen.face(context))
 
-        if tasks.running is not None:
-            _draw_progress(layout, context, tasks.running)
+        task = tasks.under_way()
+        if task is not None:
+            _draw_progress(layout, context, task)
             return
         layout.operator("expnet.estimate_expression", icon="IMAGE_DATA")
         layout.operator("expnet.animate_footage", icon="RENDER_ANIMATION")
@@ -82,7 +83,7 @@ class SettingsPanel:
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.expnet
         layout = self.layout
-        layout.enabled = tasks.running is None
+        layout.enabled = tasks.under_way() is None
         for name in ("smoothing", "identity", "scene_timing", "match_camera", "sound"):
             layout.prop(settings, name)
 
@@ -95,14 +96,15 @@ class WhichFacePanel:
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.expnet
         layout = self.layout
-        layout.enabled = tasks.running is None
-        if tasks.running is None:
+        task = tasks.under_way()
+        layout.enabled = task is None
+        if task is None:
             layout.operator("expnet.find_faces", icon="VIEWZOOM")
         else:  # as high as the button, so that nothing moves under the pointer
-            layout.label(text=tasks.running.title, icon="VIEWZOOM")
-        if faces.found.icons:
+            layout.label(text=task.title, icon="VIEWZOOM")
+        if faces.found().icons:
             grid = layout.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
-            for i, icon in enumerate(faces.found.icons):
+            for i, icon in enumerate(faces.found().icons):
                 cell = grid.column(align=True)
                 cell.template_icon(icon, scale=4)
                 selected = not settings.use_box and settings.face == i
@@ -131,7 +133,7 @@ class TakePanel:
         assert action is not None
         take = action.expnet
         layout = self.layout
-        layout.enabled = tasks.running is None
+        layout.enabled = tasks.under_way() is None
         layout.label(text=action.name, icon="ACTION", translate=False)
         split = layout.split(factor=0.28)
         names, numbers = split.column(align=True), split.row()
@@ -178,8 +180,11 @@ def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
 
 
 def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task) -> None:
-    """In place of the buttons: one that Blender has drawn grey under the pointer would stay grey after the task. And
-    Cancel lies where no second click of a double one falls, and does not move when the words below it grow."""
+    """Draw the task's progress in place of the buttons.
+
+    A button that Blender has drawn grey under the pointer would stay grey after the task. Cancel lies where the second
+    click of a double click does not fall, and does not move when the text below it grows.
+    """
     layout.label(text=task.title)
     progress = task.progress
     layout.progress(text=f"{progress.fraction:.0%}" if progress.total else "", factor=progress.fraction)
@@ -188,7 +193,7 @@ def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task:
 
 
 def _say_which_head(layout: bpy.types.UILayout, context: bpy.types.Context, head: bpy.types.Object | None) -> None:
-    """The face that will get the keys, what it was made of, and what may be done with that."""
+    """Draw the head that will get the keys, its face model and that model's licence."""
     if head is None:
         return
     terms = head.get("expnet_license", "")

@@ -11,17 +11,17 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..engine.jobs import ending
-from ..engine.pipes import broken_pipes_told
+from ..engine.pipes import report_broken_pipe
 from .records import Record, save_record
 from .serve import ANSWER
+from .settings import ShotSettings
 from .shots import Shot
 
 
 def do_shots(
-    out: Path, shots: Sequence[Shot], settings: dict[str, Any], lanes: int, gpus: int = 0, python: str = ""
+    out: Path, shots: Sequence[Shot], settings: ShotSettings, lanes: int, gpus: int = 0, python: str = ""
 ) -> Iterator[Record]:
     """Each shot's record as it is done, in whatever order. Leaving the iterator early ends all processes.
 
@@ -51,7 +51,7 @@ class _Lane:
     def __init__(
         self,
         out: Path,
-        settings: dict[str, Any],
+        settings: ShotSettings,
         waiting: queue.SimpleQueue[Shot],
         done: queue.SimpleQueue[Record | BaseException],
         environment: dict[str, str],
@@ -93,10 +93,10 @@ class _Lane:
                 _close(self._process)
                 self._process = _started(self._environment)
         process = self._process
-        asked = {"out": str(self._out), "clip": shot.clip, "name": shot.name, "settings": self._settings}
+        asked = {"out": str(self._out), "clip": shot.clip, "name": shot.name, "settings": self._settings.recorded()}
         assert process.stdin and process.stdout
         try:
-            with broken_pipes_told():
+            with report_broken_pipe():
                 process.stdin.write(json.dumps(asked) + "\n")
                 process.stdin.flush()
         except OSError:
@@ -107,7 +107,7 @@ class _Lane:
         if self._ending:
             return None
         why = f"the process that did it {ending(process.wait())}"
-        record = Record(shot.clip, shot.name, [0, 0], self._settings, error=why)
+        record = Record(shot.clip, shot.name, [0, 0], self._settings.recorded(), error=why)
         save_record(self._out, shot, record)
         return record
 
@@ -130,12 +130,12 @@ def _close(process: subprocess.Popen[str] | None) -> None:
     if process and process.stdin and process.stdout:
         process.wait()
         process.stdout.close()
-        with contextlib.suppress(BrokenPipeError), broken_pipes_told():
+        with contextlib.suppress(BrokenPipeError), report_broken_pipe():
             process.stdin.close()
 
 
 def serving_command() -> list[str]:
-    """This Blender, or this Python with its bpy module, as a process that does shots."""
+    """Return the command that starts this Blender, or this Python with its bpy module, as a process for shots."""
     root = Path(__file__).resolve().parents[2]
     script = root / "expnet_addon" / "headless.py"
     bpy = sys.modules.get("bpy")

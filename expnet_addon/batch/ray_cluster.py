@@ -13,13 +13,14 @@ from typing import Any
 
 from ...model.errors import InputError
 from .records import Record, save_record
+from .settings import ShotSettings
 from .shots import Shot
 
 RETRIES = 3  # of a clip whose worker process died
 
 
 def do_shots_on_ray(
-    out: Path, shots: Sequence[Shot], settings: dict[str, Any], address: str | None, jobs: int | None
+    out: Path, shots: Sequence[Shot], settings: ShotSettings, address: str | None, jobs: int | None
 ) -> Iterator[Record]:
     """Each shot's record as it is done. ``address``: of a running cluster, or None to start one here.
 
@@ -37,18 +38,18 @@ def do_shots_on_ray(
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(f"no Ray cluster at '{address}': {_first_line(error)}") from error
     try:
-        gpus = ray.cluster_resources().get("GPU", 0) if settings["device"] in ("auto", "cuda") else 0
+        gpus = ray.cluster_resources().get("GPU", 0) if settings.device in ("auto", "cuda") else 0
         cores = ray.cluster_resources().get("CPU", 1)
         share = {"num_gpus": 1, "num_cpus": 1} if gpus else {"num_cpus": min(2, cores) if not jobs else cores / jobs}
         do = ray.remote(**share, max_retries=RETRIES, retry_exceptions=False)(_do_shot)
-        waiting = {do.remote(str(out), shot.clip, shot.name, settings): shot for shot in shots}
+        waiting = {do.remote(str(out), shot.clip, shot.name, settings.recorded()): shot for shot in shots}
         while waiting:
             (ready,), _ = ray.wait(list(waiting), num_returns=1)
             shot = waiting.pop(ready)
             try:
                 yield ray.get(ready)
             except ray.exceptions.RayError as error:  # it died RETRIES times, or a node lacks what is needed
-                record = Record(shot.clip, shot.name, [0, 0], settings, error=f"Ray: {_first_line(error)}")
+                record = Record(shot.clip, shot.name, [0, 0], settings.recorded(), error=f"Ray: {_first_line(error)}")
                 save_record(out, shot, record)
                 yield record
     finally:
@@ -56,13 +57,13 @@ def do_shots_on_ray(
 
 
 def _do_shot(out: str, clip: str, name: str, settings: dict[str, Any]) -> Record:
-    """Runs in a Ray worker process, which does one clip after the other and keeps Blender and the network loaded."""
+    """Do a shot in a Ray worker process, which keeps Blender and the network loaded between shots."""
     from ..engine import jobs
     from .serve import do_shot
 
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     jobs.keep_worker()
-    return do_shot(Path(out), Shot(clip, name), settings)
+    return do_shot(Path(out), Shot(clip, name), ShotSettings.of_record(settings))
 
 
 def _first_line(error: BaseException) -> str:

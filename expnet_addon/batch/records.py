@@ -1,5 +1,8 @@
-"""What became of each clip of a batch. A record is written last, when all files of its clip are there; so whatever
-stops a batch, the next call knows what is left to do."""
+"""Records of a batch: the outcome of each clip.
+
+A record is written last, when all files of its clip exist. So the next call knows what is left to do, whatever stopped
+the batch.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ...model.files import write_whole
+from .settings import ShotSettings
 from .shots import Shot
 
 FOLDER = "records"
+REPORT = "report.html"
 FORMAT = "expnet-batch-1"
 POINTS = 200  # of the confidence curve that the report draws
 
@@ -75,10 +80,10 @@ def load_record(out: Path, shot: Shot) -> Record | None:
         return None
 
 
-def done_record(out: Path, shot: Shot, settings: dict[str, Any]) -> Record | None:
-    """The clip's record if its files are there, made from this footage with these settings."""
+def done_record(out: Path, shot: Shot, settings: ShotSettings) -> Record | None:
+    """Return the clip's record if its files exist, made from this footage with these settings; else None."""
     record = load_record(out, shot)
-    if record is None or record.error or record.clip != shot.clip or record.settings != settings:
+    if record is None or record.error or record.clip != shot.clip or record.settings != settings.recorded():
         return None
     try:
         whole = record.clip_stamp == stamp(shot.clip) and all((out / name).is_file() for name in record.outputs)
@@ -88,11 +93,11 @@ def done_record(out: Path, shot: Shot, settings: dict[str, Any]) -> Record | Non
 
 
 def remove_leftovers(out: Path, shots: list[Shot]) -> None:
-    """What a killed batch left half-written. Only safe while nobody else works in ``out``."""
-    for shot in shots:
-        for path in (out / shot.name, record_path(out, shot)):
-            if path.parent.is_dir():
-                for entry in path.parent.iterdir():
-                    ours = entry.name.startswith((f".{path.stem}.", f"..{path.stem}."))
-                    if ours and ".part" in entry.name:
-                        entry.unlink(missing_ok=True)
+    """Remove the half-written files of a killed batch. Only safe while no other batch works in ``out``."""
+    written = [path for shot in shots for path in (out / shot.name, record_path(out, shot))]
+    for path in (out / REPORT, *written):
+        if path.parent.is_dir():
+            for entry in path.parent.iterdir():
+                ours = entry.name.startswith((f".{path.stem}.", f"..{path.stem}."))
+                if ours and ".part" in entry.name:
+                    entry.unlink(missing_ok=True)

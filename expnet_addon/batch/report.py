@@ -1,5 +1,7 @@
-"""report.html: one row for each clip of a batch, with a picture, its confidence over time and its gaps. One file, no
-script, nothing from elsewhere: it opens wherever it is sent."""
+"""report.html: one row for each clip of a batch, with a picture, its confidence over time and its gaps.
+
+It is one file without scripts or links to other hosts, so it opens wherever it is sent.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ...model.files import write_whole
-from .records import Record, load_record, thumbnail_path
+from .records import REPORT, Record, load_record, thumbnail_path
 from .shots import Shot
 
 STYLE = """
@@ -49,7 +51,7 @@ def write_report(out: Path, shots: Sequence[Shot]) -> Path:
         "<table><tr><th></th><th>clip</th><th>frames</th><th>confidence over time</th><th>no face in frames</th>"
         f"<th>frames/s</th><th>files</th></tr>\n{rows}\n</table></body></html>\n"
     )
-    path = out / "report.html"
+    path = out / REPORT
     write_whole(path, page.encode())
     return path
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -10,23 +9,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...model.errors import InputError
 from ...model.sight.sequences import check_there
-from ..engine.jobs import Job, Progress
-from ..unattended.options import preferred_python, seeing_of
+from ...model.worker.protocol import Ping, Progress
+from ..engine.jobs import Job
 from ..unattended.outputs import make_folder
 from ..unattended.terminal import bar as progress_bar
+from ..unattended.worker_python import preferred_python
 from .lanes import do_shots
 from .outcome import SomeFailed
 from .records import Record, done_record, remove_leftovers
 from .report import write_report
+from .settings import ShotSettings
 from .shots import Shot, find_shots
 
-# What of the command line is about the batch, not about how each clip is animated.
-OF_THE_BATCH = ("verb", "run", "clips", "out", "csv", "render", "jobs", "cluster", "address", "strict")
 REPORT_SECONDS = 5.0  # between two writings of the report while the batch goes on
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """Which ``clips`` (folders, patterns, files) are animated into the folder ``out``, how, and where.
+
+    ``jobs`` clips at once, None: one for each GPU or two cores. ``cluster``: ``ray``, at ``address`` or started here.
+    ``strict``: a clip that could be read in part only counts as failed at the end.
+    """
+
+    clips: tuple[str, ...]
+    out: Path
+    settings: ShotSettings
+    jobs: int | None = None
+    cluster: str | None = None
+    address: str | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,70 +51,62 @@ class Batch:
     out: Path
     shots: list[Shot]
     waiting: list[Shot]
-    settings: dict[str, Any]
+    settings: ShotSettings
 
 
-def batch(a: argparse.Namespace) -> None:
-    """The verb. Raises InputError, and SomeFailed at the end."""
-    if a.jobs is not None and a.jobs < 1:
-        raise InputError(f"--jobs {a.jobs}: one at least")
-    if a.address and not a.cluster:
+def batch(options: BatchOptions) -> None:
+    """Animate every clip that is not done yet. Raises InputError, and SomeFailed at the end."""
+    if options.jobs is not None and options.jobs < 1:
+        raise InputError(f"--jobs {options.jobs}: one at least")
+    if options.address and not options.cluster:
         raise InputError("--address is a Ray cluster's: add --cluster ray")
-    if a.estimator != "open":
-        check_there(a.estimator, "estimator")
-    settings = settings_of(a)
-    shots = find_shots(a.clips, a.out)
-    make_folder(a.out)
-    with only_one(a.out):
-        remove_leftovers(a.out, shots)
-        plan = Batch(a.out.absolute(), shots, [s for s in shots if not done_record(a.out, s, settings)], settings)
+    settings, out = options.settings.with_absolute_paths(), options.out
+    if settings.estimator != "open":
+        check_there(options.settings.estimator, "estimator")
+    shots = find_shots(options.clips, out)
+    make_folder(out)
+    with only_one(out):
+        remove_leftovers(out, shots)
+        plan = Batch(out.absolute(), shots, [s for s in shots if not done_record(out, s, settings)], settings)
         if plan.waiting:
-            _prepare(a)
+            _prepare(options)
         if len(plan.waiting) < len(shots):
             print(f"{len(shots) - len(plan.waiting)} of {len(shots)} clips are done already")
-        _follow(plan, _records(plan, a))
+        _follow(plan, _records(plan, options))
         path = write_report(plan.out, shots)
-    _say_how_it_went(plan, path, a.strict)
+    _say_how_it_went(plan, path, options.strict)
 
 
-def settings_of(a: argparse.Namespace) -> dict[str, Any]:
-    """The options of ``animate`` as they go to whoever does a shot, and what is written of each."""
-    settings = {name: value for name, value in vars(a).items() if name not in OF_THE_BATCH}
-    for name in ("estimator", "face_model"):
-        if settings[name] != "open":
-            settings[name] = os.path.abspath(settings[name])
-    suffixes = [".blend", ".npz", *([".csv"] if a.csv else []), *([".mp4"] if a.render else [])]
-    return {**settings, "first": None, "last": None, "outputs": suffixes}
-
-
-def _prepare(a: argparse.Namespace) -> None:
-    """What would fail for every clip, or would be done by all processes at once, is done before they start."""
+def _prepare(options: BatchOptions) -> None:
+    """Do before the processes start what would fail for every clip, or would be done by all of them at once."""
     from ..capture import capture
     from ..engine import requests
     from ..unattended.heads import face_model_file, read_head
 
-    head = read_head(face_model_file(a.face_model))
-    capture.check_head(seeing_of(a), head.basis, len(head.identity), a.face_model, a.identity)
-    if not a.cluster:  # there it is the nodes that see, this machine may be unable to
-        with Job(requests.load(seeing_of(a)), preferred_python()) as job:
+    settings = options.settings
+    estimator = settings.estimator_options()
+    head = read_head(face_model_file(settings.face_model))
+    capture.check_head(estimator, head.basis, len(head.identity), settings.face_model, settings.identity)
+    if not options.cluster:  # there the nodes read the clips, and this machine may be unable to
+        with Job(requests.load(estimator), preferred_python()) as job:
             job.wait()
 
 
-def _records(plan: Batch, a: argparse.Namespace) -> Iterator[Record]:
+def _records(plan: Batch, options: BatchOptions) -> Iterator[Record]:
     if not plan.waiting:
         return iter(())
-    if a.cluster == "ray":
+    if options.cluster == "ray":
         from .ray_cluster import do_shots_on_ray
 
-        return do_shots_on_ray(plan.out, plan.waiting, plan.settings, a.address, a.jobs)
-    gpus = _gpus() if a.device in ("auto", "cuda") else 0
-    lanes = a.jobs or gpus or max(1, (os.cpu_count() or 1) // 2)
+        return do_shots_on_ray(plan.out, plan.waiting, plan.settings, options.address, options.jobs)
+    gpus = _gpus() if plan.settings.device in ("auto", "cuda") else 0
+    lanes = options.jobs or gpus or max(1, (os.cpu_count() or 1) // 2)
     return do_shots(plan.out, plan.waiting, plan.settings, lanes, gpus, preferred_python())
 
 
 def _gpus() -> int:
-    with Job({"verb": "ping"}, preferred_python()) as job:
-        return int(job.wait().get("gpus", 0))
+    with Job(Ping(), preferred_python()) as job:
+        return job.wait().gpus
 
 
 def _follow(plan: Batch, records: Iterator[Record]) -> None:

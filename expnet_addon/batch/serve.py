@@ -14,10 +14,8 @@ import signal
 import sys
 import threading
 import time
-from argparse import Namespace
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,26 +25,26 @@ from ...model.performance.face_performance import FacePerformance, runs
 from ...model.performance.performance_files import load_performance
 from ..engine import jobs, requests
 from .records import POINTS, Record, done_record, save_record, stamp, thumbnail_path
+from .settings import ShotSettings
 from .shots import Shot
 
 ANSWER = "expnet-shot "
 
 
-def outputs(shot: Shot, settings: dict[str, Any]) -> list[str]:
-    """The files of a shot, relative to the batch's folder; the performance comes first."""
-    return [shot.name + suffix for suffix in settings["outputs"]]
+def outputs(shot: Shot, settings: ShotSettings) -> list[str]:
+    """Name the files of a shot, relative to the batch's folder."""
+    return [shot.name + suffix for suffix in settings.outputs]
 
 
-def do_shot(out: Path, shot: Shot, settings: dict[str, Any]) -> Record:
-    """Animate one clip, unless that is done already; its record is written last. Bad clips give a record with an
-    ``error``; faults of ours too, so that the other clips go on.
+def do_shot(out: Path, shot: Shot, settings: ShotSettings) -> Record:
+    """Animate one clip, unless that is done already, and write its record last.
 
-    ``settings``: the options of ``expnet animate`` by their names, and ``outputs``, the suffixes to write.
+    A bad clip gives a record with an ``error``. So does a fault of ours, so that the other clips go on.
     """
     from ..unattended.animate import animate
 
     started = time.monotonic()
-    record = Record(shot.clip, shot.name, [0, 0], settings)
+    record = Record(shot.clip, shot.name, [0, 0], settings.recorded())
     try:
         done = done_record(out, shot, settings)
         if done:
@@ -55,10 +53,10 @@ def do_shot(out: Path, shot: Shot, settings: dict[str, Any]) -> Record:
         files = [out / name for name in outputs(shot, settings)]
         for file in files:
             file.parent.mkdir(parents=True, exist_ok=True)
-        animate(_as_options(shot, settings, files))
+        animate(settings.animate_options(shot.clip, files))
         performance = load_performance(next(file for file in files if file.suffix == ".npz"))  # always among them
         record = replace(_seen(record, performance), outputs=outputs(shot, settings))
-        _thumbnail(out, shot, performance, settings["first"] or 0)
+        _thumbnail(out, shot, performance, settings.first or 0)
     except InputError as error:
         record = replace(record, error=str(error))
     except OSError as error:
@@ -70,20 +68,8 @@ def do_shot(out: Path, shot: Shot, settings: dict[str, Any]) -> Record:
     return record
 
 
-def _as_options(shot: Shot, settings: dict[str, Any], files: list[Path]) -> Namespace:
-    by_suffix = {file.suffix: file for file in files}
-    return Namespace(
-        **{name: value for name, value in settings.items() if name != "outputs"},
-        clip=shot.clip,
-        out=by_suffix.get(".blend"),
-        render=by_suffix.get(".mp4"),
-        live_link=[],
-        performance=[file for file in files if file.suffix in (".npz", ".csv", ".json")],
-    )
-
-
 def _seen(record: Record, performance: FacePerformance) -> Record:
-    """The record with what the performance says."""
+    """Add frames, gaps, rate and confidence of the performance to the record."""
     confidence = performance.confidence
     parts = np.array_split(confidence, min(POINTS, len(confidence)))
     return replace(
@@ -99,7 +85,7 @@ def _seen(record: Record, performance: FacePerformance) -> Record:
 
 
 def _thumbnail(out: Path, shot: Shot, performance: FacePerformance, first: int) -> None:
-    """The moment of the strongest expression, for the report. ``first``: the clip's frame that was read first."""
+    """Write the frame of the strongest expression as a picture. ``first`` is the first frame read of the clip."""
     strength = np.where(performance.seen, np.nan_to_num(np.abs(performance.eta)).sum(1) * performance.confidence, -1)
     frame = int(strength.argmax())
     still = requests.still(shot.clip, first + frame, performance.crop[frame].tolist())
@@ -111,7 +97,7 @@ def _thumbnail(out: Path, shot: Shot, performance: FacePerformance, first: int) 
 
 
 def serve() -> None:
-    """Do what stdin asks until it closes."""
+    """Do the shots that stdin asks for until it closes."""
     _die_with_parent()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -119,7 +105,9 @@ def serve() -> None:
     jobs.keep_worker()
     while line := lines.get():
         asked = json.loads(line)
-        record = do_shot(Path(asked["out"]), Shot(asked["clip"], asked["name"]), asked["settings"])
+        record = do_shot(
+            Path(asked["out"]), Shot(asked["clip"], asked["name"]), ShotSettings.of_record(asked["settings"])
+        )
         answers.write(ANSWER + json.dumps(asdict(record)) + "\n")
         answers.flush()
     jobs.end_kept_worker()

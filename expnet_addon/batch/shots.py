@@ -20,15 +20,18 @@ MOVIES = {
 
 @dataclass(frozen=True)
 class Shot:
-    """``clip``: a movie or a folder of images, absolute; ``name``: of its files in the batch's folder, may hold
-    folders (``day1/take3``)."""
+    """A clip and the name of its files.
+
+    ``clip`` is the absolute path of a movie or a folder of images. ``name`` is relative to the batch's folder and may
+    hold folders (``day1/take3``).
+    """
 
     clip: str
     name: str
 
 
 def find_shots(where: Sequence[str], out: Path) -> list[Shot]:
-    """The clips under folders, those that patterns (``*.mov``, ``**`` for any depth) give, and files as they are.
+    """Find the clips in folders, by patterns (``*.mov``, ``**`` for any depth), and files as they are.
 
     In a folder: every movie by its suffix, and every folder of images (two or more) as one clip, at any depth.
     ``out`` is left aside. Sorted, each clip once. Raises InputError where there is none.

@@ -1,4 +1,4 @@
-"""From what the artist asks to what the worker sees to what the scene gets.
+"""From what the artist asks to the worker's request to keys in the scene.
 
 The functions that return a Task change nothing until its ``finish``. They hold on to Blender's data by
 ``session_uid``: the scene may be edited, undone or closed while the worker is busy, which ends in one line instead
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -20,45 +21,36 @@ from ...model.performance.performance_files import load_performance
 from ...model.performance.smoothing import REGIONS
 from ...model.performance.treatment import Treatment, named_neutral
 from ...model.sight.sequences import check_there, shown_file
+from ...model.worker.protocol import (
+    Animate,
+    AnimateResult,
+    ConvertResult,
+    EstimateResult,
+    EstimatorOptions,
+    ImageRequest,
+    Request,
+)
 from ..engine import requests
 from ..engine.jobs import Job
-from ..engine.requests import Seeing
 from ..engine.tasks import Task
 from ..scene import animation, rig
 from ..scene import camera_and_light as staging
 from ..scene.sound import lay_sound
 from ..user_files import basis_maps, face_models
 from . import takes
+from .keying import Keying
 from .sources import Source, is_still
 
 
-@dataclass(frozen=True)
-class Keying:
-    """How a performance becomes keys.
-
-    ``smoothing`` as in ``smoothing.smooth``; ``neutral`` as in ``treatment.named_neutral``: which face of the actor's
-    becomes the head's resting one; ``identity``: the head takes the clip's face shape too;
-    ``scene_timing``: the scene takes its frame rate and range; ``match_camera``: and a camera with the
-    footage behind; ``sound``: and its sound in the sequencer.
-    """
-
-    smoothing: float = 0.5
-    neutral: str = "none"
-    identity: bool = True
-    scene_timing: bool = True
-    match_camera: bool = True
-    sound: bool = True
-
-
-def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task:
-    """A head of ``face_model`` (``open`` or a path) in ``scene``, active and selected."""
+def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task[ConvertResult]:
+    """Add a head of ``face_model`` (``open`` or a path) to ``scene``, active and selected."""
     ready = face_models.readable_file(face_model)
     scene_uid = scene.session_uid
 
-    def write(reply: dict, job: Job | None) -> str:
+    def write(reply: ConvertResult | None, job: Job[ConvertResult] | None) -> str:
         path = ready
         if path is None:
-            assert job is not None
+            assert reply is not None and job is not None
             path = face_models.cache_file(Path(face_model))
             face_models.keep(job.out, path)
             basis_maps.keep(reply)
@@ -73,65 +65,82 @@ def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task
 
 
 def estimate_picture(
-    scene: bpy.types.Scene, head: bpy.types.Object, picture: Source, seeing: Seeing, identity: bool = True
-) -> Task:
-    """The expression in one picture as keys on ``head`` at the current frame: a still image, or frame
-    ``picture.first`` of a clip."""
+    scene: bpy.types.Scene, head: bpy.types.Object, picture: Source, options: EstimatorOptions, identity: bool = True
+) -> Task[Any]:
+    """Key the expression in one picture on ``head`` at the current frame.
+
+    The picture is a still image, or frame ``picture.first`` of a clip.
+    """
     check_there(picture.path, "image")
-    check_head(seeing, head["expnet_basis"], len(head["alpha"]), head.name, identity)
+    check_head(options, head["expnet_basis"], len(head["alpha"]), head.name, identity)
     head_uid, frame = head.session_uid, scene.frame_current
     still = is_still(picture.path)
     name = picture.name if still else f"{picture.name} at frame {picture.first}"
 
-    def write(reply: dict, job: Job | None) -> str:
-        seen = reply["estimates"][0] if still else _only_frame(job, name)
-        if "error" in seen:
-            raise InputError(seen["error"])
+    def write(reply: Any, job: Job[Any]) -> str:
+        seen = _only_image(reply) if still else _only_frame(job, name)
         face = _find(bpy.data.objects, head_uid, f"The face that '{name}' was for")
         model = rig.rig_model(face)
-        route = basis_maps.route(reply["pack"]["basis"], model, face.name)
-        eta, alpha = route.numbers(seen["eta"], np.array(seen["alpha"]))
-        animation.key_expression(face, eta, np.array(seen["gaze"]), frame)
+        route = basis_maps.route(reply.pack.basis, model, face.name)
+        eta, alpha = route.numbers(seen.eta, seen.alpha)
+        animation.key_expression(face, eta, seen.gaze, frame)
         if identity:
             rig.apply_alpha(face, model, alpha)
         strongest = sorted(eta, key=lambda key: -abs(eta[key]))[:2]
         keyed = ", ".join(f"{key} {eta[key]:.2f}" for key in strongest)
-        return "\n".join([f"{name}, keyed at frame {frame}", keyed, *reply["notes"]])
+        return "\n".join([f"{name}, keyed at frame {frame}", keyed, *reply.notes])
 
-    request = requests.estimate([picture.path], seeing) if still else _watch(picture, seeing)
+    request: Request[Any] = _animate(picture, options)
+    if still:
+        request = requests.estimate([ImageRequest(picture.path)], options)
     return Task("Estimate expression", request, write)
 
 
-def animate_clip(scene: bpy.types.Scene, head: bpy.types.Object, clip: Source, seeing: Seeing, keying: Keying) -> Task:
-    """``head`` keyed from ``clip``, from ``clip.start_frame`` or the scene's first frame on."""
+def animate_clip(
+    scene: bpy.types.Scene, head: bpy.types.Object, clip: Source, options: EstimatorOptions, keying: Keying
+) -> Task[AnimateResult]:
+    """Key ``head`` from ``clip``, from ``clip.start_frame`` or the scene's first frame on."""
     check_there(clip.path, "clip")
-    check_head(seeing, head["expnet_basis"], len(head["alpha"]), head.name, keying.identity)
+    check_head(options, head["expnet_basis"], len(head["alpha"]), head.name, keying.identity)
     head_uid, scene_uid = head.session_uid, scene.session_uid
 
-    def write(reply: dict, job: Job | None) -> str:
-        assert job is not None
+    def write(reply: AnimateResult, job: Job[AnimateResult]) -> str:
         performance = load_performance(job.out)
         face = _find(bpy.data.objects, head_uid, f"The face that '{clip.name}' was for")
         into = _find(bpy.data.scenes, scene_uid, "The scene")
-        return "\n".join([key_performance(into, face, performance, keying, clip), *reply["notes"]])
+        return "\n".join([key_performance(into, face, performance, keying, clip), *reply.notes])
 
-    return Task("Animate from footage", _watch(clip, seeing), write, unit="frames")
+    return Task("Animate from footage", _animate(clip, options), write, unit="frames")
 
 
-def _watch(clip: Source, seeing: Seeing) -> dict:
-    """The request; ``fps`` is for image sequences only, a movie keeps its own."""
+def _animate(clip: Source, options: EstimatorOptions) -> Animate:
+    """Request an animation; ``fps`` is for image sequences only, a movie keeps its own."""
     fps = None if Path(clip.path).is_file() else clip.fps
-    return {**requests.animate(clip.path, seeing, clip.first, clip.last), "fps": fps}
+    return requests.animate(clip.path, options, clip.first, clip.last, fps)
 
 
-def _only_frame(job: Job | None, name: str) -> dict:
-    """What a run over one frame saw, as the worker answers for an image."""
-    assert job is not None
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What one picture shows: ``eta`` by key, gaze (2,) in radians, and the identity (Ks,)."""
+
+    eta: dict[str, float]
+    gaze: np.ndarray
+    alpha: np.ndarray
+
+
+def _only_image(reply: EstimateResult) -> _Seen:
+    (image,) = reply.estimates
+    if image.face is None:
+        raise InputError(image.error)
+    return _Seen(image.face.eta, np.array(image.face.gaze), np.array(image.face.alpha))
+
+
+def _only_frame(job: Job[Any], name: str) -> _Seen:
     seen = load_performance(job.out)
     if not seen.seen.any():
-        return {"error": f"No face was found in {name}: choose another one, or say where the face is"}
+        raise InputError(f"No face was found in {name}: choose another one, or say where the face is")
     eta = dict(zip(seen.expression_keys, seen.eta[0].tolist(), strict=True))
-    return {"eta": eta, "gaze": seen.gaze[0], "alpha": seen.alpha}
+    return _Seen(eta, seen.gaze[0], seen.alpha)
 
 
 def key_performance(
@@ -141,36 +150,43 @@ def key_performance(
     keying: Keying,
     clip: Source | None = None,
 ) -> str:
-    """Put a raw ``performance`` on ``head``, frame for frame, as ``keying`` says; what to tell the user. ``clip`` is
-    where it was seen, if that is known: by itself a performance starts at the scene's first frame.
+    """Put a raw ``performance`` on ``head`` as ``keying`` says, and keep it as the head's take.
 
-    Raises InputError, with nothing written, when no face was seen or the head has other keys.
+    With its footage in sight the head is keyed frame for frame, as Blender shows the footage; without, by its times.
+
+    Every performance gets onto a head this way: from a clip, a file, a recording, or a script. ``clip`` says where it
+    was read, if that is known; without it the performance starts at the scene's first frame. Returns lines for the
+    user. Raises InputError, with nothing written, when no face was seen or the head has other keys.
     """
     if not performance.seen.any():
         name = Path(performance.source).name
         raise InputError(
             f"No face was found in '{name}': choose another clip, or say where the face is in its first frame"
         )
-    model = rig.rig_model(head)
-    performance = basis_maps.route(performance.basis, model, head.name).performance(performance)
+    foreign = performance.basis != head["expnet_basis"]
+    model = rig.rig_model(head) if foreign or keying.identity else None  # its file may be gone, and is not needed else
+    if model is not None and foreign:
+        performance = basis_maps.route(performance.basis, model, head.name).performance(performance)
     if keying.scene_timing:
-        animation.set_scene_fps(scene, performance.fps)
+        animation.set_scene_fps(scene, keying.fps or performance.fps)
     neutral, frame = named_neutral(performance, keying.neutral)
     treatment = Treatment(dict.fromkeys(REGIONS, keying.smoothing), neutral, frame)
     start = clip.start_frame if clip else None
-    take = takes.write_take(scene, head, performance, treatment, start)
+    in_sight = (keying.match_camera and keying.footage) or (clip is not None and clip.clip is not None)
+    take = takes.write_take(scene, head, performance, treatment, start, timed=not in_sight)
     if keying.scene_timing:
         animation.set_frame_range(scene, take)
-    report = [animation.take_report(take, _frames_of_the_clip(performance)), animation.rate_report(scene, performance)]
-    report = [line for line in report if line]
-    if keying.identity:
+    report = [animation.take_report(take, _frames_of_the_clip(performance))]
+    report += [line for line in [animation.rate_report(scene, performance)] if in_sight and line]
+    if model is not None and keying.identity:
         rig.apply_alpha(head, model, performance.alpha)
     if keying.sound:
         lay_sound(scene, performance, take)
     if keying.match_camera:
         camera = staging.match_camera(scene, performance.image_size, performance.lens_mm)
         try:
-            _show(scene, camera, performance, clip)
+            if keying.footage:
+                _show(scene, camera, performance, clip)
         except InputError as error:  # what OpenCV reads and Blender does not: the keys are good all the same
             report.append(f"The footage is not shown: {error}")
     return "\n".join(report)
@@ -183,7 +199,7 @@ def _frames_of_the_clip(performance: FacePerformance) -> int:
 
 
 def _show(scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePerformance, clip: Source | None) -> None:
-    """The footage behind the head. A clip block of the artist's own stays as it is."""
+    """Show the footage behind the head. A clip block of the artist's own stays as it is."""
     block = None if clip is None or clip.clip is None else _find(bpy.data.movieclips, clip.clip, "The movie clip")
     if block is not None:
         staging.show_clip(camera, block)
@@ -201,10 +217,12 @@ def apply_identity(head: bpy.types.Object) -> str:
     return f"{head.name}: {np.count_nonzero(alpha)} identity components applied"
 
 
-def check_head(seeing: Seeing, basis: str, components: int, name: str, identity: bool) -> None:
-    """Refuse, before any long work, what the estimator gives for a head ``name`` of another expression basis to which
-    there is no map, or, where it shall take the ``identity``, of too few identity components."""
-    seen = basis_maps.seen_basis(seeing.estimator)
+def check_head(options: EstimatorOptions, basis: str, components: int, name: str, identity: bool) -> None:
+    """Refuse a head that the estimator's numbers do not fit, before any long work. Raises InputError.
+
+    There is no map to its expression ``basis``, or, with ``identity``, it has too few identity components.
+    """
+    seen = basis_maps.seen_basis(options.estimator)
     if seen is None:
         return
     basis_maps.check(seen, basis, name)

@@ -1,4 +1,4 @@
-"""What the artist means: the face that is to be driven, and the pictures that it is to be read from."""
+"""The head and the source that the artist has chosen."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 
 def face(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The face that is named in the panel, else the active one (or the one whose eye is active), else the scene's
-    only one; None where it is not clear."""
+    """Return the head that the panel names, else the active one, else the scene's only one.
+
+    An active eye stands for its head. None where it is not clear which head is meant.
+    """
     named = context.scene.expnet.rig
     if is_rig(named) and context.scene.objects.get(named.name) == named:
         return named
@@ -29,13 +31,13 @@ def face(context: bpy.types.Context) -> bpy.types.Object | None:
 
 
 def shown_clip(context: bpy.types.Context) -> bpy.types.MovieClip | None:
-    """The clip that a Movie Clip editor shows, when it is there that the artist is."""
+    """Return the clip that the Movie Clip editor shows, when the context is such an editor."""
     space = context.space_data
     return space.clip if space is not None and space.type == "CLIP_EDITOR" else None
 
 
 def source_missing(context: bpy.types.Context) -> str:
-    """What there is still to choose; empty when a source is chosen. Cheap, for polls."""
+    """Say what is still to be chosen; empty when a source is chosen. Cheap, for polls."""
     if shown_clip(context) is not None:
         return ""
     settings = context.scene.expnet
@@ -49,7 +51,7 @@ def source_missing(context: bpy.types.Context) -> str:
 
 
 def source(context: bpy.types.Context) -> Source:
-    """The whole source: in a Movie Clip editor the clip that it shows, else what the panel names. Raises InputError."""
+    """Return the whole source: the clip that a Movie Clip editor shows, else the panel's. Raises InputError."""
     from . import sources
 
     missing = source_missing(context)
@@ -65,7 +67,7 @@ def source(context: bpy.types.Context) -> Source:
 
 
 def source_in_range(context: bpy.types.Context) -> Source:
-    """The source, or the part of it that the panel asks for."""
+    """Return the source, or the range of it that the panel names."""
     settings = context.scene.expnet
     whole = source(context)
     return whole.within(settings.first, settings.last) if settings.use_range else whole

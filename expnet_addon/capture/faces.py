@@ -1,6 +1,6 @@
-"""Several people in the picture: who is there, as thumbnails to choose from.
+"""The faces in the source's first picture, as thumbnails to choose from.
 
-They belong to this session of Blender, not to the file: what the file keeps is the number of the chosen face.
+They belong to this session of Blender, not to the file. The file keeps the number of the chosen face.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ import bpy.utils.previews
 
 from ...model.errors import InputError
 from ...model.sight.sequences import check_there
+from ...model.worker.protocol import EstimatorOptions, FacesResult
 from ..engine import requests
-from ..engine.jobs import Job
-from ..engine.requests import Seeing
 from ..engine.tasks import Task
 
 if TYPE_CHECKING:
@@ -33,42 +32,55 @@ class Faces:
     icons: tuple[int, ...] = ()
 
 
-found = Faces("")
-_previews: bpy.utils.previews.ImagePreviewCollection | None = None
+class _Thumbnails:
+    """The faces found last, and the icons that show them."""
+
+    def __init__(self) -> None:
+        self.faces = Faces("")
+        self._previews: bpy.utils.previews.ImagePreviewCollection | None = None
+
+    def show(self, source: str, pictures: list[np.ndarray]) -> None:
+        self.forget()
+        self._previews = previews = bpy.utils.previews.new()
+        for i, picture in enumerate(pictures):
+            preview = previews.new(str(i))
+            for size, pixels in (("image_size", "image_pixels_float"), ("icon_size", "icon_pixels_float")):
+                setattr(preview, size, picture.shape[1::-1])
+                getattr(preview, pixels).foreach_set(picture.ravel())
+        self.faces = Faces(source, tuple(previews[str(i)].icon_id for i in range(len(pictures))))
+
+    def forget(self) -> None:
+        self.faces = Faces("")
+        if self._previews is not None:
+            bpy.utils.previews.remove(self._previews)
+            self._previews = None
 
 
-def find_faces(clip: Source, seeing: Seeing) -> Task:
-    """Look who is in the first picture of ``clip``, for ``found``. Nothing in the file changes."""
+_thumbnails = _Thumbnails()
+
+
+def found() -> Faces:
+    """Return the faces that ``find_faces`` found last."""
+    return _thumbnails.faces
+
+
+def find_faces(clip: Source, options: EstimatorOptions) -> Task[FacesResult]:
+    """Find the faces in the first picture of ``clip``, for ``found()``. Nothing in the file changes."""
     check_there(clip.path, "clip")
 
-    def write(reply: dict, job: Job | None) -> str:
-        faces = reply["faces"]
+    def write(reply: FacesResult, job: object) -> str:
+        faces = reply.faces
         if not faces:
             raise InputError(f"No face was found in '{clip.name}': choose another frame, or draw a box")
-        _keep(clip.path, [_pixels(face["pixels"], reply["size"]) for face in faces])
+        _thumbnails.show(clip.path, [_pixels(face.pixels, reply.size) for face in faces])
         return f"{len(faces)} faces in '{clip.name}'" if len(faces) > 1 else f"One face in '{clip.name}'"
 
-    return Task("Find faces", requests.faces(clip.path, seeing, clip.first or 0), write)
+    return Task("Find faces", requests.faces(clip.path, options, clip.first or 0), write)
 
 
 def forget() -> None:
-    global found, _previews
-    found = Faces("")
-    if _previews is not None:
-        bpy.utils.previews.remove(_previews)
-        _previews = None
-
-
-def _keep(source: str, pictures: list[np.ndarray]) -> None:
-    global found, _previews
-    forget()
-    _previews = bpy.utils.previews.new()
-    for i, picture in enumerate(pictures):
-        preview = _previews.new(str(i))
-        for size, pixels in (("image_size", "image_pixels_float"), ("icon_size", "icon_pixels_float")):
-            setattr(preview, size, picture.shape[1::-1])
-            getattr(preview, pixels).foreach_set(picture.ravel())
-    found = Faces(source, tuple(_previews[str(i)].icon_id for i in range(len(pictures))))
+    """Forget the faces, and free their icons."""
+    _thumbnails.forget()
 
 
 def _pixels(coded: str, size: int) -> np.ndarray:

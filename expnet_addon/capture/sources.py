@@ -51,7 +51,7 @@ class Source:
         return replace(self, first=base + first, last=end, start_frame=start)
 
     def at(self, scene: bpy.types.Scene) -> Source:
-        """The one picture that shows at the scene's current frame; a still picture shows always."""
+        """Return the one picture that shows at the scene's current frame; a still picture shows always."""
         if is_still(self.path):
             return self
         start = scene.frame_start if self.start_frame is None else self.start_frame
@@ -62,13 +62,13 @@ class Source:
 
 
 def of_file(path: str, scene: bpy.types.Scene, what: str = "clip") -> Source:
-    """A file, folder or pattern that lies on disk. Raises InputError when there is none."""
+    """Return a file, folder or pattern on disk as a source. Raises InputError when there is none."""
     check_there(path, what)
     return Source(path, fps=animation.scene_fps(scene))
 
 
 def of_block(block: bpy.types.MovieClip | bpy.types.Image, scene: bpy.types.Scene) -> Source:
-    """A movie clip or an image of Blender's, as long and where it shows. Raises InputError for what has no file."""
+    """Return a movie clip or image block as a source, as long and where it shows. Raises InputError without a file."""
     found = footage.footage_of(block)
     clip = block.session_uid if isinstance(block, bpy.types.MovieClip) else None
     if found.kind == "image":
@@ -79,9 +79,9 @@ def of_block(block: bpy.types.MovieClip | bpy.types.Image, scene: bpy.types.Scen
 
 
 def is_still(path: str) -> bool:
-    """Whether it is one picture, by its first bytes."""
+    """Whether the file is one picture, by its first bytes."""
     try:
         with open(path, "rb") as file:
             return image_header(file.read(65536)) is not None
     except OSError:
-        return False  # a folder, a pattern; or what the worker will complain of
+        return False  # a folder, a pattern; or what the worker refuses

@@ -22,13 +22,13 @@ from ..scene.take_keys import bounds_of, frames_of, rest_of, treatment_of, unpac
 
 
 def performance_of(head: bpy.types.Object) -> FacePerformance | None:
-    """The raw performance behind the head's current take, or None."""
+    """Return the raw performance behind the head's current take, or None."""
     action = take_of(head)
     return unpacked_performance(action.expnet.performance, action.name) if action else None
 
 
 def treated_performance_of(head: bpy.types.Object) -> FacePerformance | None:
-    """The same as the take's settings want it, which is what its keys show. Raises InputError as ``treated``."""
+    """Return the performance treated by the take's settings, as its keys show it. Raises InputError as ``treated``."""
     action = take_of(head)
     if action is None:
         return None
@@ -42,16 +42,19 @@ def write_take(
     performance: FacePerformance,
     treatment: Treatment,
     start_frame: float | None = None,
+    timed: bool = False,
 ) -> animation.Take:
-    """Key ``head`` with a raw ``performance`` as ``treatment`` wants it, from ``start_frame`` (default: the scene's
-    first) on, and keep both with the new action. Raises InputError as ``animation.key_performance`` and ``treated``,
-    with nothing written."""
+    """Key ``head`` with a raw ``performance`` treated by ``treatment``, and keep both with the new action.
+
+    The keys begin at ``start_frame`` (default: the scene's first). Raises InputError as ``animation.key_performance``
+    and ``treated``, with nothing written.
+    """
     register()
     content = packed(performance)
     performance = unpacked_performance(content, performance.source)  # rounded once: writing again gives the same keys
-    frames = animation.scene_frames(scene, performance, start_frame)
+    frames = animation.scene_frames(scene, performance, start_frame, timed)
     wanted = treated(performance, treatment, bounds_of(head), rest_of(head))
-    written = animation.key_performance(head, wanted, scene, start_frame)
+    written = animation.key_performance(head, wanted, scene, start_frame, timed)
     take = bpy.data.actions[written.action].expnet
     take.start = float(frames[0])
     take.neutral, take.neutral_frame = treatment.neutral, treatment.neutral_frame
@@ -63,18 +66,20 @@ def write_take(
         region.gain = treatment.gains.get(name, 1.0)
     take.note = ""
     take.performance = content
-    take.rate = performance.fps  # makes it a take: no change above has written any keys
+    take.rate = (
+        animation.scene_fps(scene) if timed else performance.fps
+    )  # makes it a take: no change above has written any keys
     return written
 
 
 def regions_of(performance: FacePerformance) -> list[str]:
-    """The regions that its keys belong to, with gaze and head."""
+    """Return the regions that its keys belong to, with gaze and head."""
     there = {region_of(key) for key in performance.expression_keys} | {"gaze", "head"}
     return [name for name in REGIONS if name in there]
 
 
 def nearest_frame(head: bpy.types.Object, scene_frame: float) -> int:
-    """The frame of the head's performance, from 0, that lies nearest to a scene frame. Raises InputError."""
+    """Return the frame of the head's performance, from 0, nearest to a scene frame. Raises InputError."""
     action, raw = take_of(head), performance_of(head)
     if action is None or raw is None:
         raise InputError(f"'{head.name}' has no take: animate it from footage first")
@@ -85,7 +90,7 @@ def nearest_frame(head: bpy.types.Object, scene_frame: float) -> int:
 
 
 def make_neutral(head: bpy.types.Object, scene_frame: float) -> str:
-    """Let the face that the head's take shows at a scene frame be the actor's rest. Raises InputError."""
+    """Make the face at a scene frame of the head's take the actor's rest. Raises InputError."""
     frame = nearest_frame(head, scene_frame)
     action = take_of(head)
     assert action is not None

@@ -1,4 +1,4 @@
-"""The first minute: a head, and the clip in the box on it."""
+"""Try It: a new head, animated with the demo clip."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ import bpy
 
 from ...model.errors import InputError
 from ...model.performance.performance_files import load_performance
+from ...model.worker.protocol import AnimateResult, EstimatorOptions
 from ..engine import requests
 from ..engine.jobs import Job
-from ..engine.requests import Seeing
 from ..engine.tasks import Task
 from . import capture
+from .keying import Keying
 
 CLIP = Path(__file__).resolve().parents[2] / "model" / "data" / "demo_clip.mp4"
 
 
-def try_it(scene: bpy.types.Scene, device: str = "auto") -> Task:
-    """A new open head in ``scene``, animated with the clip in the box, the footage behind it."""
+def try_it(scene: bpy.types.Scene, device: str = "auto") -> Task[AnimateResult]:
+    """Add an open head to ``scene`` and animate it with the demo clip, the footage behind it."""
     scene_uid = scene.session_uid
 
-    def write(reply: dict, job: Job) -> str:
+    def write(reply: AnimateResult, job: Job[AnimateResult]) -> str:
         performance = load_performance(job.out)
         into = next((s for s in bpy.data.scenes if s.session_uid == scene_uid), None)
         if into is None or bpy.context.scene != into:
             raise InputError("Another scene is open now: nothing was written")
         capture.add_face(into).run()
-        return capture.key_performance(into, bpy.context.view_layer.objects.active, performance, capture.Keying())
+        return capture.key_performance(into, bpy.context.view_layer.objects.active, performance, Keying())
 
-    return Task("Try it", requests.animate(str(CLIP), Seeing(device=device)), write, unit="frames")
+    return Task("Try it", requests.animate(str(CLIP), EstimatorOptions(device=device)), write, unit="frames")

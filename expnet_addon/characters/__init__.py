@@ -1,1 +1,1 @@
-"""A performance on the artist's own character: its names, its shape keys and bones, keys or drivers, and back."""
+"""Retargeting in the scene: a performance as keys or drivers on an artist's own character."""

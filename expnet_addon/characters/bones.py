@@ -1,34 +1,43 @@
-"""Bones turned and moved by rows of the retarget table: which local axis is meant, and what a pose bone gets."""
+"""Rotations and locations of pose bones from rows of the retarget table, in each bone's own frame."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ...model.errors import InputError
 from ...model.retargeting.row import OWN, ROTATIONS, Row
 from ...model.retargeting.table import row_values
 from ...model.rotations import quaternions
 from ..scene.coordinates import continuous
+from .axes import Axes
 
-ALIGNED = np.cos(np.radians(8.0))  # a driver turns about one axis of the bone: so near it has to be
-
-
-def local_axis(bone: bpy.types.PoseBone, row: Row) -> np.ndarray:
-    """(3,) the row's axis in the frame in which the bone's rotation or location is given."""
-    axis = np.eye(3)["XYZ".index(row.component[-1])]
-    if row.axes == OWN or (row.component not in ROTATIONS and not bone.bone.use_local_location):
-        return axis
-    return np.array(bone.bone.matrix_local.to_3x3()).T @ axis
+UNLIMITED = 3.14  # radians: a range from -pi to pi is none
+ALIGNED = np.cos(np.radians(8.0))  # a driver turns about one axis of the bone, which has to be so near
 
 
-def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarray) -> dict[str, np.ndarray]:
-    """Property of the bone -> (F, components) of its values, from signals (F, S) without gaps.
+def local_axis(bone: bpy.types.PoseBone, row: Row, axes: Axes) -> np.ndarray:
+    """Return the row's axis (3,) in the frame in which the bone's rotation or location is given.
 
-    Turns follow each other in the order of the rows; they are written in the bone's own rotation mode.
+    A unit vector for a rotation. For a location it is as long as one metre of the world.
+    """
+    turns = row.component in ROTATIONS
+    length = 1.0 if turns else 1.0 / axes.metres
+    index = "XYZ".index(row.component[-1])
+    if row.axes == OWN:
+        return length * np.eye(3)[index]
+    direction = length * axes.directions[:, index]
+    if not turns and not bone.bone.use_local_location:
+        return direction
+    return np.array(bone.bone.matrix_local.to_3x3()).T @ direction
+
+
+def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarray, axes: Axes) -> dict[str, np.ndarray]:
+    """Return the values (F, components) of each property of the bone, from signals (F, S) without gaps.
+
+    Rotations are applied in the order of the rows and written in the bone's own rotation mode.
     """
     curves: dict[str, np.ndarray] = {}
     turns = [row for row in rows if row.component in ROTATIONS]
@@ -36,16 +45,18 @@ def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarra
     if turns:
         total = np.tile(np.eye(3), (len(values), 1, 1))
         for row in turns:
-            total = _rotation(local_axis(bone, row), row_values(row, values)) @ total
+            total = _rotation(local_axis(bone, row, axes), row_values(row, values)) @ total
         name, numbers = _in_mode(total, bone.rotation_mode)
         curves[name] = numbers
     if moves:
-        curves["location"] = np.sum([np.outer(row_values(row, values), local_axis(bone, row)) for row in moves], axis=0)
+        curves["location"] = np.sum(
+            [np.outer(row_values(row, values), local_axis(bone, row, axes)) for row in moves], axis=0
+        )
     return curves
 
 
 def _rotation(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """(F, 3, 3) turns by ``angle`` (F,) about a unit ``axis``."""
+    """Return rotations (F, 3, 3) by ``angle`` (F,) about a unit ``axis``."""
     x, y, z = axis / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     sine, cosine = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
@@ -53,7 +64,7 @@ def _rotation(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 
 def _in_mode(rotation: np.ndarray, mode: str) -> tuple[str, np.ndarray]:
-    """The property of a rotation mode, and rotations (F, 3, 3) as its values, without jumps."""
+    """Return the property of a rotation mode, and rotations (F, 3, 3) as its values, without jumps."""
     if mode == "QUATERNION":
         return "rotation_quaternion", continuous(quaternions(rotation))
     if mode == "AXIS_ANGLE":
@@ -72,20 +83,22 @@ def _in_mode(rotation: np.ndarray, mode: str) -> tuple[str, np.ndarray]:
 # Drivers ------------------------------------------------------------------------------------------------------------
 
 
-def driven_components(bone: bpy.types.PoseBone, rows: Sequence[Row]) -> dict[tuple[str, int], list[tuple[Row, float]]]:
-    """(property, index) -> the rows that drive it, each with a factor. One driver turns about one axis of the bone.
+def is_askew(bone: bpy.types.PoseBone, row: Row, axes: Axes) -> bool:
+    """Return whether the row turns the bone about an axis that is not near one of the bone's own."""
+    return row.component in ROTATIONS and float(np.abs(local_axis(bone, row, axes)).max()) < ALIGNED
 
-    Raises InputError when a row's axis lies askew in the bone.
+
+def driven_components(
+    bone: bpy.types.PoseBone, rows: Sequence[Row], axes: Axes
+) -> dict[tuple[str, int], list[tuple[Row, float]]]:
+    """Return, for each (property, index), the rows that drive it and their factors.
+
+    One driver turns a bone about one of the bone's own axes, so no row may be ``is_askew``.
     """
     out: dict[tuple[str, int], list[tuple[Row, float]]] = {}
     for row in rows:
-        axis = local_axis(bone, row)
+        axis = local_axis(bone, row, axes)
         index = int(np.argmax(np.abs(axis)))
-        if row.component in ROTATIONS and abs(axis[index]) < ALIGNED:
-            raise InputError(
-                f"bone '{bone.name}' lies askew to the character's {row.component[-1]} axis, which a driver cannot "
-                "turn it about: use keys, or choose one of the bone's own axes"
-            )
         if row.component in ROTATIONS:
             out.setdefault(("rotation_euler", index), []).append((row, float(np.sign(axis[index]))))
             continue
@@ -95,8 +108,49 @@ def driven_components(bone: bpy.types.PoseBone, rows: Sequence[Row]) -> dict[tup
     return out
 
 
+# Variables of the expressions below: the quaternion of the head that is followed, and its gaze in radians.
+HEAD_QUATERNION = ("qw", "qx", "qy", "qz")
+GAZE = {"gazePitch": "gp", "gazeYaw": "gy"}
+_WHOLE_HEAD = {"headYaw": ("ROTATION_Z", 1.0), "headPitch": ("ROTATION_X", -1.0), "headRoll": ("ROTATION_Y", 1.0)}
+_WHOLE_GAZE = {"gazePitch": ("ROTATION_X", -1.0), "gazeYaw": ("ROTATION_Z", 1.0)}
+
+
+def quaternion_expressions(bone: bpy.types.PoseBone, rows: Sequence[Row], axes: Axes) -> list[str] | None:
+    """Return w, x, y and z of a bone that turns as the head or as its gaze does, however the bone lies.
+
+    None where the rows are not those of a whole head or a whole gaze with their own gains and no narrower range: an
+    expression for any rows would be longer than Blender allows.
+    """
+    into_bone = np.array(bone.bone.matrix_local.to_3x3()).T @ axes.directions
+    if _are(rows, _WHOLE_HEAD):
+        w, *vector = HEAD_QUATERNION
+        return [w, *(_linear(line, vector) for line in into_bone)]
+    if _are(rows, _WHOLE_GAZE):  # about x by -pitch, then about z by yaw
+        pitch, yaw = f"{GAZE['gazePitch']}/2", f"{GAZE['gazeYaw']}/2"
+        parts = [f"-cos({yaw})*sin({pitch})", f"-sin({yaw})*sin({pitch})", f"sin({yaw})*cos({pitch})"]
+        return [f"cos({yaw})*cos({pitch})", *(_linear(line, [f"({part})" for part in parts]) for line in into_bone)]
+    return None
+
+
+def _are(rows: Sequence[Row], wanted: Mapping[str, tuple[str, float]]) -> bool:
+    """Return whether rows are those of ``wanted``, channel -> (component, gain), in its order and without limits."""
+    return [row.channel for row in rows] == list(wanted) and all(
+        (row.component, row.gain) == wanted[row.channel]
+        and row.axes != OWN
+        and not row.invert
+        and row.offset == 0
+        and row.low < -UNLIMITED
+        and row.high > UNLIMITED
+        for row in rows
+    )
+
+
+def _linear(factors: np.ndarray, terms: Sequence[str]) -> str:
+    return "+".join(f"{factor:.6f}*{term}" for factor, term in zip(factors, terms))
+
+
 def driven_mode(components: Sequence[tuple[str, int]]) -> str | None:
-    """The Euler order in which turns follow each other as in the rows; None where nothing turns."""
+    """Return the Euler order that applies the rotations in the order of the rows, or None where nothing rotates."""
     axes = [index for name, index in components if name == "rotation_euler"]
     if not axes:
         return None

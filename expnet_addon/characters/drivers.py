@@ -1,12 +1,12 @@
-"""A character that follows one of our heads live: drivers on its shape keys and bones.
+"""Live drivers on a character's shape keys and bones that follow a head.
 
-Drivers are expressions without Python: they run where scripts may not. Applying again first takes back what was applied
-before, as with keys (``keys.py``).
+The expressions need no Python, so they run where scripts may not. A second application removes the first, as with keys
+(``keys.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import bpy
 
@@ -15,7 +15,15 @@ from ...model.face.semantics import OPEN_KEYS
 from ...model.performance.channels import CHANNELS, SIGNALS
 from ...model.retargeting.row import Row
 from ...model.retargeting.table import expression
-from .bones import driven_components, driven_mode
+from .axes import head_axes
+from .bones import (
+    GAZE,
+    HEAD_QUATERNION,
+    driven_components,
+    driven_mode,
+    is_askew,
+    quaternion_expressions,
+)
 from .character import Character
 from .motion import check_face
 from .plan import Plan, Report, bone_path, key_path
@@ -26,24 +34,37 @@ MAX_EXPRESSION = 256  # characters, Blender's own
 
 
 def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Object) -> Report:
-    """Let the character follow one of our heads, live. What an earlier retarget did is taken back first.
+    """Drive the character by a head, live. An earlier retarget is removed first.
 
-    Raises InputError, with nothing changed, when no row has a target in the character, or a bone lies askew.
+    Head and eyes turn however their bones lie; other rows that turn a bone about an axis askew to its own are left out
+    and reported. Raises InputError, with nothing
+    changed, when no row is left that has a target in the character.
     """
     check_face(head)
     blocks = head.data.shape_keys.key_blocks
     gone = [row for row in rows if any(t.signal in OPEN_KEYS and t.signal not in blocks for t in CHANNELS[row.channel])]
-    plan = Plan(character, [row for row in rows if row not in gone])
-    plan.left += [f"{row.target} (the face has no key for {row.channel})" for row in gone if row.enabled]
+    plan = Plan(character, [row for row in rows if row not in gone], live=True)
+    plan.left += [f"{row.target} (the head has no key for {row.channel})" for row in gone if row.enabled]
+    quaternions = _quaternions(plan, character)
+    plan.left += _without_askew(plan, character, quaternions)
+    if not plan.shapes and not plan.bones:
+        raise InputError(f"no driver can move this character: {plan.left[-1]}")
     drivers: dict[bpy.types.ID, dict[tuple[str, int], str]] = {}
     for key, targets in plan.shapes.items():
         drivers[key] = {(key_path(name), -1): _sum((row, 1.0) for row in mine) for name, mine in targets.items()}
     modes: dict[str, str] = {}
     if plan.bones:
         assert character.armature is not None
+        axes = head_axes(character.armature)
         mine: dict[tuple[str, int], str] = {}
         for name, bone_rows in plan.bones.items():
-            components = driven_components(character.armature.pose.bones[name], bone_rows)
+            if name in quaternions:
+                modes[name] = "QUATERNION"
+                path = f"{bone_path(name)}.rotation_quaternion"
+                mine |= {(path, i): text for i, text in enumerate(quaternions[name])}
+                continue
+            bone = character.armature.pose.bones[name]
+            components = driven_components(bone, bone_rows, axes)
             mode = driven_mode(list(components))
             if mode:
                 modes[name] = mode
@@ -63,8 +84,39 @@ def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Obj
     return plan.report()
 
 
+def _quaternions(plan: Plan, character: Character) -> dict[str, list[str]]:
+    """Return expressions of the quaternions of bones that lie askew but turn as a whole head or gaze."""
+    found = {}
+    for name, rows in plan.bones.items():
+        assert character.armature is not None
+        bone, axes = character.armature.pose.bones[name], head_axes(character.armature)
+        if any(is_askew(bone, row, axes) for row in rows):
+            texts = quaternion_expressions(bone, rows, axes)
+            if texts is not None:
+                found[name] = texts
+    return found
+
+
+def _without_askew(plan: Plan, character: Character, done: Collection[str]) -> list[str]:
+    """Remove from the plan's bones the rows that a driver cannot turn; return an entry of the report for each bone."""
+    left = []
+    for name, rows in list(plan.bones.items()):
+        if name in done:
+            continue
+        assert character.armature is not None
+        bone, axes = character.armature.pose.bones[name], head_axes(character.armature)
+        askew = [row for row in rows if is_askew(bone, row, axes)]
+        channels = ", ".join(row.channel for row in askew)
+        if askew:
+            left.append(f"{channels} of '{name}' (the bone lies askew to the character's axes: use keys)")
+        plan.bones[name] = [row for row in rows if row not in askew]
+        if not plan.bones[name]:
+            del plan.bones[name]
+    return left
+
+
 def _sum(parts: Iterable[tuple[Row, float]]) -> str:
-    """The sum of rows as one expression of signals."""
+    """Return the sum of rows as one expression of signals."""
     names = {signal: _variable(signal) for signal in SIGNALS}
     texts = []
     for row, factor in parts:
@@ -108,10 +160,22 @@ def _drive(block: bpy.types.ID, path: str, index: int, text: str, head: bpy.type
             variable.type = "SINGLE_PROP"
             target.id = head
             target.data_path = '["gaze_yaw"]' if signal == "gazeYaw" else '["gaze_pitch"]'
+    for name in sorted(_words(text) & {*HEAD_QUATERNION, *GAZE.values()}):
+        variable = driver.variables.new()
+        variable.name = name
+        target = variable.targets[0]
+        target.id = head
+        if name in HEAD_QUATERNION:
+            variable.type = "TRANSFORMS"
+            target.transform_type, target.rotation_mode = f"ROT_{name[1].upper()}", "QUATERNION"
+            target.transform_space = "WORLD_SPACE"
+        else:
+            variable.type = "SINGLE_PROP"
+            target.data_path = '["gaze_yaw"]' if name == GAZE["gazeYaw"] else '["gaze_pitch"]'
     driver.expression = text
 
 
 def _words(text: str) -> set[str]:
-    for sign in "()+-*,":
+    for sign in "()+-*/,":
         text = text.replace(sign, " ")
     return set(text.split())

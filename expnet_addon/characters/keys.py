@@ -1,9 +1,9 @@
-"""A performance on any character as keys on its shape keys and bones.
+"""A performance as keyframes on a character's shape keys and bones.
 
-Design notes: what a retarget touches it remembers on the data-block itself (``restore.py``). A take is an action of its
-own; where the artist already animates the block it begins as a copy of theirs, so that their other curves play on, and
-theirs is neither edited nor lost. A property that somebody else's driver moves is left alone. Applying again first
-takes back what was applied before.
+Design notes: a retarget stores what it changes on the data-block itself (``restore.py``). A take is a new action. Where
+the artist already animates the block, it starts as a copy of the artist's action, so that their other F-curves still
+play and theirs is neither edited nor lost. A property with another driver is left alone. A second application removes
+the first.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from ...model.retargeting.row import Row
 from ...model.retargeting.table import row_values
 from .. import compat
+from .axes import head_axes
 from .bones import bone_curves
 from .character import Character
 from .motion import Motion
@@ -25,7 +26,7 @@ from .restore import RETARGET, TAKE_ACTION, remember, remove, widen
 
 
 def apply_keys(character: Character, rows: Sequence[Row], motion: Motion) -> Report:
-    """Key the character with a motion, as the rows say. What an earlier retarget did is taken back first.
+    """Key the character with a motion by the table's rows. An earlier retarget is removed first.
 
     Raises InputError, with nothing changed, when no row has a target in the character.
     """
@@ -39,10 +40,11 @@ def apply_keys(character: Character, rows: Sequence[Row], motion: Motion) -> Rep
         }
     if plan.bones:
         assert character.armature is not None
+        axes = head_axes(character.armature)
         mine: dict[tuple[str, int], np.ndarray] = {}
         for name, bone_rows in plan.bones.items():
             bone = character.armature.pose.bones[name]
-            for what, numbers in bone_curves(bone, bone_rows, motion.values).items():
+            for what, numbers in bone_curves(bone, bone_rows, motion.values, axes).items():
                 mine |= {(f"{bone_path(name)}.{what}", i): column for i, column in enumerate(numbers.T)}
         curves[character.armature] = mine
     for block in curves:
@@ -59,7 +61,7 @@ _LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINE
 
 
 def _write(curves: Any, path: str, index: int, frames: np.ndarray, values: np.ndarray) -> None:
-    """A new curve through (frames, values) in straight lines."""
+    """Add an F-curve through (frames, values) with linear interpolation."""
     curve = curves.new(path, index=index)
     points = curve.keyframe_points
     points.add(len(frames))
@@ -70,7 +72,7 @@ def _write(curves: Any, path: str, index: int, frames: np.ndarray, values: np.nd
 
 
 def _take_actions(motion: Motion, paths: Mapping[bpy.types.ID, set[tuple[str, int]]]) -> list[tuple[bpy.types.ID, Any]]:
-    """For each block its take's collection of F-curves, without curves on ``paths``."""
+    """Return each block with the F-curves of its take's action, those on ``paths`` removed."""
     fresh, out = [], []
     for block in paths:
         theirs = compat.assigned_curves(block)

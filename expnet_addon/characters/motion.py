@@ -1,4 +1,4 @@
-"""What moves a character: a performance, or the keys of one of our heads, as signals at the scene's frames."""
+"""The motion of a character: a performance, or the keys of a head, as signals at the scene's frames."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS
 from ...model.performance.channels import signals
 from ...model.performance.face_performance import FacePerformance
 from .. import compat
-from ..scene.animation import TAKE, timed_frames
+from ..scene.animation import TAKE, scene_frames
 from ..scene.heads import is_rig
 from .plan import key_path
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """What moves a character: ``values`` (F, len(SIGNALS)) at the scene's ``frames`` (F,), without gaps."""
+    """Signals ``values`` (F, len(SIGNALS)) at the scene's ``frames`` (F,), without gaps."""
 
     name: str
     source: str
@@ -32,17 +32,25 @@ class Motion:
 def performance_motion(
     scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None
 ) -> Motion:
-    """A performance at the scene's rate, its first frame at ``start_frame`` (default: the scene's first)."""
+    """Return a performance at the scene's rate, its first frame at ``start_frame`` (default: the scene's first).
+
+    Raises InputError where no face was seen.
+    """
     values = signals(performance)
     seen = performance.seen
     if not seen.any():
         raise InputError(f"no face was seen in {performance.source}: there is nothing to retarget")
     name = Path(performance.source).stem or "take"
-    return Motion(name, performance.source, timed_frames(scene, performance, start_frame)[seen], values[seen])
+    return Motion(
+        name, performance.source, scene_frames(scene, performance, start_frame, timed=True)[seen], values[seen]
+    )
 
 
 def face_motion(head: bpy.types.Object) -> Motion:
-    """The keys of one of our heads, as they are now, with what the artist changed in them."""
+    """Return the keys of a head as they are now, with what the artist changed in them.
+
+    Raises InputError where there are none.
+    """
     check_face(head)
     key_curves, head_curves = compat.assigned_curves(head.data.shape_keys), compat.assigned_curves(head)
     sources: dict[str, Any] = {}
@@ -73,9 +81,9 @@ def face_motion(head: bpy.types.Object) -> Motion:
 
 
 def check_face(head: bpy.types.Object | None) -> None:
-    """Raises InputError unless ``head`` is one of our heads with the open keys."""
+    """Raise InputError unless ``head`` is a head of ExpNet with the open keys."""
     if not is_rig(head):
-        raise InputError("choose the face that the character shall follow: one that ExpNet added")
+        raise InputError("choose the face that the character follows: one that ExpNet added")
     assert head is not None
     if head["expnet_basis"] != OPEN_BASIS:
         raise InputError(
@@ -85,7 +93,7 @@ def check_face(head: bpy.types.Object | None) -> None:
 
 
 def _head_angles(quaternion: np.ndarray) -> np.ndarray:
-    """(F, 3) yaw, pitch, roll in radians of a head's rotation in Blender: Ry(roll) Rx(-pitch) Rz(yaw)."""
+    """Return yaw, pitch and roll (F, 3) in radians of a head's rotation in Blender: Ry(roll) Rx(-pitch) Rz(yaw)."""
     w, x, y, z = (quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)).T
     pitch = -np.arcsin(np.clip(2 * (w * x - y * z), -1, 1))
     yaw = np.arctan2(2 * (x * y + w * z), 1 - 2 * (x * x + z * z))

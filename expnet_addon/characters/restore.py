@@ -1,5 +1,7 @@
-"""What was there before a retarget: kept on the data-block itself (values, action, slot, rotation modes), and brought
-back by ``remove``, in another session too."""
+"""The state before a retarget (values, action, slot, rotation modes), stored on the data-block.
+
+It is saved with the file, so that ``remove`` can restore it in another session.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,12 @@ from .plan import Plan
 
 BEFORE_ACTION = "expnet_before_action"
 TAKE_ACTION = "expnet_take_action"
-
-
-RETARGET = "expnet_retarget"  # on an action: it is a take on a character, of this source
+RETARGET = "expnet_retarget"  # on an action that retargeting made: the source of the performance
 _BONE_VALUES = ("location", "rotation_quaternion", "rotation_euler", "rotation_axis_angle")
 
 
 def remember(block: bpy.types.ID, plan: Plan, drivers: Sequence[tuple[str, int]] = ()) -> None:
-    """Keep, on the block, what a retarget will change."""
+    """Store on the block what a retarget changes."""
     data = block.animation_data
     state: dict[str, Any] = {"drivers": list(drivers), "bare": data is None}
     if isinstance(block, bpy.types.Key):
@@ -38,7 +38,7 @@ def remember(block: bpy.types.ID, plan: Plan, drivers: Sequence[tuple[str, int]]
 
 
 def widen(block: bpy.types.ID, plan: Plan) -> None:
-    """Let sliders reach as far as their rows do: Blender would clamp."""
+    """Extend the range of sliders to that of their rows, as Blender clamps values to it."""
     if not isinstance(block, bpy.types.Key):
         return
     for name, rows in plan.shapes[block].items():
@@ -48,13 +48,13 @@ def widen(block: bpy.types.ID, plan: Plan) -> None:
 
 
 def remove(character: Character) -> int:
-    """Bring back what was there before a retarget; how many data-blocks there were to do.
+    """Restore the state before a retarget; return how many data-blocks had one.
 
     An action that the artist has put in place of the take stays; a take that is used elsewhere (in the NLA) is kept.
     """
     done = 0
     for block in character.blocks:
-        if BEFORE not in block:
+        if BEFORE not in block or not block.is_editable:
             continue
         done += 1
         state = state_of(block)

@@ -1,41 +1,23 @@
-"""The verb ``retarget`` in a scene: a performance onto the character of a .blend, or onto our own head."""
+"""A performance onto the character of a .blend."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import bpy
 
 from ...model.errors import InputError
-from ...model.formats.npz import OPEN_HEAD, load_face_model
 from ...model.performance.face_performance import FacePerformance
 from ...model.retargeting.name_schemes import AUTO
 from ...model.retargeting.row import Row
 from ...model.retargeting.table import load_preset
-from ..scene import animation, rig
-from ..scene import camera_and_light as staging
+from ..scene import animation
 from ..scene.heads import has_shape_keys
-from .character import Character, character_of
+from .character import Character, character_of, parts_without_shape_keys
 from .keys import apply_keys
 from .motion import performance_motion
-from .name_matching import matched_rows
-
-
-def onto_open_head(performance: FacePerformance, keep_fps: bool) -> tuple[str, list[bpy.types.Object]]:
-    """An empty scene with our head, keyed; what to tell the user, and the head's objects."""
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    scene = bpy.context.scene
-    head = rig.create_rig(load_face_model(OPEN_HEAD))
-    if not keep_fps:
-        animation.set_scene_fps(scene, performance.fps)
-    take = animation.key_performance(head, performance, scene)
-    animation.set_frame_range(scene, take)
-    if len(performance.alpha):
-        rig.apply_alpha(head, rig.rig_model(head), performance.alpha)
-    staging.match_camera(scene, performance.image_size, performance.lens_mm)
-    staging.light_head(scene)
-    return animation.take_report(take, len(performance.times)), [head, *rig.eyes_of(head).values()]
+from .name_matching import matched_rows, unmatched_names
 
 
 def onto_character(
@@ -46,14 +28,15 @@ def onto_character(
     preset: Path | None = None,
     keep_fps: bool = False,
 ) -> tuple[str, list[bpy.types.Object], list[Row]]:
-    """The opened .blend with its character keyed; what to tell the user, the character's objects, and the table.
+    """Open a .blend and key its character; return a report, the character's objects, and the table.
 
-    names   of the character's objects; none: the mesh whose shape keys say most to us, and what belongs to it
-    preset  a table from a file, instead of one by the names of shape keys and bones
+    names   of the character's objects; none: the mesh with the most known shape keys, and the rest of its head
+    preset  a table from a file, instead of one from the names of shape keys and bones
 
     Scripts in the .blend do not run. Raises InputError when it cannot be opened, or has no such character.
     """
     rows = list(load_preset(preset)) if preset else None
+    unknown: list[str] = []
     try:
         bpy.ops.wm.open_mainfile(filepath=str(blend.absolute()), load_ui=False, use_scripts=False)
     except RuntimeError as error:
@@ -63,6 +46,7 @@ def onto_character(
     if rows is None:
         found, rows = matched_rows(character, scheme)
         said = f"names: {found}"
+        unknown = unmatched_names(character, rows)
         if not rows:
             raise InputError(f"none of the shape keys and bones in '{blend}' has a name that is known: give --preset")
     else:
@@ -74,9 +58,17 @@ def onto_character(
     if not keep_fps:
         scene.frame_end = max(scene.frame_start, round(float(motion.frames[-1])))
     scene.frame_set(scene.frame_start)
-    objects = [*character.meshes, *([character.armature] if character.armature else [])]
-    lines = [f"{report} of {', '.join(o.name for o in objects)} keyed, {said}"]
+    keyed = [*character.meshes, *([character.armature] if character.armature else [])]
+    objects = [*keyed, *parts_without_shape_keys(character)]
+    elsewhere = [obj.name for obj in objects if scene.objects.get(obj.name) != obj]
+    objects = [obj for obj in objects if obj.name not in elsewhere]
+    lines = [f"{report} of {', '.join(o.name for o in keyed)} keyed, {said}"]
     lines += [f"not: {left}" for left in report.left]
+    lines += [f"off: {', '.join(off)} (other rows move the same)"] if (off := _switched_off(rows)) else []
+    if elsewhere:
+        lines.append(f"not in the scene, so not in a .glb: {_list(elsewhere)}")
+    if unknown:
+        lines.append(f"not matched: {_list(unknown)} (add rows for them in a table, and give it as --preset)")
     return "\n".join(lines), objects, rows
 
 
@@ -95,7 +87,7 @@ def _named(scene: bpy.types.Scene, blend: Path, names: Sequence[str]) -> Charact
 
 
 def _found(scene: bpy.types.Scene, blend: Path, scheme: str, rows: Sequence[Row] | None) -> Character:
-    """The mesh with the most to drive, with those of its armature or parent; or the only armature."""
+    """Return the mesh with the most rows and the rest of its head, or the only armature."""
     meshes = [obj for obj in scene.objects if has_shape_keys(obj)]
     armatures = [obj for obj in scene.objects if obj.type == "ARMATURE"]
 
@@ -112,12 +104,13 @@ def _found(scene: bpy.types.Scene, blend: Path, scheme: str, rows: Sequence[Row]
         raise InputError(
             f"'{blend}' holds no mesh whose shape keys are known by their names: give --object and --preset"
         )
-    main = character_of(best)
-    if main.armature is not None:
-        return character_of(main.armature, main.meshes)
-    return character_of(best, [m for m in meshes if best.parent is not None and m.parent == best.parent])
+    return character_of(best)
 
 
-def _list(names) -> str:
+def _switched_off(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row.target for row in rows if not row.enabled))
+
+
+def _list(names: Iterable[str]) -> str:
     names = sorted(names)
-    return ", ".join(names[:8]) + (" …" if len(names) > 8 else "") or "none"
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "none"

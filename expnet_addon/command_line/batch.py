@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
+from typing import TYPE_CHECKING
 
-from ..unattended.outputs import need_bpy
+from ..unattended.outputs import require_bpy
+
+if TYPE_CHECKING:
+    from ..batch.run import BatchOptions
 
 
-def batch(a: argparse.Namespace) -> None:
-    need_bpy("batch --out")
+def batch(options: BatchOptions) -> None:
+    require_bpy("batch --out")
     from ..batch import run
 
-    run.batch(a)
+    run.batch(options)
 
 
-def serve_shots(a: argparse.Namespace) -> None:
+def serve_shots() -> None:
     from ..batch import serve
 
     serve.serve()

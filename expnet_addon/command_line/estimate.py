@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ...model.errors import InputError
 from ...model.official.box_list import read_box_list
 from ...model.sight.sequences import check_there, images_in
+from ...model.worker.protocol import EstimatorOptions, ImageRequest, ImageResult
 from ..engine import requests
 from ..engine.jobs import Job
-from ..engine.requests import Listed
-from ..unattended.options import preferred_python, seeing_of
-from ..unattended.outputs import appearing, check_folder, check_outputs
+from ..engine.requests import box_of
+from ..unattended.outputs import atomic_path, check_folder, check_outputs
 from ..unattended.terminal import bar, print_notes
+from ..unattended.worker_python import preferred_python
 from .estimate_tables import csv_text, table
 
 
-def estimate(a: argparse.Namespace) -> None:
-    listed = [face for given in a.images for face in _listed(given, a.box)]
+@dataclass(frozen=True)
+class EstimateOptions:
+    """The images to read and the files to write.
+
+    ``images`` are files, folders of them, or lists of them with boxes (CSV). ``json``, ``csv`` and the folder ``ply``
+    are written where they are given.
+    """
+
+    images: tuple[str, ...]
+    json: Path | None = None
+    csv: Path | None = None
+    ply: Path | None = None
+    estimator: EstimatorOptions = field(default_factory=EstimatorOptions)
+
+
+def estimate(a: EstimateOptions) -> None:
+    """Read the faces in images, print a table and write the files. Raises InputError, WorkerFault."""
+    listed = [face for given in a.images for face in _listed(given, a.estimator.box)]
     wanted = {a.json: (".json",), a.csv: (".csv",)}
     check_outputs([*a.images, *(face.image for face in listed)], {path: ends for path, ends in wanted.items() if path})
     if a.ply:
         check_folder(a.ply)
-    request = requests.estimate_listed(listed, seeing_of(a), a.ply)
+    request = requests.estimate(listed, a.estimator, str(a.ply) if a.ply else None)
     with Job(request, preferred_python()) as job, bar() as shown:
         reply = job.wait(shown)
-    estimates = [
-        {**e, "id": face.name, "image": face.image} for face, e in zip(listed, reply["estimates"], strict=True)
-    ]
+    estimates = [_entry(face, result) for face, result in zip(listed, reply.estimates, strict=True)]
     if a.json:
-        with appearing(a.json) as part:
+        with atomic_path(a.json) as part:
             part.write_text(
-                json.dumps({"pack": reply["pack"], "notes": reply["notes"], "estimates": estimates}, indent=1)
+                json.dumps({"pack": asdict(reply.pack), "notes": reply.notes, "estimates": estimates}, indent=1)
             )
     if a.csv:
-        with appearing(a.csv) as part:
+        with atomic_path(a.csv) as part:
             part.write_text(csv_text(estimates), encoding="utf-8", newline="")
     print(table(estimates))
-    print_notes(reply)
+    print_notes(reply.notes)
     failed = [e for e in estimates if "error" in e]
     if failed:
         name, why = Path(failed[0]["image"]).name, failed[0]["error"]
@@ -48,14 +64,22 @@ def estimate(a: argparse.Namespace) -> None:
         raise InputError(f"{why if name in why else f'{name}: {why}'}{more}")
 
 
-def _listed(given: str, box: Sequence[float] | None) -> list[Listed]:
-    """The images that an argument stands for: itself, those of a folder, or the rows of a list."""
+def _entry(face: ImageRequest, result: ImageResult) -> dict[str, Any]:
+    """Return an image's entry in tables and JSON: its numbers, or ``error``."""
+    if result.face is None:
+        return {"image": face.image, "error": result.error, "id": face.name}
+    numbers = {name: value for name, value in asdict(result.face).items() if value is not None}
+    return {"image": face.image, **numbers, "id": face.name}
+
+
+def _listed(given: str, box: Sequence[float] | None) -> list[ImageRequest]:
+    """List the images that an argument names: itself, those of a folder, or the rows of a list."""
     if Path(given).is_dir():
-        return [Listed(str(image), image.stem, box) for image in images_in(Path(given))]
+        return [ImageRequest(str(image), image.stem, box_of(box)) for image in images_in(Path(given))]
     if Path(given).suffix.lower() != ".csv":
         check_there(given, "image")
-        return [Listed(given, Path(given).stem, box)]
+        return [ImageRequest(given, Path(given).stem, box_of(box))]
     check_there(given, "list")
     if box:
         raise InputError(f"'{given}' says where the faces are: leave --box out")
-    return [Listed(str(face.image), face.name, face.box) for face in read_box_list(given)]
+    return [ImageRequest(str(face.image), face.name, box_of(face.box)) for face in read_box_list(given)]

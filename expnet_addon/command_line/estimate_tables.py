@@ -13,11 +13,11 @@ from ...model.performance.performance_files import POSE_COLUMNS
 from ...model.rotations import euler_degrees
 
 WIDE = 6  # more pictures than this are listed below each other
-FELT, STRONGEST = 0.05, 4
+VISIBLE, STRONGEST = 0.05, 4
 
 
 def table(estimates: Sequence[dict]) -> str:
-    """Few pictures side by side, a column each; of many a line each, with what is strongest in them."""
+    """Show few images side by side, a column each, or many as a line each with their strongest keys."""
     seen = [e for e in estimates if "error" not in e]
     if not seen:
         return ""
@@ -25,7 +25,7 @@ def table(estimates: Sequence[dict]) -> str:
 
 
 def csv_text(estimates: Sequence[dict]) -> str:
-    """A row per picture: image, confidence, keys, POSE_COLUMNS, alpha, and what was wrong where nothing was read."""
+    """Write a row per image: image, confidence, keys, POSE_COLUMNS, alpha, and the error where nothing was read."""
     seen = [e for e in estimates if "error" not in e]
     keys = list(seen[0]["eta"]) if seen else []
     names = ["id", "image", "confidence", *keys, *POSE_COLUMNS]
@@ -52,8 +52,8 @@ def csv_text(estimates: Sequence[dict]) -> str:
 
 
 def _columns(seen: Sequence[dict]) -> str:
-    """The keys that are felt at all, then pose and confidence."""
-    keys = [k for k in seen[0]["eta"] if any(abs(e["eta"][k]) >= FELT for e in seen)]
+    """List the keys above ``VISIBLE``, then pose and confidence."""
+    keys = [k for k in seen[0]["eta"] if any(abs(e["eta"][k]) >= VISIBLE for e in seen)]
     names = [_name(e) for e in seen]
     widths = [max(len(name), 7) for name in names]
 
@@ -73,12 +73,12 @@ def _lines(seen: Sequence[dict]) -> str:
     lines = [f"{'':<{width}}  confidence  strongest"]
     for e in seen:
         felt = sorted(e["eta"].items(), key=lambda item: -abs(item[1]))[:STRONGEST]
-        strongest = ", ".join(f"{key} {value:.2f}" for key, value in felt if abs(value) >= FELT)
+        strongest = ", ".join(f"{key} {value:.2f}" for key, value in felt if abs(value) >= VISIBLE)
         lines.append(f"{_name(e):<{width}}  {e['confidence']:>10.2f}  {strongest or 'at rest'}")
     return "\n".join(lines)
 
 
 def _name(estimate: dict) -> str:
-    """A list calls a face by its ID; otherwise it is called as its image."""
+    """Name a face by its ID in a list, else by its image."""
     name = Path(estimate["image"]).name
     return name if estimate["id"] == Path(name).stem else estimate["id"]

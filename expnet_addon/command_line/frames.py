@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.errors import InputError
 from ...model.sight.image_header import image_header
 from ...model.sight.sequences import check_there
-from ..engine.jobs import Progress
-from ..unattended.options import quality_of
-from ..unattended.outputs import appearing, check_outputs, made_folder, need_bpy
+from ...model.worker.protocol import Progress
+from ..scene.quality import Quality
+from ..unattended.outputs import atomic_path, check_outputs, made_folder, require_bpy
 from ..unattended.terminal import bar, quiet_stdout
 
 
-def render(a: argparse.Namespace) -> None:
+@dataclass(frozen=True)
+class RenderOptions:
+    """Frames of ``scene`` to render as PNGs into the folder ``out``.
+
+    ``frames``: ``12`` or ``1-48``, None: the scene's. ``quality``: None keeps the scene's own renderer and size.
+    """
+
+    scene: Path
+    out: Path
+    frames: str | None = None
+    quality: Quality | None = None
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """The PNGs in ``folder`` as the video ``out`` with ``fps`` frames a second."""
+
+    folder: Path
+    out: Path
+    fps: float = 24.0
+
+
+def render(a: RenderOptions) -> None:
+    """Render frames of a scene. Raises InputError."""
     check_there(str(a.scene), "scene")
     frames = re.fullmatch(r"(-?\d+)(?:-(-?\d+))?", a.frames) if a.frames else None
     if a.frames and not frames:
         raise InputError(f"--frames {a.frames}: give one frame or a range, such as 1-48")
-    need_bpy("render --out")
+    require_bpy("render --out")
     import bpy
 
     from ..scene import rendering
@@ -34,14 +57,14 @@ def render(a: argparse.Namespace) -> None:
         scene = bpy.context.scene
         first = int(frames[1]) if frames else scene.frame_start
         last = int(frames[2] or frames[1]) if frames else scene.frame_end
-        quality = quality_of(a) if a.engine or a.samples or a.height else None
         files = rendering.render_frames(
-            scene, a.out, first, last, quality, lambda done, total: shown(Progress(done, total, "rendering"))
+            scene, a.out, first, last, a.quality, lambda done, total: shown(Progress(done, total, "rendering"))
         )
     print(f"{a.out}: {len(files)} frames, {files[0].name} to {files[-1].name}")
 
 
-def encode(a: argparse.Namespace) -> None:
+def encode(a: EncodeOptions) -> None:
+    """Encode rendered frames as a video. Raises InputError."""
     check_there(str(a.folder), "folder")
     if not a.folder.is_dir():
         raise InputError(f"'{a.folder}' is a file: give the folder of rendered frames")
@@ -57,16 +80,16 @@ def encode(a: argparse.Namespace) -> None:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise InputError(f"'{a.folder}' lacks frame {missing[0]}{more}: render them first")
     _check_alike(files)
-    need_bpy("encode --out")
+    require_bpy("encode --out")
     from ..scene import rendering
 
-    with quiet_stdout(), appearing(a.out) as part:
+    with quiet_stdout(), atomic_path(a.out) as part:
         rendering.encode_frames(files, a.fps, part)
     print(f"{a.out}: {len(files)} frames at {a.fps:g}/s")
 
 
 def _check_alike(files: Sequence[Path]) -> None:
-    """Every picture is whole, and as large as the first."""
+    """Check that every picture is whole, and as large as the first."""
     first = None
     for file in files:
         header = image_header(file.read_bytes())

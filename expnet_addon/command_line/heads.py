@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...model.errors import InputError
 from ...model.sight.sequences import check_there
 from ..engine import requests
 from ..engine.jobs import Job
 from ..unattended.heads import face_model_file, fresh_head
-from ..unattended.options import preferred_python
-from ..unattended.outputs import check_outputs, need_bpy, save_blend
+from ..unattended.outputs import check_outputs, require_bpy, save_blend
 from ..unattended.terminal import bar, quiet_stdout
-
-if TYPE_CHECKING:
-    pass
+from ..unattended.worker_python import preferred_python
 
 
-def rig(a: argparse.Namespace) -> None:
+@dataclass(frozen=True)
+class RigOptions:
+    """A head of ``face_model`` (``open`` or a path) in the scene ``out`` (.blend)."""
+
+    out: Path
+    face_model: str = "open"
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """The checkpoints in ``folder``, converted into the folder ``out`` (None: the same); ``half``: 16-bit weights."""
+
+    folder: str
+    out: str | None = None
+    half: bool = False
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """The maps between ``face_model``'s basis and the open one, written to ``out`` (.npz), too, where it is given."""
+
+    face_model: str
+    out: Path | None = None
+
+
+def rig(a: RigOptions) -> None:
+    """Write a scene with a head. Raises InputError, WorkerFault."""
     check_outputs([a.face_model], {a.out: (".blend",)})
-    need_bpy("rig")
+    require_bpy("rig")
     from ..scene import camera_and_light as staging
 
     file = face_model_file(a.face_model)
@@ -32,35 +54,37 @@ def rig(a: argparse.Namespace) -> None:
     print(f"{a.out}: {head.name}, {len(head.data.vertices)} vertices")
 
 
-def import_weights(a: argparse.Namespace) -> None:
+def import_weights(a: ImportOptions) -> None:
+    """Convert the authors' checkpoints. Raises InputError, WorkerFault."""
     check_there(a.folder, "folder")
     with Job(requests.import_weights(a.folder, a.out, a.half), preferred_python()) as job, bar() as shown:
         reply = job.wait(shown)
-    for source in reply["sources"]:
-        print(f"found    {source['file']} ({source['bytes'] / 1e6:.1f} MB): {source['gave']}")
-    if reply["face_model"]:
-        print(f"found    {reply['face_model']}: give it as --face-model")
-    for file, why in reply["passed_over"]:
+    for source in reply.sources:
+        print(f"found    {source.file} ({source.bytes / 1e6:.1f} MB): {source.gave}")
+    if reply.face_model:
+        print(f"found    {reply.face_model}: give it as --face-model")
+    for file, why in reply.passed_over:
         print(f"left     {Path(file).name}: {why}")
-    for file, adds in reply["missing"]:
+    for file, adds in reply.missing:
         print(f"missing  {file}: {adds}")
-    for network, trunk in reply["networks"].items():
+    for network, trunk in reply.networks.items():
         if trunk not in ("", network):
             print(f"{network} and {trunk} have the same trunk: it is stored once")
-    print(f"{reply['out']}: {', '.join(reply['networks'])}")
+    print(f"{reply.out}: {', '.join(reply.networks)}")
 
 
-def map_basis(a: argparse.Namespace) -> None:
+def map_basis(a: MapOptions) -> None:
+    """Make and keep the maps of a face model's basis. Raises InputError, WorkerFault."""
     from ..user_files import basis_maps, face_models
 
     check_there(a.face_model, "face model")
     check_outputs([a.face_model], {a.out: (".npz",)} if a.out else {})
     with Job(requests.convert(a.face_model), preferred_python()) as job, bar() as shown:
         reply = job.wait(shown)
-        if not reply["basis_map"]:
-            raise InputError(f"no map for {a.face_model}: {reply['no_map']}")
+        if not reply.basis_map:
+            raise InputError(f"no map for {a.face_model}: {reply.no_map}")
         basis_maps.keep(reply)
         if a.out:
-            face_models.keep(Path(reply["basis_map"]), a.out.absolute())
-    print("\n\n".join(reply["tables"]))
-    print(f"\nKept in {basis_maps.map_file(reply['basis'])}")
+            face_models.keep(Path(reply.basis_map), a.out.absolute())
+    print("\n\n".join(reply.tables))
+    print(f"\nKept in {basis_maps.map_file(reply.basis)}")

@@ -9,7 +9,7 @@ from typing import NoReturn
 from ...model.errors import InputError
 from ...model.retargeting.name_schemes import SCHEMES
 from ..unattended import animate
-from . import batch, estimate, frames, heads, retarget
+from . import batch, estimate, fill, frames, heads, retarget
 
 
 def _positive(text: str) -> int:
@@ -75,21 +75,21 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Of the whole command line; raises InputError for wrong use."""
-    seeing = _Parser(add_help=False)
-    seeing.add_argument("--estimator", default="open", metavar="open|PATH", help="weights: open, a file or a folder")
-    seeing.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
-    seeing.add_argument(
+    estimator = _Parser(add_help=False)
+    estimator.add_argument("--estimator", default="open", metavar="open|PATH", help="weights: open, a file or a folder")
+    estimator.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    estimator.add_argument(
         "--runtime",
         default="auto",
         choices=("auto", "full", "light"),
         help="what runs the network: full is torch, light is OpenCV alone; auto: full where it is",
     )
-    which = seeing.add_mutually_exclusive_group()
+    which = estimator.add_mutually_exclusive_group()
     which.add_argument(
         "--box", type=float, nargs=4, metavar=("X", "Y", "W", "H"), help="where the face is at first, pixels"
     )
     which.add_argument("--face", type=_natural, metavar="N", help="which face when there are several; 0 is the largest")
-    official = seeing.add_argument_group("with the authors' networks (import-weights)")
+    official = estimator.add_argument_group("with the authors' networks (import-weights)")
     official.add_argument(
         "--preprocessing", default="release", choices=("release", "paper"),
         help="how the face is cut out: as their program does it, or as their paper says",
@@ -129,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = whole.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     estimate_verb = verbs.add_parser(
-        "estimate", parents=[model, seeing], help="expression, identity and pose of the face in images"
+        "estimate", parents=[model, estimator], help="expression, identity and pose of the face in images"
     )
     estimate_verb.add_argument(
         "images", nargs="+", metavar="IMAGE|FOLDER|LIST.csv",
@@ -140,10 +140,10 @@ def parser() -> argparse.ArgumentParser:
     estimate_verb.add_argument(
         "--ply", type=Path, metavar="FOLDER", help="write each face as a mesh, NAME.ply or ID.ply"
     )
-    estimate_verb.set_defaults(run=estimate.estimate)
+    estimate_verb.set_defaults(run=lambda a: estimate.estimate(fill.estimate_options(a)))
 
     animate_verb = verbs.add_parser(
-        "animate", parents=[model, seeing, keying, look, video], help="a head keyed from a clip"
+        "animate", parents=[model, estimator, keying, look, video], help="a head keyed from a clip"
     )
     animate_verb.add_argument("clip", metavar="CLIP", help="a movie, or a folder of images")
     animate_verb.add_argument(
@@ -160,7 +160,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     animate_verb.add_argument("--first", type=_natural, metavar="FRAME", help="first frame of the clip to read, from 0")
     animate_verb.add_argument("--last", type=_natural, metavar="FRAME", help="last frame of the clip to read")
-    animate_verb.set_defaults(run=animate.animate)
+    animate_verb.set_defaults(run=lambda a: animate.animate(fill.animate_options(a)))
 
     retarget_verb = verbs.add_parser(
         "retarget", help="a performance, or a Live Link Face recording, on your own character"
@@ -190,26 +190,26 @@ def parser() -> argparse.ArgumentParser:
         "--swap-sides", action="store_true",
         help="exchange left and right of jaw and mouth, which some versions of the app name the wrong way round",
     )  # fmt: skip
-    retarget_verb.set_defaults(run=retarget.retarget)
+    retarget_verb.set_defaults(run=lambda a: retarget.retarget(fill.retarget_options(a)))
 
     rig_verb = verbs.add_parser("rig", parents=[model], help="a head without animation")
     rig_verb.add_argument("--out", type=Path, required=True, metavar="RIG.blend")
-    rig_verb.set_defaults(run=heads.rig)
+    rig_verb.set_defaults(run=lambda a: heads.rig(fill.rig_options(a)))
 
     render_verb = verbs.add_parser("render", parents=[look], help="frames of a scene, such as a share of a farm's work")
     render_verb.add_argument("scene", type=Path, metavar="SHOT.blend")
     render_verb.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for 0001.png and so on")
     render_verb.add_argument("--frames", metavar="A-B", help="which (the scene's)")
-    render_verb.set_defaults(run=frames.render)
+    render_verb.set_defaults(run=lambda a: frames.render(fill.render_options(a)))
 
     encode_verb = verbs.add_parser("encode", help="a folder of rendered frames as a video")
     encode_verb.add_argument("folder", type=Path, metavar="FOLDER")
     encode_verb.add_argument("--out", type=Path, required=True, metavar="SHOT.mp4")
     encode_verb.add_argument("--fps", type=float, default=24.0, metavar="N", help="(24)")
-    encode_verb.set_defaults(run=frames.encode)
+    encode_verb.set_defaults(run=lambda a: frames.encode(fill.encode_options(a)))
 
     batch_verb = verbs.add_parser(
-        "batch", parents=[model, seeing, keying, look, video], help="animate for every clip of a folder"
+        "batch", parents=[model, estimator, keying, look, video], help="animate for every clip of a folder"
     )
     batch_verb.add_argument(
         "clips", nargs="+", metavar="FOLDER|GLOB", help="folders of clips, patterns such as '*.mov'"
@@ -223,19 +223,19 @@ def parser() -> argparse.ArgumentParser:
     batch_verb.add_argument("--cluster", choices=("ray",), help="spread the clips over a Ray cluster")
     batch_verb.add_argument("--address", metavar="ADDRESS", help="of the Ray cluster; without it one is started here")
     batch_verb.add_argument("--strict", action="store_true", help="exit 3 also where a clip could be read in part only")
-    batch_verb.set_defaults(run=batch.batch)
+    batch_verb.set_defaults(run=lambda a: batch.batch(fill.batch_options(a)))
 
     serve = verbs.add_parser("serve-shots")  # not for people: what batch starts
-    serve.set_defaults(run=batch.serve_shots)
+    serve.set_defaults(run=lambda a: batch.serve_shots())
 
     weights = verbs.add_parser("import-weights", help="convert the authors' own networks, once")
     weights.add_argument("folder", metavar="FOLDER", help="with the unpacked files of the ExpNet release")
     weights.add_argument("--out", metavar="FOLDER", help="where official.safetensors goes (the same folder)")
     weights.add_argument("--half", action="store_true", help="16-bit weights: half the size")
-    weights.set_defaults(run=heads.import_weights)
+    weights.set_defaults(run=lambda a: heads.import_weights(fill.import_options(a)))
 
     mapping = verbs.add_parser("map-basis", help="let other networks drive a head, and ours another's, once for each")
     mapping.add_argument("face_model", metavar="PATH", help="a face model with landmarks, BaselFaceModel_mod.mat say")
     mapping.add_argument("--out", type=Path, metavar="MAP.npz", help="write the map here too")
-    mapping.set_defaults(run=heads.map_basis)
+    mapping.set_defaults(run=lambda a: heads.map_basis(fill.map_options(a)))
     return whole

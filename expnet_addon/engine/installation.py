@@ -1,5 +1,7 @@
-"""Making the full engine's runtime: Blender's own Python makes an environment, pip fills it, and it shows what it can
-import. Each step is a process; what pip prints becomes the progress.
+"""Installation of the full engine's runtime.
+
+Blender's own Python makes an environment, pip fills it, and its imports are checked. Each step is a process; what pip
+prints becomes the progress.
 
 Nothing of it is used before the last step is done (see ``runtime``), and a cancel ends pip and removes what there is.
 """
@@ -20,12 +22,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import unquote
 
 from ...model.errors import InputError
+from ...model.worker.protocol import Progress
 from . import jobs, runtime
-from .jobs import Progress, WorkerFault, followed
+from .jobs import WorkerFault, followed
 from .runtime import PACKAGES, Build, Packages
 from .tasks import Task
 
@@ -56,23 +59,26 @@ class Step:
 
 def install(
     root: Path | None, build: Build, online: bool, wheels: str = "", on_done: Callable[[], None] | None = None
-) -> Task:
-    """A runtime with ``build`` of torch in ``root``, from the folder ``wheels`` if given, else from the internet, if
-    Blender is ``online``. Raises InputError at once for what cannot work."""
+) -> Task[Any]:
+    """Install a runtime with ``build`` of torch in ``root``.
+
+    The packages come from the folder ``wheels`` if given, else from the internet, if Blender is ``online``. Raises
+    InputError at once for what cannot work.
+    """
     if root is None:
         raise InputError("Only the extension installed in Blender has a runtime: use a Python with torch instead")
     check(root, build, online, wheels)
 
-    def write(reply: dict, job: object) -> str:
+    def write(reply: object, job: object) -> str:
         if on_done:
             on_done()
         return f"The full engine is installed: {runtime.installed(root)}"
 
-    return Task("Install runtime", {}, write, begin=lambda request, python: Installation(root, build, wheels, PACKAGES))
+    return Task("Install runtime", None, write, begin=lambda python: Installation(root, build, wheels, PACKAGES))
 
 
 def check(root: Path, build: Build, online: bool, wheels: str) -> None:
-    """Raises InputError for what cannot work, before anything is begun."""
+    """Refuse what cannot work before anything starts. Raises InputError."""
     if wheels:
         if not any(Path(wheels).glob("*.whl")):
             raise InputError(f"'{wheels}' is no folder with wheels (.whl files): choose another, or leave it empty")
@@ -128,8 +134,10 @@ class Installation:
         return followed(self, on_progress)
 
     def close(self) -> None:
-        """End what still runs and remove what is half-made; after a failure pip's downloads stay for another try.
-        Harmless when called again."""
+        """End what still runs and remove what is half-made. Harmless when called again.
+
+        After a failure pip's downloads stay for another try.
+        """
         if self._closed:
             return
         self._closed = True
@@ -161,7 +169,7 @@ class Installation:
         self._reader.start()
 
     def _next(self) -> None:
-        """A step's output has ended."""
+        """Go on to the next step after the output of one has ended."""
         assert self._process is not None and self._step is not None
         code = self._process.wait()
         self._end_process()
@@ -191,7 +199,7 @@ class Installation:
             self.progress = Progress(message=f"Unpacking {len(found[1].split(','))} packages")
 
     def _reason(self, code: int) -> str:
-        """The last error that was told, in one line."""
+        """Return the last error of the output in one line."""
         assert self._step is not None
         if code < 0:
             return f"The runtime was not installed: its process was killed (signal {-code})"
@@ -215,7 +223,7 @@ class Installation:
 
 
 def steps(root: Path, environment: Path, build: Build, wheels: str, packages: Packages = PACKAGES) -> list[Step]:
-    """What makes ``environment`` by this Python, and fills it."""
+    """Return the steps that make ``environment`` with this Python, and fill it."""
     inside = str(runtime.environment_python(environment))
     isolated = [inside, "-I", "-X", "utf8"]
     source = ["--no-index", "--find-links", wheels] if wheels else ["--cache-dir", str(root / runtime.DOWNLOADS)]
@@ -245,9 +253,11 @@ runpy.run_module("pip", run_name="__main__")
 
 
 def _get_pip(isolated: list[str], common: list[str], wheels: str) -> list[str]:
-    """The command that puts pip into the environment; not every Python has one to give. A wheel is a zip, and Python
-    runs what is in it: the wheel folder's, or that of ensurepip, which has it in itself or where a distribution keeps
-    wheels. From the internet comes a newer one, which tells bytes."""
+    """Return the command that puts pip into the environment. Raises InputError where this Python has no pip.
+
+    A wheel is a zip, and Python can run it: that of the wheel folder, or that of ensurepip, which lies in the module or
+    where a distribution keeps wheels. From the internet comes a newer pip, which reports bytes.
+    """
     wanted = "pip" if wheels else f"pip>={RAW_PROGRESS[0]}.{RAW_PROGRESS[1]}"
     ensurepip = importlib.util.find_spec("ensurepip")
     folders = [wheels, sysconfig.get_config_var("WHEEL_PKG_DIR")]

@@ -1,16 +1,15 @@
-"""The worker process that does the seeing: which Python runs it, starting, following and cancelling it.
+"""The client of the worker process: which Python runs it, starting, following and cancelling it.
 
 Blender's own process never imports torch, OpenCV or SciPy: a network that runs out of memory or is killed cannot take
 the artist's scene along. This module needs neither Blender nor numpy.
 
-The worker (model/worker) reads one JSON request from stdin and answers with JSON lines. Threads here only move lines
+The worker reads request lines and answers with event lines (``model/worker/protocol.py``). Threads here only move lines
 from its pipes into a queue; they never touch Blender's data, so ``poll`` may be called from a modal operator's timer.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import queue
 import shutil
@@ -22,36 +21,20 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol
+from typing import IO, Any, Generic, Protocol, TypeVar
 
 from ...model.errors import InputError
+from ...model.worker.protocol import Done, Envelope, Failure, Progress, Request, parse_event, request_line
 from . import runtime
-from .pipes import broken_pipes_told
+from .pipes import report_broken_pipe
+
+Result = TypeVar("Result")
 
 WORKER = Path(__file__).resolve().parents[2] / "model" / "worker" / "__main__.py"
 # What an engine's Python has, beside numpy; the fuller engine first
 NEEDED = {"full": ("torch", "cv2"), "light": ("cv2",)}
-
-
-@dataclass(frozen=True)
-class Progress:
-    """``done`` of ``total`` steps (None while the total is unknown) and what is being done."""
-
-    done: int = 0
-    total: int | None = None
-    message: str = ""
-
-    @property
-    def fraction(self) -> float:
-        return min(self.done / self.total, 1.0) if self.total else 0.0
-
-    def __str__(self) -> str:
-        if self.total:
-            return f"{self.message} {self.done}/{self.total}".strip()
-        return f"{self.message} {self.done or ''}".strip() or "Starting"
 
 
 class WorkerFault(RuntimeError):
@@ -67,7 +50,7 @@ class Cancelled(Exception):
 
 
 def worker_python(preferred: str = "") -> str:
-    """The interpreter that runs the worker: the first of
+    """Return the interpreter that runs the worker: the first of
 
     1. the preferred one, 'Use this Python' in the preferences: said by name, for here and now;
     2. the runtime, where one is installed: asked for, too, and known to be whole;
@@ -101,7 +84,7 @@ def worker_python(preferred: str = "") -> str:
 
 
 def engine_here() -> str | None:
-    """The engine that this very Python can run, by what it has: full, light or none."""
+    """Return the engine that this very Python can run, by the modules it has: full, light or None."""
     for engine, modules in NEEDED.items():
         if sys.executable and all(importlib.util.find_spec(name) for name in modules):
             return engine
@@ -122,7 +105,7 @@ class Worker:
         self.python = python
         self.folder = _temporary_folder()  # where it stands; a job of its own may write there
         self.lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self.complaints: deque[str] = deque(maxlen=40)
+        self.stderr_tail: deque[str] = deque(maxlen=40)
         try:
             self._process = subprocess.Popen(
                 [python, "-u", str(WORKER)],
@@ -138,7 +121,7 @@ class Worker:
             raise InputError(f"'{python}' cannot be started: {error.strerror}") from error
         self._threads = [
             threading.Thread(target=self._read_replies, args=(self._process.stdout,), daemon=True),
-            threading.Thread(target=self._read_complaints, args=(self._process.stderr,), daemon=True),
+            threading.Thread(target=self._read_stderr, args=(self._process.stderr,), daemon=True),
         ]
         for thread in self._threads:
             thread.start()
@@ -151,17 +134,17 @@ class Worker:
     def runs(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, request: dict) -> None:
+    def ask(self, envelope: Envelope) -> None:
         assert self._process.stdin is not None
         try:
-            with broken_pipes_told():
-                self._process.stdin.write((json.dumps(request) + "\n").encode())
+            with report_broken_pipe():
+                self._process.stdin.write((request_line(envelope) + "\n").encode())
                 self._process.stdin.flush()  # and stays open: a closed stdin tells the worker to stop
         except OSError:
             pass  # it is gone already; ``lines`` says why
 
-    def death(self) -> WorkerFault | InputError:
-        """Why it is gone, once ``lines`` has ended without an answer."""
+    def exit_reason(self) -> WorkerFault | InputError:
+        """Return why the worker has ended, once ``lines`` has ended without an answer."""
         try:
             self._process.wait(timeout=5)  # stdout closes a moment before the process is gone
         except subprocess.TimeoutExpired:
@@ -169,16 +152,16 @@ class Worker:
         end_process(self._process)
         self._threads[1].join(timeout=5)
         code = self._process.returncode
-        last = next((line for line in reversed(self.complaints) if line.strip()), "").strip()
+        last = next((line for line in reversed(self.stderr_tail) if line.strip()), "").strip()
         if code == 0 and not last:  # as no worker ends
             return InputError(f"'{self.python}' is no Python: choose the program of one that has torch or OpenCV")
-        return WorkerFault(f"The worker {ending(code)}{': ' + last if last else ''}", "\n".join(self.complaints))
+        return WorkerFault(f"The worker {ending(code)}{': ' + last if last else ''}", "\n".join(self.stderr_tail))
 
     def end(self) -> None:
         """Kill it if it still runs, and remove its folder. Harmless when called again."""
         end_process(self._process)
         try:
-            with broken_pipes_told():
+            with report_broken_pipe():
                 self._process.stdin.close()  # type: ignore[union-attr]
         except OSError:
             pass  # nobody reads it any more
@@ -192,59 +175,71 @@ class Worker:
                 self.lines.put(line.decode(errors="replace"))
         self.lines.put(None)
 
-    def _read_complaints(self, pipe: IO[bytes]) -> None:
+    def _read_stderr(self, pipe: IO[bytes]) -> None:
         with pipe:
             for line in pipe:
-                self.complaints.append(line.decode(errors="replace").rstrip())
+                self.stderr_tail.append(line.decode(errors="replace").rstrip())
 
 
-_keeping = False
-_kept: Worker | None = None
+class _WaitingWorker:
+    """The worker that has done its job and waits for the next one, where workers are kept at all."""
+
+    def __init__(self) -> None:
+        self.keeps = False
+        self._worker: Worker | None = None
+
+    def take(self, python: str) -> Worker | None:
+        """Return the worker that waits, if it still runs and is of that Python; it waits no longer."""
+        worker, self._worker = self._worker, None
+        if worker and not (worker.runs and worker.python == python):
+            worker.end()
+            return None
+        if worker:
+            worker.stderr_tail.clear()  # it belongs to an earlier request
+        return worker
+
+    def put(self, worker: Worker) -> bool:
+        """Let ``worker`` wait for the next job. False where it has to end instead."""
+        if not self.keeps or self._worker is not None or not worker.runs:
+            return False
+        self._worker = worker
+        return True
+
+    def end(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker:
+            worker.end()
+
+
+_waiting = _WaitingWorker()
 
 
 def keep_worker() -> None:
     """From here on a worker that has done its job waits for the next one, which then starts at once."""
-    global _keeping
-    _keeping = True
+    _waiting.keeps = True
 
 
 def end_kept_worker() -> None:
-    """The end of that, and of the worker that waits, if there is one."""
-    global _keeping
-    _keeping = False
-    end_waiting_worker()
+    """Keep no workers any more, and end the one that waits, if there is one."""
+    _waiting.keeps = False
+    _waiting.end()
 
 
 def end_waiting_worker() -> None:
-    """What it has loaded is about to be replaced or removed."""
-    global _kept
-    waiting, _kept = _kept, None
-    if waiting:
-        waiting.end()
-
-
-def _waiting_worker(python: str) -> Worker | None:
-    """The one that waits, if it still runs and is of that Python."""
-    global _kept
-    waiting, _kept = _kept, None
-    if waiting and not (waiting.runs and waiting.python == python):
-        waiting.end()
-        return None
-    if waiting:
-        waiting.complaints.clear()  # they were about another request
-    return waiting
+    """End the worker that waits: what it has loaded is about to be replaced or removed."""
+    _waiting.end()
 
 
 class Followable(Protocol):
     """Work in another process: a Job, or an installation."""
 
     progress: Progress
-    reply: dict | None
+    reply: Any
 
     def poll(self, timeout: float = 0.0) -> bool: ...
 
 
-def followed(work: Followable, on_progress: Callable[[Progress], None] | None = None) -> dict:
+def followed(work: Followable, on_progress: Callable[[Progress], None] | None = None) -> Any:
     """Wait for ``work``, telling of its progress, and return its reply; errors as in its ``poll``."""
     shown = work.progress
     while work.poll(timeout=0.2):
@@ -256,21 +251,21 @@ def followed(work: Followable, on_progress: Callable[[Progress], None] | None = 
 
 
 def ending(code: int) -> str:
-    """How a process came to its end, by its exit code."""
+    """Say how a process ended, by its exit code."""
     return f"was killed (signal {-code})" if code < 0 else f"stopped (exit code {code})"
 
 
-class Job:
+class Job(Generic[Result]):
     """A request that a worker works on.
 
-    Its result file lies in ``folder``, which goes with the job: use it as a context, or call ``close``.
+    Its result file ``out`` lies in ``folder``, which goes with the job: use it as a context, or call ``close``.
     """
 
-    def __init__(self, request: dict, preferred_python: str = "") -> None:
+    def __init__(self, request: Request[Result], preferred_python: str = "") -> None:
         python = worker_python(preferred_python)
         self.folder = _temporary_folder()
         self.out = self.folder / "result.npz"
-        waiting = _waiting_worker(python)
+        waiting = _waiting.take(python)
         try:
             self._worker = waiting or Worker(python)
         except InputError:
@@ -279,12 +274,10 @@ class Job:
         self._may_be_dying = waiting is not None  # until it says something: a process that was killed runs on a moment
         self.pid = self._worker.pid
         self.progress = Progress()
-        self.reply: dict | None = None
+        self.reply: Result | None = None
         self._answered = self._closed = False
-        if "out" in request and request["out"] is None:
-            request = {**request, "out": str(self.out)}
-        self._request = {**request, "stay": True} if _keeping else request
-        self._worker.ask(self._request)
+        self._envelope = Envelope(request, str(self.out), stay=_waiting.keeps)
+        self._worker.ask(self._envelope)
 
     def poll(self, timeout: float = 0.0) -> bool:
         """Take in what the worker said; False once it is done and ``reply`` is set.
@@ -300,23 +293,21 @@ class Job:
             self._take(line)
         return False
 
-    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> dict:
+    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
         """Follow the worker to its end and return its reply; errors as in ``poll``."""
-        return followed(self, on_progress)
+        result: Result = followed(self, on_progress)
+        return result
 
     def close(self) -> None:
         """End what still runs, and remove the job's folder. Harmless when called again."""
-        global _kept
         if self._closed:
             return
         self._closed = True
-        if _keeping and self._answered and self._worker.runs and _kept is None:
-            _kept = self._worker
-        else:
+        if not (self._answered and _waiting.put(self._worker)):
             self._worker.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def __enter__(self) -> Job:
+    def __enter__(self) -> Job[Result]:
         return self
 
     def __exit__(
@@ -329,37 +320,42 @@ class Job:
             self._ask_another()
             return
         if line is None:
-            raise self._worker.death()
+            raise self._worker.exit_reason()
         self._may_be_dying = False
         try:
-            event = json.loads(line)
-            kind = event["event"]
-        except (ValueError, TypeError, KeyError):
-            self._worker.complaints.append(line)  # a library that prints to stdout
-            return
-        if kind == "progress":
-            self.progress = Progress(int(event["done"]), event.get("total"), event.get("message", ""))
-        elif kind == "done":
+            event = parse_event(line, self._envelope.request.result)
+        except InputError as error:
+            raise WorkerFault(f"The worker's answer is not understood: {error}", line[:2000]) from error
+        if event is None:
+            self._worker.stderr_tail.append(line)  # a library that prints to stdout
+        elif isinstance(event, Progress):
+            self.progress = event
+        elif isinstance(event, Done):
             self._answered = True
-            self.reply = event
-        elif kind == "error":
-            self._answered = True
-            raise InputError(event["message"])
+            self.reply = event.result
         else:
-            raise WorkerFault(f"The worker failed: {event.get('message')}", event.get("traceback", ""))
+            self._fail(event)
+
+    def _fail(self, failure: Failure) -> None:
+        if failure.fault:
+            raise WorkerFault(f"The worker failed: {failure.message}", failure.traceback)
+        self._answered = True
+        raise InputError(failure.message)
 
     def _ask_another(self) -> None:
-        """The worker that had waited is gone, by no fault of this request's."""
+        """Start another worker: the one that waited has ended, not because of this request."""
         self._may_be_dying = False
         self._worker.end()
         self._worker = Worker(self._worker.python)
         self.pid = self._worker.pid
-        self._worker.ask(self._request)
+        self._worker.ask(self._envelope)
 
 
 def worker_environment(python: str) -> dict[str, str]:
-    """Ours, without what ties a Python to Blender's own libraries; for Blender's own Python with the folders of the
-    wheels that came with the extension, which only Blender itself looks into."""
+    """Return this process's environment without what ties a Python to Blender's own libraries.
+
+    For Blender's own Python it names the folders of the extension's wheels, which only Blender itself looks into.
+    """
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONSTARTUP")}
     if python == sys.executable:
         folders = [*_wheel_folders(), *filter(None, [environment.get("PYTHONPATH")])]

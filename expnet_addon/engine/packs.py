@@ -1,21 +1,20 @@
-"""The two packs behind one interface: which network and which head an artist has chosen, where their files are, and
-what may be done with them.
+"""The networks and heads to choose from: where their files are, and their licences.
 
-The open pack is in the box. The official one is made of the user's own files: the authors' networks as
+The open pack ships with the extension. The official one is made of the user's own files: the authors' networks as
 ``import-weights`` converted them, and the Basel Face Model as their release carries it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.official import FILE as OFFICIAL_FILE
 from ...model.official import imported_networks
+from ...model.worker.protocol import ImportWeightsResult
 from . import requests
-from .jobs import Job
 from .tasks import Task
 
 OPEN = "open"
@@ -25,8 +24,10 @@ EXPNET_FILE = "ini_exprNet_model.ckpt"  # Blender has
 
 @dataclass(frozen=True)
 class Choice:
-    """A network or a head: what it is called, ``open`` or its path, what may be done with it in one line, and, where
-    it cannot be used, why and what to do."""
+    """A network or a head: its name, ``open`` or its path, and its licence in one line.
+
+    ``missing`` says why it cannot be used and what to do; empty where it can.
+    """
 
     name: str
     path: str
@@ -39,7 +40,7 @@ OPEN_HEAD = Choice("Open head", OPEN, "Free for any use, commercial too")
 
 
 def official_network(folder: str) -> Choice:
-    """The authors' networks, converted, in ``folder``."""
+    """Describe the authors' networks, converted, in ``folder``."""
     missing = ""
     if not folder:
         missing = "Import the official weights in the extension's preferences first"
@@ -52,7 +53,7 @@ def official_network(folder: str) -> Choice:
 
 
 def official_head(file: str) -> Choice:
-    """The Basel Face Model of the ExpNet release."""
+    """Describe the Basel Face Model of the ExpNet release."""
     missing = ""
     if not file:
         missing = "Name BaselFaceModel_mod.mat in the extension's preferences first"
@@ -73,25 +74,25 @@ def own_head(path: str) -> Choice:
     return Choice("Own face model", path, "As the licence of this face model says", missing)
 
 
-def import_weights(folder: str, out: str, half: bool, keep: Callable[[str, str | None], None]) -> Task:
-    """Convert the release in ``folder`` into the folder ``out`` (empty: the same); ``keep(pack, face model or None)``
-    is told where both are."""
+def import_weights(
+    folder: str, out: str, half: bool, keep: Callable[[str, str | None], None]
+) -> Task[ImportWeightsResult]:
+    """Convert the release in ``folder`` into the folder ``out`` (empty: the same).
 
-    def write(reply: dict, job: Job | None) -> str:
-        keep(str(Path(reply["out"]).parent), reply["face_model"])
+    ``keep(pack, face model or None)`` is called with the paths of both.
+    """
+
+    def write(reply: ImportWeightsResult, job: object) -> str:
+        keep(str(Path(reply.out).parent), reply.face_model)
         return import_report(reply)
 
     return Task("Import weights", requests.import_weights(folder, out or None, half), write)
 
 
-def import_report(reply: dict) -> str:
-    """What was found and what is missing, a line each."""
-    titles = ", ".join(reply["networks"])
-    lines = [f"Found: {titles}" + (", BaselFaceModel_mod" if reply["face_model"] else "")]
-    lines += [f"Missing: {name}: {adds}" for name, adds in _pairs(reply["missing"])]
-    lines += [f"Passed over: {Path(name).name}: {why}" for name, why in _pairs(reply["passed_over"])]
+def import_report(reply: ImportWeightsResult) -> str:
+    """Report what was found and what is missing, a line each."""
+    titles = ", ".join(reply.networks)
+    lines = [f"Found: {titles}" + (", BaselFaceModel_mod" if reply.face_model else "")]
+    lines += [f"Missing: {name}: {adds}" for name, adds in reply.missing]
+    lines += [f"Not used: {Path(name).name}: {why}" for name, why in reply.passed_over]
     return "\n".join([*lines, official_network("").license])
-
-
-def _pairs(rows: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
-    return [(row[0], row[1]) for row in rows]

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def broken_pipes_told() -> Iterator[None]:
+def report_broken_pipe() -> Iterator[None]:
     """Inside, writing or closing a pipe that nobody reads any more raises BrokenPipeError, as Python does elsewhere.
 
     Blender's Python leaves SIGPIPE at the system's default: without this the signal would end Blender, and with it the
-    artist's scene. Only this thread is deaf to it, and only meanwhile.
+    artist's scene. Only this thread blocks it, and only meanwhile.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows has no such signal
         yield

@@ -1,109 +1,84 @@
-"""What the worker is asked (model/worker says how it answers). Paths become absolute: the worker runs elsewhere."""
+"""Requests to the worker with absolute paths, because the worker runs in a folder of its own."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+
+from ...model.worker.protocol import (
+    Animate,
+    Box,
+    Convert,
+    Estimate,
+    EstimatorOptions,
+    Faces,
+    ImageRequest,
+    ImportWeights,
+    Load,
+    Still,
+)
+
+OPEN = "open"
 
 
-@dataclass(frozen=True)
-class Seeing:
-    """How the worker looks: which estimator (``open`` or a file or folder), on what device, at which face.
+def load(options: EstimatorOptions) -> Load:
+    """Load the network only, so that a bad one is refused before any work."""
+    return Load(_absolute(options))
 
-    ``engine``: full (torch), light (OpenCV alone, on the processor), or auto, which is full where there is torch.
 
-    ``box`` is x, y, width, height in pixels of the first frame, ``face`` the n-th largest face, from 0; without
-    either it is the largest. ``lens_mm``: focal length on a 36 mm sensor.
+def estimate(images: Sequence[ImageRequest], options: EstimatorOptions, ply: str | None = None) -> Estimate:
+    """Read images; ``ply`` is a folder for a mesh of each face, called by the image's name."""
+    absolute = tuple(replace(image, image=os.path.abspath(image.image)) for image in images)
+    return Estimate(absolute, _absolute(options), os.path.abspath(ply) if ply else None)
 
-    For the authors' networks: ``face_model`` (``open`` or a path) is the one whose head the pose shall fit;
-    ``preprocessing`` is ``release`` or ``paper``; ``jpeg``: whether the crop goes through a JPEG file, as there.
+
+def animate(
+    clip: str,
+    options: EstimatorOptions,
+    first: int | None = None,
+    last: int | None = None,
+    fps: float | None = None,
+) -> Animate:
+    """Follow a face from frame ``first`` to frame ``last`` of a clip.
+
+    ``fps`` is an image sequence's rate, or what a movie is played at instead of its own, frame for frame.
     """
-
-    estimator: str = "open"
-    device: str = "auto"
-    engine: str = "auto"
-    box: Sequence[float] | None = None
-    face: int | None = None
-    lens_mm: float = 50.0
-    face_model: str = "open"
-    preprocessing: str = "release"
-    jpeg: bool = True
+    return Animate(os.path.abspath(clip), _absolute(options), first, last, fps)
 
 
-@dataclass(frozen=True)
-class Listed:
-    """An image of a list: what its results are called, and the box of its face where that is known."""
-
-    image: str
-    name: str
-    box: Sequence[float] | None = None
+def still(clip: str, frame: int, crop: Sequence[float]) -> Still:
+    """Write a small JPEG of the face in one frame; ``crop`` as a performance has it."""
+    cx, cy, side, angle = map(float, crop)
+    return Still(os.path.abspath(clip), frame, (cx, cy, side, angle))
 
 
-def load(seeing: Seeing) -> dict:
-    """Only the network, to have it refused before any work where it cannot be loaded."""
-    return {"verb": "load", **_fields(seeing)}
+def faces(clip: str, options: EstimatorOptions, frame: int = 0) -> Faces:
+    """Find the faces in a frame of the clip, from 0."""
+    return Faces(os.path.abspath(clip), _absolute(options), frame)
 
 
-def estimate(images: Sequence[str], seeing: Seeing) -> dict:
-    return {"verb": "estimate", "images": [os.path.abspath(image) for image in images], **_fields(seeing)}
+def convert(face_model: str) -> Convert:
+    """Convert a face model, and fit the maps between its basis and the open one."""
+    return Convert(os.path.abspath(face_model), basis_map=True)
 
 
-def estimate_listed(listed: Sequence[Listed], seeing: Seeing, ply: str | None = None) -> dict:
-    """The same for images with boxes of their own; ``ply`` is a folder for a mesh of each face, by its name."""
-    return {
-        **estimate([face.image for face in listed], seeing),
-        "boxes": [list(face.box) if face.box else None for face in listed],
-        "names": [face.name for face in listed],
-        "ply": os.path.abspath(ply) if ply else None,
-    }
+def import_weights(folder: str, out: str | None = None, half: bool = False) -> ImportWeights:
+    """Convert the checkpoints in ``folder`` into the folder ``out``, by default the same."""
+    return ImportWeights(os.path.abspath(folder), os.path.abspath(out or folder), half)
 
 
-def animate(clip: str, seeing: Seeing, first: int | None = None, last: int | None = None) -> dict:
-    """``first`` and ``last`` frame of the clip, from 0, both included. The performance goes to the job's ``out``."""
-    clip = os.path.abspath(clip)
-    return {"verb": "animate", "clip": clip, "first": first, "last": last, "out": None, **_fields(seeing)}
+def box_of(values: Sequence[float] | None) -> Box | None:
+    """Four numbers as a box."""
+    if not values:
+        return None
+    x, y, width, height = map(float, values)
+    return x, y, width, height
 
 
-def still(clip: str, frame: int, crop: Sequence[float]) -> dict:
-    """A small JPEG of the face in one frame goes to the job's ``out``; ``crop`` as a performance has it."""
-    return {"verb": "still", "clip": os.path.abspath(clip), "frame": frame, "crop": list(crop), "out": None}
-
-
-def faces(clip: str, seeing: Seeing, frame: int = 0) -> dict:
-    """Which faces there are in a frame of the clip, from 0."""
-    return {"verb": "faces", "clip": os.path.abspath(clip), "frame": frame, **_fields(seeing)}
-
-
-def convert(face_model: str) -> dict:
-    """The converted face model goes to the job's ``out``, the maps between its basis and the open one beside it."""
-    return {"verb": "convert", "face_model": os.path.abspath(face_model), "out": None, "basis_map": True}
-
-
-def import_weights(folder: str, out: str | None = None, half: bool = False) -> dict:
-    """The converted weights go to the folder ``out``, or to ``folder`` itself."""
-    return {
-        "verb": "import_weights",
-        "folder": os.path.abspath(folder),
-        "out": os.path.abspath(out or folder),
-        "half": half,
-    }
-
-
-def test(device: str = "auto", engine: str = "auto") -> dict:
-    """How fast which engine is on what: one frame, over and over for a second."""
-    return {"verb": "test", "device": device, "engine": engine}
-
-
-def _fields(seeing: Seeing) -> dict:
-    return {
-        "estimator": seeing.estimator if seeing.estimator == "open" else os.path.abspath(seeing.estimator),
-        "device": seeing.device,
-        "engine": seeing.engine,
-        "box": list(seeing.box) if seeing.box else None,
-        "face": seeing.face,
-        "lens_mm": seeing.lens_mm,
-        "face_model": seeing.face_model if seeing.face_model == "open" else os.path.abspath(seeing.face_model),
-        "preprocessing": seeing.preprocessing,
-        "jpeg": seeing.jpeg,
-    }
+def _absolute(options: EstimatorOptions) -> EstimatorOptions:
+    return replace(
+        options,
+        estimator=options.estimator if options.estimator == OPEN else os.path.abspath(options.estimator),
+        face_model=options.face_model if options.face_model == OPEN else os.path.abspath(options.face_model),
+    )

@@ -7,8 +7,8 @@ The runtime's folder (``bpy.utils.extension_path_user``) outlives an update of t
     runtime/downloads/        pip's cache, while it works; kept after a failure, for another try
     runtime/temporary/        for what pip unpacks; .removed-…: on its way out
 
-An environment is made where it will stay, for its scripts and ``pyvenv.cfg`` hold its path, and moving one is nothing
-that Python promises to work. What counts is ``installed.json``: an environment that it does not name is half-made and
+An environment is made where it will stay, because its scripts and ``pyvenv.cfg`` hold its path, and Python does not
+support moving one. What counts is ``installed.json``: an environment that it does not name is half-made and
 is never used. So the old one stays good until a new one is whole.
 
 Standard library only; ``installation`` does the work.
@@ -99,8 +99,10 @@ class Installed:
 
 
 def builds(system: str = sys.platform, machine: str = "") -> tuple[Build, ...]:
-    """What there is for this machine, the one that suits most first. The sizes are rounded up: the processor's is
-    measured with torch 2.13 on Linux, the others are the sums of their wheels."""
+    """List the builds for this machine, the one that suits most first.
+
+    The sizes are rounded up. The processor's is measured with torch 2.13 on Linux, the others are the sums of wheels.
+    """
     machine = machine or platform.machine()
     if system == "darwin":
         return (Build("mps", "Apple graphics (Metal)", "", 230, 900),) if machine == "arm64" else ()
@@ -119,7 +121,7 @@ def build_named(name: str) -> Build:
 
 
 def folder() -> Path | None:
-    """The runtime's folder, which need not exist; None outside Blender, or where expnet is no installed extension."""
+    """Return the runtime's folder, which need not exist; None where expnet is not installed as an extension."""
     bpy = sys.modules.get("bpy")
     if bpy is None:
         return None
@@ -130,7 +132,7 @@ def folder() -> Path | None:
 
 
 def installed(root: Path | None) -> Installed | None:
-    """The runtime in ``root``, if a whole one is there whose Python still is, too."""
+    """Return the runtime in ``root``, if it is complete and its Python still exists; else None."""
     if root is None:
         return None
     try:
@@ -152,7 +154,7 @@ def installed(root: Path | None) -> Installed | None:
 
 
 def python() -> str:
-    """The interpreter of this extension's runtime, or empty."""
+    """Return the interpreter of this extension's runtime, or an empty string."""
     found = installed(folder())
     return found.python if found else ""
 
@@ -162,7 +164,7 @@ def environment_python(environment: Path) -> Path:
 
 
 def new_environment(root: Path) -> Path:
-    """A name that is free in ``root`` for the environment to be made, where what was half-made is cleared away."""
+    """Return a free name in ``root`` for a new environment. Half-made environments are removed first."""
     clear(root, keep_downloads=True)
     root.mkdir(parents=True, exist_ok=True)
     taken = {entry.name for entry in root.iterdir()}
@@ -209,8 +211,11 @@ def remove(root: Path) -> None:
 
 
 def _take_away(paths: list[Path]) -> None:
-    """They are gone at once under their names, but for those that something holds on to (Windows). A process of its own
-    deletes them, for a gigabyte in twenty thousand files takes a while, and Blender would stand still."""
+    """Rename ``paths`` at once, and delete them in a process of its own.
+
+    Deleting a gigabyte in twenty thousand files takes long, and Blender would block. Files that are in use (Windows)
+    stay.
+    """
     moved: list[str] = []
     for path in paths:
         away = path.with_name(f"{REMOVED}{os.urandom(4).hex()}")
@@ -232,7 +237,7 @@ def _take_away(paths: list[Path]) -> None:
 
 
 def _home(environment: Path) -> Path:
-    """The folder of the Python that the environment was made by, as it says itself."""
+    """Return the folder of the Python that made the environment, as its ``pyvenv.cfg`` says."""
     for line in (environment / "pyvenv.cfg").read_text(encoding="utf-8").splitlines():
         key, _, value = line.partition("=")
         if key.strip() == "home":

@@ -1,7 +1,7 @@
-"""Which engine sees, which version, on which device: what the panel and the preferences tell of it.
+"""The engine, its version and device, as the panel and the preferences show them.
 
-Told from what is known without starting it (what the runtime's marker or this Python's own packages say), until a test
-has asked the worker itself. Drawing asks often, so the answer is kept until something that it rests on changes.
+Before a test they come from the runtime's marker or this Python's own packages, without starting the worker. Drawing
+asks often, so the answer is cached until something that it depends on changes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import sys
 from dataclasses import dataclass
 
 from ...model.errors import InputError
-from . import jobs, requests, runtime
+from ...model.worker import protocol
+from ...model.worker.protocol import PingResult, TestResult
+from . import jobs, runtime
 from .jobs import Job
 from .tasks import Task
 
@@ -34,7 +36,7 @@ _told: dict[tuple, Status] = {}  # one entry: the last one
 
 
 def status(preferred: str, device: str) -> Status:
-    """The engine that the next job will use."""
+    """Describe the engine that the next job will use."""
     key = (preferred, device, os.environ.get("EXPNET_PYTHON"), _changed(runtime.folder()), len(_tested))
     if key not in _told:
         _told.clear()
@@ -42,49 +44,49 @@ def status(preferred: str, device: str) -> Status:
     return _told[key]
 
 
-def test(preferred: str, device: str) -> Task:
-    """One frame of the clip in the box, and how long it took."""
+def test(preferred: str, device: str) -> Task[TestResult]:
+    """Measure the time for one frame of the demo clip."""
 
-    def write(reply: dict, job: object) -> str:
-        line = f"{_named(reply['engine'], reply['version'], reply['device'])}: {reply['ms']:.1f} ms a frame"
+    def write(reply: TestResult, job: object) -> str:
+        line = f"{_named(reply.engine, reply.version, reply.device)}: {reply.ms:.1f} ms a frame"
         _tested.pop((python, device), None)
         _tested[python, device] = line
         _told.clear()
         return line
 
     python = jobs.worker_python(preferred)
-    return Task("Test", requests.test(device), write)
+    return Task("Test", protocol.Test(device), write)
 
 
-def check_python(preferred: str) -> Task:
-    """What the Python that the user named has, and what it lacks."""
+def check_python(preferred: str) -> Task[PingResult]:
+    """Ask the Python that the user named what it has, and what it lacks."""
     if not preferred:
         raise InputError("Choose a Python first")
 
-    def write(reply: dict, job: object) -> str:
+    def write(reply: PingResult, job: object) -> str:
         return told_by_ping(reply)
 
-    return Task("Check", {"verb": "ping"}, write, begin=lambda request, _: Job(request, preferred))
+    return Task("Check", None, write, begin=lambda _: Job(protocol.Ping(), preferred))
 
 
-def told_by_ping(reply: dict) -> str:
-    """A line with what there is; one with what is missing, where something is, and how to get it."""
-    packages = reply["packages"]
+def told_by_ping(reply: PingResult) -> str:
+    """Say in a line what there is, and in another what is missing and how to get it."""
+    packages = reply.packages
     names = {**FOR_ENGINE, **FOR_OFFICIAL}
     has = ", ".join(f"{name} {packages[module]}" for module, name in names.items() if packages.get(module))
-    devices = ", ".join(DEVICES.get(name, name) for name in reply["devices"])
-    line = f"Python {reply['python']}: {has or 'nothing that is needed'}; {devices}"
+    devices = ", ".join(DEVICES.get(name, name) for name in reply.devices)
+    line = f"Python {reply.python}: {has or 'nothing that is needed'}; {devices}"
     missing = [name for module, name in FOR_ENGINE.items() if not packages.get(module)]
     extra = [name for module, name in FOR_OFFICIAL.items() if not packages.get(module)]
-    if not reply["engines"]:
+    if not reply.engines:
         return f"{line}\nMissing for any engine: {_pip(reply, missing)}"
     if missing:
         return f"{line}\nThe light engine only. Missing for the full one: {_pip(reply, missing)}"
     return f"{line}\nMissing for the authors' networks: {_pip(reply, extra)}" if extra else line
 
 
-def _pip(reply: dict, missing: list[str]) -> str:
-    return f"{', '.join(missing)} ('{reply['executable']}' -m pip install {' '.join(missing)})"
+def _pip(reply: PingResult, missing: list[str]) -> str:
+    return f"{', '.join(missing)} ('{reply.executable}' -m pip install {' '.join(missing)})"
 
 
 def _tell(preferred: str, device: str) -> Status:

@@ -1,4 +1,4 @@
-"""A task: what the worker is asked, and what is written into the scene once it has answered.
+"""A task: a request to the worker, and what is written into the scene once the worker has answered.
 
 The scene is written once, at the end, by ``finish``; a task that is cancelled or fails has written nothing. The same
 task is driven by an operator's ``execute`` (``run``) and by a modal operator's timer (``start``, ``step``, ``finish``).
@@ -8,48 +8,57 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-from .jobs import Job, Progress
+from ...model.worker.protocol import Progress, Request
+from .jobs import Job
+
+Result = TypeVar("Result")
 
 
 class Process(Protocol):
-    """What a task follows: a worker's Job, or another process that goes its way and can be ended."""
+    """What a task follows: a worker's Job, or another process that can be ended."""
 
     progress: Progress
 
     def poll(self, timeout: float = 0.0) -> bool: ...
 
-    def wait(self) -> dict: ...
+    def wait(self) -> Any: ...
 
     def close(self) -> None: ...
 
 
-class Task:
-    """``request`` is for the worker (None: there is nothing to see, only to write); ``write(reply, job)`` puts the
-    result into Blender's data and returns a line or two for the user. All steps may raise InputError or WorkerFault.
-    ``unit`` is what the worker counts, where its speed is worth telling. ``begin(request, preferred Python)`` starts
-    what is followed."""
+class Task(Generic[Result]):
+    """A request to the worker, and what is written once it has answered.
+
+    request   for the worker; None where there is only something to write
+    write     ``write(reply, job)`` puts the result into Blender's data and returns lines for the user
+    unit      what the worker counts, where its speed is shown
+    begin     ``begin(preferred Python)`` starts another process instead of a worker's job
+
+    All steps may raise InputError or WorkerFault.
+    """
 
     def __init__(
         self,
         title: str,
-        request: dict | None,
-        write: Callable[[dict, Any], str],
+        request: Request[Result] | None,
+        write: Callable[[Any, Any], str],
         unit: str = "",
-        begin: Callable[[dict, str], Process] = Job,
+        begin: Callable[[str], Process] | None = None,
     ) -> None:
         self.title = title
         self.unit = unit
         self._began: tuple[float, int] | None = None  # when, and how much was done by then
-        self._request = request
-        self._write = write
         self._begin = begin
+        if begin is None and request is not None:
+            self._begin = lambda python: Job(request, python)
+        self._write = write
         self._job: Process | None = None
 
     @property
     def needs_worker(self) -> bool:
-        return self._request is not None
+        return self._begin is not None
 
     @property
     def progress(self) -> Progress:
@@ -73,8 +82,8 @@ class Task:
 
     def start(self, preferred_python: str = "") -> None:
         """Start the worker, or what ``begin`` starts; does not wait for it."""
-        if self._request is not None:
-            self._job = self._begin(self._request, preferred_python)
+        if self._begin is not None:
+            self._job = self._begin(preferred_python)
 
     def step(self) -> bool:
         """Take in news from the worker; False once it is done and ``finish`` may be called. Does not wait."""
@@ -83,12 +92,12 @@ class Task:
     def finish(self) -> str:
         """Wait for the worker and write the result; what to tell the user."""
         try:
-            return self._write(self._job.wait() if self._job else {}, self._job)
+            return self._write(self._job.wait() if self._job else None, self._job)
         finally:
             self.cancel()
 
     def run(self, preferred_python: str = "") -> str:
-        """The whole task."""
+        """Start the task, wait for it and write its result."""
         self.start(preferred_python)
         return self.finish()
 
@@ -105,5 +114,35 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-# The one task that an operator has under way: the panel shows it, ESC and the Cancel button end it.
-running: Task | None = None
+class _UnderWay:
+    """The one task that an operator follows: the panel shows it, ESC and the Cancel button end it."""
+
+    task: Task[Any] | None = None
+
+
+_under_way = _UnderWay()
+
+
+def under_way() -> Task[Any] | None:
+    """Return the task that an operator follows, or None."""
+    return _under_way.task
+
+
+def follow(task: Task[Any]) -> None:
+    """Make ``task``, which has started, the one that is under way."""
+    _under_way.task = task
+
+
+def end(task: Task[Any] | None) -> None:
+    """End ``task``; another one that is under way goes on. Harmless when it is over."""
+    if task is not None:
+        task.cancel()
+        if _under_way.task is task:
+            _under_way.task = None
+
+
+def cancel() -> Task[Any] | None:
+    """End the task that is under way, and return it. Its modal operator sees that and ends."""
+    task = _under_way.task
+    end(task)
+    return task

@@ -84,7 +84,7 @@ class ExpNetRetargetRow(bpy.types.PropertyGroup):
         name="Axes",
         description="Whose axes the bone is turned or moved along",
         items=[
-            (CHARACTER, "Character", "X to the character's left, Y to its back, Z up, however the bone lies"),
+            (CHARACTER, "Character", "X to the head's left, Y to its back, Z up, however armature and bone lie"),
             (OWN, "Bone", "The bone's own axes"),
         ],
     )
@@ -133,15 +133,21 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
     )
     active_row: IntProperty(name="Row", description="The row shown below the table")  # type: ignore[valid-type]
     meshes: CollectionProperty(  # type: ignore[valid-type]
-        type=ExpNetCharacterMesh, name="Meshes", description="The character's other meshes"
+        type=ExpNetCharacterMesh,
+        name="Meshes",
+        description="The character's other meshes. Empty: those of the same head",
     )
     scheme: EnumProperty(  # type: ignore[valid-type]
         name="Names",
         description="What the character's shape keys are named after",
         items=[
-            ("AUTO", "Find out", "The scheme that explains most of the names"),
+            ("AUTO", "Automatic", "The scheme that explains most of the names"),
             ("ARKIT", "ARKit", "The 52 of ARKit, in any style of sides and with any prefix; Faceit's and MPFB's too"),
             ("VRM", "VRM", "VRM's expressions: vowels, blinks, moods"),
+            ("CHARACTER_CREATOR", "Character Creator", "Character Creator 3 and 4, and iClone"),
+            ("UNIFIED", "Unified Expressions", "VRChat's avatars with face tracking, such as LipFunnelUpperLeft"),
+            ("MMD", "MikuMikuDance", "The Japanese morph names of MMD models"),
+            ("FACESCAPE", "FaceScape", "FaceScape's blendshapes and expressions"),
             ("METAHUMAN", "MetaHuman", "CTRL_expressions_…"),
             ("MPFB", "MPFB's old units", "MakeHuman's face units, such as mouth-corner-puller"),
             ("EXPNET", "ExpNet", "The 29 keys of our own heads"),

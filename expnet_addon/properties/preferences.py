@@ -99,8 +99,9 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
         row = body.split(factor=0.4)
         row.label(text="")  # the button stands under the path
         row.operator("expnet.check_python")
-        if tasks.running is not None:
-            body.progress(text=tasks.running.status, factor=tasks.running.progress.fraction)
+        task = tasks.under_way()
+        if task is not None:
+            body.progress(text=task.status, factor=task.progress.fraction)
             body.operator("expnet.cancel", icon="X")
         for line in self.engine_report.splitlines():
             body.label(text=line, translate=False)

@@ -65,7 +65,7 @@ class ExpNetTake(bpy.types.PropertyGroup):
         options={"HIDDEN"},
     )
     live: BoolProperty(  # type: ignore[valid-type]
-        name="At once",
+        name="Live Update",
         description="Every change below writes the take's keys anew. Off: only Apply Again does",
         default=True,
         update=_changed,

@@ -3,7 +3,8 @@
 Design notes: one take, one action (two before Blender 4.4, where an action has no slots), named after its clip and
 marked as ours. Running the same clip again replaces that action; an action that is not ours is never edited, only
 unassigned and kept. Keys lie frame for frame: the clip's frame n at the scene's start + n, where Blender shows it
-behind the head, whatever rate the scene has. Frames in which no face was seen get no keys.
+behind the head, whatever rate the scene has; without footage in sight at the clip's times. Frames in which no face was
+seen get no keys.
 """
 
 from __future__ import annotations
@@ -83,26 +84,31 @@ def set_scene_fps(scene: bpy.types.Scene, fps: float) -> None:
     scene.render.fps, scene.render.fps_base = whole, whole / fps
 
 
-def scene_frames(scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None) -> np.ndarray:
-    """(F,) where the performance's frames lie in the scene, frame for frame: its first at ``start_frame``, or the
-    scene's first."""
-    start = float(scene.frame_start if start_frame is None else start_frame)
-    return start + performance.frames - performance.frames[0]
+def scene_frames(
+    scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None, timed: bool = False
+) -> np.ndarray:
+    """(F,) where the performance's frames lie in the scene: its first at ``start_frame``, or the scene's first.
 
-
-def timed_frames(scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None) -> np.ndarray:
-    """(F,) where the performance's times lie in the scene at the scene's rate, for what shows no footage."""
+    Frame for frame, as Blender shows footage; ``timed``: by its times at the scene's rate, where no footage shows.
+    """
     start = float(scene.frame_start if start_frame is None else start_frame)
+    if not timed or abs(scene_fps(scene) - performance.fps) < 1e-4:
+        return start + performance.frames - performance.frames[0]
     times = np.asarray(performance.times, float)
     return start + (times - times[0]) * scene_fps(scene)
 
 
 def key_performance(
-    head: bpy.types.Object, performance: FacePerformance, scene: bpy.types.Scene, start_frame: float | None = None
+    head: bpy.types.Object,
+    performance: FacePerformance,
+    scene: bpy.types.Scene,
+    start_frame: float | None = None,
+    timed: bool = False,
 ) -> Take:
     """Key the head with a performance: expression, gaze, location and rotation.
 
     start_frame  where the performance's first frame goes (default: the scene's first frame)
+    timed        keys lie at the performance's times, see ``scene_frames``
 
     The identity is not touched (``rig.apply_alpha``), nor the scene's range and rate (``set_scene_fps``,
     ``set_frame_range``). Raises InputError when the performance has another basis than the head, or no face at all.
@@ -111,7 +117,7 @@ def key_performance(
     seen = performance.seen
     if not seen.any():
         raise InputError(f"no face was seen in {performance.source}: there is nothing to key")
-    all_frames = scene_frames(scene, performance, start_frame)
+    all_frames = scene_frames(scene, performance, start_frame, timed)
     clip_frames = np.rint(performance.frames - performance.frames[0])
     keys = head.data.shape_keys
     (action, key_curves), (_, head_curves) = _new_take(

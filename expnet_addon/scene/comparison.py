@@ -17,7 +17,8 @@ from ...model.sight.sequences import sequence_of, sequence_pattern
 from .. import compat
 from .animation import scene_frames, set_scene_fps
 from .camera_and_light import BACKGROUND, grey_world, match_camera
-from .rendering import Quality, render_frame, set_engine, temporary_scene
+from .quality import Quality
+from .rendering import render_frame, set_engine, temporary_scene
 from .rig import eyes_of
 
 LAYOUTS = ("beside", "over")

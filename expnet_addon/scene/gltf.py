@@ -13,16 +13,22 @@ import numpy as np
 
 from ...model.errors import InputError
 from .animation import scene_fps
+from .visibility import restore, show
 
 EXPORTER = "io_scene_gltf2"
 
 
 def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
-    """Write ``objects`` with what the scene animates on them, sampled frame by frame over the scene's range: so driven
-    eyes and lids move too. One animation, from time 0, at the scene's true rate. Other objects are left out.
+    """Write ``objects`` with their animation over the scene's frame range, as one animation from time 0.
 
-    Raises InputError where this Blender has no glTF exporter.
+    It is sampled at each frame, so that driven eyes and lids move too. Other objects are left out. Hidden, excluded and
+    unselectable objects are exported. The scene stays as it is.
+
+    Raises InputError, and writes nothing, where there is no object, one is not in the scene or is left out by the
+    exporter, or this Blender has no glTF exporter.
     """
+    wanted = list(objects)
+    shown = show(bpy.context, wanted)
     enabled = _enable()
     scene = bpy.context.scene
     rate = scene_fps(scene)
@@ -30,7 +36,6 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
     chosen, active = list(bpy.context.selected_objects), layer.objects.active
     for obj in chosen:
         obj.select_set(False)
-    wanted = list(objects)
     for obj in wanted:
         obj.select_set(True)
     layer.objects.active = wanted[0]
@@ -61,8 +66,22 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
         for obj in chosen:
             obj.select_set(True)
         layer.objects.active = active
+        restore(shown)
         if enabled:
             _addons().disable(EXPORTER)
+    _check_contents(Path(path), wanted)
+
+
+def _check_contents(path: Path, objects: Iterable[bpy.types.Object]) -> None:
+    """Raise InputError, and leave no file, where an object with a mesh is missing from what was written."""
+    content = path.read_bytes()
+    (length,) = struct.unpack_from("<I", content, 12)
+    document = json.loads(content[20 : 20 + length])
+    written = {node.get("name") for node in document.get("nodes", ()) if "mesh" in node}
+    missing = [obj.name for obj in objects if obj.type == "MESH" and len(obj.data.polygons) and obj.name not in written]
+    if missing or not document.get("nodes"):
+        path.unlink()
+        raise InputError(f"Blender's glTF exporter left out {', '.join(missing) or 'everything'}: nothing is written")
 
 
 def scale_times(path: Path, factor: float) -> None:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -18,19 +17,10 @@ from ...model.errors import InputError
 from .. import compat
 from .animation import set_scene_fps
 from .camera_and_light import light_head
+from .quality import Quality
 
 MAX_FRAME = 1_048_574  # of any scene
 ENGINES = ("AUTO", "WORKBENCH", "EEVEE", "CYCLES")
-
-
-@dataclass(frozen=True)
-class Quality:
-    """``engine``: AUTO is Workbench where a graphics driver is (in software will do), else Cycles with few samples.
-    ``samples`` of EEVEE or Cycles, ``height`` of the picture in pixels; None: few, and the footage's."""
-
-    engine: str = "AUTO"
-    samples: int | None = None
-    height: int | None = None
 
 
 @cache

@@ -30,9 +30,10 @@ def lay_sound(scene: bpy.types.Scene, performance: FacePerformance, take: Take) 
     for strip in list(strips):
         if strip.get(SOUND) == source:
             _remove(strips, strip)
-    if abs(scene_fps(scene) - performance.fps) > 1e-3 * performance.fps:
+    rate, times = scene_fps(scene), performance.times
+    if abs(take.frame_end - take.frame_start - float(times[-1] - times[0]) * rate) > 0.5:
         return False
-    begins = take.frame_start + performance.sound_start * performance.fps - float(performance.frames[0])
+    begins = take.frame_start + (performance.sound_start - float(times[0])) * rate
     start = math.floor(begins + 1e-3)
     channel = 1 + max((strip.channel for strip in strips), default=0)
     try:
@@ -44,7 +45,7 @@ def lay_sound(scene: bpy.types.Scene, performance: FacePerformance, take: Take) 
         return False
     strip[SOUND] = source
     if hasattr(strip, "sound_offset"):
-        strip.sound_offset = max(0.0, begins - start) / performance.fps
+        strip.sound_offset = max(0.0, begins - start) / rate
     compat.skip_frames(strip, max(0, round(take.frame_start) - start))
     first = max(start, round(take.frame_start))
     if first > round(take.frame_end):  # no sound yet in this part of the clip

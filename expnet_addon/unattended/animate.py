@@ -1,9 +1,7 @@
-"""``expnet animate``: a clip to a keyed scene, a video and tables."""
+"""Animate one clip: to a keyed scene, a video and tables."""
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,122 +9,118 @@ from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS
 from ...model.performance.live_link import write_live_link
 from ...model.sight.sequences import check_there, shown_file
+from ...model.worker.protocol import Progress
 from ..engine import requests
-from ..engine.jobs import Job, Progress
+from ..engine.jobs import Job
 from ..user_files.basis_maps import seen_basis
 from .heads import face_model_file, fresh_head, read_head
-from .options import preferred_python, quality_of, seeing_of
-from .outputs import PERFORMANCE_FORMATS, SCENE_FORMATS, appearing, check_outputs, need_bpy, save_scene
+from .options import AnimateOptions
+from .outputs import PERFORMANCE_FORMATS, SCENE_FORMATS, atomic_path, check_outputs, require_bpy, save_scene
 from .terminal import bar, print_notes, quiet_stdout
+from .worker_python import preferred_python
 
 if TYPE_CHECKING:
     from ...model.performance.face_performance import FacePerformance
 
 
-def animate(a: argparse.Namespace) -> None:
-    """One clip: ``a`` holds the options of ``expnet animate`` by their names. Raises InputError, WorkerFault."""
-    outputs = {a.out: SCENE_FORMATS, a.render: (".mp4",), **dict.fromkeys(a.performance, PERFORMANCE_FORMATS)}
-    outputs |= dict.fromkeys(a.live_link, (".csv",))
-    outputs.pop(None, None)
-    if not outputs:
-        raise InputError("nothing to write: give --out SHOT.blend, --render SHOT.mp4 or --performance SHOT.npz")
-    check_there(a.clip, "clip")
-    check_outputs([a.clip], outputs)
-    _check_live_link(a)
+def animate(options: AnimateOptions) -> None:
+    """Read one clip and write every file that ``options`` name. Raises InputError, WorkerFault."""
+    face_model, keying = options.estimator.face_model, options.keying
+    _check_outputs(options)
     head_file = None
-    if a.neutral != "none" and a.face_model != "open":  # where its resting face is, tables need to know too
-        head_file = face_model_file(a.face_model)
-    if a.out or a.render:
-        need_bpy("animate --out")
-        head_file = face_model_file(a.face_model)
+    if keying.neutral != "none" and face_model != "open":  # tables, too, need to know where its face rests
+        head_file = face_model_file(face_model)
+    if options.out or options.render:
+        require_bpy("animate --out")
+        head_file = face_model_file(face_model)
         from ..capture import capture
 
         head = read_head(head_file)
-        capture.check_head(seeing_of(a), head.basis, len(head.identity), a.face_model, a.identity)
-    performance = see(a)
+        capture.check_head(options.estimator, head.basis, len(head.identity), face_model, keying.identity)
+    performance = read_clip(options)
     if not performance.seen.any():
-        name = Path(a.clip).name
+        name = Path(options.clip).name
         raise InputError(f"no face was found in '{name}': use another clip, or say where the face is with --box")
-    _write_performances(performance, head_file, a)
-    if head_file and (a.out or a.render):
-        _write_scene(performance, head_file, a)
+    _write_performances(performance, head_file, options)
+    if head_file and (options.out or options.render):
+        _write_scene(performance, head_file, options)
 
 
-def _check_live_link(a: argparse.Namespace) -> None:
-    basis = seen_basis(str(a.estimator))
-    if a.live_link and basis not in (None, OPEN_BASIS):
+def _check_outputs(options: AnimateOptions) -> None:
+    outputs: dict[Path, tuple[str, ...]] = dict.fromkeys(options.performances, PERFORMANCE_FORMATS)
+    outputs |= dict.fromkeys(options.live_link, (".csv",))
+    if options.out:
+        outputs[options.out] = SCENE_FORMATS
+    if options.render:
+        outputs[options.render] = (".mp4",)
+    if not outputs:
+        raise InputError("nothing to write: give --out SHOT.blend, --render SHOT.mp4 or --performance SHOT.npz")
+    check_there(options.clip, "clip")
+    check_outputs([options.clip], outputs)
+    basis = seen_basis(options.estimator.estimator)
+    if options.live_link and basis not in (None, OPEN_BASIS):
         raise InputError(
             f"--live-link holds the open keys, the estimator gives those of '{basis}': use --estimator open"
         )
 
 
-def see(a: argparse.Namespace) -> FacePerformance:
-    """The raw performance of the clip."""
+def read_clip(options: AnimateOptions) -> FacePerformance:
+    """Read the raw performance of the clip."""
     from ...model.performance.performance_files import load_performance
 
-    request = requests.animate(a.clip, replace(seeing_of(a), lens_mm=a.lens), a.first, a.last) | {"fps": _rate(a)}
+    clip, fps = options.clip, options.keying.fps
+    request = requests.animate(clip, options.estimator, options.first, options.last, fps)
     with Job(request, preferred_python()) as job, bar() as shown:
-        print_notes(job.wait(shown))
+        print_notes(job.wait(shown).notes)
         performance = load_performance(job.out)
-    if _rate(a) is None and not Path(a.clip).is_file() and len(performance.times) > 1:
+    if fps is None and not Path(clip).is_file() and len(performance.times) > 1:
         print(f"The images are taken at {performance.fps:g} frames a second: --fps N says otherwise")
     return performance
 
 
-def _rate(a: argparse.Namespace) -> float | None:
-    """``--fps`` where it is a number."""
-    return a.fps if isinstance(a.fps, float) else None
-
-
-def _write_performances(performance: FacePerformance, head_file: Path | None, a: argparse.Namespace) -> None:
+def _write_performances(performance: FacePerformance, head_file: Path | None, options: AnimateOptions) -> None:
     from ...model.performance.neutral import usual_bounds
     from ...model.performance.performance_files import save_performance
     from ...model.performance.smoothing import REGIONS
     from ...model.performance.treatment import Treatment, calm_from_neutral, named_neutral
 
-    treatment = Treatment(dict.fromkeys(REGIONS, a.smoothing), *named_neutral(performance, a.neutral))
-    head = read_head(head_file) if head_file and a.neutral != "none" else None
+    keying = options.keying
+    treatment = Treatment(dict.fromkeys(REGIONS, keying.smoothing), *named_neutral(performance, keying.neutral))
+    head = read_head(head_file) if head_file and keying.neutral != "none" else None
     rest = head.rest if head and head.basis == performance.basis else None
     calm = calm_from_neutral(performance, treatment, usual_bounds(performance), rest)
-    for path in a.performance:
+    for path in options.performances:
         save_performance(calm, path)
-    for path in a.live_link:
+    for path in options.live_link:
         write_live_link(calm, path)
 
 
-def _write_scene(performance: FacePerformance, head_file: Path, a: argparse.Namespace) -> None:
+def _write_scene(performance: FacePerformance, head_file: Path, options: AnimateOptions) -> None:
     with quiet_stdout():
-        report = _scene_files(performance, head_file, a)
+        report = _scene_files(performance, head_file, options)
     print(report)
 
 
-def _scene_files(performance: FacePerformance, head_file: Path, a: argparse.Namespace) -> str:
+def _scene_files(performance: FacePerformance, head_file: Path, options: AnimateOptions) -> str:
     from ..capture import capture
     from ..scene import camera_and_light as staging
     from ..scene import comparison
 
-    blender_scene, head = fresh_head(head_file, a.face_model)
-    keying = capture.Keying(
-        smoothing=a.smoothing,
-        neutral=a.neutral,
-        identity=a.identity,
-        scene_timing=a.fps != "keep",
-        match_camera=True,
-    )
-    report = capture.key_performance(blender_scene, head, performance, keying)
+    blender_scene, head = fresh_head(head_file, options.estimator.face_model)
+    report = capture.key_performance(blender_scene, head, performance, options.keying)
     staging.light_head(blender_scene)
-    if a.out:
-        save_scene(a.out, [head, *head.children])
-    if a.render:
-        with appearing(a.render) as part, bar() as shown:
+    if options.out:
+        save_scene(options.out, [head, *head.children])
+    if options.render:
+        with atomic_path(options.render) as part, bar() as shown:
             comparison.render_comparison(
                 blender_scene,
-                shown_file(a.clip),
+                shown_file(options.clip),
                 part,
                 head,
                 performance,
-                quality=quality_of(a),
-                layout=a.layout,
+                quality=options.quality,
+                layout=options.layout,
                 progress=lambda done, total: shown(Progress(done, total, "rendering")),
             )
     return report

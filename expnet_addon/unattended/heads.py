@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ...model.formats.npz import load_face_model
 from ..engine import requests
 from ..engine.jobs import Job
-from .options import preferred_python
 from .terminal import bar
+from .worker_python import preferred_python
 
 if TYPE_CHECKING:
     import bpy
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def face_model_file(face_model: str) -> Path:
-    """The npz of a face model; other formats are converted by the worker, once."""
+    """Return the npz of a face model; other formats are converted by the worker, once."""
     from ..user_files import basis_maps, face_models
 
     file = face_models.readable_file(face_model)
@@ -32,7 +32,7 @@ def face_model_file(face_model: str) -> Path:
 
 
 def fresh_head(file: Path, face_model: str) -> tuple[bpy.types.Scene, bpy.types.Object]:
-    """An empty scene with one head in it."""
+    """Make an empty scene with one head in it."""
     import bpy
 
     from ..scene import rig
@@ -44,8 +44,10 @@ def fresh_head(file: Path, face_model: str) -> tuple[bpy.types.Scene, bpy.types.
 
 
 def read_head(file: Path) -> FaceModel:
-    """A converted face model, read once: a process may make one head after the other, and the very same model's skin
-    is painted once, too."""
+    """Read a converted face model, once.
+
+    A process may make one head after the other, and the skin of the very same model is painted once.
+    """
     return _read_head(file, file.stat().st_mtime_ns)
 
 

@@ -1,40 +1,48 @@
-"""Options that several verbs have, as what they mean."""
+"""What animating one clip takes. The command line, the batch and scripts fill the same dataclass."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from ..engine.requests import Seeing
-
-if TYPE_CHECKING:
-    from ..scene.rendering import Quality
+from ...model.worker.protocol import EstimatorOptions
+from ..capture.keying import Keying
+from ..scene.quality import Quality
 
 
-def seeing_of(a: argparse.Namespace) -> Seeing:
-    return Seeing(
-        estimator=a.estimator,
-        device=a.device,
-        engine=a.runtime,
-        box=a.box,
-        face=a.face,
-        face_model=a.face_model,
-        preprocessing=a.preprocessing,
-        jpeg=a.jpeg,
+@dataclass(frozen=True)
+class AnimateOptions:
+    """One clip, the files that are written of it, and how.
+
+    clip            a movie, or a folder of images
+    out             the scene: .blend, or .glb
+    render          a video of clip and head: .mp4
+    performances    the coefficients over time, smoothed like the keys: .npz, .csv or .json
+    live_link       the same as the Live Link Face app records it: .csv
+    first, last     frames of the clip to read, from 0, both included
+    estimator       which network reads the face; its ``face_model`` is the head's, too
+    quality, layout of the video; the head ``beside`` the clip or ``over`` it
+    """
+
+    clip: str
+    out: Path | None = None
+    render: Path | None = None
+    performances: tuple[Path, ...] = ()
+    live_link: tuple[Path, ...] = ()
+    first: int | None = None
+    last: int | None = None
+    estimator: EstimatorOptions = field(default_factory=EstimatorOptions)
+    keying: Keying = field(default_factory=Keying)
+    quality: Quality = field(default_factory=Quality)
+    layout: str = "beside"
+
+
+def scene_keying(smoothing: float, neutral: str, identity: bool, fps: float | str) -> Keying:
+    """Keying for a scene of its own. ``fps`` as the command line writes it: ``clip``, ``keep`` or a rate."""
+    return Keying(
+        smoothing=smoothing,
+        neutral=neutral,
+        identity=identity,
+        scene_timing=fps != "keep",
+        fps=None if isinstance(fps, str) else fps,
     )
-
-
-def quality_of(a: argparse.Namespace) -> Quality:
-    from ..scene.rendering import Quality
-
-    return Quality((a.engine or "auto").upper(), a.samples, a.height)
-
-
-def preferred_python() -> str:
-    """*Use this Python* of the extension's preferences, in a Blender that has it; else empty."""
-    if not sys.modules.get("bpy"):
-        return ""
-    from ..properties import preferences
-
-    return preferences.worker_python()

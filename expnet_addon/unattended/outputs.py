@@ -32,7 +32,7 @@ def check_outputs(inputs: Sequence[str], outputs: dict[Path, tuple[str, ...]]) -
 
 
 def check_folder(path: Path) -> None:
-    """The same for a folder that is made where it is not there."""
+    """Refuse, before any long work, a folder that could not be made or written to."""
     if path.exists() and not path.is_dir():
         raise InputError(f"'{path}' is a file: give a folder")
     check_writable(path if path.is_dir() else path.absolute().parent)
@@ -49,7 +49,7 @@ def make_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def made_folder(path: Path) -> Iterator[None]:
-    """The same; where the input turns out to be bad, folders that were made for nothing go again."""
+    """Make a folder as ``make_folder``; where the block raises InputError, remove the empty folders that were made."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     make_folder(path)
     try:
@@ -72,8 +72,8 @@ def check_writable(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path``, with its suffix; renamed to it at the end, or removed."""
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside ``path``, with its suffix; it is renamed to ``path`` at the end, or removed."""
     part = path.absolute().with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
@@ -87,21 +87,21 @@ def appearing(path: Path) -> Iterator[Path]:
 def save_blend(path: Path) -> None:
     import bpy
 
-    with appearing(path) as part:
+    with atomic_path(path) as part:
         bpy.ops.wm.save_as_mainfile(filepath=str(part), copy=True, compress=True)
 
 
 def save_scene(path: Path, objects: Sequence[bpy.types.Object]) -> None:
-    """The scene as a .blend, or ``objects`` with their animation as a .glb."""
+    """Save the scene as a .blend, or ``objects`` with their animation as a .glb."""
     if path.suffix.lower() != ".glb":
         return save_blend(path)
     from ..scene import gltf
 
-    with appearing(path) as part:
+    with atomic_path(path) as part:
         gltf.export_glb(part, objects)
 
 
-def need_bpy(what: str) -> None:
+def require_bpy(what: str) -> None:
     import importlib.util
 
     if importlib.util.find_spec("bpy") is None:

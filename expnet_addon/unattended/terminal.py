@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from ..engine.jobs import Progress
+from ...model.worker.protocol import Progress
 
 
 @contextlib.contextmanager
@@ -54,6 +54,6 @@ class Bar:
             self._shown = 0
 
 
-def print_notes(reply: dict) -> None:
-    for note in reply["notes"]:
+def print_notes(notes: Sequence[str]) -> None:
+    for note in notes:
         print(note)

@@ -19,6 +19,7 @@ from ...model.face.face_model import FaceModel
 from ...model.face.semantics import ICT_BASIS, OPEN_BASIS, arkit_weights
 from ...model.official import is_official
 from ...model.performance.face_performance import FacePerformance
+from ...model.worker.protocol import ConvertResult
 from . import face_models
 
 OFFICIAL_BASIS = "expnet-29"  # as in model/formats/bfm_expnet.py
@@ -39,10 +40,10 @@ def map_file(basis: str) -> Path:
     return face_models.user_folder() / "basis_maps" / f"{quote(basis, safe=' ')}.npz"
 
 
-def keep(reply: dict) -> None:
+def keep(reply: ConvertResult) -> None:
     """Keep the maps that the worker made while it converted a face model, if it made any."""
-    if reply.get("basis_map"):
-        face_models.keep(Path(reply["basis_map"]), map_file(reply["basis"]))
+    if reply.basis_map:
+        face_models.keep(Path(reply.basis_map), map_file(reply.basis))
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,13 @@ class GlimpseConfig:
         return CompactConfig(self.size // 2, self.channels, self.blocks, self.expression, self.identity, self.landmarks)
 
 
+def outputs_for_person(config: Any) -> dict[str, int]:
+    """Names and widths of what ``person.PersonReader`` gets of a network: its outputs and the glimpses' points."""
+    if isinstance(config, GlimpseConfig):
+        return {**output_widths(config.whole), "points": 2 * POINTS}
+    return output_widths(config)
+
+
 # --- FinderNet ------------------------------------------------------------------------------------------------------
 
 CELL = 8  # pixels across what one output speaks for

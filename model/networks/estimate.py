@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from ..camera import Camera, Crop, pose_of_crop, roll, roll_matrix
+from .person import PersonReader
 from .responses import Responses
 
 # The farthest a face's own crop may lie from the given one: beyond it the network was never trained.
@@ -31,6 +32,7 @@ class FaceEstimate:
                  NaN from one that says nothing of it
     basis, expression_keys  what eta means
     texture      (B, Kt) sigma, from a network that reads it
+    outputs      (B, N) all outputs of the network, for an estimator's ``person``
     """
 
     eta: np.ndarray
@@ -44,6 +46,7 @@ class FaceEstimate:
     basis: str
     expression_keys: tuple[str, ...]
     texture: np.ndarray | None = None
+    outputs: np.ndarray | None = None
 
     def only(self, i: int) -> FaceEstimate:
         """What was seen in the i-th crop, as a batch of one."""
@@ -76,7 +79,8 @@ class SeesFaces(FindsFaces, Protocol):
 
     ``finding`` looks for the face, as often as need be; ``read`` then says once what the face that was found shows,
     and ``estimate`` is both at once. ``at_once``: how many faces are best read together. ``boxes``: where a face is
-    known to be in its image, which an estimator may hold to exactly.
+    known to be in its image, which an estimator may hold to exactly. ``person``: what reads all looks at one person
+    together, where there is such a thing.
 
     ``name``: which pack it belongs to; ``license``: what may be done with its numbers; ``notes``: what it does without.
     """
@@ -102,6 +106,9 @@ class SeesFaces(FindsFaces, Protocol):
     @property
     def at_once(self) -> int: ...
 
+    @property
+    def person(self) -> PersonReader | None: ...
+
     def read(
         self,
         images: Sequence[np.ndarray],
@@ -119,6 +126,7 @@ class SeesAtAGlance:
     license = ""
     notes: tuple[str, ...] = ()
     at_once = 1
+    person: PersonReader | None = None
 
     @property
     def finding(self) -> Self:
@@ -142,7 +150,8 @@ def estimate_of(
     expression_keys: tuple[str, ...],
     responses: Responses | None = None,
 ) -> FaceEstimate:
-    """A network's ``outputs`` for these crops, by the names of ``architectures.output_widths``, each (B, width)."""
+    """A network's ``outputs`` for these crops, by the names of ``architectures.output_widths``, each (B, width), and
+    ``points`` where it finds some."""
     raw = {name: np.asarray(value, np.float64) for name, value in outputs.items()}
     offset = np.clip(raw["crop"], -MAX_OFFSET, MAX_OFFSET)
     seen = rotation_of_columns(raw["rotation"])
@@ -166,6 +175,7 @@ def estimate_of(
         eta_deviation=deviation,
         basis=basis,
         expression_keys=expression_keys,
+        outputs=np.concatenate(list(outputs.values()), 1),
     )
 
 

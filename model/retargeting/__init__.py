@@ -1,1 +1,1 @@
-"""From a performance to another character: the retarget table, its rows, and the names it is filled by. numpy only."""
+"""Retargeting a performance to a character: the table, its rows, and the names that fill it. numpy only."""

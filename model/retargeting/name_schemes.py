@@ -1,166 +1,57 @@
-"""Which channel is meant by the name of a character's shape key or bone.
+"""Which channel the name of a character's shape key or bone means.
 
-A scheme is a list of names that belong together: ARKit's, VRM's, MPFB's old face units, MetaHuman's curves, our own.
-A character's names are compared without case, separators, prefix and the way its sides are written (``_L``, ``Left``,
-``.l``, ``left_``); the scheme that explains most of them wins, and only its names count, so that a VRM avatar that
-has ARKit's shapes too is not moved twice. Faceit makes ARKit's names.
+Names are compared without case, separators, prefix and the way that sides are written (``_L``, ``Left``, ``.l``,
+``left_``). The scheme that explains most of a character's names is used, and only its names count, so that a VRM avatar
+that also has ARKit's shapes is not moved twice. ``schemes.py`` lists the names.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import InputError
-from ..face.semantics import OPEN_KEYS
-from ..performance.channels import ARKIT, CHANNELS
+from ..performance.channels import CHANNELS
 from .row import BONE, Row
+from .schemes import FALLBACKS, SCHEMES
 
-Key = tuple[str, str]  # a name's letters in lower case, and its side: L, R or none
+Key = tuple[str, str]  # the letters of a name in lower case, and its side: L, R or ""
+AUTO = "AUTO"
 
 
 @dataclass(frozen=True)
 class Match:
-    """``target`` is driven by ``channel`` times ``gain``; ``score`` 0..1 says how alike the names are."""
+    """``target`` is driven by ``channel`` times ``gain``; ``score`` 0..1 says how alike the names are.
+
+    spare  True where other matches already move all that the target moves: driving it too would move it twice
+    """
 
     target: str
     channel: str
     gain: float
     score: float
+    spare: bool = False
 
 
-# --- schemes: a name -> the channel it means, and how much of it -----------------------------------------------------
-
-
-def _pairs(name: str, channel: str, gain: float = 1.0) -> dict[str, tuple[str, float]]:
-    """``*`` stands for L and R in the name, and for Left and Right in the channel."""
-    return {
-        name.replace("*", short): (channel.replace("*", long), gain) for short, long in (("L", "Left"), ("R", "Right"))
-    }
-
-
-def _arkit() -> dict[str, tuple[str, float]]:
-    scheme = {name: (name, 1.0) for name in ARKIT}
-    for name in ARKIT:
-        if name.endswith("Left") and name not in ("jawLeft", "mouthLeft"):
-            scheme[name.removesuffix("Left")] = (name.removesuffix("Left"), 1.0)
-    for name in ("browInnerUp", "cheekPuff"):  # ICT-FaceKit and others split them
-        scheme |= _pairs(f"{name}_*", name)
-    return scheme
-
-
-def _vrm() -> dict[str, tuple[str, float]]:
-    """Expressions of VRM 0 and 1, and VRoid's shapes behind them."""
-    names = {
-        "aa": ("aa", "a", "v_aa", "viseme_aa", "mouth_a", "Fcl_MTH_A"),
-        "ih": ("ih", "i", "v_ih", "viseme_ih", "mouth_i", "Fcl_MTH_I"),
-        "ou": ("ou", "u", "v_ou", "viseme_ou", "mouth_u", "Fcl_MTH_U"),
-        "ee": ("ee", "e", "v_e", "viseme_e", "mouth_e", "Fcl_MTH_E"),
-        "oh": ("oh", "o", "v_oh", "viseme_oh", "mouth_o", "Fcl_MTH_O"),
-        "eyeBlink": ("blink", "Fcl_EYE_Close"),
-        "eyeBlinkLeft": ("blinkLeft", "Fcl_EYE_Close_L"),
-        "eyeBlinkRight": ("blinkRight", "Fcl_EYE_Close_R"),
-        "eyeWide": ("Fcl_EYE_Spread",),
-        "happy": ("happy", "joy", "Fcl_MTH_Joy"),
-        "angry": ("angry", "Fcl_BRW_Angry"),
-        "sad": ("sad", "sorrow", "Fcl_MTH_Sorrow"),
-        "surprised": ("surprised", "Fcl_BRW_Surprised"),
-        "lookUp": ("lookUp",),
-        "lookDown": ("lookDown",),
-        "lookLeft": ("lookLeft",),
-        "lookRight": ("lookRight",),
-    }
-    return {name: (channel, 1.0) for channel, group in names.items() for name in group}
-
-
-def _mpfb() -> dict[str, tuple[str, float]]:
-    """MakeHuman's and MPFB's old face units, as far as ours move the same."""
-    scheme = {
-        "mouth-open": ("jawOpen", 1.0),
-        "mouth-corner-puller": ("mouthSmile", 1.0),
-        "mouth-depression": ("mouthFrown", 1.0),
-        "mouth-retraction": ("mouthStretch", 1.0),
-        "mouth-pursing": ("mouthPucker", 1.0),
-        "mouth-protusion": ("mouthFunnel", 0.5),
-        "mouth-eversion": ("mouthFunnel", 0.5),
-        "mouth-compression": ("mouthPress", 1.0),
-        "mouth-elevation": ("mouthShrugLower", 1.0),
-        "mouth-upward-retraction": ("mouthUpperUp", 1.0),
-        "lower-lip-depression": ("mouthLowerDown", 1.0),
-        "neck-platysma": ("mouthStretch", 0.5),
-    }
-    for side, long in (("left", "Left"), ("right", "Right")):
-        scheme |= {
-            f"eye-{side}-closure": (f"eyeBlink{long}", 1.0),
-            f"eye-{side}-opened-up": (f"eyeWide{long}", 1.0),
-            f"eye-{side}-slit": (f"eyeSquint{long}", 1.0),
-            f"eyebrows-{side}-down": (f"browDown{long}", 1.0),
-            f"eyebrows-{side}-inner-up": ("browInnerUp", 1.0),
-            f"eyebrows-{side}-extern-up": (f"browOuterUp{long}", 1.0),
-            f"nose-{side}-elevation": (f"noseSneer{long}", 1.0),
-        }
-    return scheme
-
-
-def _metahuman() -> dict[str, tuple[str, float]]:
-    scheme: dict[str, tuple[str, float]] = {
-        "jawOpen": ("jawOpen", 1.0),
-        "jawLeft": ("jawLeft", 1.0),
-        "jawRight": ("jawRight", 1.0),
-        "jawFwd": ("jawForward", 1.0),
-        "mouthLeft": ("mouthLeft", 1.0),
-        "mouthRight": ("mouthRight", 1.0),
-        "tongueOut": ("tongueOut", 1.0),
-    }
-    for name, channel in (
-        ("browDown*", "browDown*"), ("browRaiseIn*", "browInnerUp"), ("browRaiseOuter*", "browOuterUp*"),
-        ("eyeBlink*", "eyeBlink*"), ("eyeWiden*", "eyeWide*"), ("eyeSquintInner*", "eyeSquint*"),
-        ("eyeCheekRaise*", "cheekSquint*"), ("eyeLookUp*", "eyeLookUp*"), ("eyeLookDown*", "eyeLookDown*"),
-        ("noseWrinkle*", "noseSneer*"), ("mouthCheekBlow*", "cheekPuff"), ("mouthUpperLipRaise*", "mouthUpperUp*"),
-        ("mouthLowerLipDepress*", "mouthLowerDown*"), ("mouthCornerPull*", "mouthSmile*"),
-        ("mouthStretch*", "mouthStretch*"), ("mouthDimple*", "mouthDimple*"),
-        ("mouthCornerDepress*", "mouthFrown*"), ("mouthUpperLipRollIn*", "mouthRollUpper"),
-        ("mouthLowerLipRollIn*", "mouthRollLower"), ("mouthLipsPress*", "mouthPress*"),
-        ("jawChinRaiseD*", "mouthShrugLower"), ("jawChinRaiseU*", "mouthShrugUpper"),
-        ("mouthLipsPurseU*", "mouthPucker"), ("mouthLipsPurseD*", "mouthPucker"),
-        ("mouthFunnelU*", "mouthFunnel"), ("mouthFunnelD*", "mouthFunnel"),
-        ("mouthLipsTogetherU*", "mouthClose"), ("mouthLipsTogetherD*", "mouthClose"),
-    ):  # fmt: skip
-        scheme |= _pairs(name, channel)
-    for eye, outwards, inwards in (("L", "Left", "Right"), ("R", "Right", "Left")):
-        long = {"L": "Left", "R": "Right"}[eye]
-        scheme[f"eyeLook{outwards}{eye}"] = (f"eyeLookOut{long}", 1.0)
-        scheme[f"eyeLook{inwards}{eye}"] = (f"eyeLookIn{long}", 1.0)
-    return scheme
-
-
-# In this order where two explain a character equally well.
-SCHEMES: Mapping[str, Mapping[str, tuple[str, float]]] = {
-    "ARKIT": _arkit(),
-    "EXPNET": {name: (name, 1.0) for name in OPEN_KEYS}
-    | {"gazeUp": ("lookUp", 1.0), "gazeDown": ("lookDown", 1.0), "gazeLeft": ("lookLeft", 1.0)}
-    | {"gazeRight": ("lookRight", 1.0)},
-    "METAHUMAN": _metahuman(),
-    "MPFB": _mpfb(),
-    "VRM": _vrm(),
-}
-AUTO = "AUTO"
-
-_SIDES = {"l": "L", "left": "L", "r": "R", "right": "R"}
+_SIDES = {"l": "L", "left": "L", "左": "L", "r": "R", "right": "R", "右": "R"}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[左右]|[^\W\d_A-Za-z左右]+")
+_COPY = re.compile(r"\.\d{3,}$")  # Blender's number of a copy
+_DAZ_CORRECTION = re.compile(r"_div\d+$")  # Daz Studio's facs_bs_MouthSmileLeft_div2
 
 
 def tokens(name: str) -> list[str]:
-    """The words of a name in lower case; a number at its end, as Blender gives to copies, is none."""
-    words = [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
+    """Split a name into words in lower case, without a number at its end."""
+    words = [w.lower() for w in _WORD.findall(_DAZ_CORRECTION.sub("", name))]
     while len(words) > 1 and words[-1].isdigit():
         words.pop()
     return words
 
 
 def _key(words: Sequence[str]) -> Key:
-    """The side is the last word, or the first, or one in between."""
+    """Take the side from the last word, the first, or one in between."""
     places = [len(words) - 1, 0, *range(1, len(words) - 1)]
     for place in places:
         if len(words) > 1 and words[place] in _SIDES:
@@ -169,7 +60,7 @@ def _key(words: Sequence[str]) -> Key:
 
 
 def _keys(words: Sequence[str]) -> list[Key]:
-    """What a name may mean, the likeliest first: names in one case hide their side in the last letters."""
+    """Return what a name may mean, the likeliest first: a name in one case hides its side in its last letters."""
     stem, side = _key(words)
     keys = [(stem, side)]
     if not side:
@@ -178,29 +69,63 @@ def _keys(words: Sequence[str]) -> list[Key]:
     return keys
 
 
+def side_key(name: str) -> Key:
+    """Return the letters of a name without its side, and the side: L, R or ""."""
+    return _key(tokens(name))
+
+
+def _same_width(name: str) -> str:
+    """Return a Japanese name in one width, without Blender's number of a copy."""
+    return unicodedata.normalize("NFKC", _COPY.sub("", name)).strip()
+
+
 def _book(scheme: Mapping[str, tuple[str, float]]) -> dict[Key, str]:
-    return {key: name for name in reversed(list(scheme)) for key in reversed(_keys(tokens(name))[:1])}
+    latin = [name for name in scheme if name.isascii()]
+    return {key: name for name in reversed(latin) for key in reversed(_keys(tokens(name))[:1])}
 
 
 _BOOKS = {name: _book(scheme) for name, scheme in SCHEMES.items()}
 
 
 def match(names: Iterable[str], scheme: str = AUTO) -> tuple[str, list[Match]]:
-    """The scheme that ``names`` follow (or the given one) and what each name means in it, in the names' order.
+    """Return the scheme that ``names`` follow (or the given one) and what each name means in it, in the names' order.
 
-    A name that means nothing in the scheme is left out; of several that mean the same, the likest is kept. The same
-    names in the same order always give the same answer.
+    A name that means nothing in the scheme is left out. Of several names that mean the same, the likest is kept. The
+    same names in the same order always give the same answer. Raises InputError for an unknown scheme.
     """
     names = list(dict.fromkeys(names))
     if scheme != AUTO and scheme not in SCHEMES:
         raise InputError(f"there is no scheme of names '{scheme}'; there are {', '.join(SCHEMES)}")
     answers = {s: _match_one(names, s) for s in (SCHEMES if scheme == AUTO else [scheme])}
-    best = max(answers, key=lambda s: sum(m.score for m in answers[s]))
+    best = max(answers, key=lambda s: _worth(answers[s]))
     return best, answers[best]
 
 
+def match_meshes(meshes: Sequence[Sequence[str]], scheme: str = AUTO) -> tuple[str, list[list[Match]]]:
+    """Match each mesh of one character for itself: ``meshes`` are the names of their shape keys.
+
+    Each mesh keeps its own prefix, such as Maya's ``blendShape2.``. The scheme returned explains most of the whole
+    character. A mesh takes another scheme only where that one explains more of it.
+    """
+    if scheme == AUTO:
+        totals = {s: sum(_worth(_match_one(names, s)) for names in meshes) for s in SCHEMES}
+        scheme = max(totals, key=lambda s: totals[s])
+        own = [match(names) for names in meshes]
+    else:
+        own = [match(names, scheme) for names in meshes]
+    matched = []
+    for names, (_, mine) in zip(meshes, own):
+        common = match(names, scheme)[1]
+        matched.append(mine if _worth(mine) > _worth(common) + 0.5 else common)
+    return scheme, matched
+
+
+def _worth(matches: Iterable[Match]) -> float:
+    return sum(m.score for m in matches)
+
+
 def _match_one(names: Sequence[str], scheme: str) -> list[Match]:
-    best: dict[str, Match] = {}
+    best: dict[str, Match] = {}  # by the scheme's entry
     for name in names:
         found = _find(name, scheme)
         if found is not None:
@@ -208,45 +133,86 @@ def _match_one(names: Sequence[str], scheme: str) -> list[Match]:
             channel, gain = SCHEMES[scheme][entry]
             if entry not in best or score > best[entry].score:
                 best[entry] = Match(name, channel, gain, score)
-    if scheme == "VRM":  # its vowels and moods go by several names, and one avatar may have them all
+    if scheme == "VRM":  # its vowels and moods have several names, and one avatar may have them all
         for entry in sorted(best, key=lambda e: best[e].score):
             if sum(m.channel == best[entry].channel for m in best.values()) > 1:
                 del best[entry]
+    for entry in _spare(best, scheme):
+        best[entry] = replace(best[entry], spare=True)
     order = {name: i for i, name in enumerate(names)}
     return sorted(best.values(), key=lambda m: order[m.target])
 
 
+def _spare(best: Mapping[str, Match], scheme: str) -> set[str]:
+    """Return the entries that move what other matched entries already move.
+
+    They are one shape for both sides beside the two, and the scheme's fallbacks.
+    """
+    fallbacks = FALLBACKS.get(scheme, frozenset())
+    moved = {m.channel for entry, m in best.items() if entry not in fallbacks}
+    spare = {entry for entry, m in best.items() if entry in fallbacks and m.channel in moved}
+    sides: dict[str, set[str]] = {}
+    for entry, m in best.items():
+        stem, side = _sided(m, entry)
+        if side and entry not in spare:
+            sides.setdefault(stem, set()).add(side)
+    for entry, m in best.items():
+        stem, side = _sided(m, entry)
+        if not side and len(sides.get(stem, ())) == 2:
+            spare.add(entry)
+    return spare
+
+
+def _sided(m: Match, entry: str) -> Key:
+    """Return what a match moves, and the side that it moves of it: by its channel, or by its name."""
+    for end, side in (("Left", "L"), ("Right", "R")):
+        stem = m.channel.removesuffix(end)
+        if stem != m.channel and stem in CHANNELS:
+            return stem, side
+    if m.channel in ("mouthLeft", "mouthRight", "jawLeft", "jawRight", "lookLeft", "lookRight"):
+        return m.channel, ""
+    return m.channel, side_key(entry)[1] if entry.isascii() else ""
+
+
 def _find(name: str, scheme: str) -> tuple[str, float] | None:
-    """The scheme's entry for a name, and how alike they are."""
+    """Return the scheme's entry for a name, and how alike they are."""
     if name in SCHEMES[scheme]:
         return name, 1.0
+    if not name.isascii():
+        entry = _same_width(name)
+        if entry in SCHEMES[scheme]:
+            return entry, 1.0
     words = tokens(name)
     for dropped in range(len(words)):  # words of a prefix
         for doubt, key in enumerate(_keys(words[dropped:])):
-            entry = _BOOKS[scheme].get(key)
-            if entry is not None and (dropped == 0 or len(key[0]) > 2):
-                return entry, round(0.95 - 0.08 * dropped - 0.1 * min(doubt, 1), 2)
+            found = _BOOKS[scheme].get(key)
+            if found is not None and (dropped == 0 or len(key[0]) > 2):
+                return found, round(0.95 - 0.08 * dropped - 0.1 * min(doubt, 1), 2)
     return None
 
 
 # --- bones ----------------------------------------------------------------------------------------------------------
 
-# Names of the bone that turns, by rig: Rigify, Auto-Rig Pro, VRM/VRoid, Mixamo, Character Creator, plain names.
-_JAWS = ("jaw_master", "c_jawbone.x", "J_Adj_C_Jaw", "CC_Base_JawRoot", "FACIAL_C_Jaw", "jawbone", "jaw")
-_HEADS = ("head", "c_head.x", "J_Bip_C_Head", "mixamorig:Head", "CC_Base_Head")
+# Names of the bone that turns, by rig: Rigify, Auto-Rig Pro, VRM/VRoid, Mixamo, Character Creator, Daz Studio, Unreal
+# Engine, 3ds Max's Biped, MikuMikuDance, plain names. A namespace (``mixamorig:``) does not count.
+_JAWS = ("jaw_master", "c_jawbone.x", "J_Adj_C_Jaw", "CC_Base_JawRoot", "FACIAL_C_Jaw", "jawbone", "lowerJaw",
+         "Bip01 MJaw", "Bip001 MJaw",
+         "jaw", "あご", "顎")  # fmt: skip
+_HEADS = ("head", "c_head.x", "J_Bip_C_Head", "CC_Base_Head", "Bip01 Head", "Bip001 Head", "頭")
 _GAZE_TARGETS = ("eyes", "eye_common", "c_eye_target.x")  # a bone that both eyes look at
-_EYES = ("c_eye", "J_Adj_FaceEye", "CC_Base_Eye", "FACIAL_Eye", "eyeball", "eye")
+_EYES = ("c_eye", "J_Adj_FaceEye", "CC_Base_Eye", "FACIAL_Eye", "eyeball", "eye", "Bip01 Eye", "目")
 
 JAW_OPEN = math.radians(20.0)  # of an open jaw
 JAW_SIDE = math.radians(8.0)
 ANY = math.pi  # radians: no limit
 
 
-def match_bones(names: Sequence[str], gaze_distance: float = 1.0, jaw: bool = True) -> list[Row]:
-    """Rows for the bones of a face that are known by their names: jaw, eyes, head.
+def match_bones(names: Sequence[str], gaze_distance: float = 1.0, jaw: bool = True, gaze: bool = True) -> list[Row]:
+    """Return rows for the bones of a face that are known by their names: jaw, eyes, head.
 
     gaze_distance  metres from the eyes to the bone that they look at, where there is one
     jaw            False where shape keys open the jaw: its rows come switched off
+    gaze           False where shape keys turn the eyes: the eyes' rows come switched off
     """
     rows: list[Row] = []
 
@@ -261,14 +227,15 @@ def match_bones(names: Sequence[str], gaze_distance: float = 1.0, jaw: bool = Tr
     if target:
         reach = round(gaze_distance, 4)
         for channel, axis in (("gazeYaw", "X"), ("gazePitch", "Z")):
-            rows.append(Row(channel, target, BONE, f"LOCATION_{axis}", gain=reach, low=-2 * reach, high=2 * reach))
+            component, far = f"LOCATION_{axis}", 2 * reach
+            rows.append(Row(channel, target, BONE, component, gain=reach, low=-far, high=far, enabled=gaze))
     else:
         for side in "LR":
             eye = _first(names, _EYES, side)
             if eye:
-                turn(eye, "gazePitch", "X", -1.0)
-                turn(eye, "gazeYaw", "Z", 1.0)
-    head = _first(names, _HEADS)
+                turn(eye, "gazePitch", "X", -1.0, on=gaze)
+                turn(eye, "gazeYaw", "Z", 1.0, on=gaze)
+    head = head_bone(names)
     if head:
         turn(head, "headYaw", "Z", 1.0)
         turn(head, "headPitch", "X", -1.0)
@@ -277,12 +244,18 @@ def match_bones(names: Sequence[str], gaze_distance: float = 1.0, jaw: bool = Tr
     return rows
 
 
+def head_bone(names: Sequence[str]) -> str | None:
+    """Return the bone that turns the head, by its name."""
+    return _first(names, _HEADS)
+
+
 def _first(names: Sequence[str], wanted: Sequence[str], side: str = "") -> str | None:
-    """The first of ``wanted`` that is among ``names``, compared as shape keys are."""
+    """Return the first of ``wanted`` that is among ``names``, compared as shape keys are."""
     keys: dict[Key, str] = {}
     for name in names:
-        if tokens(name):
-            keys.setdefault(_key(tokens(name)), name)
+        words = tokens(name.rpartition(":")[2])
+        if words:
+            keys.setdefault(_key(words), name)
     for name in wanted:
         found = keys.get((_key(tokens(name))[0], side))
         if found:

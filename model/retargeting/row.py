@@ -1,4 +1,4 @@
-"""A row of the retarget table, and the words that may stand in it. Blender registers by it, so it needs no numpy."""
+"""A row of the retarget table and the values of its fields. Blender registers by it, so it needs no numpy."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ CHARACTER, OWN = "CHARACTER", "OWN"
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: value = offset + gain x channel, kept between ``low`` and ``high``.
+    """One row of the table: value = offset + gain x channel, clamped to ``low`` .. ``high``.
 
     channel    one of CHANNELS
     target     name of the shape key or bone;  kind  SHAPE_KEY or BONE
     component  of a bone: ROTATION_X.. (radians) or LOCATION_X.. (metres);  empty for a shape key
-    axes       of a bone: CHARACTER (x to its left, y to its back, z up, in the armature's space) or OWN (the bone's)
-    invert     the channel the other way round: 1 at rest and 0 at its most; a signed one with its sign changed
+    axes       of a bone: CHARACTER (x to the head's left, y to its back, z up) or OWN (the bone's)
+    invert     use 1 - channel, or -channel where the channel is signed
     """
 
     channel: str

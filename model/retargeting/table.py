@@ -1,8 +1,6 @@
-"""The retarget table: rows that send channels to a character's shape keys and bones, and presets of them in files.
+"""The retarget table: values of its rows, their driver expressions, and presets in files.
 
-    row       channel -> shape key or bone, with gain, offset, inversion and range
-
-numpy only. ``name_schemes.py`` fills rows by the names that a character's shapes have.
+numpy only. ``name_schemes.py`` makes rows from the names of a character's shape keys.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from .row import BONE, CHARACTER, LOCATIONS, OWN, ROTATIONS, SHAPE_KEY, Row
 
 
 def row_values(row: Row, values: np.ndarray) -> np.ndarray:
-    """(F,) what the row's target gets from signals (F, len(SIGNALS)); NaN where no face was seen."""
+    """Return the values (F,) of a row's target from signals (F, len(SIGNALS)); NaN where no face was seen."""
     channel = channel_values(values, row.channel)
     if row.invert:
         channel = -channel if is_signed(row.channel) else 1.0 - channel
@@ -31,9 +29,9 @@ def row_values(row: Row, values: np.ndarray) -> np.ndarray:
 
 
 def expression(row: Row, names: Mapping[str, str]) -> str:
-    """``row_values`` as an expression of variables, ``names`` by signal, in what Blender evaluates without Python.
+    """Return ``row_values`` as an expression of variables, ``names`` by signal.
 
-    Only numbers, + * and min and max: a driver of these runs with scripts switched off.
+    It has only numbers, +, *, min and max, which Blender's drivers evaluate without Python where scripts may not run.
     """
     text = ""
     gain, offset = row.gain, row.offset
@@ -55,19 +53,19 @@ MAX_ROWS = 5000
 
 
 def save_preset(rows: Sequence[Row], path: str | Path) -> None:
-    """Write a table as JSON; the file appears whole or not at all."""
+    """Write a table as JSON, whole or not at all."""
     lines = ",\n".join("  " + json.dumps(_plain(row)) for row in rows)
     write_whole(path, f'{{"format": "{PRESET_FORMAT}", "rows": [\n{lines}\n]}}\n'.encode())
 
 
 def _plain(row: Row) -> dict[str, Any]:
-    """What differs from a plain row."""
+    """Return the fields that differ from their defaults."""
     kept = {f.name: f.default for f in fields(Row)}
     return {k: v for k, v in asdict(row).items() if v != kept[k]}
 
 
 def load_preset(path: str | Path) -> tuple[Row, ...]:
-    """The rows of a preset file. Raises InputError when it is missing, broken, or names what there is not."""
+    """Read the rows of a preset file. Raises InputError when it is missing, broken, or has an unknown field."""
     path = Path(path)
     try:
         if path.stat().st_size > MAX_PRESET_BYTES:

@@ -74,7 +74,7 @@ def _in_level(level: np.ndarray, x_scale: float, y_scale: float, least: float, p
 def _network(path: Path) -> LightFinder:
     """FinderNet with its weights, always by OpenCV, which is faster than torch at it, on the CPU: it is too small to
     gain from anything else."""
-    header, tensors = load_open(path, ["finder"])
+    header, tensors, _ = load_open(path, ["finder"])
     try:
         return LightFinder(Tensors(path, tensors), as_config(FinderConfig, header.config))
     except (TypeError, ValueError, IndexError) as error:

@@ -10,6 +10,7 @@ import numpy as np
 from ..camera import Camera, Crop
 from ..errors import InputError
 from ..networks.estimate import FaceEstimate, FindsFaces, SeesFaces, together
+from ..networks.person import Acquaintance
 from ..performance.face_performance import FacePerformance
 from .finder import FoundFace, crop_of_box, find_faces, lies_in, refined, same_face
 from .video import Clip
@@ -132,7 +133,7 @@ def perform(
     """Watch a clip and write down what its face does.
 
     box, face: as in ``Choice``. ``on_frame`` is told how many frames are done and may raise to stop. Frames are let
-    go as they are read: memory does not grow with the clip but for some 400 bytes a frame.
+    go as they are read: memory does not grow with the clip but for some 800 bytes a frame.
     """
     if not 1 <= lens_mm <= 10_000:
         raise InputError(f"a lens of {lens_mm} mm cannot be: use the footage's, or 50")
@@ -141,6 +142,7 @@ def perform(
     done = 0
     rows: list[np.ndarray] = []  # one for each picture
     alphas = WeightedSum()
+    known = Acquaintance(estimator.person) if estimator.person else None
     keys = len(estimator.expression_keys)
     waiting: list[tuple[np.ndarray, FaceEstimate | None]] = []
 
@@ -150,6 +152,8 @@ def perform(
             images, found = zip(*there)
             all_read = estimator.read(images, [camera] * len(there), together(found))
             alphas.add(all_read.alpha, identity_weight(all_read))
+            if known and all_read.outputs is not None:
+                known.add(all_read.outputs, all_read.confidence)
         in_order = iter(range(len(there)))
         rows.extend(_nothing(keys) if seen is None else _row(all_read, next(in_order)) for _, seen in waiting)
         waiting.clear()
@@ -173,7 +177,7 @@ def perform(
         translation=translation,
         crop=crop,
         confidence=confidence[:, 0],
-        alpha=alphas.mean,
+        alpha=known.alpha if known and alphas.mean.size else alphas.mean,
         expression_keys=tuple(estimator.expression_keys),
         basis=estimator.basis,
         source=clip.source,

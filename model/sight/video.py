@@ -211,8 +211,8 @@ class _Film:
             notes.append(f"The clip of {own} frames a second is played at {float(self.rate):.6g}, frame for frame")
         elif placement.rate != self.own_rate:
             notes.append(
-                f"The clip says {float(self.own_rate):g} frames a second, {own} are taken; Blender shows it out of step: "
-                "convert it to a constant frame rate"
+                f"The clip says {float(self.own_rate):g} frames a second, {own} are taken; Blender shows it "
+                "out of step: convert it to a constant frame rate"
             )
         return notes
 

@@ -1,1 +1,1 @@
-"""The worker process: what can be asked of it, and the loop that answers. Nothing else imports it."""
+"""The worker process: its protocol, which clients import, and the loop and handlers that answer."""

@@ -1,35 +1,6 @@
-"""What the worker can be asked: one function for each verb, from the request to what ``done`` tells.
+"""The verbs of the worker: one function for each request of ``protocol``, from the request to its result.
 
-    ping       -> {"python", "executable", "packages": {name: version or null}, "engines": ["full", "light"] as far as
-               they can run, the first is what auto comes to, "devices": [...], "gpus"}
-    test       -> {"engine", "version" of what it runs on, "device", "ms" a frame, "loading_seconds", "confidence"}
-    load       -> {"pack", "notes"}: the network is loaded, and whoever asks next need not wait
-    estimate   {"images": [path], "box", "boxes": one for each image, "face", "lens_mm", "out": .npz or null,
-                "ply": folder or null, "names": of the meshes there, one for each image}
-               -> {"estimates": [{"image", "eta": {key: value}, "alpha", "gaze", "rotation", "translation", "crop",
-                  "box", "confidence", "texture" where it is read} or {"image", "error"}], "pack", "notes"}
-    animate    {"clip": path, "out": .npz, "box", "face", "first", "last", "fps", "lens_mm"}
-               -> {"frames", "seen", "missing": [[first, last]], "fps", "seconds", "unread", "pack", "notes"}
-    still      {"clip": path, "frame", "crop": [cx, cy, side, angle], "out": .jpg} -> {}, a small picture of the face
-    faces      {"clip": path, "frame"} -> {"faces": [{"confidence", "pixels": base64 of RGB rows}] as "face" counts
-               them, "size": width and height of the pixels}
-    convert    {"face_model": path, "out": .npz, "basis_map": bool}
-               -> {"name", "vertices", "components", "keys", "basis", "basis_map": path or null, "tables", "no_map"}:
-                  with "basis_map" the maps between its basis and the open one, in a file beside "out", and what they
-                  lose as text; "no_map" says why there are none
-    import_weights  {"folder": path, "out": folder, "half": bool}
-               -> {"out": path, "networks": {name: where its trunk is},
-                  "sources": [{"file", "bytes", "sha256", "gave"}],
-                  "missing": [[file, what it adds]], "passed_over": [[file, why]], "face_model": path or null}
-
-load, estimate and animate also take "estimator" (default "open"), "device" ("auto") and "engine" ("auto": full where
-there is torch, else light; test takes these two), and for the authors' networks "preprocessing" ("release" or "paper"),
-"jpeg" (true) and "face_model" ("open" or a path: whose head's pose it is).
-"pack" is {"name", "basis", "license"} of the numbers, "notes" says what was done without. "box" is [x, y, width,
-height] in pixels, "face" counts from 0, the largest first; "first" and "last" are frames from 0, both included; "fps"
-is an image sequence's, or what a movie is played at, frame for frame; "lens_mm" defaults to 50.
-
-What a verb needs is imported when it is asked for: numpy, OpenCV and torch may not be there, and then only those verbs
+What a verb needs is imported when it is asked for: numpy, OpenCV and torch may be missing, and then only the verbs
 fail that need them.
 """
 
@@ -40,12 +11,40 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InputError, one_line
 from ..networks import engines
-from .chosen_estimator import chosen_estimator
+from .chosen_estimator import EstimatorCache
+from .protocol import (
+    Animate,
+    AnimateResult,
+    Convert,
+    ConvertResult,
+    Estimate,
+    EstimateResult,
+    EstimatorOptions,
+    Faces,
+    FacesResult,
+    ImageFace,
+    ImageResult,
+    ImportWeights,
+    ImportWeightsResult,
+    Load,
+    LoadResult,
+    Pack,
+    Ping,
+    PingResult,
+    Request,
+    SourceFile,
+    Still,
+    StillResult,
+    Test,
+    TestResult,
+    Thumbnail,
+)
 
 if TYPE_CHECKING:
     from ..face.face_model import FaceModel
@@ -62,16 +61,26 @@ LIBRARIES = {
 }
 
 
-class Progress(Protocol):
-    """Tells how far the work is; raises where it is not wanted any more. Call it as often as you like."""
+class Report(Protocol):
+    """Tells the progress of the work; raises where the request was cancelled. May be called at every frame."""
 
     def __call__(self, done: int, total: int | None, message: str = "") -> None: ...
 
 
-Verb = Callable[[dict[str, Any], Progress], dict[str, Any]]
+@dataclass(frozen=True)
+class Work:
+    """What a verb works with: ``out`` is the file for its result, ``estimators`` holds the one loaded last."""
+
+    out: str
+    report: Report
+    estimators: EstimatorCache
+
+    def estimator(self, options: EstimatorOptions) -> Any:
+        self.report(0, None, "loading")
+        return self.estimators.get(options)
 
 
-def ping(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def ping(request: Ping, work: Work) -> PingResult:
     versions: dict[str, str | None] = {}
     for module in LIBRARIES:
         try:
@@ -86,26 +95,25 @@ def ping(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         devices += ["cuda"] if torch.cuda.is_available() else []
         devices += ["mps"] if torch.backends.mps.is_available() else []
         gpus = torch.cuda.device_count()
-    return {
-        "python": sys.version.split()[0],
-        "executable": sys.executable,
-        "packages": versions,
-        "engines": running,
-        "devices": devices,
-        "gpus": gpus,
-    }
+    return PingResult(
+        python=sys.version.split()[0],
+        executable=sys.executable,
+        packages=versions,
+        engines=tuple(running),
+        devices=tuple(devices),
+        gpus=gpus,
+    )
 
 
-def test(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """One frame of the clip in the box, looked at again and again for a moment."""
+def test(request: Test, work: Work) -> TestResult:
     from ..camera import Camera, Crop
     from ..networks.weights.open_pack import DATA
     from ..performance.performance_files import load_performance
     from ..sight.video import open_clip
 
     began = time.perf_counter()
-    progress(0, None, "loading")
-    running = engines.start("open", request.get("device") or "auto", request.get("engine") or "auto")
+    work.report(0, None, "loading")
+    running = engines.start("open", request.device, request.engine)
     clip = DATA / "demo_clip.mp4"
     with open_clip(clip, 0, 0) as frames:
         image = next(iter(frames)).image
@@ -118,209 +126,207 @@ def test(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         start = time.perf_counter()
         running.estimator.estimate([image], [crop], [camera])
         taken.append(time.perf_counter() - start)
-    return {
-        "engine": running.engine,
-        "version": running.version,
-        "device": running.device,
-        "ms": round(1e3 * sorted(taken)[len(taken) // 2], 2),
-        "loading_seconds": round(loaded - began, 2),
-        "confidence": round(float(seen.confidence[0]), 4),
-    }
+    return TestResult(
+        engine=running.engine,
+        version=running.version,
+        device=running.device,
+        ms=round(1e3 * sorted(taken)[len(taken) // 2], 2),
+        loading_seconds=round(loaded - began, 2),
+        confidence=round(float(seen.confidence[0]), 4),
+    )
 
 
-def load(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    return _pack(_loaded(request, progress))
+def load(request: Load, work: Work) -> LoadResult:
+    estimator = work.estimator(request.options)
+    return LoadResult(_pack(estimator), tuple(estimator.notes))
 
 
-def animate(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def animate(request: Animate, work: Work) -> AnimateResult:
     from ..performance.face_performance import runs
     from ..performance.performance_files import save_performance
     from ..sight.tracking import perform
     from ..sight.video import open_clip
 
-    _writable(request["out"])
+    _check_writable(work.out)
     started = time.monotonic()
-    estimator = _loaded(request, progress)
-    with open_clip(request["clip"], request.get("first"), request.get("last"), request.get("fps")) as clip:
+    options = request.options
+    estimator = work.estimator(options)
+    with open_clip(request.clip, request.first, request.last, request.fps) as clip:
         performance = perform(
             clip,
             estimator,
-            box=request.get("box"),
-            face=request.get("face"),
-            lens_mm=request.get("lens_mm") or 50.0,
-            on_frame=lambda done: progress(done, clip.expected_frames, "watching"),
+            box=options.box,
+            face=options.face,
+            lens_mm=options.lens_mm,
+            on_frame=lambda done: work.report(done, clip.expected_frames, "watching"),
         )
         notes = clip.notes()
-    save_performance(performance, request["out"])
-    pack = _pack(estimator)
-    return {
-        "frames": len(performance.times),
-        "seen": int(performance.seen.sum()),
-        "missing": runs(~performance.seen),
-        "fps": performance.fps,
-        "seconds": round(time.monotonic() - started, 3),
-        "unread": performance.unread,
-        **pack,
-        "notes": [*([performance.damage] if performance.damage else []), *notes, *pack["notes"]],
-    }
+    save_performance(performance, work.out)
+    return AnimateResult(
+        frames=len(performance.times),
+        seen=int(performance.seen.sum()),
+        missing=tuple(runs(~performance.seen)),
+        fps=float(performance.fps),
+        seconds=round(time.monotonic() - started, 3),
+        pack=_pack(estimator),
+        notes=(*([performance.damage] if performance.damage else []), *notes, *estimator.notes),
+        unread=performance.unread,
+    )
 
 
-def estimate(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    from ..sight.stills import Still, see_stills
+def estimate(request: Estimate, work: Work) -> EstimateResult:
+    from ..sight.stills import Still as StillImage
+    from ..sight.stills import see_stills
 
-    if request.get("out"):
-        _writable(request["out"])
-    estimator = _loaded(request, progress)
-    images = request["images"]
-    boxes = request.get("boxes") or [request.get("box")] * len(images)
-    save_mesh = _mesh_writer(request, estimator, images)
-    stills = [Still(image, box, request.get("face")) for image, box in zip(images, boxes, strict=True)]
-    results: list[dict[str, Any]] = []
-    for still, seen in zip(stills, see_stills(stills, estimator, request.get("lens_mm") or 50.0)):
-        progress(len(results), len(images), str(still.image))
+    options = request.options
+    estimator = work.estimator(options)
+    images = request.images
+    save_mesh = _mesh_writer(request, estimator)
+    stills = [StillImage(image.image, image.box or options.box, options.face) for image in images]
+    results: list[ImageResult] = []
+    for still, seen in zip(stills, see_stills(stills, estimator, options.lens_mm)):
+        work.report(len(results), len(images), str(still.image))
         if isinstance(seen, InputError):
-            results.append({"image": still.image, "error": str(seen)})
+            results.append(ImageResult(str(still.image), error=str(seen)))
             continue
-        results.append({"image": still.image, **_numbers(seen, still.box)})
+        results.append(ImageResult(str(still.image), _face(seen, still.box)))
         save_mesh(len(results) - 1, seen)
-    if request.get("out"):
-        _save_estimates(request["out"], results)
-    return {"estimates": results, **_pack(estimator)}
+    return EstimateResult(tuple(results), _pack(estimator), tuple(estimator.notes))
 
 
-def _numbers(seen: FaceEstimate, box: Sequence[float] | None) -> dict[str, Any]:
-    """What is told of a face (a batch of one)."""
+def _face(seen: FaceEstimate, box: Sequence[float] | None) -> ImageFace:
+    """Return a face (a batch of one) as numbers."""
     from ..official.preprocess import box_of_crop
 
     crop = seen.crop[0]
-    numbers = {
-        "eta": {k: round(float(v), 6) for k, v in zip(seen.expression_keys, seen.eta[0])},
-        "alpha": _rounded(seen.alpha[0]),
-        "gaze": _rounded(seen.gaze[0]),
-        "rotation": _rounded(seen.rotation[0]),
-        "translation": _rounded(seen.translation[0]),
-        "crop": _rounded([crop.cx, crop.cy, crop.side, crop.angle]),
-        "box": _rounded(box or box_of_crop(crop)),
-        "confidence": round(float(seen.confidence[0]), 6),
-    }
-    return numbers | ({} if seen.texture is None else {"texture": _rounded(seen.texture[0])})
+    return ImageFace(
+        eta={k: round(float(v), 6) for k, v in zip(seen.expression_keys, seen.eta[0])},
+        alpha=_rounded(seen.alpha[0]),
+        gaze=_rounded(seen.gaze[0]),
+        rotation=_rounded(seen.rotation[0]),
+        translation=_rounded(seen.translation[0]),
+        crop=_rounded([crop.cx, crop.cy, crop.side, crop.angle]),
+        box=_rounded(box or box_of_crop(crop)),
+        confidence=round(float(seen.confidence[0]), 6),
+        texture=None if seen.texture is None else _rounded(seen.texture[0]),
+    )
 
 
-def _mesh_writer(request: dict[str, Any], estimator: Any, images: list[str]) -> Callable[[int, FaceEstimate], None]:
-    """Writes the i-th image's face into the folder ``ply``, where that is asked for."""
-    if not request.get("ply"):
+def _mesh_writer(request: Estimate, estimator: Any) -> Callable[[int, FaceEstimate], None]:
+    """Return a function that writes the i-th image's face into the folder ``ply``, where that is asked for."""
+    if not request.ply:
         return lambda i, seen: None
     from ..sight.meshes import MeshFolder
 
-    names = request.get("names") or [Path(image).stem for image in images]
-    return MeshFolder(request["ply"], names, request.get("face_model") or "open", estimator.basis).save
+    names = [image.name or Path(image.image).stem for image in request.images]
+    return MeshFolder(request.ply, names, request.options.face_model, estimator.basis).save
 
 
-def still(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def still(request: Still, work: Work) -> StillResult:
     from ..camera import Crop
     from ..files import write_whole
     from ..networks.cutting import cut
     from ..opencv import cv2
     from ..sight.video import picture_at
 
-    cx, cy, side, angle = request["crop"]
-    frame = int(request.get("frame") or 0)
-    image = picture_at(request["clip"], frame)
+    _check_writable(work.out)
+    cx, cy, side, angle = request.crop
+    image = picture_at(request.clip, request.frame)
     small = cut(image, Crop(cx, cy, side * STILL_AROUND, angle), STILL_PIXELS)
     coded, data = cv2.imencode(".jpg", small)
     if not coded:
-        raise InputError(f"{request['clip']}: frame {frame} cannot be written as JPEG")
-    write_whole(request["out"], data.tobytes())
-    return {}
+        raise InputError(f"{request.clip}: frame {request.frame} cannot be written as JPEG")
+    write_whole(work.out, data.tobytes())
+    return StillResult()
 
 
-def faces(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def faces(request: Faces, work: Work) -> FacesResult:
     import base64
 
     from ..networks.cutting import cut
     from ..sight.finder import find_faces
     from ..sight.video import picture_at
 
-    estimator = _loaded(request, progress)
-    frame = int(request.get("frame") or 0)
-    image = picture_at(request["clip"], frame)
-    progress(0, None, "looking for faces")
+    estimator = work.estimator(request.options)
+    image = picture_at(request.clip, request.frame)
+    work.report(0, None, "looking for faces")
     found = []
     for face in find_faces(image, estimator.finding):
         small = cut(image, face.crop, FACE_PIXELS)[:, :, ::-1]
         pixels = base64.b64encode(small.tobytes()).decode("ascii")
-        found.append({"confidence": round(face.confidence, 6), "pixels": pixels})
-    return {"faces": found, "size": FACE_PIXELS}
+        found.append(Thumbnail(round(float(face.confidence), 6), pixels))
+    return FacesResult(tuple(found), FACE_PIXELS)
 
 
-def convert(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def convert(request: Convert, work: Work) -> ConvertResult:
     from ..formats import open_face_model
     from ..formats.npz import save_face_model
 
-    _writable(request["out"])
-    progress(0, None, "reading the face model")
-    model = open_face_model(request["face_model"])
-    progress(1, 2, "writing")
-    save_face_model(model, request["out"], exact=True)
-    return {
-        "name": model.name,
-        "vertices": model.vertex_count,
-        "components": len(model.identity),
-        "keys": list(model.expression_keys),
-        "basis": model.basis,
-        **(_basis_map(model, request["out"], progress) if request.get("basis_map") else {}),
-    }
+    _check_writable(work.out)
+    work.report(0, None, "reading the face model")
+    model = open_face_model(request.face_model)
+    work.report(1, 2, "writing")
+    save_face_model(model, work.out, exact=True)
+    basis_map, tables, no_map = _basis_map(model, work) if request.basis_map else (None, (), "")
+    return ConvertResult(
+        name=model.name,
+        vertices=int(model.vertex_count),
+        components=len(model.identity),
+        keys=tuple(model.expression_keys),
+        basis=model.basis,
+        basis_map=basis_map,
+        tables=tables,
+        no_map=no_map,
+    )
 
 
-def _basis_map(model: FaceModel, out: str, progress: Progress) -> dict[str, Any]:
-    """The maps between the model's basis and the open one, beside ``out``; or why there are none."""
+def _basis_map(model: FaceModel, work: Work) -> tuple[str | None, tuple[str, ...], str]:
+    """Write the maps between the model's basis and the open one beside ``out``.
+
+    Returns the file (None where there are no maps), their tables, and why there are none.
+    """
     from ..bases.basis_map import save_maps
     from ..face.semantics import OPEN_BASIS
     from ..formats import open_face_model
 
     if model.basis == OPEN_BASIS:
-        return {"basis_map": None, "tables": [], "no_map": "it has the open keys: there is nothing to map"}
+        return None, (), "it has the open keys: there is nothing to map"
     try:
         from ..bases.basis_fit import map_to_open
 
         maps = map_to_open(
-            open_face_model("open"), model, lambda done, total: progress(done, total, "comparing the heads")
+            open_face_model("open"), model, lambda done, total: work.report(done, total, "comparing the heads")
         )
     except (InputError, ImportError) as error:  # without SciPy the face model is converted all the same
-        return {"basis_map": None, "tables": [], "no_map": one_line(error)}
-    path = Path(out).with_suffix(".basis_map.npz")
+        return None, (), one_line(error)
+    path = Path(work.out).with_suffix(".basis_map.npz")
     save_maps(maps, path)
-    return {"basis_map": str(path), "tables": [str(m) for m in maps], "no_map": ""}
+    return str(path), tuple(str(m) for m in maps), ""
 
 
-def import_weights(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def import_weights(request: ImportWeights, work: Work) -> ImportWeightsResult:
     from ..official.import_weights import import_weights as convert_all
 
-    progress(0, None, "looking for checkpoints")
-    done = convert_all(request["folder"], request.get("out"), bool(request.get("half")), progress)
-    return {
-        "out": str(done.out),
-        "networks": {name: info.trunk for name, info in done.header.networks.items()},
-        "sources": [vars(source) for source in done.header.sources],
-        "missing": done.missing,
-        "passed_over": [(str(path), why) for path, why in done.passed_over],
-        "face_model": str(done.face_model) if done.face_model else None,
-    }
+    work.report(0, None, "looking for checkpoints")
+    done = convert_all(request.folder, request.out, request.half, work.report)
+    return ImportWeightsResult(
+        out=str(done.out),
+        networks={name: info.trunk for name, info in done.header.networks.items()},
+        sources=tuple(SourceFile(**vars(source)) for source in done.header.sources),
+        missing=tuple((str(file), str(adds)) for file, adds in done.missing),
+        passed_over=tuple((str(path), str(why)) for path, why in done.passed_over),
+        face_model=str(done.face_model) if done.face_model else None,
+    )
 
 
-def _loaded(request: dict[str, Any], progress: Progress) -> Any:
-    progress(0, None, "loading")
-    return chosen_estimator(request)
+def _pack(estimator: Any) -> Pack:
+    return Pack(estimator.name, estimator.basis, estimator.license)
 
 
-def _pack(estimator: Any) -> dict[str, Any]:
-    """Whose numbers these are and what may be done with them; and what was done without."""
-    pack = {"name": estimator.name, "basis": estimator.basis, "license": estimator.license}
-    return {"pack": pack, "notes": list(estimator.notes)}
-
-
-def _writable(out: str) -> None:
-    """Refuse at once what could only fail at the end."""
+def _check_writable(out: str) -> None:
+    """Refuse before any work what could only fail at the end."""
+    if not out:
+        raise InputError("the request names no file for its result: give 'out'")
     folder = Path(out).parent
     if not folder.is_dir():
         raise InputError(f"{out}: there is no folder {folder}: make it first")
@@ -328,39 +334,25 @@ def _writable(out: str) -> None:
         raise InputError(f"{out}: cannot write there: choose another place")
 
 
-def _save_estimates(out: str, results: list[dict[str, Any]]) -> None:
-    import io
-
+def _rounded(values: Any) -> Any:
+    """Numbers to six digits, in nested tuples."""
     import numpy as np
 
-    from ..files import write_whole
-
-    good = [r for r in results if "error" not in r]
-    arrays: dict[str, Any] = {"images": np.array([r["image"] for r in good], np.str_)}
-    if good:
-        arrays["expression_keys"] = np.array(list(good[0]["eta"]), np.str_)
-        arrays["eta"] = np.array([list(r["eta"].values()) for r in good])
-    for name in ("alpha", "gaze", "rotation", "translation", "crop", "confidence"):
-        arrays[name] = np.array([r[name] for r in good])
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_whole(out, buffer.getvalue())
+    return _tuples(np.round(np.asarray(values, np.float64), 6).tolist())
 
 
-def _rounded(values: Any) -> list:
-    import numpy as np
-
-    return np.round(np.asarray(values, np.float64), 6).tolist()
+def _tuples(values: Any) -> Any:
+    return tuple(map(_tuples, values)) if isinstance(values, list) else values
 
 
-VERBS: dict[str, tuple[Verb, tuple[str, ...]]] = {
-    "ping": (ping, ()),
-    "test": (test, ()),
-    "load": (load, ()),
-    "animate": (animate, ("clip", "out")),
-    "estimate": (estimate, ("images",)),
-    "still": (still, ("clip", "crop", "out")),
-    "faces": (faces, ("clip",)),
-    "convert": (convert, ("face_model", "out")),
-    "import_weights": (import_weights, ("folder",)),
+HANDLERS: dict[type[Request[Any]], Callable[[Any, Work], Any]] = {
+    Ping: ping,
+    Test: test,
+    Load: load,
+    Animate: animate,
+    Estimate: estimate,
+    Still: still,
+    Faces: faces,
+    Convert: convert,
+    ImportWeights: import_weights,
 }

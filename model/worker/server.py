@@ -1,24 +1,28 @@
-"""The process that does the seeing: one JSON request line on stdin, JSON event lines on stdout, results in files.
+"""The worker process: request lines on stdin, event lines on stdout, results in files.
 
-``__main__.py`` starts it: ``python -m expnet.model.worker``. What can be asked stands in ``handlers.py``.
+``__main__.py`` starts it: ``python -m expnet.model.worker``. ``protocol.py`` says what the lines hold, ``handlers.py``
+does the work.
 
-Events: {"event": "progress", "done", "total" or null, "message"}, at most ten a second, and at last one of
-{"event": "done", ...}, {"event": "error", "message"} (bad input: one line), {"event": "fault", "message", "traceback"};
-exit status 0, 2, 1. Keep stdin open: closing it cancels, and nothing half-written stays behind. What libraries print
-goes to stderr. After a request with "stay" the worker waits for another, so that starting Python and loading torch is
-paid once; it leaves when stdin is closed, or after ten minutes in which nothing is asked.
+Progress comes at most ten times a second. The exit status is 0 after a result, 2 after bad input and 1 after a fault.
+Keep stdin open: closing it cancels, and nothing half-written stays behind. What libraries print goes to stderr. After
+a request with ``stay`` the worker waits for another, so that starting Python and loading torch is paid once; it leaves
+when stdin is closed, or after ten minutes without a request.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import sys
 import threading
 import time
 import traceback
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO
+
+from .protocol import Done, Event, Failure, Progress, event_line, parse_request
+
+if TYPE_CHECKING:
+    from .chosen_estimator import EstimatorCache
 
 PROGRESS_SECONDS = 0.1
 CANCEL_GRACE_SECONDS = 3.0
@@ -37,11 +41,11 @@ class Channel:
         self._last = 0.0
         self.cancelled = threading.Event()
 
-    def send(self, event: str, **fields: Any) -> None:
+    def send(self, event: Event) -> None:
         try:
-            self._events.write(json.dumps({"event": event, **fields}) + "\n")
+            self._events.write(event_line(event) + "\n")
             self._events.flush()
-        except (BrokenPipeError, ValueError):  # nobody listens any more
+        except (BrokenPipeError, ValueError):  # the client is gone
             self.cancelled.set()
 
     def progress(self, done: int, total: int | None, message: str = "") -> None:
@@ -51,62 +55,59 @@ class Channel:
         now = time.monotonic()
         if now - self._last >= PROGRESS_SECONDS or done == total:
             self._last = now
-            self.send("progress", done=done, total=total, message=message)
+            self.send(Progress(done, total, message))
 
 
-def answer(line: str, channel: Channel) -> int:
-    """Serve one request line; returns the exit status."""
+def answer(line: str, channel: Channel, estimators: EstimatorCache) -> tuple[int, bool]:
+    """Serve one request line. Returns the exit status, and whether the worker waits for another request."""
     from ..errors import InputError, one_line
-    from .handlers import LIBRARIES, VERBS
+    from .handlers import HANDLERS, LIBRARIES, Work
 
+    stay = False
     try:
-        verb, request = _parsed(line)
-        result = VERBS[verb][0](request, channel.progress)
+        envelope = parse_request(line)
+        stay = envelope.stay
+        work = Work(envelope.out, channel.progress, estimators)
+        result = HANDLERS[type(envelope.request)](envelope.request, work)
         if channel.cancelled.is_set():
             raise Cancelled
-        channel.send("done", **result)
-        return 0
+        channel.send(Done(result))
+        return 0, stay
     except InputError as error:
-        channel.send("error", message=one_line(error))
-        return 2
+        message = one_line(error)
     except Cancelled:
-        channel.send("error", message="cancelled")
-        return 2
+        message = "cancelled"
     except ImportError as error:
         name = (error.name or "").split(".")[0]
         if name not in LIBRARIES:
-            return _fault(error, channel)
+            return _fault(error, channel), stay
         fails = (
             f"has no {name}" if isinstance(error, ModuleNotFoundError) else f"cannot load {name} ({one_line(error)})"
         )
-        channel.send("error", message=f"{sys.executable} {fails}: install it there with: pip install {LIBRARIES[name]}")
-        return 2
+        message = f"{sys.executable} {fails}: install it there with: pip install {LIBRARIES[name]}"
     except Exception as error:
-        return _fault(error, channel)
+        return _fault(error, channel), stay
+    channel.send(Failure(message))
+    return 2, stay
 
 
 def main() -> int:
     """Answer requests from stdin. Must run in a process of its own: it takes over stdout."""
-    channel = Channel(_take_stdout())
+    from .chosen_estimator import EstimatorCache
+
+    channel, estimators = Channel(_take_stdout()), EstimatorCache()
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(lines, channel), daemon=True).start()
     line, status = lines.get(), 2  # 2: nobody asked
     while line.strip():
-        status = answer(line, channel)
-        if channel.cancelled.is_set() or not _stays(line):
+        status, stay = answer(line, channel, estimators)
+        if channel.cancelled.is_set() or not stay:
             break
         try:
             line = lines.get(timeout=STAY_SECONDS)
         except queue.Empty:
             break
     return status
-
-
-def _stays(line: str) -> bool:
-    try:
-        return bool(json.loads(line).get("stay"))
-    except (ValueError, AttributeError):
-        return False
 
 
 def _take_stdout() -> TextIO:
@@ -132,25 +133,8 @@ def _read_requests(lines: queue.SimpleQueue[str], channel: Channel) -> None:
     os._exit(2)
 
 
-def _parsed(line: str) -> tuple[str, dict[str, Any]]:
-    from ..errors import InputError
-    from .handlers import VERBS
-
-    try:
-        request = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"the request is not JSON: {error}") from error
-    verb = request.get("verb") if isinstance(request, dict) else None
-    if verb not in VERBS:
-        raise InputError(f"unknown verb {verb!r}: use one of {', '.join(VERBS)}")
-    for field in VERBS[verb][1]:
-        if not request.get(field):
-            raise InputError(f"{verb} needs {field!r}")
-    return verb, request
-
-
 def _fault(error: Exception, channel: Channel) -> int:
     from ..errors import one_line
 
-    channel.send("fault", message=f"{type(error).__name__}: {one_line(error)}", traceback=traceback.format_exc())
+    channel.send(Failure(f"{type(error).__name__}: {one_line(error)}", fault=True, traceback=traceback.format_exc()))
     return 1

@@ -16,7 +16,7 @@ RIG = f"import {EXTENSION}.expnet_addon.scene.rig as rig; faces = rig.rigs_in(bp
 RUN_SO_FAR = "result = [(o.bl_idname, o.as_pointer()) for o in bpy.context.window_manager.operators]"
 KEYS = RIG + "data = faces[0].data.shape_keys.animation_data if faces else None; "
 TASKS = f"import {EXTENSION}.expnet_addon.engine.tasks as tasks; "
-WORKER = TASKS + "import os, signal; worker = tasks.running._job.pid; "
+WORKER = TASKS + "import os, signal; worker = tasks.under_way()._job.pid; "
 SETTINGS = "settings = bpy.context.scene.expnet; "
 PUSH = "; bpy.ops.ed.undo_push(message='by the test')"
 LOOK = """
@@ -53,7 +53,7 @@ class Artist:
             raise Failed(what)
 
     def running(self) -> Any:
-        return self.screen.ask(TASKS + "result = tasks.running is not None")
+        return self.screen.ask(TASKS + "result = tasks.under_way() is not None")
 
     def keyed(self) -> Any:
         return self.screen.ask(KEYS + "result = data is not None and data.action is not None")

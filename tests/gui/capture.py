@@ -52,7 +52,7 @@ def walk(artist: Artist) -> None:
     artist.step("Animate from Footage, Cancel")
     artist.start("animate_footage", animate)
     worker = artist.worker()
-    fast = WORKER + "task = tasks.running; fast = '/s' in task.status and task.progress.fraction > 0.3; "
+    fast = WORKER + "task = tasks.under_way(); fast = '/s' in task.status and task.progress.fraction > 0.3; "
     fast += "result = fast and os.kill(worker, signal.SIGSTOP) is None"
     until(lambda: screen.ask(fast), "progress with its speed", screen.alive)  # the mouse takes longer than the clip
     artist.picture("progress.png")

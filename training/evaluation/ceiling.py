@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,9 @@ def measure(subject: Subject, training: Path) -> Section:
     for noise in NOISE_MM:
         rng = np.random.default_rng(0)
         eta = linear_reading(features(known, noise, rng), known["eta"], features(held_out, noise, rng))
-        reader = Subject(subject.weights, subject.held_out, subject.model)
-        reader.__dict__["seen"] = {**subject.seen, "eta": torch.from_numpy(eta)}
+        read = subject.everything["eta"].clone()
+        read[subject.face] = torch.from_numpy(eta).to(read.dtype)
+        reader = replace(subject, outputs={**subject.everything, "eta": read})
         name = f"points known to {noise:g} mm" if noise else "points known exactly"
         rows.append((name, *_row(reader, every, clear)))
         if not noise:

@@ -12,6 +12,7 @@ from ...model.camera import Camera, Crop
 from ...model.face.alignment import similarity
 from ...model.face.face_model import FaceModel, triangles
 from ...model.formats import open_face_model
+from ...model.networks.estimate import FaceEstimate
 from ...model.sight.tracking import identity_weight
 from ..synthetic.brows import sample_brows
 from ..synthetic.degrade import degrade, develop
@@ -46,10 +47,10 @@ def measure(subject: Subject, people: int = PEOPLE, views: int = VIEWS) -> Secti
     errors: dict[tuple[str, str], list[np.ndarray]] = {}
     for person in gallery(people, views, SIZE):
         for kind, pictures in person.pictures.items():
-            alpha, weight = seen_identity(subject, pictures)
-            answers = {"the mean head": np.zeros((1, alpha.shape[1]))}
+            seen = seen_identity(subject, pictures)
+            answers = {"the mean head": np.zeros((1, seen.alpha.shape[1]))}
             for count in (n for n in POOLS if n <= views):
-                answers[f"{count} view{'s' * (count > 1)}"] = pooled(alpha, weight, count)
+                answers[f"{count} view{'s' * (count > 1)}"] = heads_of(subject, seen, count)
             answers["its true alpha"] = person.alpha[None]
             for name, heads in answers.items():
                 errors.setdefault((kind, name), []).append(measured(heads, person.head).mean(0))
@@ -59,8 +60,9 @@ def measure(subject: Subject, people: int = PEOPLE, views: int = VIEWS) -> Secti
         "Identity",
         f"{people} people that are in no other set, {views} pictures each from the front (turned by up to 20 degrees) "
         "and from the side (45 to 75), each picture with another expression, gaze, camera and degradation; the look "
-        "and the light stay, as in a clip. alpha of 1, 5 and 50 pictures is pooled as tracking pools it: weighted by "
-        "confidence and by how frontal the view is. The error is REALY's (Chai et al. 2022), its correspondences being "
+        "and the light stay, as in a clip. alpha of 1, 5 and 50 pictures is read as tracking reads it: by what the "
+        "weights have learned of people, or else weighted by confidence and by how frontal the view is. The error is "
+        "REALY's (Chai et al. 2022), its correspondences being "
         "known here: the estimated head at rest, S(alpha), is brought to the true one by a similarity of seven "
         "landmarks (eye corners, nose tip, mouth corners), then each region for itself by a rigid motion; mean "
         "distance of its points, by area. Forehead: from the eyes up to the hairline; nose and mouth: what surrounds "
@@ -135,12 +137,21 @@ def _picture(
 # --- the answers ----------------------------------------------------------------------------------------------------
 
 
-def seen_identity(subject: Subject, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """alpha (N, 99) of every picture, and its weight (N,) in a clip."""
+def seen_identity(subject: Subject, pictures: np.ndarray) -> FaceEstimate:
     size = pictures.shape[1]
     crop, camera = Crop((size - 1) / 2, (size - 1) / 2, size), Camera.for_image(size, size)
-    seen = subject.estimator.estimate(list(pictures), [crop] * len(pictures), [camera] * len(pictures))
-    return seen.alpha, identity_weight(seen)
+    return subject.estimator.estimate(list(pictures), [crop] * len(pictures), [camera] * len(pictures))
+
+
+def heads_of(subject: Subject, seen: FaceEstimate, count: int) -> np.ndarray:
+    """alpha of disjoint groups of ``count`` views, (N // count, 99), as tracking reads it."""
+    person = subject.estimator.person
+    if person is None:
+        return pooled(seen.alpha, identity_weight(seen), count)
+    assert seen.outputs is not None
+    readings = person.readings(seen.outputs)
+    groups = [slice(first, first + count) for first in range(0, len(readings) - count + 1, count)]
+    return np.stack([person.alpha(readings[group], seen.confidence[group]) for group in groups])
 
 
 def pooled(alpha: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:

@@ -27,12 +27,14 @@ NATURAL_DETAIL = 80  # real pixels across the crop
 class Subject:
     """One set of weights before the held-out pictures (faces and others), with the open head that they speak of.
 
-    Rows of ``truth`` and ``seen`` are the held-out faces only, in order; ``everything`` is all pictures.
+    Rows of ``truth`` and ``seen`` are the held-out faces only, in order; ``everything`` is all pictures. ``outputs``
+    stand in for those of the network where they are given.
     """
 
     weights: Path
     held_out: Batch
     model: FaceModel
+    outputs: Batch | None = None
 
     @cached_property
     def network(self) -> Network:
@@ -45,7 +47,9 @@ class Subject:
 
     @cached_property
     def everything(self) -> Batch:
-        """The network's outputs for all held-out pictures, eta as it is shown."""
+        """The outputs for all held-out pictures, eta as it is shown."""
+        if self.outputs is not None:
+            return self.outputs
         seen = predict(self.network, self.held_out["image"])
         responses = responses_of(load_weights(self.weights)[0].responses, OPEN_KEYS)
         if responses is not None:

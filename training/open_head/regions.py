@@ -38,12 +38,14 @@ def regions(
     points = mean[landmarks]
     half = lids.rows.shape[1] // 2
     lid_rows = lids.rows[lids.margin - LID_ROWS : lids.margin + MARGIN_ROWS]
+    eye_socket = lids.rows[lids.margin + MARGIN_ROWS :]
     brow_distance = nearest_on_polyline(mean[skin, :2], points[22:27, :2])[1]
     left = {
         "lid_upper": lid_rows[:, half:],
         "lid_lower": lid_rows[:, : half + 1],
-        "eye_socket": lids.rows[lids.margin + MARGIN_ROWS :],
-        "brow": skin[(brow_distance < BROW_WIDTH_MM) & (mean[skin, 2] > 60)],
+        "eye_socket": eye_socket,
+        # The socket lies behind the brow, out of sight.
+        "brow": np.setdiff1d(skin[(brow_distance < BROW_WIDTH_MM) & (mean[skin, 2] > 60)], eye_socket),
         "iris": iris,
     }
     for name, members in left.items():

@@ -12,9 +12,10 @@ from ...camera import Camera, Crop
 from ...errors import InputError
 from ...face.semantics import OPEN_BASIS, OPEN_KEYS
 from ...opencv import cv2
-from ..architectures import CompactConfig, GlimpseConfig, as_config
+from ..architectures import CompactConfig, GlimpseConfig, as_config, outputs_for_person
 from ..cutting import cut
 from ..estimate import FaceEstimate, SeesAtAGlance, estimate_of
+from ..person import PersonReader
 from ..responses import responses_of
 from ..weights.open_pack import load_open, weights_path
 from ..weights.weights_file import WeightsHeader
@@ -30,10 +31,16 @@ class LightEstimator(SeesAtAGlance):
     basis = OPEN_BASIS
     expression_keys = OPEN_KEYS
 
-    def __init__(self, header: WeightsHeader, look: Callable[[np.ndarray], dict[str, np.ndarray]]) -> None:
+    def __init__(
+        self,
+        header: WeightsHeader,
+        look: Callable[[np.ndarray], dict[str, np.ndarray]],
+        person: PersonReader | None = None,
+    ) -> None:
         self.header = header
         self.license = header.license
         self._responses = responses_of(header.responses, OPEN_KEYS)
+        self.person = person
         self.size = header.input_size
         self._look = look
 
@@ -41,14 +48,14 @@ class LightEstimator(SeesAtAGlance):
     def load(source: str | Path = "open") -> LightEstimator:
         """The estimator in the box (``open``), in a folder, or in a safetensors file. Raises InputError."""
         path = weights_path(source)
-        header, tensors = load_open(path, NETWORKS)
+        header, tensors, person = load_open(path, NETWORKS)
         kind, network = NETWORKS[header.architecture]
         try:
             config: Any = as_config(kind, {**header.config, "size": header.input_size})
             look = network(Tensors(path, tensors), config)
         except (TypeError, ValueError, IndexError) as error:
             raise InputError(f"{path}: the header's config does not describe a network ({error})") from error
-        return LightEstimator(header, look)
+        return LightEstimator(header, look, PersonReader.of(path, person, outputs_for_person(config)))
 
     def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
         """Look at one crop of each image, (H, W, 3) uint8 BGR."""

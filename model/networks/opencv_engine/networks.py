@@ -29,6 +29,8 @@ from ..estimate import rotation_of_columns
 from . import graphs
 from .graphs import Tensors
 
+TOLD = 6  # by which the head is told the points' places
+
 
 class Convolutions:
     """An ONNX model of ours, run by OpenCV on the CPU."""
@@ -77,7 +79,7 @@ class LightGlimpse:
         self._eye_groups, self._mouth_groups = averages(EYE_GROUPS, EYE_POINTS), averages(MOUTH_GROUPS, MOUTH_POINTS)
 
     def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """(1, 3, size, size) float32 to the outputs by name, each (width,)."""
+        """(1, 3, size, size) float32 to the outputs by name, each (width,), and the glimpses' ``points``."""
         features, raw = (output.ravel() for output in self._whole(pixels))
         out = _split(raw, self._widths)
         frames, centres, layout = self._places(out)
@@ -90,6 +92,9 @@ class LightGlimpse:
         out["eta"] = out["eta"] + correction[:keys]
         out["gaze"] = out["gaze"] + correction[keys : keys + 2]
         out["eta_log_variance"] = out["eta_log_variance"] + correction[keys + 2 :]
+        told = zip((right[1], left[1], mouth[1]), frames, centres, strict=True)
+        points = [(at.reshape(-1, 2) / TOLD) @ frame.T + centre for at, frame, centre in told]
+        out["points"] = np.concatenate(points).ravel().astype(np.float32)
         return out
 
     def _places(self, whole: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -117,7 +122,7 @@ class LightGlimpse:
         weights = np.exp(weights - weights.max(1, keepdims=True))
         weights /= weights.sum(1, keepdims=True)
         at_groups = (groups @ weights) @ seen.reshape(len(seen), -1).T
-        return at_groups.ravel(), 6 * (weights @ self._cells).ravel()
+        return at_groups.ravel(), TOLD * (weights @ self._cells).ravel()
 
 
 class LightFinder:

@@ -13,12 +13,15 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ...camera import Camera, Crop
 from ...errors import InputError
 from ...face.semantics import OPEN_BASIS, OPEN_KEYS
+from ..architectures import outputs_for_person
 from ..cutting import cut
 from ..estimate import FaceEstimate, SeesAtAGlance, estimate_of
+from ..person import PersonReader
 from ..responses import responses_of
 from ..weights.open_pack import load_open, weights_path
 from ..weights.weights_file import WeightsHeader
 from .by_name import CONFIGS, Network, build_network
+from .glimpse import GlimpseNet
 from .loading import loaded
 from .packed import can_pack, pack
 
@@ -31,12 +34,15 @@ class Estimator(SeesAtAGlance):
     basis = OPEN_BASIS
     expression_keys = OPEN_KEYS
 
-    def __init__(self, network: Network, header: WeightsHeader, device: torch.device) -> None:
+    def __init__(
+        self, network: Network, header: WeightsHeader, device: torch.device, person: PersonReader | None = None
+    ) -> None:
         self.header = header
         self.license = header.license
         self._responses = responses_of(header.responses, OPEN_KEYS)
         self.device = device
         self.size = header.input_size
+        self.person = person
         self._split = network.split
         self._precision = fast_precision(device)
         self._network = convolving_in(self._precision, ready_to_run(network, device))
@@ -50,10 +56,11 @@ class Estimator(SeesAtAGlance):
         ``device``: auto (cuda, mps or cpu, whichever there is), cpu, cuda, mps. Raises InputError.
         """
         path = weights_path(source)
-        header, tensors = load_open(path, CONFIGS)
+        header, tensors, person = load_open(path, CONFIGS)
         config = {**header.config, "size": header.input_size}
         network = loaded(path, header, tensors, lambda: build_network(header.architecture, config))
-        return Estimator(network, header, torch_device(device))
+        reader = PersonReader.of(path, person, outputs_for_person(network.config))
+        return Estimator(network, header, torch_device(device), reader)
 
     def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
         """Look at one crop of each image, (H, W, 3) uint8 BGR; all crops are computed in one batch."""
@@ -64,8 +71,13 @@ class Estimator(SeesAtAGlance):
         """(B, size, size, 3) uint8 BGR to the network's outputs by name."""
         with torch.inference_mode():
             pixels = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)  # channels last already
-            raw = self._network(pixels.float().div_(127.5).sub_(1.0).to(self._precision)).cpu()
-            return {name: value.numpy() for name, value in self._split(raw).items()}
+            pixels = pixels.float().div_(127.5).sub_(1.0).to(self._precision)
+            if self.person is None or not isinstance(self._network, GlimpseNet):
+                outputs = self._split(self._network(pixels).cpu())
+            else:
+                seen = self._network.look(pixels)
+                outputs = {**self._split(seen.raw.cpu()), "points": seen.points.flatten(1).float().cpu()}
+            return {name: value.numpy() for name, value in outputs.items()}
 
 
 def ready_to_run(network: nn.Module, device: torch.device) -> nn.Module:

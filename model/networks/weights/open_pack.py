@@ -11,7 +11,7 @@ from ...camera import ANCHOR, SIDE_MM
 from ...errors import InputError
 from ...face.semantics import OPEN_BASIS, OPEN_KEYS
 from ..responses import responses_of
-from .weights_file import WeightsHeader, load_weights
+from .weights_file import WeightsHeader, load_all
 
 DATA = Path(__file__).parents[2] / "data"
 OPEN_WEIGHTS, OPEN_FINDER = DATA / "open_weights.safetensors", DATA / "open_finder.safetensors"
@@ -30,11 +30,13 @@ def weights_path(source: str | Path) -> Path:
     return path
 
 
-def load_open(path: Path, architectures: Collection[str]) -> tuple[WeightsHeader, dict[str, np.ndarray]]:
-    """Weights of one of ``architectures`` for our crop and keys. Raises InputError for others."""
+def load_open(
+    path: Path, architectures: Collection[str]
+) -> tuple[WeightsHeader, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """``load_all`` of weights of one of ``architectures`` for our crop and keys. Raises InputError for others."""
     if path in (OPEN_WEIGHTS, OPEN_FINDER) and not path.is_file():
         raise InputError(f"{path}: the open weights are missing: install the extension again")
-    header, tensors = load_weights(path)
+    header, tensors, person = load_all(path)
     if header.architecture not in architectures:
         known = ", ".join(architectures)
         raise InputError(f"{path}: architecture {header.architecture!r} is unknown here; read are {known}")
@@ -46,4 +48,4 @@ def load_open(path: Path, architectures: Collection[str]) -> tuple[WeightsHeader
         responses_of(header.responses, OPEN_KEYS)
     except ValueError as error:
         raise InputError(f"{path}: the header is broken: {error}") from error
-    return header, tensors
+    return header, tensors, person

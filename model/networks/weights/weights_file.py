@@ -19,6 +19,7 @@ from .safetensors_file import BrokenFile, read_safetensors
 
 FORMAT = "expnet-weights-1"
 NORMALISATION = "bgr/127.5-1"
+PERSON = "person."  # begins the names of the tensors of ``person.PersonReader``, in the network's file
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,16 @@ def save_weights(path: str | Path, header: WeightsHeader, tensors: Mapping[str, 
 
 
 def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray]]:
-    """The header and the tensors (float32; integers stay as they are) of a weights file.
+    """The header and the network's tensors (float32; integers stay as they are) of a weights file.
 
     Raises InputError for a missing file, a pickle, a broken or incomplete header, or a tensor with NaN.
     """
+    header, network, _ = load_all(path)
+    return header, network
+
+
+def load_all(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """``load_weights``, and the tensors of ``person.PersonReader`` without their prefix; none where there are none."""
     path = Path(path)
     refuse_what_is_not_safetensors(path)
     try:
@@ -97,7 +104,8 @@ def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray]
                     f"{path}: tensor {name} holds NaN or infinity: the training went wrong, use other weights"
                 )
             tensors[name] = tensor.astype(np.float32)
-    return header, tensors
+    person = {name.removeprefix(PERSON): tensors.pop(name) for name in list(tensors) if name.startswith(PERSON)}
+    return header, tensors, person
 
 
 def check_shapes(path: str | Path, tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, ...]]) -> None:

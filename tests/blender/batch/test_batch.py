@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -21,15 +22,14 @@ from expnet.expnet_addon import headless
 from expnet.expnet_addon.batch.lanes import do_shots
 from expnet.expnet_addon.batch.records import Record, save_record
 from expnet.expnet_addon.batch.report import write_report
-from expnet.expnet_addon.batch.run import only_one, settings_of
+from expnet.expnet_addon.batch.run import only_one
+from expnet.expnet_addon.batch.settings import ShotSettings
 from expnet.expnet_addon.batch.shots import Shot, find_shots
-from expnet.expnet_addon.command_line.parser import parser
 from expnet.model.errors import InputError
 from expnet.model.performance.performance_files import load_performance
 
 DEMO = Path(expnet.__path__[0]) / "model" / "data" / "demo_clip.mp4"
-SETTINGS = settings_of(parser().parse_args(["batch", "clips", "--out", "out", "--device", "cpu"]))
-SETTINGS |= {"last": 7, "outputs": [".npz"]}
+SETTINGS = ShotSettings(device="cpu", last=7, outputs=(".npz",))
 
 
 def image(path: Path) -> None:
@@ -238,10 +238,10 @@ def test_other_settings_or_other_footage_are_done_again(clips: Path, tmp_path: P
     first, *_ = do_shots(out, shot, SETTINGS, 1)
     again, *_ = do_shots(out, shot, SETTINGS, 1)
     assert (again.frames, again.total_seconds) == (8, first.total_seconds), "nothing was done"
-    other, *_ = do_shots(out, shot, {**SETTINGS, "last": 3}, 1)
+    other, *_ = do_shots(out, shot, replace(SETTINGS, last=3), 1)
     assert other.frames == 4
     os.utime(clips / "first.mp4")
-    newer, *_ = do_shots(out, shot, {**SETTINGS, "last": 3}, 1)
+    newer, *_ = do_shots(out, shot, replace(SETTINGS, last=3), 1)
     assert newer.clip_stamp != other.clip_stamp
 
 
@@ -262,7 +262,11 @@ def test_killed_at_any_time_it_goes_on_where_it_was(
     poll_until(lambda: not any(map(_runs, serving)), 300)
     done = {p: p.stat().st_mtime_ns for p in out.glob("records/*.json")}
     assert 1 <= len(done) < 5
-    (out / ".more2.4711.part.blend").write_bytes(b"half")  # as a process leaves it that is killed while it writes
+    for name in (
+        ".more2.4711.part.blend",
+        ".report.html.4711.partial",
+    ):  # as a process leaves it, killed while it writes
+        (out / name).write_bytes(b"half")
 
     assert batch(clips, "--out", out) == 0
     assert len(list(out.glob("*.blend"))) == len(list(out.glob("*.npz"))) == 5
@@ -280,7 +284,7 @@ def _runs(pid: int) -> bool:
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_process_that_dies_fails_its_clip_only(clips: Path, tmp_path: Path, poll_until: Callable) -> None:
     shots = [Shot(str(clips / f"{name}.mp4"), name) for name in ("first", "second")]
-    records = do_shots(tmp_path, shots, {**SETTINGS, "outputs": [".npz", ".blend"], "last": None}, 1)
+    records = do_shots(tmp_path, shots, replace(SETTINGS, outputs=(".npz", ".blend"), last=None), 1)
     import threading
 
     def kill() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bpy
 import numpy as np
-import pytest
 
 import expnet
 from expnet.expnet_addon.engine import tasks
@@ -32,12 +31,13 @@ def test_one_press_makes_a_head_and_animates_it(empty_scene: bpy.types.Scene) ->
         expnet.unregister()
 
 
-def test_it_waits_for_what_is_under_way(empty_scene: bpy.types.Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_waits_for_what_is_under_way(empty_scene: bpy.types.Scene) -> None:
     expnet.register()
+    task = tasks.Task("Animate from footage", None, lambda reply, job: "")
     try:
-        monkeypatch.setattr(tasks, "running", tasks.Task("Animate from footage", None, lambda reply, job: ""))
+        tasks.follow(task)
         assert not bpy.ops.expnet.try_it.poll()
-        monkeypatch.undo()
+        tasks.end(task)
         assert bpy.ops.expnet.try_it.poll()
     finally:
         expnet.unregister()

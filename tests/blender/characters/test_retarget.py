@@ -389,6 +389,9 @@ class TestInThePanel:
         assert [(row.channel, row.target) for row in table] == [
             ("jawOpen", "jawOpen"), ("mouthSmileLeft", "mouthSmileLeft"),
         ]  # fmt: skip
+        assert hero.expnet_character.result == (
+            "2 shape keys by ARKit, 0 bones\nUnknown names, add rows for those that should move: hat"
+        )
         table[0].gain = 0.5
         assert bpy.ops.expnet.retarget() == {"FINISHED"}
         empty_scene.frame_set(6)

@@ -147,3 +147,27 @@ def test_a_mistake_is_one_line_and_writes_nothing(shot, hero, tmp_path, said, ma
     (line,) = said()
     assert re.search(expected, line), line
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_hidden_character_as_gltf_and_what_is_not_matched(shot, hero, tmp_path, capfd):
+    bpy.ops.wm.open_mainfile(filepath=str(hero))
+    bpy.data.objects["body"].hide_viewport = True
+    bpy.data.objects["teeth"].hide_set(True)
+    bpy.data.objects["body"].shape_key_add(name="freckles", from_mix=False)
+    eye = bpy.data.objects.new("eyeball", bpy.data.objects["hat"].data.copy())  # has no shape keys
+    eye.shape_key_clear()
+    bpy.context.scene.collection.objects.link(eye)
+    eye.parent = bpy.data.objects["body"]
+    bpy.ops.wm.save_as_mainfile(filepath=str(hero))
+    assert run("retarget", "--performance", shot, "--character", hero, "--out", tmp_path / "hero.glb") == 0
+    written = (tmp_path / "hero.glb").read_bytes()
+    assert b"teeth" in written and b"eyeball" in written and b"friend" not in written
+    said = capfd.readouterr().out
+    assert "not matched: freckles (add rows for them in a table, and give it as --preset)" in said
+
+
+def test_one_object_stands_for_its_head(shot, hero, tmp_path):
+    out = tmp_path / "hero_shot.blend"
+    assert run("retarget", "--performance", shot, "--character", hero, "--object", "teeth", "--out", out) == 0
+    bpy.ops.wm.open_mainfile(filepath=str(out))
+    assert [name for name in ("body", "teeth", "hat", "friend") if keyed(name)] == ["body", "teeth"]

@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from expnet.expnet_addon.engine import jobs
-from expnet.expnet_addon.engine.jobs import Job, Progress, WorkerFault
+from expnet.expnet_addon.engine.jobs import Job, WorkerFault
 from expnet.model.errors import InputError
+from expnet.model.worker.protocol import Convert, Done, Ping, PingResult, Progress, event_line
 
 OPEN_HEAD = Path(jobs.__file__).parents[2] / "model" / "data" / "open_head.npz"
-CONVERT = {"verb": "convert", "face_model": str(OPEN_HEAD), "out": None}
+CONVERT = Convert(str(OPEN_HEAD))
+PONG = event_line(Done(PingResult("3.11.0", "python", {}, (), (), gpus=42)))
 
 
 def is_running(pid: int) -> bool:
@@ -92,7 +94,7 @@ def test_a_job_ends_with_the_workers_reply_and_its_file() -> None:
     seen: list[Progress] = []
     with Job(CONVERT) as job:
         reply = job.wait(seen.append)
-        assert reply["vertices"] > 1000
+        assert reply.vertices > 1000
         assert job.out.stat().st_size > 100_000
         assert not job.poll()
     assert not job.folder.exists()
@@ -103,7 +105,7 @@ def test_a_job_ends_with_the_workers_reply_and_its_file() -> None:
 def test_bad_input_comes_back_as_one_line(tmp_path: Path) -> None:
     text = tmp_path / "notes.mat"
     text.write_text("not a face model")
-    with Job({**CONVERT, "face_model": str(text)}) as job, pytest.raises(InputError, match="notes.mat") as caught:
+    with Job(Convert(str(text))) as job, pytest.raises(InputError, match="notes.mat") as caught:
         job.wait()
     assert "\n" not in str(caught.value)
     assert not job.folder.exists()
@@ -130,18 +132,43 @@ def test_a_crashed_worker_is_told_with_its_last_words(tmp_path: Path) -> None:
     assert "first" in caught.value.details
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands for a broken worker")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"event": "done"}', "missing field 'result'"),
+        ('{"event": "done", "result": {"python": 3}}', "missing field|is 3, not text"),
+        ('{"event": "progress", "done": "half"}', "'done' is .*half.*, not a whole number"),
+        ('{"event": "failure", "message": "no", "why": 1}', "unknown field .*why"),
+        ('{"event": "song"}', "unknown event .*song"),
+    ],
+)
+def test_an_answer_that_is_not_understood_ends_the_job_in_one_line(line: str, words: str, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nread request\necho '{line}'\nread request\n")
+    python.chmod(0o755)
+    with (
+        Job(Ping(), str(python)) as job,
+        pytest.raises(WorkerFault, match=f"answer is not understood: .*({words})") as caught,
+    ):
+        job.wait()
+    assert "\n" not in str(caught.value)
+    assert not job.folder.exists() and not is_running(job.pid)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="there is no such signal on Windows")
 def test_a_worker_that_reads_nothing_does_not_take_blender_along() -> None:
     """Blender leaves SIGPIPE deadly, where Python ignores it; so it is made deadly here, in a process of its own."""
     code = """
 import signal, sys, time
 from expnet.expnet_addon.engine import jobs
+from expnet.model.worker.protocol import Envelope, Ping
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 worker = jobs.Worker(sys.argv[1])
 while worker.runs:
     time.sleep(0.01)
-worker.ask({"verb": "ping"})
-print(worker.death())
+worker.ask(Envelope(Ping()))
+print(worker.exit_reason())
 worker.end()
 print(signal.pthread_sigmask(signal.SIG_BLOCK, ()), signal.sigpending())
 """
@@ -218,14 +245,14 @@ wait
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands for a talkative Python")
 def test_what_a_library_prints_to_stdout_does_no_harm(tmp_path: Path) -> None:
     python = tmp_path / "python"
-    python.write_text("""#!/bin/sh
+    python.write_text(f"""#!/bin/sh
 read request
 echo 'site-packages says hello'
-echo '{"event": "done", "answer": 42}'
+echo '{PONG}'
 """)
     python.chmod(0o755)
-    with Job({"verb": "ping"}, str(python)) as job:
-        assert job.wait()["answer"] == 42
+    with Job(Ping(), str(python)) as job:
+        assert job.wait().gpus == 42
 
 
 @pytest.mark.parametrize(
@@ -255,10 +282,10 @@ def test_a_kept_worker_does_the_next_job_too(tmp_path: Path) -> None:
         first.wait()
     text = tmp_path / "notes.mat"
     text.write_text("not a face model")
-    with Job({**CONVERT, "face_model": str(text)}) as bad, pytest.raises(InputError):
+    with Job(Convert(str(text))) as bad, pytest.raises(InputError):
         bad.wait()
     with Job(CONVERT) as third:
-        assert third.wait()["vertices"] > 1000
+        assert third.wait().vertices > 1000
         assert third.out.exists()
     assert first.pid == bad.pid == third.pid
     assert is_running(third.pid)
@@ -273,7 +300,7 @@ def test_a_cancelled_job_takes_its_worker_along_and_the_next_has_a_new_one() -> 
     cancelled.close()
     assert not is_running(cancelled.pid)
     with Job(CONVERT) as job:
-        assert job.wait()["vertices"] > 1000
+        assert job.wait().vertices > 1000
         assert job.pid != cancelled.pid
 
 
@@ -284,7 +311,7 @@ def test_a_kept_worker_that_died_is_replaced() -> None:
         job.wait()
     os.kill(job.pid, signal.SIGKILL)  # gone, or about to be: the next job does not mind
     with Job(CONVERT) as next_job:
-        assert next_job.wait()["vertices"] > 1000
+        assert next_job.wait().vertices > 1000
         assert next_job.pid != job.pid
 
 
@@ -292,8 +319,8 @@ def test_a_kept_worker_that_died_is_replaced() -> None:
 def answers(tmp_path: Path) -> str:
     """Stands for a Python whose worker answers at once."""
     python = tmp_path / "python"
-    python.write_text("""#!/bin/sh
-while read request; do echo '{"event": "done", "answer": 42}'; done
+    python.write_text(f"""#!/bin/sh
+while read request; do echo '{PONG}'; done
 """)
     python.chmod(0o755)
     return str(python)
@@ -302,37 +329,37 @@ while read request; do echo '{"event": "done", "answer": 42}'; done
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.usefixtures("keeping")
 def test_whenever_a_kept_worker_dies_before_it_said_anything_the_job_is_done(answers: str) -> None:
-    with Job({"verb": "ping"}, answers) as job:
+    with Job(Ping(), answers) as job:
         job.wait()
     for _ in range(50):
         os.kill(job.pid, signal.SIGKILL)  # and is asked while it dies
-        with Job({"verb": "ping"}, answers) as job:
-            assert job.wait()["answer"] == 42
+        with Job(Ping(), answers) as job:
+            assert job.wait().gpus == 42
     for _ in range(50):
         os.kill(job.pid, signal.SIGSTOP)
-        with Job({"verb": "ping"}, answers) as job:  # was handed over alive, and asked
+        with Job(Ping(), answers) as job:  # was handed over alive, and asked
             os.kill(job.pid, signal.SIGKILL)
-            assert job.wait()["answer"] == 42
+            assert job.wait().gpus == 42
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands for a broken Python")
 @pytest.mark.usefixtures("keeping")
 def test_what_a_kept_worker_complained_of_before_is_not_told_as_its_last_words(tmp_path: Path) -> None:
     python = tmp_path / "python"
-    python.write_text("""#!/bin/sh
+    python.write_text(f"""#!/bin/sh
 read request
 echo 'an odd pixel, never mind' >&2
-echo '{"event": "done"}'
+echo '{PONG}'
 read request
-echo '{"event": "progress", "done": 1}'
+echo '{event_line(Progress(1))}'
 exit 3
 """)
     python.chmod(0o755)
-    with Job({"verb": "ping"}, str(python)) as first:
+    with Job(Ping(), str(python)) as first:
         first.wait()
-        while not first._worker.complaints:
+        while not first._worker.stderr_tail:
             first._worker._threads[1].join(timeout=0.01)
-    with Job({"verb": "ping"}, str(python)) as second, pytest.raises(WorkerFault) as caught:
+    with Job(Ping(), str(python)) as second, pytest.raises(WorkerFault) as caught:
         second.wait()
     assert str(caught.value) == "The worker stopped (exit code 3)"
 
@@ -345,12 +372,12 @@ def test_a_worker_that_dies_of_the_request_is_not_asked_for_ever(tmp_path: Path)
     python.write_text(f"""#!/bin/sh
 echo once >> '{started}'
 read request
-if [ $(wc -l < '{started}') = 1 ]; then echo '{{"event": "done"}}'; read request; fi
+if [ $(wc -l < '{started}') = 1 ]; then echo '{PONG}'; read request; fi
 exit 3
 """)
     python.chmod(0o755)
-    with Job({"verb": "ping"}, str(python)) as first:
+    with Job(Ping(), str(python)) as first:
         first.wait()
-    with Job({"verb": "ping"}, str(python)) as second, pytest.raises(WorkerFault, match="exit code 3"):
+    with Job(Ping(), str(python)) as second, pytest.raises(WorkerFault, match="exit code 3"):
         second.wait()
     assert started.read_text().split() == ["once", "once"]

@@ -22,6 +22,7 @@ from expnet.expnet_addon.engine.installation import Installation
 from expnet.expnet_addon.engine.jobs import WorkerFault
 from expnet.expnet_addon.engine.runtime import Build, Packages
 from expnet.model.errors import InputError
+from expnet.model.worker.protocol import PingResult
 
 BUILD = Build("cpu", "Processor", "", download_mb=1, disk_mb=30)
 SMALL = Packages(torch=("little-torch>=2",), others=("little-cv2",), modules=("little_torch", "little_cv2"))
@@ -253,13 +254,14 @@ def test_another_python_is_asked_what_it_has() -> None:
 
 
 def test_what_it_lacks_is_named_with_the_command_that_gets_it() -> None:
-    reply = {
-        "python": "3.12.1",
-        "executable": "/usr/bin/python3",
-        "packages": {"torch": None, "cv2": "4.10.0", "safetensors": None, "h5py": None, "scipy": None},
-        "engines": ["light"],
-        "devices": ["cpu"],
-    }
+    reply = PingResult(
+        python="3.12.1",
+        executable="/usr/bin/python3",
+        packages={"torch": None, "cv2": "4.10.0", "safetensors": None, "h5py": None, "scipy": None},
+        engines=("light",),
+        devices=("cpu",),
+        gpus=0,
+    )
     assert engine_status.told_by_ping(reply).splitlines() == [
         "Python 3.12.1: opencv-python-headless 4.10.0; processor",
         "The light engine only. Missing for the full one: torch, safetensors "

@@ -21,13 +21,14 @@ import expnet
 from expnet import operators, panels
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import capture
+from expnet.expnet_addon.capture.keying import Keying
 from expnet.expnet_addon.capture.sources import Source
 from expnet.expnet_addon.engine import packs, tasks
 from expnet.expnet_addon.engine.jobs import WorkerFault
-from expnet.expnet_addon.engine.requests import Seeing
 from expnet.expnet_addon.scene import rig
 from expnet.model.errors import InputError
 from expnet.model.formats.npz import OPEN_HEAD, load_face_model, save_face_model
+from expnet.model.worker.protocol import EstimatorOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("objects", "meshes", "actions", "cameras", "movieclips", "shape_keys", "materials", "collections")
@@ -310,7 +311,7 @@ def test_the_faces_in_the_picture_are_shown_to_choose_from(settings, head: bpy.t
     settings.network, settings.source = "OPEN", str(portrait)
     assert bpy.ops.expnet.find_faces() == {"FINISHED"}
     assert settings.result == f"One face in '{portrait.name}'"
-    assert len(faces.found.icons) == 1
+    assert len(faces.found().icons) == 1
     assert bpy.ops.expnet.choose_face(face=1) == {"FINISHED"}
     assert (settings.face, settings.use_box) == (1, False)
     settings.source = str(image)
@@ -487,14 +488,14 @@ def test_the_buttons_are_grey_with_a_reason(settings, clip: Path) -> None:
 
 
 @pytest.fixture
-def seeing(sees_a_face: Path) -> Seeing:
-    return Seeing(estimator=str(sees_a_face), box=(40, 30, 60, 60))
+def options(sees_a_face: Path) -> EstimatorOptions:
+    return EstimatorOptions(estimator=str(sees_a_face), box=(40, 30, 60, 60))
 
 
 @pytest.fixture
-def task(head: bpy.types.Object, clip: Path, seeing: Seeing) -> Iterator[tasks.Task]:
+def task(head: bpy.types.Object, clip: Path, options: EstimatorOptions) -> Iterator[tasks.Task]:
     """Animating the clip, started as a modal operator starts it."""
-    task = capture.animate_clip(bpy.context.scene, head, Source(str(clip)), seeing, capture.Keying())
+    task = capture.animate_clip(bpy.context.scene, head, Source(str(clip)), options, Keying())
     task.start()
     yield task
     task.cancel()
@@ -537,11 +538,11 @@ def own_clip(clip: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["movie", "images"])
 def test_a_clip_that_is_moved_before_it_was_read_is_one_line(
-    kind: str, head: bpy.types.Object, own_clip: Path, image_folder: Path, tmp_path: Path, seeing: Seeing
+    kind: str, head: bpy.types.Object, own_clip: Path, image_folder: Path, tmp_path: Path, options: EstimatorOptions
 ) -> None:
     """The worker takes a moment to start, and by then the file is gone."""
     source = own_clip if kind == "movie" else Path(shutil.copytree(image_folder, tmp_path / "own"))
-    task = capture.animate_clip(bpy.context.scene, head, Source(str(source)), seeing, capture.Keying())
+    task = capture.animate_clip(bpy.context.scene, head, Source(str(source)), options, Keying())
     before = state_of_the_file()
     task.start()
     source.rename(tmp_path / "elsewhere")
@@ -552,9 +553,9 @@ def test_a_clip_that_is_moved_before_it_was_read_is_one_line(
 
 
 def test_a_clip_that_is_moved_once_it_was_read_loses_nothing(
-    head: bpy.types.Object, own_clip: Path, seeing: Seeing, poll_until: Callable
+    head: bpy.types.Object, own_clip: Path, options: EstimatorOptions, poll_until: Callable
 ) -> None:
-    task = capture.animate_clip(bpy.context.scene, head, Source(str(own_clip)), seeing, capture.Keying())
+    task = capture.animate_clip(bpy.context.scene, head, Source(str(own_clip)), options, Keying())
     task.start()
     poll_until(lambda: not task.step())
     own_clip.unlink()
@@ -573,19 +574,19 @@ def test_the_face_may_be_renamed_meanwhile(task: tasks.Task, head: bpy.types.Obj
 def test_opening_another_file_ends_the_task(
     task: tasks.Task, poll_until: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tasks.running = task
+    tasks.follow(task)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    assert tasks.running is None
+    assert tasks.under_way() is None
     assert capsys.readouterr().out.splitlines()[-1:] == ["Animate from footage: cancelled, the file was closed"]
     assert not task._job.folder.exists()
 
 
 def test_one_task_at_a_time(task: tasks.Task, settings, head: bpy.types.Object, clip: Path) -> None:
     settings.source = str(clip)
-    tasks.running = task
+    tasks.follow(task)
     assert not bpy.ops.expnet.animate_footage.poll()
     assert bpy.ops.expnet.cancel() == {"FINISHED"}
-    assert tasks.running is None
+    assert tasks.under_way() is None
     assert bpy.ops.expnet.animate_footage.poll()
 
 

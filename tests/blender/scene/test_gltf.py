@@ -12,6 +12,7 @@ import pytest
 
 from expnet.expnet_addon.scene import animation, gltf, rig
 from expnet.expnet_addon.scene.coordinates import object_pose
+from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.performance.channels import LOOK
 
@@ -97,3 +98,76 @@ def test_the_scene_and_the_selection_stay_as_they_are(take, tmp_path):
     gltf.export_glb(tmp_path / "shot.glb", [head])
     assert bpy.context.selected_objects == [cube] and bpy.context.view_layer.objects.active == cube
     assert sorted(obj.name for obj in bpy.data.objects) == ["Face", "Face eye L", "Face eye R", "cube"]
+
+
+def hide_in_the_view(head, collection, layer_collection) -> None:
+    head.hide_set(True)
+
+
+def hide_in_viewports(head, collection, layer_collection) -> None:
+    head.hide_viewport = True
+
+
+def forbid_selection(head, collection, layer_collection) -> None:
+    head.hide_select = collection.hide_select = True
+
+
+def hide_the_collection(head, collection, layer_collection) -> None:
+    collection.hide_viewport = layer_collection.hide_viewport = True
+
+
+def exclude_the_collection(head, collection, layer_collection) -> None:
+    layer_collection.exclude = True
+
+
+def exclude_the_collection_above(head, collection, layer_collection) -> None:
+    bpy.context.view_layer.layer_collection.children["above"].exclude = True
+
+
+HIDDEN = (hide_in_the_view, hide_in_viewports, forbid_selection, hide_the_collection, exclude_the_collection,
+          exclude_the_collection_above)  # fmt: skip
+
+
+def states() -> list:
+    """What of the view layer an export may not change."""
+    layer = bpy.context.view_layer
+
+    def walk(layer_collection):
+        yield layer_collection.exclude, layer_collection.hide_viewport, layer_collection.collection.hide_viewport
+        for child in layer_collection.children:
+            yield from walk(child)
+
+    objects = [(o.hide_viewport, o.hide_select, o.name in layer.objects and o.hide_get()) for o in bpy.data.objects]
+    return [*walk(layer.layer_collection), *objects]
+
+
+@pytest.mark.parametrize("hide", HIDDEN)
+def test_a_character_that_is_hidden_is_exported_and_stays_hidden(take, empty_scene, tmp_path, hide):
+    head, _ = take
+    above, collection = (bpy.data.collections.new(name) for name in ("above", "heads"))
+    empty_scene.collection.children.link(above)
+    above.children.link(collection)
+    above.children.link(bpy.data.collections.new("sibling"))
+    for obj in (head, *head.children):
+        collection.objects.link(obj)
+        for other in list(obj.users_collection):
+            if other != collection:
+                other.objects.unlink(obj)
+    inner = bpy.context.view_layer.layer_collection.children["above"].children
+    inner["sibling"].exclude = True
+    hide(head, collection, inner["heads"])
+    before = states()
+    gltf.export_glb(tmp_path / "shot.glb", [head, *head.children])
+    glb = Glb(tmp_path / "shot.glb")
+    assert {node["name"] for node in glb.json["nodes"]} == {"Face", "Face eye L", "Face eye R"}
+    assert len(glb.curve("Face", "weights")[0]) == FRAMES
+    assert states() == before
+
+
+def test_nothing_is_written_rather_than_an_empty_file(take, tmp_path):
+    with pytest.raises(InputError, match="no object to export"):
+        gltf.export_glb(tmp_path / "shot.glb", [])
+    elsewhere = bpy.data.objects.new("elsewhere", bpy.data.meshes.new("elsewhere"))
+    with pytest.raises(InputError, match="'elsewhere' is not in the scene"):
+        gltf.export_glb(tmp_path / "shot.glb", [take[0], elsewhere])
+    assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from mathutils import Vector
 from expnet.expnet_addon.scene import animation, comparison, rig
 from expnet.expnet_addon.scene import camera_and_light as scene
 from expnet.expnet_addon.scene.coordinates import to_blender
-from expnet.expnet_addon.scene.rendering import Quality
+from expnet.expnet_addon.scene.quality import Quality
 from expnet.model.camera import Camera, project
 from expnet.model.errors import InputError
 

@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 
 from expnet.expnet_addon import headless
 from expnet.expnet_addon.capture import capture
+from expnet.expnet_addon.capture.keying import Keying
 from expnet.expnet_addon.scene import rig
 from expnet.expnet_addon.unattended import heads
 from expnet.expnet_addon.user_files import basis_maps, face_models
@@ -25,11 +26,12 @@ from expnet.model.face.semantics import ARKIT_KEYS, ICT_BASIS, OPEN_BASIS, arkit
 from expnet.model.formats import load_face_model
 from expnet.model.official import FILE
 from expnet.model.performance.face_performance import FacePerformance
+from expnet.model.worker.protocol import EstimatorOptions
 
 from ...model.bases.other_head import an_other_head
 
 BOX = ["--box", "40", "30", "60", "60"]
-AS_SEEN = capture.Keying(smoothing=0.0, scene_timing=False, match_camera=False)
+AS_SEEN = Keying(smoothing=0.0, scene_timing=False, match_camera=False)
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +154,8 @@ def test_an_ict_head_is_driven_by_an_open_performance(
 def test_one_picture_on_a_basel_head(image: Path, sees_a_face: Path, basel_head: bpy.types.Object) -> None:
     from expnet.expnet_addon.capture.sources import Source
 
-    seeing = capture.Seeing(estimator=str(sees_a_face), box=[40, 30, 60, 60])
-    said = capture.estimate_picture(bpy.context.scene, basel_head, Source(str(image)), seeing).run()
+    options = EstimatorOptions(estimator=str(sees_a_face), box=(40, 30, 60, 60))
+    said = capture.estimate_picture(bpy.context.scene, basel_head, Source(str(image)), options).run()
     assert "expression_" in said
     assert any(basel_head.data.shape_keys.key_blocks[key].value for key in rig.expression_keys(basel_head))
     assert len(basel_head["alpha"]) == 4
@@ -200,12 +202,12 @@ def test_so_is_one_in_the_scene_unless_its_shape_stays(
 ) -> None:
     from expnet.expnet_addon.capture.sources import Source
 
-    seeing, scene = capture.Seeing(estimator=str(official)), bpy.context.scene
+    options, scene = EstimatorOptions(estimator=str(official)), bpy.context.scene
     with pytest.raises(InputError, match="4 identity components"):
-        capture.animate_clip(scene, basel_head, Source(str(clip)), seeing, capture.Keying())
+        capture.animate_clip(scene, basel_head, Source(str(clip)), options, Keying())
     with pytest.raises(InputError, match="4 identity components"):
-        capture.estimate_picture(scene, basel_head, Source(str(clip)), seeing)
-    capture.animate_clip(scene, basel_head, Source(str(clip)), seeing, capture.Keying(identity=False))
+        capture.estimate_picture(scene, basel_head, Source(str(clip)), options)
+    capture.animate_clip(scene, basel_head, Source(str(clip)), options, Keying(identity=False))
 
 
 def test_live_link_of_the_official_networks_is_refused_before_anything_is_seen(

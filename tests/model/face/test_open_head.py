@@ -144,6 +144,10 @@ class TestRegions:
     def test_regions_of_the_skin(self, head, name):
         assert np.isin(head.regions[name], head.regions["skin"]).all()
 
+    @pytest.mark.parametrize("side", "LR")
+    def test_a_brow_is_on_the_outside_not_in_the_socket_behind_it(self, head, side):
+        assert not np.isin(head.regions[f"brow_{side}"], head.regions[f"eye_socket_{side}"]).any()
+
     def test_regions_are_symmetric(self, head, mirror):
         for name, members in head.regions.items():
             np.testing.assert_array_equal(np.sort(mirror[members]), np.sort(head.regions[other_side(name)]), name)

@@ -38,7 +38,7 @@ def crops() -> np.ndarray:
 
 
 def by_torch(weights: Path, crops: np.ndarray) -> dict[str, np.ndarray]:
-    """The outputs of the network as it was trained, float32."""
+    """The outputs of the network as it was trained, and GlimpseNet's points, float32."""
     torch = pytest.importorskip("torch")
     from expnet.model.networks.torch_engine.by_name import build_network
 
@@ -46,8 +46,11 @@ def by_torch(weights: Path, crops: np.ndarray) -> dict[str, np.ndarray]:
     network = build_network(header.architecture, {**header.config, "size": header.input_size}).eval()
     network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
     with torch.inference_mode():
-        raw = network(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1)
-        return {k: v.numpy() for k, v in network.split(raw).items()}
+        pixels = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
+        if header.architecture != "glimpse":
+            return {k: v.numpy() for k, v in network.split(network(pixels)).items()}
+        seen = network.look(pixels)
+        return {**{k: v.numpy() for k, v in network.split(seen.raw).items()}, "points": seen.points.flatten(1).numpy()}
 
 
 @pytest.mark.parametrize("weights", ["in the box", "CompactNet"])

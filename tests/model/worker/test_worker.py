@@ -1,6 +1,7 @@
 """The worker as a process: a request in, events out, results in files, and nothing left when it is stopped."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,27 @@ import cv2
 import numpy as np
 import pytest
 
+from expnet.model.errors import InputError
 from expnet.model.performance.performance_files import load_performance
+from expnet.model.worker import handlers, protocol
+from expnet.model.worker.chosen_estimator import EstimatorCache
+from expnet.model.worker.protocol import (
+    Animate,
+    Done,
+    Envelope,
+    Estimate,
+    EstimatorOptions,
+    Event,
+    Failure,
+    ImageRequest,
+    Load,
+    Ping,
+    Progress,
+    Request,
+    parse_event,
+    request_line,
+)
+from expnet.model.worker.server import Channel, answer
 
 PACKAGE = Path(__file__).parents[3]
 SHIPPED = ("__init__.py", "model")
@@ -37,6 +59,7 @@ class Worker:
     """A running worker, spoken to over its pipes."""
 
     def __init__(self, command: list[str], environment: dict[str, str] | None = None) -> None:
+        self._result: type = Ping.result
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -47,16 +70,22 @@ class Worker:
             env=environment,
         )
 
-    def ask(self, line: str) -> None:
+    def ask(self, request: Request[Any], out: str = "", stay: bool = False) -> None:
+        self._result = request.result
+        self.write(request_line(Envelope(request, out, stay)))
+
+    def write(self, line: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def events(self) -> Iterator[dict[str, Any]]:
+    def events(self) -> Iterator[Event]:
         """Every line that comes; a line that is no event fails the test."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            yield json.loads(line)
+            event = parse_event(line, self._result)
+            assert event is not None, line
+            yield event
 
     def stop_asking(self) -> None:
         assert self.process.stdin is not None
@@ -83,12 +112,15 @@ def start(package: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def request_of(start: Any) -> Any:
+def answer_to(start: Any) -> Any:
     """Ask one thing and wait: (all events, exit status)."""
 
-    def ask(request: dict[str, Any] | str) -> tuple[list[dict[str, Any]], int]:
+    def ask(request: Request[Any] | str, out: object = "") -> tuple[list[Event], int]:
         worker = start()
-        worker.ask(request if isinstance(request, str) else json.dumps(request))
+        if isinstance(request, str):
+            worker.write(request)
+        else:
+            worker.ask(request, str(out))
         events = list(worker.events())
         return events, worker.process.wait(ENOUGH)
 
@@ -105,99 +137,112 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_ping_tells_versions_and_devices(request_of: Any) -> None:
-    [done], status = request_of({"verb": "ping"})
-    assert done["event"] == "done" and status == 0
-    assert done["python"] == sys.version.split()[0]
-    assert done["packages"]["torch"] and done["packages"]["cv2"]
-    assert "cpu" in done["devices"]
+def options(weights: Path | str, **others: Any) -> EstimatorOptions:
+    return EstimatorOptions(estimator=str(weights), device="cpu", **others)
 
 
-def test_load_tells_whose_numbers_there_will_be(request_of: Any, untrained_weights: Path, tmp_path: Path) -> None:
-    [loading, done], status = request_of({"verb": "load", "estimator": str(untrained_weights), "device": "cpu"})
-    assert loading["event"] == "progress" and status == 0
-    assert done["pack"]["basis"] == "open-29" and isinstance(done["notes"], list)
-    *_, error = request_of({"verb": "load", "estimator": str(tmp_path / "none.safetensors")})[0]
-    assert error["event"] == "error" and "none.safetensors" in error["message"]
+def test_ping_tells_versions_and_devices(answer_to: Any) -> None:
+    [done], status = answer_to(Ping())
+    assert isinstance(done, Done) and status == 0
+    assert done.result.python == sys.version.split()[0]
+    assert done.result.packages["torch"] and done.result.packages["cv2"]
+    assert "cpu" in done.result.devices
+
+
+def test_load_tells_whose_numbers_there_will_be(answer_to: Any, untrained_weights: Path, tmp_path: Path) -> None:
+    [loading, done], status = answer_to(Load(options(untrained_weights)))
+    assert isinstance(loading, Progress) and status == 0
+    assert done.result.pack.basis == "open-29"
+    *_, failure = answer_to(Load(options(tmp_path / "none.safetensors")))[0]
+    assert isinstance(failure, Failure) and "none.safetensors" in failure.message and not failure.fault
 
 
 def test_as_a_module_too(start: Any) -> None:
     worker = start([sys.executable, "-m", "expnet.model.worker"])
-    worker.ask('{"verb": "ping"}')
-    assert [e["event"] for e in worker.events()] == ["done"]
+    worker.ask(Ping())
+    assert [type(event) for event in worker.events()] == [Done]
 
 
-def test_animate_writes_a_performance(request_of: Any, clip: Path, untrained_weights: Path, tmp_path: Path) -> None:
+def test_animate_writes_a_performance(answer_to: Any, clip: Path, untrained_weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "shot.npz"
     # The box is followed only if the untrained network believes in it; that every frame is accounted for is the point.
-    request = {
-        "verb": "animate", "clip": str(clip), "out": str(out), "estimator": str(untrained_weights), "device": "cpu",
-        "box": [40, 30, 60, 60], "face": None, "first": 5, "last": 24, "lens_mm": 35,
-    }  # fmt: skip
-    events, status = request_of(request)
+    request = Animate(str(clip), options(untrained_weights, box=(40, 30, 60, 60), lens_mm=35.0), first=5, last=24)
+    events, status = answer_to(request, out)
     assert status == 0
     *progress, done = events
-    assert {e["event"] for e in progress} == {"progress"}
-    assert progress[-1]["done"] == progress[-1]["total"] == 20
-    performance = load_performance(out)
+    assert {type(event) for event in progress} == {Progress}
+    assert progress[-1].done == progress[-1].total == 20
+    performance, result = load_performance(out), done.result
     assert performance.source == str(clip) and performance.lens_mm == 35
-    assert len(performance.times) == done["frames"] == 20
-    assert done["seen"] == performance.seen.sum()
-    assert done["seen"] + sum(b - a + 1 for a, b in done["missing"]) == 20
-    assert done["fps"] == 25.0 and done["seconds"] > 0
+    assert len(performance.times) == result.frames == 20
+    assert result.seen == performance.seen.sum()
+    assert result.seen + sum(b - a + 1 for a, b in result.missing) == 20
+    assert result.fps == 25.0 and result.seconds > 0
     assert [f.name for f in tmp_path.iterdir()] == ["shot.npz"]
 
 
-def test_estimate_answers_for_every_image(request_of: Any, untrained_weights: Path, tmp_path: Path) -> None:
-    good, out = tmp_path / "bilde.png", tmp_path / "estimates.npz"
+def test_estimate_answers_for_every_image(answer_to: Any, untrained_weights: Path, tmp_path: Path) -> None:
+    good = tmp_path / "bilde.png"
     cv2.imwrite(str(good), np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8))
     (tmp_path / "bad.png").write_text("no image")
-    request = {
-        "verb": "estimate", "images": [str(good), str(tmp_path / "bad.png")], "out": str(out),
-        "estimator": str(untrained_weights), "device": "cpu", "box": [30, 20, 90, 90],
-    }  # fmt: skip
-    events, status = request_of(request)
+    images = (ImageRequest(str(good)), ImageRequest(str(tmp_path / "bad.png")))
+    events, status = answer_to(Estimate(images, options(untrained_weights, box=(30, 20, 90, 90))))
     assert status == 0
-    first, second = events[-1]["estimates"]
-    assert first["image"] == str(good) and len(first["eta"]) == 29 and len(first["alpha"]) == 99
-    assert len(first["gaze"]) == 2 and np.shape(first["rotation"]) == (3, 3) and len(first["translation"]) == 3
-    assert len(first["crop"]) == 4 and 0 <= first["confidence"] <= 1
-    assert set(second) == {"image", "error"} and "not an image" in second["error"]
-    with np.load(out, allow_pickle=False) as file:
-        assert file["eta"].shape == (1, 29)
+    first, second = events[-1].result.estimates
+    assert first.image == str(good) and len(first.face.eta) == 29 and len(first.face.alpha) == 99
+    assert first.face.box == (30, 20, 90, 90) and 0 <= first.face.confidence <= 1
+    assert second.face is None and "not an image" in second.error
+
+
+def line_of(verb: str, **fields: Any) -> str:
+    return json.dumps({"version": protocol.VERSION, "verb": verb, "request": fields})
 
 
 @pytest.mark.parametrize(
     "request_line, words",
     [
         ("{", "not JSON"),
-        ("[1]", "unknown verb"),
-        ('{"verb": "dance"}', "unknown verb 'dance'"),
-        ('{"verb": "animate", "clip": "/nowhere.mp4"}', "needs 'out'"),
-        ('{"verb": "animate", "clip": "/nowhere.mp4", "out": "/no/folder/a.npz"}', "no folder"),
-        ('{"verb": "estimate", "images": ["a.png"], "estimator": "/nowhere"}', "nowhere"),
+        ("[1]", "not a JSON object"),
+        (line_of("dance"), 'unknown verb "dance"'),
+        ('{"verb": "ping", "request": {}}', "version null"),
+        (line_of("animate", clip="/nowhere.mp4"), "missing field 'options'"),
+        (line_of("animate", clip="/nowhere.mp4", options={}), "give 'out'"),
+        (line_of("estimate", images=7, options={}), "field 'images' is 7, not a list"),
+        (line_of("ping", loud=True), 'unknown field "loud"'),
+        (line_of("estimate", images=[{"image": "a.png"}], options={"estimator": "/nowhere"}), "nowhere"),
     ],
 )
-def test_bad_requests_are_one_line(request_of: Any, request_line: str, words: str) -> None:
-    events, status = request_of(request_line)
+def test_bad_requests_are_one_line(answer_to: Any, request_line: str, words: str) -> None:
+    events, status = answer_to(request_line)
     assert status == 2
-    assert events[-1]["event"] == "error" and words in events[-1]["message"] and "\n" not in events[-1]["message"]
+    assert isinstance(events[-1], Failure) and words in events[-1].message and "\n" not in events[-1].message
 
 
-def test_bad_footage_is_one_line_and_leaves_nothing(request_of: Any, untrained_weights: Path, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_one_line(answer_to: Any) -> None:
+    [failure], status = answer_to(Animate("/nowhere.mp4", EstimatorOptions()), "/no/folder/a.npz")
+    assert status == 2 and "no folder" in failure.message
+
+
+def test_bad_footage_is_one_line_and_leaves_nothing(answer_to: Any, untrained_weights: Path, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"not a movie at all")
     out = tmp_path / "out"
     out.mkdir()
-    request = {"verb": "animate", "clip": str(tmp_path / "clip.mp4"), "out": str(out / "a.npz")}
-    events, status = request_of({**request, "estimator": str(untrained_weights), "device": "cpu"})
-    assert status == 2 and "not a movie" in events[-1]["message"]
+    events, status = answer_to(Animate(str(tmp_path / "clip.mp4"), options(untrained_weights)), out / "a.npz")
+    assert status == 2 and "not a movie" in events[-1].message
     assert list(out.iterdir()) == []
 
 
-def test_a_fault_of_ours_brings_its_traceback(request_of: Any, untrained_weights: Path) -> None:
-    events, status = request_of({"verb": "estimate", "images": 7, "estimator": str(untrained_weights)})
-    assert status == 1
-    assert events[-1]["event"] == "fault" and "Traceback" in events[-1]["traceback"]
+@pytest.mark.parametrize(("raised", "status"), [(KeyError("eta"), 1), (InputError("no such face"), 2)])
+def test_a_fault_of_ours_brings_its_traceback(raised: Exception, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(request: Ping, work: object) -> None:
+        raise raised
+
+    monkeypatch.setitem(handlers.HANDLERS, Ping, broken)
+    stream = io.StringIO()
+    assert answer(request_line(Envelope(Ping())), Channel(stream), EstimatorCache()) == (status, False)
+    failure = parse_event(stream.getvalue(), Ping.result)
+    assert isinstance(failure, Failure) and failure.fault == (status == 1)
+    assert ("Traceback" in failure.traceback) == failure.fault
 
 
 def test_what_libraries_print_does_not_reach_the_events(start: Any, package: Path) -> None:
@@ -212,8 +257,8 @@ def test_what_libraries_print_does_not_reach_the_events(start: Any, package: Pat
         f"runpy.run_path({str(package / 'model' / 'worker' / '__main__.py')!r}, run_name='__main__')\n"
     )
     worker = start([sys.executable, "-c", code])
-    worker.ask('{"verb": "ping"}')
-    assert [e["event"] for e in worker.events()] == ["done"]
+    worker.ask(Ping())
+    assert [type(event) for event in worker.events()] == [Done]
 
 
 def test_closing_stdin_cancels_and_leaves_nothing(start: Any, untrained_weights: Path, tmp_path: Path) -> None:
@@ -224,14 +269,13 @@ def test_closing_stdin_cancels_and_leaves_nothing(start: Any, untrained_weights:
         writer.write(np.zeros((48, 64, 3), np.uint8))
     writer.release()
     worker = start()
-    request = {"verb": "animate", "clip": str(path), "out": str(out / "a.npz"), "device": "cpu"}
-    worker.ask(json.dumps({**request, "estimator": str(untrained_weights)}))
+    worker.ask(Animate(str(path), options(untrained_weights)), str(out / "a.npz"))
     events = worker.events()
-    assert next(e for e in events if e["event"] != "progress" or e["done"] > 0)["event"] == "progress"
+    assert isinstance(next(e for e in events if not isinstance(e, Progress) or e.done > 0), Progress)
     worker.stop_asking()
     *progress, last = events
-    assert (last["event"], last["message"]) == ("error", "cancelled")
-    assert all(e["done"] < 3_000 for e in progress), "it stops at once, not at the clip's end"
+    assert last == Failure("cancelled")
+    assert all(e.done < 3_000 for e in progress), "it stops at once, not at the clip's end"
     assert worker.process.wait(ENOUGH) == 2
     assert list(out.iterdir()) == []
 
@@ -239,17 +283,17 @@ def test_closing_stdin_cancels_and_leaves_nothing(start: Any, untrained_weights:
 def test_one_that_stays_answers_again_until_nobody_asks(start: Any, untrained_weights: Path, tmp_path: Path) -> None:
     image = tmp_path / "image.png"
     cv2.imwrite(str(image), np.full((64, 64, 3), 90, np.uint8))
-    request = {"verb": "estimate", "images": [str(image)], "estimator": str(untrained_weights), "box": [8, 8, 48, 48]}
+    chosen = options(untrained_weights, box=(8, 8, 48, 48))
     worker = start()
     events = worker.events()
     answers, seconds = [], []
-    for stay in ({**request, "device": "nowhere"}, request, request):  # bad input is no reason to leave
-        asked = time.monotonic()
-        worker.ask(json.dumps({**stay, "stay": True}))
-        answers.append(next(e for e in events if e["event"] != "progress"))
-        seconds.append(time.monotonic() - asked)
-    assert answers[0]["event"] == "error"
-    assert answers[1] == answers[2] and answers[1]["event"] == "done"
+    for asked in (replace(chosen, device="nowhere"), chosen, chosen):  # bad input is no reason to leave
+        began = time.monotonic()
+        worker.ask(Estimate((ImageRequest(str(image)),), asked), stay=True)
+        answers.append(next(event for event in events if not isinstance(event, Progress)))
+        seconds.append(time.monotonic() - began)
+    assert isinstance(answers[0], Failure)
+    assert answers[1] == answers[2] and isinstance(answers[1], Done)
     assert seconds[2] < seconds[0] + seconds[1], "neither torch nor the weights are loaded again"
     worker.stop_asking()
     assert worker.process.wait(ENOUGH) == 0
@@ -273,26 +317,22 @@ def test_a_python_without_torch_is_told_what_to_install(start: Any, package: Pat
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     worker = start(environment=environment)
-    worker.ask('{"verb": "estimate", "images": ["a.png"]}')
-    [error] = [e for e in worker.events() if e["event"] != "progress"]
-    assert error["event"] == "error" and "pip install torch" in error["message"]
+    worker.ask(Estimate((ImageRequest("a.png"),), EstimatorOptions()))
+    [failure] = [event for event in worker.events() if not isinstance(event, Progress)]
+    assert isinstance(failure, Failure) and "pip install torch" in failure.message
     worker = start(environment=environment)
-    worker.ask('{"verb": "ping"}')
+    worker.ask(Ping())
     [done] = list(worker.events())
-    assert done["packages"]["torch"] is None
+    assert done.result.packages["torch"] is None
 
 
 def test_progress_comes_at_most_ten_times_a_second() -> None:
-    import io
-
-    from expnet.model.worker.server import Channel
-
     stream = io.StringIO()
     channel = Channel(stream)
     began = time.monotonic()
     for i in range(10_000):
         channel.progress(i, None)
     channel.progress(10_000, 10_000)
-    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    events = [parse_event(line, Ping.result) for line in stream.getvalue().splitlines()]
     assert len(events) <= 3 + 10 * (time.monotonic() - began)
-    assert events[0]["done"] == 0 and events[-1]["done"] == 10_000
+    assert (events[0], events[-1]) == (Progress(), Progress(10_000, 10_000))

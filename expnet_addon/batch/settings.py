@@ -1,0 +1,94 @@
+"""How every clip of a batch is animated: what goes to the process that does a shot, and into its record."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...model.worker.protocol import Box, EstimatorOptions
+from ..engine.requests import box_of
+from ..scene.quality import named_quality
+from ..unattended.options import AnimateOptions, scene_keying
+
+OPEN = "open"
+
+
+@dataclass(frozen=True)
+class ShotSettings:
+    """The settings of a shot, called as ``expnet animate`` calls its options.
+
+    Records keep them by these names and values, and a clip whose record has other settings is done again: a new field
+    needs a default that means what batches did before. ``outputs`` are the suffixes of the files that are written.
+    """
+
+    face_model: str = OPEN
+    estimator: str = OPEN
+    device: str = "auto"
+    runtime: Any = "auto"
+    box: Box | None = None
+    face: int | None = None
+    preprocessing: Any = "release"
+    jpeg: bool = True
+    smoothing: float = 0.5
+    neutral: str = "none"
+    identity: bool = True
+    fps: float | str = "clip"
+    lens: float = 50.0
+    engine: str | None = None
+    samples: int | None = None
+    height: int | None = None
+    layout: str = "beside"
+    first: int | None = None
+    last: int | None = None
+    outputs: tuple[str, ...] = (".blend", ".npz")
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the settings as JSON holds them."""
+        kept: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return kept
+
+    @classmethod
+    def of_record(cls, recorded: dict[str, Any]) -> ShotSettings:
+        """Restore the settings from what ``recorded`` returned."""
+        return cls(**{**recorded, "box": box_of(recorded["box"]), "outputs": tuple(recorded["outputs"])})
+
+    def with_absolute_paths(self) -> ShotSettings:
+        """Return the settings for processes in other folders."""
+        return replace(self, estimator=_absolute(self.estimator), face_model=_absolute(self.face_model))
+
+    def estimator_options(self) -> EstimatorOptions:
+        return EstimatorOptions(
+            estimator=self.estimator,
+            device=self.device,
+            engine=self.runtime,
+            box=self.box,
+            face=self.face,
+            lens_mm=self.lens,
+            face_model=self.face_model,
+            preprocessing=self.preprocessing,
+            jpeg=self.jpeg,
+        )
+
+    def animate_options(self, clip: str, files: Sequence[Path]) -> AnimateOptions:
+        """Return the options that animate ``clip`` to ``files``."""
+        by_suffix = {file.suffix: file for file in files}
+        return AnimateOptions(
+            clip=clip,
+            out=by_suffix.get(".blend"),
+            render=by_suffix.get(".mp4"),
+            performances=tuple(file for file in files if file.suffix in (".npz", ".csv", ".json")),
+            first=self.first,
+            last=self.last,
+            estimator=self.estimator_options(),
+            keying=scene_keying(self.smoothing, self.neutral, self.identity, self.fps),
+            quality=named_quality(self.engine, self.samples, self.height),
+            layout=self.layout,
+        )
+
+
+def _absolute(path: str) -> str:
+    return path if path == OPEN else os.path.abspath(path)

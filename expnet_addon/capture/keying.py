@@ -1,0 +1,32 @@
+"""How a performance becomes keys: the options that operators, the command line and scripts share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Keying:
+    """How a performance becomes keys.
+
+    smoothing      strength from 0 to 1, as ``smoothing.smooth`` takes it
+    neutral        the actor's face that becomes the head's rest: none, auto or a frame, as in ``named_neutral``
+    identity       the head takes the performance's face shape, too
+    scene_timing   the scene takes the performance's frame rate, or ``fps``, and its range
+    match_camera   the scene gets a camera like the one of the clip
+    footage        that camera shows the clip behind the head
+    sound          the clip's sound goes into the sequencer
+    """
+
+    smoothing: float = 0.5
+    neutral: str = "none"
+    identity: bool = True
+    scene_timing: bool = True
+    fps: float | None = None
+    match_camera: bool = True
+    footage: bool = True
+    sound: bool = True
+
+
+# Keys with the recorded values; the scene, its camera and the head's shape stay as they are.
+AS_RECORDED = Keying(smoothing=0.0, identity=False, scene_timing=False, match_camera=False, footage=False, sound=False)

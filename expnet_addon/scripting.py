@@ -1,0 +1,153 @@
+"""The scripting API: ``import expnet`` gives these names (docs/scripting.md).
+
+They are the use cases behind the operators, run to their end. ``estimate`` and ``read_clip`` work in any Python; the
+others need Blender, or bpy as a module. Whatever is read is read by the worker process, so a script needs no torch.
+Every function raises InputError with one line for bad input, and WorkerFault where the worker failed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..model.errors import InputError
+from ..model.worker.protocol import EstimatorOptions, ImageFace, ImageRequest
+from .capture.keying import AS_RECORDED, Keying
+from .engine import requests
+from .engine.jobs import Job, WorkerFault
+from .unattended.worker_python import preferred_python
+
+if TYPE_CHECKING:
+    import bpy
+
+    from ..model.performance.face_performance import FacePerformance
+    from .characters.plan import Report
+
+__all__ = [
+    "AS_RECORDED",
+    "EstimatorOptions",
+    "ImageFace",
+    "InputError",
+    "Keying",
+    "WorkerFault",
+    "add_head",
+    "animate",
+    "apply_performance",
+    "estimate",
+    "read_clip",
+    "read_performance",
+    "retarget",
+]
+
+OPEN = EstimatorOptions()
+USUAL = Keying()
+
+
+def estimate(image: str | Path, options: EstimatorOptions = OPEN) -> ImageFace:
+    """Estimate the face in an image: expression by key, identity, gaze, and the pose in the camera's frame."""
+    request = requests.estimate([ImageRequest(str(image), box=options.box)], options)
+    with Job(request, preferred_python()) as job:
+        (result,) = job.wait().estimates
+    if result.face is None:
+        raise InputError(result.error)
+    return result.face
+
+
+def read_clip(
+    clip: str | Path,
+    options: EstimatorOptions = OPEN,
+    first: int | None = None,
+    last: int | None = None,
+    fps: float | None = None,
+) -> FacePerformance:
+    """Read the performance in a movie or a folder of images, raw as the network gives it.
+
+    ``first`` and ``last`` are frames from 0, both included; ``fps`` is the rate of a folder of images.
+    """
+    from ..model.performance.performance_files import load_performance
+
+    with Job(requests.animate(str(clip), options, first, last, fps), preferred_python()) as job:
+        job.wait()
+        return load_performance(job.out)
+
+
+def read_performance(path: str | Path, fps: float | None = None) -> FacePerformance:
+    """Load a performance (.npz) or a recording of the Live Link Face app (.csv), whose true rate is ``fps``."""
+    from ..model.performance import live_link
+
+    return live_link.read_performance(path, fps)
+
+
+def add_head(face_model: str | Path = "open", scene: bpy.types.Scene | None = None) -> bpy.types.Object:
+    """Add a head of ``face_model``, ``open`` or a file, to the current scene. Returns its object."""
+    import bpy
+
+    from .capture import capture
+
+    capture.add_face(scene or bpy.context.scene, str(face_model)).run(preferred_python())
+    head: bpy.types.Object = bpy.context.view_layer.objects.active
+    return head
+
+
+def animate(
+    clip: str | Path,
+    head: bpy.types.Object,
+    options: EstimatorOptions = OPEN,
+    keying: Keying = USUAL,
+    scene: bpy.types.Scene | None = None,
+) -> str:
+    """Key ``head`` from a clip, and keep the raw performance as its take. Returns lines on what was keyed."""
+    import bpy
+
+    from .capture import capture, sources
+
+    scene = scene or bpy.context.scene
+    source = sources.of_file(str(clip), scene)
+    return capture.animate_clip(scene, head, source, options, keying).run(preferred_python())
+
+
+def apply_performance(
+    performance: FacePerformance | str | Path,
+    head: bpy.types.Object,
+    keying: Keying = AS_RECORDED,
+    scene: bpy.types.Scene | None = None,
+) -> str:
+    """Key ``head`` with a performance or its file, and keep it as the head's take. Returns lines on what was keyed."""
+    import bpy
+
+    from .capture import capture
+
+    if isinstance(performance, (str, Path)):
+        performance = read_performance(performance)
+    return capture.key_performance(scene or bpy.context.scene, head, performance, keying)
+
+
+def retarget(
+    source: bpy.types.Object | FacePerformance | str | Path,
+    character: bpy.types.Object,
+    names: str = "AUTO",
+    preset: str | Path | None = None,
+    scene: bpy.types.Scene | None = None,
+) -> Report:
+    """Key a character's shape keys and bones with the motion of a head, a performance or a file.
+
+    The table is made by the names that the character uses (a scheme of ``model/retargeting/name_schemes.py``), or read
+    from ``preset``. Returns what is keyed, and what is left out and why.
+    """
+    import bpy
+
+    from ..model.retargeting.table import load_preset
+    from .characters.character import character_of
+    from .characters.keys import apply_keys
+    from .characters.motion import face_motion, performance_motion
+    from .characters.name_matching import matched_rows
+
+    scene, target = scene or bpy.context.scene, character_of(character)
+    rows = load_preset(preset) if preset else matched_rows(target, names)[1]
+    if not rows:
+        raise InputError(f"none of the shape keys and bones of '{character.name}' has a name that is known")
+    if isinstance(source, bpy.types.Object):
+        return apply_keys(target, rows, face_motion(source))
+    if isinstance(source, (str, Path)):
+        source = read_performance(source)
+    return apply_keys(target, rows, performance_motion(scene, source))

@@ -1,0 +1,143 @@
+"""One alpha from all looks at one person.
+
+The network's own alpha is read from one picture, and its errors are the same in all pictures of a person, so that a
+mean over views gains little. Here each look gives a linear reading of alpha from all that the network says, and the
+readings of a clip are put together as a Gaussian model of people has it: alpha ~ N(0, 1), a person's mean reading
+varies by ``spread`` around what alpha makes of it, a single one by 1 more (both diagonal in the coordinates of the
+reading), and each look has its own precision.
+
+Learned by ``training.person`` for one set of weights, and kept in their file as tensors named ``person.…``. numpy only:
+both engines use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .weights.weights_file import check_shapes
+
+MOST_LOOKS = 24.0  # frames that lie close together are no more pictures of a person than this
+TOGETHER = 64  # looks that are read at once
+FARTHEST = 5.0  # deviations from its mean by which an input counts
+PRECISION = 0.02, 50.0  # least and most of one look
+# The network's outputs that are read besides the points; ``face`` is left to the weights.
+READ = ("eta", "gaze", "crop", "alpha", "eta_log_variance")
+POINTS = ("landmarks", "points")
+COLUMNS = range(6)  # of the rotation
+
+
+@dataclass(frozen=True, eq=False)
+class PersonReader:
+    """``tensors`` by name, for N inputs and an alpha of Ks:
+
+    mean, deviation      (N,) of the inputs
+    reading.weight       (Ks, N), reading.bias (Ks,): normal inputs to a reading
+    precision.weight     (1, N), precision.bias (1,): to the logarithm of its precision, on average 0
+    spread               (Ks,) variances of people's mean readings, in units of a single look's
+    alpha.weight         (Ks, Ks): readings to alpha
+
+    ``widths`` of a network's outputs by name, in their order.
+    """
+
+    tensors: Mapping[str, np.ndarray]
+    widths: Mapping[str, int]
+
+    @staticmethod
+    def of(path: str | Path, tensors: Mapping[str, np.ndarray], widths: Mapping[str, int]) -> PersonReader | None:
+        """From ``weights_file.load_all``; None where the file has none. Raises InputError for tensors of other
+        shapes than a network of such outputs needs."""
+        if not tensors:
+            return None
+        check_shapes(path, tensors, shapes(widths))
+        return PersonReader(tensors, widths)
+
+    def readings(self, outputs: np.ndarray) -> np.ndarray:
+        """What is kept of B looks, (B, Ks + 1) float32, of all ``outputs`` of the network side by side: readings and
+        their precision."""
+        ends = np.cumsum(list(self.widths.values()))
+        return self.readings_of(inputs(dict(zip(self.widths, np.split(outputs, ends[:-1], 1), strict=True))))
+
+    def readings_of(self, read: np.ndarray) -> np.ndarray:
+        """The same of ``inputs``, (B, N)."""
+        t = self.tensors
+        normal = np.clip((read - t["mean"]) / t["deviation"], -FARTHEST, FARTHEST)
+        readings = normal @ t["reading.weight"].T + t["reading.bias"]
+        precision = np.exp(normal @ t["precision.weight"].T + t["precision.bias"])
+        return np.concatenate([readings, np.clip(precision, *PRECISION)], 1).astype(np.float32)
+
+    def alpha(self, readings: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """(Ks,) sigma of F looks' readings; ``weights`` (F,) from 0 to 1 say how much each counts, and some are
+        positive."""
+        precision = readings[:, -1].astype(np.float64) * weights
+        looks = min(precision.sum(), MOST_LOOKS)
+        mean = precision @ readings[:, :-1] / precision.sum()
+        return self.tensors["alpha.weight"] @ (mean / (np.maximum(self.tensors["spread"], 0) + 1 / looks))
+
+
+class Acquaintance:
+    """Keeps what ``reader`` needs of every look at one person, 400 bytes each, while they come."""
+
+    def __init__(self, reader: PersonReader) -> None:
+        self._reader = reader
+        self._waiting: list[np.ndarray] = []
+        self._readings: list[np.ndarray] = []
+        self._weights: list[np.ndarray] = []
+
+    def add(self, outputs: np.ndarray, weights: np.ndarray) -> None:
+        """The network's outputs (B, N) for some looks, and how much each counts (B,)."""
+        self._waiting.append(outputs)
+        self._weights.append(weights)
+        if len(self._waiting) == TOGETHER:
+            self._read()
+
+    @property
+    def alpha(self) -> np.ndarray:
+        """(Ks,) after one look or more."""
+        self._read()
+        return self._reader.alpha(np.concatenate(self._readings), np.concatenate(self._weights))
+
+    def _read(self) -> None:
+        if self._waiting:
+            self._readings.append(self._reader.readings(np.concatenate(self._waiting)))
+            self._waiting.clear()
+
+
+def shapes(widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    """The tensors' names and shapes for a network of such outputs."""
+    read, alpha = len(COLUMNS) + sum(widths.get(name, 0) for name in (*READ, *POINTS)), widths["alpha"]
+    return {
+        "mean": (read,),
+        "deviation": (read,),
+        "reading.weight": (alpha, read),
+        "reading.bias": (alpha,),
+        "precision.weight": (1, read),
+        "precision.bias": (1,),
+        "spread": (alpha,),
+        "alpha.weight": (alpha, alpha),
+    }
+
+
+def inputs(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What a look reads, (B, N) float32: a network's ``outputs``, each (B, width), by the names of
+    ``architectures.output_widths``, with ``points`` (B, 2 P) in the unit crop where it has any. Points and the rotation
+    are as in the face's own upright crop."""
+    six = outputs["rotation"]
+    x = six[:, :3] / np.linalg.norm(six[:, :3], axis=1, keepdims=True)
+    y = six[:, 3:] - (x * six[:, 3:]).sum(1, keepdims=True) * x
+    y = y / np.linalg.norm(y, axis=1, keepdims=True)
+    lean = np.arctan2(y[:, 0], y[:, 1])[:, None]
+    cos, sin = np.cos(lean), np.sin(lean)
+    rows = [outputs[name] for name in READ]
+    rows += [np.concatenate([cos * v[:, :1] - sin * v[:, 1:2], sin * v[:, :1] + cos * v[:, 1:2], v[:, 2:]], 1)
+             for v in (x, y)]  # fmt: skip
+    scale = np.exp(np.clip(outputs["crop"][:, 2:3], -1, 1))
+    for name in POINTS:
+        if name in outputs:
+            points = outputs[name].reshape(len(six), -1, 2) - 0.5 - outputs["crop"][:, None, :2]
+            right, down = points[..., 0], points[..., 1]
+            rows += [(cos * right + sin * down) / scale, (cos * down - sin * right) / scale]
+    return np.concatenate(rows, 1).astype(np.float32)

@@ -1,0 +1,543 @@
+"""The worker's protocol: what is asked, what is answered, and the JSON lines that carry both.
+
+The client writes one line for each request, ``request_line``; the worker answers with event lines, ``event_line``: any
+number of ``Progress`` and at last one ``Done`` or ``Failure``. Both sides parse with this module, so a field is named
+in one place. A request of another ``VERSION``, an unknown, missing or ill-typed field raises InputError with one line.
+
+Paths are absolute: the worker runs in a folder of its own. Frames count from 0, and ranges include both ends. A box is
+x, y, width, height in pixels from the upper left corner. ``notes`` are lines for the user on what was done without.
+
+Standard library only: Blender imports this module without numpy.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from functools import cache
+from typing import Any, ClassVar, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ..errors import InputError
+
+VERSION = 1
+
+Box = tuple[float, float, float, float]
+Vector = tuple[float, float, float]
+Result = TypeVar("Result")
+
+
+# Parts of requests and results ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EstimatorOptions:
+    """Which estimator reads the face, on what it runs, and which face it follows.
+
+    estimator      ``open``, or the path of a weights file or of a folder of imported weights
+    engine         ``full`` (torch), ``light`` (OpenCV on the CPU) or ``auto``: full where torch is installed
+    box, face      where the face is in the first frame, or its rank by size from 0; neither: the largest
+    lens_mm        focal length on a 36 mm sensor
+    face_model     the authors' networks only: ``open`` or a path, the head that the pose belongs to
+    preprocessing  the authors' networks only: how the face is cropped
+    jpeg           the authors' networks only: whether the crop passes through a JPEG file
+    """
+
+    estimator: str = "open"
+    device: str = "auto"
+    engine: Literal["auto", "full", "light"] = "auto"
+    box: Box | None = None
+    face: int | None = None
+    lens_mm: float = 50.0
+    face_model: str = "open"
+    preprocessing: Literal["release", "paper"] = "release"
+    jpeg: bool = True
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """An image to read: ``name`` of its mesh (empty: the file's stem), and its face's box where that is known."""
+
+    image: str
+    name: str = ""
+    box: Box | None = None
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Which network gave the numbers, in which expression basis, and its licence."""
+
+    name: str
+    basis: str
+    license: str
+
+
+@dataclass(frozen=True)
+class ImageFace:
+    """The face in an image: ``FaceEstimate`` (model/networks/estimate.py) of one face, rounded to six digits.
+
+    ``eta`` by key; ``gaze`` yaw and pitch in radians; ``rotation`` and ``translation`` (mm) of the head in the
+    camera's frame; ``crop`` centre, side and angle; ``texture`` where the network reads one.
+    """
+
+    eta: dict[str, float]
+    alpha: tuple[float, ...]
+    gaze: tuple[float, float]
+    rotation: tuple[Vector, Vector, Vector]
+    translation: Vector
+    crop: tuple[float, float, float, float]
+    box: Box
+    confidence: float
+    texture: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """An image and its face; without one ``error`` says in a line what is wrong."""
+
+    image: str
+    face: ImageFace | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A detected face: ``pixels`` are RGB rows of a square picture in base64."""
+
+    confidence: float
+    pixels: str
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A checkpoint that was imported, and what it gave."""
+
+    file: str
+    bytes: int
+    sha256: str
+    gave: str
+
+
+# Results --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PingResult:
+    """``packages`` by module, None where one is missing; ``engines`` that can run, the first is what auto means."""
+
+    python: str
+    executable: str
+    packages: dict[str, str | None]
+    engines: tuple[str, ...]
+    devices: tuple[str, ...]
+    gpus: int
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """``version`` of what the engine runs on; ``ms`` for a frame."""
+
+    __test__: ClassVar[bool] = False  # pytest does not collect it
+
+    engine: str
+    version: str
+    device: str
+    ms: float
+    loading_seconds: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    pack: Pack
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EstimateResult:
+    """One entry for each image of the request, in its order."""
+
+    estimates: tuple[ImageResult, ...]
+    pack: Pack
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AnimateResult:
+    """``seen`` of ``frames`` have a face, ``missing`` are the ranges without; ``unread`` pictures cannot be decoded."""
+
+    frames: int
+    seen: int
+    missing: tuple[tuple[int, int], ...]
+    fps: float
+    seconds: float
+    pack: Pack
+    notes: tuple[str, ...]
+    unread: int = 0
+
+
+@dataclass(frozen=True)
+class StillResult:
+    pass
+
+
+@dataclass(frozen=True)
+class FacesResult:
+    """The largest face first; ``size`` is the width and height of each picture in pixels."""
+
+    faces: tuple[Thumbnail, ...]
+    size: int
+
+
+@dataclass(frozen=True)
+class ConvertResult:
+    """The converted face model, and its maps.
+
+    ``basis_map`` is the file with the maps between the model's basis and the open one, ``tables`` say what they lose.
+    Where there are none, ``no_map`` says why.
+    """
+
+    name: str
+    vertices: int
+    components: int
+    keys: tuple[str, ...]
+    basis: str
+    basis_map: str | None = None
+    tables: tuple[str, ...] = ()
+    no_map: str = ""
+
+
+@dataclass(frozen=True)
+class ImportWeightsResult:
+    """The converted weights ``out``, and what they were made of.
+
+    ``networks`` maps a name to the network that holds its trunk. ``missing`` lists files and what they would add,
+    ``passed_over`` files that were not used and why.
+    """
+
+    out: str
+    networks: dict[str, str]
+    sources: tuple[SourceFile, ...]
+    missing: tuple[tuple[str, str], ...]
+    passed_over: tuple[tuple[str, str], ...]
+    face_model: str | None
+
+
+# Requests -------------------------------------------------------------------------------------------------------------
+
+
+class Request(Generic[Result]):
+    """A verb with its arguments. ``result`` is the class of the answer."""
+
+    verb: ClassVar[str]
+    result: ClassVar[type[Any]]
+
+
+@dataclass(frozen=True)
+class Ping(Request[PingResult]):
+    """Tell Python, packages, engines and devices."""
+
+    verb = "ping"
+    result = PingResult
+
+
+@dataclass(frozen=True)
+class Test(Request[TestResult]):
+    """Measure the open network on one frame of the demo clip."""
+
+    __test__: ClassVar[bool] = False
+
+    verb = "test"
+    result = TestResult
+    device: str = "auto"
+    engine: Literal["auto", "full", "light"] = "auto"
+
+
+@dataclass(frozen=True)
+class Load(Request[LoadResult]):
+    """Load the network, so that a bad one is refused before any work."""
+
+    verb = "load"
+    result = LoadResult
+    options: EstimatorOptions
+
+
+@dataclass(frozen=True)
+class Estimate(Request[EstimateResult]):
+    """Read images; ``ply`` is a folder for a mesh of each face, or None."""
+
+    verb = "estimate"
+    result = EstimateResult
+    images: tuple[ImageRequest, ...]
+    options: EstimatorOptions
+    ply: str | None = None
+
+
+@dataclass(frozen=True)
+class Animate(Request[AnimateResult]):
+    """Follow a face through a clip, and write the performance (npz) to the envelope's ``out``.
+
+    ``fps`` is the rate of an image sequence, or what a movie is played at, frame for frame.
+    """
+
+    verb = "animate"
+    result = AnimateResult
+    clip: str
+    options: EstimatorOptions
+    first: int | None = None
+    last: int | None = None
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
+class Still(Request[StillResult]):
+    """A small JPEG of the face in one frame, at the envelope's ``out``. ``crop`` is centre, side and angle."""
+
+    verb = "still"
+    result = StillResult
+    clip: str
+    frame: int
+    crop: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Faces(Request[FacesResult]):
+    """Find the faces in one frame of a clip."""
+
+    verb = "faces"
+    result = FacesResult
+    clip: str
+    options: EstimatorOptions
+    frame: int = 0
+
+
+@dataclass(frozen=True)
+class Convert(Request[ConvertResult]):
+    """Convert a face model to npz at the envelope's ``out``; ``basis_map``: fit the maps to the open basis, too."""
+
+    verb = "convert"
+    result = ConvertResult
+    face_model: str
+    basis_map: bool = False
+
+
+@dataclass(frozen=True)
+class ImportWeights(Request[ImportWeightsResult]):
+    """Convert the checkpoints in ``folder`` to safetensors in the folder ``out``; ``half``: 16-bit weights."""
+
+    verb = "import_weights"
+    result = ImportWeightsResult
+    folder: str
+    out: str
+    half: bool = False
+
+
+REQUESTS: dict[str, type[Request[Any]]] = {
+    kind.verb: kind for kind in (Ping, Test, Load, Estimate, Animate, Still, Faces, Convert, ImportWeights)
+}
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A request as it is sent.
+
+    ``out`` is the file for the result of requests that write one. With ``stay`` the worker waits for another request
+    afterwards.
+    """
+
+    request: Request[Any]
+    out: str = ""
+    stay: bool = False
+
+
+# Events ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``done`` of ``total`` steps (None while the total is unknown) and what is being done."""
+
+    done: int = 0
+    total: int | None = None
+    message: str = ""
+
+    @property
+    def fraction(self) -> float:
+        return min(self.done / self.total, 1.0) if self.total else 0.0
+
+    def __str__(self) -> str:
+        if self.total:
+            return f"{self.message} {self.done}/{self.total}".strip()
+        return f"{self.message} {self.done or ''}".strip() or "Starting"
+
+
+@dataclass(frozen=True)
+class Done:
+    """The answer; ``result`` is of the request's ``result`` class."""
+
+    result: Any
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The request failed: by bad input, which ``message`` explains in one line, or by a ``fault`` of the worker's."""
+
+    message: str
+    fault: bool = False
+    traceback: str = ""
+
+
+Event = Progress | Done | Failure
+
+
+# Lines ----------------------------------------------------------------------------------------------------------------
+
+
+def request_line(envelope: Envelope) -> str:
+    """Write an envelope as one line of JSON."""
+    request = envelope.request
+    return _line(version=VERSION, verb=request.verb, out=envelope.out, stay=envelope.stay, request=_fields_of(request))
+
+
+def parse_request(line: str) -> Envelope:
+    """Parse what ``request_line`` writes. Raises InputError."""
+    parts = _parts(line, "the request")
+    version = parts.pop("version", None)
+    if version != VERSION or isinstance(version, bool):
+        raise InputError(f"the request is of version {_shown(version)}, this worker speaks version {VERSION}")
+    verb = parts.pop("verb", None)
+    if not isinstance(verb, str) or verb not in REQUESTS:
+        raise InputError(f"unknown verb {_shown(verb)}: use one of {', '.join(REQUESTS)}")
+    kept = _parsed(_RequestParts, parts, verb)
+    return Envelope(_parsed(REQUESTS[verb], kept.request, verb), kept.out, kept.stay)
+
+
+def event_line(event: Event) -> str:
+    """Write an event as one line of JSON."""
+    if isinstance(event, Done):
+        return _line(event="done", result=_fields_of(event.result))
+    return _line(event="progress" if isinstance(event, Progress) else "failure", **_fields_of(event))
+
+
+def parse_event(line: str, result: type[Any]) -> Event | None:
+    """Parse what ``event_line`` writes, in answer to a request with this ``result`` class.
+
+    None for a line that is no event at all: what a library printed before the worker took over stdout. Raises
+    InputError for an event that does not follow the protocol.
+    """
+    try:
+        parts = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(parts, dict) or "event" not in parts:
+        return None
+    kind = parts.pop("event")
+    if kind == "done":
+        return Done(_parsed(result, _parsed(_DoneParts, parts, "done").result, "done"))
+    if kind == "progress":
+        return _parsed(Progress, parts, "progress")
+    if kind == "failure":
+        return _parsed(Failure, parts, "failure")
+    raise InputError(f"unknown event {_shown(kind)}")
+
+
+@dataclass(frozen=True)
+class _RequestParts:
+    request: dict[str, Any]
+    out: str = ""
+    stay: bool = False
+
+
+@dataclass(frozen=True)
+class _DoneParts:
+    result: dict[str, Any]
+
+
+def _line(**parts: Any) -> str:
+    return json.dumps(parts)
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    return asdict(value)
+
+
+def _parts(line: str, what: str) -> dict[str, Any]:
+    try:
+        parts = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{what} is not JSON: {' '.join(str(error).split())}") from error
+    if not isinstance(parts, dict):
+        raise InputError(f"{what} is not a JSON object but {_shown(parts)}")
+    return parts
+
+
+Kind = TypeVar("Kind")
+
+
+def _parsed(kind: type[Kind], parts: Mapping[str, Any], where: str) -> Kind:
+    """``parts`` as the dataclass ``kind``, every field checked against its annotation."""
+    hints = _hints(kind)  # type: ignore[arg-type]
+    declared = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    for name in parts:
+        if name not in declared:
+            raise InputError(f"{where}: unknown field {_shown(name)}")
+    for name, known in declared.items():
+        if name not in parts and known.default is MISSING and known.default_factory is MISSING:
+            raise InputError(f"{where}: missing field '{name}'")
+    return kind(**{name: _value(hints[name], value, f"{where}: field '{name}'") for name, value in parts.items()})
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    """``value`` of JSON as ``kind``. Raises InputError. A whole number is a float, too; a truth value is no number."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        (kind,) = (choice for choice in arguments if choice is not type(None))
+        return _value(kind, value, where)
+    if origin is Literal:
+        if not isinstance(value, str) or value not in arguments:
+            raise InputError(f"{where} is {_shown(value)}: use one of {', '.join(arguments)}")
+        return value
+    if origin is tuple:
+        return _tuple(arguments, value, where)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise InputError(f"{where} is {_shown(value)}, not an object")
+        return {key: _value(arguments[1], item, f"{where}, {_shown(key)}") for key, item in value.items()}
+    if is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise InputError(f"{where} is {_shown(value)}, not an object")
+        return _parsed(kind, value, where)  # type: ignore[arg-type]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1000:
+        return float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"{where} is {_shown(value)}, not {NAMES[kind]}")
+    return value
+
+
+NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise InputError(f"{where} is {_shown(value)}, not a list")
+    if arguments[-1] is Ellipsis:
+        return tuple(_value(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if len(value) != len(arguments):
+        raise InputError(f"{where} has {len(value)} entries, not {len(arguments)}")
+    return tuple(_value(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(arguments, value)))
+
+
+def _shown(value: Any) -> str:
+    """Show a JSON value in a message: on one line, and not too long."""
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

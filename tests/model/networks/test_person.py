@@ -1,0 +1,192 @@
+"""One alpha from all looks at one person."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from expnet.model.camera import Camera, Crop
+from expnet.model.errors import InputError
+from expnet.model.networks.estimate import FaceEstimate
+from expnet.model.networks.opencv_engine.estimator import LightEstimator
+from expnet.model.networks.person import TOGETHER, Acquaintance, PersonReader, inputs, shapes
+from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
+from expnet.model.networks.weights.weights_file import PERSON, load_all, load_weights, save_weights
+from expnet.model.performance.face_performance import FacePerformance
+from expnet.model.sight.tracking import perform
+from expnet.model.sight.video import open_clip
+
+from ..discs import DiscEstimator, FindDiscs, disc
+
+WIDTHS = {"eta": 29, "gaze": 2, "rotation": 6, "crop": 3, "alpha": 99, "landmarks": 140, "eta_log_variance": 29,
+          "face": 1}  # fmt: skip
+
+
+def tensors(seed: int = 0, widths: dict[str, int] = WIDTHS) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    drawn = {name: rng.normal(0, 0.1, shape).astype(np.float32) for name, shape in shapes(widths).items()}
+    return {**drawn, "deviation": np.ones_like(drawn["deviation"]), "spread": np.abs(drawn["spread"])}
+
+
+def reader() -> PersonReader:
+    return PersonReader(tensors(), WIDTHS)
+
+
+def outputs(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.3, (count, sum(WIDTHS.values()))).astype(np.float32)
+
+
+def of_two_numbers(spread: float) -> PersonReader:
+    """Reads alpha as it is: one number that varies by ``spread`` between people and by 1 between looks."""
+    plain = {"spread": np.array([spread]), "alpha.weight": np.array([[spread]])}
+    return PersonReader(plain, {})
+
+
+@given(st.floats(0.1, 10), st.integers(1, 20), st.floats(-2, 2))
+def test_alpha_is_the_posterior_mean_of_a_gaussian(spread: float, count: int, reading: float) -> None:
+    rows = np.tile([reading, 1.0], (count, 1))
+    expected = reading * spread / (spread + 1 / count)
+    assert of_two_numbers(spread).alpha(rows, np.ones(count))[0] == pytest.approx(expected)
+
+
+@given(st.lists(st.tuples(st.floats(-3, 3), st.floats(0.1, 10)), min_size=1, max_size=8))
+def test_looks_count_by_their_precision(looks: list[tuple[float, float]]) -> None:
+    rows = np.array(looks)
+    value, precision = rows.T
+    mean, looks_in_all = precision @ value / precision.sum(), min(precision.sum(), 24.0)
+    expected = mean * 2.0 / (2.0 + 1 / looks_in_all)
+    assert of_two_numbers(2.0).alpha(rows, np.ones(len(rows)))[0] == pytest.approx(expected)
+
+
+def test_a_look_without_confidence_counts_for_nothing() -> None:
+    readings = reader().readings(outputs(3))
+    alone = reader().alpha(readings[:2], np.ones(2))
+    np.testing.assert_allclose(reader().alpha(readings, np.array([1.0, 1.0, 0.0])), alone, atol=1e-6)
+
+
+def test_a_picture_like_no_other_does_not_run_away() -> None:
+    far = reader().readings(1e4 * outputs(1))
+    assert np.isfinite(reader().alpha(far, np.ones(1))).all()
+
+
+def test_what_is_read_does_not_depend_on_how_the_crop_lies() -> None:
+    """The same points in a crop that is turned, moved and larger."""
+    rng = np.random.default_rng(0)
+    own = rng.uniform(-0.4, 0.4, (70, 2))
+    read = []
+    for dx, dy, log_scale, lean in ((0.0, 0.0, 0.0, 0.0), (0.1, -0.05, 0.3, 0.5)):
+        c, s = np.cos(lean), np.sin(lean)
+        points = 0.5 + np.array([dx, dy]) + np.exp(log_scale) * own @ np.array([[c, s], [-s, c]])
+        # Leaning right on screen, the head's x axis points down there, its y axis right.
+        columns = np.array([c, -s, 0, s, c, 0])
+        rows = {name: np.zeros((1, width)) for name, width in WIDTHS.items()}
+        rows |= {"landmarks": points.reshape(1, -1), "rotation": columns[None]}
+        rows["crop"] = np.array([[dx, dy, log_scale]])
+        read.append(inputs(rows)[0])
+    crop = slice(31, 34)  # which is read as it is
+    for one in read:
+        one[crop] = 0
+    np.testing.assert_allclose(read[0], read[1], atol=1e-6)
+
+
+def test_looks_are_read_in_parts() -> None:
+    count = 2 * TOGETHER + 3
+    known = Acquaintance(reader())
+    for row in outputs(count):
+        known.add(row[None], np.ones(1))
+    expected = reader().alpha(reader().readings(outputs(count)), np.ones(count))
+    np.testing.assert_allclose(known.alpha, expected, atol=1e-5)
+
+
+# --- in a weights file ----------------------------------------------------------------------------------------------
+
+
+def with_person(weights: Path, out: Path, person: dict[str, np.ndarray]) -> Path:
+    header, network = load_weights(weights)
+    save_weights(out, header, {**network, **{PERSON + name: tensor for name, tensor in person.items()}})
+    return out
+
+
+def test_weights_keep_the_person_beside_the_network(untrained_weights: Path, tmp_path: Path) -> None:
+    path = with_person(untrained_weights, tmp_path / "with.safetensors", tensors())
+    _, network, person = load_all(path)
+    assert network.keys() == load_weights(untrained_weights)[1].keys()
+    assert person.keys() == tensors().keys()
+
+
+def with_person_in_the_box(folder: Path) -> Path:
+    """The weights in the box, and a person for them who has learned nothing."""
+    return with_person(OPEN_WEIGHTS, folder / "with.safetensors", tensors(0, {**WIDTHS, "points": 360}))
+
+
+def test_both_engines_give_it_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from expnet.model.networks.torch_engine.estimator import Estimator
+
+    path = with_person_in_the_box(tmp_path)
+    with open_clip(OPEN_WEIGHTS.with_name("demo_clip.mp4")) as clip:
+        images = [frame.image for frame in islice(clip, 2)]
+    height, width = images[0].shape[:2]
+    view = images, [Crop(width / 2, height / 2, height)] * 2, [Camera.for_image(width, height)] * 2
+    full, light = Estimator.load(path, "cpu"), LightEstimator.load(path)
+    seen = [estimator.estimate(*view).outputs for estimator in (full, light)]
+    # Where the processor multiplies in 16 bits the full engine does.
+    np.testing.assert_allclose(seen[0], seen[1], atol=0.05 if full._precision.itemsize == 2 else 1e-3)
+    assert full.person is not None and light.person is not None
+    np.testing.assert_array_equal(full.person.readings(seen[0]), light.person.readings(seen[0]))
+
+
+def test_weights_without_it_work_as_before(untrained_weights: Path) -> None:
+    assert LightEstimator.load(untrained_weights).person is None
+    torch = pytest.importorskip("torch")
+    from expnet.model.networks.torch_engine.estimator import Estimator
+
+    assert Estimator.load(untrained_weights, str(torch.device("cpu"))).person is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("mean", (7,)), ("alpha.weight", (98, 99)), ("reading.weight", (1, 1)), ("more", (1,))]
+)
+def test_a_person_of_another_network_is_refused(
+    untrained_weights: Path, tmp_path: Path, name: str, shape: tuple[int, ...]
+) -> None:
+    path = with_person(untrained_weights, tmp_path / "with.safetensors", {**tensors(), name: np.ones(shape)})
+    with pytest.raises(InputError, match=name):
+        LightEstimator.load(path)
+
+
+# --- in a clip ------------------------------------------------------------------------------------------------------
+
+
+class Knowing(DiscEstimator):
+    """Reads discs, and whoever they belong to."""
+
+    person = reader()
+
+    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
+        return replace(super().estimate(images, crops, cameras), outputs=outputs(len(images), self.looks))
+
+
+def clip_of_discs(folder: Path, estimator: DiscEstimator, there: bool = True) -> FacePerformance:
+    for i in range(4):
+        picture = np.zeros((180, 320, 3), np.uint8)
+        cv2.imwrite(str(folder / f"{i:03}.png"), disc(picture, 100, 90, 25, 0.5) if there else picture)
+    with open_clip(folder, fps=24.0) as clip:
+        return perform(clip, estimator, find=FindDiscs())
+
+
+def test_a_clip_has_the_alpha_of_all_its_looks(tmp_path: Path) -> None:
+    p, plain = (clip_of_discs(tmp_path, estimator) for estimator in (Knowing(), DiscEstimator()))
+    assert p.alpha.shape == (99,) and np.ptp(p.alpha) > 0
+    np.testing.assert_allclose(plain.alpha, plain.confidence.mean(), atol=1e-6, err_msg="without it, the mean")
+    np.testing.assert_array_equal(p.eta, plain.eta)
+
+
+def test_a_clip_without_a_face_has_no_alpha(tmp_path: Path) -> None:
+    assert clip_of_discs(tmp_path, Knowing(), there=False).alpha.shape == (0,)

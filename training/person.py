@@ -1,0 +1,251 @@
+"""Learn to read one alpha from many pictures of a person (``model.networks.person``), for weights that are trained:
+
+    python -m expnet.training.synthetic.people PEOPLE --shards 22 --people 50
+    python -m expnet.training.person RUN/weights.safetensors PEOPLE --data DATA --out WEIGHTS.safetensors
+
+The network stays as it is. Its outputs for all pictures are computed once, which takes nearly all of the time (some
+600 pictures a second on one thread). All else is solved in closed form: the linear reading of alpha by ridge
+regression, on PEOPLE and on single pictures of DATA (shards of ``synthetic.generate``); the precision of a look by
+another one, of the logarithm of the reading's scatter; and the covariances of readings between and within people.
+The last people are held out, and a table of them is printed. --out gets the weights with what was learned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..model.errors import InputError
+from ..model.face.face_model import FaceModel, triangles
+from ..model.formats import open_face_model
+from ..model.networks.person import FARTHEST, PRECISION, PersonReader, inputs
+from ..model.networks.torch_engine.by_name import Network, build_network
+from ..model.networks.torch_engine.glimpse import GlimpseNet
+from ..model.networks.weights.weights_file import PERSON, load_weights, save_weights
+from .dataset import as_input
+from .evaluation.identity import SEVEN_POINTS, face_regions, vertex_areas
+from .run_folder import storable
+
+HELD_OUT = 0.15  # of the people
+REPORTED = (1, 2, 4, 12)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """K pictures of each of P people as the network sees them: ``inputs`` (P, K, N) of ``model.networks.person``, its
+    ``raw_alpha`` (P, K, 99), and the true ``alpha`` (P, 99)."""
+
+    inputs: Tensor
+    raw_alpha: Tensor
+    alpha: Tensor
+
+    def __getitem__(self, rows: slice) -> Seen:
+        return Seen(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+# --- what the network sees ------------------------------------------------------------------------------------------
+
+
+def outputs_of(network: Network, images: np.ndarray, together: int = 64) -> dict[str, np.ndarray]:
+    """The network's outputs and ``points`` for pictures (B, S, S, 3) uint8 of its size."""
+    parts: list[dict[str, np.ndarray]] = []
+    with torch.inference_mode():
+        for first in range(0, len(images), together):
+            x = as_input(torch.from_numpy(images[first : first + together]))
+            if isinstance(network, GlimpseNet):
+                seen = network.look(x)
+                out = {**network.split(seen.raw), "points": seen.points.flatten(1)}
+            else:
+                out = network.split(network(x))
+            parts.append({name: value.numpy() for name, value in out.items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def people_seen(network: Network, folder: Path) -> Seen:
+    """All people of ``synthetic.people`` in ``folder``, (P, K, …)."""
+    paths = sorted(folder.glob("people*_shard*.npz"))
+    if not paths:
+        raise InputError(f"{folder}: no shards of people there: make them with expnet.training.synthetic.people")
+    return _joined([_seen(network, dict(np.load(path))) for path in paths])
+
+
+def singles_seen(network: Network, folder: Path, most: int) -> Seen:
+    """Faces of at most so many shards of ``synthetic.generate`` of seed 0, one picture of each person: (P, 1, …)."""
+    paths = sorted(folder.glob("seed0_shard*.npz"))[-most:]
+    if not paths:
+        raise InputError(f"{folder}: no shards of seed 0 there: make them with expnet.training.synthetic.generate")
+    parts = []
+    for path in paths:
+        with np.load(path) as shard:
+            face = shard["face"] > 0.5
+            parts.append(_seen(network, {k: shard[k][face] for k in ("image", "alpha")}, alone=True))
+    return _joined(parts)
+
+
+def _seen(network: Network, shard: Mapping[str, np.ndarray], alone: bool = False) -> Seen:
+    images = shard["image"]
+    if images.shape[-2] != network.config.size:
+        raise InputError(f"the pictures are {images.shape[-2]} pixels wide, the network sees {network.config.size}")
+    lead = (len(images), 1) if alone else images.shape[:2]
+    out = outputs_of(network, images.reshape(-1, *images.shape[-3:]))
+    read, raw = (torch.from_numpy(rows.astype(np.float32).reshape(*lead, -1)) for rows in (inputs(out), out["alpha"]))
+    return Seen(read, raw, torch.from_numpy(shard["alpha"]))
+
+
+def _joined(parts: list[Seen]) -> Seen:
+    return Seen(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Seen)))
+
+
+# --- learning -------------------------------------------------------------------------------------------------------
+
+RIDGE = 100.0  # of the reading of alpha, in pictures
+PRECISION_RIDGE = 3000.0
+SHARE_OF_REPEATED = 0.25  # how much each picture of a person of whom there are many counts in the reading
+FLOOR = 1e-4  # of covariances
+LEAST_SPREAD = 0.01  # of people's readings, in units of a look's
+
+
+def learn(people: Seen, singles: Seen | None, millimetres: Tensor) -> dict[str, np.ndarray]:
+    """The tensors of ``PersonReader``. ``millimetres`` (99, 99) is ``aligned_factor``."""
+    count, views = people.inputs.shape[:2]
+    read, truth = people.inputs.flatten(0, 1), people.alpha.repeat_interleave(views, 0)
+    weight = torch.full((len(read), 1), SHARE_OF_REPEATED)
+    if singles is not None:
+        read, truth = torch.cat([read, singles.inputs[:, 0]]), torch.cat([truth, singles.alpha])
+        weight = torch.cat([weight, torch.ones(len(singles.alpha), 1)])
+    mean, deviation = read.mean(0), read.std(0) + 1e-3
+
+    def normal(inputs: Tensor) -> Tensor:
+        return ((inputs - mean) / deviation).clamp(-FARTHEST, FARTHEST).double()
+
+    reading = _ridge(normal(read), truth.double(), weight.double(), RIDGE)
+    of_people = normal(people.inputs)
+    seen = _linear(of_people, reading)
+    off = (seen - seen.mean(1, keepdim=True)) @ millimetres.double().T
+    scatter = (off.square().mean(-1, keepdim=True) + FLOOR).log()
+    alike = torch.ones(count * views, 1, dtype=torch.float64)
+    certain = _ridge(of_people.flatten(0, 1), -scatter.flatten(0, 1), alike, PRECISION_RIDGE)
+    certain[-1] -= _linear(of_people, certain).exp().clamp(*PRECISION).mean().log()
+    precision = _linear(of_people, certain).exp().clamp(*PRECISION)
+    own = (precision * seen).sum(1, keepdim=True) / precision.sum(1, keepdim=True)
+    away = (seen - own).flatten(0, 1)
+    within = (precision.flatten(0, 1) * away).T @ away / (count * (views - 1)) + FLOOR * torch.eye(seen.shape[-1])
+    middle = own.mean(0)
+    about = (own - middle)[:, 0]
+    between = about.T @ about / count - within * (1 / precision.sum(1)).mean()
+    # Coordinates in which a look's readings scatter by 1 and people's are independent of each other.
+    whiten = torch.linalg.inv(torch.linalg.cholesky(within))
+    spread, axes = torch.linalg.eigh(whiten @ between @ whiten.T)
+    into = axes.T @ whiten
+    alpha = people.alpha.double()
+    back = (alpha - alpha.mean(0)).T @ about / count @ into.T
+    tensors = {
+        "mean": mean,
+        "deviation": deviation,
+        "reading.weight": into @ reading[:-1].T,
+        "reading.bias": into @ (reading[-1] - middle[0]),
+        "precision.weight": certain[:-1].T,
+        "precision.bias": certain[-1],
+        "spread": spread.clamp(min=LEAST_SPREAD),
+        "alpha.weight": back,
+    }
+    return {name: tensor.float().numpy() for name, tensor in tensors.items()}
+
+
+def _ridge(x: Tensor, y: Tensor, weight: Tensor, strength: float) -> Tensor:
+    """(N + 1, M): weights, and a bias in the last row, for rows of ``x`` (B, N) and ``y`` (B, M)."""
+    x = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1)
+    gram = (x * weight).T @ x + strength * torch.eye(x.shape[1], dtype=x.dtype)
+    return torch.linalg.solve(gram, (x * weight).T @ y)
+
+
+def _linear(x: Tensor, solved: Tensor) -> Tensor:
+    return x @ solved[:-1] + solved[-1]
+
+
+def aligned_factor(model: FaceModel) -> Tensor:
+    """L^T (99, 99): maps an error of alpha to millimetres of the face's surface as the section "identity" of the
+    evaluation measures them: after a similarity by seven landmarks and a rigid motion of each region. Small errors of
+    alpha change these linearly, so they are taken out of the basis once. Size and place, which no picture shows, then
+    count for nothing."""
+    assert model.landmarks is not None
+    at, area = model.neutral.astype(np.float64), vertex_areas(model.neutral, triangles(model.faces))
+    basis = model.identity.reshape(len(model.identity), -1, 3).astype(np.float64)
+    seven = model.landmarks[SEVEN_POINTS]
+    # Motions of points (…, 3 n) as columns: three shifts, three turns, and growth.
+    moves = np.linalg.pinv(_motions(at[seven], grows=True)) @ basis[:, seven].reshape(len(basis), -1).T
+    growth = moves[6][:, None, None] * at
+    gram = np.zeros((len(basis), len(basis)))
+    regions = face_regions(model)
+    for rows in regions.values():
+        weight = np.repeat(np.sqrt(area[rows] / area[rows].sum()), 3)
+        moved = ((basis - growth)[:, rows].reshape(len(basis), -1) * weight).T
+        rigid = _motions(at[rows], grows=False) * weight[:, None]
+        left = moved - rigid @ (np.linalg.pinv(rigid) @ moved)
+        gram += left.T @ left / len(regions)
+    return torch.from_numpy(np.linalg.cholesky(gram + 1e-6 * np.eye(len(gram))).T.astype(np.float32))
+
+
+def _motions(points: np.ndarray, grows: bool) -> np.ndarray:
+    """(3 n, 6 or 7)."""
+    shifts = np.tile(np.eye(3), (len(points), 1, 1))
+    turns = np.stack([np.cross(axis, points) for axis in np.eye(3)], 2)
+    columns = np.concatenate([shifts, turns, points[..., None]] if grows else [shifts, turns], 2)
+    return columns.reshape(-1, columns.shape[2])
+
+
+# --- what it gives --------------------------------------------------------------------------------------------------
+
+
+def table(reader: PersonReader, people: Seen, millimetres: Tensor) -> str:
+    """Of held-out people: the error of alpha in mm (``aligned_factor``) by the number of views, with the network's own
+    alpha averaged beside it."""
+
+    def error(alpha: np.ndarray) -> float:
+        return float(((torch.as_tensor(alpha).float() - people.alpha) @ millimetres.T).norm(dim=1).mean())
+
+    lines = [f"{len(people.alpha)} people: alpha, mm", "views   network   learned"]
+    lines.append(f"0       {error(np.zeros(people.alpha.shape)):.3f}")
+    readings = [reader.readings_of(own) for own in people.inputs.numpy()]
+    for count in (n for n in REPORTED if n <= people.inputs.shape[1]):
+        learned = np.stack([reader.alpha(own[:count], np.ones(count)) for own in readings])
+        lines.append(f"{count:<8}{error(people.raw_alpha[:, :count].mean(1).numpy()):.3f}     {error(learned):.3f}")
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("people", type=Path, help="shards of expnet.training.synthetic.people")
+    parser.add_argument("--data", type=Path, help="shards of expnet.training.synthetic.generate, for single views")
+    parser.add_argument("--shards", type=int, default=24, help="at most so many of these, the last ones")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    try:
+        header, tensors = load_weights(args.weights)
+        network = build_network(header.architecture, header.config)
+        network.load_state_dict({k: torch.as_tensor(v) for k, v in tensors.items()})
+        network.eval()
+        people = people_seen(network, args.people)
+        singles = singles_seen(network, args.data, args.shards) if args.data else None
+    except (InputError, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    kept = len(people.alpha) - max(1, int(HELD_OUT * len(people.alpha)))
+    millimetres = aligned_factor(open_face_model("open"))
+    learned = storable(learn(people[slice(kept)], singles, millimetres))
+    save_weights(args.out, header, storable(tensors) | {PERSON + name: tensor for name, tensor in learned.items()})
+    reader = PersonReader({name: tensor.astype(np.float32) for name, tensor in learned.items()}, {})
+    print(table(reader, people[slice(kept, None)], millimetres))
+
+
+if __name__ == "__main__":
+    main()
