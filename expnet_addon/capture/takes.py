@@ -66,9 +66,8 @@ def write_take(
         region.gain = treatment.gains.get(name, 1.0)
     take.note = ""
     take.performance = content
-    take.rate = (
-        animation.scene_fps(scene) if timed else performance.fps
-    )  # makes it a take: no change above has written any keys
+    rate = animation.scene_fps(scene) if timed else performance.fps
+    take.rate = rate  # makes it a take: no change above has written any keys
     return written
 
 
