@@ -30,7 +30,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent
-HERE = "{}.{}".format(*sys.version_info)  # this Python
+HERE = "{}.{}".format(*sys.version_info)  # this Python's version
+# The interpreter that environments are made from: in a virtual environment, the one that it was made from.
+BASE = getattr(sys, "_base_executable", sys.executable)
 PYTHONS = ("3.11", "3.13")  # in order of preference
 
 # soname -> Debian package, for everything that bpy links or opens and does not bring along
@@ -69,6 +71,10 @@ OPENCV_PLATFORMS = {
 PYTEST_WITHOUT_BPY = "import sys; sys.modules['bpy'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
 
 
+# What an interpreter says of itself: its version, and the interpreter that its environment was made from
+ASK_FOR_BASE = "import sys; print('{}.{}'.format(*sys.version_info), getattr(sys, '_base_executable', sys.executable))"
+
+
 class SetupError(Exception):
     """The machine lacks something: one line that says what, and what to do."""
 
@@ -77,21 +83,25 @@ class SetupError(Exception):
 
 
 def find_python(version: str) -> str | None:
-    """A working interpreter of that version: this one, on PATH, or one of pyenv's."""
+    """Return a working interpreter of that version: this one, one on PATH, or one of pyenv's.
+
+    Of a virtual environment it is the interpreter that the environment was made from.
+    """
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
     candidates = [
-        sys.executable if version == HERE else None,
+        BASE if version == HERE else None,
         shutil.which(f"python{version}"),
         *sorted(glob.glob(f"{pyenv}/versions/{version}.*/bin/python{version}"), reverse=True),
     ]
     for python in filter(None, candidates):
-        ask = [python, "-c", "import sys; print('{}.{}'.format(*sys.version_info))"]
+        ask = [python, "-c", ASK_FOR_BASE]
         try:  # a pyenv shim may be on PATH with nothing behind it
             answer = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=60)
         except (OSError, subprocess.TimeoutExpired):
             continue
-        if answer.stdout.strip() == version:
-            return python
+        found, _, base = answer.stdout.strip().partition(" ")
+        if found == version:
+            return base
     return None
 
 
@@ -146,14 +156,14 @@ def _loads(soname: str) -> bool:
     return True
 
 
-def environment(name: str, requirements: list[str], python: str = sys.executable) -> Path:
-    """The interpreter of a virtual environment with these requirements, made where it is not there yet.
+def environment(name: str, requirements: list[str], python: str = BASE) -> Path:
+    """Return the interpreter of a virtual environment with these requirements; make the environment if it is missing.
 
-    A marker, written last, holds what it was made from: a half-made or outdated one is made again.
+    A marker, written last, holds what it was made from. An incomplete or outdated environment is made again.
     """
     folder = ROOT / name
     inside = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    made_from = json.dumps([python, os.path.realpath(python), requirements, _dependencies(), str(ROOT)])
+    made_from = json.dumps([os.path.realpath(python), requirements, _dependencies(), str(ROOT)])
     marker = folder / "made-from"
     stamp = hashlib.sha256(made_from.encode()).hexdigest()
     if marker.is_file() and marker.read_text() == stamp and inside.exists():
