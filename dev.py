@@ -3,6 +3,7 @@
 
     python3 dev.py demo [CLIP]     a clip of a face -> shot.blend, shot.mp4, shot.csv
     python3 dev.py test [-k EXPR]  everything CI runs
+    python3 dev.py lint            its first part: ruff, mypy and the import contracts
     python3 dev.py build           the extension's zips, in dist/: a plain one, and three with OpenCV
     python3 dev.py bench [NAME]    speed and size, measured here
 
@@ -314,30 +315,48 @@ class Count(NamedTuple):
     skipped: int = 0
 
 
+Step = tuple[str, Callable[[], Count]]
+
+
+def lint(arguments: argparse.Namespace) -> int:
+    """Run the checks that read the code and run none of it."""
+    return take_steps(lint_steps(main_environment()))
+
+
 def test(arguments: argparse.Namespace) -> int:
-    """Lint, types, import contracts, tests in every Blender there is a Python for, the zip, the demo."""
-    started = time.monotonic()
+    """Run the checks of `lint`, the tests in every Blender that there is a Python for, the build and the demo."""
     python = main_environment()
+    return take_steps(chosen_tests(python, arguments.k) if arguments.k else all_steps(python, arguments))
+
+
+def take_steps(steps: Iterator[Step]) -> int:
+    """Take the steps one after another, print a summary, and return the exit code."""
+    started = time.monotonic()
     results: list[tuple[str, Count, float]] = []
-    for name, count in chosen_tests(python, arguments.k) if arguments.k else all_steps(python, arguments):
+    for name, count in steps:
         print(f"\n=== {name}", flush=True)
         start = time.monotonic()
         results.append((name, count(), time.monotonic() - start))
     return summary(results, started)
 
 
-def chosen_tests(python: Path, expression: str) -> Iterator[tuple[str, Callable[[], Count]]]:
+def chosen_tests(python: Path, expression: str) -> Iterator[Step]:
     yield "tests without Blender", lambda: suite(without_bpy(python), "-k", expression)
     yield "tests in Blender", lambda: suite(pytest(python), "tests/blender", "-k", expression)
 
 
-def all_steps(python: Path, arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Count]]]:
+def lint_steps(python: Path) -> Iterator[Step]:
     tools, package = python.parent, package_view()
     mypy = [tools / "mypy", "--config-file", "pyproject.toml", "-p", "expnet"]
     yield "ruff check", lambda: check([tools / "ruff", "check"])
     yield "ruff format", lambda: check([tools / "ruff", "format", "--check"])
     yield "types", lambda: check(mypy, MYPYPATH=package)
     yield "import contracts", lambda: check([tools / "lint-imports", "--no-cache"], PYTHONPATH=package)
+
+
+def all_steps(python: Path, arguments: argparse.Namespace) -> Iterator[Step]:
+    yield from lint_steps(python)
+    package = package_view()
     yield "tests without Blender", lambda: suite(without_bpy(python))
     others = other_blenders()
     named = os.pathsep.join(others.values())
@@ -361,7 +380,7 @@ def without_bpy(python: Path) -> list:
 
 
 NO_TEST_MATCHED = 5  # pytest's exit status
-PYTEST_OPTIONS = ("-q", "--durations=5", "--durations-min=5")
+PYTEST_OPTIONS = ("-q", "--durations=10")
 # Tests of the scene that need no worker, hence no torch
 SCENE_PARTS = ("rig", "animation", "footage", "scene", "gltf")
 BPY_ONLY = (
@@ -466,7 +485,7 @@ def summary(results: list[tuple[str, Count, float]], started: float) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="demo | test | build | bench")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="demo | test | lint | build | bench")
     one = commands.add_parser("demo", help="a clip of a face -> shot.blend, shot.mp4, shot.csv")
     one.add_argument("clip", nargs="?", metavar="CLIP", help="a movie; without it, the clip in the box")
     one.add_argument("--out", default="demo", help="the folder to write to (demo)")
@@ -477,6 +496,7 @@ def main() -> int:
     one = commands.add_parser("test", help="everything CI runs")
     one.add_argument("-k", metavar="EXPR", help="only the tests that match, as pytest's -k")
     one.set_defaults(act=test)
+    commands.add_parser("lint", help="ruff, mypy and the import contracts").set_defaults(act=lint)
     commands.add_parser("build", help="the extension's zips, in dist/").set_defaults(act=build)
     one = commands.add_parser("bench", help="speed and size, measured here")
     one.add_argument("name", nargs="*", metavar="NAME", help="only these")

@@ -60,6 +60,7 @@ def test_without_root_the_apt_command_is_named(dev: ModuleType, monkeypatch: pyt
         dev.install_system_libraries()
 
 
+@pytest.mark.slow
 def test_an_environment_is_made_once_and_a_half_made_one_again(
     dev: ModuleType, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +92,7 @@ def checkout(wheel: Path, tmp_path: Path) -> tuple[Path, list[str]]:
     return tmp_path, [str(inside), *ask]
 
 
+@pytest.mark.slow
 def test_the_environments_own_python_uses_the_environment(checkout: tuple[Path, list[str]]) -> None:
     """As after activating .venv."""
     folder, command = checkout
@@ -99,6 +101,7 @@ def test_the_environments_own_python_uses_the_environment(checkout: tuple[Path, 
     assert (folder / ".venv/witness").exists()
 
 
+@pytest.mark.slow
 def test_the_environments_own_python_makes_an_outdated_environment_again(checkout: tuple[Path, list[str]]) -> None:
     folder, command = checkout
     (folder / ".venv/made-from").write_text("of another pyproject.toml")
@@ -108,6 +111,7 @@ def test_the_environments_own_python_makes_an_outdated_environment_again(checkou
     assert list(folder.glob(".venv/lib/*/site-packages/tiny.py"))
 
 
+@pytest.mark.slow
 def test_a_python_found_in_an_environment_is_the_one_it_was_made_from(
     dev: ModuleType, checkout: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,8 @@ def main(argv: list[str] | None = None) -> int:
     true = pictures["eta"][natural].numpy()
     table = measured(read, true)
     save_weights(args.out or args.weights, replace(header, responses=table), storable(tensors))
-    gain = [np.polyfit(true[:, k], np.interp(read[:, k], *table[key]), 1)[0] for k, key in enumerate(OPEN_KEYS)]
+    shown = [np.interp(read[:, k], table[key][0], table[key][1]) for k, key in enumerate(OPEN_KEYS)]
+    gain = [np.polyfit(true[:, k], shown[k], 1)[0] for k in range(len(OPEN_KEYS))]
     before = [np.polyfit(true[:, k], read[:, k], 1)[0] for k in range(len(OPEN_KEYS))]
     print(f"{natural.sum()} natural pictures: mean gain {np.mean(before):.2f} as read, {np.mean(gain):.2f} as shown")
     return 0

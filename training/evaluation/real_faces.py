@@ -137,8 +137,7 @@ def thumbnail(person: Person, width: int, room: float) -> tuple[np.ndarray, Crop
 
 
 def found_small(people: Sequence[Person], estimator: SeesFaces) -> dict[int, list[float]]:
-    """By width of a thumbnail the share of people whose face is found in it where it lies in the whole picture, for
-    each of ROOMS."""
+    """Map each width of a thumbnail to the share of people whose face is found at its true place, for each of ROOMS."""
     found: dict[int, list[list[float]]] = {width: [] for width in THUMBNAILS}
     for person in tqdm(people, "thumbnails", leave=False, disable=None):
         large = find_faces(person.image, estimator.finding)
@@ -150,7 +149,8 @@ def found_small(people: Sequence[Person], estimator: SeesFaces) -> dict[int, lis
                 crops = [face.crop for face in find_faces(small, estimator.finding)]
                 hits.append(float(any(same_place(truth, crop) for crop in crops)))
             found[width].append(hits)
-    return {width: np.mean(hits or [[np.nan] * len(ROOMS)], 0).tolist() for width, hits in found.items()}
+    nobody = np.full(len(ROOMS), np.nan)
+    return {width: (np.mean(hits, 0) if hits else nobody).tolist() for width, hits in found.items()}
 
 
 def within(square: Crop, crop: Crop, width: int) -> Crop:

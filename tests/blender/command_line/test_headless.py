@@ -79,6 +79,7 @@ def test_estimate_reads_a_folder_of_images_into_a_table_with_a_row_for_each(
     assert {*OPEN_KEYS, "gaze_yaw", "head_pitch", "head_z", "crop_side", "alpha_99", "confidence"} <= set(rows[0])
 
 
+@pytest.mark.slow
 def test_animate_writes_the_scene_the_video_and_the_numbers(clip: Path, sees_a_face: Path, tmp_path: Path) -> None:
     shot, video = tmp_path / "shot.blend", tmp_path / "shot.mp4"
     tables = [tmp_path / f"shot.{kind}" for kind in ("csv", "json", "npz")]
