@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from ..model.builtin import OPEN
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy reads it
 
 import statistics
@@ -51,7 +53,7 @@ INGREDIENTS: dict[str, tuple[ModuleType, tuple[str, ...]]] = {
 
 def measure() -> Iterator[Measurement]:
     cv2.setNumThreads(1)
-    surface = build_surface(open_face_model("open"))
+    surface = build_surface(open_face_model(OPEN))
     _make(surface, 128, seed=0)  # compile, fill the stocks
     for size, bound in AT_LEAST.items():
         took = [_seconds(lambda: _make(surface, size, seed)) for seed in range(1, ROUNDS + 1)]  # noqa: B023

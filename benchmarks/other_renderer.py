@@ -19,11 +19,12 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ..model.builtin import OPEN
 from ..model.camera import ANCHOR, SIDE_MM, Camera, ray_rotation
 from ..model.errors import InputError
 from ..model.face.semantics import LID_WIDE, OPEN_KEYS, open_bounds
 from ..model.formats import open_face_model
-from ..training.synthetic.pose import rotation_of
+from ..model.rotations import rotation_of_euler
 from . import staging
 from .people import Cast, Colour, Dent, Person, cast
 from .shading import linear
@@ -166,7 +167,7 @@ def pose(setting: Setting, turn: tuple[float, float, float], size: int) -> tuple
     whole = Camera.for_image(width, height, setting.lens)
     x, y = setting.at[0] * (width - 1), setting.at[1] * (height - 1)
     ray = ray_rotation(whole, x, y)
-    rotation = ray @ rotation_of(*turn)
+    rotation = ray @ rotation_of_euler(*turn)
     translation = ray @ [0, 0, -whole.focal * SIDE_MM / (FACE * scale)] - rotation @ ANCHOR
     left, top = np.round([x - size / 2, y - size / 2])
     return rotation, translation, Camera(whole.focal, whole.cx - left, whole.cy - top)
@@ -176,7 +177,7 @@ def set_up(person: Person, setting: Setting, samples: int, size: int = SIZE) -> 
     """An empty file with the person in the setting, and the camera exposed for the face."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
-    actor = cast(person, open_face_model("open"), scene)
+    actor = cast(person, open_face_model(OPEN), scene)
     rotation, translation, camera = pose(setting, (np.radians(setting.yaw), 0.0, 0.0), size)
     actor.show(np.zeros(len(OPEN_KEYS)), np.zeros(2), rotation, translation)
     at, rng = np.array(actor.head.location), np.random.default_rng([person.seed, 1])

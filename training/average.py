@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from ..model.networks.weights.weights_file import check_shapes, load_weights, save_weights
@@ -48,7 +49,7 @@ def average(parts: Sequence[tuple[Path, float]], held_out: Batch, out: Path) -> 
     }
     network = load_network(first)
     network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in averaged.items()})
-    scores = summary(network, held_out, factors(open_face_model("open"), "cpu").expression)
+    scores = summary(network, held_out, factors(open_face_model(OPEN), "cpu").expression)
     evaluation = {name: round(float(value), 5) for name, value in scores.items()}
     save_weights(out, replace(header, evaluation=evaluation), storable(averaged))
     return evaluation

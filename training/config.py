@@ -7,15 +7,18 @@ import dataclasses
 import tomllib
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ..model.errors import InputError
 from ..model.networks.torch_engine.by_name import CONFIGS, NetworkConfig
 from ..model.networks.torch_engine.resnet101 import WIDTHS, ResNet101Config
 from .augment import Augment
 from .losses import LossWeights
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,16 @@ class Config:
 
 
 def load_config(path: Path) -> Config:
-    """Raises InputError, one line, for anything in the file that is unknown, missing or of the wrong kind."""
+    """Read a recipe of ``training.train``. Raises InputError as ``load_recipe`` does."""
+    return load_recipe(path, _config)
+
+
+def load_recipe(path: Path, read: Callable[[dict[str, Any]], T]) -> T:
+    """Read a TOML file, and its table with ``read``.
+
+    Raises InputError, one line that starts with the path, for a file that is not TOML, and for anything in it that is
+    unknown, missing or of the wrong kind.
+    """
     try:
         table = tomllib.loads(path.read_text())
     except OSError as error:
@@ -100,7 +112,7 @@ def load_config(path: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not TOML: {error}") from error
     try:
-        return _config(table)
+        return read(table)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from .dataset import ShardFolder
@@ -142,7 +143,7 @@ def _named(text: str) -> tuple[str, Path]:
 
 def _evaluate(args: argparse.Namespace) -> int:
     data = ShardFolder(args.data, seed=1)
-    subject = Subject(args.weights, data.all(), open_face_model("open"))
+    subject = Subject(args.weights, data.all(), open_face_model(OPEN))
     old = replace(subject, weights=args.against) if args.against else None
     missing, chosen = [], []
     for section in SECTIONS:

@@ -14,6 +14,7 @@ import cv2
 import matplotlib
 import numpy as np
 
+from ..model.builtin import OPEN
 from ..model.face.semantics import OPEN_KEYS
 from ..model.formats import open_face_model
 from .dataset import Batch, ShardFolder, count_pictures
@@ -86,7 +87,7 @@ def key_table(eta: np.ndarray, truth: np.ndarray, r: np.ndarray) -> str:
 
 
 def write_report(run: Path, held_out: Batch, pictures: int, out: Path) -> None:
-    model = open_face_model("open")
+    model = open_face_model(OPEN)
     network = load_network(run / "weights.safetensors")
     rows = draw_curves(run / "log.csv", out / "training_curves.png")
     draw_samples(held_out["image"].numpy()[:112], out / "training_samples.jpg")

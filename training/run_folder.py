@@ -83,7 +83,7 @@ def export_weights(
     evaluation: dict[str, float],
     input_size: int,
 ) -> None:
-    """The weights with the header that ``model.checkpoints.weights`` asks for. ``renders``: how many of what."""
+    """The weights with the header that ``model.networks.weights`` asks for. ``renders``: how many of what."""
     config: Any = network.config
     header = WeightsHeader(
         architecture=architecture,

@@ -30,6 +30,7 @@ from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from ..model.networks.torch_engine.by_name import Network, build_network
@@ -123,7 +124,7 @@ def train(args: argparse.Namespace) -> None:
 
     data = _pictures(args, config, device)
     held_out = ShardFolder(args.data, seed=1).all()
-    millimetres = factors(open_face_model("open"), device)
+    millimetres = factors(open_face_model(OPEN), device)
     trainee = Trainee(_network(config, data), config.loss.dense > 0).to(device, memory_format=torch.channels_last)
     average = averaged(trainee.network, config.optimizer.ema)
     optimizer = make_optimizer(trainee, config.optimizer)

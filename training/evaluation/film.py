@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from ...model.camera import ANCHOR, SIDE_MM, Camera, Crop, crop_of_pose
+from ...model.rotations import rotation_of_euler
 from ..synthetic.brows import sample_brows
 from ..synthetic.degrade import develop
-from ..synthetic.pose import Pose, rotation_of
+from ..synthetic.pose import Pose
 from ..synthetic.sample import render
 from ..synthetic.shape import blend, landmarks_of, sample_ways, shape_head
 from ..synthetic.surface import Surface
@@ -64,7 +65,7 @@ def film(person: Person, surface: Surface, eta: np.ndarray, gaze: np.ndarray) ->
 
 
 def _pose(rng: np.random.Generator) -> Pose:
-    rotation = rotation_of(*(rng.normal(0, 1, 3) * TURN))
+    rotation = rotation_of_euler(*(rng.normal(0, 1, 3) * TURN))
     translation = np.array([0, 0, -DISTANCE]) - rotation @ ANCHOR
     middle = (SIZE - 1) / 2
     camera = Camera(FACE * DISTANCE / SIDE_MM, middle, middle)

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...model.builtin import OPEN
 from ...model.camera import Camera, Crop
 from ...model.face.alignment import similarity
 from ...model.face.face_model import FaceModel, triangles
@@ -86,7 +87,7 @@ def _table(kind: str, means: dict[tuple[str, str], np.ndarray]) -> Table:
 @lru_cache(maxsize=1)
 def gallery(people: int, views: int, size: int) -> tuple[Views, ...]:
     """The same people and pictures for whatever weights."""
-    surface = build_surface(open_face_model("open"))
+    surface = build_surface(open_face_model(OPEN))
     return tuple(photographed(surface, person, views, size) for person in range(people))
 
 

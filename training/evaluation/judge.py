@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from ...model.errors import InputError
+from ...model.performance.accuracy import pearson
 from ...model.performance.face_performance import FacePerformance
 from ...model.performance.smoothing import smooth
 from ...model.sight.tracking import perform
@@ -166,7 +167,7 @@ def _says(judges: np.ndarray) -> bool:
 def _r(a: np.ndarray, b: np.ndarray) -> float:
     if len(a) < 2 or a.std() == 0 or b.std() == 0:
         return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
+    return float(pearson(a, b))
 
 
 # --- as it reads ----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_KEYS
@@ -318,7 +319,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--real-faces", type=Path, metavar="FOLDER", help="people with neutral/ and its .tem files")
     args = parser.parse_args(arguments)
     try:
-        print(as_text(of_model(open_face_model("open"), args.real_faces)))
+        print(as_text(of_model(open_face_model(OPEN), args.real_faces)))
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

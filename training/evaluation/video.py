@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from ...model.errors import InputError
 from ...model.networks.torch_engine.estimator import Estimator
+from ...model.performance.accuracy import pearson
 from ...model.performance.face_performance import FacePerformance, runs
 from ...model.performance.smoothing import smooth
 from ...model.sight.tracking import perform
@@ -170,7 +171,7 @@ def smile_r(p: FacePerformance, notes: Notes) -> float:
     """Correlation of the smile with what was seen, over the frames with a face; NaN without notes."""
     if not notes.smile or not p.seen.any():
         return float("nan")
-    return float(np.corrcoef(_smile(p)[p.seen], _levels(p, notes.smile)[p.seen])[0, 1])
+    return float(pearson(_smile(p)[p.seen], _levels(p, notes.smile)[p.seen]))
 
 
 def jaw_error(p: FacePerformance, notes: Notes) -> tuple[float, float]:

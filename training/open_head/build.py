@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ...model.builtin import OPEN
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from ...model.formats.npz import save_face_model
@@ -135,7 +136,7 @@ def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
     landmarks[17:27] = np.concatenate([mirror[brow_line[::-1]], brow_line])
     iris = body.ball_start + np.flatnonzero(eye.angles <= eyes.LIMBUS + 1e-6)
     model = FaceModel(
-        name="open",
+        name=OPEN,
         mean=mean.astype(np.float32),
         identity=identity.astype(np.float32),
         expression=expression.astype(np.float32),

@@ -81,14 +81,6 @@ def triangulated(faces: Polygons) -> np.ndarray:
     return np.array([(f[0], f[k], f[k + 1]) for f in faces for k in range(1, len(f) - 1)])
 
 
-def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(n, 3) unit normals, faces weighted by area; zero where no face is."""
-    diagonals = points[faces[:, 2]] - points[faces[:, 0]], points[faces[:, -1]] - points[faces[:, 1]]
-    normals = np.zeros_like(points)
-    np.add.at(normals, faces, np.cross(*diagonals)[:, None])
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-
-
 def crumpled(points: np.ndarray, faces: np.ndarray) -> float:
     """How many quads are not convex or nearly so, each counted by its worst corner; ten for each without an
     area or with an edge without a length."""

@@ -13,9 +13,10 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import spsolve
 
+from ...model.face.meshes import vertex_normals
 from . import ict
 from .embedding import Embedding, join, nearest_on_polyline, nearest_on_triangles, on_segments
-from .quads import Half, Polygons, boundary_loops, directed_boundary, grown, rings, triangulated, vertex_normals
+from .quads import Half, Polygons, boundary_loops, directed_boundary, grown, rings, triangulated
 from .remesh import inverted, quad_remeshes
 
 # Rings are counted from the edge where the source's skin meets a socket; positive outwards.
