@@ -88,11 +88,11 @@ def find_python(version: str) -> str | None:
 
     Of a virtual environment it is the interpreter that the environment was made from.
     """
-    pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     candidates = [
         BASE if version == HERE else None,
         shutil.which(f"python{version}"),
-        *sorted(glob.glob(f"{pyenv}/versions/{version}.*/bin/python{version}"), reverse=True),
+        *sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python{version}")), reverse=True),
     ]
     for python in filter(None, candidates):
         ask = [python, "-c", ASK_FOR_BASE]
@@ -126,7 +126,7 @@ def install_system_libraries() -> None:
     if not sys.platform.startswith("linux"):
         return
     missing = {package for soname, package in SYSTEM_LIBRARIES.items() if not _loads(soname)}
-    if not any(glob.glob(pattern) for pattern in MESA_DRIVERS):
+    if not any(glob.glob(pattern) for pattern in MESA_DRIVERS):  # noqa: PTH207  the patterns are absolute
         missing.add("libgl1-mesa-dri")
     try:
         import ensurepip  # noqa: F401  Debian packs it apart
@@ -183,7 +183,7 @@ def environment(name: str, requirements: list[str], python: str = BASE) -> Path:
 
 
 def _dependencies() -> dict:
-    """What pyproject.toml says about what is installed."""
+    """Return what pyproject.toml says about what is installed."""
     import tomllib  # from Python 3.11 on; dev.py starts in older ones, to say so
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -191,7 +191,7 @@ def _dependencies() -> dict:
 
 
 def main_environment() -> Path:
-    """The one for everything: bpy, torch, the tests' tools, and expnet itself out of this checkout."""
+    """Return the one for everything: bpy, torch, the tests' tools, and expnet itself out of this checkout."""
     install_system_libraries()
     return environment(".venv", ["-e", ".[dev]"])
 
@@ -273,7 +273,7 @@ def build_with_opencv(python: Path) -> int:
 
 
 def with_wheels(manifest: str, wheels: list[Path]) -> str:
-    """A manifest that names these wheels, which lie in wheels/, and the platforms that they are for."""
+    """Return a manifest that names these wheels, which lie in wheels/, and the platforms that they are for."""
     lines = [
         f"platforms = {json.dumps(list(OPENCV_PLATFORMS))}",
         f"wheels = {json.dumps([f'./wheels/{wheel.name}' for wheel in wheels], indent=2)}",
@@ -293,7 +293,7 @@ def blender_extension(python: Path) -> list:
 
 
 def extension_zip() -> Path:
-    """The one for every platform; the others' names are longer."""
+    """Return the one for every platform; the others' names are longer."""
     return min((ROOT / "dist").glob("expnet-*.zip"), key=lambda path: len(path.name))
 
 
@@ -399,7 +399,7 @@ OTHER_BLENDERS = (("4.2.23", "3.11", "numpy<2"), ("4.5.15", "3.11", "numpy<2"), 
 
 
 def other_blenders() -> dict[str, str]:
-    """The other Blenders that there is a Python for, each in an environment of its own; their interpreters."""
+    """Return the other Blenders that there is a Python for, each in an environment of its own; their interpreters."""
     found = {}
     for blender, version, numpy in OTHER_BLENDERS:
         base = find_python(version)
@@ -428,7 +428,7 @@ def by_tensorflow(python: Path) -> Count:
 
 
 def package_view() -> Path:
-    """A folder that shows the checkout under the package's name, for the tools that read files and not imports."""
+    """Make a folder that shows the checkout under the package's name, for tools that read files and not imports."""
     view = ROOT / "build/view"
     shutil.rmtree(view, ignore_errors=True)
     (view / "expnet").mkdir(parents=True)
@@ -439,12 +439,12 @@ def package_view() -> Path:
 
 
 def check(command: list, **variables) -> Count:
-    """A command that counts as one test."""
+    """Return a command that counts as one test."""
     return Count(passed=1) if run(command, cwd=ROOT, env=_with(variables)) == 0 else Count(failed=1)
 
 
 def suite(command: list, *more: str, **variables) -> Count:
-    """A pytest run, shown as it goes, counted by its closing line."""
+    """Return a pytest run, shown as it goes, counted by its closing line."""
     last = ""
     with subprocess.Popen(
         [str(word) for word in [*command, *more]],

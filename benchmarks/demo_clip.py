@@ -54,7 +54,7 @@ BLINKS = (0.35, 1.65, 2.95, 4.45, 5.75)  # seconds; a blink shuts in 2 frames an
 
 
 def performance(frames: int) -> FacePerformance:
-    """The true performance of the clip, the whole script spread over ``frames`` frames."""
+    """Return the true performance of the clip, the whole script spread over ``frames`` frames."""
     seconds = np.linspace(0, SCRIPT[-1][0], frames)
     eta = np.stack(
         [np.interp(seconds, [t for t, _ in SCRIPT], [_value(do, key) for _, do in SCRIPT]) for key in OPEN_KEYS], 1
@@ -88,7 +88,7 @@ def _value(do: dict[str, float], key: str) -> float:
 
 
 def set_the_scene(shown: FacePerformance) -> bpy.types.Scene:
-    """An empty file with the keyed head, its camera, a warm lamp at the right, a cool window at the left, a wall."""
+    """Make a file with the keyed head, its camera, a warm lamp at the right, a cool window at the left, a wall."""
     bpy.ops.wm.read_homefile(use_empty=True)
     scene = bpy.context.scene
     model = open_face_model(OPEN)

@@ -84,7 +84,7 @@ def _seconds(action: Callable[[], object]) -> float:
 
 @contextmanager
 def _clocked(module: ModuleType, function: str, spent: dict[str, float], name: str) -> Iterator[None]:
-    """Adds the time that ``function`` takes to ``spent[name]``, but for what is clocked inside it."""
+    """Add the time of ``function`` to ``spent[name]``, less that of timed functions inside it."""
     original = getattr(module, function)
 
     def clocked(*args: object) -> object:

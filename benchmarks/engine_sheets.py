@@ -77,8 +77,11 @@ class Studio:
         surface: Surface | None = None,
         backdrop: bool = True,
     ) -> np.ndarray:
-        """(TILE, TILE, 3) float32 before degradation. ``looks`` and ``person`` are seeds (one for both by default);
-        yaw, pitch and roll in radians; ``distance`` in mm, the head fills the picture from everywhere."""
+        """Render (TILE, TILE, 3) float32, before degradation.
+
+        ``looks`` and ``person`` are seeds (one for both by default); yaw, pitch and roll in radians, ``distance`` in
+        mm. The head fills the picture at every distance.
+        """
         surface = surface or self.surface
         rng = np.random.default_rng([looks, 1])
         someone = np.random.default_rng([looks if person is None else person, 2])
@@ -349,14 +352,14 @@ def _arrow(image: np.ndarray, start: np.ndarray, way: np.ndarray, color: tuple[i
 
 
 def _shown(picture: np.ndarray) -> np.ndarray:
-    """A float picture with a plain tone curve as uint8."""
+    """Return a float picture with a plain tone curve as uint8."""
     if picture.dtype == np.uint8:
         return picture
     return cv2.convertScaleAbs(np.clip(picture, 0, None) ** 0.8, alpha=255)
 
 
 def save(pictures: list[np.ndarray], path: Path, columns: int = 5) -> None:
-    """A sheet as JPEG of at most MOST_BYTES."""
+    """Write a sheet as a JPEG file of at most MOST_BYTES."""
     tiles = [_shown(p) for p in pictures]
     sheet = np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
     for quality in range(90, 30, -4):

@@ -172,7 +172,7 @@ def _mesh(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
 
 
 def _wire_copy(thing: bpy.types.Object, material: bpy.types.Material, thickness: float) -> bpy.types.Object:
-    """The edges of ``thing`` as it stands, as thin bars (the render engine's own wires would show triangles)."""
+    """Return the edges of ``thing`` as it stands, as thin bars (the render engine's own wires would show triangles)."""
     mesh = bpy.data.meshes.new_from_object(thing.evaluated_get(bpy.context.evaluated_depsgraph_get()))
     mesh.materials.clear()
     mesh.materials.append(material)

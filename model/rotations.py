@@ -6,8 +6,10 @@ import numpy as np
 
 
 def euler_degrees(rotation: np.ndarray) -> np.ndarray:
-    """Rotations (..., 3, 3) as (..., 3) degrees: yaw (+ the head turns to its own left), pitch (+ it looks up),
-    roll (+ it leans clockwise on screen, as ``camera.roll``): R = Rz(-roll) Rx(-pitch) Ry(yaw)."""
+    """Read yaw, pitch and roll, (..., 3) degrees, from rotations (..., 3, 3): R = Rz(-roll) Rx(-pitch) Ry(yaw).
+
+    + yaw turns the head to its own left, + pitch looks up, + roll leans clockwise on screen, as ``camera.roll``.
+    """
     pitch = np.arcsin(np.clip(-rotation[..., 2, 1], -1, 1))
     yaw = np.arctan2(-rotation[..., 2, 0], rotation[..., 2, 2])
     roll = np.arctan2(rotation[..., 0, 1], rotation[..., 1, 1])
@@ -30,7 +32,7 @@ def _about(axis: int, angle: np.ndarray) -> np.ndarray:
 
 
 def quaternions(rotation: np.ndarray) -> np.ndarray:
-    """Rotations (..., 3, 3) as unit quaternions (..., 4), w x y z, w >= 0."""
+    """Convert rotations (..., 3, 3) to unit quaternions (..., 4), w x y z, w >= 0."""
     (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(rotation, (-2, -1), (0, 1))
     # Four ways to the same quaternion up to sign and length; the longest is exact.
     ways = [
@@ -47,7 +49,7 @@ def quaternions(rotation: np.ndarray) -> np.ndarray:
 
 
 def rotations(quaternion: np.ndarray) -> np.ndarray:
-    """Quaternions (..., 4), w x y z, of any length, as rotations (..., 3, 3)."""
+    """Convert quaternions (..., 4), w x y z, of any length, to rotations (..., 3, 3)."""
     w, x, y, z = np.moveaxis(quaternion / np.linalg.norm(quaternion, axis=-1, keepdims=True), -1, 0)
     rows = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],

@@ -1,9 +1,11 @@
-"""The average of weights along one run, or of a run and what it set out from: ``python -m expnet.training.average OUT
-DATA FILE=SHARE …``. DATA holds held-out shards (seed 1), for the header's figures.
+"""Average weights along one run, or of a run and the weights it started from.
 
-Weights that were fine-tuned one from the other lie in one basin, where their average is as accurate and steadier on
-pictures of another kind than either (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"). Weights that
-lie apart have an average that sees nothing: measure it.
+``python -m expnet.training.average OUT DATA FILE=SHARE …``. DATA holds held-out shards (seed 1), for the scores in the
+header.
+
+Weights of which one was fine-tuned from the other lie in one basin of the loss. Their average is as accurate as either
+and steadier on other kinds of pictures (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"). The average of
+unrelated weights is useless: measure it.
 """
 
 from __future__ import annotations
@@ -28,8 +30,10 @@ from .run_folder import storable
 
 
 def average(parts: Sequence[tuple[Path, float]], held_out: Batch, out: Path) -> dict[str, float]:
-    """Write the average of weights files by shares that sum to 1, and return what it scores. Raises InputError for
-    files that are not of one network."""
+    """Write the average of weights files by shares that sum to 1, and return its scores.
+
+    Raises InputError for files that are not of one network.
+    """
     if not math.isclose(sum(share for _, share in parts), 1, abs_tol=1e-6):
         raise InputError("the shares do not sum to 1")
     (first, share), *others = parts

@@ -1,5 +1,7 @@
-"""A recipe: one TOML file, checked as a whole before anything starts. Every part is a frozen dataclass below or where
-it is used; what a file leaves out has the default written here."""
+"""A recipe: one TOML file, checked as a whole before anything starts.
+
+Every part is a frozen dataclass, below or where it is used. Fields that a file omits have the default of the class.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Optimizer:
-    """``batch``     pictures of one step, over all processes
+    """The optimizer and its settings.
+
+    ``batch``     pictures of one step, over all processes
     ``momentum``  SGD's, or AdamW's first beta; Muon keeps its own
     ``ema``       decay of the averaged weights that are shipped (0: no averaging)
     ``clip``      norm that gradients are cut to (inf: none)
@@ -42,8 +46,11 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Schedule:
-    """``flat-then-decay``: flat, then to zero over the last ``decay`` steps, so that the flat part can be continued.
-    ``plateau``: times ``factor`` whenever the held-out loss has not fallen for ``patience`` evaluations."""
+    """How the learning rate falls.
+
+    ``flat-then-decay``: flat, then to zero over the last ``decay`` steps, so that the flat part can be continued.
+    ``plateau``: times ``factor`` whenever the held-out loss has not fallen for ``patience`` evaluations.
+    """
 
     kind: Literal["flat-then-decay", "plateau"] = "flat-then-decay"
     decay: int = 3000

@@ -52,8 +52,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Input:
-    """What a section needs beside the held-out pictures, as an option of the command, which may be given ``many`` times
-    as NAME=FILE; without an ``optional`` one the section says less."""
+    """An option of the command: what a section needs beside the held-out pictures.
+
+    It may be given ``many`` times as NAME=FILE. Without an ``optional`` one the section has fewer numbers.
+    """
 
     option: str
     placeholder: str

@@ -87,7 +87,7 @@ def _factor(basis: np.ndarray, weights: np.ndarray) -> Tensor:
 def total_loss(
     out: dict[str, Tensor], batch: dict[str, Tensor], factors: Factors, weights: LossWeights
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum and its parts, by name. ``out`` holds the network's outputs and those of ``DensePoints``.
+    """Return the weighted sum and its parts, by name. ``out`` holds the network's outputs and those of ``DensePoints``.
 
     Everything but ``face`` counts only where there is a face. The likelihoods (``landmarks``, ``dense``, ``variance``)
     may be negative.

@@ -30,7 +30,7 @@ APART = 1e-3  # knots lie at least so far apart
 
 
 def measured(read: np.ndarray, true: np.ndarray) -> dict[str, list[list[float]]]:
-    """Readings and truths (N, 29) to curves: key -> [read, shown]."""
+    """Fit a curve per key to readings and truths (N, 29): key -> [read, shown]."""
     table = {}
     for k, key in enumerate(OPEN_KEYS):
         knots, target = np.quantile(read[:, k], LEVELS), np.quantile(true[:, k], LEVELS)

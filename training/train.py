@@ -92,7 +92,7 @@ class Processes:
         return DistributedDataParallel(module) if self.count > 1 else module
 
     def from_first(self, value: float) -> float:
-        """What the first process says."""
+        """Return what the first process says."""
         if self.count == 1:
             return value
         tensor = torch.tensor([value], dtype=torch.float64, device=self.device)
@@ -168,7 +168,7 @@ def train(args: argparse.Namespace) -> None:
     loader = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(args.threads,))
 
     def draw(at: int) -> Future[Batch]:
-        """The batch of a step, made ready while the step before it is computed."""
+        """Return the batch of a step, made ready while the step before it is computed."""
         return loader.submit(data.random_batch, draws, batch_size, config.input.size_at(at))
 
     flat_ends = args.steps - config.schedule.decay if config.schedule.kind == "flat-then-decay" else None
@@ -264,7 +264,7 @@ def _on(device: str, batch: Batch) -> Batch:
 
 
 def _held_out_loss(trainee: Trainee, held_out: Batch, millimetres: Factors, config: Config) -> float:
-    """The mean loss over the held-out pictures, of the weights as they are."""
+    """Return the mean loss over the held-out pictures, of the weights as they are."""
     trainee.eval()
     device = str(millimetres.expression.device)
     losses = []

@@ -204,7 +204,7 @@ def _sample(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, scenes:
 
 
 def targets(scenes: list[Scene]) -> dict[str, Tensor]:
-    """What the network is to say of each cell, (B, …, H, W).
+    """Return what the network is to say of each cell, (B, …, H, W).
 
     heat (1): 1 at a face's centre, falling off around it; counts (1): 0 where nothing is asked (faces too small, too
     large or too much hidden); taught (1): weight of place (4: dx, dy, log side, then unused) and lean (2).

@@ -46,7 +46,7 @@ class Person:
 
 
 def cast(surface: Surface, count: int) -> Iterator[Person]:
-    """The first ``count`` people whose faces nothing hides."""
+    """Yield the first ``count`` people whose faces nothing hides."""
     seed, rest = 0, np.zeros(len(surface.model.expression), np.float32)
     while count:
         rng = np.random.default_rng(seed)
@@ -60,7 +60,7 @@ def cast(surface: Surface, count: int) -> Iterator[Person]:
 
 
 def film(person: Person, surface: Surface, eta: np.ndarray, gaze: np.ndarray) -> list[np.ndarray]:
-    """The person doing ``eta`` (F, 29) and ``gaze`` (F, 2): F pictures (SIZE, SIZE, 3) uint8, without noise."""
+    """Return the person doing ``eta`` (F, 29) and ``gaze`` (F, 2): F pictures (SIZE, SIZE, 3) uint8, without noise."""
     return [picture for picture, _ in _frames(person, surface, eta, gaze)]
 
 
@@ -88,7 +88,7 @@ def _frames(
 
 
 def write_clip(path: Path, pictures: Sequence[np.ndarray], coding: Coding, rng: np.random.Generator) -> None:
-    """The pictures with fresh noise as a movie: .mp4."""
+    """Write the pictures, each with its own noise, as an .mp4 movie."""
     import av  # nothing else of training needs it, and OpenCV's wheels hold no H.264 encoder
 
     height, width = pictures[0].shape[:2]

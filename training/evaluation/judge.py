@@ -98,7 +98,7 @@ def measure(subject: Subject, scores: Path, footage: Path) -> Section:
 
 
 def read_scores(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
-    """The names of the judge's columns, and by clip its scores (F, names) float64. Raises InputError."""
+    """Return the names of the judge's columns, and by clip its scores (F, names) float64. Raises InputError."""
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:

@@ -56,7 +56,7 @@ def correlations(predicted: Tensor, truth: Tensor) -> np.ndarray:
 
 
 def summary(network: Network, held_out: Batch, factor: Tensor) -> dict[str, float]:
-    """A row of numbers for the training log."""
+    """Return a row of numbers for the training log."""
     out = predict(network, held_out["image"])
     face = held_out["face"] > 0.5
     seen = {k: v[face] for k, v in out.items()}
@@ -110,7 +110,7 @@ def region_error(model: FaceModel, regions: tuple[str, ...], error: np.ndarray) 
 def seen_region_error(
     model: FaceModel, regions: tuple[str, ...], points: Sequence[int], error: np.ndarray, visible: np.ndarray
 ) -> float:
-    """The same over the vertices in sight: those whose nearest landmark among ``points`` is ``visible`` (N, 70)."""
+    """Do the same over the vertices in sight: those whose nearest landmark among ``points`` is ``visible`` (N, 70)."""
     assert model.landmarks is not None
     rows = np.unique(np.concatenate([model.regions[r] for r in regions]))
     at = model.neutral[model.landmarks[list(points)]]

@@ -94,7 +94,7 @@ def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Se
 
 
 def read_people(folder: Path) -> list[Person]:
-    """Raises InputError where there are no pictures with points."""
+    """Read the pictures with points. Raises InputError where there are none."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is no folder: name the one that holds neutral/ and smiling/")
     faces = [(stem, points) for stem, points in hand_set.read_folder(folder / "neutral").items()]
@@ -123,7 +123,7 @@ def lowest(people: Sequence[Person]) -> np.ndarray:
 
 
 def thumbnail(person: Person, width: int, room: float) -> tuple[np.ndarray, Crop]:
-    """The face alone, ``room`` of its width shown on ``width`` pixels; and the square that was cut out."""
+    """Return the face alone, ``room`` of its width shown on ``width`` pixels; and the square that was cut out."""
     p = person.points
     side = room * float(np.linalg.norm(p[112] - p[109]))
     cx, cy = float(p[[109, 112], 0].mean()), float(p[129, 1]) + 0.02 * side - side / 2
@@ -192,7 +192,7 @@ class Seeing:
     estimator: SeesFaces
 
     def all(self, images: Sequence[np.ndarray], what: str) -> Seen:
-        """Raises InputError where no picture shows a face."""
+        """Measure the faces of the pictures. Raises InputError where no picture shows a face."""
         estimates, row = [], []
         for image in tqdm(images, what, leave=False, disable=None):
             try:
@@ -209,7 +209,7 @@ class Seeing:
 
 
 def rank_one(gallery: np.ndarray, probes: np.ndarray) -> float:
-    """The share of probes (N, K) whose nearest row of the gallery (N, K) is their own; NaN without any."""
+    """Return the share of probes (N, K) whose nearest row of the gallery (N, K) is their own; NaN without any."""
     if not len(probes):
         return float("nan")
     distance = np.linalg.norm(probes[:, None] - gallery[None], axis=2)

@@ -45,7 +45,7 @@ def on_segments(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> Embedding:
 
 
 def nearest_on_triangles(points: np.ndarray, vertices: np.ndarray, triangles: np.ndarray) -> Embedding:
-    """The nearest point of a triangle mesh for each of ``points`` (n, 3)."""
+    """Return the nearest point of a triangle mesh for each of ``points`` (n, 3)."""
     tree = cKDTree(vertices[triangles].mean(axis=1))
     candidates = tree.query(points, k=min(40, len(triangles)))[1].reshape(len(points), -1)
     best = np.full(len(points), np.inf)

@@ -27,7 +27,7 @@ def directed_boundary(faces: Polygons) -> dict[int, int]:
 
 
 def boundary_loops(faces: Polygons) -> list[list[int]]:
-    """Closed boundary loops, each in the direction of its faces."""
+    """Return the closed boundary loops, each in the direction of its faces."""
     following = directed_boundary(faces)
     loops = []
     while following:
@@ -67,7 +67,7 @@ def rings(faces: Polygons, loop: Sequence[int], count: int) -> list[list[int]]:
 
 
 def grown(faces: Polygons, start: Iterable[int], levels: int) -> list[Sequence[int]]:
-    """The faces reached from the vertices ``start`` in ``levels`` steps over shared vertices."""
+    """Return the faces reached from the vertices ``start`` in ``levels`` steps over shared vertices."""
     reached, remaining, out = set(start), list(faces), []
     for _ in range(levels):
         near = [f for f in remaining if not reached.isdisjoint(f)]

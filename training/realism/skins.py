@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def photographs_of(surface: Surface, folder: Path) -> dict[str, np.ndarray]:
-    """The arrays of the file, see ``synthetic.realism``. Raises InputError."""
+    """Return the arrays of the file, see ``synthetic.realism``. Raises InputError."""
     skins = _makehuman_skins(surface, folder / "makehuman_cc0")
     if (folder / "leeperrysmith_ccby3").is_dir():
         skins["LeePerrySmith"] = _scanned_skin(surface, folder / "leeperrysmith_ccby3")

@@ -72,11 +72,11 @@ class Cutouts:
         return len(self._places)
 
     def face(self, rng: np.random.Generator) -> tuple[np.ndarray, Place]:
-        """A face's cut-out, (S, S, 4) uint8 BGR and alpha."""
+        """Return a face's cut-out, (S, S, 4) uint8 BGR and alpha."""
         return self._get(rng.choice(self._faces))
 
     def other(self, rng: np.random.Generator) -> tuple[np.ndarray, Place]:
-        """The back of a head, or a hand."""
+        """Return the back of a head, or a hand."""
         return self._get(rng.choice(self._others))
 
     def skin_color(self, rng: np.random.Generator) -> np.ndarray:
@@ -168,7 +168,7 @@ def main() -> None:
             continue
         partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
         np.savez(partial, **make_shard(surface, args.seed, index, args.per_shard))
-        os.replace(partial, path)
+        partial.replace(path)
 
 
 if __name__ == "__main__":

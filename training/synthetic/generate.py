@@ -71,7 +71,7 @@ def main() -> int:
         shard = make_shard(surface, args.seed, index, args.per_shard, args.size)
         partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
         np.savez(partial, **shard)
-        os.replace(partial, path)
+        partial.replace(path)
     return 0
 
 

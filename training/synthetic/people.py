@@ -92,7 +92,7 @@ def main() -> None:
         rows = [pictures_of(surface, args.seed, person, args.pictures, args.size) for person in people]
         partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
         np.savez(partial, **{name: np.stack([row[name] for row in rows]) for name in rows[0]})
-        os.replace(partial, path)
+        partial.replace(path)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def _vary(albedo, slow, strength):
 
 
 def sample_skin(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> SkinPhotograph:
-    """A photographed skin for a skin of ``color`` (3,): rather one that is as dark. Slow and fine of two people."""
+    """Pick a photographed skin about as dark as ``color`` (3,); slow and fine parts of two people."""
     realism = surface.realism
     if realism is None or rng.random() >= SKIN_SHARE:
         return NO_PHOTOGRAPH
@@ -144,7 +144,7 @@ def _at_vertices(surface: Surface) -> np.ndarray:
 
 @cache
 def photographed_brows(surface: Surface) -> list[tuple[tuple[Mask, Mask], np.ndarray]]:
-    """The brows laid along the head's brow line, left and right, and the middle line (5, 2) of the left one in
+    """Return the brows laid along the head's brow line, left and right, and the middle line (5, 2) of the left one in
     texels."""
     assert surface.realism is not None and surface.model.landmarks is not None
     per_mm = TEXELS[::-1]

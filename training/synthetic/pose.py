@@ -54,7 +54,7 @@ def sample_angles(rng: np.random.Generator, is_face: bool, natural: bool = False
 
 
 def sample_pose(rng: np.random.Generator, yaw: float, pitch: float, roll: float, size: int, is_face: bool) -> Pose:
-    """The head before a camera of 12-200 mm, and the crop that a finder or the last frame might have given."""
+    """Return the head before a camera of 12-200 mm, and the crop that a finder or the last frame might have given."""
     rotation = rotation_of_euler(yaw, pitch, roll)
     distance = float(np.exp(rng.uniform(np.log(320), np.log(4000))))
     focal = size * distance / 200.0  # the head fills the crop's own size; the picture around it has no other use

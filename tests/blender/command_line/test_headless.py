@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import struct
 import subprocess
@@ -478,4 +477,4 @@ def test_a_worker_that_dies_is_one_line(image: Path, tmp_path: Path, said, monke
     monkeypatch.setenv("EXPNET_PYTHON", str(python))
     assert run("estimate", image) == 1
     assert said() == ["expnet: The worker was killed (signal 9): out of memory"]
-    assert os.listdir(tmp_path) == ["python"]
+    assert [path.name for path in tmp_path.iterdir()] == ["python"]
