@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.face.face_model import FaceModel, triangles
 from ..model.formats import open_face_model
@@ -176,8 +177,8 @@ def aligned_factor(model: FaceModel) -> Tensor:
     """Compute L^T (99, 99), which maps an error of alpha to millimetres of the face's surface.
 
     They are measured as in the section "identity" of the evaluation: after a similarity by seven landmarks and a rigid
-    motion of each region. Small errors of alpha change these linearly, so they are taken out of the basis once. Size and
-    place, which no picture shows, then have no weight.
+    motion of each region. Small errors of alpha change these linearly, so they are removed from the basis once. Size
+    and place, which no picture shows, then have no weight.
     """
     assert model.landmarks is not None
     at, area = model.neutral.astype(np.float64), vertex_areas(model.neutral, triangles(model.faces))
@@ -246,7 +247,7 @@ def main(argv: list[str] | None = None) -> None:
         print(error, file=sys.stderr)
         sys.exit(2)
     kept = len(people.alpha) - max(1, int(HELD_OUT * len(people.alpha)))
-    millimetres = aligned_factor(open_face_model("open"))
+    millimetres = aligned_factor(open_face_model(OPEN))
     learned = storable(learn(people[slice(kept)], singles, millimetres))
     save_weights(args.out, header, storable(tensors) | {PERSON + name: tensor for name, tensor in learned.items()})
     reader = PersonReader({name: tensor.astype(np.float32) for name, tensor in learned.items()}, {})

@@ -20,6 +20,7 @@ import numpy as np
 from ..model.errors import InputError
 from ..model.face.semantics import OPEN_KEYS
 from ..model.networks.weights.weights_file import load_weights, save_weights
+from ..model.performance.accuracy import pearson
 from .dataset import ShardFolder
 from .evaluation.measures import load_network, predict
 from .run_folder import storable
@@ -36,7 +37,7 @@ def measured(read: np.ndarray, true: np.ndarray) -> dict[str, list[list[float]]]
         knots, target = np.quantile(read[:, k], LEVELS), np.quantile(true[:, k], LEVELS)
         keep = np.concatenate([[True], np.diff(knots) > APART])
         knots, target = knots[keep], target[keep]
-        share = max(0.0, float(np.corrcoef(read[:, k], true[:, k])[0, 1])) ** 2
+        share = max(0.0, float(pearson(read[:, k], true[:, k]))) ** 2
         shown = np.maximum.accumulate(share * target + (1 - share) * knots)
         grid = np.linspace(0, len(knots) - 1, len(LEVELS))  # of one length for all keys
         at = np.arange(len(knots))
