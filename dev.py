@@ -3,6 +3,7 @@
 
     python3 dev.py demo [CLIP]     a clip of a face -> shot.blend, shot.mp4, shot.csv
     python3 dev.py test [-k EXPR]  everything CI runs
+    python3 dev.py lint            its first part: ruff, mypy and the import contracts
     python3 dev.py build           the extension's zips, in dist/: a plain one, and three with OpenCV
     python3 dev.py bench [NAME]    speed and size, measured here
 
@@ -30,7 +31,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent
-HERE = "{}.{}".format(*sys.version_info)  # this Python
+HERE = "{}.{}".format(*sys.version_info)  # this Python's version
+# The interpreter that environments are made from: in a virtual environment, the one that it was made from.
+BASE = getattr(sys, "_base_executable", sys.executable)
 PYTHONS = ("3.11", "3.13")  # in order of preference
 
 # soname -> Debian package, for everything that bpy links or opens and does not bring along
@@ -69,6 +72,10 @@ OPENCV_PLATFORMS = {
 PYTEST_WITHOUT_BPY = "import sys; sys.modules['bpy'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
 
 
+# What an interpreter says of itself: its version, and the interpreter that its environment was made from
+ASK_FOR_BASE = "import sys; print('{}.{}'.format(*sys.version_info), getattr(sys, '_base_executable', sys.executable))"
+
+
 class SetupError(Exception):
     """The machine lacks something: one line that says what, and what to do."""
 
@@ -77,21 +84,25 @@ class SetupError(Exception):
 
 
 def find_python(version: str) -> str | None:
-    """A working interpreter of that version: this one, on PATH, or one of pyenv's."""
-    pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    """Return a working interpreter of that version: this one, one on PATH, or one of pyenv's.
+
+    Of a virtual environment it is the interpreter that the environment was made from.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     candidates = [
-        sys.executable if version == HERE else None,
+        BASE if version == HERE else None,
         shutil.which(f"python{version}"),
-        *sorted(glob.glob(f"{pyenv}/versions/{version}.*/bin/python{version}"), reverse=True),
+        *sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python{version}")), reverse=True),
     ]
     for python in filter(None, candidates):
-        ask = [python, "-c", "import sys; print('{}.{}'.format(*sys.version_info))"]
+        ask = [python, "-c", ASK_FOR_BASE]
         try:  # a pyenv shim may be on PATH with nothing behind it
             answer = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=60)
         except (OSError, subprocess.TimeoutExpired):
             continue
-        if answer.stdout.strip() == version:
-            return python
+        found, _, base = answer.stdout.strip().partition(" ")
+        if found == version:
+            return base
     return None
 
 
@@ -115,7 +126,7 @@ def install_system_libraries() -> None:
     if not sys.platform.startswith("linux"):
         return
     missing = {package for soname, package in SYSTEM_LIBRARIES.items() if not _loads(soname)}
-    if not any(glob.glob(pattern) for pattern in MESA_DRIVERS):
+    if not any(glob.glob(pattern) for pattern in MESA_DRIVERS):  # noqa: PTH207  the patterns are absolute
         missing.add("libgl1-mesa-dri")
     try:
         import ensurepip  # noqa: F401  Debian packs it apart
@@ -146,14 +157,14 @@ def _loads(soname: str) -> bool:
     return True
 
 
-def environment(name: str, requirements: list[str], python: str = sys.executable) -> Path:
-    """The interpreter of a virtual environment with these requirements, made where it is not there yet.
+def environment(name: str, requirements: list[str], python: str = BASE) -> Path:
+    """Return the interpreter of a virtual environment with these requirements; make the environment if it is missing.
 
-    A marker, written last, holds what it was made from: a half-made or outdated one is made again.
+    A marker, written last, holds what it was made from. An incomplete or outdated environment is made again.
     """
     folder = ROOT / name
     inside = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    made_from = json.dumps([python, os.path.realpath(python), requirements, _dependencies(), str(ROOT)])
+    made_from = json.dumps([os.path.realpath(python), requirements, _dependencies(), str(ROOT)])
     marker = folder / "made-from"
     stamp = hashlib.sha256(made_from.encode()).hexdigest()
     if marker.is_file() and marker.read_text() == stamp and inside.exists():
@@ -172,7 +183,7 @@ def environment(name: str, requirements: list[str], python: str = sys.executable
 
 
 def _dependencies() -> dict:
-    """What pyproject.toml says about what is installed."""
+    """Return what pyproject.toml says about what is installed."""
     import tomllib  # from Python 3.11 on; dev.py starts in older ones, to say so
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -180,7 +191,7 @@ def _dependencies() -> dict:
 
 
 def main_environment() -> Path:
-    """The one for everything: bpy, torch, the tests' tools, and expnet itself out of this checkout."""
+    """Return the one for everything: bpy, torch, the tests' tools, and expnet itself out of this checkout."""
     install_system_libraries()
     return environment(".venv", ["-e", ".[dev]"])
 
@@ -262,7 +273,7 @@ def build_with_opencv(python: Path) -> int:
 
 
 def with_wheels(manifest: str, wheels: list[Path]) -> str:
-    """A manifest that names these wheels, which lie in wheels/, and the platforms that they are for."""
+    """Return a manifest that names these wheels, which lie in wheels/, and the platforms that they are for."""
     lines = [
         f"platforms = {json.dumps(list(OPENCV_PLATFORMS))}",
         f"wheels = {json.dumps([f'./wheels/{wheel.name}' for wheel in wheels], indent=2)}",
@@ -282,7 +293,7 @@ def blender_extension(python: Path) -> list:
 
 
 def extension_zip() -> Path:
-    """The one for every platform; the others' names are longer."""
+    """Return the one for every platform; the others' names are longer."""
     return min((ROOT / "dist").glob("expnet-*.zip"), key=lambda path: len(path.name))
 
 
@@ -304,30 +315,48 @@ class Count(NamedTuple):
     skipped: int = 0
 
 
+Step = tuple[str, Callable[[], Count]]
+
+
+def lint(arguments: argparse.Namespace) -> int:
+    """Run the checks that read the code and run none of it."""
+    return take_steps(lint_steps(main_environment()))
+
+
 def test(arguments: argparse.Namespace) -> int:
-    """Lint, types, import contracts, tests in every Blender there is a Python for, the zip, the demo."""
-    started = time.monotonic()
+    """Run the checks of `lint`, the tests in every Blender that there is a Python for, the build and the demo."""
     python = main_environment()
+    return take_steps(chosen_tests(python, arguments.k) if arguments.k else all_steps(python, arguments))
+
+
+def take_steps(steps: Iterator[Step]) -> int:
+    """Take the steps one after another, print a summary, and return the exit code."""
+    started = time.monotonic()
     results: list[tuple[str, Count, float]] = []
-    for name, count in chosen_tests(python, arguments.k) if arguments.k else all_steps(python, arguments):
+    for name, count in steps:
         print(f"\n=== {name}", flush=True)
         start = time.monotonic()
         results.append((name, count(), time.monotonic() - start))
     return summary(results, started)
 
 
-def chosen_tests(python: Path, expression: str) -> Iterator[tuple[str, Callable[[], Count]]]:
+def chosen_tests(python: Path, expression: str) -> Iterator[Step]:
     yield "tests without Blender", lambda: suite(without_bpy(python), "-k", expression)
     yield "tests in Blender", lambda: suite(pytest(python), "tests/blender", "-k", expression)
 
 
-def all_steps(python: Path, arguments: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Count]]]:
+def lint_steps(python: Path) -> Iterator[Step]:
     tools, package = python.parent, package_view()
     mypy = [tools / "mypy", "--config-file", "pyproject.toml", "-p", "expnet"]
     yield "ruff check", lambda: check([tools / "ruff", "check"])
     yield "ruff format", lambda: check([tools / "ruff", "format", "--check"])
     yield "types", lambda: check(mypy, MYPYPATH=package)
     yield "import contracts", lambda: check([tools / "lint-imports", "--no-cache"], PYTHONPATH=package)
+
+
+def all_steps(python: Path, arguments: argparse.Namespace) -> Iterator[Step]:
+    yield from lint_steps(python)
+    package = package_view()
     yield "tests without Blender", lambda: suite(without_bpy(python))
     others = other_blenders()
     named = os.pathsep.join(others.values())
@@ -351,7 +380,7 @@ def without_bpy(python: Path) -> list:
 
 
 NO_TEST_MATCHED = 5  # pytest's exit status
-PYTEST_OPTIONS = ("-q", "--durations=5", "--durations-min=5")
+PYTEST_OPTIONS = ("-q", "--durations=10")
 # Tests of the scene that need no worker, hence no torch
 SCENE_PARTS = ("rig", "animation", "footage", "scene", "gltf")
 BPY_ONLY = (
@@ -370,7 +399,7 @@ OTHER_BLENDERS = (("4.2.23", "3.11", "numpy<2"), ("4.5.15", "3.11", "numpy<2"), 
 
 
 def other_blenders() -> dict[str, str]:
-    """The other Blenders that there is a Python for, each in an environment of its own; their interpreters."""
+    """Return the other Blenders that there is a Python for, each in an environment of its own; their interpreters."""
     found = {}
     for blender, version, numpy in OTHER_BLENDERS:
         base = find_python(version)
@@ -399,7 +428,7 @@ def by_tensorflow(python: Path) -> Count:
 
 
 def package_view() -> Path:
-    """A folder that shows the checkout under the package's name, for the tools that read files and not imports."""
+    """Make a folder that shows the checkout under the package's name, for tools that read files and not imports."""
     view = ROOT / "build/view"
     shutil.rmtree(view, ignore_errors=True)
     (view / "expnet").mkdir(parents=True)
@@ -410,12 +439,12 @@ def package_view() -> Path:
 
 
 def check(command: list, **variables) -> Count:
-    """A command that counts as one test."""
+    """Return a command that counts as one test."""
     return Count(passed=1) if run(command, cwd=ROOT, env=_with(variables)) == 0 else Count(failed=1)
 
 
 def suite(command: list, *more: str, **variables) -> Count:
-    """A pytest run, shown as it goes, counted by its closing line."""
+    """Return a pytest run, shown as it goes, counted by its closing line."""
     last = ""
     with subprocess.Popen(
         [str(word) for word in [*command, *more]],
@@ -456,7 +485,7 @@ def summary(results: list[tuple[str, Count, float]], started: float) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="demo | test | build | bench")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="demo | test | lint | build | bench")
     one = commands.add_parser("demo", help="a clip of a face -> shot.blend, shot.mp4, shot.csv")
     one.add_argument("clip", nargs="?", metavar="CLIP", help="a movie; without it, the clip in the box")
     one.add_argument("--out", default="demo", help="the folder to write to (demo)")
@@ -467,6 +496,7 @@ def main() -> int:
     one = commands.add_parser("test", help="everything CI runs")
     one.add_argument("-k", metavar="EXPR", help="only the tests that match, as pytest's -k")
     one.set_defaults(act=test)
+    commands.add_parser("lint", help="ruff, mypy and the import contracts").set_defaults(act=lint)
     commands.add_parser("build", help="the extension's zips, in dist/").set_defaults(act=build)
     one = commands.add_parser("bench", help="speed and size, measured here")
     one.add_argument("name", nargs="*", metavar="NAME", help="only these")

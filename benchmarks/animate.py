@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import torch
 
+from ..model.builtin import OPEN
 from ..model.camera import Camera, Crop
 from ..model.formats import open_face_model
 from ..model.networks.cutting import cut
@@ -43,7 +44,7 @@ def measure(clip: Path | None = None) -> list[Measurement]:
 
 def _measured(path: Path, at_least: float | None) -> list[Measurement]:
     torch.set_num_threads(1)  # as the worker does on two cores
-    estimator = Estimator.load("open", "cpu")
+    estimator = Estimator.load(OPEN, "cpu")
     with open_clip(path) as clip:
         image = next(iter(clip)).image
     height, width = image.shape[:2]
@@ -85,7 +86,7 @@ def _keying(performance: FacePerformance) -> list[Measurement]:
     from ..expnet_addon.scene import animation, rig
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    head = rig.create_rig(open_face_model("open"))
+    head = rig.create_rig(open_face_model(OPEN))
     took = seconds(lambda: animation.key_performance(head, performance, bpy.context.scene), repeat=3)
     return [Measurement("keys", 1e3 * took / len(performance.times), "ms/frame")]
 

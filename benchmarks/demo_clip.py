@@ -16,12 +16,13 @@ from mathutils import Vector
 from ..expnet_addon import compat
 from ..expnet_addon.scene import animation, rig
 from ..expnet_addon.scene import camera_and_light as scenery
+from ..model.builtin import OPEN
 from ..model.camera import Camera, crop_of_pose
 from ..model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from ..model.formats import open_face_model
 from ..model.performance.face_performance import FacePerformance
 from ..model.performance.performance_files import save_performance
-from ..training.synthetic.pose import rotation_of
+from ..model.rotations import rotation_of_euler
 from . import staging
 
 DATA = Path(__file__).parent.parent / "model" / "data"
@@ -53,7 +54,7 @@ BLINKS = (0.35, 1.65, 2.95, 4.45, 5.75)  # seconds; a blink shuts in 2 frames an
 
 
 def performance(frames: int) -> FacePerformance:
-    """The true performance of the clip, the whole script spread over ``frames`` frames."""
+    """Return the true performance of the clip, the whole script spread over ``frames`` frames."""
     seconds = np.linspace(0, SCRIPT[-1][0], frames)
     eta = np.stack(
         [np.interp(seconds, [t for t, _ in SCRIPT], [_value(do, key) for _, do in SCRIPT]) for key in OPEN_KEYS], 1
@@ -67,7 +68,7 @@ def performance(frames: int) -> FacePerformance:
     low, high = open_bounds().T
     yaw, pitch = 0.42 * np.sin(seconds * 1.3), 0.12 * np.sin(seconds * 2.1 + 1)
     roll = 0.09 * np.sin(seconds * 0.9)
-    rotation = np.stack([rotation_of(*angles) for angles in zip(yaw, pitch, roll)])
+    rotation = rotation_of_euler(yaw, pitch, roll)
     translation = np.stack([14 * np.sin(seconds), 5 * np.sin(1.7 * seconds) - 4, -760 + 25 * np.cos(seconds)], 1)
     gaze = np.stack([-yaw + 0.25 * (np.sin(1.1 * seconds) > 0.75), -pitch], 1).clip(-0.5, 0.5)
     camera = Camera.for_image(*SIZE, LENS)
@@ -87,10 +88,10 @@ def _value(do: dict[str, float], key: str) -> float:
 
 
 def set_the_scene(shown: FacePerformance) -> bpy.types.Scene:
-    """An empty file with the keyed head, its camera, a warm lamp at the right, a cool window at the left, a wall."""
+    """Make a file with the keyed head, its camera, a warm lamp at the right, a cool window at the left, a wall."""
     bpy.ops.wm.read_homefile(use_empty=True)
     scene = bpy.context.scene
-    model = open_face_model("open")
+    model = open_face_model(OPEN)
     head = rig.create_rig(model)
     rig.apply_alpha(head, model, shown.alpha)
     animation.set_scene_fps(scene, shown.fps)

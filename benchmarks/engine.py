@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+from ..model.builtin import OPEN
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy reads it
 
 import statistics
@@ -51,7 +53,7 @@ INGREDIENTS: dict[str, tuple[ModuleType, tuple[str, ...]]] = {
 
 def measure() -> Iterator[Measurement]:
     cv2.setNumThreads(1)
-    surface = build_surface(open_face_model("open"))
+    surface = build_surface(open_face_model(OPEN))
     _make(surface, 128, seed=0)  # compile, fill the stocks
     for size, bound in AT_LEAST.items():
         took = [_seconds(lambda: _make(surface, size, seed)) for seed in range(1, ROUNDS + 1)]  # noqa: B023
@@ -82,7 +84,7 @@ def _seconds(action: Callable[[], object]) -> float:
 
 @contextmanager
 def _clocked(module: ModuleType, function: str, spent: dict[str, float], name: str) -> Iterator[None]:
-    """Adds the time that ``function`` takes to ``spent[name]``, but for what is clocked inside it."""
+    """Add the time of ``function`` to ``spent[name]``, less that of timed functions inside it."""
     original = getattr(module, function)
 
     def clocked(*args: object) -> object:

@@ -18,14 +18,16 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..model.builtin import OPEN
 from ..model.camera import Camera, Crop, crop_of_pose
 from ..model.errors import InputError
 from ..model.face.semantics import OPEN_KEYS
 from ..model.formats import open_face_model
+from ..model.rotations import rotation_of_euler
 from ..training.synthetic import background, brows, covers, degrade, expressions, light, photographs, shape, skin
 from ..training.synthetic import sample as engine
 from ..training.synthetic.ingredients import Ingredients
-from ..training.synthetic.pose import Pose, rotation_of
+from ..training.synthetic.pose import Pose
 from ..training.synthetic.realism import Realism, read_realism
 from ..training.synthetic.surface import Surface, build_surface
 
@@ -57,7 +59,7 @@ class Studio:
     """Heads before a camera, as the engine draws them, with what it leaves to chance held still on request."""
 
     def __init__(self, realism: Realism | None = None) -> None:
-        self.surface = build_surface(open_face_model("open"))
+        self.surface = build_surface(open_face_model(OPEN))
         self.realism = realism
 
     def without(self, **ingredients: bool) -> Surface:
@@ -75,15 +77,18 @@ class Studio:
         surface: Surface | None = None,
         backdrop: bool = True,
     ) -> np.ndarray:
-        """(TILE, TILE, 3) float32 before degradation. ``looks`` and ``person`` are seeds (one for both by default);
-        yaw, pitch and roll in radians; ``distance`` in mm, the head fills the picture from everywhere."""
+        """Render (TILE, TILE, 3) float32, before degradation.
+
+        ``looks`` and ``person`` are seeds (one for both by default); yaw, pitch and roll in radians, ``distance`` in
+        mm. The head fills the picture at every distance.
+        """
         surface = surface or self.surface
         rng = np.random.default_rng([looks, 1])
         someone = np.random.default_rng([looks if person is None else person, 2])
         alpha = np.clip(someone.standard_normal((1, len(surface.model.identity))), -2.5, 2.5).astype(np.float32)
         eta = keys if isinstance(keys, np.ndarray) else expression(keys or {})
         look_at = np.array([gaze], np.float32)
-        rotation = rotation_of(*angles)
+        rotation = rotation_of_euler(*angles)
         translation = np.array([0, 0, -distance]) - rotation @ [0, 0, 60.0]
         camera = Camera(TILE * distance / 200, (TILE - 1) / 2, (TILE - 1) / 2)
         own = crop_of_pose(rotation, translation, camera)
@@ -335,7 +340,7 @@ def _marked(sample: engine.Sample) -> np.ndarray:
     for axis, color in zip(rotation.T, ((60, 60, 255), (60, 255, 60), (255, 90, 60)), strict=True):
         _arrow(image, middle, axis[:2] * [1, -1] * 0.22, color)
     yaw, pitch = sample.gaze
-    way = rotation @ rotation_of(float(yaw), float(pitch), 0.0)[:, 2]
+    way = rotation @ rotation_of_euler(float(yaw), float(pitch), 0.0)[:, 2]
     for pupil in sample.landmarks[68:]:
         _arrow(image, pupil, way[:2] * [1, -1] * 0.3, (0, 230, 255))
     return cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA)
@@ -347,14 +352,14 @@ def _arrow(image: np.ndarray, start: np.ndarray, way: np.ndarray, color: tuple[i
 
 
 def _shown(picture: np.ndarray) -> np.ndarray:
-    """A float picture with a plain tone curve as uint8."""
+    """Return a float picture with a plain tone curve as uint8."""
     if picture.dtype == np.uint8:
         return picture
     return cv2.convertScaleAbs(np.clip(picture, 0, None) ** 0.8, alpha=255)
 
 
 def save(pictures: list[np.ndarray], path: Path, columns: int = 5) -> None:
-    """A sheet as JPEG of at most MOST_BYTES."""
+    """Write a sheet as a JPEG file of at most MOST_BYTES."""
     tiles = [_shown(p) for p in pictures]
     sheet = np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
     for quality in range(90, 30, -4):

@@ -19,6 +19,7 @@ import numpy as np
 from ..expnet_addon import compat
 from ..expnet_addon.scene import camera_and_light as scenery
 from ..expnet_addon.scene import rig
+from ..model.builtin import OPEN
 from ..model.face.semantics import OPEN_KEYS
 from ..model.formats import open_face_model
 
@@ -60,7 +61,7 @@ class _Studio:
     def __init__(self, samples: int) -> None:
         bpy.ops.wm.read_homefile(use_empty=True)
         self.scene = bpy.context.scene
-        self.model = open_face_model("open")
+        self.model = open_face_model(OPEN)
         self.head = rig.create_rig(self.model)
         scenery.light_head(self.scene)
         camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
@@ -171,7 +172,7 @@ def _mesh(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
 
 
 def _wire_copy(thing: bpy.types.Object, material: bpy.types.Material, thickness: float) -> bpy.types.Object:
-    """The edges of ``thing`` as it stands, as thin bars (the render engine's own wires would show triangles)."""
+    """Return the edges of ``thing`` as it stands, as thin bars (the render engine's own wires would show triangles)."""
     mesh = bpy.data.meshes.new_from_object(thing.evaluated_get(bpy.context.evaluated_depsgraph_get()))
     mesh.materials.clear()
     mesh.materials.append(material)

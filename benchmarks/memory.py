@@ -37,7 +37,7 @@ def measure(long: int = LONG) -> list[Measurement]:
 
 
 def _peak_mb(clip: Path) -> float:
-    """The most that any worker of ours held so far: the clips come in ascending length."""
+    """Return the most that any worker of ours held so far: the clips come in ascending length."""
     with Job(requests.animate(str(clip), EstimatorOptions(device="cpu"))) as job:
         job.wait()
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6

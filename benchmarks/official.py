@@ -1,5 +1,6 @@
-"""Speed of the authors' networks: ``python -m expnet.benchmarks.official``. The weights are random, which takes as
-long as theirs: no file of the release is needed.
+"""Speed of the authors' networks: ``python -m expnet.benchmarks.official``.
+
+The weights are random, which takes as long as theirs: no file of the release is needed.
 
 The paper has one forward of ExpNet on a Titan X in 0.088 s (Chang et al. 2018). A frame takes three networks: they are
 held to 2.2 forwards of one ResNet-101, to 1.4 where ExpNet and the shape net have one trunk.
@@ -78,7 +79,7 @@ def _pixels(batch: int, side: int) -> np.ndarray:
 
 
 def in_turn(*actions: Callable[[], object]) -> list[float]:
-    """The median seconds of each; they take turns."""
+    """Return the median seconds of each; they take turns."""
     for action in actions:
         action()
     taken: list[list[float]] = [[] for _ in actions]

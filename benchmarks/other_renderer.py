@@ -1,9 +1,10 @@
-"""Heads and looks that the synthetic face engine never makes, rendered by Cycles, to test the network on:
-``python -m expnet.benchmarks.other_renderer OUT [--heads 4] [--steps 5]`` (needs the bpy module).
+"""Render test pictures with Cycles, of heads and looks that the synthetic face engine never makes.
+
+``python -m expnet.benchmarks.other_renderer OUT [--heads 4] [--steps 5]`` (needs the bpy module)
 
 For each head, everything else at rest: every key swept through its range, gaze swept sideways and up and down; then
-expressions of many keys at other angles. The same command makes the same pictures; those that are there already are
-left alone, so a broken run goes on. OUT/<head>/0000.png … are the pictures, OUT/<head>/truth.npz what they show, a row
+expressions of many keys at other angles. The same command makes the same pictures. Pictures that exist are kept, so an
+interrupted run continues. OUT/<head>/0000.png … are the pictures, OUT/<head>/truth.npz what they show, a row
 each. ``training/evaluation/other_renderer.py`` scores a network on them, also on a part of them.
 """
 
@@ -19,11 +20,12 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ..model.builtin import OPEN
 from ..model.camera import ANCHOR, SIDE_MM, Camera, ray_rotation
 from ..model.errors import InputError
 from ..model.face.semantics import LID_WIDE, OPEN_KEYS, open_bounds
 from ..model.formats import open_face_model
-from ..training.synthetic.pose import rotation_of
+from ..model.rotations import rotation_of_euler
 from . import staging
 from .people import Cast, Colour, Dent, Person, cast
 from .shading import linear
@@ -71,8 +73,11 @@ class Setting:
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture to take. ``kind``: neutral, key, gaze or combined; ``key`` is the key or the axis of gaze (0 yaw,
-    1 pitch) that is swept, else -1."""
+    """One picture to render.
+
+    ``kind`` is neutral, key, gaze or combined; ``key`` is the key or the axis of gaze (0 yaw, 1 pitch) that is swept,
+    else -1.
+    """
 
     kind: str
     key: int
@@ -82,7 +87,7 @@ class Shot:
 
 
 def sweeps(steps: int, turn: tuple[float, float, float]) -> list[Shot]:
-    """The neutral face, each key in ``steps`` steps through its range (rest among them, not shown again), gaze.
+    """Return the neutral face, each key in ``steps`` steps through its range (rest among them, not shown again), gaze.
 
     The ends of the ranges come first, so that a run that is cut short has something of every key.
     """
@@ -102,7 +107,7 @@ def sweeps(steps: int, turn: tuple[float, float, float]) -> list[Shot]:
 
 
 def _through_rest(low: float, high: float, steps: int) -> np.ndarray:
-    """``steps`` values from ``low`` to ``high``, without 0, which is one of them; a short negative end is one step."""
+    """Return ``steps`` values from ``low`` to ``high`` less the 0 among them; a short negative end is one step."""
     if low < 0 and -low < high / 2:
         return np.concatenate([[low], np.linspace(0, high, steps - 1)[1:]])
     values = np.linspace(low, high, steps)
@@ -145,8 +150,11 @@ def combined(rng: np.random.Generator, count: int, yaw: float) -> Iterator[Shot]
 
 
 def truth(setting: Setting, shots: Sequence[Shot], size: int = SIZE) -> dict[str, np.ndarray]:
-    """The arrays of truth.npz, a row per picture: eta (N, 29), gaze (N, 2), rotation (N, 3, 3), translation (N, 3) mm,
-    camera (N, 3) focal length and principal point in pixels, kind and key as in ``Shot``; and the names of the keys."""
+    """Return the arrays of truth.npz, a row per picture.
+
+    eta (N, 29), gaze (N, 2), rotation (N, 3, 3), translation (N, 3) mm, camera (N, 3) focal length and principal point
+    in pixels, kind and key as in ``Shot``; and the names of the keys.
+    """
     poses = [pose(setting, shot.turn, size) for shot in shots]
     return {
         "eta": np.array([shot.eta for shot in shots]), "gaze": np.array([shot.gaze for shot in shots]),
@@ -159,24 +167,26 @@ def truth(setting: Setting, shots: Sequence[Shot], size: int = SIZE) -> dict[str
 
 
 def pose(setting: Setting, turn: tuple[float, float, float], size: int) -> tuple[np.ndarray, np.ndarray, Camera]:
-    """The head's rotation (3, 3) and translation (3,) mm, turned as the camera sees it, and the camera of a picture of
-    ``size`` px about the face, cut from the whole frame."""
+    """Return the head's rotation (3, 3) and translation (3,) mm before the camera, and the camera.
+
+    The camera is that of a picture of ``size`` px about the face, cut from the whole frame.
+    """
     scale = size / SIZE
     width, height = (round(scale * n) for n in FRAME)
     whole = Camera.for_image(width, height, setting.lens)
     x, y = setting.at[0] * (width - 1), setting.at[1] * (height - 1)
     ray = ray_rotation(whole, x, y)
-    rotation = ray @ rotation_of(*turn)
+    rotation = ray @ rotation_of_euler(*turn)
     translation = ray @ [0, 0, -whole.focal * SIDE_MM / (FACE * scale)] - rotation @ ANCHOR
     left, top = np.round([x - size / 2, y - size / 2])
     return rotation, translation, Camera(whole.focal, whole.cx - left, whole.cy - top)
 
 
 def set_up(person: Person, setting: Setting, samples: int, size: int = SIZE) -> tuple[bpy.types.Scene, Cast]:
-    """An empty file with the person in the setting, and the camera exposed for the face."""
+    """Return an empty file with the person in the setting, and the camera exposed for the face."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
-    actor = cast(person, open_face_model("open"), scene)
+    actor = cast(person, open_face_model(OPEN), scene)
     rotation, translation, camera = pose(setting, (np.radians(setting.yaw), 0.0, 0.0), size)
     actor.show(np.zeros(len(OPEN_KEYS)), np.zeros(2), rotation, translation)
     at, rng = np.array(actor.head.location), np.random.default_rng([person.seed, 1])

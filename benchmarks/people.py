@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 
 from ..expnet_addon import compat
-from ..expnet_addon.scene import rig
+from ..expnet_addon.scene import heads, rig
 from ..expnet_addon.scene.coordinates import METRES, to_blender
 from ..model.face.face_model import FaceModel, gaze_pivot, triangles
 from . import strands
@@ -117,7 +117,7 @@ def cast(person: Person, model: FaceModel, scene: bpy.types.Scene) -> Cast:
 
 
 def sculpted(person: Person, model: FaceModel, rng: np.random.Generator) -> FaceModel:
-    """The model whose mean is this person: wider identity, dents and waves; eyes keep their shape and their lids.
+    """Build the model whose mean is this person: wider identity, dents, waves; eyes keep their shape and lids.
 
     The painted cards of the lashes are left out: lashes are hair here.
     """
@@ -142,7 +142,7 @@ def sculpted(person: Person, model: FaceModel, rng: np.random.Generator) -> Face
 
 
 def _waves(rng: np.random.Generator, points: np.ndarray) -> np.ndarray:
-    """A smooth random offset (V, 3) of about one mm, with features of 6 to 14 cm."""
+    """Return a smooth random offset (V, 3) of about one mm, with features of 6 to 14 cm."""
     out = np.zeros_like(points, dtype=float)
     for _ in range(6):
         direction = rng.normal(0, 1, 3)
@@ -229,7 +229,7 @@ def _dress(head: bpy.types.Object, model: FaceModel, person: Person, masks: Mask
 
     mesh = head.data
     index = np.empty(len(mesh.vertices), np.int32)
-    mesh.attributes[rig.VERTEX_INDEX].data.foreach_get("value", index)
+    mesh.attributes[heads.VERTEX_INDEX].data.foreach_get("value", index)
     rgba = np.ones((len(index), 4), np.float32)
     rgba[:, :3] = pigment[index]
     mesh.attributes.new("pigment", "FLOAT_COLOR", "POINT").data.foreach_set("color", rgba.ravel())
@@ -281,7 +281,7 @@ def _wet(material: bpy.types.Material, colour: np.ndarray) -> None:
 
 
 def _dress_eye(eye: bpy.types.Object, person: Person) -> None:
-    """A flat iris behind the cornea, with fibres, a dark limbus and a pupil; a white that reddens outwards."""
+    """Make a flat iris behind the cornea, with fibres, a dark limbus and a pupil; the white reddens outwards."""
     mesh = eye.data
     place = np.empty((len(mesh.vertices), 3), np.float32)
     mesh.vertices.foreach_get("co", place.ravel())
@@ -315,7 +315,7 @@ def _dress_eye(eye: bpy.types.Object, person: Person) -> None:
 
 
 def _add_cornea(eye: bpy.types.Object) -> None:
-    """A clear, glossy skin over the eye: bulging before the iris, tight round the white."""
+    """Make a clear, glossy skin over the eye: bulging before the iris, tight round the white."""
     rows, columns = 14, 32
     polar = np.linspace(0.02, np.radians(75), rows)[:, None]
     round_ = np.linspace(0, 2 * np.pi, columns, endpoint=False)

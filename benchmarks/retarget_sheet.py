@@ -24,6 +24,7 @@ from ..expnet_addon.characters.name_matching import matched_rows
 from ..expnet_addon.scene import animation, rendering, rig
 from ..expnet_addon.scene import camera_and_light as scene
 from ..expnet_addon.scene.quality import Quality
+from ..model.builtin import OPEN
 from ..model.formats import open_face_model
 from ..model.performance.channels import signals
 from ..model.performance.face_performance import FacePerformance
@@ -40,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("performance", type=Path)
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--face-model", default="open", help="the character: open, or the folder FaceXModel")
+    parser.add_argument("--face-model", default=OPEN, help="the character: open, or the folder FaceXModel")
     parser.add_argument("--frames", type=int, nargs="+", help="of the clip (five of different expressions)")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -49,12 +50,12 @@ def main() -> None:
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     here = bpy.context.scene
     animation.set_scene_fps(here, performance.fps)
-    model = open_face_model("open")
+    model = open_face_model(OPEN)
     face = rig.create_rig(model)
     rig.apply_alpha(face, model, performance.alpha[: len(model.identity)])
     animation.key_performance(face, performance, here)
 
-    theirs = model if options.face_model == "open" else open_face_model(options.face_model)
+    theirs = model if options.face_model == OPEN else open_face_model(options.face_model)
     alpha = np.random.default_rng(SEED).normal(0, 1, len(theirs.identity))
     mesh, armature = stand_in(theirs, alpha)
     character = character_of(mesh)

@@ -29,7 +29,7 @@ class Shader:
         )
 
     def node(self, kind: str, inputs: Mapping[Any, Any] | None = None, **properties: Any) -> Any:
-        """A new node; ``inputs`` by name or number are sockets to link or values to set."""
+        """Return a new node; ``inputs`` by name or number are sockets to link or values to set."""
         node = self._nodes.new(kind)
         for name, value in properties.items():
             setattr(node, name, value)

@@ -18,11 +18,11 @@ SHIPPED = (
 
 
 def measure() -> list[Measurement]:
-    found = []
-    for what, pattern, at_most in SHIPPED:
-        for path in ROOT.glob(pattern):
-            found.append(Measurement(f"size of {what} ({path.name})", path.stat().st_size / 1e6, "MB", at_most=at_most))
-    return found
+    return [
+        Measurement(f"size of {what} ({path.name})", path.stat().st_size / 1e6, "MB", at_most=at_most)
+        for what, pattern, at_most in SHIPPED
+        for path in ROOT.glob(pattern)
+    ]
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def _cancelled(count: int) -> list[Measurement]:
 
 
 def _held_mb(pid: int) -> float:
-    """What all processes under ``pid`` hold."""
+    """Return what all processes under ``pid`` hold."""
     return sum(_resident_mb(child) for child in _children(pid))
 
 

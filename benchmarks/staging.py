@@ -29,14 +29,14 @@ def add_area(
     size: float,
     colour: Numbers,
 ) -> None:
-    """An area lamp at ``place`` from ``aim``, shining there: watts, metres, linear light."""
+    """Add an area lamp at ``place`` from ``aim``, shining there: watts, metres, linear light."""
     light = bpy.data.lights.new("area", "AREA")
     light.energy, light.size, light.color = energy, size, tuple(colour)
     _put(scene, light, Vector(aim) + Vector(place), Vector(place))
 
 
 def add_sun(scene: bpy.types.Scene, place: Numbers, strength: float, colour: Numbers, angle: float = 0.5) -> None:
-    """A sun that stands in the direction ``place``, ``angle`` degrees wide (0.5: hard shadows)."""
+    """Add a sun that stands in the direction ``place``, ``angle`` degrees wide (0.5: hard shadows)."""
     light = bpy.data.lights.new("sun", "SUN")
     light.energy, light.angle, light.color = strength, float(np.radians(angle)), tuple(colour)
     _put(scene, light, Vector(place), Vector(place))
@@ -51,7 +51,7 @@ def _put(scene: bpy.types.Scene, light: bpy.types.Light, where: Vector, back: Ve
 
 
 def set_gradient(scene: bpy.types.Scene, low: Colour, high: Colour, strength: float) -> None:
-    """A world that shades from ``low`` under the horizon to ``high`` above."""
+    """Set a world that shades from ``low`` under the horizon to ``high`` above."""
     s = _world(scene)
     _, _, z = s.split(s.node("ShaderNodeTexCoord").outputs["Generated"])
     share = s.spread(z, -0.4, 0.7, 0.0, 1.0)
@@ -60,7 +60,7 @@ def set_gradient(scene: bpy.types.Scene, low: Colour, high: Colour, strength: fl
 
 
 def set_sky(scene: bpy.types.Scene, elevation: float, bearing: float, strength: float) -> None:
-    """A physical sky without its sun's disc (``add_sun`` makes it), degrees."""
+    """Set a physical sky without its sun's disc (``add_sun`` makes it), degrees."""
     s = _world(scene)
     sky = s.node("ShaderNodeTexSky")
     kinds = sky.bl_rna.properties["sky_type"].enum_items.keys()
@@ -79,8 +79,10 @@ def add_room(
     scene: bpy.types.Scene, rng: np.random.Generator, at: Numbers, depth: float, width: float,
     wall: Colour, pattern: str, things: int, glowing: int = 0,
 ) -> None:  # fmt: skip
-    """A patterned wall ``depth`` behind ``at``, with ``things`` of random shape and colour (some ``glowing``) before
-    it, over a ``width`` in view. ``pattern``: BRICK, CHECKER, WAVE or NOISE."""
+    """Add a patterned wall ``depth`` behind ``at``, over a ``width`` in view, and objects in front of it.
+
+    ``things`` of them have a random shape and colour, some ``glowing``. ``pattern``: BRICK, CHECKER, WAVE or NOISE.
+    """
     middle = Vector(at) + Vector((0, depth, 0))
     bpy.ops.mesh.primitive_plane_add(size=12 * width, location=middle, rotation=(np.pi / 2, 0, 0))
     plane = bpy.context.object

@@ -22,7 +22,7 @@ NECK = Vector((0.0, 0.03, -0.10))  # the pivot of the head bone, metres in the h
 
 
 def stand_in(model: FaceModel, alpha: np.ndarray, name: str = "Hero") -> tuple[bpy.types.Object, bpy.types.Object]:
-    """The character's mesh and its armature, in the active collection. ``model`` has the open keys or ICT-FaceKit's."""
+    """Make the mesh and the armature, in the active collection. ``model`` has the open keys or ICT-FaceKit's."""
     head = rig.create_rig(model, name)
     rig.apply_alpha(head, model, alpha)
     coordinates = {block.name: _coordinates(block) for block in head.data.shape_keys.key_blocks}

@@ -81,7 +81,7 @@ class Ground:
         return chosen, a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]
 
     def nearest(self, places: np.ndarray, among: np.ndarray) -> np.ndarray:
-        """The triangle (N,) closest to each place, of the triangles whose numbers are ``among``."""
+        """Return the triangle (N,) closest to each place, of the triangles whose numbers are ``among``."""
         middles = self.places[self.triangles[among]].mean(axis=1)
         return among[np.linalg.norm(places[:, None] - middles[None], axis=2).argmin(axis=1)]
 
@@ -107,7 +107,7 @@ class Strands:
         return np.einsum("nij,npj->npi", axes, self.points - middle[:, None])
 
     def posed(self, vertices: np.ndarray) -> np.ndarray:
-        """The hairs (N, P, 3) on skin whose vertices are now at (V, 3): each moves and turns with its triangle."""
+        """Move the hairs (N, P, 3) to skin whose vertices are at (V, 3): each turns with its triangle."""
         middle, axes = self.ground.frames(vertices, self.root)
         return middle[:, None] + np.einsum("nij,npi->npj", axes, self._local)
 
@@ -163,7 +163,7 @@ def brow(rng: np.random.Generator, ground: Ground, side: str, style: Style) -> S
 
 
 def lashes(rng: np.random.Generator, ground: Ground, side: str, upper: bool, long: bool = False) -> Strands:
-    """The lashes of one lid's rim: out of the face, fanned, bent away from the eye."""
+    """Return the lashes of one lid's rim: out of the face, fanned, bent away from the eye."""
     model = ground.model
     assert model.landmarks is not None
     first = 42 if side == "L" else 36
@@ -287,7 +287,7 @@ def _curls(rng: np.random.Generator, count: int, style: Style) -> np.ndarray:
 
 
 def _smooth(line: np.ndarray, steps: int = 6) -> np.ndarray:
-    """A Catmull-Rom curve through an open polyline (K, 3)."""
+    """Return a Catmull-Rom curve through an open polyline (K, 3)."""
     ends = np.concatenate([2 * line[:1] - line[1:2], line, 2 * line[-1:] - line[-2:-1]])
     a, b, c, d = (ends[i : len(ends) - 3 + i, None] for i in range(4))
     t = (np.arange(steps) / steps)[None, :, None]

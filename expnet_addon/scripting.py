@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..model import builtin
 from ..model.errors import InputError
 from ..model.worker.protocol import EstimatorOptions, ImageFace, ImageRequest
 from .capture.keying import AS_RECORDED, Keying
@@ -78,7 +79,7 @@ def read_performance(path: str | Path, fps: float | None = None) -> FacePerforma
     return live_link.read_performance(path, fps)
 
 
-def add_head(face_model: str | Path = "open", scene: bpy.types.Scene | None = None) -> bpy.types.Object:
+def add_head(face_model: str | Path = builtin.OPEN, scene: bpy.types.Scene | None = None) -> bpy.types.Object:
     """Add a head of ``face_model``, ``open`` or a file, to the current scene. Returns its object."""
     import bpy
 

@@ -6,16 +6,33 @@ import numpy as np
 
 
 def euler_degrees(rotation: np.ndarray) -> np.ndarray:
-    """Rotations (..., 3, 3) as (..., 3) degrees: yaw (+ the head turns to its own left), pitch (+ it looks up),
-    roll (+ it leans clockwise on screen, as ``camera.roll``): R = Rz(-roll) Rx(-pitch) Ry(yaw)."""
+    """Read yaw, pitch and roll, (..., 3) degrees, from rotations (..., 3, 3): R = Rz(-roll) Rx(-pitch) Ry(yaw).
+
+    + yaw turns the head to its own left, + pitch looks up, + roll leans clockwise on screen, as ``camera.roll``.
+    """
     pitch = np.arcsin(np.clip(-rotation[..., 2, 1], -1, 1))
     yaw = np.arctan2(-rotation[..., 2, 0], rotation[..., 2, 2])
     roll = np.arctan2(rotation[..., 0, 1], rotation[..., 1, 1])
     return np.degrees(np.stack([yaw, pitch, roll], -1))
 
 
+def rotation_of_euler(yaw: np.ndarray | float, pitch: np.ndarray | float, roll: np.ndarray | float) -> np.ndarray:
+    """Build rotations (..., 3, 3) from angles in radians, as ``euler_degrees`` reads them; NaN stays NaN."""
+    return _about(2, -np.asarray(roll)) @ _about(0, -np.asarray(pitch)) @ _about(1, np.asarray(yaw))
+
+
+def _about(axis: int, angle: np.ndarray) -> np.ndarray:
+    """Build rotations (..., 3, 3) by ``angle`` (...) radians about x (axis 0), y (1) or z (2)."""
+    a, b = (axis + 1) % 3, (axis + 2) % 3
+    out = np.zeros((*angle.shape, 3, 3))
+    out[..., a, a] = out[..., b, b] = np.cos(angle)
+    out[..., a, b], out[..., b, a] = -np.sin(angle), np.sin(angle)
+    out[..., axis, axis] = 1 + 0 * angle  # NaN stays NaN
+    return out
+
+
 def quaternions(rotation: np.ndarray) -> np.ndarray:
-    """Rotations (..., 3, 3) as unit quaternions (..., 4), w x y z, w >= 0."""
+    """Convert rotations (..., 3, 3) to unit quaternions (..., 4), w x y z, w >= 0."""
     (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(rotation, (-2, -1), (0, 1))
     # Four ways to the same quaternion up to sign and length; the longest is exact.
     ways = [
@@ -32,7 +49,7 @@ def quaternions(rotation: np.ndarray) -> np.ndarray:
 
 
 def rotations(quaternion: np.ndarray) -> np.ndarray:
-    """Quaternions (..., 4), w x y z, of any length, as rotations (..., 3, 3)."""
+    """Convert quaternions (..., 4), w x y z, of any length, to rotations (..., 3, 3)."""
     w, x, y, z = np.moveaxis(quaternion / np.linalg.norm(quaternion, axis=-1, keepdims=True), -1, 0)
     rows = [
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -40,3 +57,14 @@ def rotations(quaternion: np.ndarray) -> np.ndarray:
         [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
     ]
     return np.stack([np.stack(row, -1) for row in rows], -2)
+
+
+def rodrigues(vector: np.ndarray) -> np.ndarray:
+    """Build rotations (..., 3, 3) from rotation vectors (..., 3): an axis times an angle in radians."""
+    vector = np.asarray(vector, np.float64)
+    angle = np.linalg.norm(vector, axis=-1)[..., None, None]
+    x, y, z = np.moveaxis(vector, -1, 0)
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*vector.shape[:-1], 3, 3)
+    # np.sinc(a) is sin(pi a)/(pi a), and 1 at 0: no angle needs a case of its own.
+    return np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * cross @ cross

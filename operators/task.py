@@ -8,7 +8,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ..expnet_addon.capture import chosen
-from ..expnet_addon.engine import packs, requests, tasks
+from ..expnet_addon.engine import requests, tasks
 from ..expnet_addon.engine.jobs import WorkerFault
 from ..expnet_addon.engine.packs import Choice
 from ..expnet_addon.engine.tasks import Task
@@ -16,6 +16,7 @@ from ..expnet_addon.properties import preferences
 from ..expnet_addon.properties.scene_settings import ExpNetSceneProperties
 from ..expnet_addon.scene import current_take
 from ..expnet_addon.scene.heads import rigs_in
+from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.worker.protocol import EstimatorOptions, Progress
 
@@ -195,13 +196,13 @@ def has_source(operator: type[bpy.types.Operator], context: bpy.types.Context) -
 
 def estimator_options(settings: ExpNetSceneProperties, head: bpy.types.Object | None = None) -> EstimatorOptions:
     """Return the estimator's options by the scene's settings and the preferences, for the pose of ``head``."""
-    model = head["expnet_model_path"] if head is not None else packs.OPEN
+    model = head["expnet_model_path"] if head is not None else OPEN
     return EstimatorOptions(
         estimator=settings.chosen_network().path,
         device=preferences.device(),
         box=requests.box_of(settings.box) if settings.use_box else None,
         face=None if settings.use_box else settings.face,
-        face_model=model if model == packs.OPEN else bpy.path.abspath(model),
+        face_model=model if model == OPEN else bpy.path.abspath(model),
         preprocessing="release" if settings.preprocessing == "RELEASE" else "paper",
         jpeg=settings.preprocessing == "RELEASE",
     )

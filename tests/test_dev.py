@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -37,7 +38,8 @@ def wheel(tmp_path: Path) -> Path:
 
 
 def test_this_python_is_found_and_a_missing_one_is_not(dev: ModuleType) -> None:
-    assert dev.find_python("{}.{}".format(*sys.version_info)) == sys.executable
+    found = dev.find_python("{}.{}".format(*sys.version_info))
+    assert Path(found).resolve() == Path(sys.executable).resolve()
     assert dev.find_python("2.99") is None
 
 
@@ -58,6 +60,7 @@ def test_without_root_the_apt_command_is_named(dev: ModuleType, monkeypatch: pyt
         dev.install_system_libraries()
 
 
+@pytest.mark.slow
 def test_an_environment_is_made_once_and_a_half_made_one_again(
     dev: ModuleType, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +78,50 @@ def test_an_environment_is_made_once_and_a_half_made_one_again(
     (tmp_path / ".venv/made-from").unlink()
     dev.environment(".venv", requirements)
     assert not witness.exists()
+
+
+@pytest.fixture
+def checkout(wheel: Path, tmp_path: Path) -> tuple[Path, list[str]]:
+    """A checkout with an environment, and the command that asks dev.py for that environment from inside it."""
+    for name in ("dev.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    ask = ["-c", f"import dev; print(dev.environment('.venv', {['--no-index', str(wheel)]}))"]
+    subprocess.run([sys.executable, *ask], cwd=tmp_path, check=True)
+    (tmp_path / ".venv/witness").touch()
+    inside = tmp_path / ".venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    return tmp_path, [str(inside), *ask]
+
+
+@pytest.mark.slow
+def test_the_environments_own_python_uses_the_environment(checkout: tuple[Path, list[str]]) -> None:
+    """As after activating .venv."""
+    folder, command = checkout
+    answer = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    assert answer.splitlines() == [command[0]]
+    assert (folder / ".venv/witness").exists()
+
+
+@pytest.mark.slow
+def test_the_environments_own_python_makes_an_outdated_environment_again(checkout: tuple[Path, list[str]]) -> None:
+    folder, command = checkout
+    (folder / ".venv/made-from").write_text("of another pyproject.toml")
+    answer = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    assert answer.splitlines()[-1] == command[0]
+    assert not (folder / ".venv/witness").exists()
+    assert list(folder.glob(".venv/lib/*/site-packages/tiny.py"))
+
+
+@pytest.mark.slow
+def test_a_python_found_in_an_environment_is_the_one_it_was_made_from(
+    dev: ModuleType, checkout: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = checkout
+    version = "{}.{}".format(*sys.version_info)
+    monkeypatch.setattr(dev, "HERE", "3.9")
+    monkeypatch.setattr(dev.shutil, "which", lambda name: str(folder / ".venv/bin/python"))
+    found = dev.find_python(version)
+    assert Path(found).resolve() == Path(sys.executable).resolve()
+    assert not Path(found).is_relative_to(folder)
 
 
 def test_a_failed_set_up_leaves_nothing(dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

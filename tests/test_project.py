@@ -16,8 +16,18 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MANIFEST = tomllib.loads((ROOT / "blender_manifest.toml").read_text())
 
 
-def test_pip_and_blender_speak_of_the_same_version() -> None:
-    assert PROJECT["project"]["version"] == MANIFEST["version"]
+def test_the_version_is_written_once_in_blenders_manifest() -> None:
+    assert "version" not in PROJECT["project"]
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    said = subprocess.run(
+        [sys.executable, "-P", "setup.py", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.splitlines()[-1] == MANIFEST["version"]
+
+
+def test_the_changes_of_the_manifests_version_are_described() -> None:
+    headings = [line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")]
+    assert any(heading.startswith((f"## {MANIFEST['version']}", "## Unreleased")) for heading in headings)
 
 
 def test_the_licence_is_the_same_everywhere() -> None:
@@ -71,7 +81,7 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 def test_what_blender_runs_ships_and_nothing_else() -> None:
     excluded = {pattern.strip("/") for pattern in MANIFEST["build"]["paths_exclude_pattern"]}
-    assert {"tests", "training", "benchmarks", "docs", "dev.py", "pyproject.toml"} <= excluded
+    assert {"tests", "training", "benchmarks", "docs", "dev.py", "pyproject.toml", "setup.py"} <= excluded
     assert not {"model", "expnet_addon", "operators", "panels", "__init__.py", "LICENSE"} & excluded
 
 

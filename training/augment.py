@@ -1,5 +1,6 @@
-"""What is cheap to change anew each time a picture is seen: tone, colour, grey, detail, a covered rectangle. On
-the whole batch, on whichever device it lies; labels stay as they are.
+"""Augmentation of a batch, on its own device: tone, colour, grey, detail, a covered rectangle.
+
+Each picture is changed anew each time it is used; labels stay the same.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from .synthetic.degrade import SMALLEST
 
 @dataclass(frozen=True)
 class Augment:
-    """Standard deviations: ``gain`` of the log brightness, ``colour`` of each channel's, ``curve`` of the tone curve's
-    bend, ``offset`` of the black level. Shares of the pictures: ``grey``; ``small``, which keep the detail of a face
-    far away; ``erase``. All 0: nothing is changed."""
+    """How much is changed; with all at 0, nothing.
+
+    Standard deviations: ``gain`` of the log brightness, ``colour`` of each channel's, ``curve`` of its bend,
+    ``offset`` of the black level. Shares of the pictures: ``grey``; ``small``, which keep the detail of a distant face;
+    ``erase``.
+    """
 
     gain: float = 0.0
     colour: float = 0.0

@@ -1,9 +1,11 @@
-"""The average of weights along one run, or of a run and what it set out from: ``python -m expnet.training.average OUT
-DATA FILE=SHARE …``. DATA holds held-out shards (seed 1), for the header's figures.
+"""Average weights along one run, or of a run and the weights it started from.
 
-Weights that were fine-tuned one from the other lie in one basin, where their average is as accurate and steadier on
-pictures of another kind than either (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"). Weights that
-lie apart have an average that sees nothing: measure it.
+``python -m expnet.training.average OUT DATA FILE=SHARE …``. DATA holds held-out shards (seed 1), for the scores in the
+header.
+
+Weights of which one was fine-tuned from the other lie in one basin of the loss. Their average is as accurate as either
+and steadier on other kinds of pictures (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"). The average of
+unrelated weights is useless: measure it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from ..model.networks.weights.weights_file import check_shapes, load_weights, save_weights
@@ -27,8 +30,10 @@ from .run_folder import storable
 
 
 def average(parts: Sequence[tuple[Path, float]], held_out: Batch, out: Path) -> dict[str, float]:
-    """Write the average of weights files by shares that sum to 1, and return what it scores. Raises InputError for
-    files that are not of one network."""
+    """Write the average of weights files by shares that sum to 1, and return its scores.
+
+    Raises InputError for files that are not of one network.
+    """
     if not math.isclose(sum(share for _, share in parts), 1, abs_tol=1e-6):
         raise InputError("the shares do not sum to 1")
     (first, share), *others = parts
@@ -48,7 +53,7 @@ def average(parts: Sequence[tuple[Path, float]], held_out: Batch, out: Path) -> 
     }
     network = load_network(first)
     network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in averaged.items()})
-    scores = summary(network, held_out, factors(open_face_model("open"), "cpu").expression)
+    scores = summary(network, held_out, factors(open_face_model(OPEN), "cpu").expression)
     evaluation = {name: round(float(value), 5) for name, value in scores.items()}
     save_weights(out, replace(header, evaluation=evaluation), storable(averaged))
     return evaluation

@@ -1,5 +1,7 @@
-"""A recipe: one TOML file, checked as a whole before anything starts. Every part is a frozen dataclass below or where
-it is used; what a file leaves out has the default written here."""
+"""A recipe: one TOML file, checked as a whole before anything starts.
+
+Every part is a frozen dataclass, below or where it is used. Fields that a file omits have the default of the class.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,10 @@ import dataclasses
 import tomllib
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ..model.errors import InputError
 from ..model.networks.torch_engine.by_name import CONFIGS, NetworkConfig
@@ -17,10 +20,14 @@ from ..model.networks.torch_engine.resnet101 import WIDTHS, ResNet101Config
 from .augment import Augment
 from .losses import LossWeights
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Optimizer:
-    """``batch``     pictures of one step, over all processes
+    """The optimizer and its settings.
+
+    ``batch``     pictures of one step, over all processes
     ``momentum``  SGD's, or AdamW's first beta; Muon keeps its own
     ``ema``       decay of the averaged weights that are shipped (0: no averaging)
     ``clip``      norm that gradients are cut to (inf: none)
@@ -39,8 +46,11 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Schedule:
-    """``flat-then-decay``: flat, then to zero over the last ``decay`` steps, so that the flat part can be continued.
-    ``plateau``: times ``factor`` whenever the held-out loss has not fallen for ``patience`` evaluations."""
+    """How the learning rate falls.
+
+    ``flat-then-decay``: flat, then to zero over the last ``decay`` steps, so that the flat part can be continued.
+    ``plateau``: times ``factor`` whenever the held-out loss has not fallen for ``patience`` evaluations.
+    """
 
     kind: Literal["flat-then-decay", "plateau"] = "flat-then-decay"
     decay: int = 3000
@@ -92,7 +102,16 @@ class Config:
 
 
 def load_config(path: Path) -> Config:
-    """Raises InputError, one line, for anything in the file that is unknown, missing or of the wrong kind."""
+    """Read a recipe of ``training.train``. Raises InputError as ``load_recipe`` does."""
+    return load_recipe(path, _config)
+
+
+def load_recipe(path: Path, read: Callable[[dict[str, Any]], T]) -> T:
+    """Read a TOML file, and its table with ``read``.
+
+    Raises InputError, one line that starts with the path, for a file that is not TOML, and for anything in it that is
+    unknown, missing or of the wrong kind.
+    """
     try:
         table = tomllib.loads(path.read_text())
     except OSError as error:
@@ -100,7 +119,7 @@ def load_config(path: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not TOML: {error}") from error
     try:
-        return _config(table)
+        return read(table)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 

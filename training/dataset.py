@@ -25,8 +25,7 @@ Batch = dict[str, torch.Tensor]
 
 
 class ShardFolder:
-    """All shards of one seed in a folder; ``refresh`` takes in what has been written since, newest replacing oldest
-    once there are more than ``most``."""
+    """All shards of one seed in a folder, at most the newest ``most``; ``refresh`` reads new ones."""
 
     def __init__(self, folder: Path, seed: int = 0, most: int = 10_000) -> None:
         self.folder, self.seed, self.most = folder, seed, most
@@ -49,8 +48,10 @@ class ShardFolder:
         return sum(len(s["face"]) for s in self.shards.values())
 
     def random_batch(self, rng: np.random.Generator, count: int, size: int | None = None) -> Batch:
-        """``count`` samples drawn from a few shards at once, the second half mirrored; pictures of ``size`` pixels
-        (default: those of the first shard)."""
+        """Draw ``count`` samples from a few shards, the second half mirrored.
+
+        Pictures have ``size`` pixels (default: that of the first shard).
+        """
         shards = list(self.shards.values())
         size = size or shards[0]["image"].shape[1]
         images = np.empty((count, size, size, 3), np.uint8)  # each picture is written once, to its place
@@ -83,8 +84,11 @@ def shard_names(folder: Path, seed: int) -> list[str]:
 
 
 def read_shard(path: Path) -> dict[str, np.ndarray]:
-    """The fields of ``Sample``, stacked. What older shards lack is filled in: points and natural NaN, landmarks all
-    visible, as much detail as there are pixels. Pictures stay on disk until they are asked for."""
+    """Read the fields of ``Sample``, stacked.
+
+    Fields that older shards lack are filled in: points and natural with NaN, landmarks all visible, as much detail as
+    there are pixels. Pictures stay on disk until they are used.
+    """
     with np.load(path, allow_pickle=False) as data:
         shard = {k: data[k] for k in FIELDS if k in data.files and k != "image"}
     shard["image"] = _mapped(path, "image")
@@ -97,7 +101,7 @@ def read_shard(path: Path) -> dict[str, np.ndarray]:
 
 
 def _mapped(path: Path, name: str) -> np.ndarray:
-    """An array of an .npz file, mapped into memory where it is stored as it is, read where it is compressed."""
+    """Return an array of an .npz file, mapped into memory where it is stored as it is, read where it is compressed."""
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         entry = archive.getinfo(f"{name}.npy")
         if entry.compress_type != zipfile.ZIP_STORED:
@@ -112,7 +116,7 @@ def _mapped(path: Path, name: str) -> np.ndarray:
 
 
 def _resized(shard: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
-    """The same samples with pictures of ``size`` pixels; none holds more detail than that."""
+    """Return the same samples with pictures of ``size`` pixels; none holds more detail than that."""
     if shard["image"].shape[1] == size:
         return shard
     pictures = torch.from_numpy(np.require(shard["image"], requirements="W")).permute(0, 3, 1, 2)
@@ -130,12 +134,12 @@ def count_pictures(folder: Path, seed: int = 0) -> int:
 
 
 def mirrored(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The same faces seen in a mirror."""
+    """Return the same faces seen in a mirror."""
     return {**mirrored_labels(batch), "image": batch["image"][:, :, ::-1]}
 
 
 def mirrored_labels(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The labels of the same faces seen in a mirror."""
+    """Return the labels of the same faces seen in a mirror."""
     rotation = batch["rotation"] * np.array([1, -1, -1, -1, 1, 1], np.float32)
     landmarks = batch["landmarks"][:, MIRRORED_LANDMARKS].copy()
     landmarks[..., 0] = 1 - landmarks[..., 0]

@@ -1,7 +1,7 @@
-"""What hangs on the network's features in training only and is never shipped: 192 dense points of the skin, and how far
-off each point, dense or landmark, is expected to be (after Wood et al. 2022, "3D face reconstruction with dense
-landmarks"). Points teach the features where the surface lies; being unsure is cheaper than being wrong, so hidden and
-blurred points do not drown the others.
+"""The training-only head: 192 dense points of the skin, and the expected error of each point and landmark.
+
+After Wood et al. 2022, "3D face reconstruction with dense landmarks". Points teach the features where the surface lies.
+Each has a scale of its own, so that hidden and blurred points do not dominate the loss. The head is not shipped.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ LANDMARKS = 70
 
 
 class DensePoints(nn.Module):
-    """Features (B, C) to ``dense`` (B, 192, 2) in the unit crop, ``dense_log_scale`` (B, 192) and
-    ``landmark_log_scale`` (B, 70), logarithms of the expected distance in sides of the crop."""
+    """Map features (B, C) to dense points and the scales of their errors.
+
+    ``dense`` (B, 192, 2) in the unit crop; ``dense_log_scale`` (B, 192) and ``landmark_log_scale`` (B, 70), logarithms
+    of the expected distance in sides of the crop.
+    """
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -36,8 +39,10 @@ class DensePoints(nn.Module):
 
 
 def point_loss(points: Tensor, log_scale: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    """(B,) negative log-likelihood of points (B, P, 2) whose distance from ``truth`` falls off exponentially
-    (an isotropic Laplace density), its mean over points of ``weight`` (B, P). Points that are NaN do not count."""
+    """Compute the negative log-likelihood (B,) of points (B, P, 2) under an isotropic Laplace density about ``truth``.
+
+    It is the mean over points of ``weight`` (B, P). Points that are NaN do not count.
+    """
     known = truth.isfinite().all(-1)
     weight = weight * known
     squared = (points - torch.where(known[..., None], truth, 0.0)).square().sum(-1)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from .dataset import ShardFolder
@@ -51,8 +52,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Input:
-    """What a section needs beside the held-out pictures, as an option of the command, which may be given ``many`` times
-    as NAME=FILE; without an ``optional`` one the section says less."""
+    """An option of the command: what a section needs beside the held-out pictures.
+
+    It may be given ``many`` times as NAME=FILE. Without an ``optional`` one the section has fewer numbers.
+    """
 
     option: str
     placeholder: str
@@ -142,7 +145,7 @@ def _named(text: str) -> tuple[str, Path]:
 
 def _evaluate(args: argparse.Namespace) -> int:
     data = ShardFolder(args.data, seed=1)
-    subject = Subject(args.weights, data.all(), open_face_model("open"))
+    subject = Subject(args.weights, data.all(), open_face_model(OPEN))
     old = replace(subject, weights=args.against) if args.against else None
     missing, chosen = [], []
     for section in SECTIONS:

@@ -33,8 +33,7 @@ def true_points(batch: dict[str, Tensor]) -> Tensor:
 
 
 class GlimpseScales(nn.Module):
-    """What the head reads to ``closer_log_scale`` (B, POINTS), logarithms of the expected distance in sides of the
-    crop."""
+    """Map the head's input to ``closer_log_scale`` (B, POINTS), logs of the expected distance in sides of the crop."""
 
     def __init__(self, network: GlimpseNet) -> None:
         super().__init__()

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..model.face.face_model import FaceModel
+from ..model.face.semantics import FACE_FROM_MM, REGION_WEIGHTS
 from ..model.networks.torch_engine.compact import rotation_matrix
 from .dense_points import point_loss
 from .glimpse_points import true_points
@@ -26,18 +27,6 @@ from .glimpse_points import true_points
 # keys of most faces are exactly 0, so the median of what a picture leaves open is 0, and faint keys were read still
 # less (mean gain 0.55 to 0.50, r 0.742 to 0.729 within 2,250 steps).
 EXPRESSION_DELTA_MM, KEY_DELTA, IDENTITY_DELTA_MM = 2.0, 1.0, 2.0
-REGION_WEIGHTS = {
-    "skin": 0.5,
-    "scalp": 0.0,
-    "lips": 4.0,
-    "lid_upper_L": 5.0,
-    "lid_upper_R": 5.0,
-    "lid_lower_L": 5.0,
-    "lid_lower_R": 5.0,
-    "brow_L": 3.0,
-    "brow_R": 3.0,
-}
-FACE_FROM_MM = 30.0  # the skin before the ears: where identity counts, z in the open head
 HIDDEN_WEIGHT = 0.3  # of a landmark that something covers or that faces away
 
 
@@ -75,7 +64,8 @@ def factors(model: FaceModel, device: str = "cpu") -> Factors:
 def expression_factor(model: FaceModel) -> Tensor:
     """L^T (29, 29): maps an error of eta to weighted root-mean-square millimetres."""
     weights = np.zeros(model.vertex_count)
-    for region, weight in REGION_WEIGHTS.items():
+    # Of the skin, the scalp does not count; lips, lids and brows are parts of the skin that count more.
+    for region, weight in {"skin": 0.0, "scalp": 0.0, **REGION_WEIGHTS}.items():
         weights[model.regions.get(region, np.empty(0, np.int32))] = weight
     return _factor(model.expression, weights)
 
@@ -97,7 +87,7 @@ def _factor(basis: np.ndarray, weights: np.ndarray) -> Tensor:
 def total_loss(
     out: dict[str, Tensor], batch: dict[str, Tensor], factors: Factors, weights: LossWeights
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum and its parts, by name. ``out`` holds the network's outputs and those of ``DensePoints``.
+    """Return the weighted sum and its parts, by name. ``out`` holds the network's outputs and those of ``DensePoints``.
 
     Everything but ``face`` counts only where there is a face. The likelihoods (``landmarks``, ``dense``, ``variance``)
     may be negative.

@@ -45,7 +45,7 @@ def show(measurements: Iterable[Measurement]) -> bool:
 
 
 def seconds(action: Callable[[], object], repeat: int = 5, warm_up: int = 1) -> float:
-    """The median time of ``action``: other work on the machine makes single runs slow, never fast."""
+    """Return the median time of ``action``: other work on the machine makes single runs slow, never fast."""
     for _ in range(warm_up):
         action()
     taken = []
@@ -57,7 +57,7 @@ def seconds(action: Callable[[], object], repeat: int = 5, warm_up: int = 1) -> 
 
 
 def peak_memory_mb() -> float:
-    """The most memory that this process ever held (resident), MB."""
+    """Return the most memory that this process ever held (resident), MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 

@@ -56,8 +56,11 @@ class MuonAndAdamW(torch.optim.Optimizer):
 
 
 def _groups(parameters: list[nn.Parameter]) -> list[dict[str, Any]]:
-    """AdamW moves every weight by the rate, so what a layer answers moves with the number of its inputs: layers wider
-    than ``WIDTH`` get their ``share`` of the rate (as in muP, Yang et al. 2022)."""
+    """Group parameters by their share of the rate (as in muP, Yang et al. 2022).
+
+    AdamW moves every weight by the rate, so a layer's output moves in proportion to the number of its inputs. Layers
+    wider than ``WIDTH`` get a share of the rate.
+    """
     groups: dict[float, list[nn.Parameter]] = {}
     for p in parameters:
         groups.setdefault(min(1.0, WIDTH / p.shape[1]) if p.ndim == 2 else 1.0, []).append(p)

@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def train_within(args: argparse.Namespace) -> None:
-    """Raises InputError where one of the steps fails; its own lines say why."""
+    """Run the steps. Raises InputError where one fails; its own lines say why."""
     ends = time.monotonic() + 60 * args.minutes
     data, device = args.out / "data", "cuda" if torch.cuda.is_available() else "cpu"
     data.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.face.face_model import FaceModel, triangles
 from ..model.formats import open_face_model
@@ -39,8 +40,10 @@ REPORTED = (1, 2, 4, 12)
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """K pictures of each of P people as the network sees them: ``inputs`` (P, K, N) of ``model.networks.person``, its
-    ``raw_alpha`` (P, K, 99), and the true ``alpha`` (P, 99)."""
+    """K pictures of each of P people as the network sees them.
+
+    ``inputs`` (P, K, N) of ``model.networks.person``, its ``raw_alpha`` (P, K, 99), and the true ``alpha`` (P, 99).
+    """
 
     inputs: Tensor
     raw_alpha: Tensor
@@ -54,7 +57,7 @@ class Seen:
 
 
 def outputs_of(network: Network, images: np.ndarray, together: int = 64) -> dict[str, np.ndarray]:
-    """The network's outputs and ``points`` for pictures (B, S, S, 3) uint8 of its size."""
+    """Return the network's outputs and ``points`` for pictures (B, S, S, 3) uint8 of its size."""
     parts: list[dict[str, np.ndarray]] = []
     with torch.inference_mode():
         for first in range(0, len(images), together):
@@ -113,7 +116,7 @@ LEAST_SPREAD = 0.01  # of people's readings, in units of a look's
 
 
 def learn(people: Seen, singles: Seen | None, millimetres: Tensor) -> dict[str, np.ndarray]:
-    """The tensors of ``PersonReader``. ``millimetres`` (99, 99) is ``aligned_factor``."""
+    """Fit the tensors of ``PersonReader``. ``millimetres`` (99, 99) is ``aligned_factor``."""
     count, views = people.inputs.shape[:2]
     read, truth = people.inputs.flatten(0, 1), people.alpha.repeat_interleave(views, 0)
     weight = torch.full((len(read), 1), SHARE_OF_REPEATED)
@@ -171,10 +174,12 @@ def _linear(x: Tensor, solved: Tensor) -> Tensor:
 
 
 def aligned_factor(model: FaceModel) -> Tensor:
-    """L^T (99, 99): maps an error of alpha to millimetres of the face's surface as the section "identity" of the
-    evaluation measures them: after a similarity by seven landmarks and a rigid motion of each region. Small errors of
-    alpha change these linearly, so they are taken out of the basis once. Size and place, which no picture shows, then
-    count for nothing."""
+    """Compute L^T (99, 99), which maps an error of alpha to millimetres of the face's surface.
+
+    They are measured as in the section "identity" of the evaluation: after a similarity by seven landmarks and a rigid
+    motion of each region. Small errors of alpha change these linearly, so they are removed from the basis once. Size
+    and place, which no picture shows, then have no weight.
+    """
     assert model.landmarks is not None
     at, area = model.neutral.astype(np.float64), vertex_areas(model.neutral, triangles(model.faces))
     basis = model.identity.reshape(len(model.identity), -1, 3).astype(np.float64)
@@ -205,8 +210,10 @@ def _motions(points: np.ndarray, grows: bool) -> np.ndarray:
 
 
 def table(reader: PersonReader, people: Seen, millimetres: Tensor) -> str:
-    """Of held-out people: the error of alpha in mm (``aligned_factor``) by the number of views, with the network's own
-    alpha averaged beside it."""
+    """Tabulate the error of alpha of held-out people in mm (``aligned_factor``) by the number of views.
+
+    The mean of the network's own alphas stands beside it.
+    """
 
     def error(alpha: np.ndarray) -> float:
         return float(((torch.as_tensor(alpha).float() - people.alpha) @ millimetres.T).norm(dim=1).mean())
@@ -240,7 +247,7 @@ def main(argv: list[str] | None = None) -> None:
         print(error, file=sys.stderr)
         sys.exit(2)
     kept = len(people.alpha) - max(1, int(HELD_OUT * len(people.alpha)))
-    millimetres = aligned_factor(open_face_model("open"))
+    millimetres = aligned_factor(open_face_model(OPEN))
     learned = storable(learn(people[slice(kept)], singles, millimetres))
     save_weights(args.out, header, storable(tensors) | {PERSON + name: tensor for name, tensor in learned.items()})
     reader = PersonReader({name: tensor.astype(np.float32) for name, tensor in learned.items()}, {})

@@ -14,6 +14,7 @@ import cv2
 import matplotlib
 import numpy as np
 
+from ..model.builtin import OPEN
 from ..model.face.semantics import OPEN_KEYS
 from ..model.formats import open_face_model
 from .dataset import Batch, ShardFolder, count_pictures
@@ -86,7 +87,7 @@ def key_table(eta: np.ndarray, truth: np.ndarray, r: np.ndarray) -> str:
 
 
 def write_report(run: Path, held_out: Batch, pictures: int, out: Path) -> None:
-    model = open_face_model("open")
+    model = open_face_model(OPEN)
     network = load_network(run / "weights.safetensors")
     rows = draw_curves(run / "log.csv", out / "training_curves.png")
     draw_samples(held_out["image"].numpy()[:112], out / "training_samples.jpg")
@@ -101,12 +102,12 @@ def write_report(run: Path, held_out: Batch, pictures: int, out: Path) -> None:
     last = rows[-1]
     page = out / "training.md"
     _, heading, recipes = page.read_text().partition("\n## Recipes\n") if page.is_file() else ("", "", "")
-    page.write_text(f"""# How the open network was trained
+    page.write_text(f"""# Training the open network
 
-Only on renders of the open head by [`training/synthetic`](engine.md) (below: held-out pictures that it never saw). No
-picture is a photograph of a person; with `generate --realism` skins and light of many renders come from photographs,
-nearly all CC0 ([CREDITS.md](../CREDITS.md)). To make such pictures, to train, to go on, to evaluate and to
-write this page:
+The network learns from renders of the open head by [`training/synthetic`](engine.md) only. No picture is a photograph
+of a person. With `generate --realism`, skins and light of many renders come from photographs, nearly all CC0
+([CREDITS.md](../CREDITS.md)). The numbers below are for held-out renders. These commands render the pictures, train,
+continue, evaluate, and write this page:
 
     python -m expnet.training.synthetic.generate DATA --shards 300          # training pictures, seed 0
     python -m expnet.training.synthetic.generate DATA --shards 2 --seed 1   # held-out pictures

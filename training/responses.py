@@ -20,6 +20,7 @@ import numpy as np
 from ..model.errors import InputError
 from ..model.face.semantics import OPEN_KEYS
 from ..model.networks.weights.weights_file import load_weights, save_weights
+from ..model.performance.accuracy import pearson
 from .dataset import ShardFolder
 from .evaluation.measures import load_network, predict
 from .run_folder import storable
@@ -30,13 +31,13 @@ APART = 1e-3  # knots lie at least so far apart
 
 
 def measured(read: np.ndarray, true: np.ndarray) -> dict[str, list[list[float]]]:
-    """Readings and truths (N, 29) to curves: key -> [read, shown]."""
+    """Fit a curve per key to readings and truths (N, 29): key -> [read, shown]."""
     table = {}
     for k, key in enumerate(OPEN_KEYS):
         knots, target = np.quantile(read[:, k], LEVELS), np.quantile(true[:, k], LEVELS)
         keep = np.concatenate([[True], np.diff(knots) > APART])
         knots, target = knots[keep], target[keep]
-        share = max(0.0, float(np.corrcoef(read[:, k], true[:, k])[0, 1])) ** 2
+        share = max(0.0, float(pearson(read[:, k], true[:, k]))) ** 2
         shown = np.maximum.accumulate(share * target + (1 - share) * knots)
         grid = np.linspace(0, len(knots) - 1, len(LEVELS))  # of one length for all keys
         at = np.arange(len(knots))
@@ -60,8 +61,9 @@ def main(argv: list[str] | None = None) -> int:
     read = predict(load_network(args.weights), pictures["image"][natural])["eta"].numpy()
     true = pictures["eta"][natural].numpy()
     table = measured(read, true)
-    save_weights(args.out or args.weights, replace(header, responses=dict(table)), storable(tensors))
-    gain = [np.polyfit(true[:, k], np.interp(read[:, k], *table[key]), 1)[0] for k, key in enumerate(OPEN_KEYS)]
+    save_weights(args.out or args.weights, replace(header, responses=table), storable(tensors))
+    shown = [np.interp(read[:, k], table[key][0], table[key][1]) for k, key in enumerate(OPEN_KEYS)]
+    gain = [np.polyfit(true[:, k], shown[k], 1)[0] for k in range(len(OPEN_KEYS))]
     before = [np.polyfit(true[:, k], read[:, k], 1)[0] for k in range(len(OPEN_KEYS))]
     print(f"{natural.sum()} natural pictures: mean gain {np.mean(before):.2f} as read, {np.mean(gain):.2f} as shown")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -45,7 +44,7 @@ class Log:
             writer = csv.DictWriter(file, columns, restval="nan")
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(partial, self.path)
+        partial.replace(self.path)
         if self.board:
             for name, value in row.items():
                 self.board.add_scalar(name, value, row["step"])
@@ -55,11 +54,11 @@ class Log:
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     partial = path.with_name(f".{path.name}")
     torch.save(state, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load_checkpoint(path: Path, device: str) -> dict[str, Any]:
-    """A run's own ``.pt``: tensors and numbers only, nothing that could run."""
+    """Return a run's own ``.pt``: tensors and numbers only, nothing that could run."""
     if not path.is_file():
         raise InputError(f"{path}: no checkpoint there: give the folder of a run that has reached its first evaluation")
     return torch.load(path, map_location=device, weights_only=True)
@@ -83,7 +82,7 @@ def export_weights(
     evaluation: dict[str, float],
     input_size: int,
 ) -> None:
-    """The weights with the header that ``model.checkpoints.weights`` asks for. ``renders``: how many of what."""
+    """Write the weights with the header that ``model.networks.weights`` reads; ``renders``: how many of what."""
     config: Any = network.config
     header = WeightsHeader(
         architecture=architecture,

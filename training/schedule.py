@@ -26,8 +26,11 @@ def make_optimizer(model: nn.Module, config: Optimizer) -> torch.optim.Optimizer
 
 
 class Rate:
-    """The learning rate at each step. Of the two kinds only ``plateau`` remembers anything: how low the held-out loss
-    has been, for how many evaluations it has not fallen since, and the factor that has come of it."""
+    """The learning rate at each step.
+
+    Of the two kinds only ``plateau`` has a state: the lowest held-out loss, the number of evaluations since, and the
+    factor reached.
+    """
 
     def __init__(self, optimizer: Optimizer, schedule: Schedule, steps: int) -> None:
         self.optimizer, self.schedule, self.steps = optimizer, schedule, steps
@@ -57,7 +60,7 @@ class Rate:
 
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average that forgets its random start soon: over step n at most the last tenth or so."""
+    """Make an exponential moving average that soon forgets its random start: at step n, over the last n/10 or so."""
     return AveragedModel(network, multi_avg_fn=_averaging(decay), use_buffers=True)
 
 

@@ -30,6 +30,7 @@ from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from ..model.networks.torch_engine.by_name import Network, build_network
@@ -91,7 +92,7 @@ class Processes:
         return DistributedDataParallel(module) if self.count > 1 else module
 
     def from_first(self, value: float) -> float:
-        """What the first process says."""
+        """Return what the first process says."""
         if self.count == 1:
             return value
         tensor = torch.tensor([value], dtype=torch.float64, device=self.device)
@@ -123,7 +124,7 @@ def train(args: argparse.Namespace) -> None:
 
     data = _pictures(args, config, device)
     held_out = ShardFolder(args.data, seed=1).all()
-    millimetres = factors(open_face_model("open"), device)
+    millimetres = factors(open_face_model(OPEN), device)
     trainee = Trainee(_network(config, data), config.loss.dense > 0).to(device, memory_format=torch.channels_last)
     average = averaged(trainee.network, config.optimizer.ema)
     optimizer = make_optimizer(trainee, config.optimizer)
@@ -167,7 +168,7 @@ def train(args: argparse.Namespace) -> None:
     loader = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(args.threads,))
 
     def draw(at: int) -> Future[Batch]:
-        """The batch of a step, made ready while the step before it is computed."""
+        """Return the batch of a step, made ready while the step before it is computed."""
         return loader.submit(data.random_batch, draws, batch_size, config.input.size_at(at))
 
     flat_ends = args.steps - config.schedule.decay if config.schedule.kind == "flat-then-decay" else None
@@ -263,7 +264,7 @@ def _on(device: str, batch: Batch) -> Batch:
 
 
 def _held_out_loss(trainee: Trainee, held_out: Batch, millimetres: Factors, config: Config) -> float:
-    """The mean loss over the held-out pictures, of the weights as they are."""
+    """Return the mean loss over the held-out pictures, of the weights as they are."""
     trainee.eval()
     device = str(millimetres.expression.device)
     losses = []

@@ -1,20 +1,20 @@
-"""Train the finder: one file, read in one sitting.
+"""Train FinderNet, the network that finds faces.
 
     python -m expnet.training.synthetic.cutouts STOCK               render the heads once
     python -m expnet.training.train_finder --config training/configs/finder.toml --cutouts STOCK --out RUN --minutes 20
     … --steps 5000        the same, however fast the machine is
-    … --resume            go on from RUN/last.pt
+    … --resume            continue from RUN/last.pt
 
-Scenes are composed as training goes, so none is seen twice. The learning rate falls as half a cosine over the time or
-the steps given. Writes RUN/finder.safetensors (averaged weights with their header) and RUN/log.csv.
+Scenes are composed during training, so none is used twice. The learning rate falls as half a cosine over the given time
+or steps. Writes RUN/finder.safetensors (averaged weights with their header) and RUN/log.csv.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +24,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ..model.networks.architectures import CELL, UNIT_SIDE
+from ..model.errors import InputError
+from ..model.networks.architectures import CELL, UNIT_SIDE, FinderConfig
 from ..model.networks.torch_engine.finder import FinderNet
 from ..model.networks.weights.weights_file import load_weights
+from .config import load_recipe, parse
 from .dataset import as_input
 from .run_folder import Log, export_weights, load_checkpoint, save_checkpoint
 from .schedule import averaged
@@ -42,9 +44,53 @@ TAUGHT = 0.14  # of a face's side: cells nearer to its centre learn its place
 
 @dataclass(frozen=True)
 class LossWeights:
+    """Weights of the errors of place beside the focal loss of the face's heat, which counts 1."""
+
     offset: float = 0.5
     size: float = 1.0
     lean: float = 0.5
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """What scenes hold.
+
+    size                 pixels of a square scene
+    sides                shortest and longest side of a face's crop, pixels
+    heads, others        faces and other things in a scene, at most
+    without_faces        share of scenes without a face
+    thumbnails           share of scenes that show one face, or one other thing, and nothing else
+    thumbnail_sizes      shortest and longest side of those, pixels
+    """
+
+    size: int
+    sides: tuple[float, float]
+    heads: int
+    others: int
+    without_faces: float
+    thumbnails: float
+    thumbnail_sizes: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """AdamW's settings; ``warmup`` in steps, ``ema`` the decay of the averaged weights that are shipped."""
+
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    warmup: int
+    ema: float
+
+
+@dataclass(frozen=True)
+class Config:
+    """A recipe: training/configs/finder.toml."""
+
+    network: FinderConfig
+    scenes: Scenes
+    optimizer: Optimizer
+    loss: LossWeights
 
 
 def main() -> None:
@@ -58,18 +104,24 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=200, help="steps between checkpoints")
-    parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
+    parser.add_argument("--resume", action="store_true", help="continue from OUT/last.pt")
     parser.add_argument("--start-from", type=Path, help="weights such as the shipped ones")
-    args = parser.parse_args()
+    try:
+        train(parser.parse_args())
+    except (InputError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
+
+def train(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    config = tomllib.loads(args.config.read_text())
-    hyper, weights = config["optimizer"], LossWeights(**config["loss"])
+    config: Config = load_recipe(args.config, lambda table: parse(Config, table, "the recipe"))
+    hyper, weights, scenes = config.optimizer, config.loss, config.scenes
     args.out.mkdir(parents=True, exist_ok=True)
-    network = FinderNet(config["network"]).to(memory_format=torch.channels_last)
-    average = averaged(network, hyper["ema"])
-    optimizer = torch.optim.AdamW(network.parameters(), hyper["learning_rate"], weight_decay=hyper["weight_decay"])
+    network = FinderNet(config.network).to(memory_format=torch.channels_last)
+    average = averaged(network, hyper.ema)
+    optimizer = torch.optim.AdamW(network.parameters(), hyper.learning_rate, weight_decay=hyper.weight_decay)
     step = 0
     if args.start_from:
         tensors = {k: torch.as_tensor(v) for k, v in load_weights(args.start_from)[1].items()}
@@ -83,8 +135,7 @@ def main() -> None:
         step = state["step"]
     rng = np.random.default_rng([args.seed, step])
     cutouts = Cutouts(args.cutouts, seed=0)
-    scenes = config["scenes"]
-    kind = SceneKind((scenes["size"],) * 2, tuple(scenes["sides"]), scenes["heads"], scenes["others"])
+    kind = SceneKind((scenes.size, scenes.size), scenes.sides, scenes.heads, scenes.others)
     log = Log(args.out)
     started, first, window = time.process_time(), step, []
     progress = tqdm(unit="step", initial=step)
@@ -93,11 +144,11 @@ def main() -> None:
     while done < 1:
         minutes = (time.process_time() - started) / 60
         done = min(1.0, (step - first + 1) / args.steps if args.steps else minutes / args.minutes)
-        warm = min(1.0, (step - first + 1) / hyper["warmup"])
-        rate = hyper["learning_rate"] * warm * 0.5 * (1 + math.cos(math.pi * done))  # no numpy scalar: see --resume
+        warm = min(1.0, (step - first + 1) / hyper.warmup)
+        rate = hyper.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))  # no numpy scalar: see --resume
         for group in optimizer.param_groups:
             group["lr"] = rate
-        batch = [_sample(rng, cutouts, kind, scenes) for _ in range(hyper["batch"])]
+        batch = [_sample(rng, cutouts, kind, scenes) for _ in range(hyper.batch)]
         images = as_input(torch.from_numpy(np.stack([scene.image for scene in batch])))
         truth = targets(batch)
         with torch.autocast("cpu", torch.bfloat16):
@@ -120,7 +171,7 @@ def main() -> None:
         if step % args.every == 0 or done >= 1:
             row = {
                 "step": step,
-                "scenes": step * hyper["batch"],
+                "scenes": step * hyper.batch,
                 "minutes": (time.process_time() - started) / 60,
                 "rate": rate,
             }
@@ -139,12 +190,12 @@ def main() -> None:
             export_weights(average.module, "finder", path, args.seed, renders, row, INPUT_SIZE)
 
 
-def _sample(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, scenes: dict) -> Scene:
-    """A scene, or a thumbnail in its corner as ``candidates`` shows one to the network: what is missing is grey."""
-    faces = bool(rng.random() >= scenes["without_faces"])
-    if rng.random() >= scenes["thumbnails"]:
+def _sample(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, scenes: Scenes) -> Scene:
+    """Compose a scene, or a thumbnail on grey in the corner, which is how ``candidates`` gives one to the network."""
+    faces = bool(rng.random() >= scenes.without_faces)
+    if rng.random() >= scenes.thumbnails:
         return sample_scene(rng, cutouts, kind, faces)
-    least, most = np.log(scenes["thumbnail_sizes"])
+    least, most = np.log(scenes.thumbnail_sizes)
     thumbnail = sample_thumbnail(rng, cutouts, round(float(np.exp(rng.uniform(least, most)))), faces)
     image = np.full((kind.size[1], kind.size[0], 3), GREY, np.uint8)
     high, wide = (min(a, b) for a, b in zip(thumbnail.image.shape[:2], image.shape[:2], strict=True))
@@ -153,7 +204,7 @@ def _sample(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, scenes:
 
 
 def targets(scenes: list[Scene]) -> dict[str, Tensor]:
-    """What the network is to say of each cell, (B, …, H, W).
+    """Return what the network is to say of each cell, (B, …, H, W).
 
     heat (1): 1 at a face's centre, falling off around it; counts (1): 0 where nothing is asked (faces too small, too
     large or too much hidden); taught (1): weight of place (4: dx, dy, log side, then unused) and lean (2).

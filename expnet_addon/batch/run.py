@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.sight.sequences import check_there
 from ...model.worker.protocol import Ping, Progress
@@ -61,7 +62,7 @@ def batch(options: BatchOptions) -> None:
     if options.address and not options.cluster:
         raise InputError("--address is a Ray cluster's: add --cluster ray")
     settings, out = options.settings.with_absolute_paths(), options.out
-    if settings.estimator != "open":
+    if settings.estimator != OPEN:
         check_there(options.settings.estimator, "estimator")
     shots = find_shots(options.clips, out)
     make_folder(out)

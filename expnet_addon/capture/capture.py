@@ -14,6 +14,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.formats.npz import load_face_model
 from ...model.performance.face_performance import FacePerformance
@@ -42,7 +43,7 @@ from .keying import Keying
 from .sources import Source, is_still
 
 
-def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task[ConvertResult]:
+def add_face(scene: bpy.types.Scene, face_model: str = OPEN) -> Task[ConvertResult]:
     """Add a head of ``face_model`` (``open`` or a path) to ``scene``, active and selected."""
     ready = face_models.readable_file(face_model)
     scene_uid = scene.session_uid
@@ -56,7 +57,7 @@ def add_face(scene: bpy.types.Scene, face_model: str = face_models.OPEN) -> Task
             basis_maps.keep(reply)
         model = load_face_model(path)
         _find(bpy.data.scenes, scene_uid, "The scene")
-        head = rig.create_rig(model, model_path=face_models.OPEN if face_model == face_models.OPEN else str(path))
+        head = rig.create_rig(model, model_path=OPEN if face_model == OPEN else str(path))
         _select(head)
         return f"{head.name}: {model.vertex_count} vertices, {len(model.expression_keys)} keys"
 

@@ -10,7 +10,7 @@ from mathutils import Matrix
 
 from ...model.retargeting.row import OWN, ROTATIONS, Row
 from ...model.retargeting.table import row_values
-from ...model.rotations import quaternions
+from ...model.rotations import quaternions, rodrigues
 from ..scene.coordinates import continuous
 from .axes import Axes
 
@@ -45,7 +45,7 @@ def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarra
     if turns:
         total = np.tile(np.eye(3), (len(values), 1, 1))
         for row in turns:
-            total = _rotation(local_axis(bone, row, axes), row_values(row, values)) @ total
+            total = rodrigues(np.outer(row_values(row, values), local_axis(bone, row, axes))) @ total
         name, numbers = _in_mode(total, bone.rotation_mode)
         curves[name] = numbers
     if moves:
@@ -53,14 +53,6 @@ def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarra
             [np.outer(row_values(row, values), local_axis(bone, row, axes)) for row in moves], axis=0
         )
     return curves
-
-
-def _rotation(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Return rotations (F, 3, 3) by ``angle`` (F,) about a unit ``axis``."""
-    x, y, z = axis / np.linalg.norm(axis)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    sine, cosine = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
-    return np.eye(3) + sine * cross + (1 - cosine) * (cross @ cross)
 
 
 def _in_mode(rotation: np.ndarray, mode: str) -> tuple[str, np.ndarray]:

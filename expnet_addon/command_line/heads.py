@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.sight.sequences import check_there
 from ..engine import requests
@@ -20,7 +21,7 @@ class RigOptions:
     """A head of ``face_model`` (``open`` or a path) in the scene ``out`` (.blend)."""
 
     out: Path
-    face_model: str = "open"
+    face_model: str = OPEN
 
 
 @dataclass(frozen=True)

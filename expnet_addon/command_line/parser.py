@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
-from ...model.retargeting.name_schemes import SCHEMES
+from ...model.retargeting.schemes import SCHEMES
 from ..unattended import animate
 from . import batch, estimate, fill, frames, heads, retarget
 
@@ -76,7 +77,7 @@ class _Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     """Of the whole command line; raises InputError for wrong use."""
     estimator = _Parser(add_help=False)
-    estimator.add_argument("--estimator", default="open", metavar="open|PATH", help="weights: open, a file or a folder")
+    estimator.add_argument("--estimator", default=OPEN, metavar="open|PATH", help="weights: open, a file or a folder")
     estimator.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     estimator.add_argument(
         "--runtime",
@@ -99,9 +100,7 @@ def parser() -> argparse.ArgumentParser:
         help="pass the crop through a JPEG file, as their program does",
     )  # fmt: skip
     model = _Parser(add_help=False)
-    model.add_argument(
-        "--face-model", default="open", metavar="open|PATH", help="the head: open, or a face model's file"
-    )
+    model.add_argument("--face-model", default=OPEN, metavar="open|PATH", help="the head: open, or a face model's file")
     keying = _Parser(add_help=False)
     keying.add_argument("--smoothing", type=_smoothing, default=0.5, metavar="S", help="0 is off, 1 the calmest (0.5)")
     keying.add_argument(

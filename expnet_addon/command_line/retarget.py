@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.formats.npz import OPEN_HEAD
 from ...model.performance.live_link import read_performance, write_live_link
@@ -94,7 +95,7 @@ def _onto_open_head(performance: FacePerformance, keep_fps: bool) -> tuple[str, 
     from ..scene import animation, rig
     from ..scene import camera_and_light as staging
 
-    scene, head = fresh_head(OPEN_HEAD, "open")
+    scene, head = fresh_head(OPEN_HEAD, OPEN)
     keying = replace(
         AS_RECORDED,
         identity=len(performance.alpha) > 0,

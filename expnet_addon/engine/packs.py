@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...model.builtin import OPEN
 from ...model.official import FILE as OFFICIAL_FILE
 from ...model.official import imported_networks
 from ...model.worker.protocol import ImportWeightsResult
 from . import requests
 from .tasks import Task
 
-OPEN = "open"
 EXPNET = "expression"  # as in model/official/layouts.py, and its checkpoint as in release.py: both need more than
 EXPNET_FILE = "ini_exprNet_model.ckpt"  # Blender has
 

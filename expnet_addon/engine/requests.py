@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ...model.builtin import OPEN
 from ...model.worker.protocol import (
     Animate,
     Box,
@@ -18,8 +19,6 @@ from ...model.worker.protocol import (
     Load,
     Still,
 )
-
-OPEN = "open"
 
 
 def load(options: EstimatorOptions) -> Load:

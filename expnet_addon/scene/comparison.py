@@ -21,7 +21,6 @@ from .quality import Quality
 from .rendering import render_frame, set_engine, temporary_scene
 from .rig import eyes_of
 
-LAYOUTS = ("beside", "over")
 QUICK = Quality()
 
 Progress = Callable[[int, int], None]

@@ -24,6 +24,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from ...model.formats.npz import OPEN_HEAD, load_face_model
@@ -43,7 +44,7 @@ def create_rig(
     model: FaceModel,
     name: str = "Face",
     collection: bpy.types.Collection | None = None,
-    model_path: str = "open",
+    model_path: str = OPEN,
 ) -> bpy.types.Object:
     """The head object of ``model`` at alpha = 0, eta = 0, with its eyes as children.
 
@@ -99,7 +100,7 @@ def rig_model(head: bpy.types.Object) -> FaceModel:
     Raises InputError when the file is gone or is another model.
     """
     stored = head["expnet_model_path"]
-    path = OPEN_HEAD if stored == "open" else Path(bpy.path.abspath(stored))
+    path = OPEN_HEAD if stored == OPEN else Path(bpy.path.abspath(stored))
     if not path.is_file():
         raise InputError(f"the face model of {head.name!r} is not at {path}: put it back or make the head anew")
     model = _read_model(str(path), path.stat().st_mtime_ns)

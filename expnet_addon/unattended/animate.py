@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS
 from ...model.performance.live_link import write_live_link
@@ -28,7 +29,7 @@ def animate(options: AnimateOptions) -> None:
     face_model, keying = options.estimator.face_model, options.keying
     _check_outputs(options)
     head_file = None
-    if keying.neutral != "none" and face_model != "open":  # tables, too, need to know where its face rests
+    if keying.neutral != "none" and face_model != OPEN:  # tables, too, need to know where its face rests
         head_file = face_model_file(face_model)
     if options.out or options.render:
         require_bpy("animate --out")

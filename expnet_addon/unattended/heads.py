@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...model.builtin import OPEN
 from ...model.formats.npz import load_face_model
 from ..engine import requests
 from ..engine.jobs import Job
@@ -40,7 +41,7 @@ def fresh_head(file: Path, face_model: str) -> tuple[bpy.types.Scene, bpy.types.
     model = read_head(file)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
-    return scene, rig.create_rig(model, model_path="open" if face_model == "open" else str(file))
+    return scene, rig.create_rig(model, model_path=OPEN if face_model == OPEN else str(file))
 
 
 def read_head(file: Path) -> FaceModel:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ...model.bases.basis_map import BasisMap, arkit_performance, converted, load_maps
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import ICT_BASIS, OPEN_BASIS, arkit_weights
@@ -30,7 +31,7 @@ USUAL_FILES = {OFFICIAL_BASIS: "BaselFaceModel_mod.mat", "3ddfa-29": "Model_Shap
 def seen_basis(estimator: str) -> str | None:
     """The basis of what an estimator (``open`` or a path) gives; None for somebody's weights, which only the worker
     can read."""
-    if estimator == "open":
+    if estimator == OPEN:
         return OPEN_BASIS
     return OFFICIAL_BASIS if is_official(estimator) else None
 

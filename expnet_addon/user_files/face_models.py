@@ -12,10 +12,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.formats.npz import OPEN_HEAD, is_face_model
-
-OPEN = "open"
 
 
 def readable_file(face_model: str) -> Path | None:

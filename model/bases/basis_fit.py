@@ -12,17 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..face.face_model import FaceModel
+from ..face.semantics import FACE_FROM_MM, REGION_WEIGHTS
 from .basis_map import BasisMap
 from .registration import Registration, register
 
-# How much a region counts. Both mouth and eyes are small, and what is missing there is seen first.
-REGION_WEIGHTS = {
-    "skin": 0.5,
-    "lips": 4.0,
-    "lid_upper_L": 5.0, "lid_upper_R": 5.0, "lid_lower_L": 5.0, "lid_lower_R": 5.0,
-    "brow_L": 3.0, "brow_R": 3.0,
-}  # fmt: skip
-FACE_FROM_MM = 30.0  # the skin before the ears: what lies behind says nothing about expressions
 NOISE_MM = 0.05  # what a key has to move, at the edge of its range, to be told from the error of the registration
 IDENTITY_NOISE_MM = 0.5
 

@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from ..errors import InputError
 from ..face.alignment import similarity
 from ..face.face_model import FaceModel, triangles
+from ..face.meshes import nearest_in_triangles, vertex_normals
 
 Report = Callable[[int, int], None]
 
@@ -183,7 +184,7 @@ class _Sheet:
         self._stretch = (sparse.diags(degree) - graph).tocsc() * 1e-4  # holds what nothing else does
 
     def normals(self, points: np.ndarray) -> np.ndarray:
-        return _vertex_normals(points, self._faces)
+        return vertex_normals(points, self._faces)
 
     def bend(
         self,
@@ -248,7 +249,7 @@ class _Surface:
 
     def __init__(self, points: np.ndarray, faces: np.ndarray) -> None:
         self._points, self._faces = points, faces
-        self._normals = _vertex_normals(points, faces)
+        self._normals = vertex_normals(points, faces)
         used = np.unique(faces)
         self._used, self._tree = used, cKDTree(points[used])
         order = np.argsort(faces.ravel(), kind="stable")
@@ -271,7 +272,7 @@ class _Surface:
         flat_first, flat_count = first.ravel(), count.ravel()
         starts = np.repeat(flat_first - np.concatenate([[0], np.cumsum(flat_count)[:-1]]), flat_count)
         face = self._around[starts + np.arange(flat_count.sum())]
-        shares = _nearest_shares(queries[owner], self._points[self._faces[face]])
+        shares = nearest_in_triangles(queries[owner], self._points[self._faces[face]])
         squared = ((np.einsum("nk,nkc->nc", shares, self._points[self._faces[face]]) - queries[owner]) ** 2).sum(1)
         order = np.lexsort((squared, owner))
         best = order[np.concatenate([[0], np.cumsum(total)[:-1]])]
@@ -287,44 +288,3 @@ class _Surface:
             # on the rim: on an edge or a corner whose vertices all lie there
             rim=np.where(shares > 1e-9, self._rim[corners], True).all(axis=1),
         )
-
-
-def _vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    a, b, c = np.moveaxis(points[faces], 1, 0)
-    normals = np.zeros_like(points)
-    area = np.cross(b - a, c - a)
-    for corner in range(3):
-        for axis in range(3):
-            normals[:, axis] += np.bincount(faces[:, corner], area[:, axis], len(points))
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-
-
-def _nearest_shares(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Barycentric coordinates (n, 3) of the point of each triangle (n, 3, 3) nearest to a point (n, 3)."""
-    a, b, c = np.moveaxis(corners, 1, 0)
-
-    def along(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-        edge = q - p
-        length = np.maximum((edge**2).sum(1), 1e-20)
-        return np.clip(np.einsum("ij,ij->i", points - p, edge) / length, 0, 1)
-
-    ab, ac, ap = b - a, c - a, points - a
-    d00, d01, d11 = (ab**2).sum(1), (ab * ac).sum(1), (ac**2).sum(1)
-    d20, d21 = (ap * ab).sum(1), (ap * ac).sum(1)
-    area = d00 * d11 - d01**2
-    safe = np.maximum(area, 1e-20)
-    v, w = (d11 * d20 - d01 * d21) / safe, (d00 * d21 - d01 * d20) / safe
-    inside = np.stack([1 - v - w, v, w], axis=1)
-    outside = (inside.min(axis=1) < 0) | (area <= 1e-20)
-    # Outside of its plane's triangle the nearest point lies on one of the three edges.
-    zero = np.zeros(len(points))
-    tries = []
-    for start, end in ((0, 1), (1, 2), (2, 0)):
-        t = along(corners[:, start], corners[:, end])
-        share = np.stack([zero, zero, zero], axis=1)
-        share[:, start], share[:, end] = 1 - t, t
-        tries.append(share)
-    edges = np.stack(tries)
-    places = np.einsum("enk,nkc->enc", edges, corners)
-    best = ((places - points) ** 2).sum(-1).argmin(axis=0)
-    return np.where(outside[:, None], edges[best, np.arange(len(points))], inside)

@@ -26,6 +26,16 @@ OPEN_KEYS: tuple[str, ...] = (
 # a third of a blink the other way.
 LID_WIDE = 0.35
 
+# How much an error of each region's surface counts, in training and between bases. Mouth and eyes are small, and errors
+# there are the first that people see.
+REGION_WEIGHTS = {
+    "skin": 0.5,
+    "lips": 4.0,
+    "lid_upper_L": 5.0, "lid_upper_R": 5.0, "lid_lower_L": 5.0, "lid_lower_R": 5.0,
+    "brow_L": 3.0, "brow_R": 3.0,
+}  # fmt: skip
+FACE_FROM_MM = 30.0  # z in the open head: skin behind this, at the ears, tells neither expression nor identity
+
 SIGNED_KEYS: tuple[str, ...] = ("mouthSide", "jawSide")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..builtin import OPEN
 from ..errors import InputError
 from ..face.face_model import FaceModel, check_face_model
 from .npz import OPEN_HEAD, is_face_model, load_face_model, save_face_model
@@ -24,7 +25,7 @@ def open_face_model(path: str | Path, identity_components: int | None = 99) -> F
 
     Raises InputError, one line, for anything that is no face model or a broken one.
     """
-    if str(path) == "open":
+    if str(path) == OPEN:
         return load_face_model(OPEN_HEAD)
     path = Path(path)
     model = _read(path, identity_components)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..builtin import OPEN
 from ..errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def needs_full(engine: str, what: str) -> None:
         raise InputError(f"{what} need the full engine, and the light one {lacking}")
 
 
-def start(source: str | Path = "open", device: str = "auto", engine: str = "auto") -> Running:
+def start(source: str | Path = OPEN, device: str = "auto", engine: str = "auto") -> Running:
     """The open network, or others of its kind, loaded and ready. Raises InputError; ImportError without torch."""
     # One face at a time is too little work to share, and the decoder needs the other cores.
     threads = 1 if (os.cpu_count() or 1) <= 2 else 2

@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from ..builtin import OPEN
 from ..camera import Camera, Crop, pose_of_crop, roll, roll_matrix
 from .person import PersonReader
 from .responses import Responses
@@ -122,7 +123,7 @@ class SeesAtAGlance:
     """For an estimator whose every look says all that it has to say: it finds faces itself, and nothing is left to
     read."""
 
-    name = "open"
+    name = OPEN
     license = ""
     notes: tuple[str, ...] = ()
     at_once = 1

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from . import FILE
 from .layouts import NETWORKS, Layout, Network, shared_trunk
 from .release import STATISTICS, Found, find_release, missing, read_statistic, sources_of
 from .tensorflow import Checkpoint
-from .weights import FILE, NetworkInfo, OfficialHeader, Source
+from .weights import NetworkInfo, OfficialHeader, Source
 
 Progress = Callable[[int, int, str], None]
 

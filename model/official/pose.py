@@ -36,6 +36,7 @@ from ..errors import InputError
 from ..face.alignment import similarity
 from ..formats.arrays import group_with
 from ..formats.mat5 import stored_arrays
+from ..rotations import rodrigues
 
 SIZE = 224
 FOCAL = 2880.0  # of the 224 pixel crop
@@ -54,14 +55,12 @@ class GenericHead:
     """Where a face model lies in FacePoseNet's generic head: X_generic = scale rotation X_model + translation, mm.
 
     anchor    (3,) the model's point whose place and size in the image are kept
-    residual  mm: how far the landmarks still are from each other (root mean square); None where too few are known
     """
 
     scale: float
     rotation: np.ndarray
     translation: np.ndarray
     anchor: np.ndarray
-    residual: float | None = None
 
 
 def generic_head(landmarks: np.ndarray, generic: np.ndarray | None = None) -> GenericHead:
@@ -81,8 +80,7 @@ def generic_head(landmarks: np.ndarray, generic: np.ndarray | None = None) -> Ge
         return GenericHead(scale, FLIP.copy(), shift, anchor)
     generic = _landmarks(generic, "the generic head's landmarks")
     scale, rotation, shift = similarity(landmarks[INNER], generic[INNER])
-    off = scale * landmarks[INNER] @ rotation.T + shift - generic[INNER]
-    return GenericHead(scale, rotation, shift, anchor, float(np.sqrt((off**2).sum(axis=1).mean())))
+    return GenericHead(scale, rotation, shift, anchor)
 
 
 def read_generic_landmarks(path: str | Path) -> np.ndarray:
@@ -141,17 +139,6 @@ def pose_of_weak_perspective(
     with np.errstate(invalid="ignore", divide="ignore"):
         size = np.where(pose[:, 0] > 0, pose[:, 0] * 1000 * enlarged, np.nan)
         return _placed(local, _centre(square) + enlarged[:, None] * offset, size, camera, anchor)
-
-
-def rodrigues(vector: np.ndarray) -> np.ndarray:
-    """Rotation matrices (..., 3, 3) of rotation vectors (..., 3), radians."""
-    vector = np.asarray(vector, np.float64)
-    angle = np.linalg.norm(vector, axis=-1)[..., None, None]
-    x, y, z = np.moveaxis(vector, -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*vector.shape[:-1], 3, 3)
-    # np.sinc(a) is sin(pi a)/(pi a), and 1 at 0: no angle needs a case of its own.
-    return np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * cross @ cross
 
 
 def rotation_of_angles(angles: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ def compare(estimate: FacePerformance, truth: FacePerformance) -> Accuracy:
     cosine = np.einsum("fi,fi->f", _direction(estimate.gaze[frames]), _direction(truth.gaze[true_frames]))
     return Accuracy(
         expression_keys=truth.expression_keys,
-        correlation=_correlation(eta, true_eta),
+        correlation=np.where(true_eta.std(0) < MOVES, np.nan, pearson(eta, true_eta)),
         error=np.abs(eta - true_eta).mean(0),
         travel=true_eta.std(0),
         gaze_error=float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean()),
@@ -95,12 +95,11 @@ def _same_times(a: np.ndarray, b: np.ndarray, tolerance: float) -> tuple[np.ndar
     return np.flatnonzero(close), nearest[close]
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Pearson's r of the columns of (F, K) arrays; NaN where ``b`` stands still, 0 where only ``a`` does."""
-    a, b = a - a.mean(0), b - b.mean(0)
+def pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Compute Pearson's r of the columns of two (F, ...) arrays, (...); 0 where either is constant."""
+    a, b = (values - values.mean(0) for values in (np.asarray(a, float), np.asarray(b, float)))
     scale = np.sqrt((a**2).sum(0) * (b**2).sum(0))
-    r = np.divide((a * b).sum(0), scale, out=np.zeros(a.shape[1]), where=scale > 1e-12)
-    return np.where(b.std(0) < MOVES, np.nan, r)
+    return np.where(scale > 1e-12, (a * b).sum(0) / np.maximum(scale, 1e-12), 0.0)
 
 
 def _direction(gaze: np.ndarray) -> np.ndarray:

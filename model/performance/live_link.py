@@ -22,6 +22,7 @@ import numpy as np
 from ..errors import InputError
 from ..face.semantics import ARKIT_SOURCES, OPEN_BASIS, OPEN_KEYS, open_bounds
 from ..files import write_whole
+from ..rotations import rotation_of_euler
 from .channels import ARKIT, LOOK, SIGNALS, UNSEEN, channel_values, signals
 from .face_performance import FacePerformance
 from .performance_files import load_performance
@@ -149,7 +150,7 @@ def read_live_link(path: str | Path, fps: float | None = None, swap_sides: bool 
         gaze = _gaze_from_looks(weights)
     else:
         gaze = (angles[:, 3:5] + angles[:, 6:8]) / 2
-    rotation = _rotation(angles[:, 0], angles[:, 1], -angles[:, 2])
+    rotation = rotation_of_euler(angles[:, 0], angles[:, 1], -angles[:, 2])
     nothing = np.where(seen, 1.0, np.nan)
     side = 400.0
     return FacePerformance(
@@ -201,18 +202,6 @@ def _gaze_from_looks(weights: np.ndarray) -> np.ndarray:
     yaw = look("Out", "Left") - look("In", "Left") + look("In", "Right") - look("Out", "Right")
     pitch = sum(look("Up", s) - look("Down", s) for s in ("Left", "Right"))
     return np.stack([yaw, pitch], 1) * (LOOK / 2)
-
-
-def _rotation(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> np.ndarray:
-    """(F, 3, 3) as ``rotations.euler_degrees`` reads it: Rz(-roll) Rx(-pitch) Ry(yaw)."""
-
-    def turn(angle: np.ndarray, a: int, b: int) -> np.ndarray:
-        out = np.tile(np.eye(3), (len(angle), 1, 1))
-        out[:, a, a] = out[:, b, b] = np.cos(angle)
-        out[:, a, b], out[:, b, a] = -np.sin(angle), np.sin(angle)
-        return out + 0.0 * angle[:, None, None]  # NaN stays
-
-    return turn(-roll, 0, 1) @ turn(-pitch, 1, 2) @ turn(yaw, 2, 0)
 
 
 assert set(UNSEEN) < set(ARKIT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..builtin import OPEN
 from ..errors import InputError
 from ..formats import open_face_model
 from ..formats.ply import save_ply
@@ -30,7 +31,7 @@ class MeshFolder:
                 f"{face_model}: has the expression basis {self._model.basis!r}, the estimator {basis!r}: give the face "
                 "model that belongs to it"
             )
-        self._texture = None if face_model == "open" else read_texture(face_model, self._model.vertex_count)
+        self._texture = None if face_model == OPEN else read_texture(face_model, self._model.vertex_count)
         if not self._folder.parent.is_dir() or self._folder.is_file():
             raise InputError(f"{folder}: no folder can be made there: choose another place")
 

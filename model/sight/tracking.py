@@ -139,7 +139,6 @@ def perform(
         raise InputError(f"a lens of {lens_mm} mm cannot be: use the footage's, or 50")
     camera = Camera.for_image(*clip.size, lens_mm)
     follower = Follower(estimator.finding, camera, Choice(box, face), find)
-    done = 0
     rows: list[np.ndarray] = []  # one for each picture
     alphas = WeightedSum()
     known = Acquaintance(estimator.person) if estimator.person else None
@@ -158,9 +157,8 @@ def perform(
         rows.extend(_nothing(keys) if seen is None else _row(all_read, next(in_order)) for _, seen in waiting)
         waiting.clear()
 
-    for frame in clip:
+    for done, frame in enumerate(clip, 1):
         waiting.append((frame.image, follower.see(frame.image)))
-        done += 1
         if len(waiting) == estimator.at_once:
             read()
         on_frame(done)

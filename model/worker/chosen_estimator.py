@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..builtin import OPEN
 from ..errors import InputError
 from ..networks import engines
 from .protocol import EstimatorOptions
-
-OPEN = "open"
 
 
 @dataclass

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..builtin import OPEN
 from ..errors import InputError, one_line
 from ..networks import engines
 from .chosen_estimator import EstimatorCache
@@ -113,7 +114,7 @@ def test(request: Test, work: Work) -> TestResult:
 
     began = time.perf_counter()
     work.report(0, None, "loading")
-    running = engines.start("open", request.device, request.engine)
+    running = engines.start(OPEN, request.device, request.engine)
     clip = DATA / "demo_clip.mp4"
     with open_clip(clip, 0, 0) as frames:
         image = next(iter(frames)).image
@@ -295,7 +296,7 @@ def _basis_map(model: FaceModel, work: Work) -> tuple[str | None, tuple[str, ...
         from ..bases.basis_fit import map_to_open
 
         maps = map_to_open(
-            open_face_model("open"), model, lambda done, total: work.report(done, total, "comparing the heads")
+            open_face_model(OPEN), model, lambda done, total: work.report(done, total, "comparing the heads")
         )
     except (InputError, ImportError) as error:  # without SciPy the face model is converted all the same
         return None, (), one_line(error)

@@ -19,6 +19,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, ClassVar, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from ..builtin import OPEN
 from ..errors import InputError
 
 VERSION = 1
@@ -44,13 +45,13 @@ class EstimatorOptions:
     jpeg           the authors' networks only: whether the crop passes through a JPEG file
     """
 
-    estimator: str = "open"
+    estimator: str = OPEN
     device: str = "auto"
     engine: Literal["auto", "full", "light"] = "auto"
     box: Box | None = None
     face: int | None = None
     lens_mm: float = 50.0
-    face_model: str = "open"
+    face_model: str = OPEN
     preprocessing: Literal["release", "paper"] = "release"
     jpeg: bool = True
 

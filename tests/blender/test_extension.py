@@ -114,6 +114,7 @@ def test_it_holds_what_runs_and_nothing_else(archive: Path) -> None:
     assert archive.stat().st_size < 60e6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("python", BLENDERS, ids=lambda p: Path(p).parents[1].name)
 def test_install_work_update_and_leave(
     python: str, archive: Path, sees_a_face: Path, image: Path, clip: Path, tmp_path: Path

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HEAVY = ("torch", "cv2", "scipy", "h5py", "safetensors", "numba", "matplotlib")
 
 SESSION = """
@@ -36,6 +38,7 @@ os._exit(0)  # bpy as a module, once classes were registered, may hang or crash 
 """
 
 
+@pytest.mark.slow
 def test_blender_sees_only_through_the_worker(image: Path, clip: Path, sees_a_face: Path) -> None:
     """This Python has torch and the others, so they could have been imported. Enabling does without numpy even."""
     command = [sys.executable, "-P", "-c", SESSION, sees_a_face, image, clip]

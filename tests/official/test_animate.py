@@ -55,6 +55,7 @@ def run(*arguments: object) -> int:
     return main([str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_a_clip_becomes_a_scene(imported: Path, basel: Path, tmp_path: Path) -> None:
     shot, numbers = tmp_path / "shot.blend", tmp_path / "shot.npz"
     official = ["--estimator", imported, "--face-model", basel, "--device", "cpu"]

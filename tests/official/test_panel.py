@@ -34,6 +34,7 @@ def settings(imported: Path, basel: Path) -> Iterator[Any]:  # noqa: F811
     expnet.unregister()
 
 
+@pytest.mark.slow
 def test_add_face_animate_treat_and_estimate(settings) -> None:
     assert bpy.ops.expnet.add_face() == {"FINISHED"}
     head = chosen.face(bpy.context)

@@ -124,6 +124,7 @@ def beyond_tolerance(found: dict[str, float]) -> dict[str, float]:
     return {stage: difference for stage, difference in found.items() if not difference <= TOLERANCE}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "count"), [("expression", 140), ("shape", 8), ("pose", 13), ("pose_resnet", 39)])
 def test_every_stage_is_tensorflows(ours: OfficialNetworks, theirs: Theirs, network: str, count: int) -> None:
     found = differences(ours, network, theirs(network))

@@ -5,11 +5,12 @@ import pytest
 
 from expnet.model.camera import Camera, crop_of_pose
 from expnet.model.formats import open_face_model
+from expnet.model.rotations import rotation_of_euler
 from expnet.training.synthetic import sample as engine
 from expnet.training.synthetic.brows import sample_brows
 from expnet.training.synthetic.degrade import degrade
 from expnet.training.synthetic.dense import DENSE, DENSE_MIRROR
-from expnet.training.synthetic.pose import Pose, rotation_of
+from expnet.training.synthetic.pose import Pose
 from expnet.training.synthetic.shape import landmarks_of
 from expnet.training.synthetic.surface import build_surface
 
@@ -28,7 +29,7 @@ def seen(surface, yaw=0.0, seed=0, shut=0.0):
     eta = np.zeros(29, np.float32)
     eta[5:7] = shut
     vertices = model.vertices(None, eta)
-    rotation = rotation_of(yaw, 0, 0)
+    rotation = rotation_of_euler(yaw, 0, 0)
     translation = np.array([0, 0, -2000.0]) - rotation @ [0, 0, 60]
     crop = crop_of_pose(rotation, translation, camera)
     pose = Pose(rotation, translation, camera, crop, crop)

@@ -1,19 +1,26 @@
 """Composed scenes and the finder that learns from them: labels where the faces are, nothing where there is none."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from expnet.model.camera import Crop
+from expnet.model.errors import InputError
 from expnet.model.formats import open_face_model
 from expnet.model.networks.weights.weights_file import load_weights
 from expnet.model.sight.candidates import candidates
+from expnet.training import config
+from expnet.training.config import load_recipe, parse
 from expnet.training.synthetic.cutouts import FACE, HAND, Cutouts, make_shard, sample_cutout
 from expnet.training.synthetic.scenes import Scene, SceneKind, sample_scene, sample_thumbnail
 from expnet.training.synthetic.surface import build_surface
-from expnet.training.train_finder import targets
+from expnet.training.train_finder import Config, targets
+
+CONFIGS = Path(config.__file__).parent / "configs"
 
 KIND = SceneKind((128, 96), (14, 80), 3, 2)
 CONFIG = """
@@ -137,3 +144,18 @@ def test_training_goes_on_where_it_stopped_and_ships_what_finds(folder, tmp_path
     assert header.architecture == "finder" and "synthetic" in header.training_data
     found = candidates(np.zeros((64, 64, 3), np.uint8), 64, 0.0, tmp_path / "run" / "finder.safetensors")
     assert all(isinstance(c.crop, Crop) for c in found)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("batch = 32", "batches = 32"), "the recipe optimizer batches is unknown"),
+        (("heads = 3", 'heads = "3"'), "the recipe scenes heads is '3', not a whole number"),
+        (("[loss]", "[losses]"), "the recipe losses is unknown"),
+    ],
+)
+def test_a_wrong_recipe_of_the_finder_is_one_line(change: tuple[str, str], reason: str, tmp_path: Path) -> None:
+    recipe = tmp_path / "wrong.toml"
+    recipe.write_text((CONFIGS / "finder.toml").read_text().replace(*change))
+    with pytest.raises(InputError, match=f"^{re.escape(str(recipe))}: {re.escape(reason)}"):
+        load_recipe(recipe, lambda table: parse(Config, table, "the recipe"))

@@ -6,11 +6,11 @@ import pytest
 from expnet.model.camera import Camera, crop_of_pose, pose_of_crop, project, rotation_in_crop
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.formats import open_face_model
+from expnet.model.rotations import rotation_of_euler
 from expnet.training.dataset import MIRRORED_LANDMARKS, mirrored
 from expnet.training.synthetic import sample as engine
 from expnet.training.synthetic.generate import make_shard
 from expnet.training.synthetic.ingredients import Ingredients
-from expnet.training.synthetic.pose import rotation_of
 from expnet.training.synthetic.shape import LIDS, blend, sample_ways, shape_head
 from expnet.training.synthetic.surface import build_surface
 
@@ -39,9 +39,9 @@ def test_the_same_seed_gives_the_same_picture_and_labels(surface):
 
 def test_turning_left_moves_the_nose_to_the_right_of_the_screen_and_up_lifts_it():
     nose = np.array([0, 0, 1.0])
-    assert (rotation_of(0.4, 0, 0) @ nose)[0] > 0.3  # the subject's left is the screen's right
-    assert (rotation_of(0, 0.4, 0) @ nose)[1] > 0.3
-    up = rotation_of(0, 0, 0.4) @ np.array([0, 1.0, 0])
+    assert (rotation_of_euler(0.4, 0, 0) @ nose)[0] > 0.3  # the subject's left is the screen's right
+    assert (rotation_of_euler(0, 0.4, 0) @ nose)[1] > 0.3
+    up = rotation_of_euler(0, 0, 0.4) @ np.array([0, 1.0, 0])
     assert up[0] > 0.3  # leaning right on screen
 
 

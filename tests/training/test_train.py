@@ -57,6 +57,7 @@ def train(data: Path, out: Path, *extra: str, recipe: str = CONFIG) -> None:
     main(["--config", str(config), "--data", str(data), "--out", str(out), *extra])
 
 
+@pytest.mark.slow
 def test_training_learns_and_resumes(data, tmp_path):
     out = tmp_path / "run"
     train(data, out, "--steps", "20", "--decay", "5", "--every", "10")
@@ -73,6 +74,7 @@ def test_training_learns_and_resumes(data, tmp_path):
     assert header.basis == "open-29" and "synthetic" in header.training_data and header.evaluation["step"] == 40
 
 
+@pytest.mark.slow
 def test_pictures_seen_are_counted_through_a_change_of_batch(data, tmp_path):
     assert "batch = 16" in CONFIG
     train(data, tmp_path / "run", "--steps", "2", "--decay", "1", "--every", "2")
@@ -82,6 +84,7 @@ def test_pictures_seen_are_counted_through_a_change_of_batch(data, tmp_path):
     assert [float(row[header.index("images")]) for row in rows] == [32, 56]
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_shipped_weights(data, tmp_path):
     train(data, tmp_path / "first", "--steps", "20", "--decay", "5", "--every", "10")
     shipped = tmp_path / "first" / "weights.safetensors"
@@ -92,6 +95,7 @@ def test_training_goes_on_from_shipped_weights(data, tmp_path):
     assert np.abs(after - before).max() < 0.1 * np.abs(before).max()  # two careful steps, not a new start
 
 
+@pytest.mark.slow
 def test_weights_of_one_run_are_averaged_and_measured(data, tmp_path):
     run = tmp_path / "run"
     train(data, run, "--steps", "20", "--decay", "5", "--every", "10")

@@ -56,7 +56,7 @@ def _brow_paint(surface: Surface, number: int, brows: Brows) -> np.ndarray:
 
 
 def _painted_brows(surface: Surface, vertices: np.ndarray, marks: np.ndarray, paint: np.ndarray) -> Lines | None:
-    """The middle lines of the painted right and left brow on a head (V, 3), from texels back to the skin."""
+    """Return the middle lines of the painted right and left brow on a head (V, 3), from texels back to the skin."""
     lines = []
     for columns in (slice(0, PAINT // 2), slice(PAINT // 2, PAINT)):
         part = paint[:, columns]

@@ -48,7 +48,7 @@ def _in_mm_of(points: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 
 
 def _axes(points: np.ndarray) -> np.ndarray:
-    """Unit vectors of that frame in the picture, (2, 2): to the picture's right, and up."""
+    """Return the unit vectors of that frame in the picture, (2, 2): to the picture's right, and up."""
     origin = points[0]
     along = _in_mm_of(points, origin + np.eye(2)) - _in_mm_of(points, origin[None])  # mm for one pixel each
     axes = np.linalg.inv(along)  # rows: pixels for one mm along x and y

@@ -46,7 +46,7 @@ def measure(subject: Subject, training: Path) -> Section:
     r = correlations(subject.seen["eta"], subject.truth["eta"])
     keys = tuple((k, float(a), float(b)) for k, a, b in zip(OPEN_KEYS, exact, r))
     return Section(
-        "What there is to be read",
+        "Ceiling",
         f"A linear reading (ridge regression learned from {len(known['eta']):,} training faces) of eta from the "
         "labels' own points (the 192 dense ones and the landmarks, hidden ones included) and the head's rotation: no "
         "picture, no blur, nothing in the way. What it misses is mostly not in the points: people differ in shape and "

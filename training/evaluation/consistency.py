@@ -42,7 +42,7 @@ def measure(subject: Subject, pictures: Path, footage: Path) -> Section:
     share = {name: np.mean([row[name] for row in rows], 0) / (high - low) for name in rows[0]}
     others = np.mean([np.abs(a - b) for a, b in combinations(rests, 2)] or [np.full(len(low), np.nan)], 0)
     return Section(
-        "Real pictures, disturbed",
+        "Real pictures under small changes",
         f"{len(faces)} faces of real pictures and of every {EVERY}th frame of clips, each brought to {FACE} pixels. "
         "Mean change of the keys, in shares of their ranges, when nothing that matters changes: the picture mirrored; "
         f"the crop moved by up to {JITTER[0]:.0%} of its side, {JITTER[2]:.0%} in size and "
@@ -63,7 +63,7 @@ def _table(share: dict[str, np.ndarray]) -> Table:
 
 
 def _faces(folder: Path, estimator: Estimator) -> Iterator[np.ndarray]:
-    """The largest face of each picture and of every twelfth frame, as (256, 256, 3) with the crop in the middle."""
+    """Cut the largest face of each picture and of every twelfth frame, (256, 256, 3), the crop in the middle."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is no folder: name one that holds pictures or clips of faces")
     for path in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):

@@ -41,7 +41,7 @@ RAISED = (0.06, 0.12)  # of that distance: how far the brows are moved up
 
 
 def without(image: np.ndarray, landmarks: np.ndarray, part: str) -> np.ndarray:
-    """The picture (S, S, 3) uint8 with a part painted out from what is around it; ``landmarks`` (68, 2) in pixels."""
+    """Paint a part of the picture (S, S, 3) uint8 out from what is around it; ``landmarks`` (68, 2) in pixels."""
     mask = np.zeros(image.shape[:2], np.uint8)
     for outline in PARTS[part]:
         points = np.round(landmarks[list(outline)]).astype(np.int32)
@@ -52,7 +52,7 @@ def without(image: np.ndarray, landmarks: np.ndarray, part: str) -> np.ndarray:
 
 
 def with_brows_raised(image: np.ndarray, landmarks: np.ndarray, share: float) -> np.ndarray:
-    """The same with the brows moved up by a share of the eyes' distance, and skin stretched below them."""
+    """Return the same with the brows moved up by a share of the eyes' distance, and skin stretched below them."""
     width, (x, y) = _width(landmarks), landmarks[17:27].mean(0)
     rows, columns = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
     near = np.exp(-(((columns - x) / width) ** 8) - ((rows - y) / (0.2 * width)) ** 2)
@@ -65,7 +65,7 @@ def _width(landmarks: np.ndarray) -> float:
 
 
 def cues(network: Network, image: np.ndarray, key: str) -> dict[str, float]:
-    """What ``key`` comes to in a crop (S, S, 3), as it is and changed in each way."""
+    """Return what ``key`` comes to in a crop (S, S, 3), as it is and changed in each way."""
     points = predict(network, torch.from_numpy(image[None]))["landmarks"].numpy()
     landmarks = points.reshape(-1, 2)[:68] * len(image)
     pictures = {

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from ...model.camera import ANCHOR, SIDE_MM, Camera, Crop, crop_of_pose
+from ...model.rotations import rotation_of_euler
 from ..synthetic.brows import sample_brows
 from ..synthetic.degrade import develop
-from ..synthetic.pose import Pose, rotation_of
+from ..synthetic.pose import Pose
 from ..synthetic.sample import render
 from ..synthetic.shape import blend, landmarks_of, sample_ways, shape_head
 from ..synthetic.surface import Surface
@@ -45,7 +46,7 @@ class Person:
 
 
 def cast(surface: Surface, count: int) -> Iterator[Person]:
-    """The first ``count`` people whose faces nothing hides."""
+    """Yield the first ``count`` people whose faces nothing hides."""
     seed, rest = 0, np.zeros(len(surface.model.expression), np.float32)
     while count:
         rng = np.random.default_rng(seed)
@@ -59,12 +60,12 @@ def cast(surface: Surface, count: int) -> Iterator[Person]:
 
 
 def film(person: Person, surface: Surface, eta: np.ndarray, gaze: np.ndarray) -> list[np.ndarray]:
-    """The person doing ``eta`` (F, 29) and ``gaze`` (F, 2): F pictures (SIZE, SIZE, 3) uint8, without noise."""
+    """Return the person doing ``eta`` (F, 29) and ``gaze`` (F, 2): F pictures (SIZE, SIZE, 3) uint8, without noise."""
     return [picture for picture, _ in _frames(person, surface, eta, gaze)]
 
 
 def _pose(rng: np.random.Generator) -> Pose:
-    rotation = rotation_of(*(rng.normal(0, 1, 3) * TURN))
+    rotation = rotation_of_euler(*(rng.normal(0, 1, 3) * TURN))
     translation = np.array([0, 0, -DISTANCE]) - rotation @ ANCHOR
     middle = (SIZE - 1) / 2
     camera = Camera(FACE * DISTANCE / SIDE_MM, middle, middle)
@@ -87,7 +88,7 @@ def _frames(
 
 
 def write_clip(path: Path, pictures: Sequence[np.ndarray], coding: Coding, rng: np.random.Generator) -> None:
-    """The pictures with fresh noise as a movie: .mp4."""
+    """Write the pictures, each with its own noise, as an .mp4 movie."""
     import av  # nothing else of training needs it, and OpenCV's wheels hold no H.264 encoder
 
     height, width = pictures[0].shape[:2]

@@ -20,7 +20,7 @@ ORIGINAL_WIDTH = 1350  # pixels: .tem files speak of pictures of this width, wha
 
 
 def read_points(path: Path) -> np.ndarray:
-    """The points of a .tem file, (189, 2) float64 in pixels of the original picture. Raises InputError."""
+    """Return the points of a .tem file, (189, 2) float64 in pixels of the original picture. Raises InputError."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"{path}: is larger than {MOST_BYTES} bytes: no file of {POINTS} points")
@@ -39,7 +39,7 @@ def read_points(path: Path) -> np.ndarray:
 
 
 def read_folder(folder: Path) -> dict[str, np.ndarray]:
-    """The points of every .tem file of a folder, by the file's stem. Raises InputError when there are none."""
+    """Return the points of every .tem file of a folder, by the file's stem. Raises InputError when there are none."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is no folder: name the one that holds pictures and their .tem files")
     paths = sorted(folder.glob("*.tem"))

@@ -159,7 +159,7 @@ def _where_lost(subject: Subject) -> Table:
     mm = _millimetres(subject, subject.truth["eta"].numpy(), every)
     rows.append(("all, had it called every face at rest", len(every), "-", mm["lips"], mm["lids"], "-", "-", "-"))
     columns = ("", "faces", "mean r", "lips mm", "lids mm", "gaze °", "rotation °", "landmarks mm")
-    return Table(columns, tuple(rows), "Where it is lost")
+    return Table(columns, tuple(rows), "By kind of picture")
 
 
 def _per_key(subject: Subject, r: np.ndarray, r_clear: np.ndarray, clear: np.ndarray) -> Table:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...model.builtin import OPEN
 from ...model.camera import Camera, Crop
 from ...model.face.alignment import similarity
 from ...model.face.face_model import FaceModel, triangles
@@ -85,8 +86,8 @@ def _table(kind: str, means: dict[tuple[str, str], np.ndarray]) -> Table:
 
 @lru_cache(maxsize=1)
 def gallery(people: int, views: int, size: int) -> tuple[Views, ...]:
-    """The same people and pictures for whatever weights."""
-    surface = build_surface(open_face_model("open"))
+    """Return the same people and pictures for whatever weights."""
+    surface = build_surface(open_face_model(OPEN))
     return tuple(photographed(surface, person, views, size) for person in range(people))
 
 
@@ -218,7 +219,7 @@ def face_regions(model: FaceModel) -> dict[str, np.ndarray]:
 
 
 def vertex_areas(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """A third of the triangles around each vertex, (V,)."""
+    """Return a third of the triangles around each vertex, (V,)."""
     a, b, c = points[corners].transpose(1, 0, 2)
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
     return np.bincount(corners.ravel(), np.repeat(area, 3), len(points))

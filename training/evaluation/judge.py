@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from ...model.errors import InputError
+from ...model.performance.accuracy import pearson
 from ...model.performance.face_performance import FacePerformance
 from ...model.performance.smoothing import smooth
 from ...model.sight.tracking import perform
@@ -97,7 +98,7 @@ def measure(subject: Subject, scores: Path, footage: Path) -> Section:
 
 
 def read_scores(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
-    """The names of the judge's columns, and by clip its scores (F, names) float64. Raises InputError."""
+    """Return the names of the judge's columns, and by clip its scores (F, names) float64. Raises InputError."""
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
@@ -166,7 +167,7 @@ def _says(judges: np.ndarray) -> bool:
 def _r(a: np.ndarray, b: np.ndarray) -> float:
     if len(a) < 2 or a.std() == 0 or b.std() == 0:
         return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
+    return float(pearson(a, b))
 
 
 # --- as it reads ----------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ...model.networks.cutting import cut
 from ...model.networks.torch_engine.by_name import Network, build_network
 from ...model.networks.torch_engine.compact import rotation_matrix
 from ...model.networks.weights.weights_file import load_weights
+from ...model.performance.accuracy import pearson
 from ..dataset import Batch, as_input
 
 LID_REGIONS = ("lid_upper_L", "lid_lower_L", "lid_upper_R", "lid_lower_R")
@@ -50,13 +51,12 @@ def fitted(images: Tensor, size: int) -> Tensor:
 
 
 def correlations(predicted: Tensor, truth: Tensor) -> np.ndarray:
-    """Pearson r per column, 0 where nothing varies."""
-    p, t = (v.double() - v.double().mean(0) for v in (predicted, truth))
-    return ((p * t).sum(0) / (p.norm(dim=0) * t.norm(dim=0)).clamp(min=1e-12)).numpy()
+    """Compute Pearson's r per column, (K,), of (N, K) tensors; 0 where nothing varies."""
+    return pearson(predicted.numpy(), truth.numpy())
 
 
 def summary(network: Network, held_out: Batch, factor: Tensor) -> dict[str, float]:
-    """A row of numbers for the training log."""
+    """Return a row of numbers for the training log."""
     out = predict(network, held_out["image"])
     face = held_out["face"] > 0.5
     seen = {k: v[face] for k, v in out.items()}
@@ -110,7 +110,7 @@ def region_error(model: FaceModel, regions: tuple[str, ...], error: np.ndarray) 
 def seen_region_error(
     model: FaceModel, regions: tuple[str, ...], points: Sequence[int], error: np.ndarray, visible: np.ndarray
 ) -> float:
-    """The same over the vertices in sight: those whose nearest landmark among ``points`` is ``visible`` (N, 70)."""
+    """Do the same over the vertices in sight: those whose nearest landmark among ``points`` is ``visible`` (N, 70)."""
     assert model.landmarks is not None
     rows = np.unique(np.concatenate([model.regions[r] for r in regions]))
     at = model.neutral[model.landmarks[list(points)]]

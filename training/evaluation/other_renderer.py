@@ -48,7 +48,7 @@ class Head:
     camera: np.ndarray
 
     def rows(self, kind: str, key: int) -> np.ndarray:
-        """A sweep: the rows of the neutral face and of those in which ``key`` moves, from low to high."""
+        """Return a sweep: the rows of the neutral face and of those in which ``key`` moves, from low to high."""
         rows = np.flatnonzero(((self.kind == kind) & (self.key == key)) | (self.kind == "neutral"))
         return rows[np.argsort((self.eta if kind == "key" else self.gaze)[rows, key], kind="stable")]
 
@@ -72,7 +72,7 @@ class Responses:
 
 
 def read(folder: Path) -> list[Head]:
-    """The heads of ``folder``, with those of their pictures that are there. Raises InputError."""
+    """Return the heads of ``folder``, with those of their pictures that are there. Raises InputError."""
     make = f"make them: python -m expnet.benchmarks.other_renderer {folder}"
     heads = [head for path in sorted(folder.glob("*/truth.npz")) if (head := _read_head(path)) is not None]
     if not heads:
@@ -99,7 +99,7 @@ def _read_head(path: Path) -> Head | None:
 
 
 def look(estimator: Estimator, head: Head) -> FaceEstimate:
-    """The estimates of a head's pictures, each from the crop that its face really has."""
+    """Return the estimates of a head's pictures, each from the crop that its face really has."""
     cameras = [Camera(*map(float, row)) for row in head.camera]
     crops = [crop_of_pose(*pose) for pose in zip(head.rotation, head.translation, cameras)]
     parts = [
@@ -274,7 +274,7 @@ def _per_head(heads: list[Head], estimates: list[FaceEstimate], found: Responses
 
 
 def _filled(leak: np.ndarray) -> np.ndarray:
-    """The rows of keys that were swept."""
+    """Return the rows of keys that were swept."""
     return leak[~np.isnan(leak).all(axis=1)]
 
 
@@ -303,7 +303,7 @@ def _panels(heads: list[Head], estimates: list[FaceEstimate]):
 
 
 def sheet(heads: list[Head]) -> np.ndarray:
-    """A row for each head: at rest, and with single keys at their upper bounds; grey where a picture is missing."""
+    """Draw a row per head: at rest, and single keys at their upper bounds; grey where a picture is missing."""
     rows = []
     for head in heads:
         size = head.pictures[0].shape[0]

@@ -95,7 +95,7 @@ def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Se
 
 
 def read_people(folder: Path) -> list[Person]:
-    """Raises InputError where there are no pictures with points."""
+    """Read the pictures with points. Raises InputError where there are none."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is no folder: name the one that holds neutral/ and smiling/")
     faces = [(stem, points) for stem, points in hand_set.read_folder(folder / "neutral").items()]
@@ -124,7 +124,7 @@ def lowest(people: Sequence[Person]) -> np.ndarray:
 
 
 def thumbnail(person: Person, width: int, room: float) -> tuple[np.ndarray, Crop]:
-    """The face alone, ``room`` of its width shown on ``width`` pixels; and the square that was cut out."""
+    """Return the face alone, ``room`` of its width shown on ``width`` pixels; and the square that was cut out."""
     p = person.points
     side = room * float(np.linalg.norm(p[112] - p[109]))
     cx, cy = float(p[[109, 112], 0].mean()), float(p[129, 1]) + 0.02 * side - side / 2
@@ -138,8 +138,7 @@ def thumbnail(person: Person, width: int, room: float) -> tuple[np.ndarray, Crop
 
 
 def found_small(people: Sequence[Person], estimator: SeesFaces) -> dict[int, list[float]]:
-    """By width of a thumbnail the share of people whose face is found in it where it lies in the whole picture, for
-    each of ROOMS."""
+    """Map each width of a thumbnail to the share of people whose face is found at its true place, for each of ROOMS."""
     found: dict[int, list[list[float]]] = {width: [] for width in THUMBNAILS}
     for person in tqdm(people, "thumbnails", leave=False, disable=None):
         large = find_faces(person.image, estimator.finding)
@@ -151,7 +150,8 @@ def found_small(people: Sequence[Person], estimator: SeesFaces) -> dict[int, lis
                 crops = [face.crop for face in find_faces(small, estimator.finding)]
                 hits.append(float(any(same_place(truth, crop) for crop in crops)))
             found[width].append(hits)
-    return {width: np.mean(hits or [[np.nan] * len(ROOMS)], 0).tolist() for width, hits in found.items()}
+    nobody = np.full(len(ROOMS), np.nan)
+    return {width: (np.mean(hits, 0) if hits else nobody).tolist() for width, hits in found.items()}
 
 
 def within(square: Crop, crop: Crop, width: int) -> Crop:
@@ -193,7 +193,7 @@ class Seeing:
     estimator: SeesFaces
 
     def all(self, images: Sequence[np.ndarray], what: str) -> Seen:
-        """Raises InputError where no picture shows a face."""
+        """Measure the faces of the pictures. Raises InputError where no picture shows a face."""
         estimates, row = [], []
         for image in tqdm(images, what, leave=False, disable=None):
             try:
@@ -210,7 +210,7 @@ class Seeing:
 
 
 def rank_one(gallery: np.ndarray, probes: np.ndarray) -> float:
-    """The share of probes (N, K) whose nearest row of the gallery (N, K) is their own; NaN without any."""
+    """Return the share of probes (N, K) whose nearest row of the gallery (N, K) is their own; NaN without any."""
     if not len(probes):
         return float("nan")
     distance = np.linalg.norm(probes[:, None] - gallery[None], axis=2)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_KEYS
@@ -90,7 +91,7 @@ def of_model(model: FaceModel, real_faces: Path | None = None, heads: int = HEAD
 
 @lru_cache(maxsize=4)
 def ours(model: FaceModel, heads: int) -> tuple[Statistics, Statistics, Mapping[str, Mapping[str, float]]]:
-    """The engine's people, the open head's, and how the brows of both move: the same for whatever weights."""
+    """Return the engine's people, the open head's, and how the brows of both move: the same for whatever weights."""
     surface = build_surface(model)
     persons = [Person.drawn(surface, i) for i in tqdm(range(heads), "faces at rest", leave=False, disable=None)]
     engine = Statistics.of([p.painted for p in persons])
@@ -113,7 +114,7 @@ def known_people() -> Statistics:
 
 
 def of_points(p: np.ndarray) -> Measures:
-    """The measures of a face by its hand-set points (189, 2), upright, in mm."""
+    """Return the measures of a face by its hand-set points (189, 2), upright, in mm."""
     contour = [109, 110, 111, 125, 126, 127, 128, 129, 130, 131, 132, 133, 114, 113, 112]
     return {
         **dict(zip(BROW_ROWS, map(float, hand_set.brow_centres(p, BROW_AT).mean(0)), strict=True)),
@@ -150,7 +151,7 @@ def _jaw(contour: np.ndarray) -> Measures:
 
 
 def of_landmarks(marks: np.ndarray) -> Measures:
-    """The same measures of a head by its 68 landmarks and two pupils (70, 3) mm."""
+    """Return the same measures of a head by its 68 landmarks and two pupils (70, 3) mm."""
     p = upright(marks[:, :2], marks[68:, :2], marks[EYE_CORNERS, :2])
     brows = p[17:22] * [-1, 1], p[22:27]
     lids = np.array([[_lid(p[list(line)], abs(p[pupil, 0])) for line in eye] for eye, pupil in zip(EYES, (68, 69))])
@@ -206,7 +207,7 @@ class Person:
 
 
 def movements(surface: Surface, heads: int) -> Mapping[str, Mapping[str, float]]:
-    """What a brow does in mm, for the engine (mean of ``heads`` people) and the mean head: {whose: {what: mm}}."""
+    """Measure brows in mm, of the engine (mean of ``heads`` people) and of the mean head: {whose: {what: mm}}."""
     rows = []
     for number in tqdm(range(heads), "brows that move", leave=False, disable=None):
         lines = [line for line in (shown(surface, number, keys)[1] for keys in ({}, RAISED, LOWERED)) if line]
@@ -219,7 +220,7 @@ def movements(surface: Surface, heads: int) -> Mapping[str, Mapping[str, float]]
 
 
 def skin_lines(surface: Surface, keys: Mapping[str, float]) -> Lines:
-    """What lies on the mean head where people have the middle of their brows at rest, when the head makes ``keys``."""
+    """Find the mean head's skin at the middle of people's resting brows, when the head makes ``keys``."""
     model, people = surface.model, known_people()
     marks = landmarks_of(surface, model.neutral, np.zeros(2))
     eyes = marks[68:, :2], marks[EYE_CORNERS, :2]
@@ -318,7 +319,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--real-faces", type=Path, metavar="FOLDER", help="people with neutral/ and its .tem files")
     args = parser.parse_args(arguments)
     try:
-        print(as_text(of_model(open_face_model("open"), args.real_faces)))
+        print(as_text(of_model(open_face_model(OPEN), args.real_faces)))
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -46,7 +46,7 @@ def measure(subject: Subject) -> Section:
     fall = means[0]["all keys"] - means[-1]["all keys"]
     what = f"fall of mean r from {widths[0]} to {widths[-1]} pixels across"
     return Section(
-        "Scale",
+        "Size of the face",
         f"The {len(pictures)} held-out faces that are sharp to the last pixel, each shrunk by averaging and handed to "
         "the estimator's own cutting, so that the network sees them at its own size again. Pixels are across the crop, "
         "which is 200 mm wide: a head is three quarters of that.",

@@ -77,7 +77,7 @@ def shown(cell: Cell) -> str:
 
 
 def score_table(scores: Sequence[Score], before: Sequence[Score] | None) -> Table:
-    """The scores as a table; with the scores of other weights ``before``, both and who wins."""
+    """Return the scores as a table; with the scores of other weights ``before``, both and who wins."""
     barred = any(s.bar is not None for s in scores)
     columns = ["", "value", *(["asked for", "met"] if barred else []), *(["before", ""] if before is not None else [])]
     earlier = {s.what: s for s in before or ()}

@@ -88,7 +88,7 @@ def measure(subject: Subject) -> Section:
     )
     lengths = ", ".join(str(length) for _, length in BLINKS)
     return Section(
-        "Over time",
+        "Behaviour over time",
         f"{PEOPLE} synthetic people with nothing before their faces, {FACE} pixels across the crop, {FPS} frames/s, "
         f"fresh noise of {NOISE:.0f} grey levels in every frame, coded as footage is, and read all the way from the "
         f"movie to curves, raw and smoothed as an artist gets them (strength {DEFAULT}). Still: {STILL} times the "
@@ -104,7 +104,7 @@ def measure(subject: Subject) -> Section:
 
 @cache
 def shots(model: FaceModel, people: int) -> tuple[list[Shot], list[Shot]]:
-    """What is filmed: still faces in every coding, and people who talk and blink."""
+    """Return what is filmed: still faces in every coding, and people who talk and blink."""
     surface, rng = build_surface(model), np.random.default_rng(0)
     still, acted = [], []
     for person in cast(surface, people):
@@ -129,7 +129,7 @@ def _shot(
 
 
 def resting(rng: np.random.Generator) -> np.ndarray:
-    """A face that does a little, (29,)."""
+    """Return a face that does a little, (29,)."""
     eta = np.zeros(len(OPEN_KEYS), np.float32)
     for key, most in (("mouthSmile_L", 0.5), ("jawOpen", 0.3), ("browInnerUp", 0.4)):
         eta[OPEN_KEYS.index(key)] = rng.uniform(0, most)
@@ -155,7 +155,7 @@ def script(rng: np.random.Generator) -> np.ndarray:
 
 
 def _shape(sound: int) -> np.ndarray:
-    """The mouth of a sound, (29,); the last is the resting one."""
+    """Return the mouth of a sound, (29,); the last is the resting one."""
     eta = np.zeros(len(OPEN_KEYS))
     for key, (_, most) in (VISEMES[sound] if sound < len(VISEMES) else {}).items():
         if key in OPEN_KEYS:
@@ -178,12 +178,12 @@ def watch(part: Sequence[Shot], estimator: Estimator) -> Iterator[Curves]:
 
 
 def jitter(calm: Sequence[Curves], strength: float, part: Sequence[int] = KEYS) -> float:
-    """Standard deviation of the change from frame to frame, mean over clips and the keys of a ``part``."""
+    """Compute the standard deviation of the change from frame to frame, mean over clips and the keys of a ``part``."""
     return _mean(np.diff(c.eta[strength][:, part], axis=0).std(0).mean() for c in calm)
 
 
 def depths(curves: Sequence[Curves], strength: float) -> list[float]:
-    """The share of its depth that each blink keeps, of those that the raw curve shows."""
+    """Return the share of its depth that each blink keeps, of those that the raw curve shows."""
     kept = []
     for c in curves:
         raw, eta = c.eta[0], c.eta[strength]

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from ...model.errors import InputError
 from ...model.networks.torch_engine.estimator import Estimator
+from ...model.performance.accuracy import pearson
 from ...model.performance.face_performance import FacePerformance, runs
 from ...model.performance.smoothing import smooth
 from ...model.sight.tracking import perform
@@ -92,7 +93,7 @@ def measure(subject: Subject, footage: Path) -> Section:
 
 
 def watch(footage: Path, estimator: Estimator) -> Iterator[Watched]:
-    """The noted clips of a folder. Raises InputError when there are none, or one is not the clip that was noted."""
+    """Find the noted clips of a folder. Raises InputError where there are none, or one is not the clip noted."""
     if not footage.is_dir():
         raise InputError(f"{footage}: is no folder: name the one that holds the clips")
     notes = read_notes(NOTES)
@@ -113,7 +114,7 @@ def watch(footage: Path, estimator: Estimator) -> Iterator[Watched]:
 
 
 def read_notes(path: Path) -> dict[str, Notes]:
-    """Notes by the clip's file name. Raises InputError for what is no such file."""
+    """Read the notes, by the clip's file name. Raises InputError for a file that holds none."""
     try:
         tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         notes = {name: Notes(**table) for name, table in tables.items()}
@@ -160,7 +161,7 @@ def lid_area(p: FacePerformance, notes: Notes) -> float:
 
 
 def _shut_and_open(p: FacePerformance, notes: Notes) -> tuple[np.ndarray, np.ndarray]:
-    """The frames, (F,) bool each, in which a face is seen and its eyes are shut, or clearly open."""
+    """Return the frames, (F,) bool each, in which a face is seen and its eyes are shut, or clearly open."""
     shut = _within(len(p.times), notes.shut) & p.seen
     opened = ~_within(len(p.times), notes.shut, NEAR) & ~_within(len(p.times), notes.unclear) & p.seen
     return shut, opened
@@ -170,7 +171,7 @@ def smile_r(p: FacePerformance, notes: Notes) -> float:
     """Correlation of the smile with what was seen, over the frames with a face; NaN without notes."""
     if not notes.smile or not p.seen.any():
         return float("nan")
-    return float(np.corrcoef(_smile(p)[p.seen], _levels(p, notes.smile)[p.seen])[0, 1])
+    return float(pearson(_smile(p)[p.seen], _levels(p, notes.smile)[p.seen]))
 
 
 def jaw_error(p: FacePerformance, notes: Notes) -> tuple[float, float]:

@@ -34,7 +34,7 @@ FRONT_Z_MM = 60.0  # vertices behind belong to the temples and to the sockets
 
 
 def eye_line(points: np.ndarray) -> float:
-    """The height of the line through the four eye corners of 68 landmarks (68, 3)."""
+    """Return the height of the line through the four eye corners of 68 landmarks (68, 3)."""
     return float(points[[36, 39, 42, 45], 1].mean())
 
 
@@ -55,7 +55,7 @@ def lowered(field: np.ndarray, mean: np.ndarray, outside: np.ndarray, eyes: floa
 
 
 def frown(mean: np.ndarray, outside: np.ndarray, eyes: float) -> np.ndarray:
-    """What a left browDown takes beyond the source's: offsets (V, 3)."""
+    """Return what a left browDown takes beyond the source's: offsets (V, 3)."""
     out = np.zeros_like(mean)
     front = outside[mean[outside, 2] > FRONT_Z_MM]
     at = (mean[front, :2] - [0, eyes] - FROWN_AT) / FROWN_REACH

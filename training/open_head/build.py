@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ...model.builtin import OPEN
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from ...model.formats.npz import save_face_model
@@ -65,7 +66,7 @@ class Head:
 
 
 def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
-    """The open head from the source; without ``coordinates`` alpha gets new axes."""
+    """Return the open head from the source; without ``coordinates`` alpha gets new axes."""
     skin = brows.with_brow_line(left_skin(source, SKIN_QUADS), source)
     topology = mirrored([skin, *left_teeth(source), *left_gums_and_tongue(source)], source.mirror)
     grid = lids.LidGrid(topology.marks["eye_rings"], 1 + len(EYE_STEPS))
@@ -107,9 +108,10 @@ def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
     sclera = source.neutral[ict.SCLERA_L_VERTICES]
     sclera_centre = sclera.mean(axis=0)
     mirrored_modes = source.identity[:, source.mirror] * ict.MIRROR
-    balls = []
-    for side_modes in (source.identity, mirrored_modes):
-        balls.append(eyes.ball_offsets(sclera, side_modes[:, ict.SCLERA_L_VERTICES]))
+    balls = [
+        eyes.ball_offsets(sclera, side_modes[:, ict.SCLERA_L_VERTICES])
+        for side_modes in (source.identity, mirrored_modes)
+    ]
     # the right eye is handled as the left eye of the mirrored heads
     flipped = flip(modes)
     for fields, ball in zip((modes, flipped), balls):
@@ -135,7 +137,7 @@ def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
     landmarks[17:27] = np.concatenate([mirror[brow_line[::-1]], brow_line])
     iris = body.ball_start + np.flatnonzero(eye.angles <= eyes.LIMBUS + 1e-6)
     model = FaceModel(
-        name="open",
+        name=OPEN,
         mean=mean.astype(np.float32),
         identity=identity.astype(np.float32),
         expression=expression.astype(np.float32),
@@ -160,7 +162,7 @@ def _ball_offsets(shift_scale: np.ndarray, centre: np.ndarray, points: np.ndarra
 
 
 def _keep_linings_off(mean: np.ndarray, grid: lids.LidGrid, eye: eyes.Eyeball) -> None:
-    """Moves what of the resting lids lies in the ball just outside it."""
+    """Move what of the resting lids lies in the ball just outside it."""
     rows = grid.rows[1:]
     d = mean[rows] - eye.centre
     distance = np.linalg.norm(d, axis=-1, keepdims=True)
@@ -196,7 +198,7 @@ class _Body:
     def carried(
         self, field: np.ndarray, left_ball: np.ndarray | float = 0.0, right_ball: np.ndarray | float = 0.0
     ) -> np.ndarray:
-        """A field (k, V, 3) of the head with the balls' offsets and, for lashes, those of their roots."""
+        """Return a field (k, V, 3) of the head with the balls' offsets and, for lashes, those of their roots."""
         k, n = len(field), (self.lash_start - self.ball_start) // 2
         zeros = np.zeros((k, n, 3))
         (a, b), part = self.roots[0].T, self.roots[1][:, None]
@@ -207,7 +209,7 @@ class _Body:
 
 
 def _landmarks(mean: np.ndarray, part: np.ndarray, mirror: np.ndarray, source: ict.FaceX) -> np.ndarray:
-    """The vertices nearest to the source's 68 landmarks, mirror images of each other."""
+    """Return the vertices nearest to the source's 68 landmarks, mirror images of each other."""
     skin = np.flatnonzero(part == "skin")
     found = np.array([skin[((mean[skin] - p) ** 2).sum(1).argmin()] for p in source.neutral[source.landmarks]])
     middle = skin[mirror[skin] == skin]
@@ -253,7 +255,7 @@ def surface_report(head: Head, source: ict.FaceX, heads: int = 20) -> list[str]:
 
 
 def _clearance(model: FaceModel, vertices: np.ndarray, grid: lids.LidGrid) -> float:
-    """The smallest distance of the left lids' outside, margin included, to the eyeball (negative: inside)."""
+    """Return the smallest distance of the left lids' outside, margin included, to the eyeball (negative: inside)."""
     ball = model.regions["eyeball_L"]
     centre = vertices[ball].mean(axis=0)
     outside = vertices[grid.rows[2 : grid.margin + 1].ravel()] - centre

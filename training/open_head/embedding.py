@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ...model.face.meshes import nearest_in_triangles
+
 
 @dataclass(frozen=True)
 class Embedding:
@@ -43,7 +45,7 @@ def on_segments(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> Embedding:
 
 
 def nearest_on_triangles(points: np.ndarray, vertices: np.ndarray, triangles: np.ndarray) -> Embedding:
-    """The nearest point of a triangle mesh for each of ``points`` (n, 3)."""
+    """Return the nearest point of a triangle mesh for each of ``points`` (n, 3)."""
     tree = cKDTree(vertices[triangles].mean(axis=1))
     candidates = tree.query(points, k=min(40, len(triangles)))[1].reshape(len(points), -1)
     best = np.full(len(points), np.inf)
@@ -51,7 +53,7 @@ def nearest_on_triangles(points: np.ndarray, vertices: np.ndarray, triangles: np
     weights = np.zeros((len(points), 3))
     for column in candidates.T:
         corners = triangles[column]
-        w = _nearest_in_triangle(points, *vertices[corners].transpose(1, 0, 2))
+        w = nearest_in_triangles(points, vertices[corners])
         d = ((np.einsum("ij,ijk->ik", w, vertices[corners]) - points) ** 2).sum(axis=1)
         closer = d < best
         best[closer], chosen[closer], weights[closer] = d[closer], corners[closer], w[closer]
@@ -68,30 +70,3 @@ def nearest_on_polyline(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarra
     i = d.argmin(axis=1)
     row = np.arange(len(points))
     return i + t[row, i], d[row, i]
-
-
-def _nearest_in_triangle(p: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Barycentric weights (n, 3) of the point of triangle abc nearest to p (each (n, 3))."""
-    e0, e1, v = b - a, c - a, p - a
-    d00, d01, d11 = (e0 * e0).sum(1), (e0 * e1).sum(1), (e1 * e1).sum(1)
-    d20, d21 = (v * e0).sum(1), (v * e1).sum(1)
-    det = np.maximum(d00 * d11 - d01 * d01, 1e-18)
-    s, t = (d11 * d20 - d01 * d21) / det, (d00 * d21 - d01 * d20) / det
-    w = np.stack([1 - s - t, s, t], 1)
-    outside = (w < 0).any(axis=1)
-    if outside.any():
-        corner = [a[outside], b[outside], c[outside]]
-        q = p[outside]
-        best = np.full(len(q), np.inf)
-        edge = np.zeros((len(q), 3))
-        for i, j in ((0, 1), (1, 2), (2, 0)):
-            ab = corner[j] - corner[i]
-            t = (((q - corner[i]) * ab).sum(1) / np.maximum((ab * ab).sum(1), 1e-18)).clip(0, 1)
-            d = ((corner[i] + t[:, None] * ab - q) ** 2).sum(1)
-            closer = d < best
-            best[closer] = d[closer]
-            edge[closer] = 0
-            edge[closer, i] = 1 - t[closer]
-            edge[closer, j] = t[closer]
-        w[outside] = edge
-    return w

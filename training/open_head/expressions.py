@@ -50,5 +50,5 @@ def _key(shapes: Mapping[str, np.ndarray], name: str) -> np.ndarray:
 
 
 def mirror_field(field: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """The mirror image of offsets or positions (..., V, 3)."""
+    """Return the mirror image of offsets or positions (..., V, 3)."""
     return field[..., mirror, :] * ict.MIRROR

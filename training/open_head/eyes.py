@@ -36,7 +36,7 @@ class Eyeball:
 
 
 def left_eyeball(linings: np.ndarray) -> Eyeball:
-    """The sphere that the lids' linings (n, 3) lie on, just large enough to leave them ``CLEARANCE_MM``."""
+    """Return the sphere that the lids' linings (n, 3) lie on, just large enough to leave them ``CLEARANCE_MM``."""
     design = np.c_[2 * linings, np.ones(len(linings))]
     solution = np.linalg.lstsq(design, (linings**2).sum(axis=1), rcond=None)[0]
     centre = solution[:3]

@@ -50,7 +50,7 @@ class FaceX:
 
 
 def read_facex(path: str | Path) -> FaceX:
-    """Reads the unpacked FaceXModel folder or its ``.tar.xz``. Raises InputError when files are missing."""
+    """Read the unpacked FaceXModel folder or its ``.tar.xz``. Raises InputError when files are missing."""
     path = Path(path)
     if path.is_dir():
         return _assemble(lambda name: (path / name).read_bytes(), [p.name for p in path.iterdir()], path)

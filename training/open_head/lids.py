@@ -44,7 +44,7 @@ class LidGrid:
 
 
 def closing_correction(mean: np.ndarray, lid: np.ndarray, grid: LidGrid, eye: Eyeball) -> np.ndarray:
-    """What to add to the left lid's key (V, 3) so that the margins meet and the lids clear the ball."""
+    """Return what to add to the left lid's key (V, 3) so that the margins meet and the lids clear the ball."""
     closed = mean + lid
     half = grid.rows.shape[1] // 2
     front = grid.margin
@@ -74,7 +74,7 @@ def closing_correction(mean: np.ndarray, lid: np.ndarray, grid: LidGrid, eye: Ey
 def hold_margins(
     fields: np.ndarray, mean: np.ndarray, grid: LidGrid, eye: Eyeball, ball: Callable[[np.ndarray], np.ndarray]
 ) -> None:
-    """Changes identity offsets (k, V, 3) in place: facing margin vertices of the left eye move alike, and with the
+    """Change identity offsets (k, V, 3) in place: facing margin vertices of the left eye move alike, and with the
     linings keep their distance from the ball; ``ball(points)`` (k, n, 3) are the ball's own offsets."""
     half = grid.rows.shape[1] // 2
     for field, own in zip(fields, ball(mean[grid.rows].reshape(-1, 3))):
@@ -96,7 +96,7 @@ def hold_margins(
 
 
 def gap_mm(vertices: np.ndarray, grid: LidGrid) -> float:
-    """The largest distance between facing margin vertices (front edge)."""
+    """Return the largest distance between facing margin vertices (front edge)."""
     row = grid.margin
     return float(np.linalg.norm(vertices[grid.lower[row]] - vertices[grid.upper[row]], axis=1).max())
 
@@ -116,7 +116,7 @@ def _fade(mean: np.ndarray, grid: LidGrid) -> np.ndarray:
 
 
 def _spread(field: np.ndarray, corrections: np.ndarray, mean: np.ndarray, grid: LidGrid) -> None:
-    """Adds the margin's corrections (MARGIN_ROWS, M, 3) to the margin and, fading, to the rows on both sides."""
+    """Add the margin's corrections (MARGIN_ROWS, M, 3) to the margin and, fading, to the rows on both sides."""
     field[grid.rows[: grid.margin]] += corrections[0] * _fade(mean, grid)[:-1, :, None]
     field[grid.rows[grid.margin_rows]] += corrections
     for row, weight in zip(grid.rows[grid.margin + MARGIN_ROWS :], LINING_FADE):

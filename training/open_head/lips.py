@@ -9,8 +9,11 @@ FADE = (0.7, 0.3)  # how much the next rings move
 
 
 def resting_correction(mean: np.ndarray, rings: np.ndarray, contact: int) -> np.ndarray:
-    """What to add to the mean (V, 3), left half only. ``rings`` (rows, K) run from below the middle to above it from
-    the outside in; ``contact`` is the row where the lips should touch."""
+    """Compute offsets of the mean (V, 3), left half only, that close the lips.
+
+    ``rings`` (rows, K) run from below the middle to above it from the outside in; ``contact`` is the row where the lips
+    should touch.
+    """
     points = mean[rings]
     corner = int(points[contact, :, 0].argmax())
     x = points[contact - TOUCH_ROWS : contact + TOUCH_ROWS + 1, :, 0]

@@ -123,7 +123,7 @@ def _is_tongue(corners: np.ndarray) -> bool:
 
 
 def _remeshed(part: str, p: np.ndarray, faces: Polygons) -> Half:
-    """The least crumpled of a few remeshings."""
+    """Return the least crumpled of a few remeshings."""
     p = np.where(np.abs(p) < (0.01, -1, -1), 0.0, p)
     triangles, line = triangulated(faces), _middle_line(faces, p)
     surface = p if part == "tongue" else inverted(p, INVERSION_CENTRE)
@@ -152,7 +152,7 @@ def _flaws(points: np.ndarray, faces: np.ndarray) -> float:
 
 
 def _middle_line(faces: Polygons, p: np.ndarray) -> np.ndarray:
-    """The longest chain of the half's edges on the plane x = 0."""
+    """Return the longest chain of the half's edges on the plane x = 0."""
     after = {a: b for f in faces for a, b in zip(f, (*f[1:], f[0])) if p[a, 0] == 0 and p[b, 0] == 0}
     chains = []
     for start in set(after) - set(after.values()):

@@ -27,7 +27,7 @@ def directed_boundary(faces: Polygons) -> dict[int, int]:
 
 
 def boundary_loops(faces: Polygons) -> list[list[int]]:
-    """Closed boundary loops, each in the direction of its faces."""
+    """Return the closed boundary loops, each in the direction of its faces."""
     following = directed_boundary(faces)
     loops = []
     while following:
@@ -67,7 +67,7 @@ def rings(faces: Polygons, loop: Sequence[int], count: int) -> list[list[int]]:
 
 
 def grown(faces: Polygons, start: Iterable[int], levels: int) -> list[Sequence[int]]:
-    """The faces reached from the vertices ``start`` in ``levels`` steps over shared vertices."""
+    """Return the faces reached from the vertices ``start`` in ``levels`` steps over shared vertices."""
     reached, remaining, out = set(start), list(faces), []
     for _ in range(levels):
         near = [f for f in remaining if not reached.isdisjoint(f)]
@@ -79,14 +79,6 @@ def grown(faces: Polygons, start: Iterable[int], levels: int) -> list[Sequence[i
 
 def triangulated(faces: Polygons) -> np.ndarray:
     return np.array([(f[0], f[k], f[k + 1]) for f in faces for k in range(1, len(f) - 1)])
-
-
-def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(n, 3) unit normals, faces weighted by area; zero where no face is."""
-    diagonals = points[faces[:, 2]] - points[faces[:, 0]], points[faces[:, -1]] - points[faces[:, 1]]
-    normals = np.zeros_like(points)
-    np.add.at(normals, faces, np.cross(*diagonals)[:, None])
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
 
 def crumpled(points: np.ndarray, faces: np.ndarray) -> float:

@@ -13,9 +13,10 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import spsolve
 
+from ...model.face.meshes import vertex_normals
 from . import ict
 from .embedding import Embedding, join, nearest_on_polyline, nearest_on_triangles, on_segments
-from .quads import Half, Polygons, boundary_loops, directed_boundary, grown, rings, triangulated, vertex_normals
+from .quads import Half, Polygons, boundary_loops, directed_boundary, grown, rings, triangulated
 from .remesh import inverted, quad_remeshes
 
 # Rings are counted from the edge where the source's skin meets a socket; positive outwards.
@@ -42,7 +43,7 @@ SWELLINGS: tuple[tuple[Callable[[np.ndarray], np.ndarray], float, float, tuple[f
 
 
 def left_skin(source: ict.FaceX, quads: int) -> Half:
-    """The half with about ``quads`` quads outside the rings. Marks: ``eye_rings`` (r, M) from the cut inwards,
+    """Return the half with about ``quads`` quads outside the rings. Marks: ``eye_rings`` (r, M) from the cut inwards,
     ``eye_margin`` the number of the margin's row, ``mouth_rings`` (r, K) from below the middle to above it."""
     sheet = _Sheet(source)
     return min((_half(sheet, rest) for rest in _remeshings(sheet, quads)), key=lambda h: _shading_error(h, source))
@@ -255,7 +256,7 @@ def _mouth_rings(sheet: _Sheet, rest: _Rest) -> tuple[list[Embedding], list[Embe
 
 
 def _loop_of_half(sheet: _Sheet, level: int) -> list[int]:
-    """The vertices of a whole mouth ring (any order will do where they are only held together)."""
+    """Return the vertices of a whole mouth ring (any order will do where they are only held together)."""
     half = set(sheet.mouth[level])
     patch = {v for f in sheet.mouth_patch for v in f}
     p = sheet.vertices
@@ -333,16 +334,17 @@ class _Builder:
         return grid
 
     def zip_throat(self, ring: np.ndarray, sheet: _Sheet) -> None:
-        """Shuts the mouth's back: bars from the lower half of the open ring to the upper, two points on each."""
+        """Shut the mouth's back: bars from the lower half of the open ring to the upper, two points on each."""
         p = sheet.vertices
         ends = join(*self.parts)[ring](p)
         bars = len(ring) // 2
         low, high = ends[:bars], ends[::-1][:bars]
         back = np.array([0, 0, -THROAT_DEPTH]) * np.cos(np.linspace(0, np.pi / 2, bars))[:, None]
-        rows = [ring[:bars]]
-        for part in (1 / 3, 2 / 3):
-            rows.append(self.add(nearest_on_triangles(low + part * (high - low) + back, p, sheet.mouth_socket)))
-        rows.append(ring[::-1][:bars])
+        between = [
+            self.add(nearest_on_triangles(low + part * (high - low) + back, p, sheet.mouth_socket))
+            for part in (1 / 3, 2 / 3)
+        ]
+        rows = [ring[:bars], *between, ring[::-1][:bars]]
         grid = np.array(rows)
         self.throat = grid[1:3]
         self.faces += [strip(grid, False), grid[::-1, -1][None]]
@@ -377,7 +379,7 @@ def _along(line: Sequence[int], at: np.ndarray) -> Embedding:
 
 
 def _counter_clockwise(loop: list[int], p: np.ndarray) -> list[int]:
-    """The loop turned counter-clockwise as seen from the front."""
+    """Return the loop turned counter-clockwise as seen from the front."""
     x, y = p[loop, 0], p[loop, 1]
     area = (x * np.roll(y, -1) - y * np.roll(x, -1)).sum()
     return loop if area > 0 else loop[::-1]
@@ -406,7 +408,7 @@ def _from_below(ring: list[int], p: np.ndarray) -> int:
 
 
 def _half_ring(ring: list[int], p: np.ndarray) -> list[int]:
-    """The left half of a counter-clockwise ring that starts at the lower middle, up to the upper middle."""
+    """Return the left half of a counter-clockwise ring that starts at the lower middle, up to the upper middle."""
     end = [k for k, v in enumerate(ring) if abs(p[v, 0]) < 0.05]
     if len(end) != 2 or end[0] != 0:
         raise ValueError(f"the ring crosses the middle {len(end)} times")
@@ -414,7 +416,7 @@ def _half_ring(ring: list[int], p: np.ndarray) -> list[int]:
 
 
 def _between_loops(patch: Polygons, rim: list[int], hole: set[int]) -> list[Sequence[int]]:
-    """The faces of the patch outside the loop ``hole``: those reached from the rim without crossing it."""
+    """Return the faces of the patch outside the loop ``hole``: those reached from the rim without crossing it."""
     reached = set(rim)
     remaining = list(patch)
     out: list[Sequence[int]] = []
@@ -432,7 +434,7 @@ def _closest(points: np.ndarray, among: Sequence[int], target: np.ndarray) -> in
 
 
 def _outer_lines(following: dict[int, int], start: int, p: np.ndarray) -> list[list[int]]:
-    """The source's outer border from ``start``, cut into lines where it meets or leaves the middle."""
+    """Return the source's outer border from ``start``, cut into lines where it meets or leaves the middle."""
     loop = [start]
     while (b := following[loop[-1]]) != start:
         loop.append(b)

@@ -34,7 +34,7 @@ def read_brows(folder: Path) -> np.ndarray:
 
 
 def _flat(picture: Path, card: Path) -> tuple[np.ndarray, tuple[float, float]]:
-    """The left brow seen from before it, turned flat, (H, W) 0..1 with rows upward, and where its corner lies, mm."""
+    """Render the left brow from the front, turned flat: (H, W) 0..1, rows upward, and its corner's place, mm."""
     alpha = cv2.imread(str(picture), cv2.IMREAD_UNCHANGED)
     if alpha is None or alpha.ndim != 3 or alpha.shape[2] != 4:
         raise InputError(f"{picture}: not a picture with alpha")
@@ -67,7 +67,7 @@ def _mean_line(sheets: np.ndarray) -> np.ndarray:
 
 
 def _along(sheet: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """A flat brow relative to a line: BROW_SHAPE, row 0 below it, column 0 before its beginning."""
+    """Return a flat brow relative to a line: BROW_SHAPE, row 0 below it, column 0 before its beginning."""
     step = np.linalg.norm(np.diff(line, axis=0), axis=1)
     arc = np.concatenate([[0], np.cumsum(step)]) / step.sum()
     s = np.linspace(*BROW_ALONG, BROW_SHAPE[1])

@@ -28,7 +28,7 @@ def read_environment(path: Path) -> np.ndarray:
 
 
 def directions(rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors (rows, 2 rows, 3), y up, and the solid angle of each pixel (rows, 2 rows)."""
+    """Return unit vectors (rows, 2 rows, 3), y up, and the solid angle of each pixel (rows, 2 rows)."""
     down = (np.arange(rows) + 0.5) / rows * np.pi
     round_ = ((np.arange(2 * rows) + 0.5) / rows - 1) * np.pi
     y, ring = np.cos(down)[:, None], np.sin(down)[:, None]
@@ -72,6 +72,6 @@ def harmonics(picture: np.ndarray) -> np.ndarray:
 
 
 def terms(n: np.ndarray) -> np.ndarray:
-    """The engine's nine terms for normals (N, 3), (N, 9)."""
+    """Return the engine's nine terms for normals (N, 3), (N, 9)."""
     x, y, z = n.T
     return np.stack([np.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], 1)

@@ -64,7 +64,7 @@ def read_obj(path: Path, group: str | None = None) -> Mesh:
 
 
 def read_head(path: Path) -> Mesh:
-    """The skin of the base mesh's head. Vertices keep their numbers."""
+    """Return the skin of the base mesh's head. Vertices keep their numbers."""
     body = read_obj(path, BODY)
     return Mesh(body.points, body.faces[body.points[body.faces, 1].min(1) > NECK - 80], body.uv)
 
@@ -79,7 +79,7 @@ def inner_landmarks(points: np.ndarray) -> dict[int, int]:
 
 
 def read_skin(path: Path) -> np.ndarray:
-    """A head crop, (H, W, 3) uint8 BGR."""
+    """Return a head crop, (H, W, 3) uint8 BGR."""
     picture = cv2.imread(str(path))
     if picture is None:
         raise InputError(f"{path}: not a picture")

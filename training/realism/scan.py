@@ -26,7 +26,7 @@ SIDE = 1024
 
 
 def read_scan(folder: Path) -> tuple[Mesh, np.ndarray]:
-    """The mesh and its colours (SIDE, SIDE, 3) uint8 BGR. Needs the package DracoPy. Raises InputError."""
+    """Return the mesh and its colours (SIDE, SIDE, 3) uint8 BGR. Needs the package DracoPy. Raises InputError."""
     try:
         import DracoPy
     except ImportError as error:
@@ -43,7 +43,7 @@ def read_scan(folder: Path) -> tuple[Mesh, np.ndarray]:
 
 
 def _draco_part(content: bytes) -> bytes:
-    """The compressed mesh in a binary glTF (Khronos, glTF 2.0 section 4.4; KHR_draco_mesh_compression)."""
+    """Return the compressed mesh in a binary glTF (Khronos, glTF 2.0 section 4.4; KHR_draco_mesh_compression)."""
     if content[:4] != b"glTF":
         raise ValueError("no binary glTF")
     length = struct.unpack_from("<I", content, 12)[0]

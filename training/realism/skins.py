@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.files import write_whole
 from ...model.formats import open_face_model
@@ -34,7 +35,7 @@ def main() -> int:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     try:
-        surface = build_surface(open_face_model("open"))
+        surface = build_surface(open_face_model(OPEN))
         content = io.BytesIO()
         np.savez_compressed(content, **photographs_of(surface, options.folder))
         write_whole(options.out, content.getvalue())
@@ -46,7 +47,7 @@ def main() -> int:
 
 
 def photographs_of(surface: Surface, folder: Path) -> dict[str, np.ndarray]:
-    """The arrays of the file, see ``synthetic.realism``. Raises InputError."""
+    """Return the arrays of the file, see ``synthetic.realism``. Raises InputError."""
     skins = _makehuman_skins(surface, folder / "makehuman_cc0")
     if (folder / "leeperrysmith_ccby3").is_dir():
         skins["LeePerrySmith"] = _scanned_skin(surface, folder / "leeperrysmith_ccby3")

@@ -84,7 +84,7 @@ def _foreign(surface: Surface) -> np.ndarray:
 
 
 def _brows(surface: Surface, colors: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """What is darker than its surroundings above the eyes."""
+    """Return what is darker than its surroundings above the eyes."""
     marks = surface.coords[surface.model.landmarks] * PAINT
     grey = colors.mean(2)
     keep = usable.astype(np.float32)

@@ -28,7 +28,7 @@ class Lookup:
     known: np.ndarray
 
     def resampled(self, picture: np.ndarray, texel: np.ndarray) -> np.ndarray:
-        """A texture (H, W, 3) on the chart, float32. ``texel`` (PAINT, PAINT, 2): ``uv`` in its pixels."""
+        """Return a texture (H, W, 3) on the chart, float32. ``texel`` (PAINT, PAINT, 2): ``uv`` in its pixels."""
         at = texel.astype(np.float32)
         # texels of the chart are about as large as those of the textures: a little blur is enough against aliasing
         smooth = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.6)
@@ -55,7 +55,7 @@ def look_up(surface: Surface, points: np.ndarray, faces: np.ndarray, uv: np.ndar
 
 
 def _as_model(open_head: FaceModel, points: np.ndarray, faces: np.ndarray, inner: dict[int, int]) -> FaceModel:
-    """The other head with 68 landmarks; those that it lacks are where the open head's come to lie."""
+    """Return the other head with 68 landmarks; those that it lacks are where the open head's come to lie."""
     assert open_head.landmarks is not None
     mean = open_head.neutral[open_head.landmarks].astype(float)
     known = np.array(sorted(inner))

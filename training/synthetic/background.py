@@ -35,7 +35,7 @@ def saturation(amount: float) -> np.ndarray:
 
 
 def blurred(image: np.ndarray, sigma: float) -> np.ndarray:
-    """A Gaussian blur; a wide one works on a smaller picture, where it looks the same and costs a fraction."""
+    """Return a Gaussian blur; a wide one works on a smaller picture, where it looks the same and costs a fraction."""
     height, width = image.shape[:2]
     shrink = 1 << max(0, int(np.log2(sigma / 1.5))) if sigma > 0 else 1
     if shrink == 1:

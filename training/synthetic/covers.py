@@ -26,7 +26,7 @@ HAND_PLACES = np.array(
 
 
 def sample_headwear(rng: np.random.Generator, surface: Surface, vertices: np.ndarray) -> tuple[list[Patch], bool]:
-    """A hat, a hood, a scarf, headphones or a mask, now and then; and whether it presses the hair flat."""
+    """Return a hat, a hood, a scarf, headphones or a mask, now and then; and whether it presses the hair flat."""
     kind = rng.random()
     if kind < 0.05:
         return _hat(rng, surface, _cloth(rng)), True
@@ -46,7 +46,7 @@ def _cloth(rng: np.random.Generator) -> np.ndarray:
 
 
 def _hat(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> list[Patch]:
-    """A cap, a hat with a brim all round, or a knitted hat, pulled down more or less."""
+    """Return a cap, a hat with a brim all round, or a knitted hat, pulled down more or less."""
     round_angles = np.linspace(0, 2 * np.pi, 41)
     bottom = rng.uniform(52, 88)
     top = rng.uniform(128, 175)
@@ -83,7 +83,7 @@ def _hood(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> list
 
 
 def _collar(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> Patch:
-    """A collar or a scarf, which may be pulled up over the chin."""
+    """Return a collar or a scarf, which may be pulled up over the chin."""
     top = rng.uniform(-105, -70) if rng.random() < 0.8 else rng.uniform(-70, -28)
     folds = rng.uniform(2, 25) + 5 * rng.standard_normal((9, 1)) + 2 * rng.standard_normal((9, 41))
     heights = np.linspace(-190, top, 9)
@@ -188,7 +188,7 @@ def sample_glasses(
 
 
 def sample_hand(rng: np.random.Generator, skin_color: np.ndarray) -> list[Patch]:
-    """A hand before, beside or below the face, or a thing: a microphone, a cup, a telephone; now and then."""
+    """Return a hand before, beside or below the face, or a thing: a microphone, a cup, a telephone; now and then."""
     kind = rng.random()
     if kind < 0.09:
         place = HAND_PLACES[rng.integers(len(HAND_PLACES))] + rng.normal(0, 10, 3)
@@ -243,7 +243,7 @@ def _hand(rng: np.random.Generator, place: np.ndarray, color: np.ndarray) -> Pat
 
 
 def _thing(rng: np.random.Generator, skin_color: np.ndarray) -> Patch:
-    """What people hold before their faces, and the fist that holds it."""
+    """Return what people hold before their faces, and the fist that holds it."""
     color = rng.uniform(0.02, 0.9, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(0.02, 0.3))
     kind = rng.random()
     if kind < 0.35:  # microphone

@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ...model.builtin import OPEN
 from ...model.camera import Camera, crop_of_pose
 from ...model.formats import open_face_model
+from ...model.rotations import rotation_of_euler
 from .brows import sample_brows
 from .degrade import develop
 from .expressions import sample_eta, sample_gaze
-from .pose import Pose, rotation_of
+from .pose import Pose
 from .sample import render
 from .shape import blend, landmarks_of, sample_ways, shape_head
 from .surface import Surface, build_surface
@@ -70,11 +72,11 @@ class Cutouts:
         return len(self._places)
 
     def face(self, rng: np.random.Generator) -> tuple[np.ndarray, Place]:
-        """A face's cut-out, (S, S, 4) uint8 BGR and alpha."""
+        """Return a face's cut-out, (S, S, 4) uint8 BGR and alpha."""
         return self._get(rng.choice(self._faces))
 
     def other(self, rng: np.random.Generator) -> tuple[np.ndarray, Place]:
-        """The back of a head, or a hand."""
+        """Return the back of a head, or a hand."""
         return self._get(rng.choice(self._others))
 
     def skin_color(self, rng: np.random.Generator) -> np.ndarray:
@@ -98,7 +100,7 @@ def sample_cutout(rng: np.random.Generator, surface: Surface, size: int = SIZE) 
     alpha = np.clip(identity, -2.8, 2.8)
     person, move = blend(surface, *(v[None] for v in (alpha, eta, gaze, sample_ways(rng))))
     vertices = shape_head(rng, surface, person[0], move[0], eta, gaze)
-    pose = _sample_pose(rng, rotation_of(yaw, pitch, lean), size)
+    pose = _sample_pose(rng, rotation_of_euler(yaw, pitch, lean), size)
     brows = sample_brows(rng, surface, eta)
     marks = landmarks_of(surface, vertices, gaze, brows)
     seen = pose.in_crop(marks), -(marks @ pose.rotation[2] + pose.translation[2])
@@ -158,7 +160,7 @@ def main() -> None:
     parser.add_argument("--per-shard", type=int, default=512)
     parser.add_argument("--seed", type=int, default=0, help="0 is training; evaluation uses 1")
     args = parser.parse_args()
-    surface = build_surface(open_face_model("open"))
+    surface = build_surface(open_face_model(OPEN))
     args.out.mkdir(parents=True, exist_ok=True)
     for index in tqdm(range(args.first, args.first + args.shards), desc="shards"):
         path = args.out / f"seed{args.seed}_cutouts{index:04d}.npz"
@@ -166,7 +168,7 @@ def main() -> None:
             continue
         partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
         np.savez(partial, **make_shard(surface, args.seed, index, args.per_shard))
-        os.replace(partial, path)
+        partial.replace(path)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def degrade(rng: np.random.Generator, image: np.ndarray, natural: bool = False) 
 
 
 def _natural(rng: np.random.Generator, image: np.ndarray) -> Degraded:
-    """What a webcam, a telephone or a film camera leaves of a face that it is pointed at."""
+    """Return what a webcam, a telephone or a film camera leaves of a face that it is pointed at."""
     size, detail = len(image), float(len(image))
     if rng.random() < 0.3 and size > NATURAL:
         small = int(rng.integers(NATURAL, size))
@@ -103,7 +103,7 @@ def _natural(rng: np.random.Generator, image: np.ndarray) -> Degraded:
 
 
 def undegraded(image: np.ndarray) -> Degraded:
-    """The same of the picture as it is."""
+    """Return the same of the picture as it is."""
     return Degraded(cv2.convertScaleAbs(np.maximum(image, 0), alpha=255), float(len(image)), (0, 0, 0, 0))
 
 
@@ -124,7 +124,7 @@ def _thumbnail(rng: np.random.Generator, image: np.ndarray, small: int) -> tuple
 
 
 def _saved(rng: np.random.Generator, tiny: np.ndarray) -> np.ndarray:
-    """A small picture, (H, W, 3) float32 0..1, with the noise of its own pixels, or coded when it was small already."""
+    """Degrade a small picture, (H, W, 3) float32 0..1, by noise of its own pixels, or code it at this size."""
     if rng.random() < 0.5:
         tiny = _noisy(rng, tiny)
     if rng.random() < 0.25:

@@ -207,7 +207,7 @@ def _set_brows(rng: np.random.Generator, eta: np.ndarray) -> None:
 
 
 def _set_lids(rng: np.random.Generator, eta: np.ndarray) -> None:
-    """A blink (0.45), half-shut (0.3) or wide eyes; one in six is a wink."""
+    """Sample a blink (0.45), half-shut (0.3) or wide eyes; one in six is a wink."""
     kind = rng.random()
     both = (
         rng.uniform(0.75, 1.1)

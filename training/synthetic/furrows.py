@@ -19,7 +19,7 @@ class Furrow:
 
 
 def furrows_of(lm: np.ndarray) -> list[Furrow]:
-    """The furrows of a head with 68 landmarks (68, 3)."""
+    """Return the furrows of a head with 68 landmarks (68, 3)."""
     brow_y = lm[17:27, 1].max()
     corner, wing, outer, root = lm[54], lm[35], lm[45], lm[27]  # the subject's left: x > 0
     furrows: list[Furrow] = []

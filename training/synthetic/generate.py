@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.formats import open_face_model
 from .ingredients import Ingredients
@@ -47,7 +48,7 @@ def main() -> int:
     parser.add_argument("--per-shard", type=int, default=1024)
     parser.add_argument("--size", type=int, default=128, help="pixels, even")
     parser.add_argument("--seed", type=int, default=0, help="0 is training; evaluation uses 1")
-    parser.add_argument("--face-model", default="open")
+    parser.add_argument("--face-model", default=OPEN)
     kinds = [field.name for field in fields(Ingredients)]
     parser.add_argument("--without", nargs="+", default=[], choices=kinds, help="leave out, for ablations")
     parser.add_argument("--realism", type=Path, help="photographs of skin and light (training.realism.skins made them)")
@@ -70,7 +71,7 @@ def main() -> int:
         shard = make_shard(surface, args.seed, index, args.per_shard, args.size)
         partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
         np.savez(partial, **shard)
-        os.replace(partial, path)
+        partial.replace(path)
     return 0
 
 

@@ -64,8 +64,10 @@ def sample_hair(
     color: np.ndarray,
     pressed: bool,
 ) -> list[Patch]:
-    """A cut: shaved, short, full, curly, long, tied back, with or without a fringe. Sometimes bald. ``pressed`` flat
-    under a hat."""
+    """Sample a haircut: bald, shaved, short, full, curly, long, tied back, with or without a fringe.
+
+    ``pressed``: flat under a hat.
+    """
     kind = rng.random()
     if kind < 0.08:
         return []
@@ -100,7 +102,7 @@ def _cap(
     frizz: float,
     sides: float,
 ) -> tuple[Patch, np.ndarray, np.ndarray]:
-    """A shell over the scalp that dips under the skin at the hairline; where strands may start, and their ways."""
+    """Build a shell over the scalp that dips under the skin at the hairline; strands' starts and directions."""
     ground = _scalp(surface)
     noise = _noise(surface)
     fields = noise[np.arange(len(WAVELENGTHS)), (rng.random(len(WAVELENGTHS)) * FIELDS).astype(int)]
@@ -150,7 +152,7 @@ def _grow(
 
 
 def _above(triangles: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """The triangles (M, 3) with a corner that is not all the way under the skin."""
+    """Return the triangles (M, 3) with a corner that is not all the way under the skin."""
     seen = height > UNDER
     a, b, c = triangles.T
     return triangles[seen[a] | seen[b] | seen[c]]
@@ -208,7 +210,7 @@ def _long(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> list
 
 
 def _tied(rng: np.random.Generator, color: np.ndarray) -> list[Patch]:
-    """A bun, or one or two tails."""
+    """Return a bun, or one or two tails."""
     if rng.random() < 0.4:
         place = np.array([[0, rng.uniform(60, 150), -75 + rng.uniform(0, 30)]])
         return [tubes(place, place + rng.normal(0, 6, (1, 3)), [rng.uniform(20, 38)], color, 0.4)]

@@ -72,7 +72,7 @@ def plane_waves(rng: np.random.Generator, lengths: np.ndarray) -> tuple[np.ndarr
 
 
 def wavy(rng: np.random.Generator, points: np.ndarray, wavelength: float, waves: int = 3) -> np.ndarray:
-    """A smooth random number per point (N,) of space (N, 3), about unit variance: a few plane waves."""
+    """Return a smooth random number per point (N,) of space (N, 3), about unit variance: a few plane waves."""
     out = np.zeros(len(points), np.float32)
     _waves(np.ascontiguousarray(points, np.float32), *plane_waves(rng, np.full(waves, wavelength)), out)
     out *= np.float32(np.sqrt(2 / waves))

@@ -191,7 +191,7 @@ def _dots() -> list[np.ndarray]:
 
 
 def _paint_lips(rng: np.random.Generator, paint: np.ndarray, stock: _Stock, skin: np.ndarray) -> None:
-    """The dark line where lips meet, fine cracks, and a border drawn round them."""
+    """Draw the dark line where lips meet, fine cracks, and a border round the lips."""
     lay(paint, stock.lip_parting, skin * [0.12, 0.12, 0.22], rng.uniform(0, 0.9))
     lay(paint, _one(rng, stock.lip_lines), skin * [0.3, 0.28, 0.45], rng.uniform(0, 0.5))
     if rng.random() < 0.25:
@@ -255,7 +255,7 @@ def _pair(mask: Mask) -> tuple[Mask, Mask]:
 
 
 def _cut(canvas: np.ndarray, row: int = 0, column: int = 0) -> Mask:
-    """The part of a chart-sized drawing that is not empty."""
+    """Return the part of a chart-sized drawing that is not empty."""
     canvas = np.clip(canvas, 0, 255).astype(np.uint8)
     rows, columns = np.flatnonzero(canvas.any(1)), np.flatnonzero(canvas.any(0))
     if not len(rows):
@@ -265,7 +265,7 @@ def _cut(canvas: np.ndarray, row: int = 0, column: int = 0) -> Mask:
 
 
 def _chart_of(surface: Surface, mask: np.ndarray) -> np.ndarray:
-    """A mask of vertices (V,) as a picture of the chart, (PAINT, PAINT) float32 0..1."""
+    """Return a mask of vertices (V,) as a picture of the chart, (PAINT, PAINT) float32 0..1."""
     corners = surface.triangles[(mask[surface.triangles].max(1) > 0.02)]
     picture = np.zeros((PAINT, PAINT), np.float32)
     points = surface.coords[corners] * PAINT
@@ -353,7 +353,7 @@ def _freckles(rng: np.random.Generator, landmarks: np.ndarray) -> Mask:
 
 
 def _furrow(rng: np.random.Generator, line: np.ndarray, width: float) -> Mask:
-    """A fold: a fine dark line, tapering, in a soft shade of ``width`` mm."""
+    """Return a fold: a fine dark line, tapering, in a soft shade of ``width`` mm."""
     t = np.linspace(0, 1, 14)
     knots = np.linspace(0, 1, len(line))
     path = np.column_stack([np.interp(t, knots, line[:, k]) for k in range(2)])
@@ -409,7 +409,7 @@ def _lid_line(lid: np.ndarray) -> np.ndarray:
 
 
 def _liner(rng: np.random.Generator, lid: np.ndarray) -> Mask:
-    """A line drawn above the left upper lashes, broader outwards."""
+    """Return a line drawn above the left upper lashes, broader outwards."""
     edge = _lid_line(lid)[round(rng.uniform(0, 9)) :]
     broad = np.linspace(rng.uniform(0.5, 2.5), rng.uniform(2, 9), len(edge))
     canvas = np.zeros((PAINT, PAINT), np.float32)
@@ -419,7 +419,7 @@ def _liner(rng: np.random.Generator, lid: np.ndarray) -> Mask:
 
 
 def _lash_shade(lid: np.ndarray) -> Mask:
-    """The edge of the left lower lid and what is just below."""
+    """Return the edge of the left lower lid and what is just below."""
     canvas = np.zeros((PAINT, PAINT), np.float32)
     line = np.round((_lid_line(lid)[1:-1] - [0, 1]) * 16).astype(np.int32)
     cv2.polylines(canvas, [line], False, 255.0, 4, cv2.LINE_AA, 4)
@@ -427,7 +427,7 @@ def _lash_shade(lid: np.ndarray) -> Mask:
 
 
 def _crease(rng: np.random.Generator, lid: np.ndarray) -> Mask:
-    """The fold above the left upper lid, which stays to be seen when the lid is shut: a fine line in a soft shade."""
+    """Draw the fold above the left upper lid, also seen when the lid is shut: a fine line in a soft shade."""
     edge = _lid_line(lid)
     along = np.linspace(0, 1, len(edge))
     height = rng.uniform(2, 5.5) * np.sin(np.pi * (0.08 + 0.84 * along)) ** rng.uniform(0.3, 0.9)

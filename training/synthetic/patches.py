@@ -103,7 +103,7 @@ _SIDES = np.array([(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2
 
 
 def box(centre: np.ndarray, axes: np.ndarray, color: np.ndarray, gloss: float = 0.8) -> Patch:
-    """A box with half-axes ``axes`` (3, 3)."""
+    """Return a box with half-axes ``axes`` (3, 3)."""
     points = (centre + _CORNERS @ axes)[_SIDES].reshape(-1, 3)
     quads = np.arange(24, dtype=np.int32).reshape(6, 4)
     triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])

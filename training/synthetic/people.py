@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from ...model.builtin import OPEN
 from ...model.formats import open_face_model
 from .brows import sample_brows
 from .degrade import degrade, develop
@@ -82,7 +83,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=3, help="0 is training, 1 and 2 are evaluation")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    surface = build_surface(open_face_model("open"))
+    surface = build_surface(open_face_model(OPEN))
     args.out.mkdir(parents=True, exist_ok=True)
     for index in tqdm(range(args.first, args.first + args.shards), desc="shards"):
         path = args.out / f"people{args.seed}_shard{index:05d}.npz"
@@ -92,7 +93,7 @@ def main() -> None:
         rows = [pictures_of(surface, args.seed, person, args.pictures, args.size) for person in people]
         partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
         np.savez(partial, **{name: np.stack([row[name] for row in rows]) for name in rows[0]})
-        os.replace(partial, path)
+        partial.replace(path)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import cv2
 import numba as nb
 import numpy as np
 
+from ...model.rotations import rotation_of_euler
 from .light import Light
 from .paint import PAINT, TEXELS, Mask
 from .realism import BROW_ACROSS, BROW_ALONG, BROW_SHAPE, LOW, NONE
@@ -55,7 +56,7 @@ def _vary(albedo, slow, strength):
 
 
 def sample_skin(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> SkinPhotograph:
-    """A photographed skin for a skin of ``color`` (3,): rather one that is as dark. Slow and fine of two people."""
+    """Pick a photographed skin about as dark as ``color`` (3,); slow and fine parts of two people."""
     realism = surface.realism
     if realism is None or rng.random() >= SKIN_SHARE:
         return NO_PHOTOGRAPH
@@ -109,9 +110,7 @@ def _turned_maps(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     # where there is no lamp stands a dark one: shadows need one
     lamps = np.where(realism.lamp_colors.any(2, keepdims=True), realism.lamps, np.array([0, 0.8, 0.6], np.float32))
     angles = np.arange(TURNS) * (2 * np.pi / TURNS)
-    turns = np.zeros((2, TURNS, 3, 3))
-    turns[..., 0, 0] = turns[..., 2, 2] = np.cos(angles)
-    turns[..., 0, 2], turns[..., 2, 0], turns[..., 1, 1] = np.sin(angles), -np.sin(angles), 1
+    turns = np.tile(rotation_of_euler(angles, 0, 0), (2, 1, 1, 1))
     turns[1, ..., 0] *= -1
     ambient = np.array([[[turn_harmonics(a, turn) for turn in row] for row in turns] for a in realism.ambient])
     turned = np.einsum("mlc,twdc->mtwld", lamps, turns)
@@ -145,7 +144,7 @@ def _at_vertices(surface: Surface) -> np.ndarray:
 
 @cache
 def photographed_brows(surface: Surface) -> list[tuple[tuple[Mask, Mask], np.ndarray]]:
-    """The brows laid along the head's brow line, left and right, and the middle line (5, 2) of the left one in
+    """Return the brows laid along the head's brow line, left and right, and the middle line (5, 2) of the left one in
     texels."""
     assert surface.realism is not None and surface.model.landmarks is not None
     per_mm = TEXELS[::-1]

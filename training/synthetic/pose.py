@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...model.camera import Camera, Crop, crop_of_pose
+from ...model.rotations import rotation_of_euler
 
 BACK_YAW = 1.9  # radians from which a head shows no face
 
@@ -52,17 +53,9 @@ def sample_angles(rng: np.random.Generator, is_face: bool, natural: bool = False
     )
 
 
-def rotation_of(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
-    turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    nod = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])  # + lifts the nose
-    lean = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])
-    return lean @ nod @ turn
-
-
 def sample_pose(rng: np.random.Generator, yaw: float, pitch: float, roll: float, size: int, is_face: bool) -> Pose:
-    """The head before a camera of 12-200 mm, and the crop that a finder or the last frame might have given."""
-    rotation = rotation_of(yaw, pitch, roll)
+    """Return the head before a camera of 12-200 mm, and the crop that a finder or the last frame might have given."""
+    rotation = rotation_of_euler(yaw, pitch, roll)
     distance = float(np.exp(rng.uniform(np.log(320), np.log(4000))))
     focal = size * distance / 200.0  # the head fills the crop's own size; the picture around it has no other use
     off = rng.uniform(-0.25, 0.25, 2) * distance

@@ -46,7 +46,7 @@ class Realism:
 
 
 def read_realism(path: Path) -> Realism:
-    """Raises InputError, in one line, where the file is missing, damaged or of another kind."""
+    """Read the file. Raises InputError where it is missing, damaged or of another kind."""
     again = "make it again: python -m expnet.training.realism.skins"
     try:
         with zipfile.ZipFile(path) as archive:

@@ -256,12 +256,12 @@ def _bounds(screen: np.ndarray) -> np.ndarray:
 
 
 def _exposure(rng: np.random.Generator, brightness: float) -> np.float32:
-    """A camera that mostly exposes for what stands in front of it."""
+    """Return a camera that mostly exposes for what stands in front of it."""
     return np.float32((rng.uniform(0.2, 0.65) / max(brightness, 0.02)) ** rng.uniform(0.4, 0.8))
 
 
 def _open_sky(surface: Surface, eta: np.ndarray) -> np.ndarray:
-    """An open mouth lets light in."""
+    """Return an open mouth lets light in."""
     opened = np.float32(0.75 + 0.45 * np.clip(eta[25] + 0.4 * eta[18] + 0.3 * eta[11], 0, 1))
     return np.where(surface.occlusion < 0.999, surface.occlusion * opened, np.float32(1))
 

@@ -124,7 +124,7 @@ class _Canvas:
             self._top[y0:y1, x0:x1][part[..., 3] > 0.5] = owner
 
     def visible(self) -> list[float]:
-        """The share of each labelled face that is in the picture with nothing before it."""
+        """Return the share of each labelled face that is in the picture with nothing before it."""
         y, x = np.ogrid[: self._top.shape[0], : self._top.shape[1]]
         return [
             float(((x - lx) ** 2 + (y - ly) ** 2 < (0.33 * side) ** 2)[self._top == i].sum()) / self._wanted[i]
@@ -204,7 +204,7 @@ def _toned(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def _effaced(rng: np.random.Generator, picture: np.ndarray, own: Place) -> np.ndarray:
-    """A head without a face: features wiped away, shuffled, or turned upside down."""
+    """Return a head without a face: features wiped away, shuffled, or turned upside down."""
     size = len(picture)
     side, centre = own.side, np.array([own.x, own.y]) * size
     radius = side * size * rng.uniform(0.32, 0.42)
@@ -245,7 +245,7 @@ def _effaced(rng: np.random.Generator, picture: np.ndarray, own: Place) -> np.nd
 
 
 def _blob(rng: np.random.Generator, cutouts: Cutouts, size: int = 96) -> tuple[np.ndarray, Place]:
-    """An egg, a ball or a pebble, shaded, often skin-coloured, with spots or strokes in no face's order."""
+    """Return an egg, a ball or a pebble, shaded, often skin-coloured, with spots or strokes in no face's order."""
     color = cutouts.skin_color(rng) if rng.random() < 0.6 else rng.uniform(0, 255, 3)
     gy, gx = np.ogrid[:size, :size]
     angle = rng.uniform(0, 2 * np.pi)

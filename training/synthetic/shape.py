@@ -6,9 +6,9 @@ import numba as nb
 import numpy as np
 
 from ...model.face.semantics import OPEN_KEYS
+from ...model.rotations import rotation_of_euler
 from .noise import add_wave, plane_waves
 from .paint import Brows, on_skin
-from .pose import rotation_of
 from .skin import wrinkle_depth
 from .surface import Surface
 
@@ -56,7 +56,7 @@ def shape_head(
     depth = wrinkle_depth(rng, surface, eta) * rng.uniform(0.5, 1.6)
     furrows = np.minimum(depth.astype(np.float32) @ surface.wrinkles, 1.5)
     vertices[surface.furrowed] -= surface.normals[surface.furrowed] * furrows[:, None]
-    turn = rotation_of(float(gaze[0]), float(gaze[1]), 0).astype(np.float32)
+    turn = rotation_of_euler(float(gaze[0]), float(gaze[1]), 0).astype(np.float32)
     for side in "LR":
         ball = surface.model.regions[f"eyeball_{side}"]
         eye = person[ball]
@@ -96,7 +96,7 @@ def sample_ways(rng: np.random.Generator) -> np.ndarray:
 def landmarks_of(surface: Surface, vertices: np.ndarray, gaze: np.ndarray, brows: Brows | None = None) -> np.ndarray:
     """The 68 points and the two pupils (right, left), (70, 3). Those of the brows lie where ``brows`` are painted, or
     where the model has them."""
-    ahead = rotation_of(float(gaze[0]), float(gaze[1]), 0) @ np.array([0, 0, 12.5])
+    ahead = rotation_of_euler(float(gaze[0]), float(gaze[1]), 0) @ np.array([0, 0, 12.5])
     pupils = [_middle(vertices[surface.model.regions[f"eyeball_{side}"]]) + ahead for side in "RL"]
     marks = vertices[surface.model.landmarks]
     if brows is not None:

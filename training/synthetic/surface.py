@@ -77,7 +77,7 @@ class Surface:
 
 
 def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING, realism: Realism | None = None) -> Surface:
-    """Raises InputError where the photographs are made for another head."""
+    """Build the surface of a head. Raises InputError where the photographs are made for another head."""
     mean = model.neutral.astype(np.float64)
     landmarks = mean[model.landmarks]
     corners = triangles(model.faces)

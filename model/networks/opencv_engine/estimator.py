@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...builtin import OPEN
 from ...camera import Camera, Crop
 from ...errors import InputError
 from ...face.semantics import OPEN_BASIS, OPEN_KEYS
@@ -45,7 +46,7 @@ class LightEstimator(SeesAtAGlance):
         self._look = look
 
     @staticmethod
-    def load(source: str | Path = "open") -> LightEstimator:
+    def load(source: str | Path = OPEN) -> LightEstimator:
         """The estimator in the box (``open``), in a folder, or in a safetensors file. Raises InputError."""
         path = weights_path(source)
         header, tensors, person = load_open(path, NETWORKS)

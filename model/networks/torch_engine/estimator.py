@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ...builtin import OPEN
 from ...camera import Camera, Crop
 from ...errors import InputError
 from ...face.semantics import OPEN_BASIS, OPEN_KEYS
@@ -50,7 +51,7 @@ class Estimator(SeesAtAGlance):
             pack(self._network)
 
     @staticmethod
-    def load(source: str | Path = "open", device: str = "auto") -> Estimator:
+    def load(source: str | Path = OPEN, device: str = "auto") -> Estimator:
         """The estimator in the box (``open``), in a folder, or in a safetensors file.
 
         ``device``: auto (cuda, mps or cpu, whichever there is), cpu, cuda, mps. Raises InputError.

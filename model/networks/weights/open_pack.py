@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...builtin import OPEN
 from ...camera import ANCHOR, SIDE_MM
 from ...errors import InputError
 from ...face.semantics import OPEN_BASIS, OPEN_KEYS
@@ -19,7 +20,7 @@ OPEN_WEIGHTS, OPEN_FINDER = DATA / "open_weights.safetensors", DATA / "open_find
 
 def weights_path(source: str | Path) -> Path:
     """The file that ``source`` stands for: ``open``, a folder that holds one, or the file itself."""
-    if source == "open":
+    if source == OPEN:
         return OPEN_WEIGHTS
     path = Path(source).expanduser()
     if path.is_dir():

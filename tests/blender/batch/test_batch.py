@@ -152,6 +152,7 @@ class _Text(HTMLParser):
         self.links += [value for name, value in attrs if name == "href" and value]
 
 
+@pytest.mark.slow
 def test_every_clip_gets_its_files_and_a_bad_one_its_line(
     clips: Path, short: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,6 +233,7 @@ def test_a_batch_that_cannot_be_is_one_line(
     assert not [file for kind in ("**/*.json", "*.html", "*.blend") for file in (tmp_path / "out").glob(kind)]
 
 
+@pytest.mark.slow
 def test_other_settings_or_other_footage_are_done_again(clips: Path, tmp_path: Path) -> None:
     (clips / "broken.mp4").unlink()
     out, shot = tmp_path / "out", [Shot(str(clips / "first.mp4"), "first")]
@@ -245,6 +247,7 @@ def test_other_settings_or_other_footage_are_done_again(clips: Path, tmp_path: P
     assert newer.clip_stamp != other.clip_stamp
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_killed_at_any_time_it_goes_on_where_it_was(
     clips: Path, short: Path, tmp_path: Path, poll_until: Callable
@@ -281,6 +284,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_a_process_that_dies_fails_its_clip_only(clips: Path, tmp_path: Path, poll_until: Callable) -> None:
     shots = [Shot(str(clips / f"{name}.mp4"), name) for name in ("first", "second")]
@@ -299,6 +303,7 @@ def test_a_process_that_dies_fails_its_clip_only(clips: Path, tmp_path: Path, po
     assert "killed (signal 9)" in seen[0].error
 
 
+@pytest.mark.slow
 def test_ray_makes_the_same_files_and_survives_a_killed_worker(
     clips: Path, short: Path, tmp_path: Path, poll_until: Callable
 ) -> None:

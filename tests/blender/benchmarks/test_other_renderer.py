@@ -43,6 +43,7 @@ def test_the_crop_of_the_true_pose_lies_in_the_picture(cast):
         assert corners.min() > -6 and corners.max() < benchmark.SIZE + 6
 
 
+@pytest.mark.slow
 def test_two_pictures(tmp_path):
     """A head at rest and with its mouth open: both are taken, differ about the mouth, and are not taken twice."""
     person, setting = benchmark.CAST[1]

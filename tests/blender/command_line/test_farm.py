@@ -42,6 +42,7 @@ def shot(empty_scene: bpy.types.Scene, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_pieces_make_up_the_whole(shot: Path, tmp_path: Path) -> None:
     frames, video = tmp_path / "frames", tmp_path / "shot.mp4"
     assert run("render", shot, "--out", frames, "--frames", "4-6", *TINY) == 0
@@ -142,6 +143,7 @@ def test_a_scene_without_a_camera_says_so(
     assert "has no camera" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the command on the farm's machines")
 def test_the_job_template_animates_renders_in_chunks_and_encodes(tmp_path: Path) -> None:
     """By Open Job Description's own runner, as a farm's machine would."""

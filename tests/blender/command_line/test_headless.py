@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import struct
 import subprocess
@@ -79,6 +78,7 @@ def test_estimate_reads_a_folder_of_images_into_a_table_with_a_row_for_each(
     assert {*OPEN_KEYS, "gaze_yaw", "head_pitch", "head_z", "crop_side", "alpha_99", "confidence"} <= set(rows[0])
 
 
+@pytest.mark.slow
 def test_animate_writes_the_scene_the_video_and_the_numbers(clip: Path, sees_a_face: Path, tmp_path: Path) -> None:
     shot, video = tmp_path / "shot.blend", tmp_path / "shot.mp4"
     tables = [tmp_path / f"shot.{kind}" for kind in ("csv", "json", "npz")]
@@ -477,4 +477,4 @@ def test_a_worker_that_dies_is_one_line(image: Path, tmp_path: Path, said, monke
     monkeypatch.setenv("EXPNET_PYTHON", str(python))
     assert run("estimate", image) == 1
     assert said() == ["expnet: The worker was killed (signal 9): out of memory"]
-    assert os.listdir(tmp_path) == ["python"]
+    assert [path.name for path in tmp_path.iterdir()] == ["python"]

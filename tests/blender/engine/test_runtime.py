@@ -323,6 +323,7 @@ os._exit(0)  # bpy as a module, once classes were registered, may hang or crash 
 """
 
 
+@pytest.mark.slow
 def test_in_the_preferences(tmp_path: Path, wheels: Path) -> None:
     """The extension in a Blender: refused offline, installed from a folder, used, removed."""
     profile = tmp_path / "profile"

@@ -216,7 +216,7 @@ def test_footage_relative_to_the_file_is_found(settings, head: bpy.types.Object,
     bpy.ops.wm.save_as_mainfile(filepath=str(clip.parent / "shot.blend"))
     settings.source = "//disc.mp4"
     assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
-    os.unlink(clip.parent / "shot.blend")
+    (clip.parent / "shot.blend").unlink()
 
 
 # Sources --------------------------------------------------------------------------------------------------------------

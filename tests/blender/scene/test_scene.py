@@ -202,6 +202,7 @@ class TestComparison:
         assert len(bpy.data.scenes) == 1
 
 
+@pytest.mark.slow
 def test_without_a_graphics_driver_it_says_so_and_lives(tmp_path):
     """Workbench would end the process there, so it is tried in another one."""
     code = (

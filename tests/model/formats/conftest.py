@@ -132,7 +132,7 @@ def write_mat73(path: Path, struct: str, fields: dict[str, np.ndarray]) -> None:
         for name, value in fields.items():
             file.create_dataset(f"{struct}/{name}", data=value.T).attrs["MATLAB_class"] = np.bytes_("double")
         file[struct].attrs["MATLAB_class"] = np.bytes_("struct")
-    with open(path, "r+b") as raw:
+    with path.open("r+b") as raw:
         raw.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
 
 

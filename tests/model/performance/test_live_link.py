@@ -88,7 +88,7 @@ class TestWriting:
     def test_the_values_are_arkits(self, tmp_path):
         p = performance()
         write_live_link(p, tmp_path / "shot.csv")
-        with open(tmp_path / "shot.csv") as file:
+        with (tmp_path / "shot.csv").open() as file:
             rows = list(csv.DictReader(file))
         for name in ("EyeBlinkLeft", "EyeWideRight", "MouthSmileLeft", "JawRight", "MouthLeft"):
             wanted = arkit_weights(p.eta, [name[0].lower() + name[1:]])[:, 0]

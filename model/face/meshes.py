@@ -1,0 +1,54 @@
+"""Geometry of polygon meshes: vertex normals, and the nearest point of a triangle."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Compute unit normals (V, 3) of a mesh, its faces weighted by area; zero where a vertex has no face.
+
+    points (V, 3); faces (F, 3) or (F, 4), whose triangles repeat their first corner as the fourth. Corners run
+    counter-clockwise seen from outside.
+    """
+    # Half the cross product of the diagonals is the area of a quad, and of a triangle with its first corner repeated.
+    a, b, c, d = (points[faces[:, corner]] for corner in (0, 1, 2, 3 if faces.shape[1] == 4 else 0))
+    area = np.cross(c - a, d - b)
+    normals = np.zeros_like(points)
+    for corner in faces.T:
+        for axis in range(3):
+            normals[:, axis] += np.bincount(corner, area[:, axis], len(points))
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+
+
+def nearest_in_triangles(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Compute barycentric coordinates (n, 3) of the point of each triangle (n, 3, 3) that is nearest to a point (n, 3).
+
+    A triangle without an area counts as its edges.
+    """
+    a, b, c = np.moveaxis(corners, 1, 0)
+    ab, ac, ap = b - a, c - a, points - a
+    d00, d01, d11 = (ab**2).sum(1), (ab * ac).sum(1), (ac**2).sum(1)
+    d20, d21 = (ap * ab).sum(1), (ap * ac).sum(1)
+    area = d00 * d11 - d01**2
+    safe = np.maximum(area, 1e-20)
+    v, w = (d11 * d20 - d01 * d21) / safe, (d00 * d21 - d01 * d20) / safe
+    shares = np.stack([1 - v - w, v, w], axis=1)
+    outside = (shares.min(axis=1) < 0) | (area <= 1e-20)
+    # A point whose projection lies outside the triangle is nearest to one of the three edges.
+    shares[outside] = _nearest_on_edges(points[outside], corners[outside])
+    return shares
+
+
+def _nearest_on_edges(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Do the same with the edges of the triangles."""
+    best, nearest = np.full(len(points), np.inf), np.zeros((len(points), 3))
+    for start, end in ((0, 1), (1, 2), (2, 0)):
+        first, edge = corners[:, start], corners[:, end] - corners[:, start]
+        t = np.clip(((points - first) * edge).sum(1) / np.maximum((edge**2).sum(1), 1e-20), 0, 1)
+        squared = ((first + t[:, None] * edge - points) ** 2).sum(1)
+        closer = squared < best
+        best[closer] = squared[closer]
+        nearest[closer] = 0
+        nearest[closer, start], nearest[closer, end] = 1 - t[closer], t[closer]
+    return nearest
