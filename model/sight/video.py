@@ -15,6 +15,8 @@ import numpy as np
 from ..errors import InputError
 from ..files import by_number
 from ..opencv import cv2
+from ..reading import check_regular
+from .image_checks import decodable
 from .image_header import image_header
 
 MAX_PIXELS = 100_000_000
@@ -22,6 +24,7 @@ SEQUENCE_FPS = 24.0
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr", ".hdr", ".jp2", ".ppm", ".pgm",
 )  # fmt: skip
+_BAND = 64  # rows of an image that are converted at once
 PREFETCH = 4  # frames decoded ahead, while the network looks at this one
 
 
@@ -277,13 +280,14 @@ def read_image(path: str | Path) -> np.ndarray:
     _check_size(str(path), header.width, header.height)
     if not header.whole:
         raise InputError(f"{path}: the image is cut short: copy it again")
+    data = decodable(path, data, header)
     # IMREAD_UNCHANGED keeps alpha and depth, but ignores the orientation that a JPEG carries in its EXIF.
     mode = cv2.IMREAD_COLOR if header.format == "JPEG" else cv2.IMREAD_UNCHANGED
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     except cv2.error:
         image = None
-    if image is None:
+    if image is None or image.shape[:2] not in ((header.height, header.width), (header.width, header.height)):
         raise InputError(f"{path}: the {header.format} image is broken or of an unknown kind: save it again as PNG")
     return _plain_colour(image)
 
@@ -294,15 +298,21 @@ def _plain_colour(image: np.ndarray) -> np.ndarray:
     colour, alpha = image[:, :, :3], None
     if image.shape[2] in (2, 4):
         colour, alpha = image[:, :, : image.shape[2] - 1], image[:, :, -1:]
-    if image.dtype != np.uint8:
-        colour = _to_8_bit(colour, linear=image.dtype.kind == "f")
+    plain = np.empty((*image.shape[:2], 3), np.uint8)
+    for first in range(0, len(image), _BAND):  # so that what is made on the way takes little memory
+        band = slice(first, first + _BAND)
+        plain[band] = _plain_band(colour[band], None if alpha is None else alpha[band])
+    return plain
+
+
+def _plain_band(colour: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    if colour.dtype != np.uint8:
+        colour = _to_8_bit(colour, linear=colour.dtype.kind == "f")
         alpha = None if alpha is None else _to_8_bit(alpha, linear=False)
     if alpha is not None and alpha.min() < 255:
         share = alpha.astype(np.float32) / 255
         colour = np.rint(colour * share + 128 * (1 - share)).astype(np.uint8)
-    if colour.shape[2] == 1:
-        colour = colour.repeat(3, axis=2)
-    return np.ascontiguousarray(colour)
+    return colour  # a single channel spreads over all three
 
 
 def _to_8_bit(values: np.ndarray, linear: bool) -> np.ndarray:
@@ -324,6 +334,7 @@ def _is_image(path: Path) -> bool:
 
 def _readable(path: Path) -> Path:
     try:
+        check_regular(path)
         size = path.stat().st_size
         with path.open("rb"):
             pass
