@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .errors import InputError
 
-_PART = re.compile(r"\.[0-9a-f]{6}\.part(\.\w+)?@?")  # Blender writes "NAME@" and renames it
+_PART = re.compile(r"\.[0-9a-f]{6}\.part\d*(\.\w+)?@?")  # Blender writes "NAME@" and renames it
 
 
 @contextmanager
@@ -28,6 +28,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         with open(partial, "xb") as file:
             mode = os.fstat(file.fileno()).st_mode & 0o777
+        partial.unlink()  # of a file that is there Blender would keep a backup
         yield partial
         os.chmod(partial, mode)  # safetensors writes files that only their owner can read
         os.replace(partial, path)
@@ -36,7 +37,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             f"{path}: cannot be written: {error.strerror or error}: choose another place or free some space"
         ) from error
     finally:
-        for leftover in (partial, partial.with_name(f"{partial.name}@")):
+        for leftover in (partial, partial.with_name(f"{partial.name}@")):  # as Blender leaves it on a full disk
             with suppress(OSError):
                 leftover.unlink(missing_ok=True)
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ...model.errors import InputError
+from ...model.files import atomic_path
 from ...model.official.box_list import read_box_list
 from ...model.sight.clips import check_there, images_in
 from ...model.worker.protocol import EstimatorOptions, ImageRequest, ImageResult
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.requests import box_of
-from ..unattended.outputs import atomic_path, check_folder, check_outputs
+from ..unattended.outputs import check_folder, check_outputs
 from ..unattended.terminal import bar, print_notes
 from ..unattended.worker_python import preferred_python
 from .estimate_tables import csv_text, table

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.errors import InputError
+from ...model.files import write_whole
 
 MARKER = "installed.json"
 DOWNLOADS = "downloads"
@@ -183,9 +184,7 @@ def write_marker(
         "versions": versions,
         "megabytes": megabytes,
     }
-    temporary = root / f".{MARKER}"
-    temporary.write_text(json.dumps(marker, indent=1), encoding="utf-8")
-    os.replace(temporary, root / MARKER)
+    write_whole(root / MARKER, json.dumps(marker, indent=1).encode())
     clear(root)
 
 

@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 
 from ...model.errors import InputError
+from ...model.files import atomic_path
 from ...model.performance.face_performance import FacePerformance, runs
 from .. import compat
 from .animation import scene_frames, set_scene_fps
@@ -58,12 +59,8 @@ def render_comparison(
         files = _render_head(
             head, performance, frames, (width, height), quality, layout == "over", Path(folder), progress
         )
-        partial = out.with_name(f".{out.stem}.{os.getpid()}.mp4")
-        try:
+        with atomic_path(out) as partial:
             _compose(str(clip), performance, frames, files, (width, height), layout, partial)
-            os.replace(partial, out)
-        finally:
-            partial.unlink(missing_ok=True)
     return out
 
 

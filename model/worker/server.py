@@ -11,8 +11,10 @@ when stdin is closed, or after ten minutes without a request.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -107,6 +109,8 @@ def main() -> int:
             line = lines.get(timeout=STAY_SECONDS)
         except queue.Empty:
             break
+    if channel.cancelled.is_set():
+        _remove_folders()
     return status
 
 
@@ -130,7 +134,19 @@ def _read_requests(lines: queue.SimpleQueue[str], channel: Channel) -> None:
     lines.put("")
     # The work asks at every frame; what does not get that far is stopped here. Files appear by renaming only.
     time.sleep(CANCEL_GRACE_SECONDS)
+    _remove_folders()
     os._exit(2)
+
+
+def _remove_folders() -> None:
+    """Remove the temporary folders of whoever started us: it is gone, or it does the same."""
+    for name in ("EXPNET_WORKER_FOLDER", "EXPNET_LANE_FOLDER"):
+        folder = os.environ.get(name)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+    if lane := os.environ.get("EXPNET_LANE_FOLDER"):
+        with contextlib.suppress(OSError):  # other lanes are there
+            os.rmdir(os.path.dirname(lane))
 
 
 def _fault(error: Exception, channel: Channel) -> int:

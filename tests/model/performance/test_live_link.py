@@ -244,7 +244,7 @@ ZEROS = ",".join(["0.0"] * 61)
     ((GOOD + "00:00:00:00.000,0" + "," * 61 + "\n").encode(), "no frame in it has a face"),
     ((GOOD + f"00:00:00:05.000,61,{ZEROS}\n" * 9).encode(), "does not go on"),
     ((GOOD + f"٠٠:00:00:05.000,61,{ZEROS}\n").encode(), "no time code"),
-    ((GOOD + f'"00:00:00:05.000,61,{ZEROS}\n' + "x" * 200_000).encode(), "field larger|columns|no time code|line of more"),
+    ((GOOD + f'"00:00:00:05.000,61,{ZEROS}\n' + "x" * 200_000).encode(), "larger|columns|time code|line of more"),
     (("Timecode,JawOpen\n" + "00:00:00:00," + "9" * 5000 + "\n").encode(), "not finite|no number"),
 ], ids=range(19))  # fmt: skip
 def test_a_hostile_file_is_one_line(tmp_path, content, said):
