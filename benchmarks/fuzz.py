@@ -12,6 +12,7 @@ plain size is that of the file, or of the picture or the arrays in it where thes
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import random
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import threading
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -296,8 +298,19 @@ def _token(data: bytearray, rng: random.Random) -> None:
 _CHANGES = (_flip, _flip, _byte, _number, _number, _cut, _repeat, _swap, _end, _token)
 
 
+def _damaged_member(content: bytes, rng: random.Random) -> bytes:
+    """Return a zip with changes inside one member, whose checksum fits."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(packed, "w") as new:
+        names = old.namelist()
+        chosen = rng.choice((rng.choice(names), "header.npy"))
+        for name in names:
+            new.writestr(name, damaged(old.read(name), rng) if name == chosen else old.read(name))
+    return packed.getvalue()
+
+
 def _checksums_mended(content: bytes) -> bytes:
-    """Return a PNG or a zip whose checksums fit again, so that damage reaches what is behind them."""
+    """Return a PNG whose checksums fit again, so that damage reaches what is behind them."""
     import struct
     import zlib
 
@@ -373,7 +386,7 @@ class Child:
     def read(self, name: str, path: Path) -> tuple[str, int]:
         """Return what became of the file, and by how many bytes the memory grew."""
         if self._process is None or self._process.poll() is not None:
-            command = [sys.executable, "-P", "-c", f"from {__name__} import child; child()"]
+            command = [sys.executable, "-P", "-c", "from expnet.benchmarks.fuzz import child; child()"]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
@@ -424,7 +437,8 @@ def fuzz(cases: int, seed: int = 0, chosen: list[str] | None = None, keep: Path 
             for number in range(cases):
                 name = names[number % len(names)]
                 path, content = rng.choice(seeds[name])
-                data = damaged(content, rng)
+                inside = content.startswith(b"PK") and rng.random() < 0.6
+                data = _damaged_member(content, rng) if inside else damaged(content, rng)
                 data = _checksums_mended(data) if rng.random() < 0.5 else data
                 case = path.with_name(f"case{path.suffix}")
                 case.write_bytes(data)

@@ -25,10 +25,13 @@ if __name__ == "__main__":  # run by its path, by Blender: import the package ar
     sys.exit(inside.main(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []))
 
 import os
+import shutil
 import signal
+import tempfile
 import threading
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any
 
 from ..model.errors import InputError, one_line
@@ -42,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (default: this process's) and return its exit status."""
     from .command_line.parser import parser
 
-    before = _interrupted_by(signal.SIGTERM, getattr(signal, "SIGHUP", None))
+    before = _interrupted_by(signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))
+    folder = _temporary_folder() if argv is None else ""  # a process of its own; Blender has its folder already
     try:
         arguments = parser().parse_args(argv)
         arguments.run(arguments)
@@ -64,9 +68,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         return _say(f"a fault of ours: {one_line(error)}", FAULT)
     finally:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
         for number, handler in before.items():
             signal.signal(number, handler)
     return DONE
+
+
+def _temporary_folder() -> str:
+    """Let this process and its children keep temporary files in a folder that goes with them, Blender's own included.
+
+    The worker removes it where this process is killed.
+    """
+    folder = tempfile.mkdtemp(prefix="expnet-")
+    os.environ |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
+    os.environ["EXPNET_TEMPORARY"] = f"{os.getpid()}={folder}"
+    tempfile.tempdir = folder
+    return folder
 
 
 def _interrupted_by(*signals: signal.Signals | None) -> dict[signal.Signals, Any]:
@@ -76,8 +94,15 @@ def _interrupted_by(*signals: signal.Signals | None) -> dict[signal.Signals, Any
     return {number: signal.signal(number, _interrupt) for number in signals if number is not None}
 
 
-def _interrupt(number: int, frame: object) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one must not stop the cleaning up
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, or end at once while a module is imported: Blender crashes otherwise, and nothing is written yet."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            pid, _, folder = os.environ.get("EXPNET_TEMPORARY", "").partition("=")
+            if pid == str(os.getpid()):
+                shutil.rmtree(folder, ignore_errors=True)
+            os._exit(130)
+        frame = frame.f_back
     raise KeyboardInterrupt
 
 

@@ -171,7 +171,9 @@ def _environment(temporary: Path, lane: int, lanes: int, gpus: int, python: str)
     environment = isolated_environment()
     folder = temporary / f"lane-{lane}"
     folder.mkdir()
-    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP", "EXPNET_LANE_FOLDER"), str(folder))
+    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+    above = filter(None, [environment.get("EXPNET_TEMPORARY")])
+    environment["EXPNET_TEMPORARY"] = os.pathsep.join([f"0={folder}", *above])
     environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // lanes))
     if python:
         environment["EXPNET_PYTHON"] = python

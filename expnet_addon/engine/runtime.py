@@ -72,12 +72,12 @@ PACKAGES = Packages(
     torch=("torch>=2.4,<3",),
     others=(
         "numpy>=1.26,<2; python_version<'3.12'",
-        "numpy>=2; python_version>='3.12'",
+        "numpy>=2,<3; python_version>='3.12'",
         "opencv-python-headless>=4.11,<4.12; python_version<'3.12'",
-        "opencv-python-headless>=4.11,<4.14; python_version>='3.12'",
-        "safetensors>=0.4",
-        "scipy>=1.11",
-        "h5py>=3.10",
+        "opencv-python-headless>=4.12,<5; python_version>='3.12'",
+        "safetensors>=0.4,<1",
+        "scipy>=1.11,<2",
+        "h5py>=3.10,<4",
     ),
     modules=("torch", "numpy", "cv2", "safetensors", "scipy", "h5py"),
 )

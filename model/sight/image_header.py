@@ -26,7 +26,7 @@ def image_header(data: bytes) -> ImageHeader | None:
         if data.startswith(magic):
             try:
                 return read(data)
-            except (struct.error, IndexError, ValueError):
+            except (struct.error, LookupError, ValueError):
                 return ImageHeader(_NAMES[read], 0, 0, whole=False)
     return None
 

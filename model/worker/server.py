@@ -11,7 +11,6 @@ when stdin is closed, or after ten minutes without a request.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import shutil
@@ -139,14 +138,27 @@ def _read_requests(lines: queue.SimpleQueue[str], channel: Channel) -> None:
 
 
 def _remove_folders() -> None:
-    """Remove the temporary folders of whoever started us: it is gone, or it does the same."""
-    for name in ("EXPNET_WORKER_FOLDER", "EXPNET_LANE_FOLDER"):
-        folder = os.environ.get(name)
-        if folder:
+    """Remove the temporary folders of whoever started us and is gone.
+
+    EXPNET_WORKER_FOLDER is the worker's own. EXPNET_TEMPORARY has entries "PID=FOLDER" of processes above it: PID 0
+    stands for the one that closed stdin.
+    """
+    own = f"0={os.environ.get('EXPNET_WORKER_FOLDER', '')}"
+    for entry in (own, *os.environ.get("EXPNET_TEMPORARY", "").split(os.pathsep)):
+        pid, _, folder = entry.partition("=")
+        if folder and (pid == "0" or _ended(int(pid))):
             shutil.rmtree(folder, ignore_errors=True)
-    if lane := os.environ.get("EXPNET_LANE_FOLDER"):
-        with contextlib.suppress(OSError):  # other lanes are there
-            os.rmdir(os.path.dirname(lane))
+
+
+def _ended(pid: int) -> bool:
+    """Whether the process ends within a moment; only POSIX can tell."""
+    for _ in range(30):
+        try:
+            os.kill(pid, 0) if os.name == "posix" else None
+        except OSError:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def _fault(error: Exception, channel: Channel) -> int:
