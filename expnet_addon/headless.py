@@ -95,7 +95,10 @@ def _interrupted_by(*signals: signal.Signals | None) -> dict[signal.Signals, Any
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt, or end at once while a module is imported: Blender crashes otherwise, and nothing is written yet."""
+    """Raise KeyboardInterrupt; while a module is imported end at once, since Blender would crash.
+
+    Nothing is written at that time.
+    """
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             pid, _, folder = os.environ.get("EXPNET_TEMPORARY", "").partition("=")

@@ -140,7 +140,7 @@ def _info(path: Path) -> dict[str, Any]:
     names = info.get("expressions")
     # They become file names: nothing but plain ones.
     plain = isinstance(names, list) and all(isinstance(n, str) and re.fullmatch(r"\w{1,100}", n) for n in names)
-    if not plain or not 0 < len(names) == len(set(names)) <= _MAX_SHAPES:
+    if not isinstance(names, list) or not plain or not 0 < len(names) == len(set(names)) <= _MAX_SHAPES:
         raise InputError(f"{path}: no list of expressions in it; download FaceXModel again")
     return info
 
