@@ -161,7 +161,7 @@ def _head() -> Any:
         expression_offset=np.zeros((count, 3), np.float32),
         faces=np.array([[0, 1, 2], [2, 3, 4]], np.int32),
         expression_keys=("a", "b"),
-        expression_bounds=np.tile(np.float32([0, 1]), (2, 1)),
+        expression_bounds=np.tile(np.array([0, 1], np.float32), (2, 1)),
         basis="small-2",
         identity_sigma=np.ones(3, np.float32),
         license="none",
@@ -267,7 +267,7 @@ def _byte(data: bytearray, rng: random.Random) -> None:
 def _number(data: bytearray, rng: random.Random) -> None:
     size, order = rng.choice((1, 2, 4, 8)), rng.choice(("little", "big"))
     at = _place(data, rng)
-    data[at : at + size] = (rng.choice(_EXTREME) & (2 ** (8 * size) - 1)).to_bytes(size, order)  # type: ignore[arg-type]
+    data[at : at + size] = (rng.choice(_EXTREME) & (2 ** (8 * size) - 1)).to_bytes(size, order)
 
 
 def _cut(data: bytearray, rng: random.Random) -> None:

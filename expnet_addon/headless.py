@@ -25,7 +25,6 @@ if __name__ == "__main__":  # run by its path, by Blender: import the package ar
     sys.exit(inside.main(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []))
 
 import os
-import shutil
 import signal
 import tempfile
 import threading
@@ -37,16 +36,25 @@ from typing import Any
 from ..model.errors import InputError, one_line
 from .batch.outcome import SomeFailed
 from .engine.jobs import WorkerFault
+from .engine.temporary import guarded_folder
 
 DONE, FAULT, BAD_INPUT, SOME_FAILED = 0, 1, 2, 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (default: this process's) and return its exit status."""
+    if argv is not None:  # inside Blender, which has its folder for temporary files already
+        return _run(argv)
+    with guarded_folder() as folder:
+        os.environ |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))  # for Blender and all children
+        tempfile.tempdir = str(folder)
+        return _run(None)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     from .command_line.parser import parser
 
     before = _interrupted_by(signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))
-    folder = _temporary_folder() if argv is None else ""  # a process of its own; Blender has its folder already
     try:
         arguments = parser().parse_args(argv)
         arguments.run(arguments)
@@ -68,23 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         return _say(f"a fault of ours: {one_line(error)}", FAULT)
     finally:
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
         for number, handler in before.items():
             signal.signal(number, handler)
     return DONE
-
-
-def _temporary_folder() -> str:
-    """Let this process and its children keep temporary files in a folder that goes with them, Blender's own included.
-
-    The worker removes it where this process is killed.
-    """
-    folder = tempfile.mkdtemp(prefix="expnet-")
-    os.environ |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
-    os.environ["EXPNET_TEMPORARY"] = f"{os.getpid()}={folder}"
-    tempfile.tempdir = folder
-    return folder
 
 
 def _interrupted_by(*signals: signal.Signals | None) -> dict[signal.Signals, Any]:
@@ -101,9 +95,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     """
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
-            pid, _, folder = os.environ.get("EXPNET_TEMPORARY", "").partition("=")
-            if pid == str(os.getpid()):
-                shutil.rmtree(folder, ignore_errors=True)
             os._exit(130)
         frame = frame.f_back
     raise KeyboardInterrupt

@@ -6,12 +6,9 @@ import contextlib
 import json
 import os
 import queue
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from ...model.errors import InputError
 from ..engine.isolation import isolated_environment, isolated_python
 from ..engine.jobs import ending
 from ..engine.pipes import report_broken_pipe
+from ..engine.temporary import guarded_folder
 from .records import Record, save_record
 from .serve import ANSWER
 from .settings import ShotSettings
@@ -36,21 +34,20 @@ def do_shots(
     for shot in shots:
         waiting.put(shot)
     done: queue.SimpleQueue[Record | BaseException] = queue.SimpleQueue()
-    temporary = Path(tempfile.mkdtemp(prefix="expnet-batch-"))
-    running = [
-        _Lane(out, settings, waiting, done, _environment(temporary, i, lanes, gpus, python))
-        for i in range(min(lanes, len(shots)))
-    ]
-    try:
-        for _ in shots:
-            record = done.get()
-            if isinstance(record, BaseException):
-                raise record
-            yield record
-    finally:
-        for lane in running:
-            lane.end()
-        _remove(temporary)
+    with guarded_folder() as temporary:
+        running = [
+            _Lane(out, settings, waiting, done, _environment(temporary, i, lanes, gpus, python))
+            for i in range(min(lanes, len(shots)))
+        ]
+        try:
+            for _ in shots:
+                record = done.get()
+                if isinstance(record, BaseException):
+                    raise record
+                yield record
+        finally:
+            for lane in running:
+                lane.end()
 
 
 class _Lane:
@@ -154,15 +151,6 @@ def serving_command() -> list[str]:
     return isolated_python(str(script), "--", "serve-shots")
 
 
-def _remove(folder: Path) -> None:
-    """Remove the temporary files of all lanes; a worker whose process was killed may write for another moment."""
-    for _ in range(50):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
-        time.sleep(0.1)
-
-
 def _environment(temporary: Path, lane: int, lanes: int, gpus: int, python: str) -> dict[str, str]:
     """Return the environment of a lane's process: its share of the cores, and a folder of its own for temporary files.
 
@@ -172,8 +160,6 @@ def _environment(temporary: Path, lane: int, lanes: int, gpus: int, python: str)
     folder = temporary / f"lane-{lane}"
     folder.mkdir()
     environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
-    above = filter(None, [environment.get("EXPNET_TEMPORARY")])
-    environment["EXPNET_TEMPORARY"] = os.pathsep.join([f"0={folder}", *above])
     environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // lanes))
     if python:
         environment["EXPNET_PYTHON"] = python

@@ -38,7 +38,7 @@ def do_shots_on_ray(
         os.environ.setdefault("RAY_worker_niceness", "0")
     # Ray puts the working directory first on its workers' module path: a numpy.py beside the footage would run.
     # It listens on the address of the machine unless told otherwise, and asks nobody for a password.
-    own = {"_node_ip_address": "127.0.0.1"} if address is None else {}
+    own: dict[str, Any] = {"_node_ip_address": "127.0.0.1"} if address is None else {}
     empty = tempfile.mkdtemp(prefix="expnet-ray-")
     try:
         with contextlib.chdir(empty):

@@ -109,7 +109,7 @@ def main() -> int:
         except queue.Empty:
             break
     if channel.cancelled.is_set():
-        _remove_folders()
+        _remove_folder()
     return status
 
 
@@ -133,32 +133,14 @@ def _read_requests(lines: queue.SimpleQueue[str], channel: Channel) -> None:
     lines.put("")
     # The work asks at every frame; what does not get that far is stopped here. Files appear by renaming only.
     time.sleep(CANCEL_GRACE_SECONDS)
-    _remove_folders()
+    _remove_folder()
     os._exit(2)
 
 
-def _remove_folders() -> None:
-    """Remove the temporary folders of whoever started us and is gone.
-
-    EXPNET_WORKER_FOLDER is the worker's own. EXPNET_TEMPORARY has entries "PID=FOLDER" of processes above it: PID 0
-    stands for the one that closed stdin.
-    """
-    own = f"0={os.environ.get('EXPNET_WORKER_FOLDER', '')}"
-    for entry in (own, *os.environ.get("EXPNET_TEMPORARY", "").split(os.pathsep)):
-        pid, _, folder = entry.partition("=")
-        if folder and (pid == "0" or _ended(int(pid))):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _ended(pid: int) -> bool:
-    """Whether the process ends within a moment; only POSIX can tell."""
-    for _ in range(30):
-        try:
-            os.kill(pid, 0) if os.name == "posix" else None
-        except OSError:
-            return True
-        time.sleep(0.1)
-    return False
+def _remove_folder() -> None:
+    """Remove the worker's temporary folder where the process that made it is gone."""
+    if folder := os.environ.get("EXPNET_WORKER_FOLDER"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fault(error: Exception, channel: Channel) -> int:

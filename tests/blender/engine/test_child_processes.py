@@ -14,6 +14,7 @@ import pytest
 
 from expnet.expnet_addon.engine import jobs
 from expnet.expnet_addon.engine.isolation import isolated_environment, isolated_python
+from expnet.model.worker.protocol import Ping
 
 PLANTED = ("bpy", "numpy", "json", "cv2", "torch", "h5py", "safetensors")
 
@@ -97,6 +98,6 @@ def test_a_silent_worker_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
     silent.chmod(0o755)
     monkeypatch.setattr(jobs, "SILENT_SECONDS", 0.05)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with jobs.Job({"verb": "ping"}, str(silent)) as job, pytest.raises(jobs.WorkerFault, match="said nothing"):
+    with jobs.Job(Ping(), str(silent)) as job, pytest.raises(jobs.WorkerFault, match="said nothing"):
         job.wait()
     assert not list(tmp_path.glob("expnet-*"))
