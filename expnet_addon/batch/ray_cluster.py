@@ -30,19 +30,18 @@ def do_shots_on_ray(
     ``jobs`` at once (default: as many as the cluster has pairs of cores, or GPUs). Raises InputError where there is
     no Ray or no cluster.
     """
+    if address is None:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # "no cluster": Ray listens on 127.0.0.1 only
+        os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own 15 is for machines with others' work on them
     try:
         import ray
     except ImportError as error:
         raise InputError("--cluster ray needs Ray: pip install 'expnet[ray]'") from error
-    if address is None:  # Ray's own 15 is for machines with others' work on them
-        os.environ.setdefault("RAY_worker_niceness", "0")
     # Ray puts the working directory first on its workers' module path: a numpy.py beside the footage would run.
-    # It listens on the address of the machine unless told otherwise, and asks nobody for a password.
-    own: dict[str, Any] = {"_node_ip_address": "127.0.0.1"} if address is None else {}
     empty = tempfile.mkdtemp(prefix="expnet-ray-")
     try:
         with contextlib.chdir(empty):
-            ray.init(address=address, log_to_driver=False, include_dashboard=False, configure_logging=False, **own)
+            ray.init(address=address, log_to_driver=False, include_dashboard=False, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         shutil.rmtree(empty, ignore_errors=True)
         raise InputError(f"no Ray cluster at '{address}': {_first_line(error)}") from error
