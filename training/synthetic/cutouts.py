@@ -7,7 +7,6 @@ A shard is an .npz of ``--per-shard`` cut-outs. As with ``generate``, shard k of
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ...model.camera import Camera, crop_of_pose
+from ...model.files import atomic_path
 from ...model.formats import open_face_model
 from .brows import sample_brows
 from .degrade import develop
@@ -164,9 +164,8 @@ def main() -> None:
         path = args.out / f"seed{args.seed}_cutouts{index:04d}.npz"
         if path.exists():
             continue
-        partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
-        np.savez(partial, **make_shard(surface, args.seed, index, args.per_shard))
-        os.replace(partial, path)
+        with atomic_path(path) as partial:
+            np.savez(partial, **make_shard(surface, args.seed, index, args.per_shard))
 
 
 if __name__ == "__main__":
