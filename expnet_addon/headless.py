@@ -25,20 +25,36 @@ if __name__ == "__main__":  # run by its path, by Blender: import the package ar
     sys.exit(inside.main(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []))
 
 import os
+import signal
+import tempfile
+import threading
 import traceback
 from collections.abc import Sequence
+from types import FrameType
+from typing import Any
 
-from ..model.errors import InputError
+from ..model.errors import InputError, one_line
 from .batch.outcome import SomeFailed
 from .engine.jobs import WorkerFault
+from .engine.temporary import guarded_folder
 
 DONE, FAULT, BAD_INPUT, SOME_FAILED = 0, 1, 2, 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (default: this process's) and return its exit status."""
+    if argv is not None:  # inside Blender, which has its folder for temporary files already
+        return _run(argv)
+    with guarded_folder() as folder:
+        os.environ |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))  # for Blender and all children
+        tempfile.tempdir = str(folder)
+        return _run(None)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     from .command_line.parser import parser
 
+    before = _interrupted_by(signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))
     try:
         arguments = parser().parse_args(argv)
         arguments.run(arguments)
@@ -58,8 +74,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE  # whoever reads our table has seen enough
     except Exception as error:
         traceback.print_exc()
-        return _say(f"a fault of ours: {error}", FAULT)
+        return _say(f"a fault of ours: {one_line(error)}", FAULT)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return DONE
+
+
+def _interrupted_by(*signals: signal.Signals | None) -> dict[signal.Signals, Any]:
+    """Let ``signals`` end what runs as Ctrl+C does, so that temporary folders go; return the handlers before."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}  # only the main thread may set handlers
+    return {number: signal.signal(number, _interrupt) for number in signals if number is not None}
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt; while a module is imported end at once, since Blender would crash.
+
+    Nothing is written at that time.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            os._exit(130)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def _say(error: object, status: int) -> int:

@@ -1,33 +1,58 @@
-"""Files that appear whole or not at all, and the order of numbered ones."""
+"""Files that appear complete or not at all, and the order of numbered files."""
 
 from __future__ import annotations
 
 import os
 import re
-import tempfile
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import InputError
 
+_PART = re.compile(r"\.[0-9a-f]{6}\.part\d*(\.\w+)?@?")  # Blender writes "NAME@" and renames it
 
-def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all. Raises InputError where it cannot be written."""
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it to ``path`` at the end, remove it after any failure.
+
+    The temporary name keeps the suffix, since Blender and others choose the format by it. It takes at most 12 bytes
+    more than the suffix, so a final name of 255 bytes works. The file's mode follows the umask, whatever the writer
+    sets. Raises InputError for every OSError inside: no such folder, no permission, a full disk.
+    """
     path = Path(path)
+    suffix = path.suffix if len(path.suffix) <= 16 else ""
+    partial = path.with_name(f".{secrets.token_hex(3)}.part{suffix}")
     try:
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-    except OSError as error:
-        raise InputError(f"{path}: cannot write there: {error.strerror}: choose another folder") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(partial, 0o644)  # mkstemp's 0600 would hide the file from the rest of a studio
+        with open(partial, "xb") as file:
+            mode = os.fstat(file.fileno()).st_mode & 0o777
+        partial.unlink()  # of a file that is there Blender would keep a backup
+        yield partial
+        os.chmod(partial, mode)  # safetensors writes files that only their owner can read
         os.replace(partial, path)
     except OSError as error:
-        raise InputError(f"{path}: cannot write there: {error.strerror}: choose another place") from error
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror or error}: choose another place or free some space"
+        ) from error
     finally:
-        Path(partial).unlink(missing_ok=True)
+        for leftover in (partial, partial.with_name(f"{partial.name}@")):  # as Blender leaves it on a full disk
+            with suppress(OSError):
+                leftover.unlink(missing_ok=True)
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write a file that appears complete or not at all. Raises InputError where it cannot be written."""
+    with atomic_path(path) as partial:
+        partial.write_bytes(content)
+
+
+def is_partial(path: Path) -> bool:
+    """Return whether ``path`` has a name that ``atomic_path`` gives: a killed process leaves such a file."""
+    return _PART.fullmatch(path.name) is not None
 
 
 def by_number(path: Path) -> list[tuple[int, str]]:
-    """To sort by the numbers in names: shot_9.png comes before shot_10.png."""
+    """Return a sort key by the numbers in a name: shot_9.png comes before shot_10.png."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name.lower())]

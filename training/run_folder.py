@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..model.camera import ANCHOR, SIDE_MM
 from ..model.errors import InputError
 from ..model.face.semantics import OPEN_BASIS
+from ..model.files import atomic_path
 from ..model.networks.weights.weights_file import WeightsHeader, save_weights
 
 
@@ -39,12 +40,10 @@ class Log:
                 rows = list(csv.DictReader(file))
         rows.append(row)
         columns = list(dict.fromkeys(name for r in rows for name in r))
-        partial = self.path.with_name(f".{self.path.name}")
-        with partial.open("w", newline="") as file:
+        with atomic_path(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns, restval="nan")
             writer.writeheader()
             writer.writerows(rows)
-        partial.replace(self.path)
         if self.board:
             for name, value in row.items():
                 self.board.add_scalar(name, value, row["step"])
@@ -52,9 +51,8 @@ class Log:
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
-    partial = path.with_name(f".{path.name}")
-    torch.save(state, partial)
-    partial.replace(path)
+    with atomic_path(path) as partial:
+        torch.save(state, partial)
 
 
 def load_checkpoint(path: Path, device: str) -> dict[str, Any]:

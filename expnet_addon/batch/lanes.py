@@ -12,8 +12,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ...model.errors import InputError
+from ..engine.isolation import isolated_environment, isolated_python
 from ..engine.jobs import ending
 from ..engine.pipes import report_broken_pipe
+from ..engine.temporary import guarded_folder
 from .records import Record, save_record
 from .serve import ANSWER
 from .settings import ShotSettings
@@ -31,18 +34,20 @@ def do_shots(
     for shot in shots:
         waiting.put(shot)
     done: queue.SimpleQueue[Record | BaseException] = queue.SimpleQueue()
-    running = [
-        _Lane(out, settings, waiting, done, _environment(i, lanes, gpus, python)) for i in range(min(lanes, len(shots)))
-    ]
-    try:
-        for _ in shots:
-            record = done.get()
-            if isinstance(record, BaseException):
-                raise record
-            yield record
-    finally:
-        for lane in running:
-            lane.end()
+    with guarded_folder() as temporary:
+        running = [
+            _Lane(out, settings, waiting, done, _environment(temporary, i, lanes, gpus, python))
+            for i in range(min(lanes, len(shots)))
+        ]
+        try:
+            for _ in shots:
+                record = done.get()
+                if isinstance(record, BaseException):
+                    raise record
+                yield record
+        finally:
+            for lane in running:
+                lane.end()
 
 
 class _Lane:
@@ -108,7 +113,8 @@ class _Lane:
             return None
         why = f"the process that did it {ending(process.wait())}"
         record = Record(shot.clip, shot.name, [0, 0], self._settings.recorded(), error=why)
-        save_record(self._out, shot, record)
+        with contextlib.suppress(InputError, OSError):  # as on a full disk
+            save_record(self._out, shot, record)
         return record
 
 
@@ -142,11 +148,18 @@ def serving_command() -> list[str]:
     binary = getattr(getattr(bpy, "app", None), "binary_path", "")
     if binary:
         return [binary, "--background", "--factory-startup", "--python", str(script), "--", "serve-shots"]
-    return [sys.executable, str(script), "--", "serve-shots"]
+    return isolated_python(str(script), "--", "serve-shots")
 
 
-def _environment(lane: int, lanes: int, gpus: int, python: str) -> dict[str, str]:
-    environment = dict(os.environ)
+def _environment(temporary: Path, lane: int, lanes: int, gpus: int, python: str) -> dict[str, str]:
+    """Return the environment of a lane's process: its share of the cores, and a folder of its own for temporary files.
+
+    Blender, the workers and videos keep theirs there, so that nothing is left of a process that is killed.
+    """
+    environment = isolated_environment()
+    folder = temporary / f"lane-{lane}"
+    folder.mkdir()
+    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
     environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // lanes))
     if python:
         environment["EXPNET_PYTHON"] = python

@@ -6,7 +6,10 @@ file server). A worker that dies is started again by Ray, and the clip it had wi
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,15 +30,20 @@ def do_shots_on_ray(
     ``jobs`` at once (default: as many as the cluster has pairs of cores, or GPUs). Raises InputError where there is
     no Ray or no cluster.
     """
+    if address is None:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # "no cluster": Ray listens on 127.0.0.1 only
+        os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own 15 is for machines with others' work on them
     try:
         import ray
     except ImportError as error:
         raise InputError("--cluster ray needs Ray: pip install 'expnet[ray]'") from error
-    if address is None:  # Ray's own 15 is for machines with others' work on them
-        os.environ.setdefault("RAY_worker_niceness", "0")
+    # Ray puts the working directory first on its workers' module path: a numpy.py beside the footage would run.
+    empty = tempfile.mkdtemp(prefix="expnet-ray-")
     try:
-        ray.init(address=address, log_to_driver=False, include_dashboard=False, configure_logging=False)
+        with contextlib.chdir(empty):
+            ray.init(address=address, log_to_driver=False, include_dashboard=False, configure_logging=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
+        shutil.rmtree(empty, ignore_errors=True)
         raise InputError(f"no Ray cluster at '{address}': {_first_line(error)}") from error
     try:
         gpus = ray.cluster_resources().get("GPU", 0) if settings.device in ("auto", "cuda") else 0
@@ -54,6 +62,7 @@ def do_shots_on_ray(
                 yield record
     finally:
         ray.shutdown()
+        shutil.rmtree(empty, ignore_errors=True)
 
 
 def _do_shot(out: str, clip: str, name: str, settings: dict[str, Any]) -> Record:

@@ -7,11 +7,14 @@ the batch.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...model.files import write_whole
+from ...model.errors import InputError
+from ...model.files import is_partial, write_whole
+from ...model.reading import MAX_JSON, check_regular, reading
 from .settings import ShotSettings
 from .shots import Shot
 
@@ -59,6 +62,7 @@ def thumbnail_path(out: Path, shot: Shot) -> Path:
 def stamp(clip: str) -> list[int]:
     """Bytes and time of the newest change, of a movie or of all images of a folder."""
     path = Path(clip)
+    check_regular(path)
     entries = [p.stat() for p in sorted(path.iterdir()) if p.is_file()] if path.is_dir() else [path.stat()]
     return [sum(s.st_size for s in entries), max((s.st_mtime_ns for s in entries), default=0)]
 
@@ -70,14 +74,46 @@ def save_record(out: Path, shot: Shot, record: Record) -> None:
 
 
 def load_record(out: Path, shot: Shot) -> Record | None:
-    """None where there is none, or it is not one of ours."""
+    """Return None where there is none, or it is not as ``save_record`` writes it: somebody may have edited it."""
+    return _read_record(record_path(out, shot))
+
+
+def rendered_videos(out: Path) -> set[str]:
+    """Return the absolute paths of what earlier batches wrote into ``out``: these are no clips."""
+    records = filter(None, map(_read_record, sorted((out / FOLDER).rglob("*.json"))))
+    return {os.path.abspath(out / name) for record in records for name in record.outputs}
+
+
+def _read_record(path: Path) -> Record | None:
     try:
-        fields = json.loads(record_path(out, shot).read_text())
-        if fields.pop("format") != FORMAT:
-            return None
-        return Record(**fields)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        with reading(path, "record", "remove it"):
+            if path.stat().st_size > MAX_JSON:
+                return None
+            fields = json.loads(path.read_bytes())
+            return Record(**fields) if fields.pop("format") == FORMAT and _is_whole(fields) else None
+    except InputError:
         return None
+
+
+def _is_whole(fields: dict[str, Any]) -> bool:
+    """Whether every field has its type; the report relies on it."""
+
+    def of(kind: type, *names: str) -> bool:
+        return all(type(fields[name]) in ((int, float) if kind is float else (kind,)) for name in names)
+
+    def whole(values: Any) -> bool:
+        return isinstance(values, list) and all(type(n) is int and 0 <= n < 2**63 for n in values)
+
+    numbers = ("fps", "seconds", "total_seconds")
+    return (
+        of(str, "clip", "name", "error") and of(int, "frames", "seen") and of(float, *numbers)
+        and all(0 <= fields[n] < 1e12 for n in (*numbers, "frames", "seen"))
+        and of(dict, "settings") and whole(fields["clip_stamp"])
+        and of(list, "outputs", "missing", "confidence") and all(isinstance(n, str) for n in fields["outputs"])
+        and all(whole(gap) and len(gap) == 2 for gap in fields["missing"])
+        and len(fields["confidence"]) <= POINTS
+        and all(type(c) in (int, float) and 0 <= c <= 1 for c in fields["confidence"])
+    )  # fmt: skip
 
 
 def done_record(out: Path, shot: Shot, settings: ShotSettings) -> Record | None:
@@ -95,9 +131,8 @@ def done_record(out: Path, shot: Shot, settings: ShotSettings) -> Record | None:
 def remove_leftovers(out: Path, shots: list[Shot]) -> None:
     """Remove the half-written files of a killed batch. Only safe while no other batch works in ``out``."""
     written = [path for shot in shots for path in (out / shot.name, record_path(out, shot))]
-    for path in (out / REPORT, *written):
-        if path.parent.is_dir():
-            for entry in path.parent.iterdir():
-                ours = entry.name.startswith((f".{path.stem}.", f"..{path.stem}."))
-                if ours and ".part" in entry.name:
+    for folder in {path.parent for path in (out / REPORT, *written)}:
+        if folder.is_dir():
+            for entry in folder.iterdir():
+                if is_partial(entry):
                     entry.unlink(missing_ok=True)

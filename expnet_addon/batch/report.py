@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from ...model.errors import printable
 from ...model.files import write_whole
 from .records import REPORT, Record, load_record, thumbnail_path
 from .shots import Shot
@@ -52,20 +53,20 @@ def write_report(out: Path, shots: Sequence[Shot]) -> Path:
         f"<th>frames/s</th><th>files</th></tr>\n{rows}\n</table></body></html>\n"
     )
     path = out / REPORT
-    write_whole(path, page.encode())
+    write_whole(path, page.encode("utf-8", "replace"))
     return path
 
 
 def _row(out: Path, shot: Shot, record: Record | None) -> str:
-    name = f"{html.escape(shot.name)}<br><span class='dim'>{html.escape(os.path.basename(shot.clip))}</span>"
+    name = f"{_text(shot.name)}<br><span class='dim'>{_text(os.path.basename(shot.clip))}</span>"
     if record is None:
         return f"<tr><td></td><td>{name}</td><td colspan='5' class='dim'>waiting</td></tr>"
     if record.error:
-        return f"<tr><td></td><td>{name}</td><td colspan='5' class='error'>{html.escape(record.error)}</td></tr>"
+        return f"<tr><td></td><td>{name}</td><td colspan='5' class='error'>{_text(record.error)}</td></tr>"
     gaps = ", ".join(f"{a}–{b}" if b > a else f"{a}" for a, b in record.missing[:8])
     gaps += f" and {len(record.missing) - 8} more" if len(record.missing) > 8 else ""
     files = " ".join(
-        f"<a href='{html.escape(quote(n), quote=True)}'>{html.escape(Path(n).suffix)}</a>" for n in record.outputs
+        f"<a href='{html.escape(quote(os.fsencode(n)))}'>{_text(Path(n).suffix)}</a>" for n in record.outputs
     )
     speed = f"{record.frames / record.total_seconds:.0f}" if record.total_seconds else ""
     damage = f"<br>{html.escape(record.damage)}" if record.damage else ""
@@ -75,6 +76,11 @@ def _row(out: Path, shot: Shot, record: Record | None) -> str:
         f"<td>{_curve(record)}</td><td>{gaps or '<span class=dim>none</span>'}</td>"
         f"<td>{speed}</td><td>{files}</td></tr>"
     )
+
+
+def _text(text: str) -> str:
+    """Return a name or a message as HTML shows it."""
+    return html.escape(printable(text))
 
 
 def _picture(path: Path) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from ..unattended.terminal import bar as progress_bar
 from ..unattended.worker_python import preferred_python
 from .lanes import do_shots
 from .outcome import SomeFailed
-from .records import Record, done_record, remove_leftovers
+from .records import Record, done_record, remove_leftovers, rendered_videos
 from .report import write_report
 from .settings import ShotSettings
 from .shots import Shot, find_shots
@@ -64,7 +64,7 @@ def batch(options: BatchOptions) -> None:
     settings, out = options.settings.with_absolute_paths(), options.out
     if settings.estimator != OPEN:
         check_there(options.settings.estimator, "estimator")
-    shots = find_shots(options.clips, out)
+    shots = find_shots(options.clips, out, rendered_videos(out))
     make_folder(out)
     with only_one(out):
         remove_leftovers(out, shots)
@@ -121,7 +121,8 @@ def _follow(plan: Batch, records: Iterator[Record]) -> None:
                 bar.end()
                 print(f"failed   {record.name}: {record.error}", file=sys.stderr, flush=True)
             if time.monotonic() - written > REPORT_SECONDS:
-                write_report(plan.out, plan.shots)
+                with suppress(InputError):  # the one at the end says so
+                    write_report(plan.out, plan.shots)
                 written = time.monotonic()
 
 

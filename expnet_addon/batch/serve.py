@@ -6,6 +6,7 @@ a line that begins with ANSWER (Blender prints lines of its own). It ends when s
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -19,14 +20,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ...model.errors import InputError
+from ...model.errors import InputError, one_line, printable
 from ...model.files import write_whole
 from ...model.performance.face_performance import FacePerformance, runs
 from ...model.performance.performance_files import load_performance
 from ..engine import jobs, requests
 from .records import POINTS, Record, done_record, save_record, stamp, thumbnail_path
 from .settings import ShotSettings
-from .shots import Shot
+from .shots import Shot, check_name
 
 ANSWER = "expnet-shot "
 
@@ -49,6 +50,7 @@ def do_shot(out: Path, shot: Shot, settings: ShotSettings) -> Record:
         done = done_record(out, shot, settings)
         if done:
             return done
+        check_name(shot.clip)
         record = replace(record, clip_stamp=stamp(shot.clip))
         files = [out / name for name in outputs(shot, settings)]
         for file in files:
@@ -62,9 +64,10 @@ def do_shot(out: Path, shot: Shot, settings: ShotSettings) -> Record:
     except OSError as error:
         record = replace(record, error=f"{shot.clip}: {error.strerror or error}")
     except Exception as error:  # one clip's fault must not stop a night's work
-        record = replace(record, error=f"a fault of ours: {type(error).__name__}: {' '.join(str(error).split())}")
-    record = replace(record, total_seconds=round(time.monotonic() - started, 3))
-    save_record(out, shot, record)
+        record = replace(record, error=f"a fault of ours: {type(error).__name__}: {one_line(error)}")
+    record = replace(record, error=printable(record.error), total_seconds=round(time.monotonic() - started, 3))
+    with contextlib.suppress(InputError, OSError):  # as on a full disk: the next call does this clip again
+        save_record(out, shot, record)
     return record
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ MOVIES = {
     ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mxf", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".wmv", ".flv",
     ".ogv", ".3gp",
 }  # fmt: skip
+MAX_NAME = 200  # bytes; what is made of a clip adds suffixes, and the system takes 255
 
 
 @dataclass(frozen=True)
@@ -30,20 +32,53 @@ class Shot:
     name: str
 
 
-def find_shots(where: Sequence[str], out: Path) -> list[Shot]:
+def find_shots(where: Sequence[str], out: Path, written: Collection[str] = ()) -> list[Shot]:
     """Find the clips in folders, by patterns (``*.mov``, ``**`` for any depth), and files as they are.
 
     In a folder: every movie by its suffix, and every folder of images (two or more) as one clip, at any depth.
-    ``out`` is left aside. Sorted, each clip once. Raises InputError where there is none.
+    ``out`` is left aside, and so is what an earlier call has ``written`` (absolute paths). Sorted, each clip once.
+    Raises InputError where there is none.
     """
     found: dict[str, str] = {}
     for given in where:
-        clips = _clips_of(given, out)
+        clips = {clip: name for clip, name in _clips_of(given, out).items() if clip not in written}
         if not clips:
             raise InputError(f"there are no clips in '{given}': give a folder of movies, or a pattern like '*.mp4'")
         found |= {clip: name for clip, name in clips.items() if clip not in found}
     shots = [Shot(clip, name) for clip, name in sorted(found.items(), key=lambda item: (item[1], item[0]))]
-    return _told_apart(_told_apart(shots, _with_suffix), _with_place)
+    return _told_apart(_told_apart([_writable(shot) for shot in shots], _with_suffix), _with_place)
+
+
+def _writable(shot: Shot) -> Shot:
+    """Give a shot a name that any file system takes, where its clip's is too long or not UTF-8."""
+    parts = [_writable_part(part, shot.clip) for part in shot.name.split("/")]
+    return Shot(shot.clip, "/".join(parts))
+
+
+def _writable_part(part: str, clip: str) -> str:
+    plain = part.encode("utf-8", "replace").decode().replace("?", "_") if not _is_utf8(part) else part
+    if plain == part and len(part.encode()) <= MAX_NAME:
+        return part
+    short = plain.encode()[: MAX_NAME - 7].decode("utf-8", "ignore")
+    return f"{short}_{_digest(clip)}"
+
+
+def check_name(clip: str) -> None:
+    """Raise InputError for a path that is not UTF-8: neither OpenCV nor Blender opens it."""
+    if not _is_utf8(clip):
+        raise InputError(f"{clip}: its name is not UTF-8: rename it")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _digest(clip: str) -> str:
+    return hashlib.sha256(os.fsencode(clip)).hexdigest()[:6]
 
 
 def _clips_of(given: str, out: Path) -> dict[str, str]:
@@ -106,4 +141,4 @@ def _with_suffix(shot: Shot) -> str:
 
 def _with_place(shot: Shot) -> str:
     """For take.mp4 of two places: the same name on every call, whatever else is given."""
-    return f"{shot.name}_{hashlib.sha256(shot.clip.encode()).hexdigest()[:6]}"
+    return f"{shot.name}_{_digest(shot.clip)}"

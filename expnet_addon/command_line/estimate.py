@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ...model.errors import InputError
+from ...model.files import atomic_path
 from ...model.official.box_list import read_box_list
 from ...model.sight.sequences import check_there, images_in
-from ...model.worker.protocol import EstimatorOptions, ImageRequest, ImageResult
+from ...model.worker.protocol import EstimateResult, EstimatorOptions, ImageRequest, ImageResult, Pack
 from ..engine import requests
-from ..engine.jobs import Job
+from ..engine.jobs import Job, WorkerFault
 from ..engine.requests import box_of
-from ..unattended.outputs import atomic_path, check_folder, check_outputs
+from ..unattended.outputs import check_folder, check_outputs
 from ..unattended.terminal import bar, print_notes
 from ..unattended.worker_python import preferred_python
 from .estimate_tables import csv_text, table
+
+MAX_DEATHS = 20  # halvings until it is clear that the worker dies of everything
+_NO_PACK = Pack("", "", "")
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,7 @@ def estimate(a: EstimateOptions) -> None:
     check_outputs([*a.images, *(face.image for face in listed)], {path: ends for path, ends in wanted.items() if path})
     if a.ply:
         check_folder(a.ply)
-    request = requests.estimate(listed, a.estimator, str(a.ply) if a.ply else None)
-    with Job(request, preferred_python()) as job, bar() as shown:
-        reply = job.wait(shown)
+    reply = _read(listed, a, MAX_DEATHS)
     estimates = [_entry(face, result) for face, result in zip(listed, reply.estimates, strict=True)]
     if a.json:
         with atomic_path(a.json) as part:
@@ -62,6 +64,32 @@ def estimate(a: EstimateOptions) -> None:
         name, why = Path(failed[0]["image"]).name, failed[0]["error"]
         more = f" ({len(failed)} of {len(estimates)} images failed)" if len(estimates) > 1 else ""
         raise InputError(f"{why if name in why else f'{name}: {why}'}{more}")
+
+
+def _read(listed: Sequence[ImageRequest], a: EstimateOptions, deaths: int) -> EstimateResult:
+    """Read the images; one that the worker dies of, as of a decoder's fault, gets an error and the others are read.
+
+    The worker does not tell which image it was, so both halves are read anew. Raises WorkerFault after ``deaths``.
+    """
+    request = requests.estimate(listed, a.estimator, str(a.ply) if a.ply else None)
+    try:
+        with Job(request, preferred_python()) as job, bar() as shown:
+            return job.wait(shown)
+    except WorkerFault as fault:
+        if len(listed) == 1 or not deaths or "was killed" not in str(fault):
+            raise
+    results: list[EstimateResult] = []
+    middle = len(listed) // 2
+    for half in (listed[:middle], listed[middle:]):
+        try:
+            results.append(_read(half, a, deaths - 1))
+        except WorkerFault as fault:
+            if len(half) > 1:
+                raise
+            error = f"{half[0].image}: {fault}: save it again as PNG"
+            results.append(EstimateResult((ImageResult(half[0].image, None, error),), _NO_PACK, ()))
+    good = next((result for result in results if result.pack != _NO_PACK), results[0])
+    return replace(good, estimates=tuple(estimate for result in results for estimate in result.estimates))
 
 
 def _entry(face: ImageRequest, result: ImageResult) -> dict[str, Any]:

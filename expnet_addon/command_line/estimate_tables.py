@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...model.errors import printable
 from ...model.performance.performance_files import POSE_COLUMNS
 from ...model.rotations import euler_degrees
 
@@ -34,7 +35,7 @@ def csv_text(estimates: Sequence[dict]) -> str:
     writer = csv.DictWriter(text, [*names, "error"], restval="", lineterminator="\n")
     writer.writeheader()
     for e in estimates:
-        row = {"id": e["id"], "image": e["image"], "error": e.get("error", "")}
+        row = {name: plain_cell(e.get(name, "")) for name in ("id", "image", "error")}
         if "error" not in e:
             pose = euler_degrees(np.asarray(e["rotation"], float))
             numbers = [
@@ -49,6 +50,12 @@ def csv_text(estimates: Sequence[dict]) -> str:
             row |= {name: f"{number:.6g}" for name, number in zip(names[2:], numbers, strict=True)}
         writer.writerow(row)
     return text.getvalue()
+
+
+def plain_cell(text: str) -> str:
+    """Return ``text`` as a cell that no spreadsheet takes for a formula, whatever a file is called."""
+    shown = printable(text)
+    return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
 
 
 def _columns(seen: Sequence[dict]) -> str:

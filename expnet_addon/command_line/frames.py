@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.errors import InputError
+from ...model.files import atomic_path
 from ...model.sight.image_header import image_header
 from ...model.sight.sequences import check_there
 from ...model.worker.protocol import Progress
 from ..scene.quality import Quality
-from ..unattended.outputs import atomic_path, check_outputs, made_folder, require_bpy
+from ..unattended.outputs import check_outputs, made_folder, require_bpy
 from ..unattended.terminal import bar, quiet_stdout
 
 

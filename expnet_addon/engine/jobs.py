@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -28,11 +29,13 @@ from typing import IO, Any, Generic, Protocol, TypeVar
 from ...model.errors import InputError
 from ...model.worker.protocol import Done, Envelope, Failure, Progress, Request, parse_event, request_line
 from . import runtime
+from .isolation import isolated_environment
 from .pipes import report_broken_pipe
 
 Result = TypeVar("Result")
 
 WORKER = Path(__file__).resolve().parents[2] / "model" / "worker" / "__main__.py"
+SILENT_SECONDS = 600.0  # without a line from the worker, which tells of every frame
 # What an engine's Python has, beside numpy; the fuller engine first
 NEEDED = {"full": ("torch", "cv2"), "light": ("cv2",)}
 
@@ -99,11 +102,14 @@ def _temporary_folder() -> Path:
 
 
 class Worker:
-    """A worker process, its pipes, and the threads that empty them."""
+    """A worker process, its pipes, and the threads that empty them.
 
-    def __init__(self, python: str) -> None:
+    It runs in ``folder``, which holds the folders of its jobs too: where this process is killed, the worker removes it.
+    """
+
+    def __init__(self, python: str, folder: Path | None = None) -> None:
         self.python = python
-        self.folder = _temporary_folder()  # where it stands; a job of its own may write there
+        self.folder = folder or _temporary_folder()
         self.lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.stderr_tail: deque[str] = deque(maxlen=40)
         try:
@@ -112,7 +118,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=worker_environment(python),
+                env=worker_environment(python) | {"EXPNET_WORKER_FOLDER": str(self.folder)},
                 cwd=self.folder,
                 start_new_session=os.name == "posix",  # a group of its own, so that its end reaches its children
             )
@@ -157,7 +163,7 @@ class Worker:
             return InputError(f"'{self.python}' is no Python: choose the program of one that has torch or OpenCV")
         return WorkerFault(f"The worker {ending(code)}{': ' + last if last else ''}", "\n".join(self.stderr_tail))
 
-    def end(self) -> None:
+    def end(self, keep_folder: bool = False) -> None:
         """Kill it if it still runs, and remove its folder. Harmless when called again."""
         end_process(self._process)
         try:
@@ -167,7 +173,8 @@ class Worker:
             pass  # nobody reads it any more
         for thread in self._threads:
             thread.join(timeout=1)  # not longer: a process that got away may hold the other end of its pipe
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not keep_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _read_replies(self, pipe: IO[bytes]) -> None:
         with pipe:  # closed here, where it is read: elsewhere that would wait for its end
@@ -263,16 +270,13 @@ class Job(Generic[Result]):
 
     def __init__(self, request: Request[Result], preferred_python: str = "") -> None:
         python = worker_python(preferred_python)
-        self.folder = _temporary_folder()
-        self.out = self.folder / "result.npz"
         waiting = _waiting.take(python)
-        try:
-            self._worker = waiting or Worker(python)
-        except InputError:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise
+        self._worker = waiting or Worker(python)
+        self.folder = Path(tempfile.mkdtemp(prefix="job-", dir=self._worker.folder))
+        self.out = self.folder / "result.npz"
         self._may_be_dying = waiting is not None  # until it says something: a process that was killed runs on a moment
         self.pid = self._worker.pid
+        self._heard = time.monotonic()
         self.progress = Progress()
         self.reply: Result | None = None
         self._answered = self._closed = False
@@ -289,7 +293,10 @@ class Job(Generic[Result]):
             try:
                 line = self._worker.lines.get(timeout=timeout) if timeout else self._worker.lines.get_nowait()
             except queue.Empty:
+                if time.monotonic() - self._heard > SILENT_SECONDS:
+                    raise WorkerFault(f"The worker said nothing for {SILENT_SECONDS / 60:.0f} minutes") from None
                 return True
+            self._heard = time.monotonic()
             self._take(line)
         return False
 
@@ -345,8 +352,8 @@ class Job(Generic[Result]):
     def _ask_another(self) -> None:
         """Start another worker: the one that waited has ended, not because of this request."""
         self._may_be_dying = False
-        self._worker.end()
-        self._worker = Worker(self._worker.python)
+        self._worker.end(keep_folder=True)
+        self._worker = Worker(self._worker.python, self._worker.folder)
         self.pid = self._worker.pid
         self._worker.ask(self._envelope)
 
@@ -356,13 +363,15 @@ def worker_environment(python: str) -> dict[str, str]:
 
     For Blender's own Python it names the folders of the extension's wheels, which only Blender itself looks into.
     """
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONSTARTUP")}
+    environment = isolated_environment()
+    for name in ("PYTHONHOME", "PYTHONSTARTUP"):
+        environment.pop(name, None)
     if python == sys.executable:
         folders = [*_wheel_folders(), *filter(None, [environment.get("PYTHONPATH")])]
         if folders:
             environment["PYTHONPATH"] = os.pathsep.join(folders)
     # the worker's folder must not come first on its path: it holds modules named like others' (camera, formats)
-    return {**environment, "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"}
+    return {**environment, "PYTHONIOENCODING": "utf-8"}
 
 
 def _wheel_folders() -> list[str]:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.errors import InputError
+from ...model.files import write_whole
 
 MARKER = "installed.json"
 DOWNLOADS = "downloads"
@@ -71,12 +72,12 @@ PACKAGES = Packages(
     torch=("torch>=2.4,<3",),
     others=(
         "numpy>=1.26,<2; python_version<'3.12'",
-        "numpy>=2; python_version>='3.12'",
+        "numpy>=2,<3; python_version>='3.12'",
         "opencv-python-headless>=4.11,<4.12; python_version<'3.12'",
-        "opencv-python-headless>=4.11,<4.14; python_version>='3.12'",
-        "safetensors>=0.4",
-        "scipy>=1.11",
-        "h5py>=3.10",
+        "opencv-python-headless>=4.12,<4.14; python_version>='3.12'",
+        "safetensors>=0.4,<1",
+        "scipy>=1.11,<2",
+        "h5py>=3.10,<4",
         "av>=15,<19",
     ),
     modules=("torch", "numpy", "cv2", "safetensors", "scipy", "h5py", "av"),
@@ -184,9 +185,7 @@ def write_marker(
         "versions": versions,
         "megabytes": megabytes,
     }
-    temporary = root / f".{MARKER}"
-    temporary.write_text(json.dumps(marker, indent=1), encoding="utf-8")
-    os.replace(temporary, root / MARKER)
+    write_whole(root / MARKER, json.dumps(marker, indent=1).encode())
     clear(root)
 
 

@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 
 from ...model.errors import InputError
+from ...model.files import atomic_path
 from ...model.performance.face_performance import FacePerformance, runs
 from ...model.sight.sequences import sequence_of, sequence_pattern
 from .. import compat
@@ -58,12 +59,8 @@ def render_comparison(
         files = _render_head(
             head, performance, timeline, (width, height), quality, layout == "over", Path(folder), progress
         )
-        partial = out.with_name(f".{out.stem}.{os.getpid()}.mp4")
-        try:
+        with atomic_path(out) as partial:
             _compose(str(clip), performance, timeline, files, (width, height), layout, partial)
-            os.replace(partial, out)
-        finally:
-            partial.unlink(missing_ok=True)
     return out
 
 

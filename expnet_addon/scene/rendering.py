@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -14,7 +13,9 @@ import bpy
 import numpy as np
 
 from ...model.errors import InputError
+from ...model.files import atomic_path
 from .. import compat
+from ..engine.isolation import isolated_environment, isolated_python
 from .animation import set_scene_fps
 from .camera_and_light import light_head
 from .quality import Quality
@@ -41,9 +42,16 @@ def gpu_engines_work() -> bool:
         command = [bpy.app.binary_path, "--background", "--factory-startup", "--python-exit-code", "1"]
         command += ["--python-expr", code]
     else:
-        command = [sys.executable, "-c", code]
+        command = isolated_python("-c", code)
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=120,
+            check=False,
+            env=isolated_environment(),
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
@@ -148,8 +156,8 @@ def render_frames(
     files = []
     for done, frame in enumerate(range(first, last + 1), 1):
         file = folder / f"{frame:04d}.png"
-        partial = render_frame(scene, frame, folder / f".{os.getpid()}.part")
-        os.replace(partial, file)
+        with atomic_path(file) as partial:
+            os.replace(render_frame(scene, frame, partial.with_suffix("")), partial)
         files.append(file)
         if progress:
             progress(done, last + 1 - first)
@@ -171,5 +179,5 @@ def encode_frames(files: Sequence[Path], fps: float, out: Path) -> None:
         compat.new_images(compat.sequencer_strips(scene), "frames", [str(f) for f in files], 1, 1)
         compat.write_h264(scene, str(out))
         bpy.ops.render.render(animation=True, scene=scene.name)
-    if not out.is_file():
+    if not out.is_file() or not out.stat().st_size:
         raise InputError(f"Blender could not write {out}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS
+from ...model.files import atomic_path
 from ...model.performance.live_link import write_live_link
 from ...model.sight.sequences import check_there, shown_file
 from ...model.worker.protocol import Progress
@@ -16,7 +17,7 @@ from ..engine.jobs import Job
 from ..user_files.basis_maps import seen_basis
 from .heads import face_model_file, fresh_head, read_head
 from .options import AnimateOptions
-from .outputs import PERFORMANCE_FORMATS, SCENE_FORMATS, atomic_path, check_outputs, require_bpy, save_scene
+from .outputs import PERFORMANCE_FORMATS, SCENE_FORMATS, check_outputs, require_bpy, save_scene
 from .terminal import bar, print_notes, quiet_stdout
 from .worker_python import preferred_python
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...model.errors import InputError
+from ...model.errors import InputError, one_line
+from ...model.files import atomic_path
 
 if TYPE_CHECKING:
     import bpy
@@ -71,24 +72,14 @@ def check_writable(folder: Path) -> None:
         raise InputError(f"'{folder}' cannot be written to ({error.strerror}): choose another folder") from error
 
 
-@contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``, with its suffix; it is renamed to ``path`` at the end, or removed."""
-    part = path.absolute().with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def save_blend(path: Path) -> None:
     import bpy
 
     with atomic_path(path) as part:
-        bpy.ops.wm.save_as_mainfile(filepath=str(part), copy=True, compress=True)
+        try:
+            bpy.ops.wm.save_as_mainfile(filepath=str(part), copy=True, compress=True)
+        except RuntimeError as error:  # such as a full disk
+            raise InputError(f"'{path}' cannot be written: {one_line(error)}") from error
 
 
 def save_scene(path: Path, objects: Sequence[bpy.types.Object]) -> None:

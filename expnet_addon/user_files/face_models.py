@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ...model.builtin import OPEN
 from ...model.errors import InputError
+from ...model.files import atomic_path
 from ...model.formats.npz import OPEN_HEAD, is_face_model
 
 
@@ -45,15 +46,12 @@ def cache_file(path: Path) -> Path:
 
 def keep(converted: Path, target: Path) -> None:
     """Put a conversion into the cache, where it appears complete or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        shutil.copyfile(converted, part)  # the job's folder may be on another file system
-        os.replace(part, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"The converted face model cannot be kept in '{target.parent}': {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_path(target) as partial:
+        shutil.copyfile(converted, partial)  # the job's folder may be on another file system
 
 
 def user_folder() -> Path:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -21,7 +19,9 @@ import numpy as np
 from ..errors import InputError
 from ..face.semantics import ICT_BASIS, OPEN_BASIS, arkit_weights
 from ..files import write_whole
+from ..npz_arrays import NpzArrays
 from ..performance.face_performance import FacePerformance
+from ..reading import json_object, memory_limit, reading
 
 FORMAT = "expnet-basis-map-1"
 MAX_BYTES = 2**26  # unpacked; two maps of 29 keys are a hundred kilobytes
@@ -174,30 +174,23 @@ def save_maps(maps: Sequence[BasisMap], path: str | Path) -> None:
 
 def load_maps(path: str | Path) -> list[BasisMap]:
     """Read what ``save_maps`` wrote. Raises InputError when the file is missing, broken or of another kind."""
-    broken = f"{path}: not a map between expression bases, or broken: make it again with 'expnet map-basis'"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
-                raise InputError(broken)
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(bytes(arrays["header"]))
-        if header["format"] != FORMAT:
-            raise InputError(broken)
+    path = Path(path)
+    with reading(path, "map between expression bases", "make it again with 'expnet map-basis'"):
+        with NpzArrays(path) as stored:
+            if stored.bytes > min(MAX_BYTES, memory_limit(path.stat().st_size)):
+                raise ValueError("it is larger than any map")
+            arrays = {name: stored.read(name) for name in stored.declared}
+        header = json_object(arrays["header"].tobytes())
+        if header["format"] != FORMAT or len(header["maps"]) > 2:
+            raise ValueError("it is of another format")
         return [_loaded(names, arrays, i) for i, names in enumerate(header["maps"])]
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the map: {error.strerror or error}") from error
-    except InputError:
-        raise InputError(broken) from None
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, KeyError, TypeError) as error:
-        raise InputError(broken) from error
 
 
 def _loaded(names: dict[str, Any], arrays: dict[str, np.ndarray], i: int) -> BasisMap:
     text: dict[str, Any] = {n: names[n] if n.endswith("basis") else tuple(names[n]) for n in _NAMES}
     strings = [text["from_basis"], text["to_basis"], *text["from_keys"], *text["to_keys"]]
     if not all(isinstance(s, str) for s in strings):
-        raise ValueError("names")
+        raise ValueError("its names are no text")
     k, el = len(text["from_keys"]), len(text["to_keys"])
     m, n = np.shape(arrays[f"alpha_matrix_{i}"])
     shapes = {
@@ -210,7 +203,7 @@ def _loaded(names: dict[str, Any], arrays: dict[str, np.ndarray], i: int) -> Bas
     for name, shape in shapes.items():
         array = arrays[f"{name}_{i}"]
         if array.shape != shape or array.dtype != np.float64 or not np.isfinite(array).all():
-            raise ValueError(name)
+            raise ValueError(f"{name} has another shape or type, or holds NaN")
         numbers[name] = array
     numbers["scale"] = float(numbers["scale"])
     if (
@@ -218,5 +211,5 @@ def _loaded(names: dict[str, Any], arrays: dict[str, np.ndarray], i: int) -> Bas
         or numbers["scale"] <= 0
         or (numbers["bounds"][:, 0] > numbers["bounds"][:, 1]).any()
     ):
-        raise ValueError("values")
+        raise ValueError("its values are out of range")
     return BasisMap(**text, **numbers)

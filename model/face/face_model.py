@@ -150,8 +150,8 @@ def check_face_model(model: FaceModel, where: str) -> None:
             raise InputError(f"{where}: {name} is {array.shape}, not {shape}; the file does not fit together")
         if not np.isfinite(array).all():
             raise InputError(f"{where}: {name} has values that are not numbers; get an intact file")
-    if v == 0:
-        raise InputError(f"{where}: no vertices; get an intact file")
+    if v == 0 or ks == 0:
+        raise InputError(f"{where}: no {'identity components' if v else 'vertices'}; get an intact file")
     if model.faces.ndim != 2 or model.faces.shape[1] not in (3, 4) or len(model.faces) == 0:
         raise InputError(f"{where}: faces are {model.faces.shape}, not (F, 3) or (F, 4); get an intact file")
     if model.landmarks is not None and model.landmarks.shape != (68,):

@@ -1,7 +1,7 @@
 """Named arrays in a file, known by shape before they are read, and the checks that readers share.
 
-``StoredArray.read`` is called only once its shape has been found right, so a file that lies about its sizes is
-refused before memory is spent on it.
+``StoredArray.read`` is called only after its shape was checked, and every array is counted against the file's
+``Budget``, so a file that lies about its sizes is refused before memory is spent on it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,38 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..reading import memory_limit, reading
 
-MAX_BYTES = 2**30  # of one array or struct; the largest in use is a third of it
+REMEDY = "get an intact file"
+
+
+class Budget:
+    """The memory that the contents of one file may take, all arrays together."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.left = memory_limit(path.stat().st_size)
+
+    def spend(self, count: int, what: str) -> None:
+        """Count ``count`` bytes. Raises InputError where that is more than is left."""
+        self.left -= count
+        if self.left < 0:
+            raise InputError(f"{self.path}: {what} takes far more memory than the file is large; {REMEDY}")
 
 
 @dataclass(frozen=True)
 class StoredArray:
-    """One numeric array in a file: its shape in the file's own language (MATLAB's for MAT files), and how to get it."""
+    """One numeric array in a file.
+
+    shape     in the file's own language (MATLAB's for MAT files)
+    itemsize  bytes that reading takes for each number (0 where the data are in memory already)
+    read      returns the array;  budget  of its file
+    """
 
     shape: tuple[int, ...]
+    itemsize: int
     read: Callable[[], np.ndarray]
+    budget: Budget
 
 
 Arrays = Mapping[str, StoredArray]
@@ -55,7 +77,7 @@ def read_vector(path: Path, arrays: Arrays, name: str, count: int | None = None)
     if size != max(stored.shape, default=0) or (count is not None and size != count):
         want = "a vector" if count is None else f"{count} numbers"
         raise InputError(f"{path}: {name} is {_text(stored.shape)}, not {want}; get an intact file")
-    values = np.asarray(_read(path, name, stored), np.float64).ravel()
+    values = np.asarray(_read(path, name, stored, 8), np.float64).ravel()
     with np.errstate(over="ignore"):
         finite = np.isfinite(values.astype(np.float32)).all()
     if not finite:
@@ -87,7 +109,7 @@ def component_count(path: Path, arrays: Arrays, name: str, vertices: int) -> int
 def read_basis(path: Path, arrays: Arrays, name: str, vertices: int, scale: np.ndarray) -> np.ndarray:
     """The first ``len(scale)`` components of a (3V, K) basis, each times its scale, as (k, V, 3) float32."""
     component_count(path, arrays, name, vertices)
-    columns = _read(path, name, arrays[name]).reshape(3 * vertices, -1)[:, : len(scale)]
+    columns = _read(path, name, arrays[name], 4).reshape(3 * vertices, -1)[:, : len(scale)]
     out = np.empty((len(scale), 3 * vertices), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # check_face_model says which array is not finite
         np.multiply(columns.T, scale[:, None], out=out, casting="unsafe")
@@ -104,7 +126,7 @@ def read_triangles(path: Path, arrays: Arrays, name: str, vertices: int, first: 
     stored = _stored(path, arrays, name)
     if len(stored.shape) != 2 or 3 not in stored.shape or prod(stored.shape) > 9_000_000:
         raise InputError(f"{path}: {name} is {_text(stored.shape)}, not triangles; get an intact file")
-    values = _read(path, name, stored)
+    values = _read(path, name, stored, 16)
     return as_indices(path, name, values if values.shape[1] == 3 else values.T, vertices, first)
 
 
@@ -146,10 +168,11 @@ def _stored(path: Path, arrays: Arrays, name: str) -> StoredArray:
     return arrays[name]
 
 
-def _read(path: Path, name: str, stored: StoredArray) -> np.ndarray:
-    if prod(stored.shape) * 8 > MAX_BYTES:
-        raise InputError(f"{path}: {name} is {_text(stored.shape)}, larger than any face model; get an intact file")
-    return stored.read()
+def _read(path: Path, name: str, stored: StoredArray, growth: int) -> np.ndarray:
+    """Return the array. ``growth``: bytes for each number that the caller makes of it."""
+    stored.budget.spend(prod(stored.shape) * (stored.itemsize + growth), f"{name}, {_text(stored.shape)},")
+    with reading(path, "file", REMEDY):
+        return stored.read()
 
 
 def _text(shape: tuple[int, ...]) -> str:

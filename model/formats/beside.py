@@ -5,24 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import InputError
+from ..reading import reading
 from . import hdf5, mat5
-from .arrays import Arrays, StoredArray, group_with
+from .arrays import REMEDY, Arrays, StoredArray, group_with
 
 _MAX_FILES = 64
 
 
 def stored_arrays(path: Path) -> dict[str, StoredArray] | None:
     """The numeric arrays of a MAT or HDF5 file; None when the file is neither. Raises InputError for a broken one."""
-    try:
+    with reading(path, "file", REMEDY):
         with open(path, "rb") as file:
             head = file.read(128)
         if mat5.is_mat5(head):
             return mat5.stored_arrays(path)
-        if hdf5.is_hdf5(path):
-            return hdf5.stored_arrays(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
-    return None
+        return hdf5.stored_arrays(path) if hdf5.is_hdf5(path) else None
 
 
 def find_beside(path: Path, usual_name: str, fields: tuple[str, ...]) -> tuple[Path, Arrays] | None:

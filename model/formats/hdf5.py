@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from .arrays import StoredArray
+from ..reading import reading
+from .arrays import REMEDY, Budget, StoredArray
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_OBJECTS = 10_000
@@ -26,49 +28,52 @@ def is_hdf5(path: Path) -> bool:
 
 
 def stored_arrays(path: Path) -> dict[str, StoredArray]:
-    """All real numeric datasets, ``group/name``; MATLAB's with its own order of axes.
+    """Return all real numeric datasets, ``group/name``; MATLAB's with its own order of axes.
 
-    Links into other files, virtual and externally stored datasets are left out: a model is one file.
+    Links into other files, virtual and externally stored datasets are left out: a model is one file. So are datasets
+    whose numbers are not all in the file: HDF5 would fill them in, at whatever size they declare.
     """
     try:
         import h5py
     except ImportError:
         raise InputError(f"{path}: this is an HDF5 file; `pip install h5py` to read it") from None
-    with open(path, "rb") as file:
-        matlab = file.read(10) == b"MATLAB 7.3"
     found: dict[str, StoredArray] = {}
-    names: list[str] = []
+    seen = 0
+    with reading(path, "HDF5 file", REMEDY):
+        budget = Budget(path)
+        with open(path, "rb") as plain:
+            matlab = plain.read(10) == b"MATLAB 7.3"
 
-    def collect(name: str, item: Any) -> bool | None:
-        names.append(name)
-        if len(names) > _MAX_OBJECTS:
-            return True
-        if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu" or item.shape is None:
+        def collect(name: str, item: Any) -> bool | None:
+            nonlocal seen
+            seen += 1
+            if seen > _MAX_OBJECTS:
+                return True
+            if isinstance(name, str) and isinstance(item, h5py.Dataset) and _is_plain(item, budget):
+                shape = item.shape[::-1] if matlab else item.shape
+                found[name] = StoredArray(shape, item.dtype.itemsize, partial(_read, path, name, matlab), budget)
             return None
-        if item.is_virtual or item.external:
-            return None
-        shape = item.shape[::-1] if matlab else item.shape
-        found[name] = StoredArray(shape, partial(_read, path, name, matlab))
-        return None
 
-    try:
         with h5py.File(path, "r") as file:
             file.visititems(collect)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise _refusal(path, error) from None
     return found
+
+
+def _is_plain(dataset: Any, budget: Budget) -> bool:
+    """Return whether all of the numbers are stored in this file."""
+    if dataset.dtype.kind not in "fiu" or dataset.shape is None or dataset.is_virtual or dataset.external:
+        return False
+    if dataset.chunks is None:
+        return dataset.id.get_storage_size() == dataset.size * dataset.dtype.itemsize
+    if prod(dataset.chunks) * dataset.dtype.itemsize > budget.left:  # HDF5 unpacks a chunk at once
+        return False
+    whole = prod(-(-length // chunk) for length, chunk in zip(dataset.shape, dataset.chunks, strict=True))
+    return dataset.id.get_num_chunks() == whole
 
 
 def _read(path: Path, name: str, matlab: bool) -> np.ndarray:
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            values = file[name][()]
-    except (OSError, RuntimeError, ValueError, KeyError, MemoryError) as error:
-        raise _refusal(path, error) from None
+    with h5py.File(path, "r") as file:
+        values = file[name][()]
     return values.T if matlab else values
-
-
-def _refusal(path: Path, error: BaseException) -> InputError:
-    return InputError(f"{path}: broken HDF5 file ({' '.join(str(error).split())}); get an intact file")

@@ -12,9 +12,9 @@ and would hide the eyes.
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy as np
 from ..errors import InputError
 from ..face.face_model import FaceModel
 from ..face.semantics import ICT_BASIS
+from ..reading import json_object, reading
 from .arrays import as_indices
 
 NAME = "ict-facekit"
@@ -32,7 +33,9 @@ LICENSE = "MIT (ICT-FaceKit, Copyright (c) 2020 USC Institute for Creative Techn
 MM = 10.0  # the files are in centimetres
 
 _MAX_FILE = 64 * 2**20
-_MAX_VERTICES = 1_000_000
+_MAX_VERTICES = 250_000  # ten times those of the release
+_MAX_SHAPES = 1000
+_REMEDY = "download FaceXModel again"
 
 # First and last vertex of each part, as the release's README lists them; gums, tongue and throat are told apart by
 # their UV islands.
@@ -96,7 +99,8 @@ def read(folder: Path, identity_components: int | None) -> FaceModel:
         gaze_lids = np.stack([expression[keys[a]] + expression[keys[b]] for a, b in _GAZE])
     landmarks = None
     if info.get("idx_to_landmark_verts"):
-        values = np.asarray(info["idx_to_landmark_verts"])
+        with reading(folder / INDICES, "JSON", _REMEDY):
+            values = np.array(info["idx_to_landmark_verts"], np.int64).reshape(-1)
         landmarks = as_indices(folder / INDICES, "idx_to_landmark_verts", values, len(mean), first=0)
     regions = _regions(len(mean))
     seen = ~np.isin(faces, regions.get("eye_shells", [])).any(axis=1)
@@ -130,33 +134,31 @@ def _regions(vertices: int) -> dict[str, np.ndarray]:
 
 
 def _info(path: Path) -> dict[str, Any]:
-    try:
-        info = json.loads(_text(path))
-    except ValueError:
-        raise InputError(f"{path}: broken JSON; download FaceXModel again") from None
-    names = info.get("expressions") if isinstance(info, dict) else None
+    text = _text(path)
+    with reading(path, "JSON", _REMEDY):
+        info = json_object(text)
+    names = info.get("expressions")
     # They become file names: nothing but plain ones.
-    if not isinstance(names, list) or not names or not all(re.fullmatch(r"\w+", str(name)) for name in names):
+    plain = isinstance(names, list) and all(isinstance(n, str) and re.fullmatch(r"\w{1,100}", n) for n in names)
+    if not isinstance(names, list) or not plain or not 0 < len(names) == len(set(names)) <= _MAX_SHAPES:
         raise InputError(f"{path}: no list of expressions in it; download FaceXModel again")
     return info
 
 
 def _text(path: Path) -> bytes:
-    try:
+    with reading(path, "file of FaceXModel", _REMEDY):
         if path.stat().st_size > _MAX_FILE:
             raise InputError(f"{path}: too large for a file of FaceXModel; download it again")
         return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); FaceXModel needs it, download it again") from None
 
 
 def _vertices(path: Path, text: bytes, expected: int | None) -> np.ndarray:
     """The ``v`` lines of an OBJ file, (V, 3) float64 in its own unit."""
-    lines = _lines(text, b"v ")
-    if len(lines) != (expected or len(lines)) or not 0 < len(lines) <= _MAX_VERTICES:
+    lines = _lines(path, text, b"v ", _MAX_VERTICES)
+    if len(lines) != (expected or len(lines)) or not lines:
         want = f"{expected}" if expected else "some"
         raise InputError(f"{path}: {len(lines)} vertices, not {want}; download FaceXModel again")
-    values = _numbers(path, b" ".join(line[2:] for line in lines), np.float64)
+    values = _numbers(path, b" ".join(lines), np.float64)
     if values.size != 3 * len(lines) or not np.isfinite(values).all():
         raise InputError(f"{path}: its vertices are not three numbers each; download FaceXModel again")
     return values.reshape(-1, 3)
@@ -164,12 +166,12 @@ def _vertices(path: Path, text: bytes, expected: int | None) -> np.ndarray:
 
 def _faces(path: Path, text: bytes, vertices: int) -> tuple[np.ndarray, np.ndarray]:
     """Faces (F, 4), -1 as the fourth corner of a triangle, and their UVs (F, 4, 2)."""
-    uvs = _numbers(path, b" ".join(line[3:] for line in _lines(text, b"vt ")), np.float64)
-    lines = _lines(text, b"f ")
+    uvs = _numbers(path, b" ".join(_lines(path, text, b"vt ", 4 * _MAX_VERTICES)), np.float64)
+    lines = _lines(path, text, b"f ", 2 * _MAX_VERTICES)
     corners = np.array([line.count(b"/") for line in lines])
     if not lines or not np.isin(corners, (3, 4)).all() or uvs.size % 2:
         raise InputError(f"{path}: its faces are not triangles and quads with UVs; download FaceXModel again")
-    joined = b" ".join(line[2:] for line in lines).replace(b"/", b" ")
+    joined = b" ".join(lines).replace(b"/", b" ")
     pairs = _numbers(path, joined, np.int64)
     if pairs.size != 2 * corners.sum():
         raise InputError(f"{path}: its faces are broken; download FaceXModel again")
@@ -181,8 +183,13 @@ def _faces(path: Path, text: bytes, vertices: int) -> tuple[np.ndarray, np.ndarr
     return faces, uv
 
 
-def _lines(text: bytes, start: bytes) -> list[bytes]:
-    return [line for line in text.splitlines() if line.startswith(start)]
+def _lines(path: Path, text: bytes, start: bytes, most: int) -> list[bytes]:
+    """Return what follows ``start`` in the lines that begin with it."""
+    pattern = re.compile(rb"^" + start + rb"([^\r\n]*)", re.MULTILINE)
+    lines = [found[1] for found in islice(pattern.finditer(text), most + 1)]
+    if len(lines) > most:
+        raise InputError(f"{path}: more than {most} lines '{start.decode()}'; {_REMEDY}")
+    return lines
 
 
 def _numbers(path: Path, text: bytes, dtype: type) -> np.ndarray:

@@ -16,13 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .arrays import MAX_BYTES, StoredArray
+from ..reading import reading
+from .arrays import REMEDY, Budget, StoredArray
 
 _DTYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _MATRIX, _COMPRESSED = 14, 15
 _STRUCT = 2
 _NUMERIC = range(6, 16)  # double, single, int8 ... uint64
 _COMPLEX = 0x800
+_MAX_VARIABLES = 10_000
 _HEAD_BYTES = 4096  # enough for the flags, dimensions and name of a variable
 
 
@@ -33,35 +35,28 @@ def is_mat5(head: bytes) -> bool:
 
 def stored_arrays(path: Path) -> dict[str, StoredArray]:
     """All real numeric arrays: ``name``, or ``struct/field`` for those in 1x1 structs."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(128)
-            if not is_mat5(head):
-                raise InputError(f"{path}: no MAT-file; give the file as it was released")
-            order = "<" if head[126:128] == b"IM" else ">"
-            size = file.seek(0, 2)
-            found: dict[str, StoredArray] = {}
-            at = 128
-            while at + 8 <= size:
-                file.seek(at)
-                kind, count = np.frombuffer(file.read(8), f"{order}u4").tolist()
-                if kind not in (_MATRIX, _COMPRESSED) or at + 8 + count > size:
-                    raise _Broken("it is cut off, or not what it says")
-                found |= _variable(path, order, kind, at + 8, count)
-                at += 8 + count
-            return found
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
-    except (_Broken, zlib.error, UnicodeDecodeError) as error:
-        raise _refusal(path, error) from None
+    with reading(path, "MAT-file", REMEDY), open(path, "rb") as file:
+        head = file.read(128)
+        if not is_mat5(head):
+            raise InputError(f"{path}: no MAT-file; give the file as it was released")
+        budget = Budget(path)
+        order = "<" if head[126:128] == b"IM" else ">"
+        size = file.seek(0, 2)
+        found: dict[str, StoredArray] = {}
+        at, variables = 128, 0
+        while at + 8 <= size:
+            file.seek(at)
+            kind, count = np.frombuffer(file.read(8), f"{order}u4").tolist()
+            variables += 1
+            if kind not in (_MATRIX, _COMPRESSED) or at + 8 + count > size or variables > _MAX_VARIABLES:
+                raise _Broken("it is cut off, or not what it says")
+            found |= _variable(path, budget, order, kind, at + 8, count)
+            at += 8 + count
+        return found
 
 
 class _Broken(Exception):
     pass
-
-
-def _refusal(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path}: broken MAT-file ({error}); get an intact file")
 
 
 @dataclass(frozen=True)
@@ -83,24 +78,23 @@ class _Matrix:
     data: int
 
 
-def _variable(path: Path, order: str, kind: int, at: int, count: int) -> dict[str, StoredArray]:
+def _variable(path: Path, budget: Budget, order: str, kind: int, at: int, count: int) -> dict[str, StoredArray]:
     head = _content(path, kind, at, count, _HEAD_BYTES)
     body = 8 if kind == _COMPRESSED else 0  # a compressed variable has its own tag inside
     matrix = _matrix(head, order, body, len(head))
     if matrix.array_class == _STRUCT and prod(matrix.shape) == 1:
-        content = _content(path, kind, at, count, MAX_BYTES)
-        return {f"{matrix.name}/{k}": v for k, v in _fields(path, content, order, matrix).items()}
+        budget.spend(count, matrix.name)  # its packed bytes, while they are unpacked
+        content = _content(path, kind, at, count, budget.left + 1)
+        budget.spend(len(content) - count, matrix.name)
+        return {f"{matrix.name}/{k}": v for k, v in _fields(budget, content, order, matrix).items()}
     if matrix.array_class not in _NUMERIC or matrix.complex or not matrix.name:
         return {}
 
     def read() -> np.ndarray:
-        try:
-            limit = prod(matrix.shape) * 8 + _HEAD_BYTES
-            return _numbers(_content(path, kind, at, count, limit), order, matrix)
-        except (_Broken, zlib.error) as error:
-            raise _refusal(path, error) from None
+        limit = prod(matrix.shape) * 8 + _HEAD_BYTES
+        return _numbers(_content(path, kind, at, count, limit), order, matrix)
 
-    return {matrix.name: StoredArray(matrix.shape, read)}
+    return {matrix.name: StoredArray(matrix.shape, 8, read, budget)}
 
 
 def _content(path: Path, kind: int, at: int, count: int, limit: int) -> memoryview:
@@ -142,7 +136,7 @@ def _matrix(data: memoryview, order: str, at: int, end: int) -> _Matrix:
     return _Matrix(word & 0xFF, bool(word & _COMPLEX), shape, text, name.end)
 
 
-def _fields(path: Path, data: memoryview, order: str, struct: _Matrix) -> dict[str, StoredArray]:
+def _fields(budget: Budget, data: memoryview, order: str, struct: _Matrix) -> dict[str, StoredArray]:
     length = _element(data, order, struct.data)
     if length.count != 4:
         raise _Broken("a struct has no field names")
@@ -162,16 +156,9 @@ def _fields(path: Path, data: memoryview, order: str, struct: _Matrix) -> dict[s
             continue
         matrix = _matrix(data, order, field.start, field.end)
         if matrix.array_class in _NUMERIC and not matrix.complex:
-            read = partial(_field_numbers, path, data, order, matrix)
-            found[block[i : i + width].split(b"\0")[0].decode("ascii")] = StoredArray(matrix.shape, read)
+            name = block[i : i + width].split(b"\0")[0].decode("ascii")
+            found[name] = StoredArray(matrix.shape, 0, partial(_numbers, data, order, matrix), budget)
     return found
-
-
-def _field_numbers(path: Path, data: memoryview, order: str, matrix: _Matrix) -> np.ndarray:
-    try:
-        return _numbers(data, order, matrix)
-    except _Broken as error:
-        raise _refusal(path, error) from None
 
 
 def _numbers(data: memoryview, order: str, matrix: _Matrix) -> np.ndarray:

@@ -17,31 +17,26 @@ hostile file costs neither time nor memory.
 from __future__ import annotations
 
 import json
-import os
-import struct
-import tempfile
 import zipfile
-import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..face.face_model import FaceModel, check_face_model
+from ..files import atomic_path
+from ..npz_arrays import Declared, NpzArrays
+from ..reading import MAX_JSON, check_regular, json_object, memory_limit, reading
 
 OPEN_HEAD = Path(__file__).resolve().parent.parent / "data" / "open_head.npz"
 FORMAT = "expnet-face-model-1"
-MAX_BYTES = 2**30  # unpacked; BFM 2019's full head with 398 components is a quarter of this
 QUANTISATION_ERROR_MM = 0.001
 
 _F4, _I2, _I4 = np.dtype("<f4"), np.dtype("<i2"), np.dtype("<i4")
 # The first version of this file kept faces as unsigned integers, which cannot say "no fourth corner".
 _FACES = (_I4, np.dtype("<u2"), np.dtype("<u4"))
-
-# What zipfile and numpy raise for broken files.
-_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, OverflowError, MemoryError)
 
 
 def save_face_model(model: FaceModel, path: str | Path, exact: bool = False) -> None:
@@ -80,27 +75,19 @@ def save_face_model(model: FaceModel, path: str | Path, exact: bool = False) -> 
 
 
 def load_face_model(path: str | Path) -> FaceModel:
-    """Reads a file of ``save_face_model``. Raises InputError when it is missing, broken or of another kind."""
+    """Read a file of ``save_face_model``. Raises InputError when it is missing, broken or of another kind."""
     path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _read(archive, path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give a face model's path or 'open'") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
-    except InputError:
-        raise
-    except _BROKEN as error:
-        raise InputError(f"{path}: broken face model ({_one_line(error)}); convert or download it again") from None
+    with reading(path, "face model", "convert or download it again"), NpzArrays(path) as stored:
+        return _read(stored, path)
 
 
 def is_face_model(path: str | Path) -> bool:
-    """Whether the file looks like one of ours (a zip with a header and a mean)."""
+    """Return whether the file looks like one of ours (a zip with a header and a mean)."""
     try:
+        check_regular(path)
         with zipfile.ZipFile(path) as archive:
             return {"header.npy", "mean.npy"} <= set(archive.namelist())
-    except (OSError, *_BROKEN):
+    except Exception:  # whatever a hostile zip makes of zipfile, it is none of ours
         return False
 
 
@@ -113,42 +100,16 @@ def _packed_basis(name: str, basis: np.ndarray, exact: bool) -> dict[str, np.nda
 
 
 def _write(arrays: dict[str, np.ndarray], path: Path, deflate: bool) -> None:
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            (np.savez_compressed if deflate else np.savez)(file, **arrays)
-        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide the file from the rest of a studio
-        os.replace(temporary, path)
-    except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise InputError(f"{path}: cannot be written ({error.strerror}); free some space") from None
-        raise
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        (np.savez_compressed if deflate else np.savez)(file, **arrays)
 
 
-@dataclass(frozen=True)
-class _Declared:
-    """What a member of the zip says about itself."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-
-def _read(archive: zipfile.ZipFile, path: Path) -> FaceModel:
-    declared = _declared_arrays(archive, path)
-    header = _read_header(archive, declared, path)
+def _read(stored: NpzArrays, path: Path) -> FaceModel:
+    header = _read_header(stored, path)
     keys = tuple(header["expression_keys"])
-    _check_declared(declared, len(keys), len(header["regions"]), path)
-
-    def array(name: str) -> np.ndarray:
-        with archive.open(f"{name}.npy") as member:
-            try:
-                return np.lib.format.read_array(member, allow_pickle=False)
-            except ValueError as error:
-                raise InputError(f"{path}: {name} is broken ({_one_line(error)}); convert it again") from None
+    _check_declared(stored.declared, len(keys), len(header["regions"]), path)
+    _check_size(stored.declared, path)
+    array, declared = stored.read, stored.declared
 
     def basis(name: str) -> np.ndarray:
         data = array(name)
@@ -181,52 +142,23 @@ def _read(archive: zipfile.ZipFile, path: Path) -> FaceModel:
     return model
 
 
-def _declared_arrays(archive: zipfile.ZipFile, path: Path) -> dict[str, _Declared]:
-    declared = {}
-    for info in archive.infolist():
-        name = info.filename.removesuffix(".npy")
-        with archive.open(info) as member:
-            try:
-                shape, dtype, size = _array_header(member)
-            except ValueError:
-                raise InputError(f"{path}: not a face model ({info.filename} is no numpy array)") from None
-        if dtype.hasobject or size != info.file_size:
-            raise InputError(f"{path}: {name} does not have the size it declares; convert or download it again")
-        declared[name] = _Declared(shape, dtype)
-    if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
-        raise InputError(f"{path}: larger than any face model ({MAX_BYTES >> 20} MB unpacked); check the file")
-    return declared
+def _check_size(declared: Mapping[str, Declared], path: Path) -> None:
+    """Refuse a file whose arrays would take far more memory than the file itself."""
+    packed = [d.count for d in declared.values() if d.dtype == _I2]  # become float32
+    needed = sum(d.count * max(d.dtype.itemsize, 4) for d in declared.values()) + 2 * max(packed, default=0)
+    if needed > memory_limit(path.stat().st_size):
+        raise InputError(f"{path}: unpacks to {needed >> 20} MB, more than any face model; check the file")
 
 
-def _array_header(member: Any) -> tuple[tuple[int, ...], np.dtype, int]:
-    """Shape, dtype and the bytes header and data must take together."""
-    file: BinaryIO = member
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
-        raise ValueError("unknown .npy version")
-    count = 1
-    for n in shape:  # Python integers: a product that cannot overflow
-        if n < 0:
-            raise ValueError("negative dimension")
-        count *= int(n)
-    return shape, dtype, file.tell() + count * dtype.itemsize
-
-
-def _read_header(archive: zipfile.ZipFile, declared: dict[str, _Declared], path: Path) -> dict[str, Any]:
-    text = declared.get("header")
-    if text is None or text.dtype != np.uint8 or len(text.shape) != 1 or text.shape[0] > 2**20:
+def _read_header(stored: NpzArrays, path: Path) -> dict[str, Any]:
+    text = stored.declared.get("header")
+    if text is None or text.dtype != np.uint8 or len(text.shape) != 1 or text.count > MAX_JSON:
         raise InputError(f"{path}: not a face model (no header); give a file that expnet has converted")
-    with archive.open("header.npy") as member:
-        data = np.lib.format.read_array(member, allow_pickle=False).tobytes()
     try:
-        header = json.loads(data)
-    except ValueError:
-        header = None
-    if not isinstance(header, dict) or not str(header.get("format")).startswith("expnet-face-model-"):
+        header = json_object(stored.read("header").tobytes())
+    except (ValueError, RecursionError):
+        header = {}
+    if not str(header.get("format")).startswith("expnet-face-model-"):
         raise InputError(f"{path}: not a face model (its header is broken); convert or download it again")
     if header["format"] != FORMAT:
         raise InputError(
@@ -242,7 +174,7 @@ def _read_header(archive: zipfile.ZipFile, declared: dict[str, _Declared], path:
     return header
 
 
-def _check_declared(declared: dict[str, _Declared], ke: int, regions: int, path: Path) -> None:
+def _check_declared(declared: Mapping[str, Declared], ke: int, regions: int, path: Path) -> None:
     """Compares all shapes and dtypes with each other."""
 
     def shape(name: str) -> tuple[int, ...]:
@@ -277,7 +209,3 @@ def _check_declared(declared: dict[str, _Declared], ke: int, regions: int, path:
         if declared[name].shape != want or declared[name].dtype not in dtypes:
             got = f"{declared[name].dtype} {declared[name].shape}"
             raise InputError(f"{path}: {name} is {got}, not {dtypes[0]} {want}; convert or download it again")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

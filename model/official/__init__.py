@@ -13,12 +13,13 @@ box_list.py         the release's list of faces and boxes
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 
+from ..reading import check_regular, json_object
+
 FILE = "official.safetensors"
-MAX_HEADER = 2**24  # bytes
+MAX_HEADER = 2**22  # bytes
 
 
 def is_official(path: str | Path) -> bool:
@@ -38,8 +39,9 @@ def imported_networks(folder: str | Path) -> frozenset[str]:
     none of a file that is broken or not there. Quick, and without libraries: Blender asks at every redraw."""
     file = Path(folder) / FILE
     try:
+        check_regular(file)
         return _networks_of(file, file.stat().st_mtime_ns)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except Exception:  # a hostile header raises many kinds
         return frozenset()
 
 
@@ -47,5 +49,5 @@ def imported_networks(folder: str | Path) -> frozenset[str]:
 def _networks_of(file: Path, changed: int) -> frozenset[str]:
     with open(file, "rb") as opened:
         length = int.from_bytes(opened.read(8), "little")
-        header = json.loads(opened.read(min(length, MAX_HEADER)))
-    return frozenset(json.loads(header["__metadata__"]["networks"]))
+        header = json_object(opened.read(min(length, MAX_HEADER + 1)), MAX_HEADER)
+    return frozenset(json_object(header["__metadata__"]["networks"].encode()))

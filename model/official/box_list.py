@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from ..reading import reading
 
 COLUMNS = ("ID", "FILE", "FACE_X", "FACE_Y", "FACE_WIDTH", "FACE_HEIGHT")
-MAX_ROWS = 1_000_000
+MAX_ROWS = 200_000
+MAX_BYTES = 2**25
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,11 @@ def read_box_list(path: str | Path) -> list[ListedFace]:
     spreadsheet counts it (the header is row 1).
     """
     path = Path(path)
-    try:
+    with reading(path, "list of faces", "give it as CSV in UTF-8"):
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path}: larger than {MAX_BYTES >> 20} MB: split it")
         with path.open(newline="", encoding="utf-8-sig") as file:
             return _faces(path, csv.reader(file, strict=True))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not text: give the list as CSV in UTF-8") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except csv.Error as error:
-        raise InputError(f"{path}: is no CSV file ({error})") from error
 
 
 def _faces(path: Path, rows: csv.Reader) -> list[ListedFace]:  # type: ignore[name-defined]

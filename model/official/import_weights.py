@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..files import atomic_path
+from ..networks.weights.weights_file import writing_tensors
 from . import FILE
 from .layouts import NETWORKS, Layout, Network, shared_trunk
 from .release import STATISTICS, Found, find_release, missing, read_statistic, sources_of
@@ -146,16 +147,13 @@ def _write(out: Path, header: OfficialHeader, tensors: dict[str, np.ndarray]) ->
     from safetensors.numpy import save_file
 
     made = not out.exists()
-    partial = out / f".{FILE}.{os.getpid()}.partial"
     try:
         out.mkdir(exist_ok=True)
-        save_file(tensors, partial, metadata=header.metadata())
-        os.chmod(partial, 0o644)  # safetensors writes files that only their owner can read
-        os.replace(partial, out / FILE)
-    except BaseException as error:
-        partial.unlink(missing_ok=True)
+        with atomic_path(out / FILE) as partial, writing_tensors(out / FILE):
+            save_file(tensors, partial, metadata=header.metadata())
+    except OSError as error:
+        raise InputError(f"{out}: cannot be made ({error.strerror}); choose another folder") from error
+    except BaseException:
         if made and out.is_dir():
             out.rmdir()
-        if isinstance(error, OSError) or type(error).__name__ == "SafetensorError":  # a full disk is the latter
-            raise InputError(f"{out}: cannot be written ({error}); choose another folder") from error
         raise

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..networks.weights.weights_file import check_shapes, refuse_what_is_not_safetensors
+from ..reading import reading
 from . import FILE
 from .layouts import NETWORKS, shared_trunk
 from .release import STATISTICS
@@ -132,15 +133,12 @@ def _file(path: str | Path) -> Path:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    refuse_what_is_not_safetensors(path)
-    try:
+    with reading(path, "weights", "import them again"):
+        refuse_what_is_not_safetensors(path)
         with safe_open(str(path), framework="np") as file:
             yield file
-    except (SafetensorError, OSError, TypeError, AttributeError) as error:  # unknown dtypes raise the last two
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: broken weights ({reason}); import them again") from error
 
 
 def _header(path: Path, metadata: dict[str, str]) -> OfficialHeader:
@@ -150,7 +148,7 @@ def _header(path: Path, metadata: dict[str, str]) -> OfficialHeader:
         networks = {name: NetworkInfo(**info) for name, info in json.loads(metadata["networks"]).items()}
         sources = tuple(Source(**source) for source in json.loads(metadata["sources"]))
         header = OfficialHeader(networks, sources, metadata["precision"], metadata["imported"], metadata["license"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: its header is broken ({error}); import the weights again") from error
     names = {network.name for network in NETWORKS}
     if not names.issuperset(networks) or not {"", *names}.issuperset(info.trunk for info in networks.values()):

@@ -15,13 +15,17 @@ import csv
 import io
 import math
 import re
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
 from ..errors import InputError
 from ..face.semantics import ARKIT_SOURCES, OPEN_BASIS, OPEN_KEYS, open_bounds
 from ..files import write_whole
+from ..reading import check_regular, memory_limit, reading
 from ..rotations import rotation_of_euler
 from .channels import ARKIT, LOOK, SIGNALS, UNSEEN, channel_values, signals
 from .face_performance import FacePerformance
@@ -35,8 +39,10 @@ ANGLES: tuple[str, ...] = tuple(
 )
 COLUMNS: tuple[str, ...] = ("Timecode", "BlendshapeCount") + tuple(n[0].upper() + n[1:] for n in SHAPES + ANGLES)
 
-MAX_BYTES = 2**30
+MAX_LINE = 2**16  # characters
 MAX_FRAMES = 2_000_000
+_FRAME_BYTES = 600  # in memory, beside 8 for each column of the file
+_CHUNK = 4096  # frames
 _NOMINAL = (24, 25, 30, 48, 50, 60, 90, 120, 240)  # frames in a second of time code
 APP_FPS = 60.0
 MIN_FPS, MAX_FPS = 1, 1000
@@ -55,9 +61,10 @@ DISTANCE_MM = 500.0  # a phone at arm's length: the file does not say where the 
 def is_live_link(path: str | Path) -> bool:
     """Whether the file begins like one of the app's; False for what cannot be read."""
     try:
+        check_regular(path)
         with open(path, "rb") as file:
             return file.read(64).lstrip(b"\xef\xbb\xbf").lower().startswith(b"timecode,")
-    except OSError:
+    except (OSError, InputError):
         return False
 
 
@@ -128,34 +135,39 @@ def read_live_link(path: str | Path, fps: float | None = None, swap_sides: bool 
     path = Path(path)
     if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
         raise InputError(f"{fps:g} frames per second is not a rate of a recording")
-    names, codes, numbers = _read_table(path)
-    seconds, rate = _times(path, codes, fps)
+    with reading(path, "recording of Live Link Face", "export it again as CSV"):
+        names, moments, numbers = _read_table(path)
+    seconds, rate = _times(path, moments, fps)
     # Now and then a tool writes a moment twice: the first one counts.
     fresh = np.concatenate([[True], np.diff(np.maximum.accumulate(seconds)) > 0])
     if fresh.sum() <= len(fresh) // 2 and len(fresh) > 1:
-        raise InputError(f"{path}: its time code does not go on: {codes[0]} … {codes[-1]}")
-    seconds, numbers = seconds[fresh] - seconds[0], numbers[fresh]
+        raise InputError(f"{path}: its time code does not go on")
+    if not fresh.all():
+        seconds, numbers = seconds[fresh], numbers[fresh]
+    seconds = seconds - seconds[0]
     columns = {name: numbers[:, i] for i, name in enumerate(names)}
     seen = np.isfinite(numbers).all(1)
     if not seen.any():
         raise InputError(f"{path}: no frame in it has a face")
     if swap_sides:
         columns = {_SWAPPED.get(name, name): values for name, values in columns.items()}
-    zeros = np.where(seen, 0.0, np.nan)
-    weights = np.stack([columns.get(name, zeros) for name in ARKIT], 1)
-    angles = np.stack([columns.get(name, zeros) for name in ANGLES], 1)
-    if np.nanmax(np.abs(angles[seen]), initial=0.0) > math.pi:
-        angles = np.radians(angles)
-    if any(name.startswith("eyeLook") for name in columns):
-        gaze = _gaze_from_looks(weights)
-    else:
-        gaze = (angles[:, 3:5] + angles[:, 6:8]) / 2
-    rotation = rotation_of_euler(angles[:, 0], angles[:, 1], -angles[:, 2])
+    turned = max((np.nanmax(np.abs(columns[name]), initial=0.0) for name in ANGLES if name in columns), default=0.0)
+    unit = math.pi / 180 if turned > math.pi else 1.0
+    eta, gaze, rotation = np.empty((len(seen), len(OPEN_KEYS))), np.empty((len(seen), 2)), np.empty((len(seen), 3, 3))
+    for start in range(0, len(seen), _CHUNK):  # so that what is made on the way takes little memory
+        part = slice(start, start + _CHUNK)
+        zeros = np.where(seen[part], 0.0, np.nan)
+        weights = np.stack([columns[name][part] if name in columns else zeros for name in ARKIT], 1)
+        angles = unit * np.stack([columns[name][part] if name in columns else zeros for name in ANGLES], 1)
+        eta[part] = eta_from_arkit(weights)
+        looks = any(name.startswith("eyeLook") for name in columns)
+        gaze[part] = _gaze_from_looks(weights) if looks else (angles[:, 3:5] + angles[:, 6:8]) / 2
+        rotation[part] = rotation_of_euler(angles[:, 0], angles[:, 1], -angles[:, 2])
     nothing = np.where(seen, 1.0, np.nan)
     side = 400.0
     return FacePerformance(
         times=seconds,
-        eta=eta_from_arkit(weights),
+        eta=eta,
         gaze=gaze,
         rotation=rotation,
         translation=nothing[:, None] * np.array([0.0, 0.0, -DISTANCE_MM]),
@@ -207,18 +219,13 @@ def _gaze_from_looks(weights: np.ndarray) -> np.ndarray:
 assert set(UNSEEN) < set(ARKIT)
 
 
-def _read_table(path: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """Names of the known value columns, time codes, and values (F, columns); NaN in frames without a face."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES >> 30} GB: not a recording of Live Link Face")
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the recording: {error.strerror or error}") from error
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a CSV of Live Link Face: it is no text") from None
-    lines = csv.reader(io.StringIO(text, newline=""))
-    try:
+def _read_table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the names of the known value columns, the time codes as ``_moment``, and values (F, columns).
+
+    Values are NaN in frames without a face.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(_short_lines(file))
         header = [cell.strip().lower() for cell in next(lines, [])]
         wanted = {name.lower(): name for name in SHAPES + ANGLES}
         known = {i: wanted[cell] for i, cell in enumerate(header) if cell in wanted}
@@ -228,25 +235,30 @@ def _read_table(path: Path) -> tuple[list[str], list[str], np.ndarray]:
             )
         if len(set(known.values())) < len(known):
             raise InputError(f"{path}: a column is in it twice")
-        codes: list[str] = []
-        rows: list[list[float]] = []
+        most = min(MAX_FRAMES, memory_limit(path.stat().st_size) // (_FRAME_BYTES + 8 * len(known)))
+        moments, numbers = array("d"), array("d")
         for cells in lines:
             if not any(cell.strip() for cell in cells):
                 continue
-            if len(rows) >= MAX_FRAMES:
-                raise InputError(f"{path}: more than {MAX_FRAMES} frames")
+            if len(moments) >= 2 * most:
+                raise InputError(f"{path}: more than {most} frames")
             if len(cells) != len(header) and any(cell.strip() for cell in cells[2:]):
                 raise InputError(
                     f"{path}: line {lines.line_num} has {len(cells)} columns, the first one {len(header)}: "
                     "the file is cut short or broken"
                 )
-            codes.append(cells[0].strip())
-            rows.append(_numbers(path, lines.line_num, cells, list(known)))
-    except csv.Error as error:
-        raise InputError(f"{path}: not a CSV of Live Link Face: {error}") from None
-    if not rows:
+            moments.extend(_moment(path, lines.line_num, cells[0].strip()))
+            numbers.extend(_numbers(path, lines.line_num, cells, list(known)))
+    if not moments:
         raise InputError(f"{path}: no frames in it")
-    return list(known.values()), codes, np.array(rows, np.float64)
+    return list(known.values()), np.frombuffer(moments).reshape(-1, 2), np.frombuffer(numbers).reshape(-1, len(known))
+
+
+def _short_lines(file: TextIO) -> Iterator[str]:
+    while line := file.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise ValueError(f"a line of more than {MAX_LINE} characters")
+        yield line
 
 
 def _numbers(path: Path, line: int, cells: list[str], columns: list[int]) -> list[float]:
@@ -274,18 +286,19 @@ def _is_number(text: str) -> bool:
 _TIMECODE = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})[:;](\d{1,3})(?:[.:](\d+))?", re.ASCII)
 
 
-def _times(path: Path, codes: list[str], fps: float | None) -> tuple[np.ndarray, float]:
-    """(F,) seconds by the time code, and the rate."""
-    fields = []
-    for i, code in enumerate(codes):
-        found = _TIMECODE.fullmatch(code)
-        if not found:
-            raise InputError(f"{path}: frame {i}: '{code[:40]}' is no time code like 14:03:52:28.207")
-        hours, minutes, seconds, frame = (int(found[g]) for g in (1, 2, 3, 4))
-        fields.append((hours * 3600 + minutes * 60 + seconds, frame + float(f"0.{found[5] or 0}")))
-    moments = np.array(fields, np.float64)
+def _moment(path: Path, line: int, code: str) -> tuple[float, float]:
+    """Return a time code as seconds and frames of the second."""
+    found = _TIMECODE.fullmatch(code)
+    if not found:
+        raise InputError(f"{path}: line {line}: '{code[:40]}' is no time code like 14:03:52:28.207")
+    hours, minutes, seconds, frame = (int(found[g]) for g in (1, 2, 3, 4))
+    return hours * 3600.0 + minutes * 60 + seconds, frame + float(f"0.{found[5] or 0}")
+
+
+def _times(path: Path, moments: np.ndarray, fps: float | None) -> tuple[np.ndarray, float]:
+    """Return (F,) seconds by the time codes (F, 2), and the rate."""
     second, frame_part = moments[:, 0], moments[:, 1]
-    second += 86400.0 * np.cumsum(np.concatenate([[0], np.diff(second) < -43200]))  # over midnight
+    second = second + 86400.0 * np.cumsum(np.concatenate([[0], np.diff(second) < -43200]))  # over midnight
     nominal = _nominal_rate(second, frame_part, fps)
     frames = second * nominal + frame_part
     shown = _shown_rate(frames, nominal)

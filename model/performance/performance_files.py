@@ -5,21 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, printable
 from ..files import write_whole
+from ..npz_arrays import NpzArrays
+from ..reading import MAX_JSON, json_object, memory_limit, parsing, reading
 from ..rotations import euler_degrees
 from .face_performance import FacePerformance
 
 FORMAT = "expnet-performance-1"
-MAX_BYTES = 2**32  # unpacked; an hour at 60 frames/s is 0.1 GB
 
 # In tables: gaze (radians), head pose as degrees (``euler_degrees``) and millimetres, crop (pixels, radians)
 POSE_COLUMNS = (
@@ -49,7 +49,7 @@ def packed(performance: FacePerformance) -> bytes:
         "format": FORMAT,
         "expression_keys": list(performance.expression_keys),
         "basis": performance.basis,
-        "source": performance.source,
+        "source": printable(performance.source),  # a path may not be UTF-8
         "fps": float(performance.fps),
         "image_size": [int(n) for n in performance.image_size],
         "lens_mm": float(performance.lens_mm),
@@ -67,29 +67,30 @@ def packed(performance: FacePerformance) -> bytes:
 
 def load_performance(path: str | Path) -> FacePerformance:
     """Read what ``save_performance`` wrote. Raises InputError when the file is missing, broken or of another kind."""
-    return _loaded(Path(path), Path(path))
+    path = Path(path)
+    with reading(path, *_KIND), path.open("rb") as file:
+        return _loaded(file, path, path.stat().st_size)
 
 
 def unpacked(content: bytes, name: str) -> FacePerformance:
-    """The performance in ``packed``'s bytes; errors as in ``load_performance``, where ``name`` stands for the path."""
-    return _loaded(io.BytesIO(content), Path(name))
+    """Return the performance in ``packed``'s bytes; errors as in ``load_performance``, ``name`` stands for the path."""
+    with parsing(name, *_KIND):
+        return _loaded(io.BytesIO(content), Path(name), len(content))
 
 
-def _loaded(source: Path | io.BytesIO, path: Path) -> FacePerformance:
-    try:
-        with zipfile.ZipFile(source) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
-                raise InputError(f"{path}: unpacks to more than {MAX_BYTES >> 30} GB: not a performance")
-        with np.load(source, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the performance: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError) as error:
-        raise InputError(f"{path}: not a performance, or broken: animate the clip again") from error
-    header = _header(path, arrays.pop("header", None))
-    _check_arrays(path, arrays, len(header["expression_keys"]))
+_KIND = "performance", "animate the clip again"
+
+
+def _loaded(file: BinaryIO, path: Path, size: int) -> FacePerformance:
+    with NpzArrays(file) as stored:
+        header = _header(path, stored)
+        shapes = _check_declared(path, stored, len(header["expression_keys"]))
+        if stored.bytes + sum(8 * prod(shape) for shape in shapes.values()) > memory_limit(size):
+            raise InputError(f"{path}: unpacks to {stored.bytes >> 20} MB, more than any performance")
+        arrays = {name: stored.read(name).astype(np.float64) for name in shapes}
+    _check_arrays(path, arrays)
     return FacePerformance(
-        **{k: v.astype(np.float64) for k, v in arrays.items()},
+        **arrays,
         expression_keys=tuple(header["expression_keys"]),
         basis=header["basis"],
         source=header["source"],
@@ -103,55 +104,58 @@ def _loaded(source: Path | io.BytesIO, path: Path) -> FacePerformance:
     )
 
 
-def _header(path: Path, raw: np.ndarray | None) -> dict[str, Any]:
+def _header(path: Path, stored: NpzArrays) -> dict[str, Any]:
     broken = InputError(f"{path}: not a performance of this project, or its header is broken: animate the clip again")
-    if raw is None or raw.dtype != np.uint8 or raw.ndim != 1:
+    declared = stored.declared.get("header")
+    if declared is None or declared.dtype != np.uint8 or len(declared.shape) != 1 or declared.count > MAX_JSON:
         raise broken
-    try:
-        header = json.loads(raw.tobytes())
-    except ValueError:
-        raise broken from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
+    header = json_object(stored.read("header").tobytes())
+    if header.get("format") != FORMAT:
         raise broken
 
     def number(value: Any) -> bool:
-        return isinstance(value, int | float) and np.isfinite(value) and value > 0
+        return type(value) in (int, float) and abs(value) < 1e9
 
     keys, size, neutral = header.get("expression_keys"), header.get("image_size"), header.get("neutral")
     unread, sound = header.get("unread", 0), header.get("sound_start", 0.0)  # files of earlier versions lack them
     whole = (
         isinstance(keys, list) and all(isinstance(k, str) for k in keys)
-        and isinstance(size, list) and len(size) == 2 and all(number(n) for n in size)
-        and number(header.get("fps")) and number(header.get("lens_mm"))
+        and isinstance(size, list) and len(size) == 2 and all(number(n) and n >= 1 for n in size)
+        and all(number(header.get(k)) and header[k] > 0 for k in ("fps", "lens_mm"))
         and isinstance(header.get("basis"), str) and isinstance(header.get("source"), str)
         and (neutral is None or isinstance(neutral, list) and len(neutral) == len(keys)
-             and all(isinstance(n, int | float) and np.isfinite(n) for n in neutral))
-        and isinstance(unread, int) and 0 <= unread < 2**53 and isinstance(header.get("damage", ""), str)
-        and isinstance(sound, int | float) and abs(sound) < 1e9
+             and all(number(n) for n in neutral))
+        and type(unread) is int and 0 <= unread < 2**53 and isinstance(header.get("damage", ""), str)
+        and number(sound)
     )  # fmt: skip
     if not whole:
         raise broken
     return header
 
 
-def _check_arrays(path: Path, arrays: Mapping[str, np.ndarray], keys: int) -> None:
-    def refuse(what: str) -> InputError:
-        return InputError(f"{path}: {what}: animate the clip again")
-
-    for name in ("times", "confidence", "alpha", "eta", *_PER_FRAME):
-        if name not in arrays:
-            raise refuse(f"{name} is missing")
-        if arrays[name].dtype.kind not in "fiu":
-            raise refuse(f"{name} holds no numbers")
-    for name in arrays:
-        if name not in ("times", "confidence", "alpha", "eta", *_PER_FRAME):
-            raise refuse(f"{name} is unknown")
-    frames = arrays["times"].size
-    shapes = {"times": (frames,), "confidence": (frames,), "eta": (frames, keys), "alpha": (arrays["alpha"].size,)}
+def _check_declared(path: Path, stored: NpzArrays, keys: int) -> dict[str, tuple[int, ...]]:
+    """Return the arrays' shapes, held against each other before one is read."""
+    declared = {name: d for name, d in stored.declared.items() if name != "header"}
+    frames = declared["times"].count if "times" in declared else 0
+    if not frames:
+        raise InputError(f"{path}: no frames in it")
+    alpha = declared["alpha"].count if "alpha" in declared else 0
+    shapes = {"times": (frames,), "confidence": (frames,), "eta": (frames, keys), "alpha": (alpha,)}
     shapes |= {name: (frames, *tail) for name, tail in _PER_FRAME.items()}
+    if set(declared) != set(shapes):
+        raise InputError(f"{path}: its arrays are {', '.join(sorted(declared))}, not {', '.join(sorted(shapes))}")
     for name, shape in shapes.items():
-        if arrays[name].shape != shape:
-            raise refuse(f"{name} has shape {arrays[name].shape}, not {shape}")
+        if declared[name].shape != shape:
+            raise InputError(f"{path}: {name} has shape {declared[name].shape}, not {shape}")
+        if declared[name].dtype not in (np.float32, np.float64):
+            raise InputError(f"{path}: {name} is {declared[name].dtype}, not float32 or float64")
+    return shapes
+
+
+def _check_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    def refuse(why: str) -> InputError:
+        return InputError(f"{path}: {why}: animate the clip again")
+
     times, confidence = arrays["times"], arrays["confidence"]
     if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
         raise refuse("times do not increase")

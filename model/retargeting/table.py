@@ -6,7 +6,6 @@ numpy only. ``name_schemes.py`` makes rows from the names of a character's shape
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..files import write_whole
 from ..performance.channels import CHANNELS, channel_values, is_signed
+from ..reading import json_object, reading
 from .row import BONE, CHARACTER, LOCATIONS, OWN, ROTATIONS, SHAPE_KEY, Row
 
 
@@ -48,8 +48,9 @@ def expression(row: Row, names: Mapping[str, str]) -> str:
 # --- presets --------------------------------------------------------------------------------------------------------
 
 PRESET_FORMAT = "expnet-retarget-1"
-MAX_PRESET_BYTES = 2**22
+MAX_PRESET_BYTES = 2**21
 MAX_ROWS = 5000
+MAX_NUMBER = 1e9  # beyond it is no gain, offset or range
 
 
 def save_preset(rows: Sequence[Row], path: str | Path) -> None:
@@ -67,20 +68,16 @@ def _plain(row: Row) -> dict[str, Any]:
 def load_preset(path: str | Path) -> tuple[Row, ...]:
     """Read the rows of a preset file. Raises InputError when it is missing, broken, or has an unknown field."""
     path = Path(path)
-    try:
+    with reading(path, "retarget preset", "save it again from the Retarget panel"):
         if path.stat().st_size > MAX_PRESET_BYTES:
             raise InputError(f"{path}: too large for a retarget preset")
-        document = json.loads(path.read_bytes().decode())
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the preset: {error.strerror or error}") from error
-    except (ValueError, RecursionError):
-        raise InputError(f"{path}: not a retarget preset, or broken JSON") from None
-    if not isinstance(document, dict) or document.get("format") != PRESET_FORMAT:
-        raise InputError(f"{path}: not a retarget preset of this project")
-    rows = document.get("rows")
-    if not isinstance(rows, list) or len(rows) > MAX_ROWS:
-        raise InputError(f"{path}: its rows are no list, or more than {MAX_ROWS}")
-    return tuple(_row(f"{path}: row {i}", row) for i, row in enumerate(rows, 1))
+        document = json_object(path.read_bytes(), MAX_PRESET_BYTES)
+        if document.get("format") != PRESET_FORMAT:
+            raise InputError(f"{path}: not a retarget preset of this project")
+        rows = document.get("rows")
+        if not isinstance(rows, list) or len(rows) > MAX_ROWS:
+            raise InputError(f"{path}: its rows are no list, or more than {MAX_ROWS}")
+        return tuple(_row(f"{path}: row {i}", row) for i, row in enumerate(rows, 1))
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -98,12 +95,12 @@ def _row(where: str, raw: Any) -> Row:
         if name not in kinds:
             raise InputError(f"{where}: '{name}' is unknown; a row has {', '.join(kinds)}")
         kind = str(kinds[name])
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        number = type(value) in (int, float) and abs(value) < MAX_NUMBER
         if not (number if kind == "float" else isinstance(value, bool if kind == "bool" else str)):
             raise InputError(f"{where}: {name} is {value!r}, which is no {_SAID[kind]}")
         if name in _CHOICES and value not in _CHOICES[name]:
             raise InputError(f"{where}: {name} is {value!r}; it may be {', '.join(filter(None, _CHOICES[name]))}")
-    if raw.get("channel") not in CHANNELS:
+    if not isinstance(raw.get("channel"), str) or raw["channel"] not in CHANNELS:
         raise InputError(f"{where}: channel {raw.get('channel')!r} is unknown; use ARKit's names or those of our keys")
     if not raw.get("target"):
         raise InputError(f"{where}: target, the name of a shape key or bone, is missing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ def image_header(data: bytes) -> ImageHeader | None:
         if data.startswith(magic):
             try:
                 return read(data)
-            except (struct.error, IndexError, ValueError):
+            except (struct.error, LookupError, ValueError):
                 return ImageHeader(_NAMES[read], 0, 0, whole=False)
     return None
 
@@ -56,7 +57,8 @@ def _jpeg(data: bytes) -> ImageHeader:
 
 
 def _bmp(data: bytes) -> ImageHeader:
-    size, _, _, _, _, width, height = struct.unpack_from("<IHHIIii", data, 2)
+    size, _, _, _, kind = struct.unpack_from("<IHHII", data, 2)
+    width, height = struct.unpack_from("<HH" if kind == 12 else "<ii", data, 18)
     return ImageHeader("BMP", abs(width), abs(height), len(data) >= size)
 
 
@@ -76,31 +78,75 @@ def _webp(data: bytes) -> ImageHeader | None:
 
 
 def _tiff(data: bytes) -> ImageHeader:
+    entries = tiff_entries(data)
+    return ImageHeader("TIFF", entries[256][0], entries[257][0])
+
+
+def tiff_entries(data: bytes) -> dict[int, tuple[int, ...]]:
+    """Return the whole numbers of the first directory, by tag; at most 2^16 of each. Raises ValueError, struct.error.
+
+    Some readers take the first of two entries of one tag, some the last: such a file is refused.
+    """
     order = "<" if data[:2] == b"II" else ">"
     (at,) = struct.unpack_from(order + "I", data, 4)
     (count,) = struct.unpack_from(order + "H", data, at)
-    size = {256: 0, 257: 0}  # ImageWidth, ImageLength
+    entries: dict[int, tuple[int, ...]] = {}
     for entry in range(at + 2, at + 2 + 12 * count, 12):
-        tag, kind = struct.unpack_from(order + "HH", data, entry)
-        if tag in size:
-            (size[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + 8)
-    return ImageHeader("TIFF", size[256], size[257])
+        tag, kind, length = struct.unpack_from(order + "HHI", data, entry)
+        if tag in entries:
+            raise ValueError(f"tag {tag} is in it twice")
+        if kind not in (3, 4) or not length:  # SHORT, LONG
+            continue
+        sign, size = ("H", 2) if kind == 3 else ("I", 4)
+        place = entry + 8
+        if length * size > 4:
+            (place,) = struct.unpack_from(order + "I", data, entry + 8)
+            if place + length * size > len(data):
+                continue  # deeper than what was read
+        entries[tag] = struct.unpack_from(f"{order}{min(length, 2**16)}{sign}", data, place)
+    return entries
 
 
 def _exr(data: bytes) -> ImageHeader:
-    at = data.index(b"dataWindow\0box2i\0") + 21
-    x0, y0, x1, y1 = struct.unpack_from("<4i", data, at)
+    attributes, _ = exr_attributes(data)
+    x0, y0, x1, y1 = struct.unpack("<4i", attributes["dataWindow"])
     return ImageHeader("EXR", x1 - x0 + 1, y1 - y0 + 1)
 
 
+def exr_attributes(data: bytes) -> tuple[dict[str, bytes], int]:
+    """Return the attributes of the header by name, and where it ends. Raises ValueError, struct.error, IndexError."""
+    attributes: dict[str, bytes] = {}
+    at = 8
+    while data[at]:
+        name = data[at : data.index(b"\0", at, at + 256)].decode("latin-1")
+        at += len(name) + 1
+        at = data.index(b"\0", at, at + 256) + 1  # the type
+        (size,) = struct.unpack_from("<i", data, at)
+        if name in attributes or size < 0 or at + 4 + size > len(data):
+            raise ValueError(f"the attribute {name} is in it twice or cut short")
+        attributes[name] = data[at + 4 : at + 4 + size]
+        at += 4 + size
+    return attributes, at + 1
+
+
 def _radiance(data: bytes) -> ImageHeader:
-    line = data[data.index(b"\n\n") + 2 :].split(b"\n", 1)[0].split()
-    return ImageHeader("HDR", int(line[3]), int(line[1]))
+    found = re.match(rb"-Y (\d{1,6}) \+X (\d{1,6})\n", data[data.index(b"\n\n") + 2 :][:40])
+    if found is None:
+        raise ValueError("no size")
+    return ImageHeader("HDR", int(found[2]), int(found[1]))
 
 
 def _netpbm(data: bytes) -> ImageHeader:
-    words = [w for line in data[:1024].split(b"\n") if not line.startswith(b"#") for w in line.split()]
+    words, _ = netpbm_words(data, 3)
     return ImageHeader("PNM", int(words[1]), int(words[2]))
+
+
+def netpbm_words(data: bytes, count: int) -> tuple[list[bytes], int]:
+    """Return the first ``count`` words, comments left out, and where what follows begins. Raises ValueError."""
+    found = re.match(rb"(?:(?:\s|#[^\n]*\n)*([^\s#]{1,12})){%d}\s" % count, data[:4096])
+    if found is None:
+        raise ValueError("no size")
+    return re.sub(rb"#[^\n]*", b"", found[0]).split()[:count], found.end()
 
 
 def _jpeg2000(data: bytes) -> ImageHeader:

@@ -15,7 +15,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..opencv import cv2
+from ..reading import check_regular
 from .frame_clock import Placement, placed, standard_rate
+from .image_checks import decodable
 from .image_header import image_header
 from .movies import Movie, Picture, check_size, open_movie
 from .orientation import as_stored, orientation, upright
@@ -23,6 +25,7 @@ from .sequences import ImageSequence, is_pattern, sequence_of, unread_format
 
 SEQUENCE_FPS = 24.0
 LONG_HOLE = 1.0  # seconds without a picture in a constant-rate clip that are damage, not dropped frames
+_BAND = 64  # rows of an image that are converted at once
 PREFETCH = 4  # pictures decoded ahead, while the network looks at this one
 
 
@@ -346,13 +349,14 @@ def read_image(path: str | Path) -> np.ndarray:
     check_size(str(path), header.width, header.height)
     if not header.whole:
         raise InputError(f"{path}: the image is cut short: copy it again")
+    stored = decodable(path, data, header)
     # IMREAD_UNCHANGED keeps alpha and depth, and ignores the orientation, which OpenCV knows in some formats only.
     mode = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if header.format == "JPEG" else cv2.IMREAD_UNCHANGED
     try:
-        image = cv2.imdecode(np.frombuffer(as_stored(data, header.format), np.uint8), mode)
+        image = cv2.imdecode(np.frombuffer(as_stored(stored, header.format), np.uint8), mode)
     except cv2.error:
         image = None
-    if image is None:
+    if image is None or image.shape[:2] not in ((header.height, header.width), (header.width, header.height)):
         raise InputError(f"{path}: the {header.format} image is broken or of an unknown kind: save it again as PNG")
     return _plain_colour(upright(image, orientation(data, header.format)))
 
@@ -363,15 +367,21 @@ def _plain_colour(image: np.ndarray) -> np.ndarray:
     colour, alpha = image[:, :, :3], None
     if image.shape[2] in (2, 4):
         colour, alpha = image[:, :, : image.shape[2] - 1], image[:, :, -1:]
-    if image.dtype != np.uint8:
-        colour = _to_8_bit(colour, linear=image.dtype.kind == "f")
+    plain = np.empty((*image.shape[:2], 3), np.uint8)
+    for first in range(0, len(image), _BAND):  # so that what is made on the way takes little memory
+        band = slice(first, first + _BAND)
+        plain[band] = _plain_band(colour[band], None if alpha is None else alpha[band])
+    return plain
+
+
+def _plain_band(colour: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    if colour.dtype != np.uint8:
+        colour = _to_8_bit(colour, linear=colour.dtype.kind == "f")
         alpha = None if alpha is None else _to_8_bit(alpha, linear=False)
     if alpha is not None and alpha.min() < 255:
         share = alpha.astype(np.float32) / 255
         colour = np.rint(colour * share + 128 * (1 - share)).astype(np.uint8)
-    if colour.shape[2] == 1:
-        colour = colour.repeat(3, axis=2)
-    return np.ascontiguousarray(colour)
+    return colour  # a single channel spreads over all three
 
 
 def _to_8_bit(values: np.ndarray, linear: bool) -> np.ndarray:
@@ -393,6 +403,7 @@ def _is_image(path: Path) -> bool:
 
 def _readable(path: Path) -> Path:
     try:
+        check_regular(path)
         size = path.stat().st_size
         with path.open("rb"):
             pass

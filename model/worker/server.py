@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -107,6 +108,8 @@ def main() -> int:
             line = lines.get(timeout=STAY_SECONDS)
         except queue.Empty:
             break
+    if channel.cancelled.is_set():
+        _remove_folder()
     return status
 
 
@@ -130,7 +133,14 @@ def _read_requests(lines: queue.SimpleQueue[str], channel: Channel) -> None:
     lines.put("")
     # The work asks at every frame; what does not get that far is stopped here. Files appear by renaming only.
     time.sleep(CANCEL_GRACE_SECONDS)
+    _remove_folder()
     os._exit(2)
+
+
+def _remove_folder() -> None:
+    """Remove the worker's temporary folder where the process that made it is gone."""
+    if folder := os.environ.get("EXPNET_WORKER_FOLDER"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fault(error: Exception, channel: Channel) -> int:

@@ -7,7 +7,6 @@ A shard is an .npz of ``--per-shard`` cut-outs. As with ``generate``, shard k of
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from ...model.builtin import OPEN
 from ...model.camera import Camera, crop_of_pose
+from ...model.files import atomic_path
 from ...model.formats import open_face_model
 from ...model.rotations import rotation_of_euler
 from .brows import sample_brows
@@ -166,9 +166,8 @@ def main() -> None:
         path = args.out / f"seed{args.seed}_cutouts{index:04d}.npz"
         if path.exists():
             continue
-        partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
-        np.savez(partial, **make_shard(surface, args.seed, index, args.per_shard))
-        partial.replace(path)
+        with atomic_path(path) as partial:
+            np.savez(partial, **make_shard(surface, args.seed, index, args.per_shard))
 
 
 if __name__ == "__main__":

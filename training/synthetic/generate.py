@@ -8,7 +8,6 @@ go on. Set OMP_NUM_THREADS=1: one process keeps one core busy, and more threads 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -19,6 +18,7 @@ from tqdm import tqdm
 
 from ...model.builtin import OPEN
 from ...model.errors import InputError
+from ...model.files import atomic_path
 from ...model.formats import open_face_model
 from .ingredients import Ingredients
 from .realism import read_realism
@@ -69,9 +69,8 @@ def main() -> int:
         if path.exists():
             continue
         shard = make_shard(surface, args.seed, index, args.per_shard, args.size)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
-        np.savez(partial, **shard)
-        partial.replace(path)
+        with atomic_path(path) as partial:
+            np.savez(partial, **shard)
     return 0
 
 

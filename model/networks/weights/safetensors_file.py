@@ -7,12 +7,14 @@ strings under "__metadata__", and the tensors' bytes, C order, little-endian
 
 from __future__ import annotations
 
-import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+
+from ...reading import json_object
 
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2",
@@ -21,35 +23,62 @@ DTYPES = {
 }  # fmt: skip
 
 
+MAX_HEADER = 2**22  # bytes; a thousand tensors take a hundred kilobytes
+
+
 class BrokenFile(ValueError):
-    """Not a safetensors file as the format has it; says what is wrong."""
+    """Not a safetensors file as the format has it; the message says what is wrong."""
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """The metadata and the tensors by name (of their own). Raises BrokenFile and OSError."""
-    data = path.read_bytes()
-    length = int.from_bytes(data[:8], "little")
-    if not 2 <= length <= len(data) - 8:
-        raise BrokenFile("its header is cut short")
-    try:
-        header = json.loads(data[8 : 8 + length])
+    """Return the metadata and the tensors by name, each with memory of its own. Raises BrokenFile, OSError and others.
+
+    Call it inside ``reading``. As the format demands, the tensors fill the file without holes and do not overlap, so
+    they never take more memory than the file has bytes.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(size - 8, MAX_HEADER):
+            raise BrokenFile("its header is cut short or too long")
+        header = json_object(file.read(length), MAX_HEADER)
         metadata = header.pop("__metadata__", {})
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise BrokenFile("its header is no JSON object") from error
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise BrokenFile("its metadata are not strings")
-    return metadata, {name: _tensor(name, entry, data, 8 + length) for name, entry in header.items()}
+        if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+            raise BrokenFile("its metadata are not strings")
+        places = sorted((_place(name, entry) for name, entry in header.items()), key=lambda place: place.begin)
+        end = 0
+        for place in places:
+            if place.begin != end:
+                raise BrokenFile(f"tensor {place.name[:60]} overlaps another one or leaves a hole")
+            end = place.end
+        if end != size - 8 - length:
+            raise BrokenFile("it has not the size that its tensors have")
+        return metadata, {place.name: _tensor(file, place) for place in places}
 
 
-def _tensor(name: str, entry: Any, data: bytes, start: int) -> np.ndarray:
-    try:
-        kind, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
-        whole = all(type(n) is int and n >= 0 for n in (*shape, begin, end))
-    except (KeyError, TypeError, ValueError) as error:
-        raise BrokenFile(f"tensor {name} is not described") from error
+@dataclass(frozen=True)
+class _Place:
+    name: str
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def _place(name: str, entry: Any) -> _Place:
+    kind, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
     if kind not in DTYPES:
-        raise BrokenFile(f"tensor {name} has the unknown type {kind}")
+        raise BrokenFile(f"tensor {name[:60]} has the unknown type {str(kind)[:20]}")
+    if len(shape) > 8 or not all(type(n) is int and 0 <= n < 2**40 for n in (*shape, begin, end)):
+        raise BrokenFile(f"tensor {name[:60]} is not described")
     dtype = np.dtype(DTYPES[kind])
-    if not whole or end - begin != math.prod(shape) * dtype.itemsize or start + end > len(data):
-        raise BrokenFile(f"tensor {name} is cut short")
-    return np.frombuffer(data, dtype, math.prod(shape), start + begin).reshape(shape).copy()
+    if end - begin != math.prod(shape) * dtype.itemsize:
+        raise BrokenFile(f"tensor {name[:60]} does not have the size it declares")
+    return _Place(name, dtype, shape, begin, end)
+
+
+def _tensor(file: BinaryIO, place: _Place) -> np.ndarray:
+    data = bytearray(place.end - place.begin)
+    if file.readinto(data) != len(data):  # type: ignore[attr-defined]
+        raise BrokenFile(f"tensor {place.name[:60]} is cut short")
+    return np.frombuffer(data, place.dtype).reshape(place.shape)

@@ -6,16 +6,18 @@ A pickle is never opened: a ``.pt`` file can run code, a safetensors file cannot
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import InputError
-from .safetensors_file import BrokenFile, read_safetensors
+from ...errors import InputError, one_line
+from ...files import atomic_path
+from ...reading import check_regular, reading
+from .safetensors_file import read_safetensors
 
 FORMAT = "expnet-weights-1"
 NORMALISATION = "bgr/127.5-1"
@@ -69,14 +71,19 @@ def save_weights(path: str | Path, header: WeightsHeader, tensors: Mapping[str, 
     """Write ``tensors`` (numpy, by name) under ``header``; the file appears whole or not at all."""
     from safetensors.numpy import save_file
 
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
+    with atomic_path(path) as partial, writing_tensors(path):
         save_file({k: np.asarray(v, order="C") for k, v in tensors.items()}, partial, metadata=header.metadata())
-        os.chmod(partial, 0o644)  # safetensors writes files that only their owner can read
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_tensors(path: str | Path) -> Iterator[None]:
+    """Turn what safetensors raises when it cannot write, as on a full disk, into an InputError."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        raise InputError(f"{path}: cannot be written ({one_line(error)}): choose another place") from error
 
 
 def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray]]:
@@ -91,12 +98,10 @@ def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray]
 def load_all(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """``load_weights``, and the tensors of ``person.PersonReader`` without their prefix; none where there are none."""
     path = Path(path)
-    refuse_what_is_not_safetensors(path)
-    try:
+    with reading(path, "weights", "fetch the file again"):
+        refuse_what_is_not_safetensors(path)
         metadata, tensors = read_safetensors(path)
-    except (BrokenFile, OSError) as error:
-        raise InputError(f"{path}: broken weights ({error}): fetch the file again") from error
-    header = _header(path, metadata)
+        header = _header(path, metadata)
     for name, tensor in tensors.items():
         if tensor.dtype.kind == "f":
             if not np.isfinite(tensor).all():
@@ -122,13 +127,11 @@ def check_shapes(path: str | Path, tensors: Mapping[str, np.ndarray], expected: 
 
 
 def refuse_what_is_not_safetensors(path: Path) -> None:
-    """Raise InputError for a pickle, and for whatever else does not begin as such a file does."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(16)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the weights: {error.strerror}") from error
+    """Raise InputError for a pickle, and for whatever else does not begin as such a file does; OSError."""
+    check_regular(path)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(16)
     # Pickle protocol 2+ begins with 0x80, torch's zip with PK; neither can be a safetensors length and a brace.
     length = int.from_bytes(head[:8], "little")
     if len(head) > 8 and head[8:9] == b"{" and length <= size - 8:
@@ -148,7 +151,7 @@ def _header(path: Path, metadata: Mapping[str, str]) -> WeightsHeader:
         written = text(key)
         try:
             value = json.loads(written)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if type(value) is not kind:
             raise InputError(f"{path}: the header's {key!r} is broken: {written[:40]!r}")

@@ -266,8 +266,8 @@ def test_killed_at_any_time_it_goes_on_where_it_was(
     done = {p: p.stat().st_mtime_ns for p in out.glob("records/*.json")}
     assert 1 <= len(done) < 5
     for name in (
-        ".more2.4711.part.blend",
-        ".report.html.4711.partial",
+        ".4711ab.part.blend",
+        ".4711ac.part.html",
     ):  # as a process leaves it, killed while it writes
         (out / name).write_bytes(b"half")
 

@@ -203,7 +203,7 @@ def damaged(path: Path, **changes: object) -> Path:
 )
 def test_a_damaged_map_is_one_line(change: dict[str, object], to_open: BasisMap, tmp_path: Path) -> None:
     save_maps([to_open], tmp_path / "maps.npz")
-    with pytest.raises(InputError, match=r"maps\.npz: not a map") as caught:
+    with pytest.raises(InputError, match=r"maps\.npz: broken map") as caught:
         load_maps(damaged(tmp_path / "maps.npz", **change))
     assert "\n" not in str(caught.value)
 

@@ -48,7 +48,7 @@ def test_colours(tmp_path: Path) -> None:
 
 
 def test_all_or_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot write"):
+    with pytest.raises(InputError, match="cannot be written"):
         save_ply(tmp_path / "no" / "a.ply", POINTS, TRIANGLES)
     assert not list(tmp_path.iterdir())
 

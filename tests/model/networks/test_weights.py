@@ -89,7 +89,7 @@ def test_a_torch_checkpoint_is_called_a_pickle(tmp_path: Path) -> None:
 
 
 def test_missing_empty_and_cut_short(tmp_path: Path, weights: Path) -> None:
-    assert "No such file" in refused(tmp_path / "nowhere.safetensors")
+    assert "no such file" in refused(tmp_path / "nowhere.safetensors")
     empty = tmp_path / "empty.safetensors"
     empty.touch()
     refused(empty)

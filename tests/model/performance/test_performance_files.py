@@ -43,7 +43,7 @@ def test_a_take_written_before_the_head_changed_still_drives_it() -> None:
 
 
 def test_saving_where_nothing_can_be_written(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot write"):
+    with pytest.raises(InputError, match="cannot be written"):
         save_performance(still(), tmp_path / "no such folder" / "shot.npz")
 
 
@@ -134,7 +134,7 @@ def test_other_files_are_no_performances(tmp_path: Path) -> None:
     np.savez(path, times=np.array([None, {}], dtype=object))
     with pytest.raises(InputError):
         load_performance(path)
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="cannot be read"):
         load_performance(tmp_path / "nowhere.npz")
 
 
@@ -158,5 +158,5 @@ def test_a_neutral_that_is_none(tmp_path: Path, neutral: object) -> None:
         arrays = dict(file)
     header = json.loads(arrays["header"].tobytes()) | {"neutral": neutral}
     np.savez(path, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
-    with pytest.raises(InputError, match="not a performance"):
+    with pytest.raises(InputError, match="not a performance|broken performance"):
         load_performance(path)

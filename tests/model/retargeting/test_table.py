@@ -143,5 +143,5 @@ class TestPresets:
         assert "\n" not in str(refusal.value)
 
     def test_a_missing_file_is_said(self, tmp_path):
-        with pytest.raises(InputError, match="cannot read the preset"):
+        with pytest.raises(InputError, match="preset cannot be read"):
             load_preset(tmp_path / "none.json")
