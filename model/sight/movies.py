@@ -1,12 +1,10 @@
-"""What a reader of movies gives, and which one is used: PyAV where it is installed, else OpenCV."""
+"""What the readers of movies have in common: their pictures, headers and limits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -60,17 +58,6 @@ class Movie(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-def open_movie(source: str, path: Path) -> Movie:
-    """Open a movie. Raises InputError where there is no picture in it that can be decoded."""
-    if find_spec("av") is not None:
-        from .movies_pyav import PyAvMovie
-
-        return PyAvMovie(source, path)
-    from .movies_opencv import OpenCvMovie
-
-    return OpenCvMovie(source, path)
 
 
 def check_size(source: str, width: int, height: int) -> None:

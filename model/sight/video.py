@@ -19,7 +19,8 @@ from ..reading import check_regular
 from .frame_clock import Placement, placed, standard_rate
 from .image_checks import decodable
 from .image_header import image_header
-from .movies import Movie, Picture, check_size, open_movie
+from .movie_readers import open_movie
+from .movies import Movie, Picture, check_size
 from .orientation import as_stored, orientation, upright
 from .sequences import ImageSequence, is_pattern, sequence_of, unread_format
 
