@@ -42,6 +42,7 @@ class OfficialEstimator:
     basis = BASIS
     expression_keys = expression_keys(EXPRESSIONS)
     at_once = 8
+    person = None  # alpha of a clip is the mean over its frames
 
     def __init__(
         self, networks: OfficialNetworks, finding: FindsFaces, mode: Mode, face_model: FaceModel, open_head: FaceModel

@@ -54,9 +54,12 @@ class LightEstimator(SeesAtAGlance):
         try:
             config: Any = as_config(kind, {**header.config, "size": header.input_size})
             look = network(Tensors(path, tensors), config)
+        except InputError:
+            raise
         except (TypeError, ValueError, IndexError) as error:
             raise InputError(f"{path}: the header's config does not describe a network ({error})") from error
-        return LightEstimator(header, look, PersonReader.of(path, person, outputs_for_person(config)))
+        reader = PersonReader.of(path, person, outputs_for_person(config)) if person else None
+        return LightEstimator(header, look, reader)
 
     def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
         """Look at one crop of each image, (H, W, 3) uint8 BGR."""

@@ -60,7 +60,7 @@ class Estimator(SeesAtAGlance):
         header, tensors, person = load_open(path, CONFIGS)
         config = {**header.config, "size": header.input_size}
         network = loaded(path, header, tensors, lambda: build_network(header.architecture, config))
-        reader = PersonReader.of(path, person, outputs_for_person(network.config))
+        reader = PersonReader.of(path, person, outputs_for_person(network.config)) if person else None
         return Estimator(network, header, torch_device(device), reader)
 
     def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:

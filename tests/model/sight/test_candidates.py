@@ -75,7 +75,7 @@ def test_weights_of_something_else_are_refused(untrained_weights: Path, tmp_path
     image = np.zeros((32, 32, 3), np.uint8)
     with pytest.raises(InputError, match="architecture .compact. is unknown"):
         candidates(image, 320, 0.3, untrained_weights)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         candidates(image, 320, 0.3, tmp_path / "none.safetensors")
     header, tensors = load_weights(OPEN_FINDER)
     for broken in ({"config": {"channels": [4]}}, {"crop": {"anchor": [0, 0, 0], "side_mm": 1}}):
