@@ -122,10 +122,10 @@ def test_a_character_as_gltf(shot, hero, tmp_path):
     (["--character", "{hero}", "--object", "bodi", "--out", "{out}"], "has no object 'bodi'"),
     (["--character", "{hero}", "--object", "root", "--out", "{out}"], "no mesh with shape keys"),
     (["--character", "{hero}", "--object", "hat", "--out", "{out}"], "has a name that is known: give --preset"),
-    (["--character", "{hero}", "--preset", "{shot}", "--out", "{out}"], "not a retarget preset|too large"),
+    (["--character", "{hero}", "--preset", "{shot}", "--out", "{out}"], "broken retarget preset|too large"),
     (["--character", "{hero}", "--out", "{hero}"], "is also the input"),
     (["--character", "{hero}", "--out", "{here}/hero.fbx"], "does not end in .blend or .glb"),
-    (["--performance", "{hero}", "--out", "{out}"], "not a performance"),
+    (["--performance", "{hero}", "--out", "{out}"], "broken performance"),
     (["--recording-fps", "0", "--performance", "{phone}", "--out", "{out}"], "not a rate"),
     (["--performance", "{nobody}", "--live-link", "{here}/o.csv"], "no face was seen in .*nobody.npz"),
 ])  # fmt: skip
