@@ -19,8 +19,7 @@ from ...model.errors import InputError
 from ...model.performance.accuracy import pearson
 from ...model.performance.face_performance import FacePerformance
 from ...model.performance.smoothing import smooth
-from ...model.sight.tracking import perform
-from ...model.sight.video import open_clip
+from .pictures import perform_by_picture
 from .section import Cell, Plot, Score, Section, Table
 from .subject import Subject
 
@@ -125,8 +124,7 @@ def _curves(footage: Path, name: str, frames: int, subject: Subject, scores: Pat
     paths = sorted(path for path in footage.iterdir() if path.stem == name and path.is_file())
     if not paths:
         raise InputError(f"{footage}: holds no clip {name}, of which {scores} has scores: name another folder")
-    with open_clip(paths[0]) as clip:
-        raw = perform(clip, subject.estimator)
+    raw = perform_by_picture(paths[0], frames, subject.estimator)
     if len(raw.times) != frames:
         raise InputError(
             f"{paths[0]}: has {len(raw.times)} frames, but {scores} has scores of {frames}: is it the clip?"

@@ -16,9 +16,8 @@ from ...model.networks.torch_engine.estimator import Estimator
 from ...model.performance.accuracy import pearson
 from ...model.performance.face_performance import FacePerformance, runs
 from ...model.performance.smoothing import smooth
-from ...model.sight.tracking import perform
-from ...model.sight.video import open_clip
 from .measures import area_under_curve
+from .pictures import perform_by_picture
 from .section import Cell, Plot, Score, Section, Table
 from .subject import Subject
 
@@ -103,8 +102,7 @@ def watch(footage: Path, estimator: Estimator) -> Iterator[Watched]:
     if not paths:
         raise InputError(f"{footage}: holds no clip with notes: write {own} (see {NOTES} for how)")
     for path in paths:
-        with open_clip(path) as clip:
-            raw = perform(clip, estimator)
+        raw = perform_by_picture(path, notes[path.name].frames, estimator)
         if len(raw.times) != notes[path.name].frames:
             raise InputError(
                 f"{path}: has {len(raw.times)} frames, but the notes are of a clip of {notes[path.name].frames}: "

@@ -244,7 +244,7 @@ def test_python_dash_m(tmp_path: Path) -> None:
 
 
 def test_estimate_needs_no_blender(image: Path, sees_a_face: Path, tmp_path: Path) -> None:
-    code = "import sys; sys.modules['bpy'] = None; from expnet.expnet_addon.headless import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; sys.modules['bpy'] = None; from expnet.expnet_addon.headless import main; sys.exit(main())"
     see = ["--estimator", str(sees_a_face), *BOX]
     command = [sys.executable, "-P", "-c", code]
     done = subprocess.run([*command, "estimate", image, *see], capture_output=True, text=True, check=False)

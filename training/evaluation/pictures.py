@@ -1,0 +1,29 @@
+"""One row per picture of a clip, for notes and scores that count pictures as they are decoded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ...model.networks.estimate import SeesFaces
+from ...model.performance.face_performance import FacePerformance
+from ...model.sight.tracking import perform
+from ...model.sight.video import open_clip
+
+PER_FRAME = ("times", "eta", "gaze", "rotation", "translation", "crop", "confidence")
+
+
+def perform_by_picture(path: Path, count: int, estimator: SeesFaces) -> FacePerformance:
+    """Read a clip of ``count`` pictures with a row for each: the first frame that shows it.
+
+    A clip of variable rate holds pictures over several frames and may skip some: a picture that no frame shows has the
+    row of the next one. A clip of another length keeps its own number of rows.
+    """
+    with open_clip(path) as clip:
+        performance = perform(clip, estimator)
+        shown = clip.placement().pictures
+    pictures = count if 0 <= count - 1 - shown[-1] <= 1 else shown[-1] + 1  # the last may be skipped, too
+    rows = np.minimum(np.searchsorted(shown, np.arange(pictures)), len(shown) - 1)
+    return replace(performance, **{name: getattr(performance, name)[rows] for name in PER_FRAME})
