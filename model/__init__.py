@@ -1,1 +1,1 @@
-"""What a face is and how it is seen. Nothing in here knows Blender."""
+"""The head model and the networks that estimate its coefficients from images, independent of Blender."""

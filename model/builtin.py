@@ -1,4 +1,4 @@
-"""The head and the network that ship with expnet. Imports nothing, so that what Blender registers can read it."""
+"""The names of the built-in head and network. Imports nothing, so that Blender's registered properties can use it."""
 
-# Stands in the place of a path: for the head in ``face_model``, for the network in ``estimator``.
+# Stands in place of a path: for the head in ``face_model``, for the network in ``estimator``.
 OPEN = "open"

@@ -1,7 +1,9 @@
-"""The camera, and the crop that a face defines.
+"""The pinhole camera and the crop that a posed face defines.
 
 Camera frame: at the origin, looking along -z, x right, y up (as in Blender and OpenGL), millimetres.
-A face with rotation R and translation t stands at p_camera = R.p_model + t; R = identity looks into the camera.
+
+A face with rotation R and translation t is at p_camera = R.p_model + t; R = identity looks into the camera.
+
 Pixels: x right, y down, the centre of the first pixel is (0, 0), as in OpenCV.
 """
 
@@ -28,7 +30,7 @@ class Camera:
 
     @staticmethod
     def for_image(width: int, height: int, lens_mm: float = 50.0) -> Camera:
-        """The camera Blender makes of a 36 mm sensor (fit AUTO) and ``lens_mm`` for this image size."""
+        """Return the camera that Blender makes of a 36 mm sensor (fit AUTO) and ``lens_mm`` for this image size."""
         return Camera(lens_mm / 36.0 * max(width, height), (width - 1) / 2, (height - 1) / 2)
 
 
@@ -42,25 +44,27 @@ class Crop:
     angle: float = 0.0
 
     def to_image(self, unit: np.ndarray) -> np.ndarray:
-        """Points (..., 2) of the unit square (x right, y down) to pixels."""
+        """Map points (..., 2) of the unit square (x right, y down) to pixels."""
         c, s = np.cos(self.angle), np.sin(self.angle)
         return np.array([self.cx, self.cy]) + self.side * (unit - 0.5) @ np.array([[c, s], [-s, c]])
 
     def from_image(self, pixels: np.ndarray) -> np.ndarray:
-        """Pixels (..., 2) to the unit square."""
+        """Map pixels (..., 2) to the unit square."""
         c, s = np.cos(self.angle), np.sin(self.angle)
         return (pixels - np.array([self.cx, self.cy])) / self.side @ np.array([[c, -s], [s, c]]) + 0.5
 
     def matrix(self, size: int) -> np.ndarray:
-        """The (2, 3) matrix from pixels of a ``size`` x ``size`` crop to pixels of the image
-        (cv2.warpAffine with WARP_INVERSE_MAP)."""
+        """Return the (2, 3) matrix from pixels of a ``size`` x ``size`` crop to pixels of the image.
+
+        It is the matrix that cv2.warpAffine takes with WARP_INVERSE_MAP.
+        """
         k = self.side / size
         c, s = k * np.cos(self.angle), k * np.sin(self.angle)
         shift = (size - 1) / 2
         return np.array([[c, -s, self.cx - (c - s) * shift], [s, c, self.cy - (s + c) * shift]])
 
     def moved(self, dx: float, dy: float, log_scale: float, angle: float) -> Crop:
-        """The crop that lies at (dx, dy) sides from this one's centre in this one's axes, scaled and turned."""
+        """Return the crop whose centre is (dx, dy) sides from this one's, in this one's axes, scaled and turned."""
         c, s = np.cos(self.angle), np.sin(self.angle)
         return Crop(
             float(self.cx + self.side * (c * dx - s * dy)),
@@ -70,7 +74,7 @@ class Crop:
         )
 
     def offset_to(self, other: Crop) -> np.ndarray:
-        """(dx, dy, log_scale, angle) such that ``self.moved(*offset) == other``."""
+        """Return (dx, dy, log_scale, angle) such that ``self.moved(*offset) == other``."""
         d = (other.cx - self.cx, other.cy - self.cy)
         c, s = np.cos(self.angle), np.sin(self.angle)
         turn = (other.angle - self.angle + np.pi) % (2 * np.pi) - np.pi
@@ -81,7 +85,7 @@ class Crop:
 
 
 def project(points: np.ndarray, camera: Camera) -> np.ndarray:
-    """Camera-frame points (..., 3) to pixels (..., 2)."""
+    """Project camera-frame points (..., 3) to pixels (..., 2)."""
     depth = -points[..., 2]
     return np.stack(
         [camera.cx + camera.focal * points[..., 0] / depth, camera.cy - camera.focal * points[..., 1] / depth], -1
@@ -89,29 +93,29 @@ def project(points: np.ndarray, camera: Camera) -> np.ndarray:
 
 
 def roll(rotation: np.ndarray) -> float:
-    """How far the head leans to the right of the screen, radians: the angle of the projected model y axis."""
+    """Return the head's lean to the right of the screen, radians: the angle of the projected model y axis."""
     return float(np.arctan2(rotation[0, 1], rotation[1, 1]))
 
 
 def ray_rotation(camera: Camera, x: float, y: float) -> np.ndarray:
-    """The shortest rotation (3, 3) that turns the camera's axis (-z) into the ray through pixel (x, y)."""
+    """Return the shortest rotation (3, 3) that turns the camera's axis (-z) into the ray through pixel (x, y)."""
     right, up = (x - camera.cx) / camera.focal, -(y - camera.cy) / camera.focal
     forth = 1 / math.sqrt(right * right + up * up + 1)
     right, up = right * forth, up * forth
-    k = 1 / (1 + forth)  # Rodrigues' formula, written out, for it is asked for every face in every frame
+    k = 1 / (1 + forth)  # Rodrigues' formula, expanded: this runs for every face in every frame
     return np.array(
         [[1 - k * right * right, -k * right * up, -right], [-k * right * up, 1 - k * up * up, -up], [right, up, forth]]
     )
 
 
 def roll_matrix(angle: float) -> np.ndarray:
-    """Rotation (3, 3) about the camera's z that turns clockwise on screen by ``angle``."""
+    """Return the rotation (3, 3) about the camera's z that turns clockwise on screen by ``angle``."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
 
 
 def crop_of_pose(rotation: np.ndarray, translation: np.ndarray, camera: Camera) -> Crop:
-    """The crop that a posed face defines: where the anchor is seen, how large and how it leans."""
+    """Return the crop that a posed face defines: the anchor's projection, its apparent size and its lean."""
     anchor = rotation @ ANCHOR + translation
     x, y = project(anchor, camera)
     local = ray_rotation(camera, x, y).T @ rotation
@@ -119,7 +123,7 @@ def crop_of_pose(rotation: np.ndarray, translation: np.ndarray, camera: Camera) 
 
 
 def rotation_in_crop(rotation: np.ndarray, camera: Camera, crop: Crop, at: Crop | None = None) -> np.ndarray:
-    """The head's rotation as the crop shows it: without the crop's lean and without the angle of its view ray.
+    """Return the head's rotation as the crop shows it: without the crop's lean and the angle of its view ray.
 
     ``at`` is the face's own crop, whose centre gives the ray (default: the crop itself).
     """
@@ -128,7 +132,7 @@ def rotation_in_crop(rotation: np.ndarray, camera: Camera, crop: Crop, at: Crop 
 
 
 def pose_of_crop(local: np.ndarray, camera: Camera, crop: Crop) -> tuple[np.ndarray, np.ndarray]:
-    """The inverse of ``crop_of_pose``: rotation (3, 3) and translation (3,) in the camera frame.
+    """Invert ``crop_of_pose``: return rotation (3, 3) and translation (3,) in the camera frame.
 
     ``local`` is the rotation seen in ``crop``, the face's own crop.
     """

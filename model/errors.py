@@ -1,4 +1,4 @@
-"""``InputError``, the exception for the user's mistakes, and how an exception becomes one line of text."""
+"""``InputError``, the exception for user errors, and the conversion of exceptions to one line of text."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ MAX_MESSAGE = 300  # characters
 class InputError(ValueError):
     """Report bad input: the message is one line that says what is wrong and what to do.
 
-    Whoever talks to a person (the command line, an operator, the worker) catches this one, shows the line and nothing
-    else. Every other exception is a fault of ours. Messages quote names and values from files, so the constructor
-    makes every message printable and at most ``MAX_MESSAGE`` characters long.
+    The code that shows messages to the user (the command line, an operator, the worker) catches this exception and
+    shows the line only. Every other exception is a defect of this package. Messages quote names and values from
+    files, so the constructor makes every message printable and at most ``MAX_MESSAGE`` characters long.
     """
 
     def __init__(self, message: object = "") -> None:
@@ -18,7 +18,7 @@ class InputError(ValueError):
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an exception says as one line; its type where it says nothing."""
+    """Return the message of an exception as one line, or its type if the message is empty."""
     return shortened(printable(" ".join(str(error).split()) or type(error).__name__))
 
 
@@ -33,7 +33,7 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str, most: int = MAX_MESSAGE) -> str:
-    """Return at most ``most`` characters of ``text``: a long one loses its middle, since both ends say something."""
+    """Return at most ``most`` characters of ``text``. A longer one loses its middle: both ends inform."""
     if len(text) <= most:
         return text
     end = most // 2

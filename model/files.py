@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all, and the order of numbered files."""
+"""Atomic writing of files, and the numeric order of file names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         with open(partial, "xb") as file:
             mode = os.fstat(file.fileno()).st_mode & 0o777
-        partial.unlink()  # of a file that is there Blender would keep a backup
+        partial.unlink()  # Blender would keep a backup of an existing file
         yield partial
         os.chmod(partial, mode)  # safetensors writes files that only their owner can read
         os.replace(partial, path)
@@ -37,13 +37,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             f"{path}: cannot be written: {error.strerror or error}: choose another place or free some space"
         ) from error
     finally:
-        for leftover in (partial, partial.with_name(f"{partial.name}@")):  # as Blender leaves it on a full disk
+        for leftover in (partial, partial.with_name(f"{partial.name}@")):  # Blender leaves this file on a full disk
             with suppress(OSError):
                 leftover.unlink(missing_ok=True)
 
 
 def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a file that appears complete or not at all. Raises InputError where it cannot be written."""
+    """Write a file atomically. Raises InputError where it cannot be written."""
     with atomic_path(path) as partial:
         partial.write_bytes(content)
 

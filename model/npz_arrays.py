@@ -1,7 +1,7 @@
-"""Named arrays in an .npz: shapes and types are known, and checked, before an array is unpacked. numpy only.
+"""Named arrays in an .npz: shapes and types are checked before an array is unpacked. Needs numpy only.
 
-``numpy.load`` evaluates the header of a member as Python and allocates what it declares; a member without the suffix
-.npy comes back as bytes. This reads what ``numpy.savez`` writes and nothing else.
+``numpy.load`` evaluates the header of a member as Python and allocates the declared size; it returns a member without
+the suffix .npy as bytes. This reader accepts only what ``numpy.savez`` writes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HEADER = re.compile(
 
 @dataclass(frozen=True)
 class Declared:
-    """What a member says about itself: its array's ``shape`` and ``dtype``."""
+    """The declared ``shape`` and ``dtype`` of a member."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -56,7 +56,7 @@ class NpzArrays:
 
     @property
     def bytes(self) -> int:
-        """How much all arrays take unpacked."""
+        """Return the size in bytes of all arrays unpacked."""
         return sum(d.count * d.dtype.itemsize for d in self.declared.values())
 
     def read(self, name: str) -> np.ndarray[Any, Any]:
@@ -90,7 +90,7 @@ class NpzArrays:
 
 
 def _header(member: IO[bytes]) -> tuple[Declared, bool]:
-    """Return shape and type, and whether the first axis runs fastest; ``member`` then stands at the data."""
+    """Return shape, type and whether the first axis varies fastest; ``member`` is then at the start of the data."""
     start = member.read(8)
     if start[:6] != _MAGIC or start[6:] not in (b"\x01\x00", b"\x02\x00"):
         raise ValueError("a member is no numpy array")

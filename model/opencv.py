@@ -1,8 +1,8 @@
-"""OpenCV, set up before it is imported: it reads these only once."""
+"""OpenCV's environment variables, set before the first import: OpenCV reads them only once."""
 
 import os
 
-# Our own line says what is wrong with a file; OpenCV's and FFmpeg's complaints would only bury it.
+# InputError names the fault of a file. The log messages of OpenCV and FFmpeg would hide it.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # off by default; renders come as EXR

@@ -1,4 +1,4 @@
-"""How files of users are read: every failure becomes one InputError, and memory is bounded by the file's own size."""
+"""Reading of user files: every failure becomes one InputError, and the file's size bounds the memory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .errors import InputError, one_line, shortened
 
 MAX_JSON = 2**20  # bytes; parsed, hostile JSON takes thirty times as much memory
 _BASE = 128 * 2**20
-# What a broken file cannot cause: these stay faults of ours.
+# A broken file cannot cause these exceptions: they are defects of this package.
 _OUR_FAULTS = (AssertionError, ImportError, NameError)
 
 
 @contextmanager
 def reading(path: str | Path, what: str, remedy: str) -> Iterator[None]:
-    """Turn every failure inside to read the file ``path`` into one InputError: the guarantee that readers rest on.
+    """Turn every failure while reading the file ``path`` into one InputError.
 
-    As ``parsing``. Devices and pipes are refused before they are opened, since opening a pipe waits for a writer.
+    See ``parsing``. Devices and pipes are refused before they are opened, since opening a pipe waits for a writer.
     """
     with parsing(path, what, remedy):
         check_regular(path)
@@ -34,9 +34,9 @@ def parsing(path: str | Path, what: str, remedy: str) -> Iterator[None]:
 
     what    the kind of file, as in "broken performance (…)";  remedy  what the user can do
 
-    A parser meets errors of almost every type in a hostile file (TokenError, RecursionError, OverflowError,
-    MemoryError, LZMAError, KeyError …), so all of them count but AssertionError, ImportError and NameError. A mistake
-    in a reader shows all the same: then the files that the tests write are refused.
+    A parser raises errors of almost every type for a hostile file (TokenError, RecursionError, OverflowError,
+    MemoryError, LZMAError, KeyError …). All are converted except AssertionError, ImportError and NameError. A defect
+    in a reader still shows: it then refuses the files that the tests write.
     """
     try:
         yield
@@ -49,7 +49,7 @@ def parsing(path: str | Path, what: str, remedy: str) -> Iterator[None]:
     except MemoryError as error:
         raise InputError(f"{path}: broken {what} (it does not fit into memory); {remedy}") from error
     except OSError as error:
-        if error.errno is None:  # a library's, not the system's
+        if error.errno is None:  # raised by a library, not by the operating system
             raise InputError(f"{path}: broken {what} ({_reason(error)}); {remedy}") from error
         raise InputError(f"{path}: the {what} cannot be read ({error.strerror}); check the file") from error
     except Exception as error:
@@ -66,13 +66,13 @@ def check_regular(path: str | Path) -> None:
 def memory_limit(size: int) -> int:
     """Return how many bytes the contents of a file of ``size`` bytes may take in memory.
 
-    With what a reader needs beside them the peak stays below 4 × size + 200 MB.
+    Including the reader's own working memory, the peak stays below 4 × size + 200 MB.
     """
     return 3 * size + _BASE
 
 
 def json_object(data: bytes, most: int = MAX_JSON) -> dict[str, Any]:
-    """Return the object that UTF-8 JSON of at most ``most`` bytes holds. Raises ValueError, RecursionError."""
+    """Parse a JSON object from at most ``most`` bytes of UTF-8. Raises ValueError, RecursionError."""
     if len(data) > most:
         raise ValueError(f"{len(data)} bytes of JSON are more than {most}")
     found = json.loads(data.decode("utf-8"))

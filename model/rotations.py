@@ -1,4 +1,4 @@
-"""Rotations as matrices, as unit quaternions and as angles that a person can read."""
+"""Conversions between rotation matrices, unit quaternions, rotation vectors and Euler angles."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _about(axis: int, angle: np.ndarray) -> np.ndarray:
 def quaternions(rotation: np.ndarray) -> np.ndarray:
     """Convert rotations (..., 3, 3) to unit quaternions (..., 4), w x y z, w >= 0."""
     (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(rotation, (-2, -1), (0, 1))
-    # Four ways to the same quaternion up to sign and length; the longest is exact.
+    # Four formulas for the same quaternion up to sign and length; the longest result is the most accurate.
     ways = [
         [1 + a + e + i, h - f, c - g, d - b],
         [h - f, 1 + a - e - i, b + d, c + g],
@@ -66,5 +66,5 @@ def rodrigues(vector: np.ndarray) -> np.ndarray:
     x, y, z = np.moveaxis(vector, -1, 0)
     zero = np.zeros_like(x)
     cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*vector.shape[:-1], 3, 3)
-    # np.sinc(a) is sin(pi a)/(pi a), and 1 at 0: no angle needs a case of its own.
+    # np.sinc(a) is sin(pi a)/(pi a), and 1 at 0, so no angle is a special case.
     return np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * cross @ cross

@@ -1,7 +1,7 @@
-"""Face models from files: ``open_face_model`` is the one door; each format is a module that knows its own units.
+"""Face models from files: ``open_face_model`` reads every format. Each format is a module that knows its own units.
 
-Whatever the file, what comes out is a FaceModel in millimetres, per one sigma, 0-based, wound outward.
-npz.py needs numpy only; the other readers are imported when they are needed.
+The result is always a FaceModel in millimetres, per one sigma, 0-based, wound outward. npz.py needs numpy only; the
+other readers are imported when they are needed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ KNOWN = "our .npz, BaselFaceModel_mod.mat, 3DDFA's Model_Shape.mat, 01_Morphable
 
 
 def open_face_model(path: str | Path, identity_components: int | None = 99) -> FaceModel:
-    """The face model in ``path``: ``open``, a file, or a folder; known by its content, whatever its name.
+    """Read the face model ``path``: ``open``, a file or a folder. The content decides the format, not the name.
 
     identity_components  how many to keep of a foreign model (99 as in the ExpNet release; None keeps all)
 
-    Raises InputError, one line, for anything that is no face model or a broken one.
+    Raises InputError, one line, for a file that is no face model and for a broken one.
     """
     if str(path) == OPEN:
         return load_face_model(OPEN_HEAD)
@@ -56,7 +56,7 @@ def _read(path: Path, identity_components: int | None) -> FaceModel:
 
 
 def _only_model_in(folder: Path) -> Path:
-    """The one face model among a folder's files. Files that only complete another one do not count."""
+    """Return the only face model among a folder's files. Files that only complete another one do not count."""
     from . import bfm2009, bfm2017, bfm_3ddfa, bfm_expnet
     from .arrays import group_with
     from .beside import stored_arrays

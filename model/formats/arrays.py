@@ -1,7 +1,7 @@
-"""Named arrays in a file, known by shape before they are read, and the checks that readers share.
+"""Named arrays in a file, whose shapes are known before they are read, and the checks that readers share.
 
-``StoredArray.read`` is called only after its shape was checked, and every array is counted against the file's
-``Budget``, so a file that lies about its sizes is refused before memory is spent on it.
+``StoredArray.read`` is called only after its shape was checked. Every array counts against the file's ``Budget``, so
+a file that declares wrong sizes is refused before memory is allocated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REMEDY = "get an intact file"
 
 
 class Budget:
-    """The memory that the contents of one file may take, all arrays together."""
+    """The memory that all arrays of one file together may take."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,7 +37,7 @@ class Budget:
 class StoredArray:
     """One numeric array in a file.
 
-    shape     in the file's own language (MATLAB's for MAT files)
+    shape     in the file's own axis order (MATLAB's for MAT files)
     itemsize  bytes that reading takes for each number (0 where the data are in memory already)
     read      returns the array;  budget  of its file
     """
@@ -52,7 +52,7 @@ Arrays = Mapping[str, StoredArray]
 
 
 def group_with(arrays: Arrays, *fields: str) -> dict[str, StoredArray] | None:
-    """The fields of the top level, or of the struct, that has all ``fields``; None when there is none."""
+    """Return the fields of the top level or of the struct that has all ``fields``; None when there is none."""
     prefixes = {name.rpartition("/")[0] for name in arrays}
     for prefix in sorted(prefixes):
         start = f"{prefix}/" if prefix else ""
@@ -63,7 +63,7 @@ def group_with(arrays: Arrays, *fields: str) -> dict[str, StoredArray] | None:
 
 
 def vertex_count(path: Path, arrays: Arrays, name: str) -> int:
-    """V, from the mean ``name`` of 3V numbers."""
+    """Return V from the mean ``name`` of 3V numbers."""
     size = prod(arrays[name].shape)
     if size % 3 or not 0 < size <= 3_000_000:
         raise InputError(f"{path}: {name} has {size} numbers, not 3 for each vertex; get an intact file")
@@ -71,7 +71,7 @@ def vertex_count(path: Path, arrays: Arrays, name: str) -> int:
 
 
 def read_vector(path: Path, arrays: Arrays, name: str, count: int | None = None) -> np.ndarray:
-    """``name`` as float64 (count,), whether it is stored as a row or as a column."""
+    """Read ``name`` as float64 (count,), stored as a row or as a column."""
     stored = _stored(path, arrays, name)
     size = prod(stored.shape)
     if size != max(stored.shape, default=0) or (count is not None and size != count):
@@ -86,7 +86,7 @@ def read_vector(path: Path, arrays: Arrays, name: str, count: int | None = None)
 
 
 def read_sigmas(path: Path, arrays: Arrays, name: str, count: int) -> np.ndarray:
-    """``count`` standard deviations or variances: a vector without negative numbers."""
+    """Read ``count`` standard deviations or variances: a vector without negative numbers."""
     values = read_vector(path, arrays, name, count)
     if (values < 0).any():
         raise InputError(f"{path}: {name} has negative numbers; get an intact file")
@@ -94,7 +94,7 @@ def read_sigmas(path: Path, arrays: Arrays, name: str, count: int) -> np.ndarray
 
 
 def component_count(path: Path, arrays: Arrays, name: str, vertices: int) -> int:
-    """K of a basis stored as (3V, K)."""
+    """Return K of a basis stored as (3V, K)."""
     shape = _stored(path, arrays, name).shape
     if len(shape) == 1:  # a single component
         shape = (*shape, 1)
@@ -107,22 +107,22 @@ def component_count(path: Path, arrays: Arrays, name: str, vertices: int) -> int
 
 
 def read_basis(path: Path, arrays: Arrays, name: str, vertices: int, scale: np.ndarray) -> np.ndarray:
-    """The first ``len(scale)`` components of a (3V, K) basis, each times its scale, as (k, V, 3) float32."""
+    """Read the first ``len(scale)`` components of a (3V, K) basis, each times its scale, as (k, V, 3) float32."""
     component_count(path, arrays, name, vertices)
     columns = _read(path, name, arrays[name], 4).reshape(3 * vertices, -1)[:, : len(scale)]
     out = np.empty((len(scale), 3 * vertices), np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):  # check_face_model says which array is not finite
+    with np.errstate(over="ignore", invalid="ignore"):  # check_face_model names the array that is not finite
         np.multiply(columns.T, scale[:, None], out=out, casting="unsafe")
     return out.reshape(len(scale), vertices, 3)
 
 
 def read_points(path: Path, arrays: Arrays, name: str, vertices: int, scale: float = 1.0) -> np.ndarray:
-    """3V interleaved numbers as (V, 3) float64, times ``scale``."""
+    """Read 3V interleaved numbers as (V, 3) float64, times ``scale``."""
     return read_vector(path, arrays, name, 3 * vertices).reshape(vertices, 3) * scale
 
 
 def read_triangles(path: Path, arrays: Arrays, name: str, vertices: int, first: int) -> np.ndarray:
-    """Triangles as (F, 3) int32, 0-based, from (F, 3) or (3, F) that counts from ``first``."""
+    """Read triangles as (F, 3) int32, 0-based, from (F, 3) or (3, F) that counts from ``first``."""
     stored = _stored(path, arrays, name)
     if len(stored.shape) != 2 or 3 not in stored.shape or prod(stored.shape) > 9_000_000:
         raise InputError(f"{path}: {name} is {_text(stored.shape)}, not triangles; get an intact file")
@@ -131,14 +131,14 @@ def read_triangles(path: Path, arrays: Arrays, name: str, vertices: int, first: 
 
 
 def read_indices(path: Path, arrays: Arrays, name: str, count: int, vertices: int, first: int) -> np.ndarray:
-    """``count`` vertex indices as int32, 0-based, from a file that counts from ``first``."""
+    """Read ``count`` vertex indices as int32, 0-based, from a file that counts from ``first``."""
     return as_indices(path, name, read_vector(path, arrays, name, count), vertices, first)
 
 
 def as_indices(path: Path, name: str, values: np.ndarray, vertices: int, first: int) -> np.ndarray:
-    """Whole numbers first..first+vertices-1 (MATLAB keeps them as doubles) as int32, 0-based."""
+    """Convert whole numbers first..first+vertices-1 (doubles in MATLAB) to int32, 0-based."""
     values = np.asarray(values)
-    with np.errstate(invalid="ignore"):  # NaN is caught by the comparison
+    with np.errstate(invalid="ignore"):  # the comparison rejects NaN
         indices = values.astype(np.int64)
     if not np.array_equal(indices, values):
         raise InputError(f"{path}: {name} are not whole numbers; get an intact file")
@@ -150,9 +150,10 @@ def as_indices(path: Path, name: str, values: np.ndarray, vertices: int, first: 
 
 
 def wound_outward(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """``triangles`` (F, 3), turned over if the surface (V, 3), z out of the face, clearly encloses a negative volume.
+    """Return ``triangles`` (F, 3), reversed if the surface (V, 3), z out of the face, encloses a negative volume.
 
-    A face mask is open at the back; measured about a point there, the opening adds nothing to the volume.
+    A face mask is open at the back. The volume is measured about a point there, so the opening adds nothing to it. A
+    volume near zero reverses nothing.
     """
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     behind = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
@@ -169,7 +170,7 @@ def _stored(path: Path, arrays: Arrays, name: str) -> StoredArray:
 
 
 def _read(path: Path, name: str, stored: StoredArray, growth: int) -> np.ndarray:
-    """Return the array. ``growth``: bytes for each number that the caller makes of it."""
+    """Return the array. ``growth`` is the bytes for each number that the caller makes of it."""
     stored.budget.spend(prod(stored.shape) * (stored.itemsize + growth), f"{name}, {_text(stored.shape)},")
     with reading(path, "file", REMEDY):
         return stored.read()

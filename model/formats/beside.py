@@ -1,4 +1,4 @@
-"""Files that belong together: another MAT or HDF5 file in the same folder, recognised by what is in it."""
+"""Files that belong together: a second MAT or HDF5 file in the same folder, recognised by its content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_FILES = 64
 
 
 def stored_arrays(path: Path) -> dict[str, StoredArray] | None:
-    """The numeric arrays of a MAT or HDF5 file; None when the file is neither. Raises InputError for a broken one."""
+    """Return the numeric arrays of a MAT or HDF5 file; None for other files. Raises InputError for a broken one."""
     with reading(path, "file", REMEDY):
         with open(path, "rb") as file:
             head = file.read(128)
@@ -23,9 +23,9 @@ def stored_arrays(path: Path) -> dict[str, StoredArray] | None:
 
 
 def find_beside(path: Path, usual_name: str, fields: tuple[str, ...]) -> tuple[Path, Arrays] | None:
-    """The file in ``path``'s folder that has all ``fields``: ``usual_name`` first, then any other .mat or .h5.
+    """Find the file in ``path``'s folder that has all ``fields``: ``usual_name`` first, then any other .mat or .h5.
 
-    A file with the usual name that cannot be read raises InputError; others that cannot are passed over.
+    An unreadable file with the usual name raises InputError. Other unreadable files are skipped.
     """
     usual = path.parent / usual_name
     others = sorted(p for p in path.parent.glob("*") if p.suffix.lower() in (".mat", ".h5") and p not in (path, usual))

@@ -1,12 +1,12 @@
 """The Basel Face Model 2009, ``01_MorphableModel.mat``: 53,490 vertices, identity only.
 
-shapeMU (3V, 1) micrometres, shapePC (3V, 199), shapeEV (199) standard deviations (not eigenvalues) in micrometres,
-tl (F, 3) 1-based, wound inward.
+shapeMU (3V, 1) micrometres, shapePC (3V, 199), shapeEV (199) standard deviations (not eigenvalues) in micrometres, tl
+(F, 3) 1-based, wound inward.
 
-With 3DDFA's ``Model_Expression.mat`` and the ExpNet release's index table ``mod_struct_expr.mat`` beside it, it
-becomes the release's model (bfm_expnet.py) without the release's own file: ``vertex_indices`` says which 46,990
-vertices stay, ``vertex_expr_ref`` which of 3DDFA's 53,215 each one is (-1: none), ``tx`` moves the mean, ``faces``,
-``expEV`` and the landmarks are its own.
+With 3DDFA's ``Model_Expression.mat`` and the ExpNet release's index table ``mod_struct_expr.mat`` in the same folder,
+it gives the release's model (bfm_expnet.py) without the release's own file. In the table, ``vertex_indices`` lists
+the 46,990 vertices to keep. ``vertex_expr_ref`` gives the index of each among 3DDFA's 53,215 (-1: none). ``tx`` moves
+the mean. ``faces``, ``expEV`` and the landmarks are the release's own.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ TABLE_FIELDS = ("vertex_indices", "vertex_expr_ref", "faces", "expEV")
 
 
 def matches(arrays: a.Arrays) -> bool:
-    """Whether the file holds this model."""
+    """Return whether the file holds this model."""
     return a.group_with(arrays, "shapePC", "shapeMU", "tl") is not None
 
 
 def read(path: Path, arrays: a.Arrays, identity_components: int | None) -> FaceModel:
-    """The model in mm, as the release's model where the other two files are beside it. Raises InputError."""
+    """Read the model in mm, as the release's model if the other two files are there. Raises InputError."""
     group = a.group_with(arrays, "shapePC", "shapeMU", "tl") or {}
     vertices = a.vertex_count(path, group, "shapeMU")
     mean = a.read_points(path, group, "shapeMU", vertices, MM)

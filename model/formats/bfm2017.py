@@ -1,7 +1,7 @@
-"""The Basel Face Model 2017 and 2019, ``model2017-1_bfm_nomouth.h5`` and its kin (statismo's HDF5 layout).
+"""The Basel Face Model 2017 and 2019, ``model2017-1_bfm_nomouth.h5`` and related files (statismo's HDF5 layout).
 
-shape/model and expression/model each have mean (3V), pcaBasis (3V, K) orthonormal and pcaVariance (K), which are
-variances: a sigma is their root. shape/representer/cells (3, F) are triangles, 0-based. Millimetres.
+shape/model and expression/model each have mean (3V), pcaBasis (3V, K) orthonormal and pcaVariance (K). These are
+variances: a sigma is the square root. shape/representer/cells (3, F) are triangles, 0-based. Millimetres.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _VERTICES_2017 = (53149, 28588)  # bfm, face12
 
 
 def matches(arrays: a.Arrays) -> bool:
-    """Whether the file holds such a model."""
+    """Return whether the file holds such a model."""
     return "shape/model/pcaBasis" in arrays
 
 
 def read(path: Path, arrays: a.Arrays, identity_components: int | None) -> FaceModel:
-    """The model in mm; without an expression group (BFM 2009 in this layout), identity only. Raises InputError."""
+    """Read the model in mm. Without an expression group (BFM 2009 in this layout), identity only. Raises InputError."""
     vertices = a.vertex_count(path, arrays, "shape/model/mean") if "shape/model/mean" in arrays else 0
     mean = a.read_points(path, arrays, "shape/model/mean", vertices)
     cells = next((n for n in ("shape/representer/cells", "representer/cells") if n in arrays), None)

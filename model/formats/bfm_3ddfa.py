@@ -26,14 +26,14 @@ MM = 1e-3  # the files are in micrometres
 
 
 def matches(arrays: a.Arrays) -> bool:
-    """Whether the file is one of the two."""
+    """Return whether the file is one of the two."""
     return any(a.group_with(arrays, *fields) for fields in (SHAPE_FIELDS, EXPRESSION_FIELDS))
 
 
 def read(path: Path, arrays: a.Arrays, identity_components: int | None) -> FaceModel:
-    """The model in mm from either file; the other one has to be in the same folder. Raises InputError.
+    """Read the model in mm from either file; the other one has to be in the same folder. Raises InputError.
 
-    With the ExpNet release's index table beside them its sigmas are used, so that the official ExpNet drives this
+    If the ExpNet release's index table is in the folder, its sigmas are used. The official ExpNet then drives this
     head, too.
     """
     shape_path, shape = _half(path, arrays, SHAPE_FILE, SHAPE_FIELDS)

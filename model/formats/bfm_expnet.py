@@ -14,28 +14,28 @@ from ..face.face_model import FaceModel
 from . import arrays as a
 
 NAME = "bfm-expnet"
-BASIS = "expnet-29"  # 3DDFA's components in units of the release's expEV: what the official ExpNet puts out
+BASIS = "expnet-29"  # 3DDFA's components in units of the release's expEV, as the official ExpNet returns them
 LICENSE = "Basel Face Model licence: your own use for non-commercial research; never pass it on"
 BOUND = 3.0  # sigmas; the paper's |eta_j| <= 3 delta_j
 
 
 def expression_keys(count: int) -> tuple[str, ...]:
-    """``expression_01`` and on, as many as there are components."""
+    """Return ``count`` keys from ``expression_01`` on."""
     return tuple(f"expression_{i:02d}" for i in range(1, count + 1))
 
 
 def expression_bounds(count: int) -> np.ndarray:
-    """(count, 2): three sigmas either way."""
+    """Return bounds (count, 2) of plus and minus three sigmas."""
     return np.tile(np.array([-BOUND, BOUND], np.float32), (count, 1))
 
 
 def matches(arrays: a.Arrays) -> bool:
-    """Whether the file holds this model."""
+    """Return whether the file holds this model."""
     return a.group_with(arrays, "shapePC", "expPC", "faces") is not None
 
 
 def read(path: Path, arrays: a.Arrays, identity_components: int | None) -> FaceModel:
-    """The model in mm; raises InputError."""
+    """Read the model in mm; raises InputError."""
     group = a.group_with(arrays, "shapePC", "expPC", "faces") or {}
     vertices = a.vertex_count(path, group, "shapeMU") if "shapeMU" in group else 0
     mean = a.read_points(path, group, "shapeMU", vertices)

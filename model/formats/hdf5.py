@@ -1,4 +1,4 @@
-"""HDF5 files, MATLAB's 7.3 included: their numeric datasets."""
+"""Numeric datasets of HDF5 files, including MATLAB 7.3."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_OBJECTS = 10_000
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether the HDF5 signature is where it may be: at 0, 512 (MATLAB), 1024 or 2048."""
+    """Return whether the HDF5 signature is at 0, 512 (MATLAB), 1024 or 2048."""
     with open(path, "rb") as file:
         for at in (0, 512, 1024, 2048):
             file.seek(at)
@@ -28,10 +28,10 @@ def is_hdf5(path: Path) -> bool:
 
 
 def stored_arrays(path: Path) -> dict[str, StoredArray]:
-    """Return all real numeric datasets, ``group/name``; MATLAB's with its own order of axes.
+    """Return all real numeric datasets, ``group/name``; MATLAB's in MATLAB's order of axes.
 
-    Links into other files, virtual and externally stored datasets are left out: a model is one file. So are datasets
-    whose numbers are not all in the file: HDF5 would fill them in, at whatever size they declare.
+    Links into other files, virtual and externally stored datasets are left out: a model is one file. Datasets whose
+    numbers are not all in the file are left out too, since HDF5 fills them in at any declared size.
     """
     try:
         import h5py

@@ -2,12 +2,12 @@
 
     generic_neutral_mesh.obj      26,719 vertices, quads and a few triangles, UVs
     identity000.obj ...           the neutral moved by one sigma of each of 100 identity modes
-    browDown_L.obj ...            the neutral moved by each expression, named as ARKit's with _L and _R
-    vertex_indices.json           which expressions there are, and the 68 landmarks
+    browDown_L.obj ...            the neutral moved by each expression, with ARKit's names and _L and _R
+    vertex_indices.json           the list of expressions and the 68 landmarks
 
-The frame is ours (x to the subject's left, y up, z out of the face), times ten. All vertices are kept, in their order;
-the faces of the transparent shells around the eyes (tear film, occlusion) are not: they need a game engine's shaders,
-and would hide the eyes.
+The frame is the head model's (x to the subject's left, y up, z out of the face); units are multiplied by ten. All
+vertices are kept, in their order. The faces of the transparent shells around the eyes (tear film, occlusion) are not
+kept: they need a game engine's shaders, and would hide the eyes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MAX_VERTICES = 250_000  # ten times those of the release
 _MAX_SHAPES = 1000
 _REMEDY = "download FaceXModel again"
 
-# First and last vertex of each part, as the release's README lists them; gums, tongue and throat are told apart by
+# First and last vertex of each part, as the release's README lists them. Gums, tongue and throat are separated by
 # their UV islands.
 _PARTS: dict[str, tuple[tuple[int, int], ...]] = {
     "skin": ((0, 11247),),
@@ -59,7 +59,7 @@ _PARTS: dict[str, tuple[tuple[int, int], ...]] = {
 }
 _RELEASED_VERTICES = 26719
 
-# What the lids do in a full gaze up, down, to the subject's left and right.
+# The lid shapes of a full gaze up, down, to the subject's left and right.
 _GAZE = (
     ("eyeLookUp_L", "eyeLookUp_R"),
     ("eyeLookDown_L", "eyeLookDown_R"),
@@ -69,12 +69,12 @@ _GAZE = (
 
 
 def matches(folder: Path) -> bool:
-    """Whether this is the folder FaceXModel."""
+    """Return whether this is the folder FaceXModel."""
     return (folder / NEUTRAL).is_file()
 
 
 def read(folder: Path, identity_components: int | None) -> FaceModel:
-    """The model in mm. Raises InputError when a file is missing or broken."""
+    """Read the model in mm. Raises InputError when a file is missing or broken."""
     neutral_path = folder / NEUTRAL
     text = _text(neutral_path)
     mean = _vertices(neutral_path, text, None)
@@ -138,7 +138,7 @@ def _info(path: Path) -> dict[str, Any]:
     with reading(path, "JSON", _REMEDY):
         info = json_object(text)
     names = info.get("expressions")
-    # They become file names: nothing but plain ones.
+    # The names become file names, so only plain ones are accepted.
     plain = isinstance(names, list) and all(isinstance(n, str) and re.fullmatch(r"\w{1,100}", n) for n in names)
     if not isinstance(names, list) or not plain or not 0 < len(names) == len(set(names)) <= _MAX_SHAPES:
         raise InputError(f"{path}: no list of expressions in it; download FaceXModel again")
@@ -153,7 +153,7 @@ def _text(path: Path) -> bytes:
 
 
 def _vertices(path: Path, text: bytes, expected: int | None) -> np.ndarray:
-    """The ``v`` lines of an OBJ file, (V, 3) float64 in its own unit."""
+    """Read the ``v`` lines of an OBJ file, (V, 3) float64 in its own unit."""
     lines = _lines(path, text, b"v ", _MAX_VERTICES)
     if len(lines) != (expected or len(lines)) or not lines:
         want = f"{expected}" if expected else "some"
@@ -165,7 +165,7 @@ def _vertices(path: Path, text: bytes, expected: int | None) -> np.ndarray:
 
 
 def _faces(path: Path, text: bytes, vertices: int) -> tuple[np.ndarray, np.ndarray]:
-    """Faces (F, 4), -1 as the fourth corner of a triangle, and their UVs (F, 4, 2)."""
+    """Read faces (F, 4), -1 as the fourth corner of a triangle, and their UVs (F, 4, 2)."""
     uvs = _numbers(path, b" ".join(_lines(path, text, b"vt ", 4 * _MAX_VERTICES)), np.float64)
     lines = _lines(path, text, b"f ", 2 * _MAX_VERTICES)
     corners = np.array([line.count(b"/") for line in lines])
@@ -184,7 +184,7 @@ def _faces(path: Path, text: bytes, vertices: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _lines(path: Path, text: bytes, start: bytes, most: int) -> list[bytes]:
-    """Return what follows ``start`` in the lines that begin with it."""
+    """Return the rest of each line that begins with ``start``."""
     pattern = re.compile(rb"^" + start + rb"([^\r\n]*)", re.MULTILINE)
     lines = [found[1] for found in islice(pattern.finditer(text), most + 1)]
     if len(lines) > most:

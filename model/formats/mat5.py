@@ -1,8 +1,8 @@
-"""MATLAB's MAT-file, level 5 (MATLAB 5 to 7.2, and what SciPy writes): its numeric arrays, top level and structs.
+"""Numeric arrays of MATLAB's MAT-file, level 5 (MATLAB 5 to 7.2, and SciPy): top level and structs.
 
-Read here rather than with SciPy because SciPy builds whatever a file declares (cells, objects, any size); this
-walks the tags, checks each size against what is there, and leaves everything that is no numeric array unread.
-Layout after MathWorks, "MAT-File Format".
+SciPy is not used because it builds everything that a file declares (cells, objects, any size). This reader walks the
+tags, checks each size against the file, and skips everything except numeric arrays. Layout after MathWorks, "MAT-File
+Format".
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _HEAD_BYTES = 4096  # enough for the flags, dimensions and name of a variable
 
 
 def is_mat5(head: bytes) -> bool:
-    """Whether a file that begins with these 128 bytes is a level 5 MAT-file."""
+    """Return whether a file that begins with these 128 bytes is a level 5 MAT-file."""
     return len(head) >= 128 and head[124:128] in (b"\x00\x01IM", b"\x01\x00MI")
 
 
 def stored_arrays(path: Path) -> dict[str, StoredArray]:
-    """All real numeric arrays: ``name``, or ``struct/field`` for those in 1x1 structs."""
+    """Return all real numeric arrays: ``name``, or ``struct/field`` for those in 1x1 structs."""
     with reading(path, "MAT-file", REMEDY), open(path, "rb") as file:
         head = file.read(128)
         if not is_mat5(head):
@@ -69,7 +69,7 @@ class _Element:
 
 @dataclass(frozen=True)
 class _Matrix:
-    """The head of a matrix element; its data begin at ``data``."""
+    """The header of a matrix element; its data begin at ``data``."""
 
     array_class: int
     complex: bool
@@ -83,7 +83,7 @@ def _variable(path: Path, budget: Budget, order: str, kind: int, at: int, count:
     body = 8 if kind == _COMPRESSED else 0  # a compressed variable has its own tag inside
     matrix = _matrix(head, order, body, len(head))
     if matrix.array_class == _STRUCT and prod(matrix.shape) == 1:
-        budget.spend(count, matrix.name)  # its packed bytes, while they are unpacked
+        budget.spend(count, matrix.name)  # the compressed bytes, while they are unpacked
         content = _content(path, kind, at, count, budget.left + 1)
         budget.spend(len(content) - count, matrix.name)
         return {f"{matrix.name}/{k}": v for k, v in _fields(budget, content, order, matrix).items()}
@@ -98,7 +98,7 @@ def _variable(path: Path, budget: Budget, order: str, kind: int, at: int, count:
 
 
 def _content(path: Path, kind: int, at: int, count: int, limit: int) -> memoryview:
-    """At most ``limit`` bytes of a variable, unpacked."""
+    """Return at most ``limit`` bytes of a variable, unpacked."""
     with open(path, "rb") as file:
         file.seek(at)
         if kind == _MATRIX:
@@ -162,7 +162,7 @@ def _fields(budget: Budget, data: memoryview, order: str, struct: _Matrix) -> di
 
 
 def _numbers(data: memoryview, order: str, matrix: _Matrix) -> np.ndarray:
-    """The real part, in MATLAB's order of axes; often stored in a smaller type than the array's class."""
+    """Read the real part, in MATLAB's order of axes. Its stored type is often smaller than the array's class."""
     part = _element(data, order, matrix.data)
     if part.kind not in _DTYPES:
         raise _Broken(f"{matrix.name or 'a field'} has no numbers")

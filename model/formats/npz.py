@@ -1,4 +1,4 @@
-"""Our own face-model file: a zip of plain numpy arrays, no pickles. numpy only, so that Blender can read it.
+"""The package's own face-model file: a zip of plain numpy arrays, no pickles. Needs numpy only, so Blender can read it.
 
     header            uint8, UTF-8 JSON: format, name, basis, expression_keys, license, source, regions (names)
     mean              (V, 3) float32 mm            expression_offset (V, 3) float32
@@ -10,8 +10,8 @@
     landmarks         (68,) int32 or absent
     region_sizes      (R,) int32, region_vertices (sum,) int32: the regions, one after another
 
-Everything is checked from the small headers before a large array is unpacked, so a broken or
-hostile file costs neither time nor memory.
+Everything is checked from the small headers before a large array is unpacked, so a broken or hostile file costs
+neither time nor memory.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ FORMAT = "expnet-face-model-1"
 QUANTISATION_ERROR_MM = 0.001
 
 _F4, _I2, _I4 = np.dtype("<f4"), np.dtype("<i2"), np.dtype("<i4")
-# The first version of this file kept faces as unsigned integers, which cannot say "no fourth corner".
+# The first version of this format stored faces as unsigned integers, which cannot express a missing fourth corner.
 _FACES = (_I4, np.dtype("<u2"), np.dtype("<u4"))
 
 
 def save_face_model(model: FaceModel, path: str | Path, exact: bool = False) -> None:
-    """Writes ``model`` to ``path``, which appears complete or not at all.
+    """Write ``model`` to ``path`` atomically.
 
-    Bases are stored as int16 with one scale per component where that stays below 0.001 mm, and deflated.
-    ``exact`` keeps float32 and does not deflate: larger, but nothing is lost and it loads fastest.
+    Bases are stored as int16 with one scale per component where the error stays below 0.001 mm, and deflated.
+    ``exact`` keeps float32 and does not deflate: the file is larger, lossless and loads fastest.
     """
     check_face_model(model, f"face model {model.name!r}")
     arrays: dict[str, np.ndarray] = {}
@@ -82,12 +82,12 @@ def load_face_model(path: str | Path) -> FaceModel:
 
 
 def is_face_model(path: str | Path) -> bool:
-    """Return whether the file looks like one of ours (a zip with a header and a mean)."""
+    """Return whether the file looks like this format (a zip with a header and a mean)."""
     try:
         check_regular(path)
         with zipfile.ZipFile(path) as archive:
             return {"header.npy", "mean.npy"} <= set(archive.namelist())
-    except Exception:  # whatever a hostile zip makes of zipfile, it is none of ours
+    except Exception:  # zipfile raises many types for a hostile zip; none is this format
         return False
 
 
@@ -144,7 +144,7 @@ def _read(stored: NpzArrays, path: Path) -> FaceModel:
 
 def _check_size(declared: Mapping[str, Declared], path: Path) -> None:
     """Refuse a file whose arrays would take far more memory than the file itself."""
-    packed = [d.count for d in declared.values() if d.dtype == _I2]  # become float32
+    packed = [d.count for d in declared.values() if d.dtype == _I2]  # these become float32
     needed = sum(d.count * max(d.dtype.itemsize, 4) for d in declared.values()) + 2 * max(packed, default=0)
     if needed > memory_limit(path.stat().st_size):
         raise InputError(f"{path}: unpacks to {needed >> 20} MB, more than any face model; check the file")
@@ -175,7 +175,7 @@ def _read_header(stored: NpzArrays, path: Path) -> dict[str, Any]:
 
 
 def _check_declared(declared: Mapping[str, Declared], ke: int, regions: int, path: Path) -> None:
-    """Compares all shapes and dtypes with each other."""
+    """Compare all shapes and dtypes with each other."""
 
     def shape(name: str) -> tuple[int, ...]:
         return declared[name].shape if name in declared else ()

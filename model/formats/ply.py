@@ -1,4 +1,4 @@
-"""Writing a face as PLY, as the ExpNet release does: text, millimetres with four decimals, colours where there are any.
+"""Writing of PLY meshes as in the ExpNet release: text, millimetres with four decimals, optional colours.
 
 The Polygon File Format is Greg Turk's (Stanford, 1994).
 """
@@ -13,7 +13,7 @@ from ..files import write_whole
 
 
 def save_ply(path: str | Path, vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray | None = None) -> None:
-    """Write a mesh; the file appears whole or not at all.
+    """Write a mesh atomically.
 
     vertices  (V, 3) mm;  faces  (F, 3) or (F, 4), 0-based, -1 for the fourth corner of a triangle
     colours   (V, 3) uint8 RGB, or None

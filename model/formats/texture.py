@@ -1,4 +1,4 @@
-"""The colours of a Basel Face Model, for whoever regresses them: T = mean + components . beta."""
+"""The vertex colours of a Basel Face Model: T = mean + components . beta."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Texture:
     components: np.ndarray
 
     def colours(self, beta: np.ndarray) -> np.ndarray:
-        """(V, 3) uint8 of Kt numbers or fewer; cut off, not rounded, as the release writes them."""
+        """Return (V, 3) uint8 for at most Kt coefficients, truncated and not rounded, as the release writes them."""
         offset = np.tensordot(np.asarray(beta, np.float32), self.components[: len(beta)], 1)
         return np.clip(self.mean + offset, 0, 255).astype(np.uint8)
 
 
 def read_texture(path: str | Path, vertices: int, components: int = 99) -> Texture | None:
-    """The texture in a face model's file of V vertices, or None where it has none. Raises InputError."""
+    """Read the texture from a face model's file of V vertices; None where it has none. Raises InputError."""
     path = Path(path)
     if not path.is_file() or is_face_model(path):
         return None
