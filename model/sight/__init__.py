@@ -1,1 +1,1 @@
-"""Where the faces are: pictures and footage read, faces found in them and followed. OpenCV, no torch."""
+"""Input images and clips, face detection and face tracking. Uses OpenCV, not torch."""

@@ -1,4 +1,4 @@
-"""Where faces may be: FinderNet over a picture and its halves, for ``finder.py`` to look at more closely."""
+"""Face candidates: FinderNet over an image pyramid. ``finder.py`` verifies the candidates."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ LEAST_SIDE, MOST_SIDE = 12.0, 84.0  # of crops that FinderNet reads well, in pix
 
 @dataclass(frozen=True)
 class Candidate:
-    """A face's own crop as far as FinderNet can tell, and its confidence, 0..1."""
+    """A face's own crop as FinderNet estimates it, and its confidence, 0..1."""
 
     crop: Crop
     confidence: float
 
 
 def candidates(image: np.ndarray, longer_side: int, least: float, path: Path = OPEN_FINDER) -> list[Candidate]:
-    """What looks like a face in an image (H, W, 3) uint8 BGR, the surest first.
+    """Return face candidates in an image (H, W, 3) uint8 BGR, the most confident first.
 
-    The image is first shrunk to ``longer_side`` pixels: faces under a twentieth of that are not found. ``least`` is
-    the confidence asked for. One face may be seen in two halves of the pyramid, and is then there twice.
+    The image is first shrunk to ``longer_side`` pixels. Faces under a twentieth of that are not found. ``least`` is
+    the minimum confidence. Two pyramid levels can both return the same face.
     """
     height, width = image.shape[:2]
     shrink = min(1.0, longer_side / max(height, width))
@@ -49,7 +49,7 @@ def candidates(image: np.ndarray, longer_side: int, least: float, path: Path = O
 
 
 def _in_level(level: np.ndarray, x_scale: float, y_scale: float, least: float, path: Path) -> list[Candidate]:
-    """Candidates in one picture of the pyramid, in pixels of the image, which is larger by the scales."""
+    """Return the candidates of one pyramid level, in pixels of the image, which is larger by the scales."""
     high, wide = level.shape[:2]
     pixels = np.zeros((1, 3, high + -high % GRAIN, wide + -wide % GRAIN), np.float32)
     pixels[:, :, :high, :wide] = cv2.dnn.blobFromImage(level, 1 / 127.5, mean=(127.5, 127.5, 127.5))
@@ -62,7 +62,7 @@ def _in_level(level: np.ndarray, x_scale: float, y_scale: float, least: float, p
     for column, row, sure, dx, dy, log_side, sine, cosine in cells:
         side = UNIT_SIDE * float(np.exp(np.clip(log_side, -3, 3)))
         if LEAST_SIDE <= side <= MOST_SIDE:
-            # The middle of a pixel is a whole number, here and in the image.
+            # The centre of a pixel is a whole number, here and in the image.
             x = ((column + 0.5 + dx) * CELL * x_scale) - 0.5
             y = ((row + 0.5 + dy) * CELL * y_scale) - 0.5
             crop = Crop(float(x), float(y), side * float(np.sqrt(x_scale * y_scale)), float(np.arctan2(sine, cosine)))
@@ -72,8 +72,11 @@ def _in_level(level: np.ndarray, x_scale: float, y_scale: float, least: float, p
 
 @cache
 def _network(path: Path) -> LightFinder:
-    """FinderNet with its weights, always by OpenCV, which is faster than torch at it, on the CPU: it is too small to
-    gain from anything else."""
+    """Return FinderNet with its weights.
+
+    It always runs by OpenCV on the CPU, which is faster than torch for it. The network is too small to gain from
+    other hardware.
+    """
     header, tensors, _ = load_open(path, ["finder"])
     try:
         return LightFinder(Tensors(path, tensors), as_config(FinderConfig, header.config))

@@ -1,7 +1,7 @@
-"""Where the faces are in a picture, without landmarks.
+"""Face detection in one image, without landmarks.
 
-Candidates come from a small network that sees the whole picture (``candidates.py``). The estimator has the last word:
-it moves each candidate to the face's own crop and says whether there is a face, so a candidate needs to be neither
+Candidates come from a small network that sees the whole picture (``candidates.py``). The estimator decides: it moves
+each candidate to the face's own crop and says whether there is a face. A candidate therefore needs to be neither
 exact nor right.
 """
 
@@ -20,27 +20,30 @@ from .candidates import Candidate, candidates
 REFINEMENTS = 3
 SETTLED = 0.15  # a refined crop that still moves by more (in sides, or in log scale) has found no face
 REACH = np.array([0.5, 0.5, 0.5])  # how far (likewise) a face may lie from its candidate
-# A face is a face, and in the same place, when it is looked at a little askew; letters and flags are not.
+# Small offsets of the crop. A true face is confirmed at each of them, in the same place; letters and flags are not.
 ASKEW = (
     (0.12, 0.0, 0.0, 0.0), (-0.12, 0.0, 0.0, 0.0), (0.0, 0.12, 0.0, 0.0), (0.0, -0.12, 0.0, 0.0),
     (0.0, 0.0, 0.2, 0.2), (0.0, 0.0, -0.2, -0.2),
 )  # fmt: skip
 MAX_CANDIDATES = 64
-SMALLEST = 16.0  # pixels of a crop's side under which nothing is looked for, but for what fills a small picture
-SMALLEST_FILLING, FILLING = 8.0, 0.75  # pixels; of the picture's longer side, from which a crop fills it
-# A picture of at most THUMBNAIL pixels may be nothing but a face, of which FinderNet sees too little around it. The
-# crop of such a face, in sides of the picture: forehead to chin, or with the hair.
+SMALLEST = 16.0  # pixels; the smallest crop side, except for a crop that fills a small picture
+SMALLEST_FILLING, FILLING = 8.0, 0.75  # pixels; the share of the picture's longer side from which a crop fills it
+# A picture of at most THUMBNAIL pixels may contain a face only. FinderNet then sees too little around the face. WHOLE
+# is the crop of such a face, in sides of the picture: forehead to chin, or with the hair.
 THUMBNAIL, WHOLE = 64, (1.05, 1.4)
-QUICK_SIDE, THOROUGH_SIDE = 320, 1280  # the picture's longer side while candidates are looked for
-LEAST = 0.2  # confidence of a candidate
+QUICK_SIDE, THOROUGH_SIDE = 320, 1280  # the picture's longer side during the candidate search
+LEAST = 0.2  # minimum confidence of a candidate
 
 Propose = Callable[[np.ndarray, int, float], list[Candidate]]
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What is asked of a face: ``confidence`` in every look, and that no look moves it by more than ``shift`` (sides)
-    or ``scale`` (log)."""
+    """The acceptance test for a face.
+
+    ``confidence`` is required in every look. No look may move the crop by more than ``shift`` (sides) or ``scale``
+    (log).
+    """
 
     confidence: float
     shift: float
@@ -48,14 +51,14 @@ class Proof:
 
 
 PROOF = Proof(0.97, 0.15, 0.25)
-# For crops under SMALLEST: with so few pixels the network is less sure of faces, and of anything else. Chosen on
+# For crops under SMALLEST. With so few pixels the network is less sure of faces and of everything else. Chosen on
 # rendered thumbnails with and without a face.
 TINY_PROOF = Proof(0.95, 0.15, 0.25)
 
 
 @dataclass(frozen=True)
 class FoundFace:
-    """A face's own crop and how sure the network is that it is one, 0..1, at its most doubtful look."""
+    """A face's own crop and the network's lowest confidence over all looks, 0..1."""
 
     crop: Crop
     confidence: float
@@ -64,9 +67,9 @@ class FoundFace:
 def find_faces(
     image: np.ndarray, estimator: FindsFaces, thorough: bool = True, propose: Propose = candidates
 ) -> list[FoundFace]:
-    """The faces of an image (H, W, 3) uint8 BGR, the largest first.
+    """Find the faces of an image (H, W, 3) uint8 BGR, the largest first.
 
-    ``thorough`` also finds faces that are small in the picture; without it the search is short enough for footage.
+    ``thorough`` also finds faces that are small in the picture. Without it the search is fast enough for clips.
     """
     height, width = image.shape[:2]
     proposed = propose(image, THOROUGH_SIDE if thorough else QUICK_SIDE, LEAST)
@@ -76,9 +79,9 @@ def find_faces(
 
 
 def crop_of_box(box: Sequence[float], size: tuple[int, int]) -> Crop:
-    """The crop for a face in a drawn box (x, y, width, height), in pixels, from hairline to chin.
+    """Return the crop for a face in a drawn box (x, y, width, height), in pixels, from hairline to chin.
 
-    Raises InputError for what is no box, or one whose middle is not in an image of ``size`` (width, height).
+    Raises InputError for an invalid box, or one whose centre is not in an image of ``size`` (width, height).
     """
     if len(box) != 4 or not np.isfinite(box).all() or box[2] <= 1 or box[3] <= 1:
         raise InputError(f"the box {list(box)} is not x, y, width, height in pixels")
@@ -91,7 +94,7 @@ def crop_of_box(box: Sequence[float], size: tuple[int, int]) -> Crop:
 def refined(
     image: np.ndarray, crops: Sequence[Crop], estimator: FindsFaces, times: int = REFINEMENTS
 ) -> list[FoundFace]:
-    """Each crop moved to the face in it, ``times`` times; confidence 0 where it never settles."""
+    """Move each crop to the face in it, ``times`` times; confidence 0 where it never settles."""
     height, width = image.shape[:2]
     camera = Camera.for_image(width, height)
     crops = list(crops)
@@ -109,14 +112,14 @@ def refined(
 
 
 def lies_in(crop: Crop, width: int, height: int) -> bool:
-    """Whether a crop is large enough to be read and has its centre in the image."""
+    """Return whether a crop is large enough to be read and has its centre in the image."""
     longer = max(width, height)
     least = min(SMALLEST, max(SMALLEST_FILLING, FILLING * longer))
     return least <= crop.side <= 4 * longer and 0 <= crop.cx < width and 0 <= crop.cy < height
 
 
 def _whole(width: int, height: int) -> list[Crop]:
-    """The crops of a face that is all of a picture, where that is small enough to be an avatar or a cut-out face."""
+    """Return the crops of a face that fills the picture, where that is small enough for an avatar or a cut-out face."""
     if max(width, height) > THUMBNAIL:
         return []
     side = float(np.sqrt(width * height))
@@ -145,7 +148,7 @@ def _seen_askew(image: np.ndarray, crop: Crop, estimator: FindsFaces) -> FoundFa
 
 
 def _distinct(faces: list[FoundFace]) -> list[FoundFace]:
-    """Without those that lie on a surer one."""
+    """Return the faces without those that overlap a more confident one."""
     kept: list[FoundFace] = []
     for face in sorted(faces, key=lambda f: -f.confidence):
         if all(not same_face(face.crop, other.crop) for other in kept):
@@ -154,7 +157,7 @@ def _distinct(faces: list[FoundFace]) -> list[FoundFace]:
 
 
 def _without_twins(crops: list[Crop]) -> list[Crop]:
-    """Candidates that the estimator would pull to the same place, once; at most ``MAX_CANDIDATES``."""
+    """Drop candidates that the estimator would move to the same place as another; keep at most ``MAX_CANDIDATES``."""
     kept: list[Crop] = []
     for crop in crops:
         if all(np.abs(other.offset_to(crop)).max() > 0.15 for other in kept):
@@ -163,5 +166,5 @@ def _without_twins(crops: list[Crop]) -> list[Crop]:
 
 
 def same_face(a: Crop, b: Crop) -> bool:
-    """Whether two crops show the same face: the nearer head would hide another one behind it."""
+    """Return whether two crops show the same face: the nearer head would hide another one behind it."""
     return float(np.hypot(a.cx - b.cx, a.cy - b.cy)) < 0.35 * max(a.side, b.side)

@@ -1,7 +1,7 @@
-"""Which picture of a movie shows on which frame, from the pictures' time stamps and the movie's frame rate.
+"""Assignment of a movie's pictures to frames, from their time stamps and the movie's frame rate.
 
-A movie's frame rate is the nominal one, which Blender uses too (FFmpeg's ``av_guess_frame_rate``); 29.97 is 30000/1001.
-Blender's movie clip shows on frame n the last picture whose stamp is not after n / rate.
+A movie's frame rate is the nominal one, which Blender uses too (FFmpeg's ``av_guess_frame_rate``); 29.97 is
+30000/1001. On frame n, Blender's movie clip shows the last picture whose stamp is not after n / rate.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ STANDARD_RATES = tuple(
     for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)
     for d in (1, Fraction(1001, 1000))
 )
-JITTER = 0.45  # frames by which a picture of a constant-rate clip may lie beside its frame
-CONSTANT = 0.9  # share of steps between pictures that are one frame, from which on a clip has a constant rate
+JITTER = 0.45  # frames; the largest distance of a constant-rate clip's picture from its frame
+CONSTANT = 0.9  # minimum share of picture steps of one frame in a constant-rate clip
 MOST_FRAMES = 2_000_000  # nine hours at 60 frames/s
-HIGHEST_RATE = 130.0  # a higher nominal rate is believed only where the pictures keep it
+HIGHEST_RATE = 130.0  # a higher nominal rate is accepted only where the pictures keep it
 
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where pictures lie.
+    """The frames on which pictures show.
 
     frames    (F,) int frames, from 0, strictly increasing; a constant-rate clip has holes where pictures are missing
-    pictures  (F,) int which picture each of them shows
+    pictures  (F,) int index of the picture on each of them
     rate      frames per second
     constant  whether each picture has one frame of its own; else pictures are held as Blender holds them
     """
@@ -41,15 +41,15 @@ class Placement:
 
     @property
     def holes(self) -> int:
-        """Frames between the first and the last that show no picture of their own."""
+        """Return the frames between the first and the last that show no picture of their own."""
         return int(self.frames[-1] - self.frames[0] + 1 - len(self.frames)) if len(self.frames) else 0
 
 
 def placed(stamps: np.ndarray, rate: Fraction, tick: float = 0.0) -> Placement:
     """Place pictures with time stamps (P,) in seconds from the clip's start, increasing, on frames.
 
-    ``tick`` is the unit of the stamps in seconds. A constant-rate clip gets whole frames, also where its stamps are
-    coarse or a few pictures are missing; in any other clip each frame has the picture that Blender shows there.
+    ``tick`` is the unit of the stamps in seconds. A constant-rate clip gets whole frames, even if its stamps are
+    coarse or a few pictures are missing. In any other clip each frame has the picture that Blender shows there.
     Raises InputError where the stamps span more frames than a clip can have.
     """
     stamps = np.asarray(stamps, np.float64)
@@ -71,7 +71,7 @@ def placed(stamps: np.ndarray, rate: Fraction, tick: float = 0.0) -> Placement:
 
 
 def standard_rate(rate: float) -> Fraction:
-    """A rate as a fraction: the nearest of the usual ones where it is one, such as 30000/1001 for 29.97."""
+    """Return a rate as a fraction: the nearest standard rate where one matches, such as 30000/1001 for 29.97."""
     for standard in STANDARD_RATES:
         if abs(float(standard) - rate) < 2e-4 * rate:
             return standard
@@ -79,7 +79,7 @@ def standard_rate(rate: float) -> Fraction:
 
 
 def _believed(stamps: np.ndarray, rate: Fraction) -> Fraction:
-    """The nominal rate; where it is the unit of the time stamps (1000, 90000) the usual rate of most steps."""
+    """Return the nominal rate, or the usual rate of most steps where it is the time stamps' unit (1000, 90000)."""
     if rate <= HIGHEST_RATE or len(stamps) < 3:
         return rate
     median = float(np.median(np.diff(stamps)))

@@ -1,8 +1,8 @@
-"""What an image file must hold before OpenCV decodes it: its sizes, block by block, agree with its header.
+"""Checks of an image file before OpenCV decodes it: its sizes, block by block, agree with its header.
 
-OpenCV and its libraries believe what they read first: a PNG chunk's length, a TIFF tile's size or an EXR channel list
-decides how much they allocate, and some of what they meet ends the process. So every size is checked here, against the
-file's length and the picture's, and what no decoder needs is taken out.
+OpenCV and its libraries trust the first sizes they read. A PNG chunk's length, a TIFF tile's size or an EXR channel
+list decides how much they allocate, and some damage ends the process. So every size is checked here against the
+file's length and the picture's. Data that no decoder needs are removed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..reading import parsing
 from .image_header import ImageHeader, exr_attributes, netpbm_words, tiff_entries
 
-MAX_SCANS = 100  # of a progressive JPEG; encoders write about ten, and each one costs a decoding
+MAX_SCANS = 100  # of a progressive JPEG; encoders write about ten, and each costs one decoding
 _BLOCK_SLACK = 2**26  # bytes by which one tile or block of lines may exceed the picture
 
 _PNG_KEPT = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
@@ -28,9 +28,10 @@ _EXR_BYTES = {0: 4, 1: 2, 2: 4}  # of a number, by its type
 
 
 def decodable(path: Path, data: bytes, header: ImageHeader) -> bytes:
-    """Return the bytes to decode: of a PNG without the chunks that no decoder needs.
+    """Return the bytes to decode; for a PNG, without the chunks that no decoder needs.
 
-    Raises InputError where a size inside the file does not fit to the others, and for formats that are not decoded.
+    Raises InputError where a size inside the file does not agree with the others, and for formats that are not
+    decoded.
     """
     if header.format not in _CHECKS:
         raise InputError(f"{path}: {header.format} images are not read: save it as PNG")
@@ -124,7 +125,9 @@ def _tiff(data: bytes, header: ImageHeader) -> bytes:
 
 
 def _exr(data: bytes, header: ImageHeader) -> bytes:
-    if struct.unpack_from("<I", data, 4)[0] & ~0x600 != 2:  # tiles and long names are read; parts and deep data not
+    if (
+        struct.unpack_from("<I", data, 4)[0] & ~0x600 != 2
+    ):  # tiles and long names are supported; parts and deep data are not
         raise ValueError("it has several parts or deep data")
     attributes, end = exr_attributes(data)
     x0, y0, x1, y1 = struct.unpack("<4i", attributes["displayWindow"])
@@ -167,7 +170,7 @@ def _netpbm(data: bytes, header: ImageHeader) -> bytes:
     numbers = header.width * header.height * (3 if data[1:2] in b"36" else 1)
     if data[1:2] == b"4":
         needed = (header.width + 7) // 8 * header.height
-    else:  # as text a number takes a digit and a blank, but for the last one, and bits need no blanks
+    else:  # as text a number takes a digit and a blank, except the last; bits need no blanks
         needed = numbers * (2 if most > 255 or data[1:2] in b"23" else 1) - (data[1:2] in b"23")
     if start + needed > len(data):
         raise ValueError("it is cut short")

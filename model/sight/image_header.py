@@ -1,4 +1,4 @@
-"""What an image file says about itself before it is unpacked: format, size, and whether it is all there."""
+"""Image headers, read before unpacking: format, size and whether the file is complete."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class ImageHeader:
 
 
 def image_header(data: bytes) -> ImageHeader | None:
-    """Read the header of an image; None when it is none, or too short to have one.
+    """Read the header of an image; None when it is no image, or too short to have a header.
 
-    The first 64 kB are enough to know the format; a size that lies deeper counts as 0 x 0.
+    The first 64 kB decide the format. A size stored farther in counts as 0 x 0.
     """
     for magic, read in _READERS:
         if data.startswith(magic):
@@ -85,7 +85,7 @@ def _tiff(data: bytes) -> ImageHeader:
 def tiff_entries(data: bytes) -> dict[int, tuple[int, ...]]:
     """Return the whole numbers of the first directory, by tag; at most 2^16 of each. Raises ValueError, struct.error.
 
-    Some readers take the first of two entries of one tag, some the last: such a file is refused.
+    Of two entries with one tag, some readers take the first and others the last. Such a file is refused.
     """
     order = "<" if data[:2] == b"II" else ">"
     (at,) = struct.unpack_from(order + "I", data, 4)
@@ -102,7 +102,7 @@ def tiff_entries(data: bytes) -> dict[int, tuple[int, ...]]:
         if length * size > 4:
             (place,) = struct.unpack_from(order + "I", data, entry + 8)
             if place + length * size > len(data):
-                continue  # deeper than what was read
+                continue  # beyond the bytes that were read
         entries[tag] = struct.unpack_from(f"{order}{min(length, 2**16)}{sign}", data, place)
     return entries
 
@@ -142,7 +142,7 @@ def _netpbm(data: bytes) -> ImageHeader:
 
 
 def netpbm_words(data: bytes, count: int) -> tuple[list[bytes], int]:
-    """Return the first ``count`` words, comments left out, and where what follows begins. Raises ValueError."""
+    """Return the first ``count`` words without comments, and the offset after them. Raises ValueError."""
     found = re.match(rb"(?:(?:\s|#[^\n]*\n)*([^\s#]{1,12})){%d}\s" % count, data[:4096])
     if found is None:
         raise ValueError("no size")

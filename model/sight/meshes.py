@@ -1,4 +1,4 @@
-"""The faces that were read, as meshes in a folder."""
+"""Export of the estimated faces as meshes in a folder."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from ..networks.estimate import FaceEstimate
 
 
 class MeshFolder:
-    """Writes ``NAME.ply`` for each face: Eq. (1) in the face model's own coordinates, without the head's pose.
+    """Writer of ``NAME.ply`` for each face: Eq. (1) in the face model's own coordinates, without the head's pose.
 
     The mesh has colours where the estimator read a texture and the face model's file holds one. Raises InputError
-    before anything is written: the face model has another basis than ``basis``, two faces have one name, no such place.
+    before anything is written: the face model has another basis than ``basis``, two faces have one name, the folder
+    cannot be made.
     """
 
     def __init__(self, folder: str | Path, names: Sequence[str], face_model: str, basis: str) -> None:
@@ -36,7 +37,7 @@ class MeshFolder:
             raise InputError(f"{folder}: no folder can be made there: choose another place")
 
     def save(self, i: int, seen: FaceEstimate) -> None:
-        """The i-th face, a batch of one."""
+        """Save the i-th face, a batch of one."""
         colours = self._texture.colours(seen.texture[0]) if self._texture and seen.texture is not None else None
         self._folder.mkdir(exist_ok=True)
         vertices = self._model.vertices(seen.alpha[0, : len(self._model.identity)], seen.eta[0])

@@ -1,4 +1,4 @@
-"""Which reader opens a movie: PyAV where it is installed, else OpenCV."""
+"""The choice of the movie reader: PyAV where it is installed, else OpenCV."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .movies import Movie
 
 
 def open_movie(source: str, path: Path) -> Movie:
-    """Open a movie. Raises InputError where there is no picture in it that can be decoded."""
+    """Open a movie. Raises InputError where it has no picture that can be decoded."""
     if find_spec("av") is not None:
         from .movies_pyav import PyAvMovie
 

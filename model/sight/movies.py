@@ -1,4 +1,4 @@
-"""What the readers of movies have in common: their pictures, headers and limits."""
+"""The interface of the movie readers: pictures, headers and limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 
-FALLBACK_RATE = Fraction(24)  # of a movie that does not say
+FALLBACK_RATE = Fraction(24)  # for a movie without a rate
 MAX_PIXELS = 100_000_000
 
 
@@ -25,12 +25,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class MovieHeader:
-    """What a movie says about itself.
+    """The header of a movie.
 
     size         (width, height) in pixels as shown: turned by its rotation, with square pixels
     rate         nominal frames per second
     tick         the unit of the time stamps in seconds
-    frames       how many frames it says it has; None where it does not say
+    frames       declared number of frames; None where the file declares none
     sound_start  seconds from the first picture to the first sound, negative where the sound starts earlier
     """
 
@@ -45,7 +45,7 @@ class Movie(Protocol):
     """An open movie. ``unread``, ``notes`` and ``cut`` are final after ``pictures`` has ended.
 
     unread  pictures that could not be decoded; cut  seconds that are missing at its end
-    notes   a line for each thing to know, such as that it is deinterlaced
+    notes   a line for each remark, such as that it is deinterlaced
     """
 
     header: MovieHeader
@@ -54,7 +54,7 @@ class Movie(Protocol):
     notes: list[str]
 
     def pictures(self) -> Iterator[Picture]:
-        """All pictures that can be decoded, in order of time, with strictly increasing stamps."""
+        """Yield all pictures that can be decoded, in order of time, with strictly increasing stamps."""
         ...
 
     def close(self) -> None: ...
@@ -67,7 +67,7 @@ def check_size(source: str, width: int, height: int) -> None:
 
 
 def square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
-    """The size with square pixels of a picture whose pixels are ``aspect`` times as wide as high: never smaller."""
+    """Return the size with square pixels for a pixel aspect (width to height) of ``aspect``; no side gets smaller."""
     if not Fraction(1, 10) < aspect < 10:
         aspect = Fraction(1)
     if aspect >= 1:
@@ -76,7 +76,7 @@ def square_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
 
 
 def increasing(stamp: float, previous: float | None, rate: Fraction) -> float:
-    """The stamp, or one frame after the previous one where stamps are missing or stand still."""
+    """Return the stamp, or one frame after the previous one where stamps are missing or do not increase."""
     if previous is None:
         return stamp
     return stamp if stamp > previous + 1e-5 else previous + 1 / float(rate)

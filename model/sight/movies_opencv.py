@@ -1,7 +1,7 @@
-"""Movies read by OpenCV, where PyAV is not installed: as much of the truth as OpenCV tells.
+"""Movies read by OpenCV, where PyAV is not installed.
 
-OpenCV tells the mean frame rate, so the nominal one is found from the time stamps. It reads the first video stream
-only, and does not tell where the sound starts.
+OpenCV reports the mean frame rate, so the nominal one is found from the time stamps. It reads the first video stream
+only, and does not report where the sound starts.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ..opencv import cv2
 from .frame_clock import STANDARD_RATES, standard_rate
 from .movies import FALLBACK_RATE, MovieHeader, Picture, check_size, increasing, square_size
 
-MOST_ERRORS = 64  # pictures in a row that cannot be decoded, after which the clip is at its end
+MOST_ERRORS = 64  # consecutive pictures that cannot be decoded, after which the clip ends
 COUNTED = (
     ".mp4",
     ".mov",
     ".m4v",
     ".avi",
-)  # formats that hold the number of their pictures, not only how long they last
-STILL_CODECS = ("MJPG", "png ", "MPNG", "JPEG", "bmp ", "GIF ")  # what covers are coded with
+)  # formats that store the number of their pictures, not only their duration
+STILL_CODECS = ("MJPG", "png ", "MPNG", "JPEG", "bmp ", "GIF ")  # codecs of cover images
 
 
 class OpenCvMovie:
@@ -72,7 +72,7 @@ class OpenCvMovie:
         self._count_missing(np.array(stamps))
 
     def _count_missing(self, stamps: np.ndarray) -> None:
-        """From the number of pictures that the file declares, which is not exact in every format."""
+        """Count missing pictures from the number that the file declares, which is not exact in every format."""
         rate = float(self.header.rate)
         missing = (self.header.frames or 0) - len(stamps)
         frames = np.rint(stamps * rate)
@@ -91,7 +91,7 @@ class OpenCvMovie:
         return capture
 
     def _check_pictures(self) -> None:
-        """Refuse a movie without a picture, and one of which OpenCV would read the cover instead of the film."""
+        """Refuse a movie without a picture, and one where OpenCV would read the cover instead of the film."""
         probe = self._opened()
         try:
             width, height = (int(probe.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
@@ -117,11 +117,11 @@ class OpenCvMovie:
         size = square_size(width, height, aspect)
         check_size(self._source, *size)
         declared = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        # The unit of the stamps is not told; milliseconds are the coarsest that is usual.
+        # OpenCV does not report the unit of the stamps; milliseconds are the coarsest usual unit.
         return MovieHeader(size, self._nominal_rate(), 1e-3, declared if declared > 0 else None)
 
     def _nominal_rate(self) -> Fraction:
-        """The mean rate if it is a usual one; else the usual one on whose frames the stamps lie, or of most steps."""
+        """Return the mean rate if it is a usual one; else the usual rate that fits the stamps or most steps."""
         mean = self._capture.get(cv2.CAP_PROP_FPS)
         if not 0 < mean < 100_000:
             return FALLBACK_RATE
@@ -144,7 +144,7 @@ class OpenCvMovie:
         return min(STANDARD_RATES, key=lambda usual: abs(float(usual) * float(np.median(steps)) - 1))
 
     def _stamps(self) -> np.ndarray:
-        """All time stamps in seconds, at the price of decoding once more."""
+        """Return all time stamps in seconds; this decodes the movie once more."""
         probe = self._opened()
         stamps, failed = [], 0
         while failed < MOST_ERRORS:

@@ -15,10 +15,10 @@ from ..errors import InputError
 from .frame_clock import STANDARD_RATES, standard_rate
 from .movies import FALLBACK_RATE, MovieHeader, Picture, check_size, increasing, square_size
 
-av.logging.set_level(None)  # our own line says what is wrong with a file
+av.logging.set_level(None)  # InputError names the fault of a file
 
-MOST_ERRORS = 100_000  # packets that cannot be decoded, after which the rest is given up
-HD_HEIGHT = 720  # from here on colours without a tag are BT.709, as players take them
+MOST_ERRORS = 100_000  # packets that cannot be decoded, after which reading stops
+HD_HEIGHT = 720  # from this height on, untagged colours are BT.709, as in players
 
 
 class PyAvMovie:
@@ -29,7 +29,7 @@ class PyAvMovie:
         self.unread = 0
         self.cut = 0.0
         self._source = source
-        self._start: Fraction | None = None  # the clip's start as the file counts
+        self._start: Fraction | None = None  # the clip's start in the file's time
         try:
             self._container = av.open(str(path), metadata_errors="replace")
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -57,7 +57,7 @@ class PyAvMovie:
         self.cut = self._missing_at_the_end(0.0 if previous is None else previous)
 
     def _shown(self) -> Iterator[tuple[Any, Fraction | None]]:
-        """Decoded frames, deinterlaced, each with its moment in seconds as the file counts; broken ones are counted."""
+        """Yield decoded frames, deinterlaced, each with its time in seconds of the file; count broken ones."""
         deinterlace: _Deinterlacer | None = None
         size = (self._first.width, self._first.height)
         for frame in self._decoded(self._stream):
@@ -76,9 +76,9 @@ class PyAvMovie:
                 yield shown, _moment(shown)
 
     def _decoded(self, stream: Any) -> Iterator[Any]:
-        """Decoded frames in order of time, and None for each packet that cannot be decoded.
+        """Yield decoded frames in order of time, and None for each packet that cannot be decoded.
 
-        FFmpeg's threads for whole frames stay off: they lose frames beside a broken one, without an error.
+        FFmpeg's frame threads stay off: they lose frames beside a broken one without an error.
         """
         broken = 0
         counted: deque[int] = deque()  # an AVI has no presentation times: the n-th picture has the n-th packet's
@@ -110,14 +110,14 @@ class PyAvMovie:
 
     @staticmethod
     def _flushed(stream: Any) -> Iterator[Any]:
-        """What the decoder still holds."""
+        """Yield the frames that the decoder still holds."""
         try:
             yield from stream.codec_context.decode(None)
         except (av.error.FFmpegError, OSError):
             return
 
     def _readable_stream(self) -> tuple[Any, Any]:
-        """The video stream to read and its first picture: the best that is no cover and can be decoded."""
+        """Return the video stream to read and its first picture: the best that is no cover and can be decoded."""
         best = self._container.streams.best("video")
         streams = [s for s in self._container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
         streams = streams or list(self._container.streams.video)  # a song's cover: a clip of one picture
@@ -143,7 +143,7 @@ class PyAvMovie:
         raise InputError(f"{self._source}: holds no picture: it is empty, cut short, or of an unknown kind")
 
     def _reopened(self, index: int) -> Any:
-        """A video stream from its start, in the file opened anew: seeking is not exact in every format."""
+        """Return a video stream from its start, in the file opened anew: seeking is not exact in every format."""
         path = self._container.name
         self._container.close()
         self._container = av.open(path, metadata_errors="replace")
@@ -167,7 +167,7 @@ class PyAvMovie:
         return MovieHeader(size, rate, float(stream.time_base), frames, self._sound_start())
 
     def _seconds(self) -> float | None:
-        """How long the pictures last, as far as the file says it."""
+        """Return the duration of the pictures in seconds, as far as the file declares it."""
         stream, container = self._stream, self._container
         if stream.duration:
             return float(stream.duration * stream.time_base)
@@ -208,7 +208,7 @@ class PyAvMovie:
 
     @staticmethod
     def _turns(frame: Any) -> int:
-        """Quarter turns counter-clockwise that make the picture upright."""
+        """Return the counter-clockwise quarter turns that make the picture upright."""
         return round(frame.rotation / 90) % 4
 
 
@@ -236,7 +236,7 @@ class _Deinterlacer:
         return cls(graph, source, sink)
 
     def push(self, frame: Any | None) -> list[Any]:
-        """Take a frame, or None at the end; the frames that are ready."""
+        """Take a frame, or None at the end; return the frames that are ready."""
         self._source.push(frame)
         ready = []
         while True:

@@ -1,4 +1,4 @@
-"""Which way up an image is meant, by the EXIF orientation that JPEG, PNG, WebP and TIFF files carry alike."""
+"""The EXIF orientation of images, which JPEG, PNG, WebP and TIFF files share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EXIF = b"Exif\0\0"
 
 
 def orientation(data: bytes, kind: str) -> int:
-    """The EXIF orientation of an image file, 1 to 8; 1 (upright) where it says none. ``kind`` as in ``ImageHeader``."""
+    """Return the EXIF orientation of an image file, 1 to 8; 1 (upright) by default. ``kind`` as in ``ImageHeader``."""
     try:
         if kind == "TIFF":
             return _in_tiff(data)
@@ -26,7 +26,7 @@ def orientation(data: bytes, kind: str) -> int:
 
 
 def as_stored(data: bytes, kind: str) -> bytes:
-    """The file without its orientation where OpenCV follows it in part: TIFF, whose 5 to 8 it fails on."""
+    """Return the file without its orientation where OpenCV applies it in part: TIFF, where it fails on 5 to 8."""
     at = _entry(data) if kind == "TIFF" else None
     if at is None:
         return data
@@ -36,7 +36,7 @@ def as_stored(data: bytes, kind: str) -> bytes:
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """The image (H, W, ...) turned and mirrored as its EXIF orientation asks for."""
+    """Turn and mirror the image (H, W, ...) by its EXIF orientation."""
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -57,7 +57,7 @@ def _in_tiff(data: bytes) -> int:
 
 
 def _entry(data: bytes) -> int | None:
-    """Where the first directory of a TIFF has its orientation."""
+    """Return the offset of the orientation in a TIFF's first directory."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None:
         return None

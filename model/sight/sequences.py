@@ -1,7 +1,7 @@
-"""Image sequences: which files of a folder or a pattern (``shot_####.png``, ``shot_%04d.png``) are which frames.
+"""Image sequences: the files of a folder or a pattern (``shot_####.png``, ``shot_%04d.png``) and their frames.
 
-The only place that knows it: the worker, Blender, the command line and the batch ask here. Standard library only.
-A file's number is its frame, so numbers with holes keep their holes. Hidden files and thumbnails are not frames.
+The worker, Blender, the command line and the batch all use this module. Standard library only. A file's number is its
+frame, so gaps in the numbers remain gaps in the frames. Hidden files and thumbnails are not frames.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COUNTER = r"#+|%0?\d*d"
 IMAGE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr", ".hdr", ".jp2", ".ppm", ".pgm",
 )  # fmt: skip
-# Image formats that no part of this package decodes: they are listed, so that the message names them.
+# Image formats that this package does not decode. They are listed, so that the message names them.
 UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".psd")
 _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"heim": "HEIC", b"heis": "HEIC", b"mif1": "HEIF",
            b"msf1": "HEIF", b"avif": "AVIF", b"avis": "AVIF"}  # fmt: skip
@@ -35,7 +35,7 @@ class ImageSequence:
     """Image files by their numbers.
 
     files  (number, path), by increasing number
-    step   what all numbers go up by: 2 where every second number is there; 1 where that differs
+    step   the increment of all numbers: 2 where every second number is there; 1 where it varies
     """
 
     files: tuple[tuple[int, Path], ...]
@@ -43,33 +43,33 @@ class ImageSequence:
 
     @property
     def first(self) -> int:
-        """The first file's number: it is frame 0."""
+        """Return the first file's number: it is frame 0."""
         return self.files[0][0]
 
     @property
     def length(self) -> int:
-        """Frames from the first number to the last, holes included."""
+        """Return the number of frames from the first number to the last, holes included."""
         return self.files[-1][0] - self.first + 1
 
     def file_at(self, frame: int) -> Path:
-        """The file that shows at a frame, from 0; in a hole, and after the end, the one before it."""
+        """Return the file that shows at a frame, from 0; in a hole, and after the end, the one before it."""
         shown = [path for number, path in self.files if number - self.first <= frame]
         return shown[-1] if shown else self.files[0][1]
 
 
 def sequence_of(path: str | Path) -> ImageSequence:
-    """The images of a folder or of a pattern. Raises InputError where there are none, or more than one sequence."""
+    """Find the images of a folder or of a pattern. Raises InputError where there are none or several sequences."""
     path = Path(path)
     return _sequence_in(path) if path.is_dir() else _sequence_like(path)
 
 
 def is_pattern(path: str | Path) -> bool:
-    """Whether it names files by a counter, and is no file itself."""
+    """Return whether the path names files by a counter, and is no file itself."""
     return re.search(COUNTER, Path(path).name) is not None and not Path(path).exists()
 
 
 def check_there(path: str, what: str) -> None:
-    """Raise InputError unless there is something at ``path``; a pattern is left to the worker."""
+    """Raise InputError unless ``path`` exists; the worker checks a pattern."""
     if not path:
         raise InputError(f"No {what} is given: choose one")
     if not Path(path).exists() and not re.search(COUNTER, Path(path).name):
@@ -77,13 +77,15 @@ def check_there(path: str, what: str) -> None:
 
 
 def shown_file(clip: str) -> str:
-    """The file that Blender opens to show a clip: of a folder or a pattern the first picture."""
+    """Return the file that Blender opens to show a clip: of a folder or a pattern the first picture."""
     return clip if Path(clip).is_file() else str(sequence_of(clip).files[0][1])
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images of a folder, in the order of the numbers in their names, also those of formats that are not read.
-    Raises InputError where there is none."""
+    """List the images of a folder, in the order of the numbers in their names.
+
+    Images of formats that are not read are included. Raises InputError where there is none.
+    """
     try:
         images = sorted((p for p in folder.iterdir() if is_image(p)), key=by_number)
     except OSError as error:
@@ -94,7 +96,7 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file of a folder is one of its images: by its suffix, or by its first bytes where it has none."""
+    """Return whether a file is an image: by its suffix, or by its first bytes where it has none."""
     if path.name.startswith(".") or _THUMBNAIL.search(path.stem) or not path.is_file():
         return False
     suffix = path.suffix.lower()
@@ -108,7 +110,7 @@ def is_image(path: Path) -> bool:
 
 
 def unread_format(path: Path) -> str | None:
-    """The name of an image format that is not read (HEIC, AVIF, raw photos); None for other files."""
+    """Return the name of an image format that is not read (HEIC, AVIF, raw photos); None for other files."""
     try:
         with path.open("rb") as stream:
             start = stream.read(12)
@@ -122,7 +124,7 @@ def unread_format(path: Path) -> str | None:
 
 
 def sequence_pattern(path: str) -> tuple[str, int]:
-    """``/a/shot_0012.png`` -> (``/a/shot_####.png``, 12). Raises InputError when the name has no number."""
+    """Split ``/a/shot_0012.png`` into (``/a/shot_####.png``, 12). Raises InputError when the name has no number."""
     folder, name = os.path.split(path)
     match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
     if match is None:
@@ -132,7 +134,7 @@ def sequence_pattern(path: str) -> tuple[str, int]:
 
 
 def numbered(pattern: str, number: int) -> str:
-    """The file of a pattern with this number: the inverse of ``sequence_pattern``."""
+    """Return the file of a pattern with this number: the inverse of ``sequence_pattern``."""
     folder, name = os.path.split(pattern)
     hashes = re.findall("#+", name)[-1]
     head, _, tail = name.rpartition(hashes)
@@ -140,7 +142,7 @@ def numbered(pattern: str, number: int) -> str:
 
 
 def _sequence_like(path: Path) -> ImageSequence:
-    """The files of ``name_####.png`` by number: as many digits as there are #, or more."""
+    """Find the files of ``name_####.png`` by number: as many digits as there are #, or more."""
     spot = re.search(r"#+|%(?:0?(\d*))d", path.name)
     if spot is None:
         raise InputError(f"There is no clip at '{path}'")
@@ -161,7 +163,7 @@ def _sequence_in(folder: Path) -> ImageSequence:
     sequences, singles = _sequences_of(images)
     if not sequences:
         _refuse_twins(folder, images)
-        return ImageSequence(tuple(enumerate(images)))  # names that do not count: one after the other
+        return ImageSequence(tuple(enumerate(images)))  # names without a counter: in order of the names
     strays = [stray for stray in singles if re.search(r"\d", stray.stem)]  # a lone cover.jpg is no frame
     others = [files[0][1] for files in sequences[1:]] + strays
     if others:
@@ -170,7 +172,7 @@ def _sequence_in(folder: Path) -> ImageSequence:
 
 
 def _sequences_of(images: Iterable[Path]) -> tuple[list[list[tuple[int, Path]]], list[Path]]:
-    """Files whose names differ in one number only, as (number, path); and the others."""
+    """Group files whose names differ in one number only, as (number, path); return the others separately."""
     alike: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     for image in images:
         alike[_words(image)].append(image)
@@ -195,7 +197,7 @@ def _sequences_of(images: Iterable[Path]) -> tuple[list[list[tuple[int, Path]]],
 
 
 def _words(image: Path) -> tuple[str, ...]:
-    """What is between the numbers of a name, and its suffix in lower case."""
+    """Return the text between the numbers of a name, and its suffix in lower case."""
     return (*re.split(r"[0-9]+", image.stem), _suffix(image))
 
 
@@ -204,7 +206,7 @@ def _numbers(image: Path) -> list[str]:
 
 
 def _suffix(image: Path) -> str:
-    """The format's suffix; empty for ``shot.0001``, where it is the number."""
+    """Return the format's suffix; empty for ``shot.0001``, where it is the number."""
     suffix = image.suffix.lower()
     return "" if suffix[1:].isdigit() else suffix
 
@@ -221,7 +223,7 @@ def _ordered(files: list[tuple[int, Path]]) -> ImageSequence:
 
 
 def _refuse_twins(folder: Path, images: list[Path]) -> None:
-    """The same name with two suffixes is one frame in two formats."""
+    """Refuse one name with two suffixes: one frame in two formats."""
     seen: dict[str, Path] = {}
     for image in images:
         other = seen.setdefault(image.stem, image)

@@ -1,4 +1,4 @@
-"""What the faces of still images show: each is found on its own, several are read together."""
+"""Estimation of faces in still images: each is found on its own, several are read together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Still:
 def see_stills(
     stills: Sequence[Still], estimator: SeesFaces, lens_mm: float = 50.0
 ) -> Iterator[FaceEstimate | InputError]:
-    """What each of the images shows (batches of one), in order; what is wrong with an image in place of it."""
+    """Estimate the face of each image (batches of one), in order; an image's error takes the place of its estimate."""
     waiting: list[_Looked | InputError] = []
     for still in stills:
         waiting.append(_looked(still, estimator, lens_mm))
@@ -58,7 +58,7 @@ def _read(looks: Sequence[_Looked | InputError], estimator: SeesFaces) -> Iterat
     there = [look for look in looks if isinstance(look, _Looked)]
     try:
         read = _read_together(there, estimator)
-    except InputError:  # one of them: which?
+    except InputError:  # one image of the batch fails: find out which
         read = [_read_alone(look, estimator) for look in there]
     seen = iter(read)
     for look in looks:

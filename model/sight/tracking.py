@@ -1,4 +1,4 @@
-"""One face through footage: each frame is looked at where the last one showed the face to be."""
+"""Tracking of one face through a clip: each frame is searched where the last one showed the face."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from ..performance.face_performance import FacePerformance
 from .finder import FoundFace, crop_of_box, find_faces, lies_in, refined, same_face
 from .video import Clip
 
-LOST = 0.35  # confidence under which a face that was followed counts as lost
-NOTHING = 0.1  # confidence under which a second look is not worth while
-BACK = 0.6  # confidence from which a lost face is back, or still there after a cut
-FIND_EVERY = 8  # frames between searches while no face is there, so that empty footage stays cheap
-WAIT = 60  # frames for which a lost face is looked for where it was, which is cheaper than a search
-JUMP = 0.08  # a face farther from where it was looked for (in sides, log scale or radians) is looked at again
-STILL = 0.02  # movements of this size are mostly the network's own noise: the crop follows them slowly
-CUT = 18.0  # grey levels by which two frames differ, on average over the picture, at a cut
+LOST = 0.35  # minimum confidence at which a followed face is not lost
+NOTHING = 0.1  # confidence under which there is no second look
+BACK = 0.6  # minimum confidence of a lost face that is found again, or of a face after a cut
+FIND_EVERY = 8  # frames between searches while there is no face, so that an empty clip stays cheap
+WAIT = 60  # frames for which a lost face is looked for in its last place, which is cheaper than a search
+JUMP = 0.08  # a face farther from its crop (in sides, log scale or radians) is looked at again
+STILL = 0.02  # movements of this size are mostly the network's noise: the crop follows them slowly
+CUT = 18.0  # grey levels; mean difference of two frames over the picture at a cut
 
 Find = Callable[[np.ndarray, FindsFaces, bool], list[FoundFace]]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which face to follow: the one in a ``box`` (x, y, width, height in the first frame), or the ``face``-th largest
-    (from 0); without either the largest."""
+    """The face to follow: the one in a ``box`` or the ``face``-th largest; without either the largest.
+
+    ``box`` is (x, y, width, height) in the first frame; ``face`` counts from 0.
+    """
 
     box: Sequence[float] | None = None
     face: int | None = None
@@ -40,7 +42,7 @@ LARGEST = Choice()
 
 
 class Follower:
-    """Follows one face, frame by frame; ``see`` gives what it shows, or None where it is not to be seen."""
+    """Tracker of one face, frame by frame; ``see`` returns its estimate, or None where the face is not visible."""
 
     def __init__(
         self, estimator: FindsFaces, camera: Camera, choice: Choice = LARGEST, find: Find = find_faces
@@ -50,7 +52,7 @@ class Follower:
         self._choice = choice
         self._find = find
         self._crop: Crop | None = None  # where to look next
-        self._last: Crop | None = None  # where the face was, also after its loss
+        self._last: Crop | None = None  # the last crop of the face, also after its loss
         self._lost_for = 0  # frames
         self._thumbnail: np.ndarray | None = None
         self._started = False
@@ -60,7 +62,7 @@ class Follower:
         if self._lost_for < WAIT:
             self._crop = self._crop or self._last
         cut = self._is_cut(image)
-        if cut:  # or a flash, or a fast pan: the face may still be there, or anywhere
+        if cut:  # or a flash, or a fast pan: the face may be in the same place or anywhere
             self._last = None
             self._lost_for = 0
         seen = self._look(image, BACK if cut or self._lost_for else NOTHING) if self._crop else None
@@ -78,7 +80,7 @@ class Follower:
         return seen
 
     def _look(self, image: np.ndarray, least: float) -> FaceEstimate | None:
-        """What the crop shows; None where the first glance is not as confident as ``least``."""
+        """Return the estimate for the crop; None where the first look is less confident than ``least``."""
         assert self._crop is not None
         height, width = image.shape[:2]
         seen = self._estimator.estimate([image], [self._crop], [self._camera])
@@ -94,7 +96,7 @@ class Follower:
         return seen
 
     def _found(self, image: np.ndarray) -> Crop | None:
-        """The chosen face's crop in a frame where it must be searched for."""
+        """Search a frame for the chosen face and return its crop."""
         first, self._started = not self._started, True
         if first and self._choice.box is not None:
             box, self._choice = crop_of_box(self._choice.box, (image.shape[1], image.shape[0])), LARGEST
@@ -110,7 +112,7 @@ class Follower:
         if self._choice.face >= len(faces):
             if first and faces:
                 raise InputError(_no_such_face(self._choice.face, len(faces)))
-            return None  # not on the scene yet
+            return None  # not visible yet
         chosen, self._choice = faces[self._choice.face], LARGEST
         return chosen.crop
 
@@ -130,10 +132,10 @@ def perform(
     on_frame: Callable[[int], None] = lambda done: None,
     find: Find = find_faces,
 ) -> FacePerformance:
-    """Watch a clip and write down what its face does.
+    """Track one face through a clip and return its performance.
 
-    box, face: as in ``Choice``. ``on_frame`` is told how many frames are done and may raise to stop. Frames are let
-    go as they are read: memory does not grow with the clip but for some 800 bytes a frame.
+    box, face: as in ``Choice``. ``on_frame`` gets the number of finished frames and may raise to stop. Frames are
+    released as they are read: memory does not grow with the clip, except for some 800 bytes a frame.
     """
     if not 1 <= lens_mm <= 10_000:
         raise InputError(f"a lens of {lens_mm} mm cannot be: use the footage's, or 50")
@@ -195,7 +197,7 @@ def look(
     face: int | None = None,
     lens_mm: float = 50.0,
 ) -> FaceEstimate:
-    """What the chosen face of a still image shows (a batch of one). Raises InputError when there is no face."""
+    """Estimate the chosen face of a still image (a batch of one). Raises InputError when there is no face."""
     seen, camera = looked_for(image, estimator.finding, box, face, lens_mm)
     return estimator.read([image], [camera], seen, [box])
 
@@ -207,8 +209,10 @@ def looked_for(
     face: int | None = None,
     lens_mm: float = 50.0,
 ) -> tuple[FaceEstimate, Camera]:
-    """Where the chosen face of a still image is (a batch of one, still to be read), and the image's camera.
-    Raises InputError when there is no face."""
+    """Find the chosen face of a still image (a batch of one, still to be read), and return the image's camera too.
+
+    Raises InputError when there is no face.
+    """
     height, width = image.shape[:2]
     camera = Camera.for_image(width, height, lens_mm)
     if box is not None:
@@ -228,7 +232,7 @@ def _no_such_face(face: int, count: int) -> str:
 
 
 def _nearest(faces: list[FoundFace], last: Crop, lost_for: int) -> Crop | None:
-    """The face that is most likely the one lost: others stand elsewhere, and it can only have gone so far."""
+    """Return the crop of the face nearest to the lost one; None where it is farther than a face can have moved."""
 
     def way(face: FoundFace) -> float:
         return float(np.abs(last.offset_to(face.crop)[:3]).max())
@@ -240,14 +244,17 @@ def _nearest(faces: list[FoundFace], last: Crop, lost_for: int) -> Crop | None:
 
 
 def _followed(crop: Crop, own: Crop) -> Crop:
-    """The next frame's crop: on the face, but calm where the face is, for curves tremble as their crop does."""
+    """Return the next frame's crop, on the face.
+
+    Small movements are smoothed, since noise of the crop shows as noise in the curves.
+    """
     offset = crop.offset_to(own)
     share = np.clip(np.abs(offset).max() / (2 * STILL), 0.1, 1.0)
     return crop.moved(*(share * offset))
 
 
 class WeightedSum:
-    """The mean of rows that come in turns, each with its weight; empty without any."""
+    """A running weighted mean of rows; empty without any."""
 
     def __init__(self) -> None:
         self._sum, self._weight = np.zeros(0), 0.0
@@ -269,12 +276,12 @@ def _row(seen: FaceEstimate, i: int) -> np.ndarray:
 
 
 def _nothing(keys: int) -> np.ndarray:
-    """The row of a frame in which there is no face."""
+    """Return the row of a frame without a face."""
     row = np.full(keys + 2 + 9 + 3 + 4 + 1, np.nan)
     row[-1] = 0.0
     return row
 
 
 def identity_weight(seen: FaceEstimate) -> np.ndarray:
-    """How much each of B views counts when their alphas are pooled, (B,): a face seen from the front tells most."""
+    """Return the weight of each of B views in the pooled alpha, (B,): a frontal face weighs most."""
     return seen.confidence * np.maximum(0.05, seen.rotation[:, 2, 2]) ** 2

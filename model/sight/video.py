@@ -1,4 +1,4 @@
-"""Pictures and footage as BGR frames: movies and image sequences, one picture at a time, on the frames they show on."""
+"""Images, movies and image sequences as BGR frames, one picture at a time, on the frames they show on."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ from .orientation import as_stored, orientation, upright
 from .sequences import ImageSequence, is_pattern, sequence_of, unread_format
 
 SEQUENCE_FPS = 24.0
-LONG_HOLE = 1.0  # seconds without a picture in a constant-rate clip that are damage, not dropped frames
+LONG_HOLE = 1.0  # seconds without a picture in a constant-rate clip that count as damage, not as dropped frames
 _BAND = 64  # rows of an image that are converted at once
-PREFETCH = 4  # pictures decoded ahead, while the network looks at this one
+PREFETCH = 4  # pictures decoded ahead while the network runs
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """``image`` (H, W, 3) uint8 BGR, ``index`` the frame of the clip, from 0, at which it shows first, ``time`` in
-    seconds from the clip's first frame."""
+    """One picture of a clip.
+
+    ``image`` is (H, W, 3) uint8 BGR. ``index`` is the frame of the clip, from 0, at which it shows first. ``time`` is
+    in seconds from the clip's first frame.
+    """
 
     index: int
     time: float
@@ -41,15 +44,15 @@ class Frame:
 
 
 class Clip:
-    """Frames ``first`` to ``last`` of some footage, read once, in order; use it in a ``with``.
+    """Frames ``first`` to ``last`` of a clip, read once, in order; use it in a ``with``.
 
     source           the path as given
     size             (width, height) in pixels, as shown: upright, with square pixels
     rate             frames per second
-    expected_frames  how many frames there are, as far as the file is to be believed; None when it does not say
+    expected_frames  the declared number of frames where it is credible; None without one
     sound_start      seconds from the first picture to the first sound
 
-    What is known only once all pictures are read: ``placement``, ``unread``, ``damage``, ``notes``.
+    Known only after all pictures are read: ``placement``, ``unread``, ``damage``, ``notes``.
     """
 
     def __init__(self, source: str, pictures: _Pictures, first: int, last: int | None) -> None:
@@ -90,7 +93,7 @@ class Clip:
         self._pictures.close()
 
     def placement(self) -> Placement:
-        """On which frames the pictures that were read show; frames outside of the range are left out."""
+        """Return the frames on which the pictures show; frames outside of the range are left out."""
         try:
             whole = self._pictures.place(np.array(self._stamps))
         except InputError as error:
@@ -99,20 +102,20 @@ class Clip:
         return Placement(whole.frames[within], whole.pictures[within], whole.rate, whole.constant)
 
     def shortfall(self) -> tuple[int, str]:
-        """How many pictures of the clip could not be read, and a line on it; 0 and nothing where all were."""
+        """Return how many pictures of the clip could not be read, and a line on it; 0 and no text where all were."""
         return self._pictures.shortfall(self.placement(), self._last)
 
     def notes(self) -> list[str]:
-        """What there is to know about how the clip was read, a line for each."""
+        """Return the remarks on how the clip was read, a line for each."""
         return self._pictures.notes(self.placement())
 
 
 def open_clip(path: str | Path, first: int | None = None, last: int | None = None, fps: float | None = None) -> Clip:
     """Open a movie, an image, a folder of images or a sequence ``name_####.png`` (also ``name_%04d.png``).
 
-    first, last: frames to read, counted from 0, both included. fps: frames per second of an image sequence, which does
-    not know it; a movie is played at it, frame for frame. Raises InputError for what is missing, empty, no footage or
-    too large.
+    first, last: frames to read, counted from 0, both included. fps: frames per second of an image sequence, which
+    stores no rate; a movie is played at it, frame for frame. Raises InputError for a file that is missing, empty, no
+    clip or too large.
     """
     source = str(path)
     path = Path(path).expanduser()
@@ -132,7 +135,7 @@ def open_clip(path: str | Path, first: int | None = None, last: int | None = Non
 
 
 def picture_at(path: str | Path, frame: int) -> np.ndarray:
-    """The picture (H, W, 3) uint8 BGR that shows at a frame of a clip, from 0."""
+    """Return the picture (H, W, 3) uint8 BGR that shows at a frame of a clip, from 0."""
     with open_clip(path, frame, frame) as clip:
         images = [shown.image for shown in clip]
         placement = clip.placement()
@@ -165,7 +168,7 @@ class _Film:
         return max(1, (frames if last is None else min(frames, last + 1)) - first)
 
     def read(self, first: int, last: int | None) -> Iterator[Picture]:
-        """Those that may show on the frames of the range: where they do is known once all are read."""
+        """Yield the pictures that may show on the frames of the range; their frames are known after all are read."""
         rate = float(self.own_rate)
         slack = 0.5 * self._movie.header.tick * rate + 1e-6
         before: Picture | None = None
@@ -274,7 +277,7 @@ class _Images:
         return []
 
     def _chosen(self, first: int, last: int | None) -> list[tuple[int, Path]]:
-        """(frame, file) of the range; of a range that lies in a hole the file before it."""
+        """Return (frame, file) of the range; of a range that lies in a hole the file before it."""
         start = self._sequence.first
         numbered = [(number - start, path) for number, path in self._sequence.files]
         chosen = [(f, path) for f, path in numbered if f >= first and (last is None or f <= last)]
@@ -291,7 +294,7 @@ def _count(number: int, what: str) -> str:
 
 
 class _Ahead:
-    """Runs an iterator in a thread of its own, a few pictures ahead. Decoding needs no interpreter lock."""
+    """An iterator run in a separate thread, a few pictures ahead. Decoding does not hold the interpreter lock."""
 
     def __init__(self, pictures: Iterator[Picture]) -> None:
         self._source = pictures
@@ -313,7 +316,7 @@ class _Ahead:
             yield item
 
     def stop(self) -> None:
-        """End the thread, so that what it reads from can be closed."""
+        """End the thread, so that its source can be closed."""
         self._stopped.set()
         while self._thread.is_alive():
             try:
@@ -328,7 +331,7 @@ class _Ahead:
                 self._queue.put(picture)
                 if self._stopped.is_set():
                     return
-        except BaseException as error:  # handed to whoever iterates
+        except BaseException as error:  # raised again in the consumer's thread
             last = error
         self._queue.put(last)
         if last is not None:
@@ -339,8 +342,11 @@ class _Ahead:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """An image file as (H, W, 3) uint8 BGR, turned upright: grey, 16-bit, float (linear light) and alpha (over grey)
-    become plain colour. Raises InputError; the size is read from the header before anything is unpacked."""
+    """Read an image file as (H, W, 3) uint8 BGR, upright.
+
+    Grey, 16-bit, float (linear light) and alpha (over grey) become plain colour. Raises InputError; the size is read
+    from the header before anything is unpacked.
+    """
     path = Path(path).expanduser()
     _refuse_unread(_readable(path))
     data = path.read_bytes()
@@ -351,7 +357,7 @@ def read_image(path: str | Path) -> np.ndarray:
     if not header.whole:
         raise InputError(f"{path}: the image is cut short: copy it again")
     stored = decodable(path, data, header)
-    # IMREAD_UNCHANGED keeps alpha and depth, and ignores the orientation, which OpenCV knows in some formats only.
+    # IMREAD_UNCHANGED keeps alpha and depth, and ignores the orientation, which OpenCV applies for some formats only.
     mode = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if header.format == "JPEG" else cv2.IMREAD_UNCHANGED
     try:
         image = cv2.imdecode(np.frombuffer(as_stored(stored, header.format), np.uint8), mode)
@@ -369,7 +375,7 @@ def _plain_colour(image: np.ndarray) -> np.ndarray:
     if image.shape[2] in (2, 4):
         colour, alpha = image[:, :, : image.shape[2] - 1], image[:, :, -1:]
     plain = np.empty((*image.shape[:2], 3), np.uint8)
-    for first in range(0, len(image), _BAND):  # so that what is made on the way takes little memory
+    for first in range(0, len(image), _BAND):  # in bands, so that intermediate arrays take little memory
         band = slice(first, first + _BAND)
         plain[band] = _plain_band(colour[band], None if alpha is None else alpha[band])
     return plain
@@ -382,7 +388,7 @@ def _plain_band(colour: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
     if alpha is not None and alpha.min() < 255:
         share = alpha.astype(np.float32) / 255
         colour = np.rint(colour * share + 128 * (1 - share)).astype(np.uint8)
-    return colour  # a single channel spreads over all three
+    return colour  # a single channel is repeated for all three
 
 
 def _to_8_bit(values: np.ndarray, linear: bool) -> np.ndarray:
@@ -422,7 +428,7 @@ def _refuse_unread(path: Path) -> None:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """What changes when a file is written to."""
+    """Return values that change when a file is written to."""
     try:
         found = os.stat(path)
     except OSError:
