@@ -1,1 +1,1 @@
-"""The networks: what they are shown and what they say, run by torch or by OpenCV's DNN, and their weights."""
+"""The networks: inputs, outputs, weights, and the two engines that run them (torch and OpenCV's DNN)."""

@@ -1,5 +1,7 @@
-"""What our networks are, apart from what runs them: sizes, outputs, and where GlimpseNet looks. torch
-(``torch_engine/``, for training and the full engine) and OpenCV (``opencv_engine/``) both stand on it; numpy only.
+"""The architectures of the open networks, independent of the engine: sizes, outputs and the glimpses' places.
+
+torch (``torch_engine/``, for training and the full engine) and OpenCV (``opencv_engine/``) both use this module.
+Needs numpy only.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ C = TypeVar("C")
 
 
 def as_config(kind: type[C], config: C | Mapping[str, Any]) -> C:
-    """``config`` itself, or what a mapping says: JSON's and TOML's lists are tuples. Raises TypeError for names that
-    ``kind`` does not know."""
+    """Return ``config`` itself, or the config that a mapping describes, with JSON's and TOML's lists as tuples.
+
+    Raises TypeError for names that ``kind`` does not have.
+    """
     if isinstance(config, Mapping):
         return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
     return config
@@ -35,11 +39,11 @@ class CompactConfig:
 
 
 def output_widths(config: CompactConfig) -> dict[str, int]:
-    """Names and widths of the outputs, in order.
+    """Return names and widths of the outputs, in order.
 
     eta (29), gaze (2: yaw, pitch, radians), rotation (6: first two columns of the rotation seen in the given crop),
-    crop (3: dx, dy, log_scale to the face's own crop, as ``camera.Crop.offset_to``; its angle is the rotation's roll),
-    alpha (99), landmarks (70 x 2 in the unit crop; a training aid), eta_log_variance (29), face (1 logit).
+    crop (3: dx, dy, log_scale to the face's own crop, as ``camera.Crop.offset_to``; its angle is the rotation's
+    roll), alpha (99), landmarks (70 x 2 in the unit crop; a training aid), eta_log_variance (29), face (1 logit).
     """
     return {
         "eta": config.expression,
@@ -55,8 +59,8 @@ def output_widths(config: CompactConfig) -> dict[str, int]:
 
 # --- GlimpseNet -----------------------------------------------------------------------------------------------------
 
-# What is found in a glimpse: iBUG's points (of the right eye; the left is seen in a mirror) and the pupil, then dense
-# points of the skin: 12 on the upper lid, 12 on the lower, 12 on the brow; 56 on the lips.
+# The points that a glimpse locates: iBUG's points (of the right eye; the left glimpse is mirrored) and the pupil,
+# then dense points of the skin: 12 on the upper lid, 12 on the lower, 12 on the brow; 56 on the lips.
 RIGHT_EYE = (36, 37, 38, 39, 40, 41, 17, 18, 19, 20, 21, 68)
 LEFT_EYE = (45, 44, 43, 42, 47, 46, 26, 25, 24, 23, 22, 69)
 MOUTH = (*range(48, 68), *range(31, 36), 7, 8, 9)
@@ -64,7 +68,7 @@ EYE_DENSE, MOUTH_DENSE = 36, 56
 EYE_POINTS, MOUTH_POINTS = len(RIGHT_EYE) + EYE_DENSE, len(MOUTH) + MOUTH_DENSE
 POINTS = 2 * EYE_POINTS + MOUTH_POINTS
 
-# What is looked at together: the map's features are averaged over each group's points.
+# Groups of points: the map's features are averaged over each group's points.
 EYE_GROUPS = (
     (0, 5), (1, 2), (3, 4), (6, 7, 8), (8, 9, 10), (11,), range(12, 24), range(24, 36), range(36, 48),
 )  # fmt: skip
@@ -73,20 +77,23 @@ MOUTH_GROUPS = (
     range(28, 56), range(56, 84),
 )  # fmt: skip
 
-# The landmarks whose middle each glimpse is laid on: the right eye's, the left eye's, the outer lips'.
+# The landmarks whose mean is the centre of each glimpse: the right eye's, the left eye's, the outer lips'.
 MIDDLES = range(36, 42), range(42, 48), range(48, 60)
 
-# Sides of the glimpses and the step from the eye up to the middle between it and the brow, in sides of the face's own
-# crop (200 mm).
+# Sides of the glimpses, and the step from the eye up to the centre between it and the brow, in sides of the face's
+# own crop (200 mm).
 EYE_SIDE, MOUTH_SIDE, EYE_TO_MIDDLE = 0.36, 0.5, 0.05
-REACH = 1.25  # the maps' cells speak for points a little outside of the glimpse, too
+REACH = 1.25  # the maps also cover points a little outside of the glimpse
 
 
 @dataclass(frozen=True)
 class GlimpseConfig:
-    """``size`` input pixels (the whole is seen at half of it: a multiple of 64), ``channels`` and ``blocks`` of the
-    look at the whole (``CompactConfig``), ``glimpse`` pixels across a glimpse, its ``width`` in channels, ``hidden``
-    units of the head."""
+    """The sizes of GlimpseNet.
+
+    ``size`` is the input in pixels; the whole is seen at half of it, so it is a multiple of 64. ``channels`` and
+    ``blocks`` describe the look at the whole (``CompactConfig``). ``glimpse`` is the side of a glimpse in pixels,
+    ``width`` its channels, ``hidden`` the units of the head.
+    """
 
     size: int = 128
     channels: tuple[int, int, int, int, int] = (24, 32, 64, 128, 256)
@@ -105,7 +112,7 @@ class GlimpseConfig:
 
 
 def outputs_for_person(config: Any) -> dict[str, int]:
-    """Names and widths of what ``person.PersonReader`` gets of a network: its outputs and the glimpses' points."""
+    """Return names and widths of the input of ``person.PersonReader``: a network's outputs and the glimpses' points."""
     if isinstance(config, GlimpseConfig):
         return {**output_widths(config.whole), "points": 2 * POINTS}
     return output_widths(config)
@@ -113,7 +120,7 @@ def outputs_for_person(config: Any) -> dict[str, int]:
 
 # --- FinderNet ------------------------------------------------------------------------------------------------------
 
-CELL = 8  # pixels across what one output speaks for
+CELL = 8  # side in pixels of the square that one output covers
 GRAIN = 16  # a picture's sides are multiples of it
 UNIT_SIDE = 40.0
 FINDER_OUTPUTS = 6
@@ -121,8 +128,11 @@ FINDER_OUTPUTS = 6
 
 @dataclass(frozen=True)
 class FinderConfig:
-    """``channels`` of the stem (a half of the picture's side) and the stages at a 4th, 8th and 16th; ``blocks`` of the
-    three stages."""
+    """The sizes of FinderNet.
+
+    ``channels`` of the stem (half of the picture's side) and of the stages at a 4th, 8th and 16th; ``blocks`` of the
+    three stages.
+    """
 
     channels: tuple[int, int, int, int] = (16, 24, 48, 88)
     blocks: tuple[int, int, int] = (1, 2, 2)

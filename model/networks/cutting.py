@@ -1,4 +1,4 @@
-"""Crops as pictures: what the networks are shown."""
+"""Resampling of crops to the pictures that the networks take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..opencv import cv2
 
 
 def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
-    """The crop as (size, size, 3) uint8, black outside the image, free of aliasing.
+    """Cut the crop as (size, size, 3) uint8, black outside the image, without aliasing.
 
     A face larger than twice the crop's resolution is first shrunk by averaging whole blocks of pixels.
     """
@@ -21,14 +21,14 @@ def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
 
 
 def _shrunk(image: np.ndarray, crop: Crop, matrix: np.ndarray, shrink: int) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the image that the crop needs at 1/shrink, and the crop's matrix into it."""
+    """Return the part of the image that the crop needs at 1/shrink, and the crop's matrix into it."""
     reach = crop.side * 0.5 * (abs(np.cos(crop.angle)) + abs(np.sin(crop.angle))) + shrink
     height, width = image.shape[:2]
     x0, y0 = (max(0, int(c - reach)) for c in (crop.cx, crop.cy))
     x1, y1 = min(width, int(crop.cx + reach) + 1), min(height, int(crop.cy + reach) + 1)
     across, down = (x1 - x0) // shrink, (y1 - y0) // shrink
     if across < 1 or down < 1:
-        return image, matrix  # nothing, or next to nothing, of the crop lies in the image
+        return image, matrix  # the crop has almost no pixels in the image
     part = image[y0 : y0 + down * shrink, x0 : x0 + across * shrink]
     part = cv2.resize(part, (across, down), interpolation=cv2.INTER_AREA)
     # Centre of block b in whole pixels: (b + 0.5) * shrink - 0.5 from the part's corner.

@@ -1,5 +1,8 @@
-"""What runs the open network: torch (the full engine: graphics cards, 16 bits, other networks too) or OpenCV alone (the
-light one: at once and offline, on the processor). Same weights, same numbers to 1e-4."""
+"""The choice of the engine that runs the open network: torch or OpenCV.
+
+torch is the full engine: graphics cards, 16 bits, other networks too. OpenCV alone is the light one: no installation,
+offline, on the processor. Both use the same weights and agree to 1e-4.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ GRAPHICS = ("cuda", "mps")
 
 @dataclass(frozen=True)
 class Running:
-    """An engine at work: ``engine`` is full or light, ``version`` that of the library behind it."""
+    """The engine in use: ``engine`` is full or light, ``version`` that of the library behind it."""
 
     engine: str
     version: str
@@ -31,8 +34,10 @@ class Running:
 
 
 def engine_for(engine: str, device: str) -> str:
-    """full or light: what ``engine`` (one of ENGINES) comes to here. Raises InputError for a device that the light
-    engine has not."""
+    """Return the engine, full or light, that ``engine`` (one of ENGINES) selects on this computer.
+
+    Raises InputError for a device that the light engine does not support.
+    """
     if engine not in ENGINES:
         raise InputError(f"engine {engine!r} is unknown: use one of {', '.join(ENGINES)}")
     if engine == "auto":
@@ -45,7 +50,7 @@ def engine_for(engine: str, device: str) -> str:
 
 
 def needs_full(engine: str, what: str) -> None:
-    """Raises InputError where ``what`` cannot be had because the light engine is asked for, or is all there is."""
+    """Raise InputError where ``what`` needs the full engine and the light one is requested or the only one."""
     if engine_for(engine, "auto") == "light":
         lacking = (
             "was asked for" if engine == "light" else "is all there is: install torch, or choose a Python that has it"
@@ -54,8 +59,8 @@ def needs_full(engine: str, what: str) -> None:
 
 
 def start(source: str | Path = OPEN, device: str = "auto", engine: str = "auto") -> Running:
-    """The open network, or others of its kind, loaded and ready. Raises InputError; ImportError without torch."""
-    # One face at a time is too little work to share, and the decoder needs the other cores.
+    """Load the open network, or another of its kind. Raises InputError; ImportError without torch."""
+    # One face at a time is too little work for more threads, and the decoder needs the other cores.
     threads = 1 if (os.cpu_count() or 1) <= 2 else 2
     if engine_for(engine, device) == "light":
         from ..opencv import cv2

@@ -1,4 +1,4 @@
-"""What a network sees in crops, as numbers about faces: the same whichever network it is and whatever runs it."""
+"""Conversion of network outputs to face estimates, the same for every network and engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..camera import Camera, Crop, pose_of_crop, roll, roll_matrix
 from .person import PersonReader
 from .responses import Responses
 
-# The farthest a face's own crop may lie from the given one: beyond it the network was never trained.
+# The largest offset of a face's own crop from the given one; the training data have no larger one.
 MAX_OFFSET = np.array([0.75, 0.75, 1.0])
 IDENTITY_LIMIT = 3.0  # sigma
 
@@ -22,7 +22,7 @@ Box = Sequence[float]  # x, y, width, height in pixels
 
 @dataclass(frozen=True, eq=False)
 class FaceEstimate:
-    """What was seen in B crops.
+    """The estimate for the faces in B crops.
 
     eta          (B, Ke) expression;  alpha (B, Ks) identity, sigma
     gaze         (B, 2) radians: yaw (+ to the subject's left), pitch (+ up)
@@ -30,9 +30,9 @@ class FaceEstimate:
     crop         B crops as the faces themselves define them: the place to look in the next frame
     confidence   (B,) 0..1 that there is a face
     eta_deviation  (B, Ke) the standard deviation that the network expects of its eta (large where the face is hidden);
-                 NaN from one that says nothing of it
-    basis, expression_keys  what eta means
-    texture      (B, Kt) sigma, from a network that reads it
+                 NaN from a network without this output
+    basis, expression_keys  the meaning of eta
+    texture      (B, Kt) sigma, from a network that estimates it
     outputs      (B, N) all outputs of the network, for an estimator's ``person``
     """
 
@@ -50,13 +50,13 @@ class FaceEstimate:
     outputs: np.ndarray | None = None
 
     def only(self, i: int) -> FaceEstimate:
-        """What was seen in the i-th crop, as a batch of one."""
+        """Return the estimate for the i-th crop, as a batch of one."""
         rows: dict[str, Any] = {n: v[i : i + 1] for n, v in vars(self).items() if isinstance(v, np.ndarray)}
         return replace(self, crop=self.crop[i : i + 1], **rows)
 
 
 def together(estimates: Sequence[FaceEstimate]) -> FaceEstimate:
-    """The batches of one estimator as one batch."""
+    """Join the batches of one estimator to one batch."""
     first = estimates[0]
     rows: dict[str, Any] = {
         name: np.concatenate([getattr(estimate, name) for estimate in estimates])
@@ -67,8 +67,10 @@ def together(estimates: Sequence[FaceEstimate]) -> FaceEstimate:
 
 
 class FindsFaces(Protocol):
-    """What searching for a face and following it needs: a look at one crop of each image. It is asked some twenty
-    times for each face that is found, so it is quick."""
+    """The interface that face detection and tracking need: a look at one crop of each image.
+
+    It is called some twenty times for each detected face, so it is fast.
+    """
 
     def estimate(
         self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]
@@ -76,14 +78,15 @@ class FindsFaces(Protocol):
 
 
 class SeesFaces(FindsFaces, Protocol):
-    """What the tracking needs of an estimator, whichever it is.
+    """The interface that tracking needs of every estimator.
 
-    ``finding`` looks for the face, as often as need be; ``read`` then says once what the face that was found shows,
-    and ``estimate`` is both at once. ``at_once``: how many faces are best read together. ``boxes``: where a face is
-    known to be in its image, which an estimator may hold to exactly. ``person``: what reads all looks at one person
-    together, where there is such a thing.
+    ``finding`` looks for the face and runs many times. ``read`` then reads the face that was found, once.
+    ``estimate`` does both. ``at_once`` is the best number of faces in one ``read``. ``boxes`` are known places of the
+    faces in their images, which an estimator may use exactly. ``person`` reads all looks at one person together,
+    where the estimator has it.
 
-    ``name``: which pack it belongs to; ``license``: what may be done with its numbers; ``notes``: what it does without.
+    ``name`` is the pack of the estimator, ``license`` the license of its numbers, ``notes`` the list of what it
+    lacks.
     """
 
     @property
@@ -120,8 +123,7 @@ class SeesFaces(FindsFaces, Protocol):
 
 
 class SeesAtAGlance:
-    """For an estimator whose every look says all that it has to say: it finds faces itself, and nothing is left to
-    read."""
+    """A base for an estimator whose every look is complete: it finds faces itself, and ``read`` adds nothing."""
 
     name = OPEN
     license = ""
@@ -151,8 +153,11 @@ def estimate_of(
     expression_keys: tuple[str, ...],
     responses: Responses | None = None,
 ) -> FaceEstimate:
-    """A network's ``outputs`` for these crops, by the names of ``architectures.output_widths``, each (B, width), and
-    ``points`` where it finds some."""
+    """Convert a network's ``outputs`` for these crops to an estimate.
+
+    The outputs are named as in ``architectures.output_widths``, each (B, width), with ``points`` where the network
+    has some.
+    """
     raw = {name: np.asarray(value, np.float64) for name, value in outputs.items()}
     offset = np.clip(raw["crop"], -MAX_OFFSET, MAX_OFFSET)
     seen = rotation_of_columns(raw["rotation"])
@@ -181,11 +186,11 @@ def estimate_of(
 
 
 def rotation_of_columns(six: np.ndarray) -> np.ndarray:
-    """(B, 6) to (B, 3, 3): two columns made orthonormal (Zhou et al. 2019), the third by the cross product."""
+    """Convert (B, 6) to (B, 3, 3): two columns made orthonormal (Zhou et al. 2019), the third by the cross product."""
     x, b = six[:, :3], six[:, 3:]
     x = x / np.sqrt((x * x).sum(1, keepdims=True))
     y = b - (x * b).sum(1, keepdims=True) * x
     y = y / np.sqrt((y * y).sum(1, keepdims=True))
-    # np.cross, written out, for it takes longer than all the rest here
+    # np.cross, expanded: it takes longer than all other steps here
     z = x[:, [1, 2, 0]] * y[:, [2, 0, 1]] - x[:, [2, 0, 1]] * y[:, [1, 2, 0]]
     return np.stack([x, y, z], 2)

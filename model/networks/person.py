@@ -1,13 +1,13 @@
-"""One alpha from all looks at one person.
+"""Estimation of one alpha from all looks at one person.
 
-The network's own alpha is read from one picture, and its errors are the same in all pictures of a person, so that a
-mean over views gains little. Here each look gives a linear reading of alpha from all that the network says, and the
-readings of a clip are put together as a Gaussian model of people has it: alpha ~ N(0, 1), a person's mean reading
-varies by ``spread`` around what alpha makes of it, a single one by 1 more (both diagonal in the coordinates of the
-reading), and each look has its own precision.
+The network's own alpha comes from one picture, and its errors are the same in all pictures of a person, so a mean
+over views gains little. Here each look gives a linear reading of alpha from all outputs of the network. The readings
+of a clip are combined by a Gaussian model: alpha ~ N(0, 1), a person's mean reading varies by ``spread`` around the
+prediction from alpha, and a single reading by 1 more (both diagonal in the coordinates of the reading). Each look has
+its own precision.
 
-Learned by ``training.person`` for one set of weights, and kept in their file as tensors named ``person.…``. numpy only:
-both engines use it.
+``training.person`` learns the reader for one set of weights. It is kept in their file as tensors named ``person.…``.
+Needs numpy only: both engines use it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import numpy as np
 
 from .weights.weights_file import check_shapes
 
-MOST_LOOKS = 24.0  # frames that lie close together are no more pictures of a person than this
+MOST_LOOKS = 24.0  # upper limit of the counted looks: frames close together are not independent
 TOGETHER = 64  # looks that are read at once
-FARTHEST = 5.0  # deviations from its mean by which an input counts
-PRECISION = 0.02, 50.0  # least and most of one look
-# The network's outputs that are read besides the points; ``face`` is left to the weights.
+FARTHEST = 5.0  # deviations from its mean at which an input is clipped
+PRECISION = 0.02, 50.0  # bounds for one look
+# The network's outputs that are read besides the points. ``face`` goes into the weights.
 READ = ("eta", "gaze", "crop", "alpha", "eta_log_variance")
 POINTS = ("landmarks", "points")
 COLUMNS = range(6)  # of the rotation
@@ -32,7 +32,9 @@ COLUMNS = range(6)  # of the rotation
 
 @dataclass(frozen=True, eq=False)
 class PersonReader:
-    """``tensors`` by name, for N inputs and an alpha of Ks:
+    """The trained reader of alpha, for N inputs and Ks components.
+
+    ``tensors`` by name:
 
     mean, deviation      (N,) of the inputs
     reading.weight       (Ks, N), reading.bias (Ks,): normal inputs to a reading
@@ -48,21 +50,25 @@ class PersonReader:
 
     @staticmethod
     def of(path: str | Path, tensors: Mapping[str, np.ndarray], widths: Mapping[str, int]) -> PersonReader | None:
-        """From ``weights_file.load_all``; None where the file has none. Raises InputError for tensors of other
-        shapes than a network of such outputs needs."""
+        """Build the reader from ``weights_file.load_all``; None where the file has none.
+
+        Raises InputError for tensors of other shapes than a network with such outputs needs.
+        """
         if not tensors:
             return None
         check_shapes(path, tensors, shapes(widths))
         return PersonReader(tensors, widths)
 
     def readings(self, outputs: np.ndarray) -> np.ndarray:
-        """What is kept of B looks, (B, Ks + 1) float32, of all ``outputs`` of the network side by side: readings and
-        their precision."""
+        """Return readings and precision of B looks, (B, Ks + 1) float32.
+
+        ``outputs`` are all outputs of the network side by side.
+        """
         ends = np.cumsum(list(self.widths.values()))
         return self.readings_of(inputs(dict(zip(self.widths, np.split(outputs, ends[:-1], 1), strict=True))))
 
     def readings_of(self, read: np.ndarray) -> np.ndarray:
-        """The same of ``inputs``, (B, N)."""
+        """Return the same for ``inputs``, (B, N)."""
         t = self.tensors
         normal = np.clip((read - t["mean"]) / t["deviation"], -FARTHEST, FARTHEST)
         readings = normal @ t["reading.weight"].T + t["reading.bias"]
@@ -70,8 +76,10 @@ class PersonReader:
         return np.concatenate([readings, np.clip(precision, *PRECISION)], 1).astype(np.float32)
 
     def alpha(self, readings: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """(Ks,) sigma of F looks' readings; ``weights`` (F,) from 0 to 1 say how much each counts, and some are
-        positive."""
+        """Return alpha (Ks,), sigma, from F looks' readings.
+
+        ``weights`` (F,) from 0 to 1 are the looks' weights; some are positive.
+        """
         precision = readings[:, -1].astype(np.float64) * weights
         looks = min(precision.sum(), MOST_LOOKS)
         mean = precision @ readings[:, :-1] / precision.sum()
@@ -79,7 +87,7 @@ class PersonReader:
 
 
 class Acquaintance:
-    """Keeps what ``reader`` needs of every look at one person, 400 bytes each, while they come."""
+    """Accumulator of the readings of one person's looks, 400 bytes each."""
 
     def __init__(self, reader: PersonReader) -> None:
         self._reader = reader
@@ -88,7 +96,7 @@ class Acquaintance:
         self._weights: list[np.ndarray] = []
 
     def add(self, outputs: np.ndarray, weights: np.ndarray) -> None:
-        """The network's outputs (B, N) for some looks, and how much each counts (B,)."""
+        """Add the network's outputs (B, N) for some looks, and their weights (B,)."""
         self._waiting.append(outputs)
         self._weights.append(weights)
         if len(self._waiting) == TOGETHER:
@@ -96,7 +104,7 @@ class Acquaintance:
 
     @property
     def alpha(self) -> np.ndarray:
-        """(Ks,) after one look or more."""
+        """Return alpha (Ks,) after one look or more."""
         self._read()
         return self._reader.alpha(np.concatenate(self._readings), np.concatenate(self._weights))
 
@@ -107,7 +115,7 @@ class Acquaintance:
 
 
 def shapes(widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    """The tensors' names and shapes for a network of such outputs."""
+    """Return the tensors' names and shapes for a network with such outputs."""
     read, alpha = len(COLUMNS) + sum(widths.get(name, 0) for name in (*READ, *POINTS)), widths["alpha"]
     return {
         "mean": (read,),
@@ -122,9 +130,11 @@ def shapes(widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
 
 
 def inputs(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """What a look reads, (B, N) float32: a network's ``outputs``, each (B, width), by the names of
-    ``architectures.output_widths``, with ``points`` (B, 2 P) in the unit crop where it has any. Points and the rotation
-    are as in the face's own upright crop."""
+    """Return the reader's inputs, (B, N) float32, from a network's ``outputs``.
+
+    The outputs are named as in ``architectures.output_widths``, each (B, width), with ``points`` (B, 2 P) in the unit
+    crop where there are any. Points and the rotation are relative to the face's own upright crop.
+    """
     six = outputs["rotation"]
     x = six[:, :3] / np.linalg.norm(six[:, :3], axis=1, keepdims=True)
     y = six[:, 3:] - (x * six[:, 3:]).sum(1, keepdims=True) * x

@@ -1,8 +1,9 @@
-"""What is shown for what a network reads of each key.
+"""Response curves: the displayed value for the network's value of each key.
 
-A network trained on squared errors gives the mean of what a picture leaves open: it reads a little of everything at
-rest and seldom all of a strong expression. A response per key spreads its readings as expressions themselves are
-spread.
+A network trained on squared errors returns the mean over everything that a picture leaves open. It reads a little of
+everything at rest and seldom all of a strong expression. A response curve per key gives its values the distribution
+of real expressions.
+
 Weights carry their own responses in their header; ``training/responses.py`` measures them.
 """
 
@@ -20,13 +21,15 @@ MOST_KNOTS = 32
 @dataclass(frozen=True, eq=False)
 class Responses:
     """Piecewise linear curves of K keys through P knots: ``read`` (K, P) increases, ``shown`` (K, P) does not fall.
-    Beyond the last knots a curve goes on with slope 1."""
+
+    Beyond the last knots a curve continues with slope 1.
+    """
 
     read: np.ndarray
     shown: np.ndarray
 
     def __call__(self, eta: np.ndarray) -> np.ndarray:
-        """(B, K) as read to (B, K) as shown."""
+        """Map values (B, K) as read to (B, K) as shown."""
         low, high = self.read[:, 0], self.read[:, -1]
         inside = np.clip(eta, low, high)
         out = np.empty_like(inside)
@@ -35,7 +38,7 @@ class Responses:
         return out + (eta - inside)
 
     def slopes(self, eta: np.ndarray) -> np.ndarray:
-        """How strongly each curve rises at (B, K) as read."""
+        """Return the slope of each curve at (B, K) as read."""
         steps = np.diff(self.shown, axis=1) / np.diff(self.read, axis=1)
         steps = np.pad(steps, ((0, 0), (1, 1)), constant_values=1.0)
         out = np.empty_like(eta)
@@ -45,8 +48,10 @@ class Responses:
 
 
 def responses_of(table: Mapping[str, Any], keys: Sequence[str]) -> Responses | None:
-    """From a weights header: key -> [read, shown]; None for an empty table. Raises ValueError, one line, unless it
-    names exactly ``keys`` with curves of one length that rise."""
+    """Read the responses of a weights header: key -> [read, shown]; None for an empty table.
+
+    Raises ValueError, one line, unless it names exactly ``keys`` with curves of one length that rise.
+    """
     if not table:
         return None
     if sorted(table) != sorted(keys):

@@ -125,9 +125,8 @@ def _tiff(data: bytes, header: ImageHeader) -> bytes:
 
 
 def _exr(data: bytes, header: ImageHeader) -> bytes:
-    if (
-        struct.unpack_from("<I", data, 4)[0] & ~0x600 != 2
-    ):  # tiles and long names are supported; parts and deep data are not
+    # Tiles and long names are supported; parts and deep data are not.
+    if struct.unpack_from("<I", data, 4)[0] & ~0x600 != 2:
         raise ValueError("it has several parts or deep data")
     attributes, end = exr_attributes(data)
     x0, y0, x1, y1 = struct.unpack("<4i", attributes["displayWindow"])

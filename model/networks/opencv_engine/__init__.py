@@ -1,1 +1,1 @@
-"""Our networks run by OpenCV's DNN alone: where there is no torch, and the finder always (it is faster so)."""
+"""The open networks run by OpenCV's DNN alone: without torch, and always for FinderNet, which runs faster here."""

@@ -1,4 +1,4 @@
-"""The light engine: the open network by OpenCV alone, offline and at once, where there is no torch."""
+"""The light engine: the open network by OpenCV alone, offline and without torch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NETWORKS = {"compact": (CompactConfig, LightCompact), "glimpse": (GlimpseConfig,
 
 
 class LightEstimator(SeesAtAGlance):
-    """``estimator.Estimator`` without torch: same weights, same numbers to 1e-4, on the CPU."""
+    """The counterpart of ``estimator.Estimator`` without torch: same weights, same numbers to 1e-4, on the CPU."""
 
     basis = OPEN_BASIS
     expression_keys = OPEN_KEYS
@@ -47,7 +47,7 @@ class LightEstimator(SeesAtAGlance):
 
     @staticmethod
     def load(source: str | Path = OPEN) -> LightEstimator:
-        """The estimator in the box (``open``), in a folder, or in a safetensors file. Raises InputError."""
+        """Load the built-in estimator (``open``), one in a folder, or a safetensors file. Raises InputError."""
         path = weights_path(source)
         header, tensors, person = load_open(path, NETWORKS)
         kind, network = NETWORKS[header.architecture]
@@ -67,6 +67,6 @@ class LightEstimator(SeesAtAGlance):
         return estimate_of(self._run(batch), crops, cameras, self.basis, self.expression_keys, self._responses)
 
     def _run(self, batch: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        """(B, size, size, 3) uint8 BGR to the network's outputs by name."""
+        """Run the network on (B, size, size, 3) uint8 BGR; return its outputs by name."""
         seen = [self._look(cv2.dnn.blobFromImage(crop, 1 / 127.5, mean=(127.5, 127.5, 127.5))) for crop in batch]
         return {name: np.stack([outputs[name] for outputs in seen]) for name in seen[0]}

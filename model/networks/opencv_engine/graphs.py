@@ -1,8 +1,8 @@
-"""The convolutions of our networks as ONNX models, made from the very tensors that torch's modules load.
+"""The convolutions of the open networks as ONNX models, built from the tensors that torch's modules load.
 
-Nothing is exported beforehand and no second copy of the weights is kept: a model is written when it is loaded (some
-milliseconds), so whatever was trained last, by us or by a user, runs in both engines. Batch norms go into the
-convolutions before them; what lies between the convolutions of GlimpseNet is in ``networks.py``.
+Nothing is exported beforehand and no second copy of the weights is kept. A model is built at load time (some
+milliseconds), so both engines run the same trained weights, ours or a user's. Batch norms are folded into the
+convolutions before them. The steps between the convolutions of GlimpseNet are in ``networks.py``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ EPSILON = 1e-5  # of torch's batch norms
 
 @dataclass(frozen=True)
 class Tensors:
-    """A weights file's tensors by name; asking for one that is not there says which, and in which file."""
+    """A weights file's tensors by name; the error for a missing tensor names it and the file."""
 
     path: Path
     by_name: Mapping[str, np.ndarray]
@@ -44,26 +44,29 @@ class Tensors:
         return name in self.by_name
 
     def norm(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Scale and shift that a trained batch norm comes to."""
+        """Return scale and shift of a trained batch norm."""
         scale = self[f"{name}.weight"] / np.sqrt(self[f"{name}.running_var"] + EPSILON)
         return scale, self[f"{name}.bias"] - scale * self[f"{name}.running_mean"]
 
 
 def compact(tensors: Tensors, config: CompactConfig) -> bytes:
-    """CompactNet: a picture (1, 3, size, size) to its pooled features (1, C, 1, 1) and the outputs (1, OUT, 1, 1)."""
+    """Build CompactNet: a picture (1, 3, size, size) to pooled features (1, C, 1, 1) and outputs (1, OUT, 1, 1)."""
     layers = Layers(tensors, Graph(picture=(1, 3, config.size, config.size)))
     return layers.graph.model(*_compact(layers, "picture", config, ""))
 
 
 def whole(tensors: Tensors, config: GlimpseConfig) -> bytes:
-    """GlimpseNet's look at the whole: a picture (1, 3, size, size), which it halves, to the same."""
+    """Build GlimpseNet's look at the whole: it halves a picture (1, 3, size, size); outputs as ``compact``."""
     layers = Layers(tensors, Graph(picture=(1, 3, config.size, config.size)))
     return layers.graph.model(*_compact(layers, layers.graph.average_pool("picture", 2), config.whole, "whole."))
 
 
 def closer(tensors: Tensors, config: GlimpseConfig) -> bytes:
-    """GlimpseNet's closer look: glimpses (3, 3, side, side) to what is seen in each (3, width, side / 4, side / 4), and
-    all three read as an eye's map and as a mouth's."""
+    """Build GlimpseNet's closer look.
+
+    Glimpses (3, 3, side, side) become features of each (3, width, side / 4, side / 4), and all three are read as an
+    eye's map and as a mouth's.
+    """
     layers = Layers(tensors, Graph(glimpses=(3, 3, config.glimpse, config.glimpse)))
     x = layers.stem("glimpses", "stem", config.stem)
     x = layers.block(x, "blocks.0", config.width, 2)
@@ -73,7 +76,7 @@ def closer(tensors: Tensors, config: GlimpseConfig) -> bytes:
 
 
 def correction(tensors: Tensors, config: GlimpseConfig) -> bytes:
-    """GlimpseNet's last layers: all that was seen (1, N, 1, 1) to corrections of eta, gaze and eta_log_variance."""
+    """Build GlimpseNet's last layers: all features (1, N, 1, 1) to corrections of eta, gaze and eta_log_variance."""
     scale, shift = tensors.norm("norm")
     weight, bias = tensors["hidden.weight"], tensors["hidden.bias"]
     layers = Layers(tensors, Graph(seen=(1, len(scale), 1, 1)))
@@ -82,7 +85,7 @@ def correction(tensors: Tensors, config: GlimpseConfig) -> bytes:
 
 
 def finder(tensors: Tensors, config: FinderConfig) -> bytes:
-    """FinderNet for a picture of any size."""
+    """Build FinderNet for a picture of any size."""
     layers = Layers(tensors, Graph(picture=(1, 3, 64, 64)))
     stem, *channels = config.channels
     x = layers.stem("picture", "stem", stem)
@@ -110,13 +113,13 @@ def _compact(layers: Layers, x: str, config: CompactConfig, prefix: str) -> tupl
 
 @dataclass(frozen=True)
 class Layers:
-    """What our networks are made of, by the names of their tensors, laid into a graph."""
+    """The layers of the open networks, added to a graph by the names of their tensors."""
 
     tensors: Tensors
     graph: Graph
 
     def dense(self, x: str, name: str, width: int) -> str:
-        """A linear layer, as a convolution of one pixel."""
+        """Add a linear layer, as a convolution of one pixel."""
         weight = self.tensors[f"{name}.weight"]
         if weight.ndim != 2 or len(weight) != width:
             raise self._misfit(f"{name}.weight", weight, f"{width} outputs")
@@ -129,7 +132,7 @@ class Layers:
         )
 
     def conv(self, x: str, name: str, width: int, norm: str = "", stride: int = 1) -> str:
-        """A convolution to ``width`` channels and, where it is named, the batch norm after it."""
+        """Add a convolution to ``width`` channels and, where it is named, the batch norm after it."""
         weight = self.tensors[f"{name}.weight"]
         if weight.ndim != 4 or len(weight) != width:
             raise self._misfit(f"{name}.weight", weight, f"{width} channels")
@@ -142,7 +145,7 @@ class Layers:
         return self.graph.relu(self.conv(x, f"{name}.0", width, f"{name}.1", 2))
 
     def block(self, x: str, name: str, width: int, stride: int) -> str:
-        """``networks.compact.ResidualBlock``."""
+        """Add a ``networks.compact.ResidualBlock``."""
         y = self.graph.relu(self.conv(x, f"{name}.conv1", width, f"{name}.norm1", stride))
         y = self.conv(y, f"{name}.conv2", width, f"{name}.norm2")
         if f"{name}.shortcut.1.weight" in self.tensors:

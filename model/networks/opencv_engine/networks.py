@@ -1,6 +1,8 @@
-"""CompactNet, GlimpseNet and FinderNet as ``torch_engine/`` defines them: their layers run by OpenCV, the little
-between them by numpy, all in float32. One picture at a time, for more at once would gain nothing here. Large products
-are left to OpenCV too: numpy's would wait for threads of its own."""
+"""CompactNet, GlimpseNet and FinderNet as ``torch_engine/`` defines them, run by OpenCV and numpy.
+
+OpenCV runs the layers and numpy the small steps between them, all in float32. They take one picture at a time, since
+a batch gains nothing here. OpenCV computes large products too: numpy's would wait for their own threads.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,14 @@ from ..estimate import rotation_of_columns
 from . import graphs
 from .graphs import Tensors
 
-TOLD = 6  # by which the head is told the points' places
+TOLD = 6  # scale of the points' places in the head's input
 
 
 class Convolutions:
     """An ONNX model of ours, run by OpenCV on the CPU."""
 
     def __init__(self, path: Path, model: bytes) -> None:
-        """``path`` is where the weights are from, for the error of those that do not fit together."""
+        """Load the model; ``path`` is the weights file, named in the error for weights that do not fit together."""
         self._path = path
         try:
             self._net = cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8))
@@ -62,7 +64,7 @@ class LightCompact:
         self._widths = output_widths(config)
 
     def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """(1, 3, size, size) float32 to the outputs by name, each (width,)."""
+        """Map (1, 3, size, size) float32 to the outputs by name, each (width,)."""
         _, raw = self._network(pixels)
         return _split(raw.ravel(), self._widths)
 
@@ -79,7 +81,7 @@ class LightGlimpse:
         self._eye_groups, self._mouth_groups = averages(EYE_GROUPS, EYE_POINTS), averages(MOUTH_GROUPS, MOUTH_POINTS)
 
     def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """(1, 3, size, size) float32 to the outputs by name, each (width,), and the glimpses' ``points``."""
+        """Map (1, 3, size, size) float32 to the outputs by name, each (width,), and the glimpses' ``points``."""
         features, raw = (output.ravel() for output in self._whole(pixels))
         out = _split(raw, self._widths)
         frames, centres, layout = self._places(out)
@@ -117,7 +119,7 @@ class LightGlimpse:
         return frames, np.stack([*eyes, mouth]), layout.astype(np.float32)
 
     def _read(self, maps: np.ndarray, seen: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """``GlimpseNet._read`` of one glimpse: what is seen at each group of points, and where the points are."""
+        """``GlimpseNet._read`` of one glimpse: the features at each group of points, and the points' places."""
         weights = maps.reshape(len(maps), -1)
         weights = np.exp(weights - weights.max(1, keepdims=True))
         weights /= weights.sum(1, keepdims=True)
@@ -136,16 +138,16 @@ class LightFinder:
 
 
 def cut_glimpses(picture: np.ndarray, frames: np.ndarray, centres: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Squares of a picture (3, S, S) float32, as torch's grid_sample cuts them: (N, 3, P, P).
+    """Cut squares of a picture (3, S, S) float32, as torch's grid_sample does: (N, 3, P, P).
 
-    ``frames`` (N, 2, 2) and ``centres`` (N, 2) place them in the unit crop, ``pixels`` (P,) are the places along their
-    sides, -0.5…0.5. Interpolated between pixels, 0 outside. OpenCV's warpAffine rounds places to 1/32 of a pixel,
-    which is felt in the last digits of eta.
+    ``frames`` (N, 2, 2) and ``centres`` (N, 2) place them in the unit crop. ``pixels`` (P,) are the places along
+    their sides, -0.5…0.5. Values are interpolated between pixels, 0 outside. OpenCV's warpAffine is not used: it
+    rounds places to 1/32 of a pixel, which changes the last digits of eta.
     """
     size = picture.shape[1]
     right, down = (size * frames[:, :, i, None] * pixels for i in (0, 1))  # (N, 2, P) each
     at = size * centres[:, :, None, None] + right[:, :, None, :] + down[:, :, :, None] + 0.5
-    # One pixel of nothing on the near side, two on the far one: places farther out are moved there.
+    # The border is one pixel of zeros on the near side and two on the far one. Places farther out are clamped to it.
     np.clip(at, 0, size + 1, out=at)
     framed = np.zeros((3, size + 3, size + 3), np.float32)
     framed[:, 1 : size + 1, 1 : size + 1] = picture
@@ -161,7 +163,7 @@ def cut_glimpses(picture: np.ndarray, frames: np.ndarray, centres: np.ndarray, p
 
 
 def _between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """From a to b, in place of b."""
+    """Interpolate from a to b, in place of b."""
     b -= a
     b *= share
     b += a
@@ -169,7 +171,7 @@ def _between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 
 def averages(groups: tuple, points: int) -> np.ndarray:
-    """(groups, points): each row the average over one group."""
+    """Return (groups, points): each row the average over one group."""
     matrix = np.zeros((len(groups), points), np.float32)
     for row, group in zip(matrix, groups, strict=True):
         row[list(group)] = 1 / len(group)

@@ -1,7 +1,7 @@
-"""ONNX models of convolutions, written as the bytes that OpenCV's DNN reads: float32, opset 13.
+"""ONNX models of convolutions as bytes for OpenCV's DNN: float32, opset 13.
 
-Only what our networks are made of. The format is protobuf; its messages and field numbers are those of onnx.proto3
-(ONNX 1.8, IR version 7).
+Only the operators of the open networks are supported. The format is protobuf; its messages and field numbers are
+those of onnx.proto3 (ONNX 1.8, IR version 7).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_STRING, ATTRIBUTE_INTS = 1, 2, 3, 7  #
 
 
 class Graph:
-    """A model that grows node by node; every method adds one and returns its output's name.
+    """An ONNX graph built node by node; every method adds one and returns its output's name.
 
     ``inputs`` are names and shapes; weights are (out, in, height, width).
     """
@@ -25,7 +25,7 @@ class Graph:
         self._weights: list[bytes] = []
 
     def conv(self, x: str, weight: np.ndarray, bias: np.ndarray, stride: int = 1) -> str:
-        """A convolution with "same" padding."""
+        """Add a convolution with "same" padding."""
         size, pad = weight.shape[2], weight.shape[2] // 2
         return self._node(
             "Conv",
@@ -51,13 +51,13 @@ class Graph:
         return self._node("GlobalAveragePool", [x])
 
     def twice_as_large(self, x: str) -> str:
-        """Every pixel becomes 2 x 2 pixels."""
+        """Repeat every pixel as 2 x 2 pixels."""
         scales = self._tensor(np.array([1, 1, 2, 2], np.float32))
         modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         return self._node("Resize", [x, "", scales], **modes)
 
     def model(self, *outputs: str) -> bytes:
-        """The whole as an ONNX file holds it, with these outputs in this order."""
+        """Return the graph as the bytes of an ONNX file, with these outputs in this order."""
         graph = b"".join(
             [
                 *(_message(1, node) for node in self._nodes),

@@ -1,1 +1,1 @@
-"""The full engine: the networks as torch modules. The only part of the model that imports torch, with official/."""
+"""The full engine: the networks as torch modules. Only this folder and official/ import torch within the model."""

@@ -1,4 +1,7 @@
-"""Networks by the names that weights carry. All have CompactNet's input, outputs and ``split``."""
+"""Construction of networks by the architecture name in their weights.
+
+All have CompactNet's input, outputs and ``split``.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ _CLASSES: dict[str, type[Network]] = {"compact": CompactNet, "glimpse": GlimpseN
 
 
 def build_network(architecture: str, config: NetworkConfig | Mapping) -> Network:
-    """The untrained network. Raises InputError for an unknown architecture; what a broken config raises differs."""
+    """Build the untrained network. Raises InputError for an unknown architecture, other errors for a broken config."""
     if architecture not in _CLASSES:
         raise InputError(f"architecture {architecture!r} is unknown; known are {', '.join(_CLASSES)}")
     return _CLASSES[architecture](config)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""CompactNet, the open pack's network: one small residual trunk, one linear head, everything about a face at once.
+"""CompactNet: one small residual trunk and one linear head for all outputs.
 
-Not the paper's ResNet-101 (that is the official pack): a trunk of basic residual blocks (He et al. 2016), small enough
-for one CPU thread.
+It is not the paper's ResNet-101 (that is the official pack). Its trunk of basic residual blocks (He et al. 2016) is
+small enough for one CPU thread.
 
 Input   (B, 3, size, size) float, BGR, x / 127.5 - 1, cut with ``camera.Crop.matrix(size)``.
 Output  (B, OUT), split by name with ``split``.
@@ -19,7 +19,7 @@ from ..architectures import CompactConfig, as_config, output_widths
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut; a stride shrinks the shortcut by averaging, which keeps small things."""
+    """Two 3x3 convolutions and a shortcut; a stride shrinks the shortcut by averaging, which keeps small details."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -52,14 +52,14 @@ class CompactNet(nn.Module):
                 first = block == 0
                 stages.append(ResidualBlock(c[stage] if first else c[stage + 1], c[stage + 1], 2 if first else 1))
         self.trunk = nn.Sequential(*stages)
-        # Averaged over the map: with its positions kept, the head learned many times more slowly.
+        # Averaged over the map: with the map's positions kept, the head learned many times more slowly.
         self.widths = output_widths(config)
         self.head = nn.Linear(c[4], sum(self.widths.values()))
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
 
     def features(self, x: Tensor) -> Tensor:
-        """(B, 3, S, S) to the (B, channels[4]) float32 that every output is read from."""
+        """Compute the (B, channels[4]) float32 features of (B, 3, S, S), from which every output is read."""
         return self.trunk(self.stem(x)).float().mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,18 +68,18 @@ class CompactNet(nn.Module):
             return self.head(features)
 
     def split(self, raw: Tensor) -> dict[str, Tensor]:
-        """The outputs by name, each (B, width)."""
+        """Return the outputs by name, each (B, width)."""
         return dict(zip(self.widths, raw.split(list(self.widths.values()), dim=-1), strict=True))
 
 
 def rotation_matrix(six: Tensor) -> Tensor:
-    """(B, 6) to (B, 3, 3): two columns made orthonormal (Zhou et al. 2019), the third by the cross product."""
+    """Convert (B, 6) to (B, 3, 3): two columns made orthonormal (Zhou et al. 2019), the third by the cross product."""
     x, y = rotation_columns(six)
     return torch.stack([x, y, torch.linalg.cross(x, y, dim=-1)], dim=-1)
 
 
 def rotation_columns(six: Tensor) -> tuple[Tensor, Tensor]:
-    """The first two columns of ``rotation_matrix``, each (B, 3)."""
+    """Return the first two columns of ``rotation_matrix``, each (B, 3)."""
     a, b = six[..., :3], six[..., 3:]
     x = F.normalize(a, dim=-1)
     return x, F.normalize(b - (x * b).sum(-1, keepdim=True) * x, dim=-1)

@@ -1,4 +1,4 @@
-"""The one door from pixels to coefficients: ``Estimator.load(...).estimate(images, crops, cameras)``."""
+"""The open network on torch: ``Estimator.load(...).estimate(images, crops, cameras)``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 class Estimator(SeesAtAGlance):
-    """A trained network ready to look at faces. Holds no state between calls."""
+    """A trained network with its preprocessing. Holds no state between calls."""
 
     basis = OPEN_BASIS
     expression_keys = OPEN_KEYS
@@ -52,9 +52,9 @@ class Estimator(SeesAtAGlance):
 
     @staticmethod
     def load(source: str | Path = OPEN, device: str = "auto") -> Estimator:
-        """The estimator in the box (``open``), in a folder, or in a safetensors file.
+        """Load the built-in estimator (``open``), one in a folder, or a safetensors file.
 
-        ``device``: auto (cuda, mps or cpu, whichever there is), cpu, cuda, mps. Raises InputError.
+        ``device``: auto (cuda, mps or cpu, whichever is available), cpu, cuda, mps. Raises InputError.
         """
         path = weights_path(source)
         header, tensors, person = load_open(path, CONFIGS)
@@ -69,7 +69,7 @@ class Estimator(SeesAtAGlance):
         return estimate_of(self._run(batch), crops, cameras, self.basis, self.expression_keys, self._responses)
 
     def _run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        """(B, size, size, 3) uint8 BGR to the network's outputs by name."""
+        """Run the network on (B, size, size, 3) uint8 BGR; return its outputs by name."""
         with torch.inference_mode():
             pixels = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)  # channels last already
             pixels = pixels.float().div_(127.5).sub_(1.0).to(self._precision)
@@ -88,8 +88,10 @@ def ready_to_run(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def fast_precision(device: torch.device) -> torch.dtype:
-    """In which numbers to convolve: 16 bits where the device multiplies them faster than 32. The eta of our
-    networks changes by 0.001 on average then, by 0.03 at the most."""
+    """Return the number type of the convolutions: 16 bits where the device multiplies them faster than 32.
+
+    With 16 bits the eta of the open networks changes by 0.001 on average, by 0.03 at most.
+    """
     if device.type == "cuda":
         return torch.float16
     if device.type == "cpu" and _multiplies_bfloat16():
@@ -98,8 +100,8 @@ def fast_precision(device: torch.device) -> torch.dtype:
 
 
 def _multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for it; without them bfloat16 is slower than float32."""
-    if hasattr(torch.cpu, "get_capabilities"):  # newer than what we ask for
+    """Return whether this processor has bfloat16 instructions; without them bfloat16 is slower than float32."""
+    if hasattr(torch.cpu, "get_capabilities"):  # newer than the oldest supported torch
         there = torch.cpu.get_capabilities()
         return bool(there.get("avx512_bf16") or there.get("amx_bf16"))
     ask = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
@@ -107,8 +109,10 @@ def _multiplies_bfloat16() -> bool:
 
 
 def convolving_in(precision: torch.dtype, network: nn.Module) -> nn.Module:
-    """The folded network with its convolutions in that precision, for input of the same. What lies between
-    and after them our networks compute in float32."""
+    """Return the folded network with its convolutions in that precision, for input of the same.
+
+    The open networks compute the steps between and after the convolutions in float32.
+    """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.to(precision)
@@ -116,8 +120,10 @@ def convolving_in(precision: torch.dtype, network: nn.Module) -> nn.Module:
 
 
 def _fold_batch_norms(module: nn.Module) -> None:
-    """Put each batch norm into the convolution before it or into the linear layer after it: in our networks they are
-    registered side by side."""
+    """Fold each batch norm into the convolution before it or the linear layer after it.
+
+    The open networks register the two side by side.
+    """
     before = ""
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d):
@@ -132,7 +138,7 @@ def _fold_batch_norms(module: nn.Module) -> None:
 
 
 def _of_normed(linear: nn.Linear, norm: nn.BatchNorm1d) -> nn.Linear:
-    """The linear layer that does to x what ``linear`` does to the trained ``norm`` of x."""
+    """Return the linear layer equal to the trained ``norm`` followed by ``linear``."""
     assert norm.running_mean is not None and norm.running_var is not None
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     both = nn.Linear(linear.in_features, linear.out_features).requires_grad_(False)
@@ -142,7 +148,7 @@ def _of_normed(linear: nn.Linear, norm: nn.BatchNorm1d) -> nn.Linear:
 
 
 def torch_device(name: str) -> torch.device:
-    """What ``name``, one of DEVICES, means here. Raises InputError for others and for what is not there."""
+    """Return the torch device for ``name``, one of DEVICES. Raises InputError for others and for missing hardware."""
     if name not in DEVICES:
         raise InputError(f"device {name!r} is unknown: use one of {', '.join(DEVICES)}")
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}

@@ -8,8 +8,11 @@ from .resnet101 import FEATURES, Trunk
 
 
 class ExpNet(nn.Module):
-    """(B, 3, 224, 224) float32, BGR 0..255 less a mean image, to (B, outputs): 29 of expression, or 99 of shape and
-    99 of texture, all in sigmas."""
+    """ExpNet or the shape net, depending on the number of outputs.
+
+    Maps (B, 3, 224, 224) float32, BGR 0..255 less a mean image, to (B, outputs): 29 of expression, or 99 of shape and
+    99 of texture, all in sigmas.
+    """
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
@@ -17,7 +20,7 @@ class ExpNet(nn.Module):
         self.head = nn.Linear(FEATURES, outputs)
 
     def own(self, shared: Tensor) -> Tensor:
-        """From what ``Trunk.shared`` gives on."""
+        """Compute the outputs from those of ``Trunk.shared``."""
         return self.head(self.trunk.own(shared))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
-"""FacePoseNet of 2017: AlexNet in TensorFlow's terms (Chang et al. 2017, "FacePoseNet: Making a Case for Landmark-Free
-Face Alignment"; Krizhevsky et al. 2012)."""
+"""FacePoseNet of 2017: AlexNet with TensorFlow's conventions.
+
+Sources: Chang et al. 2017, "FacePoseNet: Making a Case for Landmark-Free Face Alignment"; Krizhevsky et al. 2012.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,11 @@ ALPHA = 2e-5 * WINDOW
 
 
 class FacePoseAlexNet(nn.Module):
-    """(B, 3, 227, 227) float32, BGR 0..1 less the mean colour, to (B, 6): a rotation vector and a translation, each
-    number less its mean and in units of its standard deviation."""
+    """The older FacePoseNet, from a crop to a pose.
+
+    Maps (B, 3, 227, 227) float32, BGR 0..1 less the mean colour, to (B, 6): a rotation vector and a translation, each
+    number less its mean and in units of its standard deviation.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,5 +42,5 @@ class FacePoseAlexNet(nn.Module):
 
 
 def flat(maps: Tensor) -> Tensor:
-    """(B, C, H, W) to (B, H·W·C), in the order in which TensorFlow has it in memory."""
+    """Flatten (B, C, H, W) to (B, H·W·C), in TensorFlow's memory order."""
     return maps.permute(0, 2, 3, 1).flatten(1)

@@ -9,8 +9,11 @@ from .resnet101 import FEATURES, Trunk
 
 
 class FacePoseResNet(nn.Module):
-    """(B, 3, 224, 224) float32, BGR 0..255 less the mean image, to (B, 6): scale, pitch, yaw, roll, tx, ty, each less
-    its mean and in units of its standard deviation."""
+    """The newer FacePoseNet, from a crop to a pose.
+
+    Maps (B, 3, 224, 224) float32, BGR 0..255 less the mean image, to (B, 6): scale, pitch, yaw, roll, tx, ty, each
+    less its mean and in units of its standard deviation.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,7 +23,7 @@ class FacePoseResNet(nn.Module):
         self.fc3 = nn.Linear(4096, 6)
 
     def own(self, shared: Tensor) -> Tensor:
-        """From what ``Trunk.shared`` gives on."""
+        """Compute the outputs from those of ``Trunk.shared``."""
         x = F.relu(self.fc1(self.trunk.own(shared)))
         return self.fc3(F.relu(self.fc2(x)))
 

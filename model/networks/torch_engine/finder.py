@@ -1,12 +1,13 @@
-"""FinderNet: where faces are, for every cell of a picture at once, without anchors (after CenterNet, Zhou et al. 2019).
+"""FinderNet: face detection for every cell of a picture at once, without anchors (after CenterNet, Zhou et al. 2019).
 
-Fully convolutional and small: a trunk of residual blocks down to a 16th of the picture, whose view is wide enough to
-take in a whole head, laid back over the features of an 8th.
+It is small and fully convolutional. A trunk of residual blocks reduces the picture to a 16th, where the receptive
+field covers a whole head. Its features are upsampled and added to those of an 8th.
 
 Input   (B, 3, H, W) float, BGR, x / 127.5 - 1, H and W multiples of 16.
 Output  (B, 6, H / 8, W / 8): face logit; dx, dy from the cell's centre in cells; log of the crop's side over
         ``UNIT_SIDE`` pixels; sine and cosine of its lean.
-Faces whose crop is about 12-84 pixels wide are found; larger ones in the picture made smaller.
+
+It finds faces whose crop is about 12-84 pixels wide; larger ones are found in a smaller copy of the picture.
 """
 
 from __future__ import annotations

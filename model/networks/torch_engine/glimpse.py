@@ -1,10 +1,10 @@
 """GlimpseNet, the open pack's network: one coarse look at the whole face, then a close one at each eye and the mouth.
 
-Not the paper's ResNet-101 (that is the official pack). CompactNet sees the crop at half its size and says where eyes
-and mouth lie; three glimpses are cut there at full size, turned upright, the left eye mirrored so that one set of
-weights learns both. In each glimpse points of lids, brows, pupil and lips are found as the centre of mass of a map
-("integral regression", Sun et al. 2018), which learns to a pixel within minutes what averaged features take hours for;
-eta is read from where the points lie, from what is seen at them, and from the whole.
+It is not the paper's ResNet-101 (that is the official pack). CompactNet sees the crop at half its size and locates
+eyes and mouth. Three glimpses are cut there at full size and turned upright. The left eye is mirrored so that both
+eyes share one set of weights. In each glimpse the points of lids, brows, pupil and lips are found as the centre of
+mass of a map ("integral regression", Sun et al. 2018), which learns to a pixel within minutes; averaged features need
+hours. eta is read from the places of the points, from the features at them, and from the whole.
 
 Input and output as CompactNet's: (B, 3, size, size) float, BGR, x / 127.5 - 1, to (B, OUT), split by name.
 """
@@ -34,14 +34,17 @@ from ..architectures import (
 )
 from .compact import CompactNet, ResidualBlock, rotation_columns
 
-# The share of the expression's gradient that reaches the glimpses' convolutions. They learn from points, which say
-# exactly what to change; at full share the noise of the expression's gradient made that three times slower.
+# The share of the expression's gradient that reaches the glimpses' convolutions. They learn from points, whose
+# gradient is exact. At full share, the noise of the expression's gradient made that three times slower.
 LEAK = 0.1
 
 
 class Seen(NamedTuple):
-    """``raw`` (B, OUT), the pooled ``features`` of the whole (B, C), the glimpses' ``points`` (B, POINTS, 2) in the
-    unit crop (right eye, left eye, mouth), and ``closer`` (B, N), what the head reads of the glimpses."""
+    """The outputs and intermediate features of GlimpseNet.
+
+    ``raw`` (B, OUT), the pooled ``features`` of the whole (B, C), the glimpses' ``points`` (B, POINTS, 2) in the unit
+    crop (right eye, left eye, mouth), and ``closer`` (B, N), the head's input from the glimpses.
+    """
 
     raw: Tensor
     features: Tensor
@@ -72,7 +75,7 @@ class GlimpseNet(nn.Module):
         nn.init.zeros_(self.closer_head.bias)
         cells = (torch.arange(c.glimpse // 4) + 0.5) / (c.glimpse // 4) - 0.5
         pixels = (torch.arange(c.glimpse) + 0.5) / c.glimpse - 0.5  # of a row, or of a column
-        sides = [[EYE_SIDE, EYE_SIDE], [-EYE_SIDE, EYE_SIDE], [MOUTH_SIDE, MOUTH_SIDE]]  # the left eye in a mirror
+        sides = [[EYE_SIDE, EYE_SIDE], [-EYE_SIDE, EYE_SIDE], [MOUTH_SIDE, MOUTH_SIDE]]  # the left eye is mirrored
         self.halve = nn.AvgPool2d(2)
         self.register_buffer("cells", REACH * torch.cartesian_prod(cells, cells).flip(1), persistent=False)
         self.register_buffer("pixels", pixels[:, None], persistent=False)
@@ -86,15 +89,17 @@ class GlimpseNet(nn.Module):
         return self._look(x)[0]
 
     def look(self, x: Tensor) -> Seen:
-        """All that is seen in ``x``."""
+        """Compute ``Seen`` for ``x``."""
         raw, features, closer, local, frames, centres = self._look(x)
         with torch.autocast(x.device.type, enabled=False):
             points = [p @ frame.mT + c[:, None] for p, frame, c in zip(local, frames, centres, strict=True)]
             return Seen(raw, features, torch.cat(points, 1), closer)
 
     def _look(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor], Tensor, Tensor]:
-        """``Seen`` but for its points, which are in the glimpses here, and where those lie. What is between the
-        convolutions is computed in float32."""
+        """Compute ``Seen`` with points in the glimpses' frames, and the places of the glimpses.
+
+        The steps between the convolutions run in float32.
+        """
         features = self.whole.features(self.halve(x))
         with torch.autocast(x.device.type, enabled=False):
             raw = self.whole.head(features)
@@ -115,8 +120,11 @@ class GlimpseNet(nn.Module):
             return raw, features, closer, [*eye_points.chunk(2), mouth_points], frames, centres
 
     def _places(self, whole: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Where the glimpses lie: for the right eye, the left and the mouth the matrix (3, B, 2, 2) from the glimpse
-        (-0.5…0.5, y down) to the unit crop and the centre (3, B, 2); and their layout as six numbers."""
+        """Return the places of the glimpses, and their layout as six numbers.
+
+        For the right eye, the left and the mouth: the matrix (3, B, 2, 2) from the glimpse (-0.5…0.5, y down) to the
+        unit crop and the centre (3, B, 2).
+        """
         x, y = rotation_columns(whole["rotation"])
         roll = torch.atan2(y[:, 0] - x[:, 1], x[:, 0] + y[:, 1])
         cos, sin = torch.cos(roll)[:, None], torch.sin(roll)[:, None]
@@ -129,16 +137,16 @@ class GlimpseNet(nn.Module):
         return upright * self.sides, centres, layout
 
     def _cut(self, x: Tensor, frames: Tensor, centres: Tensor) -> Tensor:
-        """(3 B, 3, glimpse, glimpse): all right eyes, all left ones, all mouths."""
+        """Cut (3 B, 3, glimpse, glimpse): all right eyes, all left ones, all mouths."""
         side = self.config.glimpse
-        right, down = (2 * frames.transpose(0, 1)[:, :, None]).unbind(-1)  # from -1 to 1, as grids are
+        right, down = (2 * frames.transpose(0, 1)[:, :, None]).unbind(-1)  # from -1 to 1, as grid_sample takes them
         rows = self.pixels * down + (2 * centres.transpose(0, 1)[:, :, None] - 1)
         grid = rows[:, :, :, None] + (self.pixels * right)[:, :, None]  # (B, 3, side, side, 2)
         glimpses = F.grid_sample(x, grid.flatten(1, 2), align_corners=False)  # one below the other
         return glimpses.unflatten(2, (3, side)).permute(2, 0, 1, 3, 4).flatten(0, 1)
 
     def _read(self, maps: Tensor, seen: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
-        """Points (B, P, 2) in the glimpse and, as (B, …), what is seen at each group of them and where they are."""
+        """Return points (B, P, 2) in the glimpse and, as (B, …), the features at each group and the points' places."""
         weights = maps.flatten(2).softmax(-1)
         points = told = weights @ self.cells
         held, looked = weights, seen.flatten(2)
@@ -149,12 +157,12 @@ class GlimpseNet(nn.Module):
         return points, torch.cat([at_groups.flatten(1), 6 * told.flatten(1)], 1)
 
     def split(self, raw: Tensor) -> dict[str, Tensor]:
-        """The outputs by name, each (B, width)."""
+        """Return the outputs by name, each (B, width)."""
         return self.whole.split(raw)
 
 
 def _averages(groups: tuple, points: int) -> Tensor:
-    """(groups, points): each row the average over one group."""
+    """Return (groups, points): each row the average over one group."""
     matrix = torch.zeros(len(groups), points)
     for row, group in zip(matrix, groups, strict=True):
         row[list(group)] = 1 / len(group)

@@ -1,4 +1,4 @@
-"""From a weights file's header and tensors to the network they belong to."""
+"""Construction of a network from a weights file's header and tensors."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def loaded(path: Path, header: WeightsHeader, tensors: Mapping[str, np.ndarray], build: Callable[[], N]) -> N:
-    """The network that ``build`` makes, with these weights. Raises InputError where ``build`` cannot read the header's
-    config, and where tensors do not fit."""
+    """Build the network with ``build`` and load these weights.
+
+    Raises InputError where ``build`` cannot read the header's config, and where tensors do not fit.
+    """
     try:
         network = build()
     except (TypeError, ValueError, IndexError, KeyError, RuntimeError) as error:

@@ -1,12 +1,12 @@
-"""Our networks' layers as oneDNN and Python like them best, for inference on a processor.
+"""The open networks' layers in oneDNN's layout, for fast inference on a processor.
 
-A plain convolution has its weights laid out anew at every call, which for one face at a time costs as much as the
-convolution itself, and a ReLU or a sum goes over the whole picture again. Here weights are laid out once, and both are
-done where the convolution writes its result. The operators are those that torch's own compiler (inductor) writes.
+A plain convolution reorders its weights at every call, which for one face costs as much as the convolution itself. A
+ReLU or a sum is a further pass over the whole picture. Here the weights are reordered once, and the ReLU and the sum
+are fused into the convolution. The operators are those that torch's own compiler (inductor) uses.
 
-The layers are plain callables: with modules, Python took a quarter of the time for one face, because calling one, or
-finding it in another, costs microseconds. (TorchScript, which does without Python, cannot hold these operators, and
-torch itself has given it up.)
+The layers are plain callables. With modules, Python took a quarter of the time for one face, because a call of a
+module or an attribute look-up in one costs microseconds. TorchScript, which runs without Python, cannot hold these
+operators, and torch has deprecated it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Layer = Callable[[Tensor], Tensor]
 
 
 def can_pack(network: nn.Module, device: torch.device) -> bool:
-    """Whether ``pack`` knows this network, and this torch has oneDNN and its fused operators."""
+    """Return whether ``pack`` supports this network, and this torch has oneDNN and its fused operators."""
     known = isinstance(network, CompactNet | GlimpseNet) and device.type == "cpu"
     return (
         known
@@ -34,12 +34,12 @@ def can_pack(network: nn.Module, device: torch.device) -> bool:
 
 
 def pack(network: nn.Module) -> None:
-    """Replace, in place, the layers of a network that ``can_pack`` knows and whose batch norms are folded."""
+    """Replace, in place, the layers of a network that ``can_pack`` accepts and whose batch norms are folded."""
     if isinstance(network, GlimpseNet):
         _replace(network, stem=_packed_stem(network.stem), blocks=PackedBlocks(network.blocks))
         _replace(network, eye_map=PackedConv(network.eye_map), mouth_map=PackedConv(network.mouth_map))
         _replace(network, hidden=PackedLinear(network.hidden), closer_head=PackedLinear(network.closer_head))
-        # The look at the whole begins with one convolution of the picture unhalved.
+        # The look at the whole begins with one convolution of the full-size picture.
         _replace(network, halve=lambda picture: picture)
         _pack_compact(network.whole, averaged=2)
     elif isinstance(network, CompactNet):
@@ -53,18 +53,18 @@ def _pack_compact(network: CompactNet, averaged: int = 1) -> None:
 
 def _replace(network: nn.Module, **layers: Layer) -> None:
     for name, layer in layers.items():
-        delattr(network, name)  # in a module's place torch lets nothing but modules stand
+        delattr(network, name)  # torch allows only a module in a module's place
         setattr(network, name, layer)
 
 
 def _packed_stem(stem: nn.Sequential, averaged: int = 1) -> PackedConv:
-    """Of a convolution, its folded norm and a ReLU."""
+    """Pack a convolution, its folded norm and a ReLU."""
     convolution, _, _ = stem
     return PackedConv(convolution, "relu", averaged)
 
 
 class PackedLinear:
-    """A linear layer. Of one face it is a product with a vector, for which there is a quicker way."""
+    """A linear layer. One face needs a product with a vector, which has a faster operator."""
 
     def __init__(self, linear: nn.Linear) -> None:
         self._weight, self._bias = linear.weight.detach(), linear.bias.detach()
@@ -76,8 +76,11 @@ class PackedLinear:
 
 
 class PackedConv:
-    """A convolution; of a picture ``averaged`` over so many pixels each way, if that is more than 1. ``then`` is what
-    follows it: none or relu."""
+    """A convolution, with an optional average of its input and an optional ReLU.
+
+    The picture is ``averaged`` over that many pixels each way, if more than 1. ``then`` is the next operation: none
+    or relu.
+    """
 
     def __init__(self, conv: nn.Module, then: str = "none", averaged: int = 1) -> None:
         assert isinstance(conv, nn.Conv2d)
@@ -88,7 +91,7 @@ class PackedConv:
         weight = torch.ops.mkldnn._reorder_convolution_weight(weight.contiguous(), *place)
         self._layer = weight, None if conv.bias is None else conv.bias.detach(), *place
         self._then = then
-        # The overloads themselves, for to find out which is meant takes time at every call.
+        # The overloads themselves, since overload resolution takes time at every call.
         self._convolve = torch.ops.mkldnn._convolution_pointwise.default
         self._convolve_and_add = torch.ops.mkldnn._convolution_pointwise.binary
 
@@ -96,12 +99,12 @@ class PackedConv:
         return self._convolve(x, *self._layer, self._then, [], None)
 
     def added_to(self, other: Tensor, x: Tensor) -> Tensor:
-        """ReLU of this convolution of x and ``other``."""
+        """Return the ReLU of this convolution of x plus ``other``."""
         return self._convolve_and_add(x, other, *self._layer, "add", 1.0, "relu", [], None)
 
 
 class PackedBlocks:
-    """``ResidualBlock``s, one after the other."""
+    """A sequence of ``ResidualBlock``s."""
 
     def __init__(self, blocks: Iterable[nn.Module]) -> None:
         self._blocks = [_packed_block(block) for block in blocks]

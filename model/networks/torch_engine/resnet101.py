@@ -1,4 +1,4 @@
-"""ResNet-101 as the paper's networks have it: Caffe's layers, TensorFlow's padding (Chang et al. 2018; He et al. 2016).
+"""ResNet-101 as in the paper's networks: Caffe's layers, TensorFlow's padding (Chang et al. 2018; He et al. 2016).
 
 Unlike torchvision's, a stage's stride is on the first 1x1 convolution, and padding is TensorFlow's SAME: where a
 stride leaves an odd remainder, the larger half goes after the picture. Names follow Caffe's, see ``tensor_names``.
@@ -26,14 +26,18 @@ BLOCKS = (
     "4a", *(f"4b{i}" for i in range(1, 23)),
     "5a", "5b", "5c",
 )  # fmt: skip
-# What the paper's two networks can have in common: of these on, and of the head, ExpNet's were trained apart.
+# The paper's two networks can share all blocks before these. ExpNet's from these on, and its head, are trained
+# separately.
 OWN_BLOCKS = ("5b", "5c")
 
 
 @dataclass(frozen=True)
 class ResNet101Config:
-    """``size`` input pixels; ``outputs`` those of CompactNet that are regressed; ``mean_image``: the paper's input,
-    bytes less a mean picture, which is kept with the weights."""
+    """The config of ResNet101.
+
+    ``size`` is the input in pixels. ``outputs`` are the outputs of CompactNet that are regressed. With ``mean_image``
+    the input is the paper's: bytes less a mean picture, which is kept with the weights.
+    """
 
     size: int = 224
     outputs: tuple[str, ...] = tuple(WIDTHS)
@@ -41,7 +45,7 @@ class ResNet101Config:
 
 
 def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
-    """TensorFlow's SAME padding of (B, C, H, W), so that ``kernel`` at ``stride`` gives ceil(side / stride)."""
+    """Apply TensorFlow's SAME padding to (B, C, H, W), so that ``kernel`` at ``stride`` gives ceil(side / stride)."""
     around = []
     for side in (x.shape[3], x.shape[2]):
         total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
@@ -50,7 +54,7 @@ def pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 and a shortcut, which is a projection (``branch1``) in the first block of a stage."""
+    """1x1, 3x3, 1x1 convolutions and a shortcut, which is a projection (``branch1``) in a stage's first block."""
 
     def __init__(self, inputs: int, width: int, stride: int, project: bool) -> None:
         super().__init__()
@@ -73,7 +77,7 @@ class Bottleneck(nn.Module):
 
 
 class Trunk(nn.Module):
-    """(B, 3, S, S) to (B, 2048) float32, averaged over the map (224 pixels give the paper's 7 x 7)."""
+    """The convolutions: (B, 3, S, S) to (B, 2048) float32, averaged over the map (7 x 7 for the paper's 224 pixels)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,7 +95,7 @@ class Trunk(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def shared(self, x: Tensor) -> Tensor:
-        """Up to block 5a: what two networks of the paper have in common if their tensors are equal."""
+        """Run up to block 5a: two networks of the paper share it if their tensors are equal."""
         x = F.relu(self.bn_conv1(self.conv1(pad_same(x, 7, 2))))
         x = F.max_pool2d(pad_same(x, 3, 2, float("-inf")), 3, 2)
         for name, block in self.blocks.items():
@@ -100,7 +104,7 @@ class Trunk(nn.Module):
         return x
 
     def own(self, x: Tensor) -> Tensor:
-        """From the output of ``shared`` to the features."""
+        """Compute the features from the output of ``shared``."""
         for name in OWN_BLOCKS:
             x = self.blocks[name](x)
         return x.float().mean((2, 3))
@@ -110,10 +114,11 @@ class Trunk(nn.Module):
 
 
 def tensor_names() -> dict[str, str]:
-    """Names of ``Trunk``'s tensors -> those of the authors' TensorFlow variables, less their scope (``exprCNN/`` or
-    ``shapeCNN/``): 520 of them. Convolutions are (height, width, in, out) there and (out, in, height, width) here:
-    transpose by (3, 2, 0, 1). Their heads, ``exprCNN_fc1`` (29) and ``shapeCNN_fc1`` (198), are ``weights`` (2048, n),
-    here transposed, and ``biases``.
+    """Map the names of ``Trunk``'s tensors to those of the authors' 520 TensorFlow variables, without their scope.
+
+    The scope is ``exprCNN/`` or ``shapeCNN/``. Convolutions are (height, width, in, out) there and (out, in, height,
+    width) here: transpose by (3, 2, 0, 1). Their heads, ``exprCNN_fc1`` (29) and ``shapeCNN_fc1`` (198), are
+    ``weights`` (2048, n), here transposed, and ``biases``.
     """
     layers = {"conv1": ("conv1", "bn_conv1")}
     for name in BLOCKS:
@@ -135,7 +140,7 @@ def tensor_names() -> dict[str, str]:
 
 
 class ResNet101(nn.Module):
-    """CompactNet's larger stand-in: same input (BGR, x / 127.5 - 1), same ``features``, ``head`` and ``split``."""
+    """A larger alternative to CompactNet: same input (BGR, x / 127.5 - 1), ``features``, ``head`` and ``split``."""
 
     mean_image: Tensor
 
@@ -150,7 +155,7 @@ class ResNet101(nn.Module):
             self.register_buffer("mean_image", torch.zeros(3, config.size, config.size))
 
     def features(self, x: Tensor) -> Tensor:
-        """(B, 3, S, S) to (B, 2048) float32."""
+        """Compute the features of (B, 3, S, S), (B, 2048) float32."""
         if self.config.mean_image:
             x = ((x.float() + 1) * 127.5 - self.mean_image).to(self.trunk.conv1.weight.dtype)
         return self.trunk(x)
@@ -161,8 +166,11 @@ class ResNet101(nn.Module):
             return self.head(features)
 
     def split(self, raw: Tensor) -> dict[str, Tensor]:
-        """The outputs by name, each (B, width). Those that are not regressed say what it means to know nothing:
-        looking ahead, an average head, the crop as it is, surely a face."""
+        """Return the outputs by name, each (B, width).
+
+        Outputs that are not regressed have neutral values: gaze ahead, an average head, the given crop, certainly a
+        face.
+        """
         widths = {name: WIDTHS[name] for name in self.config.outputs}
         known = dict(zip(widths, raw.split(list(widths.values()), dim=-1), strict=True))
         return {name: known[name] if name in known else self._unknown(name, raw) for name in WIDTHS}

@@ -1,1 +1,1 @@
-"""Weights files: safetensors, their header, and the open pack's own."""
+"""Weights files: safetensors, their header, and the open pack."""

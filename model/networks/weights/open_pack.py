@@ -1,4 +1,4 @@
-"""The open pack's weights in the box, or others of the same kind, checked before a network is made of them."""
+"""The built-in weights of the open pack, or others of the same kind, checked before a network is built."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPEN_WEIGHTS, OPEN_FINDER = DATA / "open_weights.safetensors", DATA / "open_find
 
 
 def weights_path(source: str | Path) -> Path:
-    """The file that ``source`` stands for: ``open``, a folder that holds one, or the file itself."""
+    """Return the file that ``source`` names: ``open``, a folder that holds one, or the file itself."""
     if source == OPEN:
         return OPEN_WEIGHTS
     path = Path(source).expanduser()
@@ -34,7 +34,7 @@ def weights_path(source: str | Path) -> Path:
 def load_open(
     path: Path, architectures: Collection[str]
 ) -> tuple[WeightsHeader, dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """``load_all`` of weights of one of ``architectures`` for our crop and keys. Raises InputError for others."""
+    """Run ``load_all`` on weights of one of ``architectures`` for this crop and keys. Raises InputError for others."""
     if path in (OPEN_WEIGHTS, OPEN_FINDER) and not path.is_file():
         raise InputError(f"{path}: the open weights are missing: install the extension again")
     header, tensors, person = load_all(path)

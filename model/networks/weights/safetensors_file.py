@@ -1,7 +1,7 @@
-"""Reading safetensors with numpy alone, so that the light engine needs no package for it.
+"""Reading of safetensors with numpy alone, so that the light engine needs no package for it.
 
-The file is a length (8 bytes, little-endian), that many bytes of JSON, {name: {"dtype", "shape", "data_offsets"}} with
-strings under "__metadata__", and the tensors' bytes, C order, little-endian
+The file is a length (8 bytes, little-endian), that many bytes of JSON, {name: {"dtype", "shape", "data_offsets"}}
+with strings under "__metadata__", and the tensors' bytes, C order, little-endian
 (https://github.com/huggingface/safetensors#format).
 """
 
@@ -27,7 +27,7 @@ MAX_HEADER = 2**22  # bytes; a thousand tensors take a hundred kilobytes
 
 
 class BrokenFile(ValueError):
-    """Not a safetensors file as the format has it; the message says what is wrong."""
+    """Invalid safetensors; the message says what is wrong."""
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""Our own weights: safetensors whose header says what they are, how they were made and how good they are.
+"""The package's weights files: safetensors with a header that gives their content, origin and accuracy.
 
 A pickle is never opened: a ``.pt`` file can run code, a safetensors file cannot.
 """
@@ -21,20 +21,20 @@ from .safetensors_file import read_safetensors
 
 FORMAT = "expnet-weights-1"
 NORMALISATION = "bgr/127.5-1"
-PERSON = "person."  # begins the names of the tensors of ``person.PersonReader``, in the network's file
+PERSON = "person."  # prefix of the tensors of ``person.PersonReader``, in the network's file
 
 
 @dataclass(frozen=True)
 class WeightsHeader:
-    """What a weights file says about itself.
+    """The header of a weights file.
 
     architecture   name of the module in ``model/networks``;  config  its arguments
-    input_size     side of the square crop in pixels;  normalisation  how its bytes become numbers
+    input_size     side of the square crop in pixels;  normalisation  of the crop's bytes
     crop           the rule that places the crop: {"anchor": [x, y, z] mm, "side_mm": side}
     basis          expression basis of the outputs
     license, training_data, seed   where the weights come from
-    evaluation     what they reached: measure -> number
-    responses      what is shown for what is read of each key: key -> [read, shown], or empty
+    evaluation     measured accuracy: measure -> number
+    responses      response curve of each key: key -> [read, shown], or empty
     """
 
     architecture: str
@@ -50,7 +50,7 @@ class WeightsHeader:
     responses: dict[str, Any] = field(default_factory=dict)
 
     def metadata(self) -> dict[str, str]:
-        """The header as safetensors keeps it: strings only."""
+        """Return the header as safetensors keeps it: strings only."""
         return {
             "format": FORMAT,
             "architecture": self.architecture,
@@ -68,7 +68,7 @@ class WeightsHeader:
 
 
 def save_weights(path: str | Path, header: WeightsHeader, tensors: Mapping[str, np.ndarray]) -> None:
-    """Write ``tensors`` (numpy, by name) under ``header``; the file appears whole or not at all."""
+    """Write ``tensors`` (numpy, by name) under ``header`` atomically."""
     from safetensors.numpy import save_file
 
     with atomic_path(path) as partial, writing_tensors(path):
@@ -77,7 +77,7 @@ def save_weights(path: str | Path, header: WeightsHeader, tensors: Mapping[str, 
 
 @contextmanager
 def writing_tensors(path: str | Path) -> Iterator[None]:
-    """Turn what safetensors raises when it cannot write, as on a full disk, into an InputError."""
+    """Turn safetensors' write errors, as on a full disk, into an InputError."""
     from safetensors import SafetensorError
 
     try:
@@ -87,7 +87,7 @@ def writing_tensors(path: str | Path) -> Iterator[None]:
 
 
 def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray]]:
-    """The header and the network's tensors (float32; integers stay as they are) of a weights file.
+    """Return the header and the network's tensors (float32; integers stay as they are) of a weights file.
 
     Raises InputError for a missing file, a pickle, a broken or incomplete header, or a tensor with NaN.
     """
@@ -96,7 +96,7 @@ def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray]
 
 
 def load_all(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """``load_weights``, and the tensors of ``person.PersonReader`` without their prefix; none where there are none."""
+    """Run ``load_weights``; return the tensors of ``person.PersonReader`` too, without their prefix (possibly none)."""
     path = Path(path)
     with reading(path, "weights", "fetch the file again"):
         refuse_what_is_not_safetensors(path)
@@ -127,7 +127,7 @@ def check_shapes(path: str | Path, tensors: Mapping[str, np.ndarray], expected: 
 
 
 def refuse_what_is_not_safetensors(path: Path) -> None:
-    """Raise InputError for a pickle, and for whatever else does not begin as such a file does; OSError."""
+    """Raise InputError for a pickle and every other file without safetensors' first bytes; OSError."""
     check_regular(path)
     size = path.stat().st_size
     with path.open("rb") as file:
