@@ -1,12 +1,12 @@
 """The authors' own networks, from the files of their releases that a user has downloaded.
 
-layouts.py          which variable of theirs becomes which tensor of ours, and how it is turned
-release.py          which files the releases consist of, what each adds, and finding them in a folder
+layouts.py          the tensor for each of their variables, and its transposition
+release.py          the files of the releases, what each adds, and the search for them in a folder
 import_weights.py   checks them and converts them, once, to one safetensors file
-weights.py          that file: what is in it, and the tensors of each network
+weights.py          that file: its content, and the tensors of each network
 networks.py         the networks ready to run: inputs to coefficients
 preprocess.py       from a face's box to their inputs, to the pixel
-pose.py             what the FacePoseNets say, in our camera
+pose.py             the FacePoseNets' outputs as poses in our camera
 estimator.py        all of it behind the interface of the open network
 box_list.py         the release's list of faces and boxes
 """
@@ -23,25 +23,28 @@ MAX_HEADER = 2**22  # bytes
 
 
 def is_official(path: str | Path) -> bool:
-    """Whether a folder holds such a file, or the path is one by its name."""
+    """Return whether a folder holds such a file, or the path is one by its name."""
     path = Path(path)
     return path.name == FILE and path.is_file() or (path / FILE).is_file()
 
 
 def is_not_imported(path: str | Path) -> bool:
-    """Whether a folder holds the authors' checkpoints as they published them, and not what becomes of them."""
+    """Return whether a folder holds the authors' checkpoints as published, and not their conversion."""
     path = Path(path)
     return path.is_dir() and not is_official(path) and any(any(path.glob(at)) for at in ("*.ckpt*", "*/*.ckpt*"))
 
 
 def imported_networks(folder: str | Path) -> frozenset[str]:
-    """Which networks ``import-weights`` put into ``folder``, by their names in layouts.py, as the file's header says;
-    none of a file that is broken or not there. Quick, and without libraries: Blender asks at every redraw."""
+    """Return the networks that ``import-weights`` put into ``folder``, by their names in layouts.py.
+
+    The names come from the file's header; a broken or missing file has none. It is fast and needs no libraries:
+    Blender calls it at every redraw.
+    """
     file = Path(folder) / FILE
     try:
         check_regular(file)
         return _networks_of(file, file.stat().st_mtime_ns)
-    except Exception:  # a hostile header raises many kinds
+    except Exception:  # a hostile header raises many types
         return frozenset()
 
 

@@ -1,4 +1,4 @@
-"""The list of faces that the ExpNet release takes: a CSV file that says where the face is in each image."""
+"""The face list of the ExpNet release: a CSV file with the place of the face in each image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_BYTES = 2**25
 
 @dataclass(frozen=True)
 class ListedFace:
-    """A row: what its results are called, the image, and the face's box (x, y, width, height) in pixels."""
+    """A row: the name of its results, the image, and the face's box (x, y, width, height) in pixels."""
 
     name: str
     image: Path
@@ -25,9 +25,9 @@ class ListedFace:
 
 
 def read_box_list(path: str | Path) -> list[ListedFace]:
-    """The rows of a list with the header ``ID,FILE,FACE_X,FACE_Y,FACE_WIDTH,FACE_HEIGHT``.
+    """Read the rows of a list with the header ``ID,FILE,FACE_X,FACE_Y,FACE_WIDTH,FACE_HEIGHT``.
 
-    A relative FILE is taken from the list's own folder. Raises InputError, one line with the number of the row as a
+    A relative FILE is relative to the list's own folder. Raises InputError, one line with the number of the row as a
     spreadsheet counts it (the header is row 1).
     """
     path = Path(path)

@@ -1,8 +1,8 @@
 """The authors' networks behind the interface of the open one: ``OfficialEstimator``.
 
-The open network says where the face is, how sure that is, and where the eyes look, which the release says nothing of;
-ExpNet says the expression, the shape net the identity, FacePoseNet the head's pose. What was not imported is done
-without, and ``notes`` says so.
+The open network gives the face's place, the confidence and the gaze, which the release does not estimate. ExpNet
+gives the expression, the shape net the identity, FacePoseNet the head's pose. Networks that were not imported are
+left out, and ``notes`` lists them.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ POSE_NETWORKS = ("pose", "pose_resnet")  # the release's own first
 
 
 class OfficialEstimator:
-    """The authors' networks, fed as ``mode`` says. Holds no state between calls.
+    """The authors' networks with the preprocessing of ``mode``. Holds no state between calls.
 
-    face_model   whose head the poses are of: the Basel Face Model, or another with landmarks
-    notes        what was done without, a line each
+    face_model   the head of the poses: the Basel Face Model, or another with landmarks
+    notes        what is left out, a line each
     """
 
     name = "official"
@@ -62,7 +62,7 @@ class OfficialEstimator:
     def load(
         folder: str | Path, device: str, finding: FindsFaces, mode: Mode, face_model: FaceModel, open_head: FaceModel
     ) -> OfficialEstimator:
-        """What ``import-weights`` put into ``folder``. ``finding``: the estimator that finds the faces.
+        """Load the networks that ``import-weights`` put into ``folder``. ``finding`` is the estimator for face detection.
 
         Raises InputError: no ExpNet in it, a mean image that is needed and was not imported, a broken file.
         """
@@ -94,8 +94,11 @@ class OfficialEstimator:
         seen: FaceEstimate,
         boxes: Sequence[Box | None] | None = None,
     ) -> FaceEstimate:
-        """What the faces that were ``seen`` show, each cut out about its box (x, y, width, height) where that is
-        known, exactly as the release does, and else about ``preprocess.box_of_crop``."""
+        """Read the faces that were ``seen``.
+
+        Each is cut out about its box (x, y, width, height) where that is known, exactly as in the release, and else
+        about ``preprocess.box_of_crop``.
+        """
         boxes = boxes or [None] * len(images)
         squares, crops = self._cut(images, seen, boxes)
         inputs = self._inputs(crops)
@@ -139,7 +142,7 @@ class OfficialEstimator:
         return squares, preprocess.crops_of(pictures)
 
     def _inputs(self, crops: np.ndarray) -> dict[str, np.ndarray]:
-        """Networks with the same mean image get the same array, so that a trunk they share runs once."""
+        """Return the inputs; networks with the same mean image get the same array, so a shared trunk runs once."""
         inputs: dict[str, np.ndarray] = {}
         for name in ("expression", "shape"):
             if name in self._networks:
@@ -152,7 +155,7 @@ class OfficialEstimator:
     def _posed(
         self, found: dict[str, np.ndarray], squares: list[Square], cameras: Sequence[Camera], seen: FaceEstimate
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Rotation and translation of the face model; the open network's where FacePoseNet gives none."""
+        """Return rotation and translation of the face model; the open network's where FacePoseNet gives none."""
         scale, turn, shift = self._from_open
         rotation = seen.rotation @ turn
         translation = (np.einsum("bij,j->bi", seen.rotation, shift) + seen.translation) / scale
@@ -168,7 +171,7 @@ class OfficialEstimator:
 
 
 def _mean_images(networks: OfficialNetworks, mode: Mode) -> dict[str, np.ndarray]:
-    """By network. The release subtracts the shape net's from all."""
+    """Return the mean image of each network. The release subtracts the shape net's from all."""
     statistics = networks.statistics
     shape = statistics.get("shape.mean_image")
     own = {"expression": statistics.get("expression.mean_image", shape)} if mode.own_mean else {}
@@ -182,13 +185,15 @@ def _mean_images(networks: OfficialNetworks, mode: Mode) -> dict[str, np.ndarray
 
 
 def _landmarks(model: FaceModel) -> np.ndarray | None:
-    """Of the head at rest, as the generic head and the open one are."""
+    """Return the landmarks of the neutral head; those of the generic head and the open one are neutral too."""
     return None if model.landmarks is None else model.vertices(eta=model.rest)[model.landmarks].astype(float)
 
 
 def _similarity(model: np.ndarray | None, head: np.ndarray | None) -> tuple[float, np.ndarray, np.ndarray]:
-    """scale, rotation, translation from the face model to the open head, whose poses the open network gives. A pose
-    has no scale: the head stands nearer or farther instead, which looks the same."""
+    """Return scale, rotation, translation from the face model to the open head, whose poses the open network gives.
+
+    A pose has no scale. The head is nearer or farther instead, which looks the same.
+    """
     if model is None or head is None or np.array_equal(model, head):
         return 1.0, np.eye(3), np.zeros(3)
     return similarity(model[poses.INNER], head[poses.INNER])

@@ -1,4 +1,4 @@
-"""The authors' checkpoints, checked and converted once: from a folder as they published it to one safetensors file."""
+"""Check and one-time conversion of the authors' checkpoints: from their published files to one safetensors file."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of a folder: the file written, what it was made from and says, and what else there would be.
+    """The result of an import: the file written, its header, its sources, and the files that were not found.
 
     missing      (usual file name, what it would add);  passed_over  (file, why it was not needed)
-    face_model   the release's face model if it is there: to be given as --face-model
+    face_model   the release's face model if it is there: the value for --face-model
     """
 
     out: Path
@@ -40,12 +40,12 @@ class Imported:
 def import_weights(
     folder: str | Path, out: str | Path | None = None, half: bool = False, on_progress: Progress = lambda *_: None
 ) -> Imported:
-    """Convert what is in ``folder`` to ``out/official.safetensors`` (default: in the same folder).
+    """Convert the files in ``folder`` to ``out/official.safetensors`` (default: in the same folder).
 
     half   convolutions and linear layers as float16: half the size, and a relative error of 0.05 % in each weight
 
-    Every tensor is found with its right name, type and shape before the first is read; the file appears whole or not
-    at all. Raises InputError, one line that names file and tensor.
+    Every tensor is found with its right name, type and shape before the first is read. The file is written
+    atomically. Raises InputError, one line that names file and tensor.
     """
     folder = Path(folder)
     out = Path(out) if out else folder
@@ -72,7 +72,7 @@ def import_weights(
     for network in networks:
         layout, origin = layouts[network.name], origins[network.name]
         own = {}
-        for ours in sorted(layout, key=lambda ours: layout[ours].name):  # as they lie in the file
+        for ours in sorted(layout, key=lambda ours: layout[ours].name):  # in the order of the file
             step(network.title)
             own[ours] = _turned(origin[ours], layout, ours, half)
         trunks[network.name] = _trunk(network, own, trunks, tensors)
@@ -89,12 +89,15 @@ def import_weights(
 
 
 def _used_statistics(found: Found) -> dict:
-    """The arrays that are there, by tensor: (Statistic, file)."""
+    """Return the arrays that are there, by tensor: (Statistic, file)."""
     return {s.tensor: (s, found.statistics[s.tensor]) for s in STATISTICS if s.tensor in found.statistics}
 
 
 def _turned(checkpoint: Checkpoint, layout: Layout, ours: str, half: bool) -> np.ndarray:
-    """A tensor in our order. Vectors stay float32: variances of pictures 0..255 go beyond what a half can hold."""
+    """Return a tensor in our order of axes.
+
+    Vectors stay float32: variances of pictures 0..255 exceed the range of float16.
+    """
     variable = layout[ours]
     array = variable.turned(checkpoint.read(variable.name))
     where = f"{checkpoint.path}: tensor {variable.name}"
@@ -110,7 +113,7 @@ def _turned(checkpoint: Checkpoint, layout: Layout, ours: str, half: bool) -> np
 
 
 def _trunk(network: Network, own: dict, trunks: dict[str, str], stored: dict[str, np.ndarray]) -> str:
-    """Under whose name the network's trunk is stored. If an earlier one has the same, it is taken out of ``own``."""
+    """Return the network under whose name the trunk is stored. A copy of an earlier one is removed from ``own``."""
     if not network.scope:
         return ""
     shared = shared_trunk()
@@ -123,7 +126,7 @@ def _trunk(network: Network, own: dict, trunks: dict[str, str], stored: dict[str
 
 
 def _provenance(folder: Path, found: Found, used: dict, on_progress: Progress) -> tuple[Source, ...]:
-    """Every file that something was taken from."""
+    """Return every file that something was taken from."""
     gave: dict[Path, list[str]] = {}
     for network, checkpoints in found.checkpoints.items():
         for checkpoint in checkpoints:

@@ -1,8 +1,8 @@
-"""Which of the authors' TensorFlow variables becomes which tensor of ours, with its shape and how it is turned.
+"""The tensor for each of the authors' TensorFlow variables, with its shape and its transposition.
 
 Their convolutions are (height, width, in, out), ours (out, in, height, width); their linear layers (in, out), ours
-(out, in). Where FacePoseNet goes from maps to a vector (fc6), its 9216 inputs stay in their order: height, width,
-channel. "baises" is the release's spelling.
+(out, in). Where FacePoseNet flattens its maps (fc6), its 9216 inputs stay in their order: height, width, channel.
+"baises" is the release's spelling.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of theirs: its name, its shape there, the axes in our order."""
+    """One of the authors' variables: its name, its shape there, the axes in our order."""
 
     name: str
     shape: Shape
     axes: tuple[int, ...]
 
     def turned(self, array: np.ndarray) -> np.ndarray:
-        """Ours from theirs, a view."""
+        """Return the array in our order of axes, a view."""
         return array.transpose(self.axes)
 
     @property
     def turned_shape(self) -> Shape:
-        """Its shape with us."""
+        """Return its shape in our order of axes."""
         return tuple(self.shape[axis] for axis in self.axes)
 
 
@@ -43,9 +43,9 @@ Layout = dict[str, Variable]  # our name -> theirs
 class Network:
     """One network of the releases.
 
-    name      how our file and code call it;  title  how people do
-    layout    all its tensors;  scope  before the names of a ResNet's trunk, empty for AlexNet
-    mark      the variable that tells its checkpoint from others
+    name      in our file and code;  title  in messages
+    layout    all its tensors;  scope  prefix of the names of a ResNet's trunk, empty for AlexNet
+    mark      the variable that identifies its checkpoint
     """
 
     name: str
@@ -56,7 +56,7 @@ class Network:
 
 
 def shared_trunk() -> tuple[str, ...]:
-    """Our names of the trunk's tensors (``trunk.…``) that two of the authors' networks can have in common."""
+    """Return our names of the trunk's tensors (``trunk.…``) that two of the authors' networks can have in common."""
     own = tuple(f"blocks.{block}." for block in OWN_BLOCKS)
     return tuple(f"trunk.{name}" for name in tensor_names() if not name.startswith(own))
 
@@ -95,7 +95,7 @@ def _trunk(scope: str) -> Layout:
 
 
 def _resnet(scope: str, outputs: int) -> Layout:
-    """Trunk and one linear head: 522 tensors."""
+    """Return the layout of a trunk and one linear head: 522 tensors."""
     head = f"{scope}/{scope}_fc1"
     layout = {
         "head.weight": _linear(f"{head}/weights", FEATURES, outputs),
@@ -105,7 +105,7 @@ def _resnet(scope: str, outputs: int) -> Layout:
 
 
 def _alexnet() -> Layout:
-    """FacePoseNet of 2017: 16 tensors."""
+    """Return the layout of FacePoseNet of 2017: 16 tensors."""
     scope = "Spatial_Transformer/ST2"
     layout: Layout = {}
     for layer, *shape in (
@@ -125,7 +125,7 @@ def _alexnet() -> Layout:
 
 
 def _pose_resnet() -> Layout:
-    """FacePoseNet of December 2018: the shape net's trunk and three linear layers, 526 tensors."""
+    """Return the layout of FacePoseNet of December 2018: the shape net's trunk, three linear layers, 526 tensors."""
     layout = _trunk("shapeCNN")
     widths = (FEATURES, 2048, 4096, 6)
     for i in (1, 2, 3):

@@ -1,7 +1,7 @@
 """The authors' networks, ready to run: ``load_networks`` and ``OfficialNetworks.regress``.
 
-What they are fed is made in preprocess.py. Batch norms are folded into the convolutions before them. float32 unless
-asked otherwise: the published numbers come first. tests/official/test_parity.py holds every stage against TensorFlow.
+preprocess.py makes their inputs. Batch norms are folded into the convolutions before them. The default is float32,
+which reproduces the published numbers. tests/official/test_parity.py compares every stage with TensorFlow.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ..networks.torch_engine.resnet101 import OWN_BLOCKS
 from .layouts import NETWORKS, Network
 from .weights import load_header, load_network, load_statistics
 
-IDENTITY = 99  # of the shape net's 198 outputs those of shape; the others are of texture
+IDENTITY = 99  # outputs of shape among the shape net's 198; the others are of texture
 INPUTS = {"expression": (3, 224, 224), "shape": (3, 224, 224), "pose": (3, 227, 227), "pose_resnet": (3, 224, 224)}
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-# Without these a network's input or output means nothing.
+# The arrays without which a network's input or output has no meaning.
 NEEDED = {
     "pose": ("pose.mean_bgr", "pose.label_mean", "pose.label_std"),
     "pose_resnet": ("pose_resnet.label_mean", "pose_resnet.label_std"),
@@ -39,12 +39,12 @@ Module = ResNet | FacePoseAlexNet
 
 @dataclass(frozen=True)
 class OfficialNetworks:
-    """What of the release can be run.
+    """The networks of the release that can be run.
 
     networks     by name: of "expression", "shape", "pose", "pose_resnet" those that are there
     statistics   the release's arrays that are there, float32, by their names in release.py: "shape.mean_image" and
                  "expression.mean_image" (3, 224, 224) BGR 0..255, "pose.mean_bgr" (3,) 0..1, "pose.label_mean" (6,), …
-    trunks       of each ResNet, whose trunk up to block 5a it has: the same name where two are equal
+    trunks       for each ResNet, the owner of its trunk up to block 5a: the same name where two are equal
     left_out     networks that were imported but cannot be used, with the reason in one line
     """
 
@@ -60,7 +60,7 @@ class OfficialNetworks:
 
     @property
     def one_trunk(self) -> bool:
-        """Whether ExpNet and the shape net run their trunk once, if they are given the same array."""
+        """Return whether ExpNet and the shape net run their trunk once, if they are given the same array."""
         return {"expression", "shape"} <= self.networks.keys() and self.trunks["expression"] == self.trunks["shape"]
 
     def regress(
@@ -73,12 +73,13 @@ class OfficialNetworks:
     ) -> Arrays:
         """Run the networks that are given an input; all in one batch of B faces.
 
-        expression, shape   (B, 3, 224, 224) float32, BGR 0..255 less a mean image. Give both the very same array, as
-                            the release does, and an equal trunk is run once
+        expression, shape   (B, 3, 224, 224) float32, BGR 0..255 less a mean image. If both are the same array object,
+                            as in the release, an equal trunk is run once
         pose                (B, 3, 227, 227) float32, BGR / 255 less ``pose.mean_bgr``
         pose_resnet         (B, 3, 224, 224) float32, BGR 0..255 less the shape net's mean image
 
         Returns float64 arrays, of the networks that ran:
+
         "eta"          (B, 29)  ExpNet's, sigmas
         "alpha"        (B, 99)  and "texture" (B, 99): the shape net's, sigmas
         "pose"         (B, 6)   FacePoseNet's rotation vector (radians) and translation (mm), OpenCV's camera
@@ -130,13 +131,13 @@ class OfficialNetworks:
 def load_networks(
     folder: str | Path, device: str = "auto", names: Iterable[str] | None = None, precision: str = "float32"
 ) -> OfficialNetworks:
-    """The networks in ``folder``/official.safetensors, or in that file: all, or of ``names`` those that are there.
+    """Load the networks in ``folder``/official.safetensors, or in that file: all, or those of ``names`` that are there.
 
     device      as for the open estimator: auto, cpu, cuda, mps
     precision   of the ResNets' convolutions: float32, bfloat16 or float16
 
-    Raises InputError, one line naming file and tensor: no such file, none of ``names`` in it that can be used, a tensor
-    that is missing, of the wrong shape or not a number.
+    Raises InputError, one line naming file and tensor: no such file, none of ``names`` in it that can be used, a
+    tensor that is missing, of the wrong shape or not a number.
     """
     chosen = torch_device(device)
     if precision not in PRECISIONS:
@@ -167,7 +168,7 @@ def ready_networks(
     precision: torch.dtype = torch.float32,
     left_out: dict[str, str] | None = None,
 ) -> OfficialNetworks:
-    """Networks as they were trained, made ready in place: equal ``trunks`` in memory once, batch norms folded."""
+    """Prepare trained networks in place: share equal ``trunks`` in memory, fold batch norms."""
     owners: dict[str, ResNet] = {}
     for name, module in modules.items():
         if not isinstance(module, FacePoseAlexNet):
@@ -179,7 +180,7 @@ def ready_networks(
 
 
 def _built(network: Network, tensors: Arrays) -> Module:
-    with torch.device("meta"):  # nothing is initialised only to be overwritten
+    with torch.device("meta"):  # avoids an initialisation that is overwritten
         if network.name == "pose":
             module: Module = FacePoseAlexNet()
         elif network.name == "pose_resnet":
@@ -195,7 +196,7 @@ def _built(network: Network, tensors: Arrays) -> Module:
 
 
 def _share(owner: ResNet, module: ResNet) -> None:
-    """Let ``module`` have the very trunk of ``owner`` up to block 5a, which is equal."""
+    """Make ``module`` share the trunk of ``owner`` up to block 5a, which is equal."""
     module.trunk.conv1, module.trunk.bn_conv1 = owner.trunk.conv1, owner.trunk.bn_conv1
     for name in module.trunk.blocks:
         if name not in OWN_BLOCKS:

@@ -1,24 +1,25 @@
-"""What the FacePoseNets say of a head, as a pose in our camera frame. numpy only; nothing given is changed.
+"""Conversion of the FacePoseNets' outputs to poses in our camera frame. Needs numpy only; inputs are not changed.
 
-FacePoseNet (2017) gives r, t such that a point X of *its* generic head is seen in the crop, enlarged to 224 pixels, at
-K (R(r) X + t), K = [2880 0 112; 0 2880 112; 0 0 1], R by Rodrigues' formula; x right, y down, z into the scene, mm.
-The crop is a square of the image, so it has a camera of its own: focal length 2880 side/224, about the square's centre.
-Its head differs from the user's face model in place and size: ``generic_head`` gives the similarity between the two.
-The newer one (December 2018) gives a weak perspective of the Basel Face Model itself.
+FacePoseNet (2017) gives r, t of *its* generic head. A point X of that head is at K (R(r) X + t) in the crop, enlarged
+to 224 pixels, with K = [2880 0 112; 0 2880 112; 0 0 1] and R by Rodrigues' formula; x right, y down, z into the
+scene, mm. The crop is a square of the image, so it has a camera of its own: focal length 2880 side/224, about the
+square's centre. Its head differs from the user's face model in place and size: ``generic_head`` gives the similarity
+between the two. The newer one (December 2018) gives a weak perspective of the Basel Face Model itself.
 
-The scene has one camera for the whole image, with another focal length and its axis elsewhere. So a pose is carried
-over by what is seen of the head's ``anchor``, the middle of its landmarks: it appears at the same pixel and in the same
-size, turned as much against its ray of view. Between equal cameras nothing changes.
+The scene has one camera for the whole image, with another focal length and principal point. So a pose is converted by
+the appearance of the head's ``anchor``, the mean of its landmarks. The anchor keeps its pixel and its size, and the
+head keeps its rotation against its view ray. Between equal cameras nothing changes.
 
-What is measured, and what is assumed:
+Measured and assumed values:
+
 - K, and the generic head's y down, outer eye corners at x = -39.5 and 39.5 and nose tip at z = -55 mm: from
   iacopomasi/face_specific_augm, models3d_new/model3D_aug_-00_00_10.mat. With that file (``read_generic_landmarks``) the
   similarity is fitted to all landmarks of the inner face, and nothing below is assumed.
-- Without it: both heads stand upright (no pitch between them), and the outer eye corners are 31 mm above the origin.
-  The 31 are inferred in two ways: in 13 poses that the release gave for somebody's clip (Becomebright/Expression-Net,
-  coeff.csv) the origin is seen in row 122 (spread 1.6) of 224, where the eyes are in row 94.5 of the release's mean
-  image; and in ICT's head, scaled to the same eye corners, the middle of the 68 landmarks lies 33 mm below them. So the
-  head's height in the image is sure to some 5 mm (4 of 224 pixels), its pitch to some degrees, the rest better.
+- Without it: both heads are upright (no pitch between them), and the outer eye corners are 31 mm above the origin.
+  The 31 mm are inferred in two ways. In 13 poses of the release for a published clip (Becomebright/Expression-Net,
+  coeff.csv) the origin is in row 122 (spread 1.6) of 224, and the eyes are in row 94.5 of the release's mean image.
+  In ICT's head, scaled to the same eye corners, the mean of the 68 landmarks lies 33 mm below them. So the
+  head's height in the image is accurate to some 5 mm (4 of 224 pixels), its pitch to some degrees, the rest better.
 - The edges of the crop are 0 and 224 for the older network (its principal point, 112, is their middle), 0.5 and 224.5
   for the newer one, whose training labels count pixels from 1. Either way it is half a pixel of 224.
 """
@@ -44,7 +45,7 @@ FLIP = np.diag([1.0, -1.0, -1.0])  # OpenCV's axes (y down, z into the scene) to
 
 EYE_CORNERS = (36, 45)  # outer, the subject's right and left; iBUG's 68, from 0
 NOSE_TIP = 30
-INNER = slice(17, 68)  # brows, nose, eyes and mouth: the jaw line is no fixed place on a head
+INNER = slice(17, 68)  # brows, nose, eyes and mouth: the jaw line is not at a fixed place on a head
 GENERIC_EYE_X = 39.5
 GENERIC_EYE_Y = -31.0
 GENERIC_NOSE_Z = -55.0
@@ -52,7 +53,9 @@ GENERIC_NOSE_Z = -55.0
 
 @dataclass(frozen=True, eq=False)
 class GenericHead:
-    """Where a face model lies in FacePoseNet's generic head: X_generic = scale rotation X_model + translation, mm.
+    """The similarity from a face model to FacePoseNet's generic head.
+
+    X_generic = scale rotation X_model + translation, mm.
 
     anchor    (3,) the model's point whose place and size in the image are kept
     """
@@ -64,7 +67,7 @@ class GenericHead:
 
 
 def generic_head(landmarks: np.ndarray, generic: np.ndarray | None = None) -> GenericHead:
-    """The similarity from a face model to FacePoseNet's generic head.
+    """Return the similarity from a face model to FacePoseNet's generic head.
 
     landmarks  (68, 3) of the model's neutral mean, mm, our axes (y up), iBUG's order
     generic    (68, 3) of the generic head, as ``read_generic_landmarks`` gives them; without them the few numbers that
@@ -84,7 +87,7 @@ def generic_head(landmarks: np.ndarray, generic: np.ndarray | None = None) -> Ge
 
 
 def read_generic_landmarks(path: str | Path) -> np.ndarray:
-    """(68, 3) mm, y down: the landmarks in a ``model3D_aug_-00_00_10.mat`` of face_specific_augm.
+    """Read the landmarks (68, 3) mm, y down, in a ``model3D_aug_-00_00_10.mat`` of face_specific_augm.
 
     Raises InputError: no MAT-file, no such struct in it, or no landmarks of a face.
     """
@@ -98,18 +101,18 @@ def read_generic_landmarks(path: str | Path) -> np.ndarray:
 def pose_of_facepose(
     pose: np.ndarray, square: np.ndarray, camera: Camera | Sequence[Camera], head: GenericHead
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation (B, 3, 3) and translation (B, 3) mm of the face model, from FacePoseNet's answers.
+    """Return rotation (B, 3, 3) and translation (B, 3) mm of the face model, from FacePoseNet's outputs.
 
     pose    (B, 6) rx, ry, rz (radians), tx, ty, tz (mm), in the network's own units again (label std and mean applied)
-    square  (B, 3) what was cut from the image and resized: its first column and row, which may lie outside the image,
-            and its side, in pixels
+    square  (B, 3) the square that was cut from the image and resized: its first column and row, which may lie outside
+            the image, and its side, in pixels
     camera  of the whole image: one for all, or B
-    head    of the face model that shall be posed
+    head    of the face model whose pose is returned
 
-    NaN where an answer is no pose: not finite, or behind the camera.
+    NaN where an output is no pose: not finite, or behind the camera.
     """
     pose, square = _answers(pose), _batch(square, 3, "square")
-    # R and t for the generic head in OpenCV's axes; then for the model in ours. K(RX + t) does not change with scale.
+    # R and t for the generic head in OpenCV's axes, then for the model in ours. K(RX + t) does not change with scale.
     generic, shift = rodrigues(pose[:, :3]), pose[:, 3:]
     rotation = FLIP @ generic @ head.rotation
     translation = (generic @ head.translation + shift) @ FLIP / head.scale
@@ -121,14 +124,14 @@ def pose_of_facepose(
 def pose_of_weak_perspective(
     pose: np.ndarray, square: np.ndarray, camera: Camera | Sequence[Camera], anchor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation (B, 3, 3) and translation (B, 3) mm of the Basel Face Model, from the newer FacePoseNet's answers.
+    """Return the Basel Face Model's rotation (B, 3, 3) and translation (B, 3) mm, from the newer FacePoseNet's outputs.
 
     pose    (B, 6) scale (pixels of 224 per micrometre), pitch, yaw, roll (radians), tx, ty (pixels of 224, y up)
-    anchor  (3,) the model's point, mm, whose place and size are kept: the middle of its inner landmarks is good
+    anchor  (3,) the model's point, mm, whose place and size are kept: the mean of its inner landmarks is suitable
 
-    ``square`` and ``camera`` as in ``pose_of_facepose``. A point X of the model is seen in the crop at column
-    s (R X)_x + tx and row 225 - (s (R X)_y + ty), counted from 1; R as in ``rotation_of_angles``. NaN where the scale
-    is not positive or an answer not finite.
+    ``square`` and ``camera`` as in ``pose_of_facepose``. A point X of the model is in the crop at column s (R X)_x +
+    tx and row 225 - (s (R X)_y + ty), counted from 1; R as in ``rotation_of_angles``. NaN where the scale is not
+    positive or an output not finite.
     """
     pose, square = _answers(pose), _batch(square, 3, "square")
     anchor = np.asarray(anchor, np.float64)
@@ -142,7 +145,7 @@ def pose_of_weak_perspective(
 
 
 def rotation_of_angles(angles: np.ndarray) -> np.ndarray:
-    """(..., 3, 3) of (..., 3) pitch, yaw, roll, radians: Rx Ry Rz, each the transpose of the usual one, as in 300W-LP.
+    """Return (..., 3, 3) of (..., 3) pitch, yaw, roll, radians: Rx Ry Rz, each transposed, as in 300W-LP.
 
     In our frame: + pitch looks up, + yaw turns to the head's own right, + roll leans clockwise on screen.
     """
@@ -165,7 +168,7 @@ def rotation_of_angles(angles: np.ndarray) -> np.ndarray:
 def _appearance(
     rotation: np.ndarray, translation: np.ndarray, focal: np.ndarray, centre: np.ndarray, anchor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How a posed head appears in pinhole cameras; NaN for what is behind them."""
+    """Return the appearance of a posed head in pinhole cameras; NaN for heads behind them."""
     at = rotation @ anchor + translation
     at = np.where(at[:, 2:] < 0, at, np.nan)
     distance = np.linalg.norm(at, axis=1)
@@ -177,7 +180,7 @@ def _appearance(
 def _placed(
     local: np.ndarray, pixel: np.ndarray, size: np.ndarray, camera: Camera | Sequence[Camera], anchor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The pose in which ``camera`` sees the head so: the inverse of ``_appearance``."""
+    """Return the pose that has this appearance in ``camera``: the inverse of ``_appearance``."""
     cameras = [camera] if isinstance(camera, Camera) else list(camera)
     if len(cameras) not in (1, len(local)):
         raise ValueError(f"{len(cameras)} cameras for {len(local)} poses")
@@ -193,7 +196,7 @@ def _placed(
 
 
 def _ray_rotations(ray: np.ndarray) -> np.ndarray:
-    """``camera.ray_rotation`` for unit rays (B, 3): the shortest rotations (B, 3, 3) of -z into them."""
+    """Apply ``camera.ray_rotation`` to unit rays (B, 3): the shortest rotations (B, 3, 3) of -z into them."""
     x, y, z = ray.T
     k = 1 / (1 - z)
     rows = [[1 - k * x * x, -k * x * y, -x], [-k * x * y, 1 - k * y * y, -y], [x, y, -z]]
@@ -201,12 +204,12 @@ def _ray_rotations(ray: np.ndarray) -> np.ndarray:
 
 
 def _centre(square: np.ndarray) -> np.ndarray:
-    """(B, 2): the middle of squares of pixels, in pixels whose own middles are whole numbers."""
+    """Return the centres (B, 2) of squares of pixels, in pixels whose own centres are whole numbers."""
     return square[:, :2] + (square[:, 2:] - 1) / 2
 
 
 def _answers(pose: np.ndarray) -> np.ndarray:
-    """(B, 6), with NaN for whatever is not finite."""
+    """Return (B, 6), with NaN for values that are not finite."""
     pose = _batch(pose, 6, "pose")
     return np.where(np.isfinite(pose), pose, np.nan)
 
@@ -222,7 +225,7 @@ def _landmarks(points: np.ndarray, what: str) -> np.ndarray:
     points = np.asarray(points, np.float64)
     if points.shape != (68, 3) or not np.isfinite(points).all():
         raise InputError(f"{what} are no 68 points of three numbers; give a face model with landmarks")
-    # Their eye corners' distance, in mm, is how a face in other units or of other points gives itself away.
+    # The distance of the eye corners in mm detects a face in other units or of other points.
     apart = np.linalg.norm(points[EYE_CORNERS[0]] - points[EYE_CORNERS[1]])
     if not 50 < apart < 150:
         raise InputError(f"{what} have outer eye corners {apart:.3g} mm apart, no face's; give millimetres")

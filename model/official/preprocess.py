@@ -1,13 +1,13 @@
-"""From a face's box to what the authors' networks are fed, pixel for pixel as their programs do it.
+"""Preprocessing from a face's box to the inputs of the authors' networks, pixel for pixel as in their programs.
 
-ExpNet, the shape net and FacePoseNet get one crop: a square about the box's centre, half as wide again as the box
-(``RELEASE``) or a quarter (``PAPER``), black where it leaves the image, 227 pixels by OpenCV's cubic, and, in the
-release, through a JPEG file. The two ResNets see it at 224 pixels by TensorFlow 1's bilinear, less a mean image. The
-newer FacePoseNet, a program of its own, cuts a wider square about a box that fits the face tightly.
+ExpNet, the shape net and FacePoseNet get one crop: a square about the box's centre, larger than the box by half
+(``RELEASE``) or a quarter (``PAPER``), black outside the image, 227 pixels by OpenCV's cubic, and, in the release,
+through a JPEG file. The two ResNets get it at 224 pixels by TensorFlow 1's bilinear, less a mean image. The newer
+FacePoseNet, a separate program, cuts a wider square about a box that fits the face tightly.
 
-Boxes are (x, y, width, height) in pixels. The release's own list says nothing of how a face fills its box, and its
-detector was never published; ``box_of_crop`` gives the box in which the face lies as it does, on average, in the
-faces that the networks were trained with.
+Boxes are (x, y, width, height) in pixels. The release's own list does not define how a face fills its box, and its
+detector was never published. ``box_of_crop`` gives the box in which the face lies as it does, on average, in the
+training faces of the networks.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from ..camera import ANCHOR, SIDE_MM, Crop
 from ..errors import InputError
 from ..opencv import cv2
 
-CROP, INPUT = 227, 224  # pixels of the crop, and of what the ResNets see
+CROP, INPUT = 227, 224  # pixels of the crop, and of the ResNets' input
 JPEG_QUALITY = 95  # OpenCV's default
 LARGEST = 2.0  # a face's box in longer sides of the image
 
-# How far the newer FacePoseNet's crop reaches from a tight box's centre, in halves of its longer side: left, top, right
-# and bottom.
+# Extent of the newer FacePoseNet's crop from a tight box's centre, in halves of its longer side: left, top, right and
+# bottom.
 TIGHT = (1.9255, 2.2591, 1.9423, 1.6087)
 
-# Where eyes and mouth lie in the mean image (224 pixels): measured there, good to about a pixel.
+# Eyes and mouth in the mean image (224 pixels): measured there, accurate to about a pixel.
 MEAN_FACE = np.array([[86.0, 94.5], [139.0, 94.5], [112.0, 152.0]])
 # The same points of the open head, mm: right and left iris, mouth.
 OPEN_FACE = np.array([[-30.8, 35.6, 93.8], [30.8, 35.6, 93.8], [0.0, -33.6, 112.6]])
@@ -37,8 +37,11 @@ OPEN_FACE = np.array([[-30.8, 35.6, 93.8], [30.8, 35.6, 93.8], [0.0, -33.6, 112.
 
 @dataclass(frozen=True)
 class Mode:
-    """How a face is cut out. ``margin``: what the square has beyond the box on each side, in sides of the box;
-    ``own_mean``: each network subtracts its own mean image, where there is one, instead of the shape net's."""
+    """The rules for cutting out a face.
+
+    ``margin`` is the part of the square beyond the box on each side, in sides of the box. With ``own_mean`` each
+    network subtracts its own mean image, where there is one, instead of the shape net's.
+    """
 
     name: str
     margin: float
@@ -53,7 +56,7 @@ MODES = {mode.name: mode for mode in (RELEASE, PAPER)}
 
 @dataclass(frozen=True)
 class Square:
-    """What was cut from an image: its first column and row, which may lie outside, and its side in pixels."""
+    """The square that was cut from an image: first column and row, which may lie outside, and side in pixels."""
 
     x: int
     y: int
@@ -64,10 +67,11 @@ class Square:
 
 
 def square_of_box(box: Sequence[float], size: tuple[int, int], margin: float) -> Square:
-    """The square that the release cuts for a box, in an image of ``size`` (width, height).
+    """Return the square that the release cuts for a box, in an image of ``size`` (width, height).
 
-    Rounded as there: single precision; what lies outside is filled up to whole pixels; all edges go up to the next
-    whole pixel; then the longer of both sides counts. Raises InputError for a box that is far too large.
+    It rounds as the release does. Numbers are single precision. The part outside is filled up to whole pixels. All
+    edges go up to the next whole pixel. Then the longer of both sides counts. Raises InputError for a box that is far
+    too large.
     """
     x, y, width, height = map(float, box)
     side = max(width, height)
@@ -81,7 +85,7 @@ def square_of_box(box: Sequence[float], size: tuple[int, int], margin: float) ->
 
 
 def square_of_tight_box(box: Sequence[float], size: tuple[int, int]) -> Square:
-    """The square that the newer FacePoseNet's program cuts for a box that fits the face tightly."""
+    """Return the square that the newer FacePoseNet's program cuts for a box that fits the face tightly."""
     x, y, width, height = map(float, box)
     half = max(width, height) / 2
     cx, cy = x + width / 2, y + height / 2
@@ -91,11 +95,11 @@ def square_of_tight_box(box: Sequence[float], size: tuple[int, int]) -> Square:
 
 
 def _whole_pixels(edges: Sequence[np.float32], size: tuple[int, int]) -> Square:
-    """Left, top, right, bottom as whole pixels, by way of the image as it is when filled up to hold them."""
+    """Round the edges left, top, right, bottom to a square of whole pixels, in the image padded to hold them."""
     if max(edges[2] - edges[0], edges[3] - edges[1]) > 2 * LARGEST * max(size) or not np.isfinite(edges).all():
         raise InputError(f"the face's box is more than {LARGEST:g} times as large as the picture: give a smaller one")
     before = [max(0, int(np.ceil(-edge))) for edge in edges[:2]]
-    # Single precision once more, as the sums are kept there.
+    # Single precision again, as the release stores the sums in it.
     low = [np.ceil(np.float32(float(edge) + fill)) for edge, fill in zip(edges[:2], before)]
     high = [np.ceil(np.float32(float(edge) + fill)) for edge, fill in zip(edges[2:], before)]
     side = int(max(high[0] - low[0], high[1] - low[1]))
@@ -103,8 +107,11 @@ def _whole_pixels(edges: Sequence[np.float32], size: tuple[int, int]) -> Square:
 
 
 def _place_in_mean_image() -> tuple[float, np.ndarray]:
-    """The similarity from a crop of ours to the frame of the mean image: its scale, and what of that frame's unit
-    square lies at the crop's centre. The head is seen from afar, upright."""
+    """Return the similarity from a crop of ours to the frame of the mean image.
+
+    It is its scale, and the point of that frame's unit square at the crop's centre. The head is seen from afar,
+    upright.
+    """
     mean = (MEAN_FACE + 0.5) / INPUT
     ours = (OPEN_FACE - ANCHOR)[:, :2] * (1, -1) / SIDE_MM
     a, b = ours - ours.mean(axis=0), mean - mean.mean(axis=0)
@@ -116,9 +123,9 @@ SCALE, CENTRE = _place_in_mean_image()
 
 
 def box_of_crop(crop: Crop) -> tuple[float, float, float, float]:
-    """The box of the face whose own crop this is: the release's square about it shows the face as the mean image does.
+    """Return the box of the face whose own crop this is: its release square shows the face as the mean image does.
 
-    The square stays upright when the face leans, as the release has it: only its middle goes along.
+    The square stays upright when the face leans, as in the release: only its centre follows.
     """
     cx, cy = crop.to_image(0.5 + (0.5 - CENTRE) / SCALE)
     side = crop.side / SCALE / (1 + 2 * RELEASE.margin)
@@ -126,7 +133,7 @@ def box_of_crop(crop: Crop) -> tuple[float, float, float, float]:
 
 
 def tight_box_of_crop(crop: Crop) -> tuple[float, float, float, float]:
-    """The same for the newer FacePoseNet, whose crop is the frame of the mean image too."""
+    """Return the same for the newer FacePoseNet, whose crop is the frame of the mean image too."""
     x, y, side, _ = box_of_crop(crop)
     left, top, right, bottom = TIGHT
     half = side * (1 + 2 * RELEASE.margin) / (left + right)
@@ -139,7 +146,7 @@ def tight_box_of_crop(crop: Crop) -> tuple[float, float, float, float]:
 
 
 def cut_square(image: np.ndarray, square: Square, size: int) -> np.ndarray:
-    """The square of a BGR image (H, W, 3) uint8, black outside it, resized to (size, size, 3) by OpenCV's cubic."""
+    """Cut the square of a BGR image (H, W, 3) uint8, black outside it, resized to (size, size, 3) by OpenCV's cubic."""
     height, width = image.shape[:2]
     x0, y0 = max(square.x, 0), max(square.y, 0)
     x1, y1 = min(square.x + square.side, width), min(square.y + square.side, height)
@@ -150,30 +157,32 @@ def cut_square(image: np.ndarray, square: Square, size: int) -> np.ndarray:
 
 
 def through_jpeg(picture: np.ndarray) -> np.ndarray:
-    """A BGR picture as it comes back from a JPEG file of OpenCV's default quality."""
+    """Encode and decode a BGR picture as a JPEG file of OpenCV's default quality."""
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return cv2.imdecode(data, cv2.IMREAD_COLOR)
 
 
 def crops_of(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Crops (size, size, 3) uint8 as one batch (B, size, size, 3) float32."""
+    """Stack crops (size, size, 3) uint8 to one batch (B, size, size, 3) float32."""
     return np.stack(pictures).astype(np.float32)
 
 
 def resnet_input(crops: np.ndarray, mean_image: np.ndarray) -> np.ndarray:
-    """(B, H, W, 3) float32, BGR 0..255, and a mean image (3, 224, 224) to (B, 3, 224, 224) float32."""
+    """Convert (B, H, W, 3) float32, BGR 0..255, and a mean image (3, 224, 224) to (B, 3, 224, 224) float32."""
     small = legacy_bilinear(crops, INPUT).transpose(0, 3, 1, 2)
     return np.ascontiguousarray(small - mean_image.astype(np.float32))
 
 
 def facepose_input(crops: np.ndarray, mean_bgr: np.ndarray) -> np.ndarray:
-    """(B, 227, 227, 3) float32, BGR 0..255, and a mean colour (3,) 0..1 to (B, 3, 227, 227) float32."""
+    """Convert (B, 227, 227, 3) float32, BGR 0..255, and a mean colour (3,) 0..1 to (B, 3, 227, 227) float32."""
     return np.ascontiguousarray((crops / np.float32(255) - mean_bgr.astype(np.float32)).transpose(0, 3, 1, 2))
 
 
 def legacy_bilinear(images: np.ndarray, size: int) -> np.ndarray:
-    """(B, H, W, C) float32 to (B, size, size, C) as ``resize_bilinear`` of TensorFlow 1: output pixel i is taken at
-    i * H / size, between whole pixels, the last one repeated; corners are not aligned."""
+    """Resize (B, H, W, C) float32 to (B, size, size, C) as ``resize_bilinear`` of TensorFlow 1.
+
+    Output pixel i is taken at i * H / size, between whole pixels, the last one repeated; corners are not aligned.
+    """
     if images.shape[1:3] == (size, size):
         return images
     y0, y1, v = _neighbours(images.shape[1], size)

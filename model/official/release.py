@@ -1,8 +1,8 @@
-"""The files of the authors' releases: which there are, what each adds, and where they are in a user's folder.
+"""The files of the authors' releases: their names, what each adds, and the search for them in a user's folder.
 
-Checkpoints are known by the variables in them, whatever their names; mean images and statistics, whose contents look
-alike, by the names that the releases gave them. ``PAM_frontal_ALexNet.npy`` is a pickle, which can run code: it is
-never opened, and nothing in it is needed.
+Checkpoints are recognised by their variables, not their names. Mean images and statistics, whose contents look alike,
+are recognised by the names that the releases gave them. ``PAM_frontal_ALexNet.npy`` is a pickle, which can run code:
+it is never opened, and nothing in it is needed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CHECKPOINT_ADDS = {
 
 @dataclass(frozen=True)
 class Statistic:
-    """An array beside the checkpoints: ``tensor`` in our file, file, member of an .npz, shape, and what it is for."""
+    """An array beside the checkpoints: ``tensor`` in our file, file, member of an .npz, shape, and purpose."""
 
     tensor: str
     file: str
@@ -84,9 +84,9 @@ STATISTICS = (
 
 @dataclass
 class Found:
-    """What of the releases is in a folder.
+    """The files of the releases in a folder.
 
-    checkpoints   by network, those that its variables come from; what is in an earlier one is taken from there
+    checkpoints   by network, those that hold its variables; an earlier one takes precedence
     statistics    the arrays' files by tensor;  face_model  BaselFaceModel_mod, which is converted when it is used
     passed_over   files that are known and not needed, with the reason
     """
@@ -98,7 +98,7 @@ class Found:
 
 
 def find_release(folder: Path) -> Found:
-    """Look through a folder and those in it. Raises InputError: nothing there, a broken checkpoint, two of one kind."""
+    """Search a folder and its subfolders. Raises InputError: nothing there, a broken checkpoint, two of one kind."""
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; give the one with the files of the ExpNet release")
     found = Found()
@@ -124,7 +124,7 @@ def find_release(folder: Path) -> Found:
     checkpoints = [open_checkpoint(prefix) for prefix in sorted(prefixes)]
     for network in NETWORKS:
         marked = [c for c in checkpoints if network.mark in c.tensors]
-        if network is SHAPE:  # the newer FacePoseNet began with a shape net, but not with the release's
+        if network is SHAPE:  # the newer FacePoseNet's training began with a shape net, but not with the release's
             marked = [c for c in marked if c.path.name != TRUNK_OF_POSE_RESNET]
         chosen = _chosen(marked, USUAL_NAMES[network.name])
         if chosen is not None:
@@ -138,7 +138,7 @@ def find_release(folder: Path) -> Found:
 
 
 def is_table_file(path: Path) -> bool:
-    """Whether it is a file that can be read and ends as a TensorFlow table does."""
+    """Return whether it is a file that can be read and ends as a TensorFlow table does."""
     try:
         return is_table(path)
     except OSError:
@@ -146,7 +146,7 @@ def is_table_file(path: Path) -> bool:
 
 
 def missing(found: Found) -> list[tuple[str, str]]:
-    """(usual file name, what it would add) of everything that was not found."""
+    """Return (usual file name, what it would add) of everything that was not found."""
     lines = [
         (USUAL_NAMES[network.name], CHECKPOINT_ADDS[network.name])
         for network in NETWORKS
@@ -162,16 +162,16 @@ def missing(found: Found) -> list[tuple[str, str]]:
 
 
 def read_statistic(statistic: Statistic, path: Path) -> np.ndarray:
-    """Its array, float32 of ``statistic.shape``. Raises InputError before reading one of another shape or type."""
+    """Read its array, float32 of ``statistic.shape``. Raises InputError before reading another shape or type."""
     import warnings
     import zipfile
 
     if path.suffix == ".mat":
-        return np.ascontiguousarray(read_generic_landmarks(path), np.float32)  # MAT-files go column by column
+        return np.ascontiguousarray(read_generic_landmarks(path), np.float32)  # MAT-files are stored column by column
     where = f"{path}: {statistic.member or 'the array'}"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # files of Python 2 are read all the same
+            warnings.simplefilter("ignore")  # files of Python 2 are readable
             if not statistic.member:
                 with path.open("rb") as file:
                     values = _array(file, statistic, where)
@@ -184,7 +184,7 @@ def read_statistic(statistic: Statistic, path: Path) -> np.ndarray:
         raise InputError(f"{where} is missing; get an intact file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except Exception as error:  # zip and npy headers of hostile files raise many kinds
+    except Exception as error:  # zip and npy headers of hostile files raise many types
         raise InputError(f"{where} is broken ({' '.join(str(error).split())[:100]}); get an intact file") from error
     if not np.isfinite(values).all():
         raise InputError(f"{where} has values that are not numbers; get an intact file")
@@ -211,7 +211,7 @@ def _array(file: Any, statistic: Statistic, where: str) -> np.ndarray:
     values = np.frombuffer(data, dtype, count).astype(np.float32)
     if fortran:
         values = values.reshape(squeezed[::-1]).transpose()
-    return values.reshape(squeezed)[: want[0]]  # label statistics go on with the landmarks
+    return values.reshape(squeezed)[: want[0]]  # label statistics continue with the landmarks
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -243,7 +243,7 @@ def _chosen(candidates: list[Checkpoint], usual: str) -> Checkpoint | None:
 
 
 def _add_trunk_of_pose_resnet(found: Found, checkpoints: list[Checkpoint]) -> None:
-    """Its own checkpoint may hold only what was trained; the rest is in the one that training began with."""
+    """Add the checkpoint that training began with, since the network's own may hold only the trained variables."""
     if POSE_RESNET.name not in found.checkpoints:
         return
     own = found.checkpoints[POSE_RESNET.name]
@@ -259,7 +259,7 @@ def _add_trunk_of_pose_resnet(found: Found, checkpoints: list[Checkpoint]) -> No
 
 
 def sources_of(network: Network, found: Found) -> dict[str, Checkpoint]:
-    """Of each of the network's tensors the checkpoint that it comes from, found there with the right shape and type."""
+    """Find the checkpoint of each of the network's tensors, there with the right shape and type."""
     checkpoints = found.checkpoints[network.name]
     sources = {}
     for ours, variable in network.layout().items():

@@ -1,8 +1,9 @@
-"""``official.safetensors``: the authors' networks as ``import-weights`` wrote them, and how to get at them.
+"""``official.safetensors``, the authors' networks as ``import-weights`` wrote them, and its readers.
 
 Tensors are called ``NETWORK.NAME``: networks and names as in layouts.py, and beside them the release's statistics
-(``shape.mean_image`` (3, 224, 224) BGR 0..255, ``pose.label_mean`` (6,), …). What another network's trunk has the same
-is stored there only; ``NetworkInfo.trunk`` says where. The file may hold halves; arrays come out as float32.
+(``shape.mean_image`` (3, 224, 224) BGR 0..255, ``pose.label_mean`` (6,), …). A trunk equal to another network's is
+stored there only; ``NetworkInfo.trunk`` names that network. The file may hold float16; arrays are returned as
+float32.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ LICENSE = "The authors published these weights without a licence, for research: 
 
 @dataclass(frozen=True)
 class NetworkInfo:
-    """``trunk``: the network under whose name the trunk up to block 5a is stored; empty for one without."""
+    """``trunk`` is the network under whose name the trunk up to block 5a is stored; empty for one without."""
 
     trunk: str
 
@@ -46,7 +47,7 @@ class Source:
 
 @dataclass(frozen=True)
 class OfficialHeader:
-    """What the file says of itself. ``precision``: float32 or float16; ``imported``: the day, ISO 8601."""
+    """The header of the file. ``precision``: float32 or float16; ``imported``: the day, ISO 8601."""
 
     networks: dict[str, NetworkInfo]
     sources: tuple[Source, ...]
@@ -55,7 +56,7 @@ class OfficialHeader:
     license: str = LICENSE
 
     def metadata(self) -> dict[str, str]:
-        """As safetensors keeps it: strings only."""
+        """Return the header as safetensors keeps it: strings only."""
         return {
             "format": FORMAT,
             "networks": json.dumps({name: vars(info) for name, info in self.networks.items()}),
@@ -67,17 +68,18 @@ class OfficialHeader:
 
 
 def load_header(path: str | Path) -> OfficialHeader:
-    """The header of the file, or of the one in a folder. Raises InputError."""
+    """Read the header of the file, or of the one in a folder. Raises InputError."""
     path = _file(path)
     with _opened(path) as file:
         return _header(path, file.metadata() or {})
 
 
 def load_network(path: str | Path, name: str) -> dict[str, np.ndarray]:
-    """The tensors of network ``name``, by their names in layouts.py, and its statistics (``mean_image``, …), float32.
+    """Load the tensors of network ``name``, by their names in layouts.py, and its statistics, float32.
 
-    A ResNet's trunk is under ``trunk.``; batch normalisation comes without ``num_batches_tracked``.
-    Raises InputError: the network was not imported, or a tensor is missing or has another shape.
+    The statistics are ``mean_image``, …. A ResNet's trunk is under ``trunk.``; batch normalisation comes without
+    ``num_batches_tracked``. Raises InputError: the network was not imported, or a tensor is missing or has another
+    shape.
     """
     path = _file(path)
     network = {n.name: n for n in NETWORKS}[name]
@@ -102,9 +104,9 @@ def load_network(path: str | Path, name: str) -> dict[str, np.ndarray]:
 
 
 def load_statistics(path: str | Path) -> dict[str, np.ndarray]:
-    """The release's arrays that were imported, whatever networks are there, by their names in release.py, float32.
+    """Load all imported arrays of the release, for any networks, by their names in release.py, float32.
 
-    Raises InputError: one has another shape, or holds what is no number.
+    Raises InputError: one has another shape, or a value that is no number.
     """
     path = _file(path)
     with _opened(path) as file:

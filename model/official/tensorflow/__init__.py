@@ -1,12 +1,12 @@
-"""TensorFlow's checkpoints without TensorFlow, V1 and V2: ``open_checkpoint`` is the one door.
+"""TensorFlow's checkpoints without TensorFlow, V1 and V2: ``open_checkpoint`` opens both.
 
-    sstable.py        the sorted tables that both are made of;  snappy.py, crc32c.py  their packing and checksums
-    wire.py           the protocol-buffer messages in them;     slices.py             tensors kept in parts
+    sstable.py        the sorted tables of both versions;       snappy.py, crc32c.py  their compression and checksums
+    wire.py           the protocol-buffer messages in them;     slices.py             tensors stored in parts
     bundle.py         V2: PREFIX.index and PREFIX.data-?????-of-?????
     saved_slices.py   V1: PREFIX, or PREFIX-?????-of-?????
 
-Opening reads names, shapes and types; ``read`` reads one tensor. Files may be broken or hostile: whatever they say is
-held against their size before memory is spent on it, and what is wrong becomes one line, an InputError.
+Opening reads names, shapes and types; ``read`` reads one tensor. Files may be broken or hostile. Every declared size
+is compared with the file's size before memory is allocated. Every fault becomes an InputError, one line.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SHARD = re.compile(r"-(\d{5})-of-(\d{5})$")
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """Shape and type of a stored tensor; ``dtype`` None for what is no plain number (text, for one)."""
+    """Shape and type of a stored tensor; ``dtype`` is None for other types than plain numbers (text, for example)."""
 
     shape: tuple[int, ...]
     dtype: np.dtype | None
@@ -40,7 +40,7 @@ class TensorInfo:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """An opened checkpoint: ``path`` the prefix it is known by, ``files`` it consists of, ``tensors`` by name."""
+    """An opened checkpoint: its prefix ``path``, the ``files`` it consists of, ``tensors`` by name."""
 
     path: Path
     files: tuple[Path, ...]
@@ -48,7 +48,7 @@ class Checkpoint:
     _source: Bundle | SavedSlices
 
     def read(self, name: str) -> np.ndarray:
-        """The tensor ``name``, new and writable, checked against its checksum. Raises InputError."""
+        """Read the tensor ``name``, new and writable, checked against its checksum. Raises InputError."""
         info = self.tensors.get(name)
         if info is None:
             raise InputError(f"{self.path}: tensor {shown(name)} is missing: this is another network's checkpoint")
@@ -58,13 +58,13 @@ class Checkpoint:
 
 
 def checkpoint_prefix(path: str | Path) -> Path:
-    """The name that a checkpoint's files have in common, from any one of them (V1 in one file: its own)."""
+    """Return the common prefix of a checkpoint's files, from any one of them (V1 in one file: its own)."""
     path = Path(path)
     return path.with_name(_SHARD.sub("", _SUFFIX.sub("", path.name)))
 
 
 def open_checkpoint(path: str | Path) -> Checkpoint:
-    """The checkpoint with this prefix, or that this file is part of. Raises InputError."""
+    """Open the checkpoint with this prefix, or that this file is part of. Raises InputError."""
     path, prefix = Path(path), checkpoint_prefix(path)
     source: Bundle | SavedSlices
     if prefix.with_name(prefix.name + ".index").is_file():

@@ -1,4 +1,4 @@
-"""V2 checkpoints: ``PREFIX.index`` is a table of where each tensor lies in ``PREFIX.data-?????-of-?????``."""
+"""V2 checkpoints: ``PREFIX.index`` is a table with each tensor's place in ``PREFIX.data-?????-of-?????``."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .sstable import Table
 from .wire import BundleEntry, Slice
 
 READER_VERSION = 1
-MAX_INDEX = 1 << 26  # bytes; that of the largest network has a tenth of a million
+MAX_INDEX = 1 << 26  # bytes; the largest network's index has a tenth of a million
 
 
 class Bundle:
-    """An opened V2 checkpoint: what is in it, and the tensors one by one."""
+    """An opened V2 checkpoint: its index, and reading of single tensors."""
 
     def __init__(self, prefix: Path) -> None:
-        """Raises InputError."""
+        """Open the index. Raises InputError."""
         self.path = prefix
         index = prefix.with_name(prefix.name + ".index")
         with naming(index):
@@ -46,7 +46,7 @@ class Bundle:
         self._check_places()
 
     def read(self, name: str) -> np.ndarray:
-        """Its array, new and writable. Raises InputError."""
+        """Read the tensor's array, new and writable. Raises InputError."""
         entry = self.entries[name]
         if not entry.slices:
             return self._array(name, entry)
@@ -81,7 +81,7 @@ class Bundle:
         return array
 
     def _existing_shards(self, header: wire.BundleHeader, index: Path) -> dict[int, Path]:
-        """The data files that entries lie in, all of them there."""
+        """Return the data files that the entries use; all of them exist."""
         used = {entry.shard for entry in (*self.entries.values(), *self._parts.values()) if not entry.slices}
         shards = {}
         for number in sorted(used):
@@ -95,7 +95,7 @@ class Bundle:
         return shards
 
     def _check_places(self) -> None:
-        """Every tensor inside its file, as long as its shape says, and on nobody else's bytes."""
+        """Check that every tensor lies inside its file, has the length of its shape, and overlaps no other."""
         sizes = {number: path.stat().st_size for number, path in self._shards.items()}
         ends: dict[int, int] = {}
         places = [(name, entry) for name, entry in self.entries.items() if not entry.slices]
@@ -112,12 +112,12 @@ class Bundle:
 
 
 def _scan(table: Table) -> tuple[dict[bytes, memoryview], wire.BundleHeader]:
-    """Everything in the index by key, and its header."""
+    """Return everything in the index by key, and its header."""
     found: dict[bytes, memoryview] = {}
     names = 0
     for key, value in table:
         names += len(key)
-        if names > 16 * table.size:  # names that share their beginnings could fill the memory
+        if names > 16 * table.size:  # names with shared prefixes could otherwise fill the memory
             raise Damaged("its names are longer than such a file can hold")
         found[key] = value
     if b"" not in found:

@@ -1,11 +1,12 @@
-"""CRC-32C (Castagnoli) of large arrays in numpy, as TensorFlow guards its files with.
+"""CRC-32C (Castagnoli) of large arrays in numpy, the checksum of TensorFlow's files.
 
-No library, though there are good ones: every user would have to install it, for a check that is made once in the life
-of a file, and numpy reaches several hundred MB/s.
+Good libraries exist, but every user would have to install one for a check that runs once per file. numpy reaches
+several hundred MB/s.
 
-The checksum of words w_0 … w_(n-1) is the sum over GF(2) of w_k · x^(32 (n-k)) modulo the polynomial, so many lanes can
-be summed side by side: lane j takes every N-th word, and at last the N lanes are folded in half until one is left.
-Zeros in front change nothing (the customary start value is put on the first word instead), so any length is filled up.
+The checksum of words w_0 … w_(n-1) is the sum over GF(2) of w_k · x^(32 (n-k)) modulo the polynomial, so many lanes
+can be summed side by side: lane j takes every N-th word, and at last the N lanes are folded in half until one is
+left. Zeros in front change nothing (the customary start value is put on the first word instead), so any length is
+filled up.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ _MAX_LANES = 1 << 14  # 64 kB of state stay in the cache
 
 
 def crc32c(data: bytes | bytearray | memoryview | np.ndarray) -> int:
-    """The checksum of ``data``, which is read as bytes in memory order."""
+    """Return the checksum of ``data``, which is read as bytes in memory order."""
     octets = np.frombuffer(data, np.uint8) if not isinstance(data, np.ndarray) else data.reshape(-1).view(np.uint8)
     if octets.size < 1024:
         return _bytewise(octets.tobytes())
     lanes = min(_MAX_LANES, 1 << max(octets.size // 64, 1).bit_length() - 1)
     row = 4 * lanes
-    head = -(-octets.size % row) % row or row  # what is left of whole rows goes first, behind zeros
+    head = -(-octets.size % row) % row or row  # the part beyond whole rows goes first, behind zeros
     first = np.zeros(row, np.uint8)
     first[row - head :] = octets[:head]
     start = np.full(4, 0xFF, np.uint8)
@@ -51,7 +52,7 @@ def crc32c(data: bytes | bytearray | memoryview | np.ndarray) -> int:
 
 
 def masked(crc: int) -> int:
-    """As it is stored: turned and moved, so that a checksum of data that holds checksums means something."""
+    """Return the checksum as it is stored: rotated and offset, so that data may contain checksums."""
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
@@ -74,7 +75,7 @@ def _bytewise(data: bytes) -> int:
 
 @cache
 def _shift_columns(power: int) -> tuple[int, ...]:
-    """What becomes of each of the 32 bits when 2**power zero words follow."""
+    """Return the images of the 32 bits under 2**power zero words."""
     if power == 0:
         table = _byte_table()
         columns = []
@@ -98,7 +99,7 @@ def _apply(columns: tuple[int, ...], value: int) -> int:
 
 @cache
 def _shift_tables(power: int) -> tuple[np.ndarray, np.ndarray]:
-    """``_shift_columns`` for every lower and every upper half of a word: (65536,) uint32 each."""
+    """Return ``_shift_columns`` for every lower and every upper half of a word: (65536,) uint32 each."""
     columns = _shift_columns(power)
     halves = []
     for start in (0, 16):

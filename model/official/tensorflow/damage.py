@@ -1,4 +1,4 @@
-"""How the layers of a checkpoint say that something is wrong, and how that becomes one line for the user."""
+"""The error of the checkpoint readers, and its conversion to one line for the user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...errors import InputError
 
 
 class Damaged(ValueError):
-    """Bytes that are not what the format says; the layer that knows file and tensor adds them."""
+    """Bytes that violate the format; the reader that knows file and tensor adds their names."""
 
 
 @contextmanager
@@ -26,5 +26,5 @@ def naming(path: Path, tensor: str = "") -> Iterator[None]:
 
 
 def shown(name: str) -> str:
-    """A name from a file, fit for one line."""
+    """Return a name from a file, printable on one line."""
     return name if name.isprintable() and len(name) <= 200 else repr(name[:200])

@@ -18,10 +18,10 @@ READER_VERSION = 1
 
 
 class SavedSlices:
-    """An opened V1 checkpoint: what is in it, and the tensors one by one."""
+    """An opened V1 checkpoint: its tensor list, and reading of single tensors."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        """Raises InputError."""
+        """Open the tables. Raises InputError."""
         self.path = files[0]
         self.files = tuple(files)
         self.entries: dict[str, SavedTensor] = {}
@@ -35,7 +35,7 @@ class SavedSlices:
                 self._tables.append(table)
 
     def read(self, name: str) -> np.ndarray:
-        """Its array, new and writable. Raises InputError."""
+        """Read the tensor's array, new and writable. Raises InputError."""
         entry = self.entries[name]
 
         def part(extents: Slice, shape: tuple[int, ...]) -> np.ndarray:
@@ -45,7 +45,7 @@ class SavedSlices:
 
         with naming(self.path, name):
             assert entry.dtype is not None
-            # A number takes a byte at least, but those of up to 8 bytes are stored as short as they are.
+            # A number takes at least one byte, and those of up to 8 bytes have a variable length.
             limit = sum(table.size for table in self._tables) * (entry.dtype.itemsize if entry.dtype.kind != "f" else 1)
             return assemble(entry.shape, entry.dtype, entry.slices, part, limit)
 
@@ -80,7 +80,7 @@ def _meta(table: Table) -> list[SavedTensor]:
 
 
 def _values(table: Table, entry: SavedTensor, extents: Slice, shape: tuple[int, ...]) -> np.ndarray:
-    """One slice, checked to be what its key says."""
+    """Return the values of one slice, checked against its key."""
     message = table.get(slice_key(entry.name, extents))
     if message is None:
         raise Damaged("one of its slices is missing")

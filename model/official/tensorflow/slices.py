@@ -1,4 +1,4 @@
-"""Parts of a tensor: under which key a table holds one, and how they are put together."""
+"""Parts of a tensor: their keys in a table, and their assembly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .wire import Extent, Slice
 
 
 def slice_key(name: str, extents: Slice) -> bytes:
-    """The key of a slice: a zero, the name, the rank, each start and length, in an encoding that sorts like them."""
+    """Return the key of a slice: a zero, the name, the rank, each start and length, in an encoding with their order."""
     escaped = name.encode().replace(b"\x00", b"\x00\xff")
     rank = bytes([1, len(extents)]) if extents else b"\x00"
     numbers = b"".join(_ordered(extent.start) + _ordered(extent.length) for extent in extents)
@@ -20,14 +20,14 @@ def slice_key(name: str, extents: Slice) -> bytes:
 
 
 def _ordered(value: int) -> bytes:
-    """A signed number with its length in the leading bits, so that byte strings sort as numbers do."""
+    """Encode a signed number with its length in the leading bits, so that byte strings sort as numbers do."""
     length = (~value if value < 0 else value).bit_length() // 7 + 1
     ones = ((1 << length) - 1) << 7 * length
     return (value & (1 << 8 * length) - 1 ^ ones).to_bytes(length, "big")
 
 
 def region(extents: Slice, shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """The slice as numpy has it. Raises Damaged when it is not inside ``shape``."""
+    """Return the slice as numpy indices. Raises Damaged when it is not inside ``shape``."""
     if len(extents) != len(shape):
         raise Damaged(f"a slice has {len(extents)} dimensions, the tensor {len(shape)}")
     inside = []
@@ -48,7 +48,7 @@ def assemble(
     read: Callable[[Slice, tuple[int, ...]], np.ndarray],
     limit: int,
 ) -> np.ndarray:
-    """A tensor of its slices; ``read(slice, its shape)`` gets one.
+    """Assemble a tensor from its slices; ``read(slice, its shape)`` gets one.
 
     Raises Damaged unless they fill it, each element once, and before taking more than ``limit`` bytes.
     """

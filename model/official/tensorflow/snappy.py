@@ -1,7 +1,7 @@
-"""Snappy blocks, decoded. TensorFlow writes its tables raw, but may read and write them packed.
+"""Decoder of Snappy blocks. TensorFlow writes its tables uncompressed, but may read and write them compressed.
 
-In Python, because the weights themselves do not shrink and come as long literals: a library that every user would have
-to install gains nothing.
+It is in Python: the weights themselves do not compress and are stored as long literals, so a library would gain no
+speed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MAX_RATIO = 22  # a copy of 64 bytes takes 3
 
 
 def decompress(packed: bytes | memoryview) -> bytes:
-    """The bytes of a raw snappy block (no frames). Raises Damaged; never makes more than 22 times what it is given."""
+    """Decompress a raw Snappy block (no frames). Raises Damaged; the result is at most 22 times the input."""
     packed = bytes(packed)
     length, at = varint(packed, 0)
     if length > MAX_RATIO * len(packed):

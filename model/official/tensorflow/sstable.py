@@ -2,7 +2,7 @@
 
 [data block] … [meta block] … [index block] [footer: two handles, padding, magic; 48 bytes]
 block   entries (length shared with the last key, length of the rest, length of the value: varints; rest; value),
-        restart offsets (uint32 each), their number;  then 1 byte how it is packed, 4 bytes masked CRC-32C
+        restart offsets (uint32 each), their number;  then 1 byte compression type, 4 bytes masked CRC-32C
 handle  offset and size: varints.  The index has one entry for each data block: a key not before its last, a handle
 """
 
@@ -21,11 +21,11 @@ MAGIC = 0xDB4775248B80FB57.to_bytes(8, "little")
 FOOTER = 48
 TRAILER = 5
 MAX_KEY = 4096
-MAX_INDEX = 1 << 26  # bytes; that of the largest network has a few thousand
+MAX_INDEX = 1 << 26  # bytes; the largest network's index has a few thousand
 
 
 def is_table(path: Path) -> bool:
-    """Whether the file ends as such a table does."""
+    """Return whether the file ends as such a table does."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         if size < FOOTER:
@@ -35,10 +35,10 @@ def is_table(path: Path) -> bool:
 
 
 class Table:
-    """One file, its index read. Blocks are read when they are asked for; the last one is kept."""
+    """One file with its index in memory. Blocks are read on demand; the last one is kept."""
 
     def __init__(self, path: Path) -> None:
-        """Raises Damaged or OSError."""
+        """Read the index. Raises Damaged or OSError."""
         self.path = path
         with path.open("rb") as file:
             self.size = file.seek(0, os.SEEK_END)
@@ -53,7 +53,7 @@ class Table:
         if size > MAX_INDEX:
             raise Damaged("its index is larger than any network needs")
         self._kept: tuple[int, bytes] | None = None
-        self._blocks: list[tuple[bytes, int, int]] = []  # no key in it is after this one; offset; size
+        self._blocks: list[tuple[bytes, int, int]] = []  # (upper bound of its keys, offset, size)
         end = 0
         for key, value in _entries(self._read(offset, size)):
             (begin, length), _ = _handle(value, 0)
@@ -65,7 +65,7 @@ class Table:
             self._blocks.append((bytes(key), begin, length))
 
     def __iter__(self) -> Iterator[tuple[bytes, memoryview]]:
-        """All entries in the order of their keys, which never repeat."""
+        """Yield all entries in the order of their keys, which never repeat."""
         last: bytes | None = None
         for _, offset, size in self._blocks:
             for key, value in _entries(self._block(offset, size)):
@@ -75,7 +75,7 @@ class Table:
                 yield key, value
 
     def get(self, key: bytes) -> memoryview | None:
-        """The value of ``key``, reading no other block than its own."""
+        """Return the value of ``key``; only its own block is read."""
         low, high = 0, len(self._blocks)
         while low < high:
             middle = (low + high) // 2
@@ -90,12 +90,12 @@ class Table:
 
     def _block(self, offset: int, size: int) -> bytes:
         if self._kept is None or self._kept[0] != offset:
-            self._kept = None  # not two at a time
+            self._kept = None  # at most one block in memory
             self._kept = (offset, self._read(offset, size))
         return self._kept[1]
 
     def _read(self, offset: int, size: int) -> bytes:
-        """A block, checked and unpacked."""
+        """Read a block, checked and decompressed."""
         if offset + size + TRAILER > self.size - FOOTER:
             raise Damaged("a block lies outside the file")
         with self.path.open("rb") as file:
@@ -121,7 +121,7 @@ def _handle(data: bytes | memoryview, at: int) -> tuple[tuple[int, int], int]:
 
 
 def _entries(block: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Keys and values of a block, one after the other."""
+    """Yield keys and values of a block in order."""
     if len(block) < 4:
         raise Damaged("a block is cut short")
     end = len(block) - 4 - 4 * int.from_bytes(block[-4:], "little")

@@ -1,7 +1,7 @@
 """The protocol-buffer messages of checkpoints, read field by field.
 
-A dozen fields do not need the protobuf library and its generated code; unknown fields are passed over, never entered,
-so nothing recurses. Field numbers: tensorflow/core/framework and core/protobuf, ``tensor_shape``, ``tensor_slice``,
+A dozen fields do not need the protobuf library and its generated code. Unknown fields are skipped, not parsed, so
+nothing recurses. Field numbers: tensorflow/core/framework and core/protobuf, ``tensor_shape``, ``tensor_slice``,
 ``tensor``, ``tensor_bundle``, ``saved_tensor_slice``.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from .damage import Damaged
 
-# DataType -> how the array is stored. Others (text, resources, quantised numbers) are listed, but not read.
+# DataType -> numpy type of the array. Others (text, resources, quantised numbers) are listed, but not read.
 DTYPES: dict[int, np.dtype] = {
     1: np.dtype("<f4"),
     2: np.dtype("<f8"),
@@ -28,14 +28,14 @@ DTYPES: dict[int, np.dtype] = {
     19: np.dtype("<f2"),
 }
 MAX_RANK = 32
-MAX_ELEMENTS = 1 << 50  # keeps numpy's own arithmetic away from its limits; what a file can hold is checked besides
+MAX_ELEMENTS = 1 << 50  # keeps numpy's own arithmetic below overflow; the file's size is checked separately
 
 Field = int | memoryview
 
 
 @dataclass(frozen=True)
 class Extent:
-    """One dimension of a slice as the file writes it; ``length`` -1 is all of it."""
+    """One dimension of a slice in the file; ``length`` -1 is all of it."""
 
     start: int
     length: int
@@ -45,7 +45,7 @@ Slice = tuple[Extent, ...]
 
 
 def varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
-    """An unsigned 64-bit number at ``at``, and where it ends."""
+    """Decode an unsigned 64-bit number at ``at``; return it and where it ends."""
     value = shift = 0
     while True:
         if at >= len(data) or shift > 63:
@@ -59,7 +59,7 @@ def varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, Field]]:
-    """(field number, value): a number, or the bytes of a string, a nested message or a packed list."""
+    """Yield (field number, value): a number, or the bytes of a string, a nested message or a packed list."""
     at = 0
     while at < len(message):
         key, at = varint(message, at)
@@ -84,21 +84,21 @@ def fields(message: memoryview) -> Iterator[tuple[int, Field]]:
 
 
 def number_of(value: Field) -> int:
-    """A field that must be a signed number."""
+    """Return a field that must be a signed number."""
     if not isinstance(value, int):
         raise Damaged("a message has bytes where a number belongs")
     return value - (1 << 64) if value >> 63 else value
 
 
 def bytes_of(value: Field) -> memoryview:
-    """A field that must be bytes."""
+    """Return a field that must be bytes."""
     if isinstance(value, int):
         raise Damaged("a message has a number where bytes belong")
     return value
 
 
 def name_of(value: Field | bytes) -> str:
-    """A field, or a key, that must be a name."""
+    """Decode a field, or a key, that must be a name."""
     try:
         return bytes(bytes_of(value) if not isinstance(value, bytes) else value).decode("utf-8")
     except UnicodeDecodeError:
@@ -106,7 +106,7 @@ def name_of(value: Field | bytes) -> str:
 
 
 def shape_of(message: memoryview) -> tuple[int, ...]:
-    """TensorShapeProto."""
+    """Decode a TensorShapeProto."""
     shape = []
     for number, value in fields(message):
         if number == 2:
@@ -124,7 +124,7 @@ def shape_of(message: memoryview) -> tuple[int, ...]:
 
 
 def slice_of(message: memoryview) -> Slice:
-    """TensorSliceProto."""
+    """Decode a TensorSliceProto."""
     extents = []
     for number, value in fields(message):
         if number != 1:
@@ -143,7 +143,7 @@ def slice_of(message: memoryview) -> Slice:
 
 @dataclass(frozen=True)
 class BundleHeader:
-    """What a V2 index says of the whole checkpoint."""
+    """The header of a V2 index."""
 
     shards: int
     big_endian: bool
@@ -151,7 +151,7 @@ class BundleHeader:
 
 
 def bundle_header(message: memoryview) -> BundleHeader:
-    """BundleHeaderProto."""
+    """Decode a BundleHeaderProto."""
     shards = endianness = needs = 0
     for number, value in fields(message):
         if number == 1:
@@ -164,7 +164,7 @@ def bundle_header(message: memoryview) -> BundleHeader:
 
 
 def needs_version(message: memoryview) -> int:
-    """VersionDef: the oldest reader that may read this."""
+    """Decode a VersionDef: the oldest reader that may read this."""
     needed = 0
     for number, value in fields(message):
         if number == 2:
@@ -174,7 +174,7 @@ def needs_version(message: memoryview) -> int:
 
 @dataclass(frozen=True)
 class BundleEntry:
-    """One tensor of a V2 checkpoint: where its bytes lie, or (``slices``) of which parts it is put together."""
+    """One tensor of a V2 checkpoint: the place of its bytes, or its parts (``slices``)."""
 
     dtype: np.dtype | None
     shape: tuple[int, ...]
@@ -186,7 +186,7 @@ class BundleEntry:
 
 
 def bundle_entry(message: memoryview) -> BundleEntry:
-    """BundleEntryProto."""
+    """Decode a BundleEntryProto."""
     dtype = shard = offset = size = crc = 0
     shape: tuple[int, ...] = ()
     slices = []
@@ -219,7 +219,7 @@ class SavedTensor:
 
 
 def saved_meta(message: memoryview) -> tuple[list[SavedTensor], int]:
-    """SavedTensorSlices.meta: all tensors, and the oldest reader that may read them."""
+    """Decode SavedTensorSlices.meta: all tensors, and the oldest reader that may read them."""
     tensors: list[SavedTensor] = []
     needed = 0
     for number, value in fields(message):
@@ -250,7 +250,7 @@ def _saved_tensor(message: memoryview) -> SavedTensor:
 
 
 def saved_data(message: memoryview) -> tuple[str, Slice, memoryview]:
-    """SavedTensorSlices.data: tensor's name, slice, and its TensorProto."""
+    """Decode SavedTensorSlices.data: tensor's name, slice, and its TensorProto."""
     for number, value in fields(message):
         if number == 2:
             name, proto = "", memoryview(b"")
@@ -266,13 +266,13 @@ def saved_data(message: memoryview) -> tuple[str, Slice, memoryview]:
     raise Damaged("an entry holds no data")
 
 
-# Where TensorProto keeps the numbers of each type: a packed list, of fixed width or of varints.
+# TensorProto's field for the numbers of each type: a packed list, of fixed width or of varints.
 _FIXED = {"<f4": (5, 4), "<f8": (6, 8)}
 _VARINTS = {"<i4": 7, "|u1": 7, "<i2": 7, "|i1": 7, "<i8": 10, "|b1": 11, "<f2": 13}
 
 
 def tensor_values(proto: memoryview, dtype: np.dtype, count: int) -> np.ndarray:
-    """The ``count`` numbers of a TensorProto, (count,). Raises Damaged before anything is made of a wrong length."""
+    """Decode the ``count`` numbers of a TensorProto, (count,). Raises Damaged for a wrong length before allocating."""
     code = dtype.newbyteorder("<").str
     number, width = _FIXED.get(code) or (_VARINTS[code], 0)
     packed = [bytes_of(value) for found, value in fields(proto) if found == number]
@@ -294,6 +294,6 @@ def tensor_values(proto: memoryview, dtype: np.dtype, count: int) -> np.ndarray:
         there = lengths > place
         octets = data[starts[there] + place].astype(np.uint64) & np.uint64(0x7F)
         values[there] |= octets << np.uint64(7 * place)
-    if dtype.kind == "f":  # halves travel as their bits
+    if dtype.kind == "f":  # half-precision numbers are stored as their bits
         return values.astype(np.uint16).view(dtype)
     return (values.view(np.int64)).astype(dtype)
