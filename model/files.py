@@ -19,8 +19,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` at the end, remove it after any failure.
 
     The temporary name keeps the suffix, since Blender and others choose the format by it. It takes at most 12 bytes
-    more than the suffix, so a final name of 255 bytes works. The file's mode follows the umask, whatever the writer
-    sets. Raises InputError for every OSError inside: no such folder, no permission, a full disk.
+    more than the suffix, so a final name of 255 bytes works. The file's mode always follows the umask. Raises
+    InputError for every OSError inside: no such folder, no permission, a full disk.
     """
     path = Path(path)
     suffix = path.suffix if len(path.suffix) <= 16 else ""

@@ -78,7 +78,7 @@ class NpzArrays:
             name = info.filename.removesuffix(".npy")
             if name == info.filename or name in declared:
                 raise ValueError(f"{info.filename[:40]} is no numpy array, or is in it twice")
-            # zipfile allocates whatever dictionary an LZMA member asks for
+            # zipfile allocates an LZMA member's declared dictionary, of any size
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise ValueError(f"{info.filename[:40]} is packed in another way than numpy packs")
             with self._archive.open(info) as member:

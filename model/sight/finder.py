@@ -1,8 +1,7 @@
 """Face detection in one image, without landmarks.
 
-Candidates come from a small network that sees the whole picture (``candidates.py``). The estimator decides: it moves
-each candidate to the face's own crop and says whether there is a face. A candidate therefore needs to be neither
-exact nor right.
+Candidates come from a small network that sees the whole picture (``candidates.py``). The estimator moves each
+candidate to the face's own crop and decides whether it is a face. A candidate can therefore be inexact or wrong.
 """
 
 from __future__ import annotations
