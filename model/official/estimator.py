@@ -62,7 +62,7 @@ class OfficialEstimator:
     def load(
         folder: str | Path, device: str, finding: FindsFaces, mode: Mode, face_model: FaceModel, open_head: FaceModel
     ) -> OfficialEstimator:
-        """Load the networks that ``import-weights`` put into ``folder``. ``finding`` is the estimator that locates faces.
+        """Load the networks that ``import-weights`` put into ``folder``. The estimator ``finding`` locates the faces.
 
         Raises InputError: no ExpNet in it, a mean image that is needed and was not imported, a broken file.
         """

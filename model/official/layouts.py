@@ -77,7 +77,7 @@ def _vector(name: str, size: int) -> Variable:
 def _trunk_shapes() -> dict[str, Shape]:
     import torch
 
-    with torch.device("meta"):  # shapes only, nothing is initialised
+    with torch.device("meta"):  # shapes only, without initialisation
         return {name: tuple(tensor.shape) for name, tensor in Trunk().state_dict().items()}
 
 
