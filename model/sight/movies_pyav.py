@@ -81,9 +81,7 @@ class PyAvMovie:
         FFmpeg's frame threads stay off: they lose frames beside a broken one without an error.
         """
         broken = 0
-        counted: deque[int] = (
-            deque()
-        )  # an AVI has no presentation times: the n-th picture has the time of the n-th packet
+        counted: deque[int] = deque()  # an AVI has no presentation times: the n-th picture has the n-th packet's
         is_avi = self._container.format.name == "avi"
         packets = self._container.demux(stream)
         while broken < MOST_ERRORS:
