@@ -201,7 +201,7 @@ def _is_movie(path: str) -> bool:
 
 
 def _place(strip, source: tuple[int, int], size: tuple[int, int], side: int) -> None:
-    """Scale a strip of ``source`` size to ``size``; ``side`` moves it to the left (-1) or right (+1) half, or not (0)."""
+    """Scale a strip of ``source`` size to ``size``; ``side`` moves it to the left (-1) or right (+1) half if not 0."""
     strip.transform.scale_x, strip.transform.scale_y = size[0] / source[0], size[1] / source[1]
     strip.transform.offset_x = side * size[0] / 2
 
