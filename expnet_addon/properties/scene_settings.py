@@ -1,4 +1,4 @@
-"""What the artist sets in the panel, kept with the scene: ``Scene.expnet``."""
+"""The settings of the panel, stored in the scene as ``Scene.expnet``."""
 
 from __future__ import annotations
 
