@@ -40,6 +40,7 @@ class _Thumbnails:
         self._previews: bpy.utils.previews.ImagePreviewCollection | None = None
 
     def show(self, source: str, pictures: list[np.ndarray]) -> None:
+        """Replace the icons by those of ``pictures``, each (size, size, 4) float32."""
         self.forget()
         self._previews = previews = bpy.utils.previews.new()
         for i, picture in enumerate(pictures):
@@ -50,6 +51,7 @@ class _Thumbnails:
         self.faces = Faces(source, tuple(previews[str(i)].icon_id for i in range(len(pictures))))
 
     def forget(self) -> None:
+        """Remove the faces and free their icons."""
         self.faces = Faces("")
         if self._previews is not None:
             bpy.utils.previews.remove(self._previews)

@@ -36,6 +36,7 @@ class Source:
 
     @property
     def name(self) -> str:
+        """The file's or folder's name, for reports."""
         return Path(self.path).name
 
     def within(self, first: int, last: int) -> Source:

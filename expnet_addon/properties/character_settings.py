@@ -112,6 +112,7 @@ class ExpNetRetargetRow(bpy.types.PropertyGroup):
         return row
 
     def set_row(self, row: Row) -> None:
+        """Set all properties from ``row``."""
         for field in fields(Row):
             value = getattr(row, field.name)
             if not (field.name == "component" and not value):
@@ -184,6 +185,7 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
     result: StringProperty(name="Result", description="What the last run did")  # type: ignore[valid-type]
 
     def character(self) -> Character:
+        """Return the character of this object and its chosen meshes."""
         return character_of(self.id_data, (item.mesh for item in self.meshes if item.mesh is not None))
 
     def table(self) -> list[Row]:
@@ -191,6 +193,7 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
         return [row.row() for row in self.rows]
 
     def set_table(self, rows: Sequence[Row]) -> None:
+        """Replace the table by ``rows``."""
         self.rows.clear()
         for row in rows:
             self.rows.add().set_row(row)

@@ -133,6 +133,7 @@ def worker_python() -> str:
 
 
 def device() -> str:
+    """Return the device that the user has chosen, ``auto`` by default."""
     preferences = _preferences()
     return preferences.device if preferences else "auto"
 
@@ -147,6 +148,7 @@ def runtime_choice() -> tuple[runtime.Build, str]:
 
 
 def keep_engine_report(text: str) -> None:
+    """Store the engine's report for the preferences."""
     preferences = _preferences()
     if preferences is not None:
         preferences.engine_report = text
@@ -182,6 +184,7 @@ def keep_official(pack: str, face_model: str | None) -> None:
 
 
 def keep_import_report(text: str) -> None:
+    """Store the report of Import Weights for the preferences."""
     preferences = _preferences()
     if preferences is not None:
         preferences.import_report = text

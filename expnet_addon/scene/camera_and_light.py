@@ -115,6 +115,7 @@ def light_head(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 
 
 def grey_world() -> bpy.types.World:
+    """Create a world with a grey background."""
     world = bpy.data.worlds.new("ExpNet grey")
     world.color = BACKGROUND
     tree = compat.node_tree(world)

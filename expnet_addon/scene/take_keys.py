@@ -16,6 +16,7 @@ from .current_take import UNTREATED, take_of
 
 
 def treatment_of(action: bpy.types.Action) -> Treatment:
+    """Return the treatment that the take's settings describe."""
     take = action.expnet
     return Treatment(
         smoothing={region.name: region.smoothing for region in take.regions},
@@ -81,4 +82,5 @@ def rest_of(head: bpy.types.Object) -> np.ndarray | None:
 
 @lru_cache(maxsize=4)
 def unpacked_performance(content: bytes, name: str) -> FacePerformance:
+    """Return the performance packed in ``content``, cached. ``name`` is used in errors. Raises InputError."""
     return unpacked(content, name)
