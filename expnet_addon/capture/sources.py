@@ -40,7 +40,7 @@ class Source:
         return Path(self.path).name
 
     def within(self, first: int, last: int) -> Source:
-        """Return the range ``first`` to ``last`` of the source, counted from 0 at its start."""
+        """Return the range ``first`` to ``last`` of the source, counted from 0 at its start. Raises InputError."""
         if last < first:
             raise InputError(f"frames {first} to {last} are no range: the last comes before the first")
         base = self.first or 0

@@ -112,7 +112,7 @@ class ExpNetRetargetRow(bpy.types.PropertyGroup):
         return row
 
     def set_row(self, row: Row) -> None:
-        """Set all properties from ``row``."""
+        """Set all properties from ``row``; an empty component leaves the property as it is."""
         for field in fields(Row):
             value = getattr(row, field.name)
             if not (field.name == "component" and not value):

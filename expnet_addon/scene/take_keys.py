@@ -29,7 +29,7 @@ def treatment_of(action: bpy.types.Action) -> Treatment:
 def apply_again(action: bpy.types.Action) -> str:
     """Write the take's keys again from its raw performance.
 
-    Returns the error as a line, or an empty string. The take's ``note`` holds it too.
+    Returns the error as a line, or an empty string. If a head plays the take, its ``note`` holds the error too.
     """
     head = _head_of(action)
     if head is None:
