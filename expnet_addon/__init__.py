@@ -1,1 +1,1 @@
-"""Between the model and the scene: rigs, keyframes, cameras, the worker process. Blender's data, no user interface."""
+"""Connect the model to the scene: rigs, keyframes, cameras, the worker process. Has no user interface."""

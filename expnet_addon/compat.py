@@ -1,6 +1,6 @@
-"""The only place that asks which Blender this is (4.2 LTS to 5.2 LTS).
+"""Handle the differences between Blender versions (4.2 LTS to 5.2 LTS). No other module checks the version.
 
-Asked by feature, not by number, wherever a feature can be asked for.
+Checks test for a feature where possible, and for a version number otherwise.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 
 HAS_SLOTS = "slots" in bpy.types.Action.bl_rna.properties  # 4.4+
-PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()  # of a property with //paths
+PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()  # of properties with //
 EEVEE = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
 
 
@@ -20,9 +20,10 @@ EEVEE = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT
 
 
 def new_actions(name: str, blocks: Sequence[bpy.types.ID]) -> list[tuple[bpy.types.Action, Any]]:
-    """A new action for ``blocks`` (one of each type), assigned: per block its action and its collection of F-curves.
+    """Make and assign a new action for ``blocks``, one block of each type.
 
-    Where actions have slots it is one action with a slot for each block, else one action each.
+    Returns each block's action and collection of F-curves. If actions have slots, all blocks share one action, with a
+    slot each. Otherwise each block has its own action.
     """
     if not HAS_SLOTS:
         result = []
@@ -39,13 +40,13 @@ def new_actions(name: str, blocks: Sequence[bpy.types.ID]) -> list[tuple[bpy.typ
         slot = action.slots.new(id_type=block.id_type, name=block.name)
         data = block.animation_data_create()
         data.action = action
-        data.action_slot = slot  # never left to Blender: it may pick none, and then nothing plays
+        data.action_slot = slot  # set explicitly: Blender may choose no slot, and then nothing plays
         result.append((action, strip.channelbag(slot, ensure=True).fcurves))
     return result
 
 
 def assigned_curves(block: bpy.types.ID) -> Any | None:
-    """The F-curves of the action (and slot) assigned to ``block``, or None."""
+    """Return the F-curves of the action (and slot) assigned to ``block``, or None."""
     data = block.animation_data
     if data is None or data.action is None:
         return None
@@ -62,7 +63,7 @@ def assigned_curves(block: bpy.types.ID) -> Any | None:
 
 
 def assign_action(block: bpy.types.ID, action: bpy.types.Action, slot: str | None = None) -> None:
-    """Let ``block`` play ``action``: by the slot of that identifier, else by the one like its present slot."""
+    """Assign ``action`` to ``block``, with the slot of identifier ``slot`` (default: that of the current slot)."""
     data = block.animation_data_create()
     slot = slot or slot_name(block)
     data.action = action
@@ -71,7 +72,7 @@ def assign_action(block: bpy.types.ID, action: bpy.types.Action, slot: str | Non
 
 
 def slot_name(block: bpy.types.ID) -> str | None:
-    """The identifier of the action slot that ``block`` plays; None where there is none."""
+    """Return the identifier of the action slot assigned to ``block``, or None."""
     data = block.animation_data
     slot = data.action_slot if HAS_SLOTS and data is not None else None
     return slot.identifier if slot is not None else None
@@ -81,7 +82,7 @@ def slot_name(block: bpy.types.ID) -> str | None:
 
 
 def node_tree(material: bpy.types.Material | bpy.types.World) -> bpy.types.NodeTree:
-    """The node tree, switched on where that is still a choice (before 5.0)."""
+    """Return the node tree; before 5.0, enable it if needed."""
     if material.node_tree is None:
         material.use_nodes = True
     return material.node_tree
@@ -91,20 +92,20 @@ def node_tree(material: bpy.types.Material | bpy.types.World) -> bpy.types.NodeT
 
 
 def sequencer_strips(scene: bpy.types.Scene) -> Any:
-    """The scene's collection of strips, with a sequence editor made where there was none."""
+    """Return the scene's collection of strips; create the sequence editor if needed."""
     editor = scene.sequence_editor_create()
     return editor.strips if hasattr(editor, "strips") else editor.sequences
 
 
 def new_effect(strips: Any, name: str, kind: str, channel: int, start: int, length: int) -> Any:
-    """An effect strip without inputs (``TEXT``, ``COLOR``), ``length`` frames from ``start``."""
+    """Add an effect strip without inputs (``TEXT``, ``COLOR``), ``length`` frames from ``start``."""
     takes_length = "length" in strips.bl_rna.functions["new_effect"].parameters
     span = {"length": length} if takes_length else {"frame_end": start + length}
     return strips.new_effect(name=name, type=kind, channel=channel, frame_start=start, **span)
 
 
 def new_images(strips: Any, name: str, files: Sequence[str], channel: int, start: int) -> Any:
-    """An image strip of ``files``, one for each frame from ``start`` on."""
+    """Add an image strip of ``files``, one per frame from ``start`` on."""
     strip = strips.new_image(name=name, filepath=files[0], channel=channel, frame_start=start)
     for file in files[1:]:
         strip.elements.append(os.path.basename(file))
@@ -113,17 +114,17 @@ def new_images(strips: Any, name: str, files: Sequence[str], channel: int, start
 
 
 def set_length(strip: Any, frames: int) -> None:
-    """How many frames a strip lasts."""
+    """Set a strip's length in frames."""
     setattr(strip, "duration" if hasattr(strip, "duration") else "frame_final_duration", frames)  # 5.2 renamed it
 
 
 def skip_frames(strip: Any, frames: int) -> None:
-    """Leave out a strip's first frames; the others stay where they are."""
+    """Trim a strip's first frames; the others keep their place in time."""
     setattr(strip, "left_handle_offset" if hasattr(strip, "left_handle_offset") else "frame_offset_start", frames)
 
 
 def anchor_text(strip: Any, x: str, y: str) -> None:
-    """Which point of a text strip its location is: ``x`` LEFT, CENTER, RIGHT; ``y`` TOP, CENTER, BOTTOM."""
+    """Set the anchor point of a text strip: ``x`` LEFT, CENTER, RIGHT; ``y`` TOP, CENTER, BOTTOM."""
     if hasattr(strip, "anchor_x"):  # 4.4+
         strip.anchor_x, strip.anchor_y, strip.alignment_x = x, y, x
     else:
@@ -131,9 +132,9 @@ def anchor_text(strip: Any, x: str, y: str) -> None:
 
 
 def write_h264(scene: bpy.types.Scene, path: str) -> None:
-    """Let ``scene`` render to an H.264 mp4 at ``path``."""
+    """Set ``scene`` to render to an H.264 mp4 at ``path``."""
     image = scene.render.image_settings
-    if hasattr(image, "media_type"):  # 5.0+: FFMPEG is refused before
+    if hasattr(image, "media_type"):  # 5.0+: required before FFMPEG can be set
         image.media_type = "VIDEO"
     image.file_format = "FFMPEG"
     image.color_mode = "RGB"
@@ -145,7 +146,7 @@ def write_h264(scene: bpy.types.Scene, path: str) -> None:
 
 
 def write_images(scene: bpy.types.Scene, file_format: str) -> None:
-    """Let ``scene`` render to still images, ``JPEG`` or ``PNG``."""
+    """Set ``scene`` to render to still images, ``JPEG`` or ``PNG``."""
     image = scene.render.image_settings
     if hasattr(image, "media_type"):
         image.media_type = "IMAGE"

@@ -1,16 +1,17 @@
-"""The command line's one entrance; what its verbs do stands in ``command_line``.
+"""Entry point of the command line. The package ``command_line`` implements its verbs.
 
-The same verbs four ways: ``expnet …`` (pip), ``python -m expnet …``, with the extension installed
-``blender --command expnet …``, and ``blender -b --python expnet_addon/headless.py -- …``. Exit status 0: done; 2: wrong
-use or bad input, one line on stderr says what and what to do; 1: a fault of ours. Every output appears complete or not
-at all.
+The same verbs run in four ways: ``expnet …`` (pip), ``python -m expnet …``, ``blender --command expnet …`` with the
+extension installed, and ``blender -b --python expnet_addon/headless.py -- …``.
+
+Exit status: 0 success; 1 internal error; 2 wrong use or bad input, with one line on stderr that says what is wrong and
+what to do; 3 some items of a batch failed; 130 cancelled. Every output is written atomically.
 """
 
 from __future__ import annotations
 
 import sys
 
-if __name__ == "__main__":  # run by its path, by Blender: import the package around this file and go on in there
+if __name__ == "__main__":  # Blender runs this file by its path: import its package and continue in the module
     import importlib
     import importlib.util
     from pathlib import Path
@@ -42,8 +43,8 @@ DONE, FAULT, BAD_INPUT, SOME_FAILED = 0, 1, 2, 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line (default: this process's) and return its exit status."""
-    if argv is not None:  # inside Blender, which has its folder for temporary files already
+    """Run the command line (default: this process's arguments) and return its exit status."""
+    if argv is not None:  # inside Blender, which has its own folder for temporary files
         return _run(argv)
     with guarded_folder() as folder:
         os.environ |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))  # for Blender and all children
@@ -71,7 +72,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit as error:  # argparse: --help
         return int(error.code or 0)
     except BrokenPipeError:
-        return DONE  # whoever reads our table has seen enough
+        return DONE  # the reader of our output has closed the pipe
     except Exception as error:
         traceback.print_exc()
         return _say(f"a fault of ours: {one_line(error)}", FAULT)
@@ -82,16 +83,16 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _interrupted_by(*signals: signal.Signals | None) -> dict[signal.Signals, Any]:
-    """Let ``signals`` end what runs as Ctrl+C does, so that temporary folders go; return the handlers before."""
+    """Make ``signals`` interrupt as Ctrl+C does, so that temporary folders are removed. Returns the old handlers."""
     if threading.current_thread() is not threading.main_thread():
         return {}  # only the main thread may set handlers
     return {number: signal.signal(number, _interrupt) for number in signals if number is not None}
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt; while a module is imported end at once, since Blender would crash.
+    """Raise KeyboardInterrupt. During an import end the process at once, because Blender would crash.
 
-    Nothing is written at that time.
+    No output is being written during an import.
     """
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
@@ -109,7 +110,7 @@ def _say(error: object, status: int) -> int:
 
 
 class _Registered:
-    """The command as Blender knows it, between ``register`` and ``unregister``."""
+    """Blender's handle of the command, set between ``register`` and ``unregister``."""
 
     command: object | None = None
 
@@ -118,7 +119,7 @@ _registered = _Registered()
 
 
 def register() -> None:
-    """``blender --command expnet …``"""
+    """Register the command ``blender --command expnet …``."""
     import bpy
 
     _registered.command = bpy.utils.register_cli_command("expnet", main)

@@ -1,8 +1,9 @@
-"""The scripting API: ``import expnet`` gives these names (docs/scripting.md).
+"""The scripting API: ``import expnet`` provides these names (docs/scripting.md).
 
-They are the use cases behind the operators, run to their end. ``estimate`` and ``read_clip`` work in any Python; the
-others need Blender, or bpy as a module. Whatever is read is read by the worker process, so a script needs no torch.
-Every function raises InputError with one line for bad input, and WorkerFault where the worker failed.
+The functions run the same use cases as the operators, and return when they are finished. ``estimate``, ``read_clip``
+and ``read_performance`` work in any Python; the others need Blender, or bpy as a module. The worker process reads
+images and clips, so a script needs no torch. Every function raises InputError with one line for bad input, and
+WorkerFault if the worker fails.
 """
 
 from __future__ import annotations
@@ -61,9 +62,9 @@ def read_clip(
     last: int | None = None,
     fps: float | None = None,
 ) -> FacePerformance:
-    """Read the performance in a movie or a folder of images, raw as the network gives it.
+    """Read the performance in a movie or a folder of images, raw as the network estimates it.
 
-    ``first`` and ``last`` are frames from 0, both included; ``fps`` is the rate of a folder of images.
+    ``first`` and ``last`` are 0-based frames, both included; ``fps`` is the rate of a folder of images.
     """
     from ..model.performance.performance_files import load_performance
 
@@ -97,7 +98,7 @@ def animate(
     keying: Keying = USUAL,
     scene: bpy.types.Scene | None = None,
 ) -> str:
-    """Key ``head`` from a clip, and keep the raw performance as its take. Returns lines on what was keyed."""
+    """Key ``head`` from a clip, and keep the raw performance as its take. Returns lines on the keyed frames."""
     import bpy
 
     from .capture import capture, sources
@@ -113,7 +114,7 @@ def apply_performance(
     keying: Keying = AS_RECORDED,
     scene: bpy.types.Scene | None = None,
 ) -> str:
-    """Key ``head`` with a performance or its file, and keep it as the head's take. Returns lines on what was keyed."""
+    """Key ``head`` with a performance or its file, and keep it as its take. Returns lines on the keyed frames."""
     import bpy
 
     from .capture import capture
@@ -132,8 +133,8 @@ def retarget(
 ) -> Report:
     """Key a character's shape keys and bones with the motion of a head, a performance or a file.
 
-    The table is made by the names that the character uses (a scheme of ``model/retargeting/name_schemes.py``), or read
-    from ``preset``. Returns what is keyed, and what is left out and why.
+    The retarget table is made from the character's names (a scheme of ``model/retargeting/name_schemes.py``), or read
+    from ``preset``. Returns a report of what is keyed, what is left out, and why.
     """
     import bpy
 

@@ -1,4 +1,4 @@
-"""What the artist can do, one file per verb. Each reads the context, calls ``expnet_addon`` and reports."""
+"""The operators, one file per verb. Each reads the context, calls ``expnet_addon`` and reports the result."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLAS
 def register() -> None:
     _register_classes()
     bpy.app.handlers.load_pre.append(task.end_before_load)
-    if not bpy.app.background:  # an artist asks again and again; torch is loaded once
+    if not bpy.app.background:  # keep the worker between requests, so that torch is loaded once
         jobs.keep_worker()
 
 

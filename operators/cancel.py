@@ -19,5 +19,5 @@ class EXPNET_OT_cancel(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        tasks.cancel()  # the modal operator sees this and ends
+        tasks.cancel()  # the modal operator checks this and ends
         return {"FINISHED"}

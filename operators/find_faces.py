@@ -11,7 +11,7 @@ class EXPNET_OT_find_faces(TaskOperator, bpy.types.Operator):
     bl_idname = "expnet.find_faces"
     bl_label = "Find Faces"
     bl_description = "Show the faces in the first picture of the source, to choose from"
-    bl_options = {"REGISTER"}  # nothing in the file changes
+    bl_options = {"REGISTER"}  # the .blend is not changed
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

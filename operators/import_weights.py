@@ -14,7 +14,7 @@ class EXPNET_OT_import_weights(TaskOperator, bpy.types.Operator):
     bl_description = (
         "Check the authors' own networks in the release's folder and convert them, once, to the official pack"
     )
-    bl_options = {"REGISTER"}  # preferences are no part of the file: there is nothing to undo
+    bl_options = {"REGISTER"}  # preferences are not in the .blend: there is nothing to undo
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

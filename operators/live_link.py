@@ -1,4 +1,4 @@
-"""Recordings of the Live Link Face app onto our own face, and our face as such a recording."""
+"""Operators that import a recording of the Live Link Face app to a head, and export a head as such a recording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an operator without a task ends: what it did as a report, bad input as an error report."""
+"""Report the result of an operator without a task; InputError becomes an error report."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..model.errors import InputError
 
 
 def reports(do: Callable[[Any, bpy.types.Context], str]) -> Callable[[Any, bpy.types.Context], set[str]]:
-    """Make ``execute`` of a method that returns what to tell the user, or nothing.
+    """Make ``execute`` from a method that returns a message for the user, or an empty string.
 
-    InputError is reported as an error and cancels the operator. Lines of what is told become sentences.
+    InputError is reported as an error and cancels the operator. The lines of the message become sentences.
     """
 
     @wraps(do)

@@ -19,7 +19,7 @@ def is_character(obj: bpy.types.Object | None) -> bool:
 
 
 def has_character(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """Return whether the active object can follow a face, for polls."""
+    """Return whether the active object can follow a head, for polls."""
     if not is_character(context.object):
         operator.poll_message_set("Select the character: a mesh with shape keys, or an armature")
         return False
@@ -123,7 +123,7 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
 
 
 def _some(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
+    """Return the first names and the number of the others, as text."""
     return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
 
 

@@ -1,4 +1,4 @@
-"""The engine's operators: install its runtime, remove it, check another Python, test what there is."""
+"""Operators for the engine: install its runtime, remove it, check another Python, test the engine."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class EXPNET_OT_test_engine(EngineOperator, bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     def keep(self, context: bpy.types.Context, result: str) -> None:
-        preferences.keep_engine_report("")  # the status tells it
+        preferences.keep_engine_report("")  # the status shows the result
 
     def task(self, context: bpy.types.Context) -> Task:
         return engine_status.test(preferences.worker_python(), preferences.device())

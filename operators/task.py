@@ -1,4 +1,4 @@
-"""What the operators with a task share: run it to its end, or follow it from a modal operator's timer."""
+"""The base of operators with a task: run it to its end, or follow it from a modal operator's timer."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SHOWS_PROGRESS = {("VIEW_3D", "UI"), ("CLIP_EDITOR", "UI"), ("PREFERENCES", "WIN
 
 
 class TaskOperator:
-    """An operator that does one Task: waiting in ``execute``, or beside the artist's work in ``modal``.
+    """An operator that runs one Task: blocking in ``execute``, or in the background in ``modal``.
 
     Both write the scene once, at the end, in the operator's one undo step.
     """
 
-    report: Callable[[set[str], str], None]  # bpy.types.Operator's
+    report: Callable[[set[str], str], None]  # from bpy.types.Operator
     _timer: bpy.types.Timer | None = None
     _task: Task | None = None
     _shown: Progress | None = None
@@ -60,7 +60,7 @@ class TaskOperator:
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if tasks.under_way() is not self._task:  # the Cancel button, or another file is being opened
+        if tasks.under_way() is not self._task:  # Cancel was pressed, or another file is being opened
             return self._cancelled(context)
         if event.type == "ESC" and event.value == "PRESS":
             return self._cancelled(context)
@@ -82,7 +82,7 @@ class TaskOperator:
         return self._succeed(context, result)
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends the operator itself: its window is closed, another file is opened, Blender quits."""
+        """End the task. Blender calls this if the window is closed, another file is opened, or Blender quits."""
         self._end(context)
 
     def _cancelled(self, context: bpy.types.Context) -> set[str]:
@@ -92,7 +92,7 @@ class TaskOperator:
         return {"CANCELLED"}
 
     def keep(self, context: bpy.types.Context, result: str) -> None:
-        """Where the panel finds what to tell."""
+        """Store the result for the panel."""
         context.scene.expnet.result = result
 
     def _succeed(self, context: bpy.types.Context, result: str) -> set[str]:
@@ -129,7 +129,7 @@ class TaskOperator:
 
 
 def redraw(context: bpy.types.Context) -> None:
-    """Redraw the side panels, which show the task's progress, and not the views beside them, which cost time."""
+    """Redraw the side panels, which show the task's progress, but not the main regions, which are slow to redraw."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             for region in area.regions:
@@ -138,10 +138,10 @@ def redraw(context: bpy.types.Context) -> None:
 
 
 def redraw_for_a_while() -> None:
-    """Redraw the side panels now and then for half a minute.
+    """Redraw the side panels at intervals for half a minute.
 
-    Blender keeps a button grey that was drawn grey under the pointer, until the panel is drawn after the pointer has
-    left. Without this the button of a task that has ended seems to stay disabled.
+    A button that Blender has drawn grey under the pointer stays grey until the panel is redrawn after the pointer has
+    left. Without these redraws, the button of a finished task can look disabled.
     """
     left = iter(range(60))
 
@@ -153,7 +153,7 @@ def redraw_for_a_while() -> None:
 
 
 def idle(operator: type[bpy.types.Operator]) -> bool:
-    """Poll: no task is under way."""
+    """Poll whether no task is running."""
     task = tasks.under_way()
     if task is not None:
         operator.poll_message_set(iface("Wait for '{}' to end, or cancel it").format(iface(task.title)))
@@ -161,14 +161,14 @@ def idle(operator: type[bpy.types.Operator]) -> bool:
 
 
 def is_there(operator: type[bpy.types.Operator], choice: Choice) -> bool:
-    """Poll: the chosen network or head can be used."""
+    """Poll whether the chosen network or head can be used."""
     if choice.missing:
         operator.poll_message_set(choice.missing)
     return not choice.missing
 
 
 def has_face(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """Poll: it is clear which face is meant."""
+    """Poll whether the choice of the head is unambiguous."""
     if chosen.face(context) is not None:
         return True
     several = rigs_in(context.scene)
@@ -177,7 +177,7 @@ def has_face(operator: type[bpy.types.Operator], context: bpy.types.Context) -> 
 
 
 def has_take(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """Poll: the face that is meant shows a take."""
+    """Poll whether the chosen head has a take."""
     if not has_face(operator, context):
         return False
     if current_take.take_of(chosen.face(context)) is None:
@@ -187,7 +187,7 @@ def has_take(operator: type[bpy.types.Operator], context: bpy.types.Context) -> 
 
 
 def has_source(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """Poll: pictures are chosen."""
+    """Poll whether a source is chosen."""
     missing = chosen.source_missing(context)
     if missing:
         operator.poll_message_set(missing)
@@ -195,7 +195,7 @@ def has_source(operator: type[bpy.types.Operator], context: bpy.types.Context) -
 
 
 def estimator_options(settings: ExpNetSceneProperties, head: bpy.types.Object | None = None) -> EstimatorOptions:
-    """Return the estimator's options by the scene's settings and the preferences, for the pose of ``head``."""
+    """Return the estimator's options from the scene's settings and the preferences, for the pose of ``head``."""
     model = head["expnet_model_path"] if head is not None else OPEN
     return EstimatorOptions(
         estimator=settings.chosen_network().path,
@@ -210,7 +210,7 @@ def estimator_options(settings: ExpNetSceneProperties, head: bpy.types.Object | 
 
 @bpy.app.handlers.persistent
 def end_before_load(*_: object) -> None:
-    """Another file is opened while a task is under way: its worker ends, and one line says so."""
+    """Cancel the running task before another file is opened, and print one line about it."""
     task = tasks.cancel()
     if task is not None:
         print(f"{task.title}: cancelled, the file was closed")

@@ -1,4 +1,4 @@
-"""What the artist sees. Panels draw properties and the running task's progress; they compute nothing."""
+"""The panels. They draw properties and the running task's progress, and compute nothing."""
 
 from __future__ import annotations
 

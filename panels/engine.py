@@ -1,4 +1,4 @@
-"""The panel "Engine": the engine, its version and device, and a test of them."""
+"""The panel "Engine": the engine, its version, its device, and a test button."""
 
 from __future__ import annotations
 

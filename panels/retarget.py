@@ -1,4 +1,4 @@
-"""The panel "Character": the active mesh or armature does what a face does."""
+"""The panel "Character": the active mesh or armature follows a head."""
 
 from __future__ import annotations
 

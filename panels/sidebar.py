@@ -100,7 +100,7 @@ class WhichFacePanel:
         layout.enabled = task is None
         if task is None:
             layout.operator("expnet.find_faces", icon="VIEWZOOM")
-        else:  # as high as the button, so that nothing moves under the pointer
+        else:  # has the button's height, so that nothing moves under the pointer
             layout.label(text=task.title, icon="VIEWZOOM")
         if faces.found().icons:
             grid = layout.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
@@ -182,18 +182,18 @@ def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
 def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task) -> None:
     """Draw the task's progress in place of the buttons.
 
-    A button that Blender has drawn grey under the pointer would stay grey after the task. Cancel lies where the second
-    click of a double click does not fall, and does not move when the text below it grows.
+    A button that Blender has drawn grey under the pointer would stay grey after the task. Cancel is placed so that the
+    second click of a double click does not hit it. It does not move when the text below it grows.
     """
     layout.label(text=task.title)
     progress = task.progress
     layout.progress(text=f"{progress.fraction:.0%}" if progress.total else "", factor=progress.fraction)
     layout.operator("expnet.cancel", icon="X")
-    say(layout, context, task.status.replace(", ", "\n", 1))  # how far; how fast
+    say(layout, context, task.status.replace(", ", "\n", 1))  # the progress; the speed
 
 
 def _say_which_head(layout: bpy.types.UILayout, context: bpy.types.Context, head: bpy.types.Object | None) -> None:
-    """Draw the head that will get the keys, its face model and that model's licence."""
+    """Draw the head that gets the keys, its face model and the model's licence."""
     if head is None:
         return
     terms = head.get("expnet_license", "")
@@ -201,7 +201,7 @@ def _say_which_head(layout: bpy.types.UILayout, context: bpy.types.Context, head
 
 
 def _say_what_for(layout: bpy.types.UILayout, context: bpy.types.Context, choice: Choice) -> None:
-    """Under a choice: what may be done with it, or what it lacks."""
+    """Draw the licence of a choice below it, or what it lacks."""
     if choice.missing:
         say(layout, context, iface(choice.missing), "ERROR")
     else:

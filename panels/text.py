@@ -1,4 +1,4 @@
-"""Lines of text in a sidebar, which Blender cuts where they do not fit."""
+"""Wrap text in a sidebar, because Blender cuts lines that do not fit."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import textwrap
 
 import bpy
 
-MARGIN = 60  # pixels of a sidebar beside its text, at scale 1
-CHARACTER = 5.9  # pixels of a letter, likewise: the mean of Blender's own font
+MARGIN = 60  # pixels of a sidebar's width without text, at scale 1
+CHARACTER = 5.9  # mean pixel width of a letter in Blender's default font, at scale 1
 FEWEST = 16
 
 
 def say(
     layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE", dim: bool = False
 ) -> None:
-    """``text`` in as many lines as the sidebar is narrow, the first one with the icon; ``dim`` like an aside."""
+    """Draw ``text`` wrapped to the sidebar's width, with the icon on the first line; ``dim`` draws it greyed out."""
     room = context.region.width / context.preferences.system.ui_scale - MARGIN
     columns = max(int(room / CHARACTER) - (4 if icon != "NONE" else 0), FEWEST)
     column = layout.column(align=True)

@@ -1,1 +1,1 @@
-"""From what the artist chose to a keyed head: the source, the face, the request, and the take that is kept."""
+"""Capture a face: the source, the choice of the face, the request to the worker, and the take on the head."""

@@ -1,8 +1,8 @@
-"""From what the artist asks to the worker's request to keys in the scene.
+"""Run a capture: make the worker's request, and write its result as keys in the scene.
 
-The functions that return a Task change nothing until its ``finish``. They hold on to Blender's data by
-``session_uid``: the scene may be edited, undone or closed while the worker is busy, which ends in one line instead
-of a crash.
+Functions that return a Task change nothing before its ``finish``. They refer to Blender's data by ``session_uid``,
+because the scene can be edited, undone or closed while the worker runs. Missing data then raises InputError with one
+line.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _animate(clip: Source, options: EstimatorOptions) -> Animate:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """What one picture shows: ``eta`` by key, gaze (2,) in radians, and the identity (Ks,)."""
+    """The estimate of one picture: ``eta`` by key, gaze (2,) in radians, and the identity (Ks,)."""
 
     eta: dict[str, float]
     gaze: np.ndarray
@@ -151,13 +151,14 @@ def key_performance(
     keying: Keying,
     clip: Source | None = None,
 ) -> str:
-    """Put a raw ``performance`` on ``head`` as ``keying`` says, and keep it as the head's take.
+    """Key ``head`` with a raw ``performance`` by the options ``keying``, and keep it as the head's take.
 
-    With its footage in sight the head is keyed frame for frame, as Blender shows the footage; without, by its times.
+    With its footage shown, keys lie frame for frame, as Blender shows the footage. Without footage they lie at the
+    performance's times.
 
-    Every performance gets onto a head this way: from a clip, a file, a recording, or a script. ``clip`` says where it
-    was read, if that is known; without it the performance starts at the scene's first frame. Returns lines for the
-    user. Raises InputError, with nothing written, when no face was seen or the head has other keys.
+    Every performance is keyed by this function: from a clip, a file, a recording, or a script. ``clip`` is its source,
+    if known. Without it the performance starts at the scene's first frame. Returns lines for the user. Raises
+    InputError, with nothing written, if no frame has a face or the head has other keys.
     """
     if not performance.seen.any():
         name = Path(performance.source).name
@@ -165,7 +166,7 @@ def key_performance(
             f"No face was found in '{name}': choose another clip, or say where the face is in its first frame"
         )
     foreign = performance.basis != head["expnet_basis"]
-    model = rig.rig_model(head) if foreign or keying.identity else None  # its file may be gone, and is not needed else
+    model = rig.rig_model(head) if foreign or keying.identity else None  # else not needed: its file may be missing
     if model is not None and foreign:
         performance = basis_maps.route(performance.basis, model, head.name).performance(performance)
     if keying.scene_timing:
@@ -188,19 +189,19 @@ def key_performance(
         try:
             if keying.footage:
                 _show(scene, camera, performance, clip)
-        except InputError as error:  # what OpenCV reads and Blender does not: the keys are good all the same
+        except InputError as error:  # Blender cannot read some clips that OpenCV can; the keys are still valid
             report.append(f"The footage is not shown: {error}")
     return "\n".join(report)
 
 
 def _frames_of_the_clip(performance: FacePerformance) -> int:
-    """How many frames there are from the first that was read to the last, with those that could not be read."""
+    """Return the number of frames from the first read frame to the last, unreadable frames included."""
     frames = performance.frames
     return max(round(float(frames[-1] - frames[0])) + 1, len(frames) + performance.unread)
 
 
 def _show(scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePerformance, clip: Source | None) -> None:
-    """Show the footage behind the head. A clip block of the artist's own stays as it is."""
+    """Show the footage behind the head. The artist's own clip block is not changed."""
     block = None if clip is None or clip.clip is None else _find(bpy.data.movieclips, clip.clip, "The movie clip")
     if block is not None:
         staging.show_clip(camera, block)
@@ -211,7 +212,7 @@ def _show(scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePer
 
 
 def apply_identity(head: bpy.types.Object) -> str:
-    """Shape the head by the numbers in its ``alpha`` property, as the artist left them."""
+    """Shape the head by the numbers in its ``alpha`` property, as the artist has set them."""
     model = rig.rig_model(head)
     alpha = np.asarray(head["alpha"], np.float32)
     rig.apply_alpha(head, model, alpha)
@@ -219,9 +220,10 @@ def apply_identity(head: bpy.types.Object) -> str:
 
 
 def check_head(options: EstimatorOptions, basis: str, components: int, name: str, identity: bool) -> None:
-    """Refuse a head that the estimator's numbers do not fit, before any long work. Raises InputError.
+    """Check, before any long work, that the estimator's coefficients fit the head.
 
-    There is no map to its expression ``basis``, or, with ``identity``, it has too few identity components.
+    Raises InputError if there is no map to the head's expression ``basis``, or if, with ``identity``, the head has too
+    few identity components.
     """
     seen = basis_maps.seen_basis(options.estimator)
     if seen is None:

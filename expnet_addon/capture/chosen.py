@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def face(context: bpy.types.Context) -> bpy.types.Object | None:
-    """Return the head that the panel names, else the active one, else the scene's only one.
+    """Return the head chosen in the panel, else the active one, else the scene's only one.
 
-    An active eye stands for its head. None where it is not clear which head is meant.
+    If an eye is active, its head is returned. Returns None if the choice is ambiguous.
     """
     named = context.scene.expnet.rig
     if is_rig(named) and context.scene.objects.get(named.name) == named:
@@ -31,13 +31,13 @@ def face(context: bpy.types.Context) -> bpy.types.Object | None:
 
 
 def shown_clip(context: bpy.types.Context) -> bpy.types.MovieClip | None:
-    """Return the clip that the Movie Clip editor shows, when the context is such an editor."""
+    """Return the clip in the Movie Clip editor, if the context is one, else None."""
     space = context.space_data
     return space.clip if space is not None and space.type == "CLIP_EDITOR" else None
 
 
 def source_missing(context: bpy.types.Context) -> str:
-    """Say what is still to be chosen; empty when a source is chosen. Cheap, for polls."""
+    """Return a line on the choice that is missing; empty if a source is chosen. Fast enough for polls."""
     if shown_clip(context) is not None:
         return ""
     settings = context.scene.expnet
@@ -51,7 +51,7 @@ def source_missing(context: bpy.types.Context) -> str:
 
 
 def source(context: bpy.types.Context) -> Source:
-    """Return the whole source: the clip that a Movie Clip editor shows, else the panel's. Raises InputError."""
+    """Return the whole source: the clip in the Movie Clip editor, else the panel's. Raises InputError."""
     from . import sources
 
     missing = source_missing(context)
@@ -67,7 +67,7 @@ def source(context: bpy.types.Context) -> Source:
 
 
 def source_in_range(context: bpy.types.Context) -> Source:
-    """Return the source, or the range of it that the panel names."""
+    """Return the source, or the range of it set in the panel."""
     settings = context.scene.expnet
     whole = source(context)
     return whole.within(settings.first, settings.last) if settings.use_range else whole

@@ -1,6 +1,6 @@
-"""The faces in the source's first picture, as thumbnails to choose from.
+"""Find the faces in the source's first picture, and keep their thumbnails for the panel.
 
-They belong to this session of Blender, not to the file. The file keeps the number of the chosen face.
+The thumbnails exist only in the current Blender session. The .blend keeps the number of the chosen face.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Faces:
-    """The faces that were found in ``source``: an icon each, the largest face first."""
+    """The faces found in ``source``: one icon per face, the largest face first."""
 
     source: str
     icons: tuple[int, ...] = ()
 
 
 class _Thumbnails:
-    """The faces found last, and the icons that show them."""
+    """The most recently found faces, and their icons."""
 
     def __init__(self) -> None:
         self.faces = Faces("")
         self._previews: bpy.utils.previews.ImagePreviewCollection | None = None
 
     def show(self, source: str, pictures: list[np.ndarray]) -> None:
+        """Replace the icons by those of ``pictures``, each (size, size, 4) float32."""
         self.forget()
         self._previews = previews = bpy.utils.previews.new()
         for i, picture in enumerate(pictures):
@@ -50,6 +51,7 @@ class _Thumbnails:
         self.faces = Faces(source, tuple(previews[str(i)].icon_id for i in range(len(pictures))))
 
     def forget(self) -> None:
+        """Remove the faces and free their icons."""
         self.faces = Faces("")
         if self._previews is not None:
             bpy.utils.previews.remove(self._previews)
@@ -60,12 +62,12 @@ _thumbnails = _Thumbnails()
 
 
 def found() -> Faces:
-    """Return the faces that ``find_faces`` found last."""
+    """Return the faces of the last ``find_faces``."""
     return _thumbnails.faces
 
 
 def find_faces(clip: Source, options: EstimatorOptions) -> Task[FacesResult]:
-    """Find the faces in the first picture of ``clip``, for ``found()``. Nothing in the file changes."""
+    """Find the faces in the first picture of ``clip``, for ``found()``. The .blend is not changed."""
     check_there(clip.path, "clip")
 
     def write(reply: FacesResult, job: object) -> str:
@@ -79,12 +81,12 @@ def find_faces(clip: Source, options: EstimatorOptions) -> Task[FacesResult]:
 
 
 def forget() -> None:
-    """Forget the faces, and free their icons."""
+    """Remove the faces and free their icons."""
     _thumbnails.forget()
 
 
 def _pixels(coded: str, size: int) -> np.ndarray:
-    """(size, size, 4) float32 RGBA, the last row first, as Blender has it."""
+    """Return the pixels (size, size, 4) as float32 RGBA, with the last row first, as in Blender."""
     import numpy as np
 
     rgb = np.frombuffer(base64.b64decode(coded), np.uint8).reshape(size, size, 3)[::-1]

@@ -1,4 +1,4 @@
-"""How a performance becomes keys: the options that operators, the command line and scripts share."""
+"""Options for keying a performance, shared by operators, the command line and scripts."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Keying:
-    """How a performance becomes keys.
+    """Options for keying a performance.
 
     smoothing      strength from 0 to 1, as ``smoothing.smooth`` takes it
-    neutral        the actor's face that becomes the head's rest: none, auto or a frame, as in ``named_neutral``
-    identity       the head takes the performance's face shape, too
-    scene_timing   the scene takes the performance's frame rate, or ``fps``, and its range
-    match_camera   the scene gets a camera like the one of the clip
+    neutral        the actor's face that maps to the head's rest: none, auto or a frame, as in ``named_neutral``
+    identity       the head also gets the performance's identity
+    scene_timing   the scene gets the performance's frame rate, or ``fps``, and its range
+    match_camera   the scene gets a camera that matches the clip's
     footage        that camera shows the clip behind the head
-    sound          the clip's sound goes into the sequencer
+    sound          the clip's sound is added to the sequencer
     """
 
     smoothing: float = 0.5
@@ -28,5 +28,5 @@ class Keying:
     sound: bool = True
 
 
-# Keys with the recorded values; the scene, its camera and the head's shape stay as they are.
+# Keys with the recorded values; the scene, its camera and the head's shape are not changed.
 AS_RECORDED = Keying(smoothing=0.0, identity=False, scene_timing=False, match_camera=False, footage=False, sound=False)

@@ -1,7 +1,6 @@
-"""Where the pictures come from: a file, a folder of images, or a movie clip or image that is open in Blender.
+"""The sources of pictures: a file, a folder of images, or a movie clip or image that is open in Blender.
 
-Blender's own blocks say when they show which picture; ``Source`` keeps that, so that keys lie where the artist sees the
-footage.
+Blender's blocks have their own timing. ``Source`` keeps it, so that keys lie where the artist sees the footage.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from ..scene import animation, footage
 
 @dataclass(frozen=True)
 class Source:
-    """Pictures for the worker, and where they lie in the scene.
+    """Pictures for the worker, and their place in scene time.
 
-    path         what the worker opens: a movie, an image, a folder, or a pattern (``shot_####.png``)
-    first, last  its frames to read, from 0, both included; None: from its start, to its end
+    path         a movie, an image, a folder, or a pattern (``shot_####.png``)
+    first, last  frames to read, 0-based, both included; None: from the start, to the end
     start_frame  scene frame of ``first``; None: the scene's first frame
-    fps          of an image sequence, which does not know its own
-    clip         the movie clip block that shows it, by its ``session_uid``; None where there is none yet
+    fps          rate of an image sequence, which stores none
+    clip         ``session_uid`` of the movie clip block that shows it; None if there is no block yet
     """
 
     path: str
@@ -37,10 +36,11 @@ class Source:
 
     @property
     def name(self) -> str:
+        """The file's or folder's name, for reports."""
         return Path(self.path).name
 
     def within(self, first: int, last: int) -> Source:
-        """Frames ``first`` to ``last`` of it only, counted from 0 where it starts."""
+        """Return the range ``first`` to ``last`` of the source, counted from 0 at its start. Raises InputError."""
         if last < first:
             raise InputError(f"frames {first} to {last} are no range: the last comes before the first")
         base = self.first or 0
@@ -51,7 +51,7 @@ class Source:
         return replace(self, first=base + first, last=end, start_frame=start)
 
     def at(self, scene: bpy.types.Scene) -> Source:
-        """Return the one picture that shows at the scene's current frame; a still picture shows always."""
+        """Return the one picture at the scene's current frame; a still image shows at every frame."""
         if is_still(self.path):
             return self
         start = scene.frame_start if self.start_frame is None else self.start_frame
@@ -62,13 +62,13 @@ class Source:
 
 
 def of_file(path: str, scene: bpy.types.Scene, what: str = "clip") -> Source:
-    """Return a file, folder or pattern on disk as a source. Raises InputError when there is none."""
+    """Return a file, folder or pattern on disk as a source. Raises InputError if it does not exist."""
     check_there(path, what)
     return Source(path, fps=animation.scene_fps(scene))
 
 
 def of_block(block: bpy.types.MovieClip | bpy.types.Image, scene: bpy.types.Scene) -> Source:
-    """Return a movie clip or image block as a source, as long and where it shows. Raises InputError without a file."""
+    """Return a movie clip or image block as a source with the block's timing. Raises InputError if it has no file."""
     found = footage.footage_of(block)
     clip = block.session_uid if isinstance(block, bpy.types.MovieClip) else None
     if found.kind == "image":
@@ -79,9 +79,9 @@ def of_block(block: bpy.types.MovieClip | bpy.types.Image, scene: bpy.types.Scen
 
 
 def is_still(path: str) -> bool:
-    """Whether the file is one picture, by its first bytes."""
+    """Return whether the file is a still image, by its first bytes."""
     try:
         with open(path, "rb") as file:
             return image_header(file.read(65536)) is not None
     except OSError:
-        return False  # a folder, a pattern; or what the worker refuses
+        return False  # a folder, a pattern, or a file that the worker rejects

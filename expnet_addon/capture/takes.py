@@ -1,8 +1,8 @@
-"""The performance behind a take, kept raw in the .blend with its action, and what the artist wants done to it.
+"""Keep the raw performance of a take in the .blend with its action, and the artist's settings for it.
 
-It lies in ``Action.expnet``, so saving, undo, copying and appending carry it, each take has its own, and two heads
-never mix. A change of its settings writes the take's keys anew at once, from the raw performance, without the network.
-Where an action has no slots (before Blender 4.4) it is the expression's action that keeps it.
+Both are in ``Action.expnet``: saving, undo, copying and appending include them, and each take has its own. A change of
+the settings writes the take's keys again at once, from the raw performance, without the network. If actions have no
+slots (before Blender 4.4), the expression's action holds the data.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def write_take(
     """
     register()
     content = packed(performance)
-    performance = unpacked_performance(content, performance.source)  # rounded once: writing again gives the same keys
+    performance = unpacked_performance(content, performance.source)  # packing rounds: rewriting gives equal keys
     frames = animation.scene_frames(scene, performance, start_frame, timed)
     wanted = treated(performance, treatment, bounds_of(head), rest_of(head))
     written = animation.key_performance(head, wanted, scene, start_frame, timed)
@@ -67,12 +67,12 @@ def write_take(
     take.note = ""
     take.performance = content
     rate = animation.scene_fps(scene) if timed else performance.fps
-    take.rate = rate  # makes it a take: no change above has written any keys
+    take.rate = rate  # a rate marks a take; the settings above do not write keys before it is set
     return written
 
 
 def regions_of(performance: FacePerformance) -> list[str]:
-    """Return the regions that its keys belong to, with gaze and head."""
+    """Return the regions of the performance's keys, with gaze and head."""
     there = {region_of(key) for key in performance.expression_keys} | {"gaze", "head"}
     return [name for name in REGIONS if name in there]
 
@@ -89,12 +89,12 @@ def nearest_frame(head: bpy.types.Object, scene_frame: float) -> int:
 
 
 def make_neutral(head: bpy.types.Object, scene_frame: float) -> str:
-    """Make the face at a scene frame of the head's take the actor's rest. Raises InputError."""
+    """Set the face at a scene frame of the head's take as the actor's rest. Raises InputError."""
     frame = nearest_frame(head, scene_frame)
     action = take_of(head)
     assert action is not None
     take, live = action.expnet, action.expnet.live
     take.live = False
     take.neutral, take.neutral_frame = FRAME, frame
-    take.live = live  # writes the keys, once
+    take.live = live  # this assignment writes the keys, once
     return f"Frame {frame} of the clip is neutral"

@@ -1,4 +1,4 @@
-"""Try It: a new head, animated with the demo clip."""
+"""Implement Try It: add a head and animate it with the demo clip."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLIP = Path(__file__).resolve().parents[2] / "model" / "data" / "demo_clip.mp4"
 
 
 def try_it(scene: bpy.types.Scene, device: str = "auto") -> Task[AnimateResult]:
-    """Add an open head to ``scene`` and animate it with the demo clip, the footage behind it."""
+    """Add an open head to ``scene`` and animate it with the demo clip, with the footage behind it."""
     scene_uid = scene.session_uid
 
     def write(reply: AnimateResult, job: Job[AnimateResult]) -> str:

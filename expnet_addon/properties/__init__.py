@@ -1,1 +1,1 @@
-"""What is registered with Blender: properties and preferences. Imported when the add-on is enabled, without numpy."""
+"""Properties and preferences registered with Blender. Enabling the add-on imports them, so they need no numpy."""

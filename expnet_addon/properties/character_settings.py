@@ -1,4 +1,4 @@
-"""What the artist sets for a character, kept with its object: ``Object.expnet_character``; and the presets' folder."""
+"""The settings of a character, stored on its object as ``Object.expnet_character``, and the presets' folder."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ COMPONENTS = [
 
 
 class ExpNetRetargetRow(bpy.types.PropertyGroup):
-    """A ``row.Row``, its fields by the same names."""
+    """A ``row.Row`` as properties of the same names."""
 
     enabled: BoolProperty(  # type: ignore[valid-type]
         name="On", description="Whether this row does anything", default=True
@@ -101,7 +101,7 @@ class ExpNetRetargetRow(bpy.types.PropertyGroup):
     high: FloatProperty(name="High", description="Never above this", default=1.0)  # type: ignore[valid-type]
 
     def row(self) -> Row:
-        """Raises InputError for a channel that there is not, or a range upside down."""
+        """Return the row. Raises InputError for an unknown channel, or if ``low`` is above ``high``."""
         from ...model.performance.channels import CHANNELS
 
         row = Row(**{f.name: getattr(self, f.name) for f in fields(Row)})
@@ -112,6 +112,7 @@ class ExpNetRetargetRow(bpy.types.PropertyGroup):
         return row
 
     def set_row(self, row: Row) -> None:
+        """Set all properties from ``row``; an empty component leaves the property as it is."""
         for field in fields(Row):
             value = getattr(row, field.name)
             if not (field.name == "component" and not value):
@@ -184,20 +185,22 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
     result: StringProperty(name="Result", description="What the last run did")  # type: ignore[valid-type]
 
     def character(self) -> Character:
+        """Return the character of this object and its chosen meshes."""
         return character_of(self.id_data, (item.mesh for item in self.meshes if item.mesh is not None))
 
     def table(self) -> list[Row]:
-        """Raises InputError for a row that cannot be."""
+        """Return all rows. Raises InputError for an invalid row."""
         return [row.row() for row in self.rows]
 
     def set_table(self, rows: Sequence[Row]) -> None:
+        """Replace the table by ``rows``."""
         self.rows.clear()
         for row in rows:
             self.rows.add().set_row(row)
         self.active_row = 0
 
     def followed(self, scene: bpy.types.Scene) -> bpy.types.Object:
-        """The face to follow. Raises InputError where it is not clear which."""
+        """Return the head to follow. Raises InputError if there is none or the choice is ambiguous."""
         faces = rigs_in(scene)
         face = self.face or (faces[0] if len(faces) == 1 else None)
         if face is None:
@@ -205,7 +208,7 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
         return face
 
     def motion(self, scene: bpy.types.Scene) -> Motion:
-        """Raises InputError where there is nothing to follow."""
+        """Return the motion to follow. Raises InputError if there is none."""
         from ...model.performance.live_link import read_performance
         from ..characters.motion import face_motion, performance_motion
 
@@ -220,13 +223,13 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
 
 
 def presets() -> Iterator[Path]:
-    """The saved tables, by name."""
+    """Yield the files of the saved tables, sorted by name."""
     folder = _folder()
     yield from sorted(folder.glob("*.json")) if folder.is_dir() else []
 
 
 def preset_file(name: str) -> Path:
-    """Where the table ``name`` is kept. Raises InputError for what is no name of a file."""
+    """Return the file of the table ``name``. Raises InputError if the name is not a valid file name."""
     name = name.strip()
     if not name or name != Path(name).name or name.startswith(".") or any(c in name for c in '<>:"/\\|?*'):
         raise InputError(f"'{name}' cannot be a preset's name: use letters, digits, spaces and dashes")

@@ -1,4 +1,4 @@
-"""What belongs to the machine and not to a scene: the worker's Python and its device, and the user's own packs."""
+"""Settings of the machine, not of a scene: the worker's Python and device, and the user's own packs."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
             body.label(text=f"Installed: {found}", translate=False)
         body.prop(self, "worker_python")
         row = body.split(factor=0.4)
-        row.label(text="")  # the button stands under the path
+        row.label(text="")  # aligns the button with the path
         row.operator("expnet.check_python")
         task = tasks.under_way()
         if task is not None:
@@ -122,23 +122,24 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
 
 
 def enabled() -> bool:
-    """Whether there are preferences: not where the package runs without being an add-on."""
+    """Return whether there are preferences. There are none if the package runs without being enabled as an add-on."""
     return _preferences() is not None
 
 
 def worker_python() -> str:
-    """The path that the user chose, or empty."""
+    """Return the path that the user has chosen, or an empty string."""
     preferences = _preferences()
     return preferences.worker_python if preferences else ""
 
 
 def device() -> str:
+    """Return the device that the user has chosen, ``auto`` by default."""
     preferences = _preferences()
     return preferences.device if preferences else "auto"
 
 
 def runtime_choice() -> tuple[runtime.Build, str]:
-    """The build of torch to install, and the folder with wheels (empty: download them). Raises InputError."""
+    """Return the build of torch to install and the wheel folder (empty: download them). Raises InputError."""
     preferences = _preferences()
     if preferences is None:
         return runtime.build_named(runtime.builds()[0].name), ""
@@ -147,25 +148,26 @@ def runtime_choice() -> tuple[runtime.Build, str]:
 
 
 def keep_engine_report(text: str) -> None:
+    """Store the engine's report for the preferences."""
     preferences = _preferences()
     if preferences is not None:
         preferences.engine_report = text
 
 
 def official_pack() -> str:
-    """The folder of the imported weights, or empty."""
+    """Return the folder of the imported weights, or an empty string."""
     preferences = _preferences()
     return bpy.path.abspath(preferences.official_pack) if preferences else ""
 
 
 def official_face_model() -> str:
-    """The file of the Basel Face Model, or empty."""
+    """Return the file of the Basel Face Model, or an empty string."""
     preferences = _preferences()
     return bpy.path.abspath(preferences.official_face_model) if preferences else ""
 
 
 def release() -> tuple[str, str, bool]:
-    """The release's folder, where its weights are to go (empty: there), and whether in 16 bits."""
+    """Return the release's folder, the folder for its weights (empty: the release's), and whether to store 16 bits."""
     preferences = _preferences()
     if preferences is None:
         return "", "", False
@@ -174,7 +176,7 @@ def release() -> tuple[str, str, bool]:
 
 
 def keep_official(pack: str, face_model: str | None) -> None:
-    """Remember where Import Weights put the networks, and the face model if it found one."""
+    """Store the folder of the networks that Import Weights wrote, and the face model if it found one."""
     preferences = _preferences()
     if preferences is not None:
         preferences.official_pack = pack
@@ -182,13 +184,14 @@ def keep_official(pack: str, face_model: str | None) -> None:
 
 
 def keep_import_report(text: str) -> None:
+    """Store the report of Import Weights for the preferences."""
     preferences = _preferences()
     if preferences is not None:
         preferences.import_report = text
 
 
 def _preferences() -> ExpNetPreferences | None:
-    """None where the package runs without being enabled as an add-on (scripts, tests)."""
+    """Return the preferences; None if the package is not enabled as an add-on (scripts, tests)."""
     addon = bpy.context.preferences.addons.get(PACKAGE)
     return addon.preferences if addon else None
 

@@ -1,4 +1,4 @@
-"""What the artist sets in the panel, kept with the scene: ``Scene.expnet``."""
+"""The settings of the panel, stored in the scene as ``Scene.expnet``."""
 
 from __future__ import annotations
 
@@ -166,6 +166,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
     )
 
     def chosen_head(self) -> packs.Choice:
+        """Return the head that Add Face makes."""
         if self.face_model == "OPEN":
             return packs.OPEN_HEAD
         if self.face_model == "OFFICIAL":
@@ -173,6 +174,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         return packs.own_head(bpy.path.abspath(self.face_model_path))
 
     def chosen_network(self) -> packs.Choice:
+        """Return the network that estimates the face."""
         if self.network == "OPEN":
             return packs.OPEN_NETWORK
         if self.network == "OFFICIAL":

@@ -1,4 +1,4 @@
-"""What the artist sets for a take, and the performance behind it: ``Action.expnet``. ``takes`` reads and writes it."""
+"""The settings of a take and its performance, stored as ``Action.expnet``. ``takes`` reads and writes them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _changed(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> N
 
 
 class ExpNetRegion(bpy.types.PropertyGroup):
-    """``name`` is one of ``smoothing.REGIONS``."""
+    """Settings of one region; ``name`` is one of ``smoothing.REGIONS``."""
 
     smoothing: FloatProperty(  # type: ignore[valid-type]
         name="Smoothing",
@@ -138,7 +138,7 @@ CLASSES = (ExpNetRegion, ExpNetTake)
 
 
 def register() -> None:
-    """Harmless when called again: scripts and the command line keep takes without enabling the add-on."""
+    """Register the classes unless they are registered: scripts and the command line use takes without the add-on."""
     if not hasattr(bpy.types.Action, "expnet"):
         for kind in CLASSES:
             bpy.utils.register_class(kind)

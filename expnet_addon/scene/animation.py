@@ -1,10 +1,12 @@
-"""A performance as F-curves, written in bulk.
+"""Write a performance as F-curves, in bulk.
 
-Design notes: one take, one action (two before Blender 4.4, where an action has no slots), named after its clip and
-marked as ours. Running the same clip again replaces that action; an action that is not ours is never edited, only
-unassigned and kept. Keys lie frame for frame: the clip's frame n at the scene's start + n, where Blender shows it
-behind the head, whatever rate the scene has; without footage in sight at the clip's times. Frames in which no face was
-seen get no keys.
+A take is one action (two before Blender 4.4, where an action has no slots). The action has its clip's name and a custom
+property that marks it as ExpNet's. Capturing the same clip again replaces that action. Other actions are never edited:
+they are unassigned and kept.
+
+Where the footage is shown, keys lie frame for frame: frame n of the clip is keyed at the scene's start + n, where
+Blender shows it behind the head at any scene rate. Without footage, keys lie at the clip's times. Frames without a
+detected face get no keys.
 """
 
 from __future__ import annotations
@@ -24,16 +26,16 @@ from .. import compat
 from .coordinates import continuous, object_pose
 from .rig import expression_keys, model_keys, set_expression
 
-TAKE = "expnet_take"  # on an action: which clip (or POSES) it holds
-TAKE_HEAD = "expnet_head"  # and for which head
+TAKE = "expnet_take"  # custom property of an action: its clip, or POSES
+TAKE_HEAD = "expnet_head"  # custom property of an action: its head
 POSES = "poses"
 
 
 @dataclass(frozen=True)
 class Take:
-    """What ``key_performance`` wrote.
+    """The result of ``key_performance``.
 
-    action        name of the action (of the expression's, where there are two)
+    action        name of the action (of the expression's action, where there are two)
     frame_start, frame_end   scene frames of the performance's first and last frame; fractional when the rates differ
     keyed         number of clip frames that got keys
     missing       (first, last) ranges of the clip's frames (0-based, inclusive) without a face
@@ -47,7 +49,7 @@ class Take:
 
 
 def rate_report(scene: bpy.types.Scene, performance: FacePerformance) -> str:
-    """A line where the scene has another rate than the clip, else nothing."""
+    """Return a line if the scene's rate differs from the clip's, else an empty string."""
     if abs(scene_fps(scene) - performance.fps) < 1e-3 * performance.fps:
         return ""
     return (
@@ -57,7 +59,7 @@ def rate_report(scene: bpy.types.Scene, performance: FacePerformance) -> str:
 
 
 def take_report(take: Take, frames: int) -> str:
-    """A line with what was keyed, and one with where there was no face."""
+    """Return a line on the keyed frames, and a line on the frames without a face."""
     keyed = f"{take.keyed} of {frames} frames keyed, {take.frame_start:.0f} to {take.frame_end:.0f}"
     if not take.missing:
         return keyed
@@ -67,12 +69,12 @@ def take_report(take: Take, frames: int) -> str:
 
 
 def scene_fps(scene: bpy.types.Scene) -> float:
-    """The true frame rate: Blender divides ``fps`` by ``fps_base``."""
+    """Return the scene's frame rate, ``fps`` divided by ``fps_base``."""
     return scene.render.fps / scene.render.fps_base
 
 
 def set_scene_fps(scene: bpy.types.Scene, fps: float) -> None:
-    """Set the scene to a clip's rate, with the usual fractions exact: 29.97 becomes 30 / 1.001."""
+    """Set the scene to a clip's rate. Common fractional rates are exact: 29.97 becomes 30 / 1.001."""
     if not 0.01 <= fps <= 32000:
         raise InputError(f"{fps:g} frames per second is not a rate that a scene can have")
     for base in (1.0, 1.001):
@@ -87,9 +89,10 @@ def set_scene_fps(scene: bpy.types.Scene, fps: float) -> None:
 def scene_frames(
     scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None, timed: bool = False
 ) -> np.ndarray:
-    """(F,) where the performance's frames lie in the scene: its first at ``start_frame``, or the scene's first.
+    """Return the scene frames (F,) of the performance's frames.
 
-    Frame for frame, as Blender shows footage; ``timed``: by its times at the scene's rate, where no footage shows.
+    The first lies at ``start_frame`` (default: the scene's first frame). The others follow frame for frame, as Blender
+    shows footage. With ``timed`` they lie at the performance's times at the scene's rate, for takes without footage.
     """
     start = float(scene.frame_start if start_frame is None else start_frame)
     if not timed or abs(scene_fps(scene) - performance.fps) < 1e-4:
@@ -107,13 +110,13 @@ def key_performance(
 ) -> Take:
     """Key the head with a performance: expression, gaze, location and rotation.
 
-    start_frame  where the performance's first frame goes (default: the scene's first frame)
+    start_frame  scene frame of the performance's first frame (default: the scene's first frame)
     timed        keys lie at the performance's times, see ``scene_frames``
 
-    The identity is not touched (``rig.apply_alpha``), nor the scene's range and rate (``set_scene_fps``,
-    ``set_frame_range``). Raises InputError when the performance has another basis than the head, or no face at all.
+    Identity (``rig.apply_alpha``) and the scene's range and rate (``set_frame_range``, ``set_scene_fps``) stay as they
+    are. Raises InputError if the performance's basis differs from the head's, or if it has no frame with a face.
     """
-    _columns(head, performance)  # refuses another basis
+    _columns(head, performance)  # raises InputError for another basis
     seen = performance.seen
     if not seen.any():
         raise InputError(f"no face was seen in {performance.source}: there is nothing to key")
@@ -139,8 +142,12 @@ def key_performance(
 
 @dataclass(frozen=True)
 class Errors:
-    """How far curves may be from a performance's own: ``key`` in units of a slider, ``angle`` in radians for the gaze
-    and the head's rotation, ``place`` in metres for the head's location."""
+    """The largest errors of decimated curves.
+
+    key    expression keys, in units of the slider
+    angle  gaze and head rotation, in radians
+    place  head location, in metres
+    """
 
     key: float
     angle: float
@@ -150,10 +157,11 @@ class Errors:
 def rewrite(
     head: bpy.types.Object, performance: FacePerformance, all_frames: np.ndarray, errors: Errors | None = None
 ) -> tuple[int, int]:
-    """Replace the keys of the head's current take by those of ``performance`` at scene frames ``all_frames`` (F,);
-    with ``errors`` by as few as stay within them. How many keys there are now, and would be without leaving out any.
+    """Replace the keys of the head's current take by those of ``performance`` at scene frames ``all_frames`` (F,).
 
-    Raises InputError when the performance has another basis than the head, or the head no take of ours.
+    With ``errors`` the curves are decimated to as few keys as stay within them. Returns the number of keys written, and
+    the number without decimation. Raises InputError if the performance's basis differs from the head's, or if the head
+    has no take by ExpNet.
     """
     channels = _channels(head, performance)
     curves = compat.assigned_curves(head.data.shape_keys), compat.assigned_curves(head)
@@ -178,7 +186,7 @@ def key_expression(
 ) -> str:
     """Key one expression (as ``rig.set_expression`` takes it) at ``frame``, and show it. Returns the action's name.
 
-    The keys go into the head's current action if it is ours, else into a new action ``<head> poses``; an artist's
+    The keys go into the head's current action if ExpNet made it, else into a new action ``<head> poses``. An artist's
     action is unassigned and kept.
     """
     set_expression(head, eta, gaze)
@@ -196,13 +204,13 @@ def key_expression(
 
 
 def set_frame_range(scene: bpy.types.Scene, take: Take) -> None:
-    """Let the scene play exactly the take."""
+    """Set the scene's frame range to the take's."""
     scene.frame_start = int(np.floor(take.frame_start + 1e-4))
     scene.frame_end = max(scene.frame_start, int(np.ceil(take.frame_end - 1e-4)))
 
 
 def _columns(head: bpy.types.Object, performance: FacePerformance) -> dict[str, int]:
-    """The head's expression keys and their columns in the performance."""
+    """Return the head's expression keys and their columns in the performance."""
     if performance.basis != head["expnet_basis"] or list(performance.expression_keys) != model_keys(head):
         raise InputError(
             f"the performance has expression basis {performance.basis!r}, {head.name!r} has {head['expnet_basis']!r}: "
@@ -224,16 +232,16 @@ def _is_ours(block: bpy.types.ID) -> bool:
 def _new_take(
     head: bpy.types.Object, name: str, take: str, blocks: list[bpy.types.ID]
 ) -> list[tuple[bpy.types.Action, Any]]:
-    """Empty actions for the take, in place of its earlier ones; other actions are unassigned and kept."""
+    """Make empty actions for the take, replacing its earlier ones. Other actions are unassigned and kept."""
     for block in blocks:
         data = block.animation_data
         if data is not None and data.action is not None:
             if (data.action.get(TAKE), data.action.get(TAKE_HEAD)) != (take, head.name):
-                data.action.use_fake_user = True  # without a user it would be gone after saving
+                data.action.use_fake_user = True  # Blender does not save an action without users
             data.action = None
     for action in list(bpy.data.actions):
         ours = action.get(TAKE) == take and action.get(TAKE_HEAD) == head.name and action.library is None
-        if ours and action.users == int(action.use_fake_user):  # in an NLA strip it is the artist's by now
+        if ours and action.users == int(action.use_fake_user):  # an action in an NLA strip is kept
             bpy.data.actions.remove(action)
     made = compat.new_actions(name, blocks)
     for action, _ in made:
@@ -244,8 +252,11 @@ def _new_take(
 
 @dataclass(frozen=True, eq=False)
 class _Channel:
-    """A curve of a performance: ``values`` (N,) at the frames with a face, for ``path``[``index``] of the shape keys or
-    of the head; ``error``: which of ``Errors`` bounds it, and by what share."""
+    """A curve of a performance, for ``path``[``index``] of the shape keys or of the head.
+
+    ``values`` (N,) are those at the frames with a face. ``error`` names the field of ``Errors`` that bounds the curve,
+    and the share of it.
+    """
 
     of_keys: bool
     path: str
@@ -265,14 +276,14 @@ def _channels(head: bpy.types.Object, performance: FacePerformance) -> list[_Cha
     location, quaternion = object_pose(performance.rotation[seen], performance.translation[seen])
     for i, values in enumerate(location.T):
         channels.append(_Channel(False, "location", i, values, ("place", 1 / np.sqrt(3))))
-    # Four components that err by e each turn the head by 4 e at the most.
+    # An error of e in each of the four components rotates the head by at most 4 e.
     for i, values in enumerate(continuous(quaternion).T):
         channels.append(_Channel(False, "rotation_quaternion", i, values, ("angle", 0.25)))
     return channels
 
 
 def _bounds(channels: Sequence[_Channel], errors: Errors) -> np.ndarray:
-    """(C,) what each curve may err by, less what is lost in Blender's 32 bits."""
+    """Return the largest error of each curve (C,), less the rounding error of Blender's 32-bit floats."""
     rounding = np.array([np.abs(channel.values).max() for channel in channels]) * 1e-6
     allowed = np.array([getattr(errors, channel.error[0]) * channel.error[1] for channel in channels])
     return np.maximum(allowed - rounding, 0)
@@ -286,7 +297,7 @@ _LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINE
 
 
 def _write(curves: Any, channel: _Channel, frames: np.ndarray, kept: np.ndarray | slice = slice(None)) -> None:
-    """The channel's curve, new or anew, through its ``kept`` values in straight lines."""
+    """Write the channel's curve with linear interpolation between its ``kept`` values. Makes the curve if needed."""
     curve = curves.find(channel.path, index=channel.index) or curves.new(channel.path, index=channel.index)
     points = curve.keyframe_points
     points.clear()

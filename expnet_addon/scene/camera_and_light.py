@@ -1,4 +1,4 @@
-"""Round the head: the camera that saw it, the footage behind it, and light."""
+"""The camera that matches the clip's, the footage as its background, and lights for the head."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from ...model.errors import InputError
 from .. import compat
 
 SENSOR_MM = 36.0
-CAMERA = "expnet_camera"  # marks what is ours, to be found again
+CAMERA = "expnet_camera"  # custom property that marks ExpNet's camera, so that it is reused
 LIGHT = "expnet_light"
 BACKGROUND = (0.16, 0.16, 0.17)
 
 
 def match_camera(scene: bpy.types.Scene, image_size: tuple[int, int], lens_mm: float = 50.0) -> bpy.types.Object:
-    """The camera that the head poses assume: at the world's origin, looking along +Y, rendering the clip's own size.
+    """Set up the camera that head poses assume: at the world's origin, looking along +Y, rendering at the clip's size.
 
-    Ours is used again if the scene has it; an artist's camera stays as it is, only no longer the active one.
+    ExpNet's own camera is reused if the scene has one. An artist's camera is not changed; it only stops being the
+    active camera.
     """
     camera = next((obj for obj in scene.objects if obj.type == "CAMERA" and obj.get(CAMERA)), None)
     if camera is None:
@@ -50,12 +51,14 @@ def show_footage(
     first: int = 0,
     size: tuple[int, int] | None = None,
 ) -> bpy.types.MovieClip:
-    """The clip (a movie, or the first image of a sequence) as the camera's background: its frame ``first`` (0-based)
-    at ``start_frame`` (default: the scene's first frame). ``size``: its (width, height) with square pixels, where it is
-    known: Blender takes the pixels of all clips for square.
+    """Show the clip (a movie, or the first image of a sequence) as the camera's background.
 
-    Blender shows one frame of the clip per frame of the scene: set the scene to the clip's rate
-    (``animation.set_scene_fps``) where they differ. Raises InputError when Blender cannot read the clip.
+    first        frame of the clip (0-based) that shows at ``start_frame``
+    start_frame  scene frame (default: the scene's first frame)
+    size         (width, height) of the clip with square pixels, if known; Blender assumes square pixels for all clips
+
+    Blender shows one frame of the clip per frame of the scene. If the rates differ, set the scene to the clip's rate
+    (``animation.set_scene_fps``). Raises InputError if Blender cannot read the clip.
     """
     try:
         block = bpy.data.movieclips.load(str(clip), check_existing=True)
@@ -75,7 +78,7 @@ def show_footage(
 
 
 def show_clip(camera: bpy.types.Object, block: bpy.types.MovieClip) -> None:
-    """A clip, when and as it shows, as the camera's background."""
+    """Show a clip as the camera's background, with the block's own timing."""
     data = camera.data
     data.show_background_images = True
     background = next((b for b in data.background_images if b.source == "MOVIE_CLIP" and b.clip in (None, block)), None)
@@ -88,9 +91,9 @@ def show_clip(camera: bpy.types.Object, block: bpy.types.MovieClip) -> None:
 
 
 def light_head(scene: bpy.types.Scene) -> list[bpy.types.Object]:
-    """A soft key, a fill and a rim light, as suns so that the head may be anywhere; a grey world where there is none.
+    """Add a soft key light, a fill light and a rim light, and a grey world if the scene has no world.
 
-    Ours are used again if the scene has them.
+    The lights are suns, so they light the head at any location. ExpNet's own lights are reused if the scene has them.
     """
     lights = [obj for obj in scene.objects if obj.type == "LIGHT" and obj.get(LIGHT)]
     if not lights:
@@ -112,6 +115,7 @@ def light_head(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 
 
 def grey_world() -> bpy.types.World:
+    """Create a world with a grey background."""
     world = bpy.data.worlds.new("ExpNet grey")
     world.color = BACKGROUND
     tree = compat.node_tree(world)

@@ -1,4 +1,4 @@
-"""The video that shows how it went: footage and head, side by side or one over the other, with frame numbers."""
+"""Render a comparison video of footage and head, side by side or overlaid, with frame numbers."""
 
 from __future__ import annotations
 
@@ -38,17 +38,19 @@ def render_comparison(
     layout: str = "beside",
     progress: Progress | None = None,
 ) -> Path:
-    """Footage and head as H.264 at the clip's rate, frame for frame: ``beside`` each other with the same frame numbers
-    on both, or the head ``over`` the face. Frames that have no picture of their own show the one before.
+    """Render footage and head as an H.264 video at the clip's rate, frame for frame.
+
+    The layout is ``beside``, side by side with the same frame numbers on both, or ``over``, the head over the face.
+    A frame without a picture of its own shows the previous one.
 
     clip         the movie, or the first file of an image sequence
-    performance  what the head was keyed with: its times, size, lens and the frames without a face
+    performance  the performance that the head is keyed with; gives times, size, lens and the frames without a face
     start_frame  the scene frame of the performance's first frame (default: the scene's first)
-    quality      its height is the clip's where none is given, at most 720
-    progress     called with (frames done, frames in all) while the head is rendered
+    quality      its height defaults to the clip's, at most 720
+    progress     called with (frames done, total frames) while the head is rendered
 
-    Works on scenes of its own and removes them: the artist's scene stays as it was. The file appears complete or
-    not at all. Raises InputError when it cannot be written or the clip cannot be read.
+    Uses temporary scenes and removes them; the artist's scene is not changed. The file is written atomically. Raises
+    InputError if it cannot be written or the clip cannot be read.
     """
     out = Path(out_mp4)
     _check_writable(out)
@@ -66,8 +68,14 @@ def render_comparison(
 
 @dataclass(frozen=True, eq=False)
 class _Timeline:
-    """The video's frames: (N,) ``scene`` frames, ``clip`` frames from 0, and whether a face was ``seen``. In a hole of
-    the clip the head goes on between the keys beside it."""
+    """The video's frames.
+
+    scene  (N,) scene frames
+    clip   (N,) frames of the clip, 0-based
+    seen   (N,) whether a face is detected
+
+    In a gap of the clip the head is interpolated between the neighbouring keys.
+    """
 
     scene: np.ndarray
     clip: np.ndarray
@@ -93,7 +101,7 @@ def _render_head(
     folder: Path,
     progress: Progress | None,
 ) -> list[Path | None]:
-    """One picture of the head per frame of the video, None where no face was seen."""
+    """Render one picture of the head per frame of the video; None for frames without a face."""
     files: list[Path | None] = []
     with temporary_scene("ExpNet head") as scene:
         for obj in (head, *eyes_of(head).values()):
@@ -124,7 +132,7 @@ def _compose(
     layout: str,
     out: Path,
 ) -> None:
-    """Footage, head and the frame numbers in the sequencer of a scene of its own, rendered to ``out``."""
+    """Render footage, head and frame numbers to ``out``, from the sequencer of a temporary scene."""
     width, height = size
     sides = (-1, +1) if layout == "beside" else (0, 0)
     count = len(timeline.scene)
@@ -164,7 +172,7 @@ def _compose(
 
 
 def _footage_strip(strips, clip: str, shown: np.ndarray):
-    """The clip's frames ``shown`` (0-based) at frames 1, 2, ..."""
+    """Add a strip that shows the clip's frames ``shown`` (0-based) at frames 1, 2, ..."""
     if not _is_movie(clip):
         if len(shown) == 1:
             return compat.new_images(strips, "footage", [clip], 2, 1)
@@ -177,8 +185,10 @@ def _footage_strip(strips, clip: str, shown: np.ndarray):
 
 
 def _stored_size(strip, shown: tuple[int, int]) -> tuple[int, int]:
-    """The size that Blender gives the strip's pictures, which knows no sample aspect ratio; ``shown`` where it is not
-    told, or where the pictures are turned."""
+    """Return the size that Blender gives the strip's pictures; it ignores the sample aspect ratio.
+
+    Returns ``shown`` if Blender does not report a size, or if the pictures are rotated.
+    """
     element = strip.elements[0] if getattr(strip, "elements", None) else None
     width, height = (element.orig_width, element.orig_height) if element else (0, 0)
     if not width or not height or (width > height) != (shown[0] > shown[1]):
@@ -191,7 +201,7 @@ def _is_movie(path: str) -> bool:
 
 
 def _place(strip, source: tuple[int, int], size: tuple[int, int], side: int) -> None:
-    """Scale a strip of ``source`` size to ``size`` and move it to the left (-1) or right (+1) half, or leave it (0)."""
+    """Scale a strip of ``source`` size to ``size``; ``side`` moves it to the left (-1) or right (+1) half if not 0."""
     strip.transform.scale_x, strip.transform.scale_y = size[0] / source[0], size[1] / source[1]
     strip.transform.offset_x = side * size[0] / 2
 
@@ -207,7 +217,7 @@ def _text(strips, text: str, channel: int, start: int, length: int, location, si
 
 
 def _video_size(source: tuple[int, int], height: int | None) -> tuple[int, int]:
-    """Half the video: the clip's shape, even numbers as H.264 wants them."""
+    """Return the size of one half of the video: the clip's aspect ratio, even numbers as H.264 requires."""
     height = height or min(source[1], 720)
     even = max(2, round(height / 2) * 2)
     return max(2, round(source[0] * even / source[1] / 2) * 2), even

@@ -1,7 +1,7 @@
-"""From the face model's and camera's axes to Blender's. numpy only.
+"""Convert the face model's and the camera's axes to Blender's. Needs numpy only.
 
 Model and camera frame: millimetres, x right of the screen (the subject's left), y up, z towards the viewer.
-Blender: metres, z up; a head with no rotation looks along -Y. ``M`` is the quarter turn between them.
+Blender: metres, z up; a head without rotation looks along -Y. ``M`` is the 90 degree rotation between the frames.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ METRES = 0.001
 
 
 def to_blender(points: np.ndarray) -> np.ndarray:
-    """Points or offsets (..., 3) in model mm to Blender metres, float32, computed in the points' own precision.
+    """Convert points or offsets (..., 3) from model mm to Blender metres, float32.
 
-    Give positions as float64: then the only rounding is the last one, 7e-6 mm at 0.1 m.
+    The computation has the precision of the input. For positions in float64 the only rounding is the final one, 7e-6 mm
+    at 0.1 m.
     """
     points = np.asarray(points)
     out = np.empty(points.shape, np.float32)
@@ -28,20 +29,23 @@ def to_blender(points: np.ndarray) -> np.ndarray:
 
 
 def to_model(points: np.ndarray) -> np.ndarray:
-    """The inverse of ``to_blender``, float64."""
+    """Convert Blender metres to model mm, float64; the inverse of ``to_blender``."""
     points = np.asarray(points, np.float64)
     return np.stack([points[..., 0], points[..., 2], -points[..., 1]], -1) / METRES
 
 
 def object_pose(rotation: np.ndarray, translation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Head poses in the camera frame, (..., 3, 3) and (..., 3) mm, as an object's location (..., 3) in metres and
-    rotation quaternion (..., 4), w first, for a camera that stands at the world's origin (``scene.match_camera``)."""
+    """Convert head poses in the camera frame, (..., 3, 3) and (..., 3) mm, to an object's location and rotation.
+
+    The location (..., 3) is in metres, the rotation a quaternion (..., 4), w first. The camera stands at the world's
+    origin (``camera_and_light.match_camera``).
+    """
     location = np.asarray(translation, np.float64) @ M.T * METRES
     return location, quaternions(M @ np.asarray(rotation, np.float64) @ M.T)
 
 
 def continuous(rotations: np.ndarray) -> np.ndarray:
-    """Quaternions (N, 4), each on its predecessor's side of the two signs: interpolation takes the short way."""
+    """Flip signs of quaternions (N, 4) so that each is nearest to its predecessor and interpolation is the shortest."""
     flips = np.sum(rotations[1:] * rotations[:-1], -1) < 0
     sign = np.where(np.cumsum(np.concatenate([[False], flips])) % 2, -1.0, 1.0)
     return rotations * sign[:, None]

@@ -1,4 +1,4 @@
-"""Which take a head plays. Polls ask it at every redraw, so it needs no numpy."""
+"""Find the take that a head plays. Polls call it at every redraw, so it needs no numpy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ UNTREATED = ("head",)  # regions without a gain
 
 
 def take_of(head: bpy.types.Object | None) -> bpy.types.Action | None:
-    """The action on ``head`` that has a performance behind it, or None."""
+    """Return the action on ``head`` that holds a performance, or None."""
     if head is None or not is_rig(head):
         return None
     data = head.data.shape_keys.animation_data

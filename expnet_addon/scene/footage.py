@@ -1,7 +1,7 @@
-"""Which file, frames and times a data-block of Blender stands for: an image, an image sequence, a movie, a movie clip.
+"""Find the files, frames and times of a data-block: an image, an image sequence, a movie or a movie clip.
 
-Blender counts differently in each: a movie clip's sequence starts at the number in its file name, an image's sequence
-at file number 1 + offset. Here all of it becomes one thing.
+Blender counts frames differently in each: the sequence of a movie clip starts at the number in its file name, the
+sequence of an image at file number 1 + offset. ``Footage`` describes all of them in one way.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ...model.sight.sequences import numbered, sequence_of, sequence_pattern
 
 @dataclass(frozen=True)
 class Footage:
-    """Pictures on disk and where they lie in time.
+    """Pictures on disk and their place in scene time.
 
     kind         ``image``, ``sequence`` or ``movie``
     path         absolute; for a sequence a pattern such as ``/shots/a_####.png``
-    first        what shows at ``start_frame``: a movie's frame (0-based) or a sequence's file number; 0 for an image
-    count        number of frames from there on
+    first        picture at ``start_frame``: a movie's frame (0-based) or a sequence's file number; 0 for an image
+    count        number of frames from ``first`` on
     start_frame  scene frame of ``first``
-    fps          a movie's own rate; None where the files do not say
+    fps          a movie's own rate; None if the files have none
     size         (width, height) pixels
     """
 
@@ -37,20 +37,20 @@ class Footage:
     size: tuple[int, int]
 
     def source_frame(self, scene_frame: int) -> int:
-        """What shows at a scene frame: a movie's frame (0-based) or a file's number. It holds at both ends."""
+        """Return the picture at a scene frame, clamped at both ends: a movie's frame (0-based) or a file's number."""
         return self.first + min(max(scene_frame - self.start_frame, 0), self.count - 1)
 
     def still(self, scene_frame: int) -> str:
-        """The image file that shows at a scene frame. Raises InputError for a movie: its frames are not files."""
+        """Return the image file at a scene frame. Raises InputError for a movie, whose frames are not files."""
         if self.kind == "movie":
             raise InputError(f"{self.path} is a movie: choose an image, or animate from the movie")
         return numbered(self.path, self.source_frame(scene_frame)) if self.kind == "sequence" else self.path
 
 
 def footage_of(block: bpy.types.ID, user: bpy.types.ImageUser | None = None) -> Footage:
-    """The footage behind a ``MovieClip`` or an ``Image``; ``user`` is the image's timing where it has one.
+    """Return the footage of a ``MovieClip`` or an ``Image``; ``user`` is the image's timing, if it has one.
 
-    Raises InputError for what has no file on disk: generated, packed or rendered images, missing files.
+    Raises InputError for blocks without a file on disk: generated, packed or rendered images, missing files.
     """
     if isinstance(block, bpy.types.MovieClip):
         return _of_clip(block)
@@ -87,7 +87,7 @@ def _of_image(image: bpy.types.Image, user: bpy.types.ImageUser | None) -> Foota
     if image.source == "MOVIE":
         return Footage("movie", path, skipped, max(image.frame_duration - skipped, 1), start, None, size)
     pattern, number = sequence_pattern(path)
-    # Without a user Blender would show file 1 at frame 1; the file that was opened says more.
+    # Without a user Blender shows file 1 at frame 1. The number of the opened file is the better start.
     first = 1 + skipped if user is not None else number
     count = _run_length(pattern, first)
     if user is not None and user.frame_duration > 0:
@@ -96,12 +96,12 @@ def _of_image(image: bpy.types.Image, user: bpy.types.ImageUser | None) -> Foota
 
 
 def position(pattern: str, number: int) -> int:
-    """The frame, from 0, that file ``number`` is when all of the pattern is read: counted from its first number."""
+    """Return the 0-based frame of file ``number``, counted from the first number of the pattern."""
     return number - sequence_of(pattern).first
 
 
 def _run_length(pattern: str, first: int) -> int:
-    """How many frames there are from number ``first`` to the last file of the pattern, holes included."""
+    """Return the number of frames from number ``first`` to the last file of the pattern, gaps included."""
     try:
         return sequence_of(pattern).files[-1][0] - first + 1
     except InputError:

@@ -1,4 +1,4 @@
-"""A scene's animated face as glTF with morph targets, by Blender's own exporter."""
+"""Export an animated head as glTF with morph targets, by Blender's own exporter."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ EXPORTER = "io_scene_gltf2"
 def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
     """Write ``objects`` with their animation over the scene's frame range, as one animation from time 0.
 
-    It is sampled at each frame, so that driven eyes and lids move too. Other objects are left out. Hidden, excluded and
-    unselectable objects are exported. The scene stays as it is.
+    The animation is sampled at each frame, so it includes driven eyes and lids. Other objects are left out. Hidden,
+    excluded and unselectable objects are exported. The scene is not changed.
 
-    Raises InputError, and writes nothing, where there is no object, one is not in the scene or is left out by the
-    exporter, or this Blender has no glTF exporter.
+    Raises InputError, and writes nothing, if ``objects`` is empty, an object is not in the scene or the exporter leaves
+    it out, or this Blender has no glTF exporter.
     """
     wanted = list(objects)
     shown = show(bpy.context, wanted)
@@ -45,7 +45,7 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
                 filepath=str(path),
                 export_format="GLB",
                 use_selection=True,
-                export_morph_normal=False,  # as many again, and every viewer can do without
+                export_morph_normal=False,  # they double the file size, and viewers do not need them
                 export_try_sparse_sk=True,
                 export_animation_mode="SCENE",
                 export_anim_scene_split_object=False,
@@ -73,7 +73,7 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
 
 
 def _check_contents(path: Path, objects: Iterable[bpy.types.Object]) -> None:
-    """Raise InputError, and leave no file, where an object with a mesh is missing from what was written."""
+    """Raise InputError, and remove the file, if an object with a mesh is missing from it."""
     content = path.read_bytes()
     (length,) = struct.unpack_from("<I", content, 12)
     document = json.loads(content[20 : 20 + length])
@@ -108,7 +108,10 @@ def scale_times(path: Path, factor: float) -> None:
 
 @contextmanager
 def _whole_rate(scene: bpy.types.Scene) -> Iterator[float]:
-    """The scene at a whole rate: Blender 5.0's exporter multiplies by ``fps_base`` where the rate is divided by it."""
+    """Set the scene to an integer frame rate within the context.
+
+    Blender 5.0's exporter multiplies the rate by ``fps_base`` instead of dividing it.
+    """
     render = scene.render
     kept = render.fps, render.fps_base
     render.fps_base = 1.0
@@ -119,7 +122,7 @@ def _whole_rate(scene: bpy.types.Scene) -> Iterator[float]:
 
 
 def _enable() -> bool:
-    """Switch the exporter on where it is off; whether that was so."""
+    """Enable the exporter add-on if it is disabled. Returns whether it was disabled."""
     if hasattr(bpy.types, "EXPORT_SCENE_OT_gltf"):
         return False
     if _addons().enable(EXPORTER) is None:

@@ -1,4 +1,7 @@
-"""Which objects are heads of ours, and which can follow one. Polls ask it at every redraw, so it needs no numpy."""
+"""Find heads made by ExpNet, and objects that can follow one.
+
+Polls call these functions at every redraw, so the module needs no numpy.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ VERTEX_INDEX = "model_vertex"  # the int point attribute of a head's meshes
 
 
 def is_rig(obj: bpy.types.Object | None) -> bool:
-    """Whether ``obj`` is a head made by ``rig.create_rig``."""
+    """Return whether ``obj`` is a head made by ``rig.create_rig``."""
     return (
         obj is not None and obj.type == "MESH" and "expnet_basis" in obj and "alpha" in obj
         and obj.data.shape_keys is not None and VERTEX_INDEX in obj.data.attributes
@@ -16,11 +19,11 @@ def is_rig(obj: bpy.types.Object | None) -> bool:
 
 
 def rigs_in(scene: bpy.types.Scene) -> list[bpy.types.Object]:
-    """The heads of ``scene``, by name."""
+    """Return the heads of ``scene``, sorted by name."""
     return sorted((obj for obj in scene.objects if is_rig(obj)), key=lambda obj: obj.name)
 
 
 def has_shape_keys(obj: bpy.types.Object) -> bool:
-    """Whether ``obj`` is a mesh with shape keys, and not one of our own heads."""
+    """Return whether ``obj`` is a mesh with shape keys, and not a head made by ExpNet."""
     keys = obj.data.shape_keys if obj.type == "MESH" else None
     return keys is not None and len(keys.key_blocks) > 1 and not is_rig(obj)

@@ -1,6 +1,7 @@
-"""Simple materials that make a head look like a person, in Cycles, EEVEE and Workbench alike.
+"""Make simple materials for a head, for Cycles, EEVEE and Workbench.
 
-Skin and eyes wear pictures (``paint.py``), made once per .blend and packed into it; the other parts have one colour.
+Skin and eyes have image textures (``paint.py``), painted once per .blend and packed into it. The other parts have one
+colour each.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ FINISH = {
     "tongue": ((0.72, 0.42, 0.41), 0.38, 0.25, 0.2),
     "lashes": ((0.16, 0.13, 0.11), 0.60, 0.0, 0.0),
 }
-IRIS_ANGLE = np.radians(28.0)  # of an eye whose model does not mark its iris
+IRIS_ANGLE = np.radians(28.0)  # of an eye, if the model does not mark the iris
 
 
 def dress_head(mesh: bpy.types.Mesh, model: FaceModel, vertices: np.ndarray) -> None:
-    """Materials for the parts of the head's mesh; ``vertices`` (n,) are the model's vertices in it, in its order."""
+    """Assign materials to the parts of the head's mesh.
+
+    ``vertices`` (n,) are the model's indices of the mesh's vertices, in the mesh's order.
+    """
     kept = np.zeros(model.vertex_count, bool)
     kept[vertices] = True
     part = paint.part_of_faces(model)[(kept[model.faces] | (model.faces < 0)).all(axis=1)]
@@ -45,7 +49,7 @@ def dress_head(mesh: bpy.types.Mesh, model: FaceModel, vertices: np.ndarray) -> 
 
 
 def dress_eye(mesh: bpy.types.Mesh, model: FaceModel, side: str) -> None:
-    """Material and UVs of an eyeball, a mesh of the vertices of ``eyeball_<side>``, sorted."""
+    """Assign material and UVs to an eyeball, a mesh of the sorted vertices of the region ``eyeball_<side>``."""
     vertices = np.sort(model.regions[f"eyeball_{side}"])
     directions = model.neutral - gaze_pivot(model, model.neutral, side)
     iris = model.regions.get(f"iris_{side}")
@@ -63,7 +67,7 @@ def dress_eye(mesh: bpy.types.Mesh, model: FaceModel, side: str) -> None:
 
 
 def _picture(name: str, paint_it: Callable[[], np.ndarray]) -> bpy.types.Image:
-    """The picture of this name, painted if the file does not have it yet."""
+    """Return the image of this name; paint it if the .blend does not have it yet."""
     known = bpy.data.images.get(name)
     if known is not None and known.size[0] > 0:
         return known
@@ -88,7 +92,7 @@ def _material(
 ) -> bpy.types.Material:
     material = bpy.data.materials.new(f"ExpNet {part.replace('_', ' ')}")
     linear = (*_linear(colour), 1.0)
-    material.diffuse_color = linear  # the solid view
+    material.diffuse_color = linear  # colour in solid shading
     material.roughness = roughness
     tree = compat.node_tree(material)
     nodes, links = tree.nodes, tree.links
@@ -108,7 +112,7 @@ def _material(
         texture.image = picture
         texture.extension = "EXTEND"
         texture.location = (-600, 300)
-        nodes.active = texture  # what Workbench shows
+        nodes.active = texture  # Workbench shows the active node's texture
         links.new(texture.outputs["Color"], shader.inputs["Base Color"])
     if part == "skin":
         _add_pores(nodes, links, shader, roughness)
@@ -116,7 +120,7 @@ def _material(
 
 
 def _add_pores(nodes, links, shader, roughness: float) -> None:
-    """Noise of a millimetre in the skin's gloss and relief."""
+    """Add noise at the scale of a millimetre to the skin's roughness and bump."""
     where = nodes.new("ShaderNodeTexCoord")
     where.location = (-1100, -200)
     noise = nodes.new("ShaderNodeTexNoise")
@@ -124,7 +128,7 @@ def _add_pores(nodes, links, shader, roughness: float) -> None:
     noise.inputs["Detail"].default_value = 2.0
     noise.location = (-900, -200)
     links.new(where.outputs["Object"], noise.inputs["Vector"])
-    pores = noise.outputs[0]  # "Fac", from 5.0 on "Factor"
+    pores = noise.outputs[0]  # named "Fac", since 5.0 "Factor"
     gloss = nodes.new("ShaderNodeMapRange")
     for socket, value in (
         ("From Min", 0.3), ("From Max", 0.7), ("To Min", roughness - 0.1), ("To Max", roughness + 0.1),

@@ -1,7 +1,7 @@
-"""Skin and eyes, painted as pictures from what a face model knows of itself: landmarks, regions, positions. numpy only.
+"""Paint textures of skin and eyes from a face model's landmarks, regions and positions. Needs numpy only.
 
-Pictures, because every engine shows them, Workbench too; and painted, because they then fit any model with UVs.
-Colours are sRGB in 0..1, pictures are (size, size, 3) with the first row at v = 0, as Blender has them.
+Every renderer shows textures, Workbench included. Painted textures fit any model with UVs. Colours are sRGB in 0..1.
+Textures are (size, size, 3) with the first row at v = 0, as in Blender.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ IRIS_OUTER = (0.24, 0.36, 0.42)
 IRIS_INNER = (0.52, 0.50, 0.36)
 PUPIL = (0.02, 0.02, 0.02)
 
-IRIS_EDGE = 0.25  # of the eye picture's side: where ``eye_uv`` puts the rim of the iris
+IRIS_EDGE = 0.25  # radius of the iris in ``eye_uv``, as a share of the eye texture's side
 
 
 @lru_cache(maxsize=1)
 def skin_picture(model: FaceModel, size: int = 1024) -> np.ndarray:
-    """The skin of the mean face in the model's UVs."""
+    """Paint the skin of the mean face in the model's UVs, (size, size, 3)."""
     assert model.uv is not None
     corners = _corners(model)
     chosen = np.flatnonzero(part_of_faces(model) == PARTS.index("skin"))
-    # Where the unwrapped skin overlaps itself (nostrils, behind the ears), the outer layer is drawn last.
+    # The unwrapped skin overlaps itself at the nostrils and behind the ears: the outer layer is drawn last.
     outward = np.hypot(model.neutral[:, 0], model.neutral[:, 2])[corners[chosen]].mean(axis=1)
     chosen = chosen[np.argsort(outward)]
     marks = _marks(model)
@@ -63,7 +63,7 @@ def skin_picture(model: FaceModel, size: int = 1024) -> np.ndarray:
 
 
 def part_of_faces(model: FaceModel) -> np.ndarray:
-    """(F,) index into ``PARTS`` of the part that each face belongs to; skin where no region says otherwise."""
+    """Return the index (F,) into ``PARTS`` of each face's part; skin for faces in no other region."""
     faces = _corners(model)
     out = np.zeros(len(faces), np.int32)
     for i, part in enumerate(PARTS[1:], 1):
@@ -71,21 +71,21 @@ def part_of_faces(model: FaceModel) -> np.ndarray:
         for region, members in model.regions.items():
             if region == part or region.startswith(part + "_"):
                 inside[members] = True
-        # The nostrils are marked on the skin; the other parts are sheets of their own, up to their last corner.
+        # The nostrils are a region of the skin. The other parts are separate surfaces: any corner decides.
         out[inside[faces].all(axis=1) if part == "nostrils" else inside[faces].any(axis=1)] = i
     return out
 
 
 def _corners(model: FaceModel) -> np.ndarray:
-    """(F, k) the faces, where a triangle among quads has its third corner twice."""
+    """Return the faces (F, k); a triangle among quads repeats its third corner."""
     return np.where(model.faces < 0, model.faces[:, 2:3], model.faces)
 
 
 @lru_cache(maxsize=1)
 def eye_picture(size: int = 256) -> np.ndarray:
-    """White, limbus, iris and pupil about the middle of the picture (``eye_uv``)."""
+    """Paint sclera, limbus, iris and pupil around the centre of the texture (``eye_uv``), (size, size, 3)."""
     y, x = (np.mgrid[:size, :size] + 0.5) / size - 0.5
-    radius, angle = np.hypot(x, y) / IRIS_EDGE, np.arctan2(y, x)  # 1 at the rim of the iris
+    radius, angle = np.hypot(x, y) / IRIS_EDGE, np.arctan2(y, x)  # radius 1 is the edge of the iris
     ring = np.stack([np.cos(angle), np.sin(angle), 0 * angle], -1).reshape(-1, 3)
     fibres = _noise(ring * 9.0 + [0, 0, 3], 4).reshape(size, size) + 0.5 * _noise(ring * 24.0, 5).reshape(size, size)
     colour = np.tile(np.array(SCLERA, np.float32), (size, size, 1))
@@ -100,8 +100,10 @@ def eye_picture(size: int = 256) -> np.ndarray:
 
 
 def eye_uv(directions: np.ndarray, iris_angle: float) -> np.ndarray:
-    """UVs (..., 2) in ``eye_picture`` of directions (..., 3) from the pivot, model axes: distance grows with the
-    angle from the optical axis (+z)."""
+    """Return the UVs (..., 2) in ``eye_picture`` of directions (..., 3) from the pivot, in model axes.
+
+    The distance from the centre grows with the angle from the optical axis (+z).
+    """
     unit = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
     angle = np.arccos(np.clip(unit[..., 2], -1, 1))
     across = np.hypot(unit[..., 0], unit[..., 1])
@@ -110,7 +112,7 @@ def eye_uv(directions: np.ndarray, iris_angle: float) -> np.ndarray:
 
 
 def _marks(model: FaceModel) -> dict[str, np.ndarray]:
-    """Soft masks (V,) of what is coloured, from the regions; zeros where the model has no such region."""
+    """Return soft masks (V,) of the coloured areas, from the regions; zeros for a region that the model lacks."""
     edges = _edges(_corners(model))
 
     def mark(softness: int, *names: str) -> np.ndarray:
@@ -122,7 +124,7 @@ def _marks(model: FaceModel) -> dict[str, np.ndarray]:
     lids = mark(0, "lid_upper_L", "lid_upper_R", "lid_lower_L", "lid_lower_R")
     sockets = mark(0, "eye_socket_L", "eye_socket_R") * (1 - lids)
     upper = mark(0, "lid_upper_L", "lid_upper_R")
-    # The rim of a lid is where it meets the eye socket; the upper one carries the darker lashes.
+    # The lid margin is where a lid meets the eye socket. The upper margin is darker, for the lashes.
     rims = (0.55 + 0.45 * upper) * lids * (np.bincount(edges[:, 0], sockets[edges[:, 1]], len(lids)) > 0)
     cheeks = np.zeros(model.vertex_count)
     if "skin" in model.regions and model.landmarks is not None:
@@ -140,7 +142,7 @@ def _marks(model: FaceModel) -> dict[str, np.ndarray]:
 
 
 def _hair(where: np.ndarray, scalp: np.ndarray) -> np.ndarray:
-    """How much short hair covers points (N, 3): the scalp behind a round hairline."""
+    """Return the coverage (N,) of short hair at points (N, 3): the scalp behind a round hairline."""
     ragged = 0.10 * (_noise(where / 2.5, 3) - 0.5)
     face = np.hypot(where[:, 0] / 76.0, (where[:, 1] - 20.0) / 92.0) + ragged
     ears = (np.abs(where - [0, 6, -8]) < [np.inf, 34, 24]).all(axis=1) & (np.abs(where[:, 0]) > 68)
@@ -149,7 +151,7 @@ def _hair(where: np.ndarray, scalp: np.ndarray) -> np.ndarray:
 
 
 def _lips(where: np.ndarray, model: FaceModel) -> np.ndarray:
-    """How much of the lips covers points (N, 3): inside the landmarks' outline, with a soft rim."""
+    """Return the coverage (N,) of the lips at points (N, 3): inside the landmarks' outline, with a soft edge."""
     assert model.landmarks is not None
     outline = _rounded(model.neutral[model.landmarks[48:60]].astype(float))
     low, high = outline.min(axis=0) - 3, outline.max(axis=0) + 3
@@ -169,7 +171,7 @@ def _lips(where: np.ndarray, model: FaceModel) -> np.ndarray:
 
 
 def _rounded(corners: np.ndarray, steps: int = 4) -> np.ndarray:
-    """A closed Catmull-Rom curve (n * steps, d) through ``corners`` (n, d)."""
+    """Return a closed Catmull-Rom curve (n * steps, d) through ``corners`` (n, d)."""
     a, b, c, d = (np.roll(corners, shift, axis=0)[:, None] for shift in (1, 0, -1, -2))
     t = (np.arange(steps) / steps)[None, :, None]
     curve = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
@@ -177,7 +179,7 @@ def _rounded(corners: np.ndarray, steps: int = 4) -> np.ndarray:
 
 
 def _brow_lines(model: FaceModel) -> list[np.ndarray]:
-    """Each brow as a line (5, 3) from its inner to its outer end, by the landmarks."""
+    """Return each brow as a line (5, 3) from its inner to its outer end, from the landmarks."""
     if model.landmarks is None or not len(model.regions.get("brow_L", [])):
         return []
     right, left = model.neutral[model.landmarks[17:22]], model.neutral[model.landmarks[22:27]]
@@ -185,7 +187,7 @@ def _brow_lines(model: FaceModel) -> list[np.ndarray]:
 
 
 def _brow(where: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """How much of a brow covers points (N, 3): hairs about a line, dense and thick inside, thin at the outer end."""
+    """Return the coverage (N,) of a brow at points (N, 3): hairs along a line, dense inside, thin at the outer end."""
     out = np.zeros(len(where), np.float32)
     near = np.flatnonzero(
         (np.abs(where[:, :2] - line[:, :2].mean(axis=0)) < [40, 25]).all(axis=1) & (where[:, 2] > line[:, 2].min() - 15)
@@ -202,7 +204,7 @@ def _brow(where: np.ndarray, line: np.ndarray) -> np.ndarray:
         closer = np.abs(distance) < np.abs(offset)
         offset[closer] = distance[closer]
         along[closer] = (lengths[:i].sum() + t[closer] * lengths[i]) / lengths.sum()
-    thick = np.interp(along, [0.0, 0.12, 0.55, 1.0], [2.6, 3.6, 3.1, 0.9])  # half the height, mm
+    thick = np.interp(along, [0.0, 0.12, 0.55, 1.0], [2.6, 3.6, 3.1, 0.9])  # half height, mm
     slope = np.sign(line[-1, 0] - line[0, 0])
     hairs = _noise(np.stack([points[:, 0] * 1.1 - slope * points[:, 1] * 0.75, offset * 0.22, 0 * along], -1), 6)
     body = 1 - _step(np.abs(offset) / thick + 0.9 * (0.55 - hairs), 0.45, 1.15)
@@ -221,7 +223,7 @@ def _step(values: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _noise(points: np.ndarray, seed: int) -> np.ndarray:
-    """Smooth noise (N,) in 0..1 at points (N, 3), with features of size one."""
+    """Return smooth noise (N,) in 0..1 at points (N, 3), with features of size 1."""
     lattice = np.random.default_rng(seed).random(32**3, np.float32)
     points = np.asarray(points, np.float32)
     cell = np.floor(points)
@@ -236,8 +238,8 @@ def _noise(points: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _rasterised(uv: np.ndarray, values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Corner ``values`` (F, k, C) drawn at ``uv`` (F, k, 2): the pixels (N,) of the flat picture and values (N, C)."""
-    if uv.shape[1] == 3:  # a triangle is a quad with a doubled corner
+    """Rasterise corner ``values`` (F, k, C) at ``uv`` (F, k, 2). Returns flat pixel indices (N,) and values (N, C)."""
+    if uv.shape[1] == 3:  # a triangle becomes a quad that repeats a corner
         uv, values = (np.concatenate([a, a[:, 2:]], axis=1) for a in (uv, values))
     pixels = uv.astype(np.float32) * size
     sides = [pixels - np.roll(pixels, 1, axis=1), pixels[:, :2] - pixels[:, 2:]]
@@ -259,7 +261,7 @@ def _rasterised(uv: np.ndarray, values: np.ndarray, size: int) -> tuple[np.ndarr
         128,
         256,
         512,
-    ):  # samples along a side, by the size of the face in pixels
+    ):  # samples per side, by the face's size in pixels
         group = np.flatnonzero((reach < steps) & (reach >= smaller))
         smaller = steps
         t = np.linspace(0, 1, steps, dtype=np.float32)
@@ -274,13 +276,13 @@ def _rasterised(uv: np.ndarray, values: np.ndarray, size: int) -> tuple[np.ndarr
 
 
 def _bilinear(grid: np.ndarray) -> np.ndarray:
-    """Weights (N, 4) of a quad's corners at (N, 2) in the unit square."""
+    """Return the weights (N, 4) of a quad's corners at points (N, 2) in the unit square."""
     a, b = grid.T
     return np.stack([(1 - a) * (1 - b), a * (1 - b), a * b, (1 - a) * b], 1)
 
 
 def _edges(faces: np.ndarray) -> np.ndarray:
-    """(E, 2) edges of the faces, both ways round."""
+    """Return the edges (E, 2) of the faces, in both directions."""
     pairs = np.stack([faces, np.roll(faces, -1, axis=1)], -1).reshape(-1, 2)
     return np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
 

@@ -1,4 +1,4 @@
-"""How a scene is rendered. Free of bpy, so that options can name it outside Blender."""
+"""The render settings of a scene. Needs no bpy, so that options can name them outside Blender."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Quality:
-    """``engine``: AUTO is Workbench where a graphics driver is (in software will do), else Cycles with few samples.
-    ``samples`` of EEVEE or Cycles, ``height`` of the picture in pixels; None: few, and the footage's."""
+    """The renderer, its samples and the picture's height.
+
+    engine   AUTO is Workbench if there is a graphics driver (a software driver is enough), else Cycles with few samples
+    samples  of EEVEE or Cycles; None: few
+    height   of the picture in pixels; None: the footage's
+    """
 
     engine: str = "AUTO"
     samples: int | None = None
@@ -16,5 +20,5 @@ class Quality:
 
 
 def named_quality(engine: str | None, samples: int | None, height: int | None) -> Quality:
-    """A quality by the renderer's name as the command line writes it."""
+    """Return a quality from the renderer's name on the command line."""
     return Quality((engine or "auto").upper(), samples, height)

@@ -1,4 +1,4 @@
-"""Rendering without surprises: an engine that works here, and single frames, fractional ones too."""
+"""Render with a renderer that works on this machine, at whole or fractional frames."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from .animation import set_scene_fps
 from .camera_and_light import light_head
 from .quality import Quality
 
-MAX_FRAME = 1_048_574  # of any scene
+MAX_FRAME = 1_048_574  # Blender's limit for every scene
 ENGINES = ("AUTO", "WORKBENCH", "EEVEE", "CYCLES")
 
 
 @cache
 def gpu_engines_work() -> bool:
-    """Whether Workbench and EEVEE can render here.
+    """Return whether Workbench and EEVEE can render on this machine.
 
-    Without a graphics driver they end the process, without an exception. So a child process tries.
+    Without a graphics driver they end the process without an exception, so the test runs in a child process.
     """
     if not bpy.app.background:
         return True
@@ -58,7 +58,7 @@ def gpu_engines_work() -> bool:
 
 
 def set_engine(scene: bpy.types.Scene, quality: Quality) -> None:
-    """Raises InputError where the engine asked for cannot work here."""
+    """Set the scene's renderer by ``quality``. Raises InputError if that renderer cannot work on this machine."""
     engine = quality.engine
     if engine == "AUTO":
         engine = "WORKBENCH" if gpu_engines_work() else "CYCLES"
@@ -68,16 +68,16 @@ def set_engine(scene: bpy.types.Scene, quality: Quality) -> None:
         scene.render.engine = "BLENDER_WORKBENCH"
         shading = scene.display.shading
         shading.light, shading.color_type = "STUDIO", "TEXTURE"
-        with suppress(TypeError):  # a build may come without it
-            shading.studio_light = "paint.sl"  # bright and even: lids and lips stay readable
+        with suppress(TypeError):  # some builds lack this studio light
+            shading.studio_light = "paint.sl"  # bright and even, so that lids and lips are visible
         shading.show_specular_highlight = True
         shading.show_cavity = False
-        scene.display.render_aa = "5"  # FXAA takes half the time, but lashes become specks
+        scene.display.render_aa = "5"  # FXAA takes half the time but breaks up the lashes
         return
     light_head(scene)
     if engine == "CYCLES":
         scene.render.engine = "CYCLES"
-        scene.cycles.samples, scene.cycles.use_denoising = quality.samples or 12, False  # not every build has one
+        scene.cycles.samples, scene.cycles.use_denoising = quality.samples or 12, False  # some builds lack one
         scene.cycles.max_bounces = 3
         scene.render.use_persistent_data = True
     elif engine == "EEVEE":
@@ -88,15 +88,15 @@ def set_engine(scene: bpy.types.Scene, quality: Quality) -> None:
 
 
 def render_frame(scene: bpy.types.Scene, frame: float, prefix: Path) -> Path:
-    """One picture at a scene frame, which may be fractional.
+    """Render one picture at a scene frame, which may be fractional.
 
-    As an animation of one frame: rendering a still does not evaluate animation. That starts on the whole frame; the
-    handler adds the fraction in time for the evaluation.
+    The picture is rendered as an animation of one frame, because rendering a still does not evaluate animation. The
+    animation starts on the whole frame, and a handler adds the fraction before the evaluation.
     """
     whole = int(np.floor(frame + 1e-4))
 
     def add_fraction(changing: bpy.types.Scene, *_: object) -> None:
-        if changing == scene:  # afterwards Blender comes back to the artist's
+        if changing == scene:  # Blender returns to the artist's scene afterwards
             changing.frame_subframe = max(frame - whole, 0.0)
 
     scene.frame_start = scene.frame_end = whole
@@ -111,11 +111,11 @@ def render_frame(scene: bpy.types.Scene, frame: float, prefix: Path) -> Path:
 
 @contextmanager
 def temporary_scene(name: str) -> Iterator[bpy.types.Scene]:
-    """A scene that is gone afterwards, with everything that was made meanwhile."""
+    """Yield a new scene, and remove it afterwards with the objects, lights, sounds and so on made in the meantime."""
     kinds = (bpy.data.objects, bpy.data.cameras, bpy.data.lights, bpy.data.worlds, bpy.data.sounds, bpy.data.fonts)
     before = [set(kind) for kind in kinds]
     scene = bpy.data.scenes.new(name)
-    scene.view_settings.view_transform = "Standard"  # the footage passes unchanged
+    scene.view_settings.view_transform = "Standard"  # keeps the footage's colours
     try:
         yield scene
     finally:
@@ -133,10 +133,10 @@ def render_frames(
     quality: Quality | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
-    """Frames ``first`` to ``last`` of ``scene``, by its own camera, as ``folder``/0001.png and so on.
+    """Render frames ``first`` to ``last`` of ``scene`` with its own camera, to ``folder``/0001.png and so on.
 
-    ``quality`` None: as the scene is set up, with its own engine where that works here. Each file appears complete or
-    not at all, so that a range may be rendered in pieces by several machines. Raises InputError.
+    Without ``quality`` the scene's own settings apply, with its own renderer if that works on this machine. Each file
+    is written atomically, so several machines can render parts of a range. Raises InputError.
     """
     if scene.camera is None:
         raise InputError(f"the scene '{scene.name}' has no camera: add one")
@@ -165,9 +165,9 @@ def render_frames(
 
 
 def encode_frames(files: Sequence[Path], fps: float, out: Path) -> None:
-    """Pictures of one size, one after the other, as H.264."""
+    """Encode pictures of one size as an H.264 video, in order."""
     image = bpy.data.images.load(str(files[0]))
-    width, height = (max(2, round(n / 2) * 2) for n in image.size)  # H.264 wants even numbers
+    width, height = (max(2, round(n / 2) * 2) for n in image.size)  # H.264 requires even sizes
     bpy.data.images.remove(image)
     if width < 4:
         raise InputError(f"{files[0]} is no picture that Blender can read: render it again")

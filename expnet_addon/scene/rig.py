@@ -1,18 +1,18 @@
-"""The rig: a FaceModel as a mesh with shape keys that is, number for number, Eq. (1).
+"""Build a head from a FaceModel: a mesh with shape keys that reproduces Eq. (1) exactly.
 
-    head (mesh)         Basis = mean + S.alpha; one key per expression component, with its real range; gaze lid keys
-      eye L, eye R      meshes of their own with the origin at the pivot, turned by the head's gaze
+    head (mesh)         Basis = mean + S.alpha; one key per expression component, with its own range; gaze lid keys
+      eye L, eye R      separate meshes with the origin at the pivot, rotated by the head's gaze
 
-One head is 1:1 in metres, in the axes of ``coordinates.py``. What the head remembers, as custom properties:
+A head is life-size in metres, in the axes of ``coordinates.py``. Its custom properties:
 
-    head["alpha"]                         identity coefficients, set them with ``apply_alpha``
+    head["alpha"]                         identity coefficients; ``apply_alpha`` sets them
     head["gaze_yaw"], head["gaze_pitch"]  radians; + to the subject's left, + up. They drive eyes and lids
-    head["expnet_basis"], ["expnet_model"], ["expnet_model_path"]   which face model it was made of
-    head["expnet_license"]                what may be done with it, ``FaceModel.license``
+    head["expnet_basis"], ["expnet_model"], ["expnet_model_path"]   the face model it is made of
+    head["expnet_license"]                its licence, ``FaceModel.license``
     head["expnet_rest"]                   its resting face, ``FaceModel.rest``
 
-Every mesh carries the int point attribute ``model_vertex``, so a head that lost vertices in Edit Mode still works.
-The eyes are separate only where no expression moves them (as in the open head); models without eyeballs have none.
+Every mesh has the int point attribute ``model_vertex``, so a head still works after vertices are deleted in Edit Mode.
+The eyes are separate only if no expression moves them (as in the open head). Models without eyeballs have no eyes.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from .heads import is_rig as is_rig
 from .heads import rigs_in as rigs_in
 
 GAZE_KEYS = ("gazeUp", "gazeDown", "gazeLeft", "gazeRight")
-GAZE_STEP = np.radians(30.0)  # the gaze at which FaceModel.gaze_lids is one
+GAZE_STEP = np.radians(30.0)  # gaze angle at which the weight of FaceModel.gaze_lids is 1
 GAZE_LIMIT = np.radians(60.0)
-KEY_LIMIT = 10.0  # Blender's own for shape keys
+KEY_LIMIT = 10.0  # Blender's limit for shape keys
 
 
 def create_rig(
@@ -46,10 +46,10 @@ def create_rig(
     collection: bpy.types.Collection | None = None,
     model_path: str = OPEN,
 ) -> bpy.types.Object:
-    """The head object of ``model`` at alpha = 0, eta = 0, with its eyes as children.
+    """Create the head object of ``model`` at alpha = 0, eta = 0, with its eyes as children.
 
-    collection   where it goes (default: the active collection)
-    model_path   how ``rig_model`` finds the model again: ``open`` or the path of an npz face model
+    collection   the collection it is linked to (default: the active collection)
+    model_path   the model's source for ``rig_model``: ``open`` or the path of an npz face model
     """
     collection = collection or bpy.context.collection
     neutral = to_blender(model.neutral.astype(np.float64))
@@ -79,25 +79,25 @@ def create_rig(
 
 
 def eyes_of(head: bpy.types.Object) -> dict[str, bpy.types.Object]:
-    """The eye objects by side, ``L`` and ``R``; empty for a model without eyeballs."""
+    """Return the eye objects by side, ``L`` and ``R``; empty for a model without eyeballs."""
     return {eye["expnet_eye"]: eye for eye in head.children if "expnet_eye" in eye}
 
 
 def model_keys(head: bpy.types.Object) -> list[str]:
-    """The names of the model's expression keys, in the model's order."""
+    """Return the names of the model's expression keys, in the model's order."""
     return head["expnet_keys"].split("\n")
 
 
 def expression_keys(head: bpy.types.Object) -> list[str]:
-    """The names of the model's expression keys that the head still has, in the same order."""
+    """Return the names of those of the model's expression keys that the head still has, in the same order."""
     blocks = head.data.shape_keys.key_blocks
     return [key for key in model_keys(head) if key in blocks]
 
 
 def rig_model(head: bpy.types.Object) -> FaceModel:
-    """The face model that ``head`` was made of, read again (and kept) from its path.
+    """Return the face model of ``head``, read from its path and cached.
 
-    Raises InputError when the file is gone or is another model.
+    Raises InputError if the file is missing or holds another model.
     """
     stored = head["expnet_model_path"]
     path = OPEN_HEAD if stored == OPEN else Path(bpy.path.abspath(stored))
@@ -120,9 +120,9 @@ def _read_model(path: str, _modified: int) -> FaceModel:
 def apply_alpha(head: bpy.types.Object, model: FaceModel, alpha: np.ndarray) -> None:
     """Give the head the identity ``alpha`` (up to Ks numbers, the rest are zeros): Basis, every key and the eyes.
 
-    Keys, values, drivers and actions stay. What an artist has sculpted into a key, and keys of an artist's own, keep
-    their offsets from Basis. Raises InputError when ``model`` has other vertices than the head, or alpha more numbers
-    than the model.
+    Keys, values, drivers and actions are kept. Keys that the artist has sculpted or added keep their offsets from
+    Basis. Raises InputError if the vertices of ``model`` differ from the head's, or if alpha has more numbers than the
+    model.
     """
     alpha = np.asarray(alpha, np.float32).ravel()
     if len(alpha) > len(model.identity):
@@ -139,7 +139,7 @@ def apply_alpha(head: bpy.types.Object, model: FaceModel, alpha: np.ndarray) -> 
         offset = _coordinates(block.data) - before
         if block.name in offsets:
             original = to_blender(offsets[block.name][indices])
-            offset = np.where(np.abs(offset - original) < 1e-6, original, offset)  # no drift over many identities
+            offset = np.where(np.abs(offset - original) < 1e-6, original, offset)  # no drift over repeated calls
         block.data.foreach_set("co", (basis + offset).ravel())
     blocks[0].data.foreach_set("co", basis.ravel())
     mesh.vertices.foreach_set("co", basis.ravel())
@@ -155,7 +155,7 @@ def set_expression(
 ) -> None:
     """Set the sliders: ``eta`` (Ke,) in the model's order or by key name; ``gaze`` (2,) yaw and pitch in radians.
 
-    Sliders clamp to the range of their key. Raises InputError for unknown keys or another number of them.
+    Sliders clamp to the range of their key. Raises InputError for unknown keys or a wrong number of them.
     """
     blocks = head.data.shape_keys.key_blocks
     for key, value in _by_key(head, eta).items():
@@ -163,22 +163,22 @@ def set_expression(
             blocks[key].value = value
     if gaze is not None:
         head["gaze_yaw"], head["gaze_pitch"] = (float(angle) for angle in gaze)
-    # A custom property set from Python does not by itself wake its drivers.
+    # Setting a custom property from Python does not update its drivers.
     head.update_tag()
 
 
 def set_pose(head: bpy.types.Object, rotation: np.ndarray, translation: np.ndarray) -> None:
-    """Put the head where the camera of ``scene.match_camera`` sees it: R (3, 3), t (3,) mm in the camera frame."""
+    """Set the head's pose from R (3, 3) and t (3,) in mm, in the frame of ``camera_and_light.match_camera``."""
     location, quaternion = object_pose(rotation, translation)
     head.rotation_mode = "QUATERNION"
     head.location, head.rotation_quaternion = location.tolist(), quaternion.tolist()
 
 
 def evaluated_vertices(head: bpy.types.Object) -> np.ndarray:
-    """What Blender makes of the head now: (V, 3) float64 in model millimetres, in the model's order of vertices,
-    without the head's own pose. Eyes are turned by the gaze. Vertices that the artist deleted are NaN.
+    """Return the head's vertices as Blender evaluates them, (V, 3) float64 in model millimetres.
 
-    Raises InputError when a modifier of the head changes its vertices.
+    The vertices are in the model's order, without the head's own pose. The gaze rotates the eyes. Vertices that the
+    artist has deleted are NaN. Raises InputError if a modifier of the head changes the number of vertices.
     """
     depsgraph = bpy.context.evaluated_depsgraph_get()
     points = np.full((int(head["expnet_vertices"]), 3), np.nan)
@@ -200,7 +200,7 @@ def evaluated_vertices(head: bpy.types.Object) -> np.ndarray:
 
 
 def _by_key(head: bpy.types.Object, eta: np.ndarray | Mapping[str, float]) -> dict[str, float]:
-    """The coefficients by key name, checked against the head's keys."""
+    """Return the coefficients by key name, checked against the head's keys."""
     keys = model_keys(head)
     if isinstance(eta, Mapping):
         unknown = [key for key in eta if key not in keys]
@@ -214,7 +214,7 @@ def _by_key(head: bpy.types.Object, eta: np.ndarray | Mapping[str, float]) -> di
 
 
 def _is_rigid(model: FaceModel, region: str) -> bool:
-    """Whether the model has the region and no expression moves it."""
+    """Return whether the model has the region and no expression moves it."""
     vertices = model.regions.get(region)
     return vertices is not None and len(vertices) > 0 and not np.abs(model.expression[:, vertices]).max(initial=0) > 0
 
@@ -227,10 +227,10 @@ def _key_offsets(model: FaceModel) -> dict[str, np.ndarray]:
 
 
 def _new_mesh(model: FaceModel, name: str, vertices: np.ndarray, positions: np.ndarray) -> bpy.types.Mesh:
-    """The part of the model on ``vertices`` (sorted), with UVs, smooth shading and the model's vertex indices."""
+    """Make a mesh of the model's ``vertices`` (sorted), with UVs, smooth shading and the model's vertex indices."""
     keep = np.zeros(model.vertex_count, bool)
     keep[vertices] = True
-    corner = model.faces >= 0  # a triangle among quads has -1 as its fourth
+    corner = model.faces >= 0  # the fourth index of a triangle among quads is -1
     chosen = (keep[model.faces] | ~corner).all(axis=1)
     corner = corner[chosen]
     corners = (np.cumsum(keep) - 1)[model.faces[chosen][corner]].astype(np.int32)
@@ -275,7 +275,7 @@ def _add_properties(head: bpy.types.Object, model: FaceModel, model_path: str) -
 
 
 def _add_regions(head: bpy.types.Object, model: FaceModel, vertices: np.ndarray) -> None:
-    """Vertex groups of the regions that lie in the head's mesh."""
+    """Add vertex groups for the regions in the head's mesh."""
     for region, members in model.regions.items():
         own = np.flatnonzero(np.isin(vertices, members))
         if len(own):
@@ -288,7 +288,7 @@ def _add_keys(head: bpy.types.Object, model: FaceModel, vertices: np.ndarray, ba
     everything = len(vertices) == model.vertex_count
     for name, offset in _key_offsets(model).items():
         key = head.shape_key_add(name=name, from_mix=False)
-        # Values clamp to the slider's range (0..1 when new), from Python and from F-curves alike: range first.
+        # Values set from Python and F-curves clamp to the slider's range (0..1 for a new key): set the range first.
         low, high = bounds.get(name, (0.0, GAZE_LIMIT / GAZE_STEP))
         key.slider_min, key.slider_max = max(low, -KEY_LIMIT), min(high, KEY_LIMIT)
         key.value = 0.0
@@ -296,7 +296,7 @@ def _add_keys(head: bpy.types.Object, model: FaceModel, vertices: np.ndarray, ba
 
 
 def _place_eye(eye: bpy.types.Object, points: np.ndarray) -> None:
-    """Origin to the centre of the eyeball's vertices, mesh to ``points`` (Blender metres in the head)."""
+    """Move the origin to the centre of the eyeball's vertices and the mesh to ``points`` (metres, head's frame)."""
     pivot = points.mean(axis=0, dtype=np.float64).astype(np.float32)
     eye.location = pivot.tolist()
     eye.data.vertices.foreach_set("co", (points - pivot).ravel())
@@ -304,7 +304,7 @@ def _place_eye(eye: bpy.types.Object, points: np.ndarray) -> None:
 
 
 def _drive_eye(eye: bpy.types.Object, head: bpy.types.Object) -> None:
-    # Pitch (x) before yaw (z): the order XYZ. Looking along -Y, + about x looks down.
+    # XYZ order: pitch (x) before yaw (z). The eye looks along -Y, so + about x turns it down.
     eye.rotation_mode = "XYZ"
     _drive(eye, ("rotation_euler", 0), head, "gaze_pitch", [(-1.0, 1.0), (1.0, -1.0)])
     _drive(eye, ("rotation_euler", 2), head, "gaze_yaw", [(-1.0, -1.0), (1.0, 1.0)])
@@ -321,7 +321,7 @@ def _drive_lids(head: bpy.types.Object) -> None:
 def _drive(
     block: bpy.types.ID, path: tuple, head: bpy.types.Object, source: str, ramp: list[tuple[float, float]]
 ) -> None:
-    """Drive ``path`` by the head's property through a straight-line ramp. No Python in it, so it runs everywhere."""
+    """Drive ``path`` by the head's property through a linear ramp. Uses no Python expression, so it always runs."""
     curve = block.driver_add(*path)
     curve.driver.type = "SUM"
     variable = curve.driver.variables.new()

@@ -1,4 +1,4 @@
-"""The footage's sound in the sequencer, where the keys are."""
+"""Place the footage's sound in the sequencer, in sync with the keys."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from ...model.performance.face_performance import FacePerformance
 from .. import compat
 from .animation import Take, scene_fps
 
-SOUND = "expnet_sound"  # on a strip: the clip that it is the sound of
+SOUND = "expnet_sound"  # custom property of a strip: the clip its sound is from
 
 
 def lay_sound(scene: bpy.types.Scene, performance: FacePerformance, take: Take) -> bool:
-    """Put the sound of the performance's clip under its take, in place of an earlier strip of ours for that clip, and
-    let playback follow it. False where there is none: no movie, no sound track, a scene that plays the clip at another
-    speed, or a Blender that cannot hear.
+    """Add the sound of the performance's clip in sync with its take, and set playback to sync to it.
 
-    Sound that starts before or after the pictures keeps its distance from them: Blender puts its first sample where the
-    strip starts. Strips lie on whole frames; the rest of the distance is the strip's sound offset where there is one.
+    Replaces an earlier ExpNet strip of that clip. Returns False if no strip is added: the clip is not a movie or has no
+    sound track, the scene plays it at another speed, or Blender has no audio support.
+
+    Sound that starts before or after the pictures keeps that offset: Blender puts its first sample at the strip's
+    start. Strips lie on whole frames; the fraction goes into the strip's sound offset, if it has one.
     """
     source = performance.source
     if not os.path.isfile(source):
@@ -48,7 +49,7 @@ def lay_sound(scene: bpy.types.Scene, performance: FacePerformance, take: Take) 
         strip.sound_offset = max(0.0, begins - start) / rate
     compat.skip_frames(strip, max(0, round(take.frame_start) - start))
     first = max(start, round(take.frame_start))
-    if first > round(take.frame_end):  # no sound yet in this part of the clip
+    if first > round(take.frame_end):  # the sound starts after this part of the clip
         _remove(strips, strip)
         return False
     compat.set_length(strip, max(1, round(take.frame_end) - first + 1))

@@ -1,4 +1,4 @@
-"""A take's keys, written anew from its raw performance as its settings want them, without the network."""
+"""Write a take's keys again from its raw performance and its settings, without the network."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .current_take import UNTREATED, take_of
 
 
 def treatment_of(action: bpy.types.Action) -> Treatment:
+    """Return the treatment that the take's settings describe."""
     take = action.expnet
     return Treatment(
         smoothing={region.name: region.smoothing for region in take.regions},
@@ -26,8 +27,10 @@ def treatment_of(action: bpy.types.Action) -> Treatment:
 
 
 def apply_again(action: bpy.types.Action) -> str:
-    """Write the take's keys anew from its raw performance. Returns what stood in the way, or nothing; the take's
-    ``note`` says it too."""
+    """Write the take's keys again from its raw performance.
+
+    Returns the error as a line, or an empty string. If a head plays the take, its ``note`` holds the error too.
+    """
     head = _head_of(action)
     if head is None:
         return f"No face shows the take '{action.name}': there is nothing to write"
@@ -50,7 +53,10 @@ def _write_again(head: bpy.types.Object, action: bpy.types.Action) -> str:
 
 
 def frames_of(action: bpy.types.Action, performance: FacePerformance) -> np.ndarray:
-    """(F,) where the take's keys lie. ``rate`` is the clip's own; takes of earlier versions have the scene's there."""
+    """Return the scene frames (F,) of the take's keys.
+
+    ``rate`` is the clip's own rate. In takes of earlier versions it is the scene's.
+    """
     frames = performance.frames if abs(action.expnet.rate - performance.fps) < 1e-3 else None
     if frames is None:
         frames = performance.times * action.expnet.rate
@@ -62,18 +68,19 @@ def _head_of(action: bpy.types.Action) -> bpy.types.Object | None:
 
 
 def bounds_of(head: bpy.types.Object) -> np.ndarray:
-    """(Ke, 2) what the head's sliders allow; no limit for keys that the artist removed."""
+    """Return the ranges (Ke, 2) of the head's sliders; -10..10 for keys that the artist has removed."""
     blocks = head.data.shape_keys.key_blocks
     limits = [(blocks[k].slider_min, blocks[k].slider_max) if k in blocks else (-10, 10) for k in rig.model_keys(head)]
     return np.array(limits, np.float64)
 
 
 def rest_of(head: bpy.types.Object) -> np.ndarray | None:
-    """(Ke,) ``FaceModel.rest`` of the head's model; None for heads made before it was kept."""
+    """Return ``FaceModel.rest`` (Ke,) of the head's model; None for heads of versions that did not store it."""
     kept = head.get("expnet_rest")
     return None if kept is None else np.array(kept, np.float64)
 
 
 @lru_cache(maxsize=4)
 def unpacked_performance(content: bytes, name: str) -> FacePerformance:
+    """Return the performance packed in ``content``, cached. ``name`` is used in errors. Raises InputError."""
     return unpacked(content, name)

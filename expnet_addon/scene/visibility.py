@@ -1,4 +1,4 @@
-"""Objects that are hidden, excluded or not selectable, shown for a while: Blender's exporters work on the selection."""
+"""Temporarily show hidden, excluded or unselectable objects: Blender's exporters work on the selection."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Undo = Callable[[], None]
 
 
 def show(context: bpy.types.Context, objects: Sequence[bpy.types.Object]) -> list[Undo]:
-    """Make objects visible and selectable in the context's view layer; return how to undo it.
+    """Make objects visible and selectable in the context's view layer. Returns the steps that undo it.
 
-    Raises InputError, with nothing changed, where there are no objects or one is not in the scene.
+    Raises InputError, with nothing changed, if ``objects`` is empty or an object is not in the scene.
     """
     scene, layer = context.scene, context.view_layer
     if not objects:
@@ -47,7 +47,7 @@ def show(context: bpy.types.Context, objects: Sequence[bpy.types.Object]) -> lis
 
 
 def restore(undo: Sequence[Undo]) -> None:
-    """Bring back what ``show`` changed, the last first."""
+    """Undo the changes of ``show``, in reverse order."""
     for step in reversed(undo):
         step()
 
@@ -59,7 +59,7 @@ def _walk(layer_collection: bpy.types.LayerCollection) -> Iterator[bpy.types.Lay
 
 
 def _keep_exclusions(root: bpy.types.LayerCollection) -> Undo:
-    """Return how to bring back which collections are excluded, from the top: a collection takes its children along."""
+    """Return a function that restores the excluded collections, parents first: excluding one excludes its children."""
     before = [(each, each.exclude) for each in _walk(root) if each != root]
 
     def undo() -> None:
