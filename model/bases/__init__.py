@@ -1,1 +1,1 @@
-"""From one expression basis to another: two heads registered, a linear map fitted, and the map applied."""
+"""Conversion between expression bases: registration of two heads, and a linear map that is fitted and applied."""

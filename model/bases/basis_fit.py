@@ -1,7 +1,8 @@
 """The linear map between the expressions of two heads: weighted ridge least squares on a registered surface.
 
-How every key of the one moves the face is carried over to the other head's vertices, and shown there with its keys as
-well as they can. Lids and lips count most. A motion of the whole head is left out: that is pose, not expression.
+The displacements of each source key are transferred to the other head's vertices. The fit reproduces them there with
+the other head's keys. Lids and lips have the largest weights. Rigid motion of the whole head is excluded, because it is
+pose and not expression.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from ..face.semantics import FACE_FROM_MM, REGION_WEIGHTS
 from .basis_map import BasisMap
 from .registration import Registration, register
 
-NOISE_MM = 0.05  # what a key has to move, at the edge of its range, to be told from the error of the registration
+NOISE_MM = 0.05  # a key that moves less than this at the end of its range is within the registration error
 IDENTITY_NOISE_MM = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Moves:
-    """A head's face as it moves, on n points in the open head's frame, mm.
+    """The linear model of a head on n points, in the open head's frame, mm.
 
     points (n, 3) without expression, offset (n, 3) of zero from neutral, expression (K, n, 3), identity (M, n, 3)
     """
@@ -37,15 +38,15 @@ class Moves:
 def map_to_open(
     open_head: FaceModel, other: FaceModel, report: Callable[[int, int], None] | None = None
 ) -> tuple[BasisMap, BasisMap]:
-    """The maps from the other model's basis to the open one's and back; takes seconds.
+    """Return the maps from the other model's basis to the open basis and back; takes seconds.
 
-    Raises InputError where the other model has no landmarks, or where they are no face's.
+    Raises InputError if the other model has no landmarks, or if its landmarks do not form a face.
     """
     return maps_over(register(open_head, other, report), open_head, other)
 
 
 def maps_over(registration: Registration, open_head: FaceModel, other: FaceModel) -> tuple[BasisMap, BasisMap]:
-    """The same from a registration of the open head on the other one."""
+    """Return both maps from a registration of the open head on the other head."""
     weights = point_weights(open_head)[registration.vertices]
     r, weights = _only(registration, weights > 0), weights[weights > 0]
     here = Moves(
@@ -79,7 +80,7 @@ def fit(
     lids: np.ndarray,
     placement: tuple[np.ndarray, np.ndarray, float],
 ) -> BasisMap:
-    """The map from ``source`` to ``target``, both on the same n points.
+    """Fit the map from ``source`` to ``target``, both on the same n points.
 
     weights (n,) of the points; lips, lids (n,) bool; placement: rotation, translation and scale from the source's own
     frame to the target's.
@@ -89,18 +90,18 @@ def fit(
     basis = np.concatenate([target.expression, rigid])
     wanted = np.concatenate([source.expression, (source.offset - target.offset)[None]])
     normal, right = _normal_equations(basis, wanted, weights)
-    # A key that within its range moves less than the noise is left alone rather than driven to its end.
+    # A key that moves less than the noise within its range stays at zero. Otherwise the fit drives it to a bound.
     reach = np.maximum(np.abs(target.model.expression_bounds).max(axis=1), 1e-6)
     ridge = np.concatenate([NOISE_MM**2 * (weights**2).sum() / reach**2, np.zeros(len(rigid))])
     solution = np.linalg.solve(normal + np.diag(ridge + 1e-9 * np.trace(normal) / len(normal)), right)
 
     missing = wanted - np.tensordot(solution.T, basis, 1)
     still = np.linalg.solve(normal[count:, count:], _normal_equations(rigid, wanted, weights)[1])
-    moving = wanted - np.tensordot(still.T, rigid, 1)  # without the motion of the whole head
+    moving = wanted - np.tensordot(still.T, rigid, 1)  # without rigid motion of the head
     energy = _energy(moving, weights)
     unexplained = np.where(energy > 0, _energy(missing, weights) / np.maximum(energy, 1e-30), 0.0)[:-1]
     keys, bodies = slice(0, count), slice(count, None)
-    # What an error of the keys costs, when the head may move along to make up for it.
+    # The cost of an error of the keys, after the best rigid motion has compensated part of it.
     metric: np.ndarray = normal[keys, keys] - normal[keys, bodies] @ np.linalg.solve(
         normal[bodies, bodies], normal[bodies, keys]
     )
@@ -127,7 +128,7 @@ def fit(
 
 
 def _fit_identity(source: Moves, target: Moves, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """alpha of the target for alpha of the source: the shapes differ by the two means, too."""
+    """Fit the target's alpha to the source's alpha, including the difference between the two mean shapes."""
     weights = (weights > 0).astype(float)
     wanted = np.concatenate([source.identity, (source.points - target.points)[None]])
     basis = np.concatenate([target.identity, rigid_motions(target.points)])
@@ -145,7 +146,7 @@ def _only(r: Registration, chosen: np.ndarray) -> Registration:
 
 
 def point_weights(model: FaceModel) -> np.ndarray:
-    """(V,) how much each vertex of the open head counts; 0 where nothing is compared."""
+    """Return the weight of each vertex of the open head, (V,); 0 where nothing is compared."""
     weights = np.zeros(model.vertex_count)
     for region, weight in REGION_WEIGHTS.items():
         weights[model.regions[region]] = weight
@@ -154,9 +155,11 @@ def point_weights(model: FaceModel) -> np.ndarray:
 
 
 def rigid_motions(points: np.ndarray) -> np.ndarray:
-    """(6, n, 3): small shifts along and turns about the three axes."""
+    """Return small translations along and rotations about the three axes, (6, n, 3)."""
     shifts = np.broadcast_to(np.eye(3)[:, None], (3, len(points), 3))
-    turns = np.cross(np.eye(3)[:, None], points - points.mean(axis=0)) / 50.0  # alike in size to the shifts
+    turns = (
+        np.cross(np.eye(3)[:, None], points - points.mean(axis=0)) / 50.0
+    )  # the same order of size as the translations
     return np.concatenate([shifts, turns])
 
 

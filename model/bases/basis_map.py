@@ -1,8 +1,8 @@
-"""From one face model's coefficients to another's: a linear map, held inside the other's bounds. numpy only.
+"""Linear maps from one face model's coefficients to another's, limited to the other model's bounds. numpy only.
 
-A map is made by ``basis_fit.py`` from a registration of the two heads; here it is applied, saved and loaded, so that
-Blender can use it. The numbers of a map tell nothing of the heads' shapes, but they come from the user's own files:
-maps are made where they are used, and none is shipped.
+``basis_fit.py`` makes a map from a registration of the two heads. This module applies, saves and loads maps, so that
+Blender can use them. The numbers of a map do not contain the heads' shapes, but they derive from the user's own files.
+So maps are made on the user's machine, and none is shipped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..performance.face_performance import FacePerformance
 from ..reading import json_object, memory_limit, reading
 
 FORMAT = "expnet-basis-map-1"
-MAX_BYTES = 2**26  # unpacked; two maps of 29 keys are a hundred kilobytes
+MAX_BYTES = 2**26  # unpacked; two maps of 29 keys take about 100 kB
 _MAX_COUNT = 2000  # keys or components of a model
 _SWEEPS = 200
 _SETTLED = 1e-6
@@ -32,16 +32,16 @@ _SETTLED = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class BasisMap:
-    """Expression eta (K) of one basis as expression (L) of another: ``matrix @ eta + offset``.
+    """A map from expression eta (K) of one basis to expression (L) of another: ``matrix @ eta + offset``.
 
     from_basis, to_basis     names;  from_keys (K), to_keys (L) names of the keys
-    matrix (L, K), offset (L,)   the offset is there because a neutral face is not zero in every basis
+    matrix (L, K), offset (L,)   the offset is needed because a neutral face is not zero in every basis
     bounds (L, 2)            the range of the keys it maps to
-    metric (L, L)            what an error of them costs: weighted square millimetres
+    metric (L, L)            cost of an error of these keys, in weighted square millimetres
     unexplained (K,)         0..1, the part of each key's weighted energy that the other basis cannot show
-    lips_mm, lids_mm (K,)    root mean square of what is missing there at one unit of the key
-    alpha_matrix (M, N), alpha_offset (M,)   the same for identity: the other model's components for these
-    rotation (3, 3), translation (3,), scale   where points of the head lie on the other: scale * rotation @ p + t
+    lips_mm, lids_mm (K,)    root mean square of the residual there at one unit of the key
+    alpha_matrix (M, N), alpha_offset (M,)   the same map for the identity components
+    rotation (3, 3), translation (3,), scale   from points p of this head to the other: scale * rotation @ p + t
     """
 
     from_basis: str
@@ -62,20 +62,21 @@ class BasisMap:
     scale: float
 
     def expression(self, eta: np.ndarray) -> np.ndarray:
-        """(..., K) -> (..., L): of what lies inside the bounds, that which is closest by the metric. NaN stays NaN."""
+        """Map (..., K) to the closest point by the metric inside the bounds, (..., L). NaN stays NaN."""
         eta = np.asarray(eta, np.float64)
         free = eta @ self.matrix.T + self.offset
         return _inside(free.reshape(-1, free.shape[-1]), self.metric, self.bounds).reshape(free.shape)
 
     def identity(self, alpha: np.ndarray) -> np.ndarray:
-        """(N,), or fewer numbers, -> (M,)."""
+        """Map identity (N,), or fewer numbers, to (M,)."""
         alpha = np.asarray(alpha, np.float64)[: self.alpha_matrix.shape[1]]
         return self.alpha_matrix[:, : len(alpha)] @ alpha + self.alpha_offset
 
     def pose(self, rotation: np.ndarray, translation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Poses (..., 3, 3), (..., 3) mm of the head as those of the other one.
+        """Convert poses (..., 3, 3), (..., 3) mm of this head to poses of the other head.
 
-        Heads differ in size and a pose has none: the other head stands nearer or farther, and looks as large.
+        The heads differ in size and a pose has no scale. So the other head is placed nearer or farther, and has the
+        same size in the image.
         """
         turned = rotation @ self.rotation.T
         # p = (q - t) R / s on the first head; R' q + t' with t' scaled about the camera's centre.
@@ -83,7 +84,7 @@ class BasisMap:
         return turned, moved
 
     def __str__(self) -> str:
-        """The table of what is lost, key by key."""
+        """Return the table of the residuals, one row per key."""
         lines = [
             f"{self.from_basis} -> {self.to_basis}",
             f"{'key':<16}{'not explained':>14}{'lips mm':>9}{'lids mm':>9}  strongest",
@@ -101,11 +102,11 @@ class BasisMap:
 
 
 def converted(performance: FacePerformance, basis_map: BasisMap, pose: bool = True) -> FacePerformance:
-    """The performance for a head of the map's other basis: expression, identity and pose; gaze stays.
+    """Convert the expression, identity and pose of a performance to the map's other basis; gaze stays.
 
-    pose  False where the poses are the other head's already (the official estimator is told whose to give)
+    pose  False if the poses are already those of the other head (the official estimator takes the head as an option)
 
-    Raises InputError when the performance is of another basis than the map's.
+    Raises InputError if the basis of the performance is not the map's ``from_basis``.
     """
     p, m = performance, basis_map
     if p.basis != m.from_basis or p.expression_keys != m.from_keys:
@@ -123,9 +124,9 @@ def converted(performance: FacePerformance, basis_map: BasisMap, pose: bool = Tr
 
 
 def arkit_performance(performance: FacePerformance, keys: Sequence[str]) -> FacePerformance:
-    """An open performance for ICT-FaceKit's ``keys``, by their meaning: nothing is lost but the identity.
+    """Convert an open performance to ICT-FaceKit's ``keys`` by their meaning. Only the identity is lost.
 
-    Both heads have one frame, so the pose stays.
+    Both heads have the same frame, so the pose stays.
     """
     if performance.basis != OPEN_BASIS:
         raise InputError(f"the performance has expression basis {performance.basis!r}, not {OPEN_BASIS!r}")
@@ -134,7 +135,7 @@ def arkit_performance(performance: FacePerformance, keys: Sequence[str]) -> Face
 
 
 def _inside(free: np.ndarray, metric: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """Of the box ``bounds`` the point closest to each row of ``free`` (F, L) in ``metric``: coordinate descent."""
+    """Return the points of the box ``bounds`` closest to ``free`` (F, L) in ``metric``, by coordinate descent."""
     low, high = np.asarray(bounds, np.float64).T
     out = np.clip(free, low, high)  # keeps NaN
     rows = np.flatnonzero(((free < low) | (free > high)).any(axis=1))
@@ -159,7 +160,7 @@ _NAMES = ("from_basis", "to_basis", "from_keys", "to_keys")
 
 
 def save_maps(maps: Sequence[BasisMap], path: str | Path) -> None:
-    """Write an .npz; it appears whole or not at all."""
+    """Write an .npz atomically."""
     header = {"format": FORMAT, "maps": [{name: getattr(m, name) for name in _NAMES} for m in maps]}
     arrays: dict[str, Any] = {
         f"{f.name}_{i}": np.asarray(getattr(m, f.name), np.float64)
@@ -173,7 +174,7 @@ def save_maps(maps: Sequence[BasisMap], path: str | Path) -> None:
 
 
 def load_maps(path: str | Path) -> list[BasisMap]:
-    """Read what ``save_maps`` wrote. Raises InputError when the file is missing, broken or of another kind."""
+    """Read what ``save_maps`` wrote. Raises InputError if the file is missing, damaged or of another kind."""
     path = Path(path)
     with reading(path, "map between expression bases", "make it again with 'expnet map-basis'"):
         with NpzArrays(path) as stored:

@@ -1,8 +1,11 @@
-"""Two heads of different topology laid over each other: which point of the one is which point of the other.
+"""Non-rigid registration of two heads of different topology: point correspondences between their surfaces.
 
-The 68 landmarks give a similarity; the first head becomes the person most like the other; then its skin is bent onto
-the other surface, stiff at first and softer with every round, while landmarks hold less and less. What finds no partner
-close by that faces the same way, or only the other mesh's rim, has none. SciPy: for the worker, not for Blender.
+1. The 68 landmarks give a similarity transform.
+2. The identity components of the first head are fitted to the other head.
+3. The skin is deformed onto the other surface. Stiffness and landmark weights decrease with every round.
+
+A vertex has no correspondence where no near point has a similar normal, or where the nearest point lies on the rim of
+the other mesh. Needs SciPy: for the worker, not for Blender.
 """
 
 from __future__ import annotations
@@ -22,11 +25,11 @@ from ..face.meshes import nearest_in_triangles, vertex_normals
 
 Report = Callable[[int, int], None]
 
-JAW = slice(0, 17)  # of the 68: the outline, which every author puts elsewhere
+JAW = slice(0, 17)  # of the 68: the outline, whose position differs between authors
 JAW_WEIGHT = 0.1
-MAX_LANDMARK_ERROR = 15.0  # mm at a head's true size, root mean square: more is no pair of faces
+MAX_LANDMARK_ERROR = 15.0  # mm at a head's true size, root mean square; above it the landmarks do not match
 
-# Rounds of bending: stiffness, pull of a landmark, and how far away a partner may be (mm).
+# Rounds of the deformation: stiffness, weight of a landmark, and maximum distance of a correspondence (mm).
 ROUNDS = tuple(
     (stiffness, pull, reach)
     for stiffness, pull, reach in zip(
@@ -37,20 +40,20 @@ ROUNDS = tuple(
 # little), and how far away partners may be in each round.
 PERSON_POINT_MM, PERSON_LANDMARK_MM = 5.0, 2.0
 PERSON_REACH = (20.0, 15.0, 10.0, 7.0, 5.0, 5.0)
-SLIDE = 0.05  # weight along the surface against weight across it
-FACING = 0.5  # cosine between normals of partners, at least
+SLIDE = 0.05  # weight along the surface relative to the weight across it
+FACING = 0.5  # minimum cosine between corresponding normals
 CG_STEPS = 30
-REACH_MM = 2.0  # of a partner that counts in the end
+REACH_MM = 2.0  # maximum distance of a final correspondence
 
 
 @dataclass(frozen=True, eq=False)
 class Registration:
-    """Where vertices of one head (``source``) lie on another (``target``).
+    """Positions of vertices of one head (``source``) on another (``target``).
 
-    vertices   (n,) int32, the source's vertices that have a partner
-    corners    (n, 3) int32, the triangle of the target that holds it;  shares (n, 3), its barycentric coordinates
+    vertices   (n,) int32, the source's vertices that have a correspondence
+    corners    (n, 3) int32, vertices of the target's triangle;  shares (n, 3), barycentric coordinates in it
     rotation, translation, scale   the similarity: target = scale * rotation @ source + translation
-    gap_mm     (n,) what was left between them, at the source's size
+    gap_mm     (n,) remaining distance, at the source's size
     """
 
     vertices: np.ndarray
@@ -62,22 +65,22 @@ class Registration:
     gap_mm: np.ndarray
 
     def sampled(self, field: np.ndarray) -> np.ndarray:
-        """A field of the target's vertices (..., Vt, 3) at the partners, (..., n, 3), in the target's frame."""
+        """Sample a field of the target's vertices (..., Vt, 3) at the correspondences, (..., n, 3), target's frame."""
         return np.einsum("...nkc,nk->...nc", field[..., self.corners, :], self.shares)
 
     def carried(self, displacement: np.ndarray) -> np.ndarray:
-        """Displacements of the target's vertices (..., Vt, 3) as those of ``vertices``, in the source's frame."""
+        """Transfer displacements of the target's vertices (..., Vt, 3) to ``vertices``, in the source's frame."""
         return self.sampled(displacement) @ self.rotation / self.scale
 
     def carried_points(self, points: np.ndarray) -> np.ndarray:
-        """Points of the target (Vt, 3) as seen from the source's frame, (n, 3)."""
+        """Transfer points of the target (Vt, 3) to ``vertices``, (n, 3), in the source's frame."""
         return (self.sampled(points) - self.translation) @ self.rotation / self.scale
 
 
 def register(source: FaceModel, target: FaceModel, report: Report | None = None) -> Registration:
-    """The source's skin on the target. Both need their 68 landmarks, the source a region ``skin``.
+    """Register the source's skin on the target. Both need their 68 landmarks, the source a region ``skin``.
 
-    Raises InputError where they lack them, or where the landmarks are no face's.
+    Raises InputError if they are missing, or if the landmarks do not form a face.
     """
     for model in (source, target):
         if model.landmarks is None:
@@ -87,7 +90,7 @@ def register(source: FaceModel, target: FaceModel, report: Report | None = None)
     weights = np.ones(68)
     weights[JAW] = JAW_WEIGHT
     scale, rotation, translation = similarity(here[source.landmarks], there[target.landmarks], weights)
-    # All further work is done in the source's frame and size: there lengths are millimetres of a head.
+    # Everything below is in the source's frame and scale, where lengths are millimetres.
     there = (there - translation) @ rotation / max(scale, 1e-12)
     off = np.linalg.norm(here[source.landmarks] - there[target.landmarks], axis=1)
     rms = float(np.sqrt(np.average(off**2, weights=weights)))
@@ -140,8 +143,10 @@ def _as_person(
     pin_targets: np.ndarray,
     pin_weights: np.ndarray,
 ) -> np.ndarray:
-    """The skin (n, 3) as that of the person, among those whom the source's identity can show, who is most like the
-    other head: where on a smooth cheek a point belongs, only knowledge of faces tells."""
+    """Fit the source's identity components to the other head, and return the skin (n, 3).
+
+    The statistical model places points on smooth areas such as cheeks, where the geometry alone does not.
+    """
     rest = sheet.rest
     turns = np.cross(np.eye(3)[:, None], rest)
     moves = np.concatenate(
@@ -163,7 +168,7 @@ def _as_person(
 
 
 class _Sheet:
-    """The skin that is bent: its vertices at rest, and how its displacements resist being rough."""
+    """The deformable skin: its rest vertices and the smoothness term of its displacements."""
 
     def __init__(self, points: np.ndarray, faces: np.ndarray, chosen: np.ndarray) -> None:
         number = np.full(len(points), -1)
@@ -181,7 +186,7 @@ class _Sheet:
         degree = np.maximum(np.asarray(graph.sum(axis=1)).ravel(), 1)
         laplacian = sparse.identity(n) - sparse.diags(1 / degree) @ graph
         self._bending = (laplacian.T @ laplacian).tocsc()
-        self._stretch = (sparse.diags(degree) - graph).tocsc() * 1e-4  # holds what nothing else does
+        self._stretch = (sparse.diags(degree) - graph).tocsc() * 1e-4  # regularises vertices without data
 
     def normals(self, points: np.ndarray) -> np.ndarray:
         return vertex_normals(points, self._faces)
@@ -197,7 +202,7 @@ class _Sheet:
         pull: np.ndarray,
         stiffness: float,
     ) -> np.ndarray:
-        """New points (n, 3): close to their partners across the surface, free to slide along it, and bent little."""
+        """Return new points (n, 3): close to their targets along the normal, free to slide, and smoothly displaced."""
         n = len(points)
         pinned = np.bincount(pins, pull, n)
         goal = np.zeros((n, 3))
@@ -215,7 +220,7 @@ class _Sheet:
             x = x.reshape(n, 3)
             return (np.einsum("nij,nj->ni", blocks, x) + smooth @ x).ravel()
 
-        # Without the coupling of x, y and z it would be one small system for all three: a good preconditioner.
+        # Without the coupling of x, y and z there is one small system for all three axes. It is the preconditioner.
         plain = smooth + sparse.diags(np.einsum("nii->n", blocks) / 3)
         solver = splu(plain.tocsc(), "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
         found, _ = cg(
@@ -245,7 +250,7 @@ class _Partners:
 
 
 class _Surface:
-    """A triangle mesh that is asked for its nearest points."""
+    """A triangle mesh with a search for nearest points."""
 
     def __init__(self, points: np.ndarray, faces: np.ndarray) -> None:
         self._points, self._faces = points, faces
@@ -263,7 +268,7 @@ class _Surface:
         self._rim[rim // len(points)] = self._rim[rim % len(points)] = True
 
     def nearest(self, queries: np.ndarray, candidates: int = 4) -> _Partners:
-        """For each query (n, 3) the nearest point on the triangles around its nearest vertices."""
+        """Find, for each query (n, 3), the nearest point on the triangles around its nearest vertices."""
         _, near = self._tree.query(queries, k=candidates)
         near = self._used[near]
         first, count = self._first[near], self._first[near + 1] - self._first[near]
@@ -285,6 +290,6 @@ class _Surface:
             corners=corners,
             shares=shares,
             distance=np.sqrt(squared[best]),
-            # on the rim: on an edge or a corner whose vertices all lie there
+            # on the rim: on an edge or a corner whose vertices are all rim vertices
             rim=np.where(shares > 1e-9, self._rim[corners], True).all(axis=1),
         )

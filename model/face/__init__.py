@@ -1,1 +1,1 @@
-"""What a face is: the 3D morphable model, the open expression keys, and how two sets of points are aligned."""
+"""The 3D morphable face model, the open expression keys, and the alignment of point sets."""

@@ -1,4 +1,4 @@
-"""One set of points laid over another."""
+"""Alignment of one set of points with another."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 def similarity(
     source: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None, scaled: bool = True
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """scale, rotation (3, 3), translation (3,): target ~ scale rotation source + translation, in (weighted) least
-    squares. Never a reflection (Umeyama 1991).
+    """Return scale, rotation (3, 3), translation (3,) of the least-squares similarity (Umeyama 1991).
+
+    target ~ scale rotation source + translation, weighted if ``weights`` are given. Never a reflection.
 
     source, target  (N, 3), not on a line;  weights (N,);  without ``scaled`` the scale is 1
     """

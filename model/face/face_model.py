@@ -26,14 +26,14 @@ class FaceModel:
     faces              (F, 4) quads or (F, 3) triangles, int32, 0-based, wound outward (counter-clockwise from outside);
                        a triangle among quads has -1 as its fourth corner
     expression_keys    Ke names
-    expression_bounds  (Ke, 2) float32, the range in which a key is meant to be used
+    expression_bounds  (Ke, 2) float32, the intended range of each key
     basis              name of the expression basis (``semantics.OPEN_BASIS`` or a format's own)
     identity_sigma     (Ks,) float32, standard deviation of each component in the file's own unit (for reports)
     uv                 (F, k, 2) float32 per face corner, or None
     landmarks          (68,) int32 vertex indices in iBUG order, or None
     regions            name -> int32 vertex indices (``skin``, ``lips``, ``eyeball_L``, ``teeth_upper`` ...), or empty
-    gaze_lids          (4, V, 3) float32, what the lids do as both eyes look up, down, left, right by 30°; or None
-    license, source    what the user may do with it and where it comes from
+    gaze_lids          (4, V, 3) float32, offsets of the lids when both eyes look up, down, left, right by 30°; or None
+    license, source    its licence, and where it comes from
     """
 
     name: str
@@ -59,15 +59,16 @@ class FaceModel:
 
     @cached_property
     def neutral(self) -> np.ndarray:
-        """The mean person's neutral face, (V, 3): Eq. (1) at alpha = 0, eta = 0."""
+        """Return the neutral face of the mean identity, (V, 3): Eq. (1) at alpha = 0, eta = 0."""
         return self.mean + self.expression_offset
 
     @cached_property
     def rest(self) -> np.ndarray:
-        """(Ke,) the expression that is nearest to ``mean``, the scans' resting face: what undoes ``expression_offset``,
-        in least squares over some 5,000 vertices, head motion aside. Zero for a model without such an offset.
+        """Return the expression (Ke,) that is nearest to ``mean``, the scans' resting face.
 
-        3DDFA's offset is the mean of many expressions, so a face at rest is not zero in its basis.
+        It cancels ``expression_offset``, by least squares over about 5,000 vertices, without rigid motion. Zero for a
+        model without such an offset. 3DDFA's offset is the mean of many expressions, so a resting face is not zero in
+        its basis.
         """
         if not self.expression_offset.any():
             return np.zeros(len(self.expression))
@@ -84,22 +85,22 @@ class FaceModel:
 
         moves = without_motion(self.expression[:, some].astype(np.float64))
         offset = without_motion(self.expression_offset[some].astype(np.float64))[0]
-        # A component that moves the face by less than a tenth of a millimetre is left alone.
+        # A component that moves the face by less than 0.1 mm stays at zero.
         damped = moves @ moves.T + 0.01 * len(at) * np.eye(len(moves))
         return np.linalg.solve(damped, -moves @ offset)
 
     def identity_offset(self, alpha: np.ndarray) -> np.ndarray:
-        """S.alpha: (..., Ks) -> (..., V, 3). Fewer than Ks numbers mean zeros for the rest."""
+        """Compute S.alpha: (..., Ks) -> (..., V, 3). Fewer than Ks numbers mean zeros for the rest."""
         return _combine(self.identity, alpha, "alpha")
 
     def expression_displacement(self, eta: np.ndarray) -> np.ndarray:
-        """E.eta: (..., Ke) -> (..., V, 3)."""
+        """Compute E.eta: (..., Ke) -> (..., V, 3)."""
         return _combine(self.expression, eta, "eta")
 
     def vertices(self, alpha: np.ndarray | None = None, eta: np.ndarray | None = None) -> np.ndarray:
-        """Eq. (1), (V, 3) float32 mm; with a leading batch axis on alpha or eta, (B, V, 3).
+        """Evaluate Eq. (1), (V, 3) float32 mm; with a leading batch axis on alpha or eta, (B, V, 3).
 
-        Raises ValueError when there are more numbers than components.
+        Raises ValueError if there are more numbers than components.
         """
         out = self.neutral
         if alpha is not None:
@@ -119,7 +120,7 @@ def _combine(basis: np.ndarray, weights: np.ndarray, what: str) -> np.ndarray:
 
 
 def triangles(faces: np.ndarray) -> np.ndarray:
-    """(T, 3): quads (F, 4) split along their first diagonal, triangles among them (fourth corner -1) kept."""
+    """Split quads (F, 4) along their first diagonal into (T, 3); triangles (fourth corner -1) stay."""
     if faces.shape[1] == 3:
         return faces
     quads = faces[faces[:, 3] >= 0]
@@ -127,12 +128,12 @@ def triangles(faces: np.ndarray) -> np.ndarray:
 
 
 def gaze_pivot(model: FaceModel, vertices: np.ndarray, side: str) -> np.ndarray:
-    """The point (3,) about which the eyeball of ``side`` (``L`` or ``R``) turns: the centre of its vertices."""
+    """Return the centre of rotation (3,) of the eyeball of ``side`` (``L`` or ``R``): the mean of its vertices."""
     return vertices[model.regions[f"eyeball_{side}"]].mean(axis=0)
 
 
 def check_face_model(model: FaceModel, where: str) -> None:
-    """Raises InputError, one line that begins with ``where``, unless shapes, indices and values fit together."""
+    """Check shapes, indices and values. Raises InputError, one line that begins with ``where``, if they do not fit."""
     v, ks, ke = len(model.mean), len(model.identity), len(model.expression)
     for name, array, shape in (
         ("mean", model.mean, (v, 3)),

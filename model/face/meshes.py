@@ -6,7 +6,7 @@ import numpy as np
 
 
 def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Compute unit normals (V, 3) of a mesh, its faces weighted by area; zero where a vertex has no face.
+    """Compute area-weighted unit normals (V, 3) of a mesh; zero where a vertex has no face.
 
     points (V, 3); faces (F, 3) or (F, 4), whose triangles repeat their first corner as the fourth. Corners run
     counter-clockwise seen from outside.
@@ -41,7 +41,7 @@ def nearest_in_triangles(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
 
 
 def _nearest_on_edges(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Do the same with the edges of the triangles."""
+    """Compute barycentric coordinates (n, 3) of the nearest point on the edges of each triangle."""
     best, nearest = np.full(len(points), np.inf), np.zeros((len(points), 3))
     for start, end in ((0, 1), (1, 2), (2, 0)):
         first, edge = corners[:, start], corners[:, end] - corners[:, start]

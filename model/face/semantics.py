@@ -1,4 +1,4 @@
-"""The open expression basis: 29 keys an artist can read, their bounds, mirror images and ARKit meaning.
+"""The open expression basis: 29 named keys, their bounds, mirror images and ARKit equivalents.
 
 L and R are the subject's. Signed keys: ``lid_*`` (+ closes, - opens wide), ``mouthSide`` and
 ``jawSide`` (+ to the subject's left).
@@ -22,45 +22,44 @@ OPEN_KEYS: tuple[str, ...] = (
     "jawOpen", "mouthSide", "jawSide", "cheekPuff",
 )  # fmt: skip
 
-# A key is linear, so lid at -1 would be a whole blink turned inside out. A wide-open eye is about
-# a third of a blink the other way.
+# A key is linear, so lid at -1 is the negative of a full blink. A wide-open eye is about a third of that.
 LID_WIDE = 0.35
 
-# How much an error of each region's surface counts, in training and between bases. Mouth and eyes are small, and errors
-# there are the first that people see.
+# Weight of each region's surface error, in training and between bases. Mouth and eyes are small, but errors there are
+# the most visible.
 REGION_WEIGHTS = {
     "skin": 0.5,
     "lips": 4.0,
     "lid_upper_L": 5.0, "lid_upper_R": 5.0, "lid_lower_L": 5.0, "lid_lower_R": 5.0,
     "brow_L": 3.0, "brow_R": 3.0,
 }  # fmt: skip
-FACE_FROM_MM = 30.0  # z in the open head: skin behind this, at the ears, tells neither expression nor identity
+FACE_FROM_MM = 30.0  # z in the open head: skin behind this, at the ears, carries neither expression nor identity
 
 SIGNED_KEYS: tuple[str, ...] = ("mouthSide", "jawSide")
 
 
 def open_bounds() -> np.ndarray:
-    """The range of each open key, (29, 2): 0..1, signed keys -1..1, lids -LID_WIDE..1."""
+    """Return the range of each open key, (29, 2): 0..1, signed keys -1..1, lids -LID_WIDE..1."""
     low = [-1.0 if k in SIGNED_KEYS else -LID_WIDE if k.startswith("lid_") else 0.0 for k in OPEN_KEYS]
     return np.array([low, np.ones(len(OPEN_KEYS))], np.float32).T
 
 
 def mirror_open_eta(eta: np.ndarray) -> np.ndarray:
-    """Coefficients (..., 29) of the mirrored face: L and R change places, sideways keys change sign."""
+    """Return the coefficients (..., 29) of the mirrored face: L and R are exchanged, sideways keys change sign."""
     order = [OPEN_KEYS.index(_other_side(k)) for k in OPEN_KEYS]
     sign = np.array([-1.0 if k in SIGNED_KEYS else 1.0 for k in OPEN_KEYS], eta.dtype)
     return eta[..., order] * sign
 
 
-# Components of the open head's identity that are odd: a mirror turns them into their opposites. The others are
-# symmetric. They come from heads and their mirror images together (training/open_head/identity.py), so it is exact.
+# Odd components of the open head's identity: mirroring changes their sign. The others are symmetric. The components are
+# computed from heads and their mirror images together (training/open_head/identity.py), so this is exact.
 ODD_IDENTITY: tuple[int, ...] = (
     6, 19, 20, 27, 30, 38, 40, 46, 50, 53, 56, 59, 62, 64, 66, 69, 73, 74, 78, 83, 87, 88, 91, 94, 96,
 )  # fmt: skip
 
 
 def mirror_open_alpha(alpha: np.ndarray) -> np.ndarray:
-    """Identity (..., 99) of the mirrored head: odd components change sign."""
+    """Return the identity (..., 99) of the mirrored head: odd components change sign."""
     mirrored = np.array(alpha)
     mirrored[..., ODD_IDENTITY] *= -1
     return mirrored
@@ -75,7 +74,7 @@ def _other_side(key: str) -> str:
 
 
 def _arkit_sources() -> dict[str, tuple[str, float]]:
-    """ARKit name -> (open key, factor); the weight is the positive part of factor times the key's value."""
+    """Map each ARKit name to (open key, factor). The weight is the positive part of factor times the key's value."""
     sources: dict[str, tuple[str, float]] = {}
     for key in OPEN_KEYS:
         name, side = key.removesuffix("_L").removesuffix("_R"), {"_L": "Left", "_R": "Right"}.get(key[-2:], "")
@@ -94,7 +93,7 @@ def _arkit_sources() -> dict[str, tuple[str, float]]:
     return sources
 
 
-# Open keys that move both sides, while ARKit has a Left and a Right.
+# Open keys that move both sides, where ARKit has a Left and a Right.
 _ARKIT_PAIRS = ("cheekSquint", "noseSneer", "mouthUpperUp", "mouthLowerDown", "mouthStretch", "mouthPress")
 ARKIT_SOURCES = _arkit_sources()
 
@@ -104,7 +103,7 @@ ARKIT_KEYS: tuple[str, ...] = tuple(ARKIT_SOURCES)
 
 
 def arkit_weights(eta: np.ndarray, keys: Sequence[str] = ARKIT_KEYS) -> np.ndarray:
-    """Open coefficients (..., 29) as the weights (..., K) of blend shapes with ARKit's names.
+    """Convert open coefficients (..., 29) to the weights (..., K) of blend shapes with ARKit's names.
 
     keys  ARKit names (``eyeBlinkLeft``) or ICT-FaceKit's (``eyeBlink_L``, ``browInnerUp_R``), in the order wanted;
           names that the open basis does not drive get zeros
