@@ -1,1 +1,1 @@
-"""A face through a clip: what was seen, its files, and what is done to it before it becomes keys. numpy only."""
+"""A face performance over a clip: its data, its files, and its processing before keying. numpy only."""

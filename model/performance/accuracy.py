@@ -1,4 +1,4 @@
-"""How close an estimated performance comes to the true one.
+"""Accuracy of an estimated performance against the ground truth.
 
 python -m expnet.model.performance.accuracy ESTIMATE TRUTH
 """
@@ -15,7 +15,7 @@ from ..errors import InputError
 from .face_performance import FacePerformance
 from .performance_files import load_performance
 
-# A key whose true value varies less than this over the clip says nothing about correlation.
+# A key whose true value varies less than this over the clip has no meaningful correlation.
 MOVES = 0.02
 
 
@@ -24,7 +24,7 @@ class Accuracy:
     """Errors over the frames in which both performances have a face.
 
     expression_keys   Ke names
-    correlation       (Ke,) Pearson's r of estimate and truth; NaN where the true key hardly moves
+    correlation       (Ke,) Pearson's r of estimate and truth; NaN where the true key is almost constant
     error             (Ke,) mean absolute error, in units of the key
     travel            (Ke,) standard deviation of the true key over the clip
     gaze_error, rotation_error   mean angles between estimate and truth, degrees
@@ -57,9 +57,10 @@ class Accuracy:
 
 
 def compare(estimate: FacePerformance, truth: FacePerformance) -> Accuracy:
-    """Errors of ``estimate`` at the times of ``truth``; the nearest frame counts, if it is at most half a frame away.
+    """Compute the errors of ``estimate`` at the times of ``truth``.
 
-    Raises InputError if the two do not speak of the same keys, or share no frame with a face.
+    Each time uses the nearest frame at most half a frame away. Raises InputError if the two have different keys, or
+    share no frame with a face.
     """
     if estimate.expression_keys != truth.expression_keys:
         raise InputError(
@@ -87,7 +88,7 @@ def compare(estimate: FacePerformance, truth: FacePerformance) -> Accuracy:
 
 
 def _same_times(a: np.ndarray, b: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Indices into ``a`` and ``b`` of the times, both ascending, that lie within the tolerance of each other."""
+    """Return indices into ``a`` and ``b``, both ascending, of times within the tolerance of each other."""
     right = np.clip(np.searchsorted(b, a), 1, len(b) - 1) if len(b) > 1 else np.zeros(len(a), int)
     left = np.maximum(right - 1, 0)
     nearest = np.where(np.abs(b[left] - a) <= np.abs(b[right] - a), left, right)
@@ -103,7 +104,7 @@ def pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _direction(gaze: np.ndarray) -> np.ndarray:
-    """Unit vectors (F, 3) of yaw and pitch (F, 2)."""
+    """Convert yaw and pitch (F, 2) to unit vectors (F, 3)."""
     yaw, pitch = gaze.T
     return np.stack([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)], -1)
 

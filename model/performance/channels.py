@@ -1,7 +1,7 @@
-"""Signals and channels: the numbers of a performance, and what a character has a shape for.
+"""Signals and channels: the numbers of a performance, and the inputs of a character's shapes.
 
     signal    a number of the performance: one of the 29 open keys, gaze (radians), head pose (radians)
-    channel   what a character has a shape for: ``eyeBlinkLeft``, ``mouthSmile``, ``aa``; a sum of parts of signals.
+    channel   the input of a character's shape: ``eyeBlinkLeft``, ``mouthSmile``, ``aa``. A sum of parts of signals.
               Signed signals are split here: ``lid_L`` above zero is eyeBlinkLeft, below it is eyeWideLeft
 
 numpy only.
@@ -23,7 +23,8 @@ from .face_performance import FacePerformance
 ANGLES = ("gazeYaw", "gazePitch", "headYaw", "headPitch", "headRoll")  # radians; signs as in FacePerformance
 SIGNALS: tuple[str, ...] = OPEN_KEYS + ANGLES
 
-# ARKit's 52 in the order of Apple's list, which is that of the Live Link Face app but for the sides of jaw and mouth.
+# ARKit's 52 in the order of Apple's list. The Live Link Face app has the same order except for the sides of jaw and
+# mouth.
 ARKIT: tuple[str, ...] = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
     "eyeWideLeft", "eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight", "eyeLookUpRight",
@@ -35,9 +36,14 @@ ARKIT: tuple[str, ...] = (
     "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft",
     "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
 )  # fmt: skip
-UNSEEN: tuple[str, ...] = ("jawForward", "mouthClose", "mouthShrugUpper", "tongueOut")  # of them, by our network
+UNSEEN: tuple[str, ...] = (
+    "jawForward",
+    "mouthClose",
+    "mouthShrugUpper",
+    "tongueOut",
+)  # those that the open network does not estimate
 
-LOOK = math.radians(30.0)  # the gaze at which an eyeLook shape is one, as in ICT-FaceKit and in FaceModel.gaze_lids
+LOOK = math.radians(30.0)  # the gaze angle at eyeLook = 1, as in ICT-FaceKit and in FaceModel.gaze_lids
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,8 @@ def _channels() -> dict[str, tuple[Term, ...]]:
         channels.setdefault(name, (Term(name),))
     channels["lookUp"], channels["lookDown"] = channels["eyeLookUpLeft"], channels["eyeLookDownLeft"]
     channels["lookLeft"], channels["lookRight"] = channels["eyeLookOutLeft"], channels["eyeLookOutRight"]
-    # VRM's vowels and moods out of our keys: rounded lips are o and u and take from the open jaw of an a; spread
-    # ones are e and i. They are a summary: a character with ARKit's shapes does better by those.
+    # VRM's vowels and emotions from the open keys. Rounded lips give o and u, and reduce a. Spread lips give e and i.
+    # They are a coarse summary. A character that also has ARKit's shapes is driven by those.
     channels["aa"] = (Term("jawOpen", 1.3), Term("mouthFunnel", -0.7), Term("mouthPucker", -0.7))
     channels["oh"] = (Term("mouthFunnel"),)
     channels["ou"] = (Term("mouthPucker"),)
@@ -99,16 +105,16 @@ CHANNELS: Mapping[str, tuple[Term, ...]] = _channels()
 
 
 def is_signed(channel: str) -> bool:
-    """Whether the channel has negative values at all."""
+    """Whether the channel can have negative values."""
     return any(t.part == 0 and (t.signal in ANGLES or t.signal in SIGNED_KEYS or t.signal.startswith("lid_"))
                for t in CHANNELS[channel])  # fmt: skip
 
 
 def signals(performance: FacePerformance) -> np.ndarray:
-    """(F, len(SIGNALS)): the open keys, gaze and head pose of a performance; NaN where no face was seen.
+    """Return the open keys, gaze and head pose of a performance, (F, len(SIGNALS)); NaN where no face was detected.
 
-    Head angles as ``euler_degrees`` but in radians and without jumps of a whole turn. Raises InputError for another
-    basis than the open one.
+    Head angles are those of ``euler_degrees``, in radians and unwrapped. Raises InputError if the performance is not
+    in the open basis.
     """
     p = performance
     if p.basis != OPEN_BASIS or p.expression_keys != OPEN_KEYS:
@@ -123,8 +129,8 @@ def signals(performance: FacePerformance) -> np.ndarray:
 
 
 def channel_values(values: np.ndarray, channel: str) -> np.ndarray:
-    """(F,) of one channel from signals (F, len(SIGNALS))."""
-    total = np.zeros(len(values)) + 0.0 * values[:, 0]  # NaN stays where no face was seen
+    """Compute one channel (F,) from signals (F, len(SIGNALS))."""
+    total = np.zeros(len(values)) + 0.0 * values[:, 0]  # NaN stays where no face was detected
     for term in CHANNELS[channel]:
         signal = values[:, SIGNALS.index(term.signal)]
         if term.part:

@@ -1,4 +1,4 @@
-"""Fewer keys for a curve, with an error that is never larger than asked for. numpy only."""
+"""Keyframe decimation within an error bound. numpy only."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 def kept_keys(frames: np.ndarray, values: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """Which of the keys of C curves to keep, (C, N) bool, so that straight lines between them stay within each curve's
-    bound of the straight lines between all.
+    """Choose the keys of C curves to keep, (C, N) bool, for linear interpolation within each curve's error bound.
 
-    frames (N,) increasing; values (C, N), bounds (C,). Ramer's and Douglas and Peucker's way, measured along the value
-    axis, for all stretches of all curves at once: each is divided where it errs most until none errs too much.
+    frames (N,) increasing; values (C, N), bounds (C,). Ramer-Douglas-Peucker, with the error measured along the value
+    axis. All segments of all curves are processed at once. A segment is split at its largest error until no error
+    exceeds the bound.
     """
     curves, count = values.shape
     if count <= 2:
@@ -22,11 +22,11 @@ def kept_keys(frames: np.ndarray, values: np.ndarray, bounds: np.ndarray) -> np.
     chosen = kept.ravel()  # the same memory
     while True:
         starts = np.flatnonzero(chosen)
-        stretch = np.cumsum(chosen) - 1  # of each key, the number of the kept one at or before it
+        stretch = np.cumsum(chosen) - 1  # for each key, the index of the kept key at or before it
         a = starts[stretch]
         b = starts[np.minimum(stretch + 1, len(starts) - 1)]
         last = np.arange(1, curves + 1) * count - 1
-        b[last] = last  # a curve's last key begins no stretch
+        b[last] = last  # a curve's last key starts no segment
         span = x[b] - x[a]
         share = np.divide(x - x[a], span, out=np.zeros_like(span), where=span > 0)
         error = np.abs(flat - (flat[a] + share * (flat[b] - flat[a]))) - limit

@@ -1,7 +1,7 @@
-"""A face over time: what was seen in a clip. numpy only, so that Blender can use it.
+"""FacePerformance: the estimates for one face over a clip. numpy only, so that Blender can use it.
 
-On disk: ``performance_files.py``; calmer: ``smoothing.py``; from the actor's own neutral: ``neutral.py``; all of that
-as an artist sets it: ``treatment.py``.
+``performance_files.py`` reads and writes it, ``smoothing.py`` smooths it, ``neutral.py`` calibrates it to the actor's
+neutral face, and ``treatment.py`` applies the artist's settings.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from ..rotations import quaternions, rotations
 
 @dataclass(frozen=True, eq=False)
 class FacePerformance:
-    """One face through a clip of F frames.
+    """One face over a clip of F frames.
 
     times        (F,) float64 seconds from the clip's first frame, strictly increasing: whole frames at ``fps``, with
-                 holes where pictures are missing
-    eta          (F, Ke) expression coefficients, raw (not smoothed); NaN where no face was seen
+                 gaps where images are missing
+    eta          (F, Ke) expression coefficients, raw (not smoothed); NaN where no face was detected
     gaze         (F, 2) radians: yaw (+ to the subject's left), pitch (+ up), relative to the head; NaN likewise
     rotation     (F, 3, 3), translation (F, 3) mm: head pose in the frame of ``camera.py``; NaN likewise
     crop         (F, 4) centre x, centre y, side (pixels), angle (radians) of the face's crop; NaN likewise
-    confidence   (F,) 0..1; 0 where no face was seen
-    alpha        (Ks,) identity for the whole clip, pooled with the confidences
+    confidence   (F,) 0..1; 0 where no face was detected
+    alpha        (Ks,) identity for the whole clip, the mean weighted by confidence
     expression_keys  Ke names;  basis  their basis (``semantics.OPEN_BASIS`` or a format's own)
     source       the clip's path as given;  fps  its frame rate (29.97 as 30000/1001)
     image_size   (width, height) pixels;  lens_mm  focal length on a 36 mm sensor that the pose assumes
-    neutral      (Ke,) the actor's resting face, where ``calibrated`` took it out of ``eta``; None in a raw performance
-    unread       how many pictures of the clip could not be read;  damage  a line on it, empty where all were
+    neutral      (Ke,) the actor's resting face that ``calibrated`` removed from ``eta``; None in a raw performance
+    unread       number of images of the clip that could not be read;  damage  a line about them, else empty
     sound_start  seconds from the clip's first frame to its first sound, negative where the sound starts earlier
     """
 
@@ -54,31 +54,31 @@ class FacePerformance:
 
     @property
     def frames(self) -> np.ndarray:
-        """(F,) float64: the clip's frames, from 0, at its rate; whole numbers where its rate is constant."""
+        """Return the clip's frames (F,) float64, from 0, at its rate; whole numbers where its rate is constant."""
         frames = self.times * self.fps
         whole = np.rint(frames)
         return np.where(np.abs(frames - whole) < 1e-3, whole, frames)
 
     @property
     def seen(self) -> np.ndarray:
-        """(F,) bool: frames in which a face was found."""
+        """Return the frames in which a face was detected, (F,) bool."""
         return self.confidence > 0
 
 
 def runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """The stretches in which ``mask`` (F,) holds, as [first, last] frame indices, both included."""
+    """Return the runs of True in ``mask`` (F,) as [first, last] frame indices, both included."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(int(a), int(b) - 1) for a, b in edges.reshape(-1, 2)]
 
 
 def clamped(performance: FacePerformance, bounds: np.ndarray) -> FacePerformance:
-    """The performance with every coefficient inside ``bounds`` (Ke, 2)."""
+    """Return the performance with every coefficient clamped to ``bounds`` (Ke, 2)."""
     bounds = np.asarray(bounds, np.float64)
     return replace(performance, eta=np.clip(performance.eta, bounds[:, 0], bounds[:, 1]))
 
 
 def resampled(performance: FacePerformance, times: np.ndarray) -> FacePerformance:
-    """The performance at other ``times`` (seconds, increasing): linear between frames, rotations on the group.
+    """Resample the performance at other ``times`` (seconds, increasing): linear, with rotations on SO(3).
 
     A time between a frame with a face and one without, or outside the clip, has no face.
     """

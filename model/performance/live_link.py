@@ -1,12 +1,12 @@
-"""The CSV of Epic's Live Link Face app, out and in: ARKit's 52 blend shapes, head and eye angles, with time code.
+"""Export and import of Epic's Live Link Face CSV: ARKit's 52 blend shapes, head and eye angles, with time code.
 
     Timecode,BlendshapeCount,EyeBlinkLeft, … TongueOut,HeadYaw, … RightEyeRoll      63 columns, 61 of them values
     14:03:52:28.207,61,0.0123, …
 
 Time code is hours, minutes, seconds, frame of the second with thousandths of a frame. A frame without a face has the
 count 0 and no values. Angles are radians: yaw + to the subject's own left, pitch + up, roll + the top of the head to
-the subject's own right; that is how Unreal's MetaHumans take them. Other tools write degrees: a file with angles
-beyond a half turn in radians is read as degrees.
+the subject's own right. Unreal's MetaHumans use the same signs. Other tools write degrees: a file with angles beyond pi
+is read as degrees.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .channels import ARKIT, LOOK, SIGNALS, UNSEEN, channel_values, signals
 from .face_performance import FacePerformance
 from .performance_files import load_performance
 
-# The app's order is Apple's, but it names the right side of jaw and mouth first.
+# The app uses Apple's order, but lists the right side of jaw and mouth first.
 _SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
 SHAPES: tuple[str, ...] = tuple(_SWAPPED.get(name, name) for name in ARKIT)
 ANGLES: tuple[str, ...] = tuple(
@@ -41,25 +41,25 @@ COLUMNS: tuple[str, ...] = ("Timecode", "BlendshapeCount") + tuple(n[0].upper() 
 
 MAX_LINE = 2**16  # characters
 MAX_FRAMES = 2_000_000
-_FRAME_BYTES = 600  # in memory, beside 8 for each column of the file
+_FRAME_BYTES = 600  # in memory, plus 8 for each column of the file
 _CHUNK = 4096  # frames
 _NOMINAL = (24, 25, 30, 48, 50, 60, 90, 120, 240)  # frames in a second of time code
 APP_FPS = 60.0
 MIN_FPS, MAX_FPS = 1, 1000
 
-# Our network does not see mouthClose, lips that meet over an open jaw, and has no key for it. What comes nearest on
-# ICT-FaceKit's face, by least squares within the keys' bounds over jaws from a fifth open to wholly: its share of
-# some of our keys. jawForward, mouthShrugUpper and tongueOut have no likeness among them.
+# The open basis has no key for mouthClose, lips that meet over an open jaw. These weights of open keys approximate it
+# on ICT-FaceKit's face, by least squares within the keys' bounds, for jawOpen from 0.2 to 1. jawForward,
+# mouthShrugUpper and tongueOut have no approximation.
 _MOUTH_CLOSE = {"mouthShrugLower": 2.0, "mouthPucker": 0.4, "jawOpen": -0.15}
 
-DISTANCE_MM = 500.0  # a phone at arm's length: the file does not say where the head is
+DISTANCE_MM = 500.0  # a phone at arm's length: the file has no head position
 
 
 # --- out ------------------------------------------------------------------------------------------------------------
 
 
 def is_live_link(path: str | Path) -> bool:
-    """Whether the file begins like one of the app's; False for what cannot be read."""
+    """Whether the file starts with the app's header; False for a file that cannot be read."""
     try:
         check_regular(path)
         with open(path, "rb") as file:
@@ -69,18 +69,21 @@ def is_live_link(path: str | Path) -> bool:
 
 
 def write_live_link(performance: FacePerformance, path: str | Path) -> None:
-    """Write a performance as the app would; the file appears whole or not at all.
+    """Write a performance in the app's format, atomically.
 
-    Time code starts at the performance's own first time; it counts the rate rounded up (30 for 29.97) and is true to
-    time by its thousandths. A clip of less than a second is moved to a full second, which shows how far the code
-    counts. Shapes that our keys do not drive are 0. Raises InputError for another basis than the open one, and for a
-    rate that is not between 1 and 1000.
+    Time code starts at the performance's first time. It counts the rate rounded up (30 for 29.97), and its thousandths
+    keep it equal to real time. A clip shorter than a second is shifted to cross a full second, so that a reader can
+    find the rate. Shapes that the open keys do not drive are 0. Raises InputError if the basis is not the open one, or
+    the rate is not between 1 and 1000.
     """
     write_signals(signals(performance), performance.times, performance.fps, path)
 
 
 def write_signals(values: np.ndarray, times: np.ndarray, fps: float, path: str | Path) -> None:
-    """The same from signals (F, len(SIGNALS)) at ``times`` (F,) seconds; rows of NaN are frames without a face."""
+    """Write signals (F, len(SIGNALS)) at ``times`` (F,) seconds in the app's format, atomically.
+
+    NaN rows are frames without a face. Conventions and errors as in ``write_live_link``.
+    """
     if not MIN_FPS <= fps <= MAX_FPS:
         raise InputError(f"{fps:g} frames per second is not a rate that a recording can have: {MIN_FPS} to {MAX_FPS}")
     seen = np.isfinite(values).all(1)
@@ -101,7 +104,7 @@ def write_signals(values: np.ndarray, times: np.ndarray, fps: float, path: str |
 
 
 def timecode(seconds: float, fps: float) -> str:
-    """``HH:MM:SS:FF.fff`` of a moment, non-drop and true to time: ``fps`` rounded up to a whole number is a second."""
+    """Format a time as ``HH:MM:SS:FF.fff``, non-drop and in real time: a second has ``fps`` rounded up frames."""
     nominal = max(1, math.ceil(fps - 1e-3))
     thousandths = round(seconds * nominal * 1000)
     frames, part = divmod(thousandths, 1000)
@@ -110,7 +113,7 @@ def timecode(seconds: float, fps: float) -> str:
 
 
 def read_performance(path: str | Path, fps: float | None = None, swap_sides: bool = False) -> FacePerformance:
-    """A performance of ours (.npz) or a recording of Live Link Face (.csv), by its content."""
+    """Read an expnet performance (.npz) or a Live Link Face recording (.csv), chosen by content."""
     if is_live_link(path):
         return read_live_link(path, fps, swap_sides)
     if Path(path).suffix.lower() == ".csv":
@@ -122,15 +125,15 @@ def read_performance(path: str | Path, fps: float | None = None, swap_sides: boo
 
 
 def read_live_link(path: str | Path, fps: float | None = None, swap_sides: bool = False) -> FacePerformance:
-    """A recording of the app (or of a tool that writes like it) as a performance of the open keys.
+    """Read a recording in the app's format as a performance of the open keys.
 
-    fps         the true rate; by default what the time code shows, or the app's 60 where it is too short to show it.
-                A time code that counts frames (29.97 as 30) is taken at this rate, one that is true to time as it is
+    fps         the true rate. By default the rate in the time code, or the app's 60 if the recording is too short to
+                show it. A time code that counts frames (29.97 as 30) is read at this rate. One in real time is kept
     swap_sides  exchange left and right of jaw and mouth: some versions of the app name them the wrong way round
 
-    Shapes become keys by ``eta_from_arkit``; the gaze is that of the eyeLook shapes, or the eyes' angles where there
-    are none. Frames that the app marks as without a face have none. Times count from the first frame. The head is
-    put before a camera at arm's length. Raises InputError, one line, for a file that is none.
+    ``eta_from_arkit`` converts the shapes to keys. The gaze comes from the eyeLook shapes, or from the eye angles
+    where there are none. Frames that the app marks as without a face have none. Times count from the first frame. The
+    head is placed at ``DISTANCE_MM`` from the camera. Raises InputError, one line, if the file has another format.
     """
     path = Path(path)
     if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
@@ -138,7 +141,7 @@ def read_live_link(path: str | Path, fps: float | None = None, swap_sides: bool 
     with reading(path, "recording of Live Link Face", "export it again as CSV"):
         names, moments, numbers = _read_table(path)
     seconds, rate = _times(path, moments, fps)
-    # Now and then a tool writes a moment twice: the first one counts.
+    # Some tools write a time twice. The first row is kept.
     fresh = np.concatenate([[True], np.diff(np.maximum.accumulate(seconds)) > 0])
     if fresh.sum() <= len(fresh) // 2 and len(fresh) > 1:
         raise InputError(f"{path}: its time code does not go on")
@@ -154,7 +157,7 @@ def read_live_link(path: str | Path, fps: float | None = None, swap_sides: bool 
     turned = max((np.nanmax(np.abs(columns[name]), initial=0.0) for name in ANGLES if name in columns), default=0.0)
     unit = math.pi / 180 if turned > math.pi else 1.0
     eta, gaze, rotation = np.empty((len(seen), len(OPEN_KEYS))), np.empty((len(seen), 2)), np.empty((len(seen), 3, 3))
-    for start in range(0, len(seen), _CHUNK):  # so that what is made on the way takes little memory
+    for start in range(0, len(seen), _CHUNK):  # in chunks, to limit the memory for intermediate arrays
         part = slice(start, start + _CHUNK)
         zeros = np.where(seen[part], 0.0, np.nan)
         weights = np.stack([columns[name][part] if name in columns else zeros for name in ARKIT], 1)
@@ -183,12 +186,11 @@ def read_live_link(path: str | Path, fps: float | None = None, swap_sides: bool 
 
 
 def eta_from_arkit(weights: np.ndarray) -> np.ndarray:
-    """ARKit's weights (F, 52), in the order of ``channels.ARKIT``, as open coefficients (F, 29) inside their bounds.
+    """Convert ARKit's weights (F, 52), ordered as ``channels.ARKIT``, to open coefficients (F, 29) inside their bounds.
 
-    The inverse of ``semantics.arkit_weights`` in the least-squares sense: every weight belongs to one key, so a key is
-    the mean of its weights (both sides of a key that has none, both rolls of the lips), and a signed key the
-    difference of its two. What ``arkit_weights`` gave comes back exactly. Added to it is what our keys can do of
-    mouthClose.
+    This is the least-squares inverse of ``semantics.arkit_weights``. Every weight belongs to one key. A key is the mean
+    of its weights (both sides of a key without sides, both rolls of the lips), and a signed key is the difference of
+    its two. The output of ``arkit_weights`` is inverted exactly. The approximation of mouthClose is added.
     """
     weights = np.asarray(weights, np.float64)
     eta = np.zeros((len(weights), len(OPEN_KEYS)))
@@ -206,7 +208,7 @@ def eta_from_arkit(weights: np.ndarray) -> np.ndarray:
 
 
 def _gaze_from_looks(weights: np.ndarray) -> np.ndarray:
-    """(F, 2) yaw, pitch in radians: the mean of both eyes."""
+    """Return yaw and pitch (F, 2) in radians: the mean of both eyes."""
 
     def look(way: str, side: str) -> np.ndarray:
         return weights[:, ARKIT.index(f"eyeLook{way}{side}")]
@@ -311,7 +313,7 @@ def _times(path: Path, moments: np.ndarray, fps: float | None) -> tuple[np.ndarr
 
 
 def _nominal_rate(second: np.ndarray, frame: np.ndarray, fps: float | None) -> int:
-    """How many frames the time code counts in a second: what it comes to where a second begins."""
+    """Return the number of frames in a second of the time code, from the frame numbers around a new second."""
     highest = int(frame.max())
     steps = np.diff(frame)
     inside = steps[(np.diff(second) == 0) & (steps > 0)]
@@ -328,7 +330,7 @@ def _nominal_rate(second: np.ndarray, frame: np.ndarray, fps: float | None) -> i
 
 
 def _shown_rate(frames: np.ndarray, nominal: int) -> float:
-    """The rate of the moments (F,), in frames of the time code: a whole one or its 1000/1001 where it is near one."""
+    """Return the rate of ``frames`` (F,) of the time code, rounded to a whole rate or its 1000/1001 if it is near."""
     steps = np.diff(frames)
     steps = steps[steps > 0]
     if not len(steps):

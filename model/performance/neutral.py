@@ -1,4 +1,4 @@
-"""The actor's own resting face: found in a performance, and taken out of it."""
+"""Calibration to the actor's resting face: its estimation from a performance, and its removal."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from ..face.semantics import OPEN_BASIS, open_bounds
 from .face_performance import FacePerformance, runs
 from .smoothing import calm_of, region_of
 
-QUIET_SECONDS = 0.2  # over how long a face has to be still
+QUIET_SECONDS = 0.2  # minimum duration of a still face
 
 
 def quietest_neutral(performance: FacePerformance) -> np.ndarray:
-    """The actor's resting face, (Ke,): the median over the tenth of the seen frames (5 at least) in which the face
-    moves the least, is nearest to its resting place, looks into the camera and is most surely a face.
+    """Estimate the actor's resting face, (Ke,), from the quietest frames.
 
-    The resting place is zero in the open basis, whose zero is a face at rest; in another, whose zero may be no face at
-    all (ExpNet's rests at -0.8 and -0.65 sigma in two components), it is what each key most often is. Raises InputError
-    when no face was seen.
+    It is the median over a tenth of the frames with a face, at least 5. Those frames have the least motion, the
+    smallest distance from the rest position, the smallest head rotation and the highest confidence.
+
+    In the open basis the rest position is zero, because zero is a face at rest. In another basis zero may not be a
+    resting face (ExpNet's rests at -0.8 and -0.65 sigma in two components). There it is the mode of each key. Raises
+    InputError if no face was detected.
     """
     p = performance
     if not p.seen.any():
         raise InputError("no face was seen in this performance: there is no neutral to calibrate with")
     eta = p.eta[p.seen]
     usual = np.zeros(eta.shape[1]) if p.basis == OPEN_BASIS else np.array([_mode(column) for column in eta.T])
-    # In units of what is no noise: the changes that smoothing keeps, a fifth of the confidence. Turned by 15 degrees a
-    # face is read as well as from the front, by 40 it is not.
+    # The units are changes above the noise: the changes that smoothing keeps, and 0.2 of confidence. A face turned by
+    # 15 degrees is estimated as well as a frontal one, but not a face turned by 40.
     unit = np.array([calm_of(key).change for key in p.expression_keys])
     unrest = np.sqrt((((eta - usual) / unit) ** 2).mean(axis=1)) + _motion(p, unit)[p.seen]
     unrest += (np.degrees(np.arccos(np.clip(p.rotation[p.seen, 2, 2], -1, 1))) / 30) ** 2
@@ -40,18 +42,18 @@ def quietest_neutral(performance: FacePerformance) -> np.ndarray:
 def calibrated(
     performance: FacePerformance, neutral_eta: np.ndarray, bounds: np.ndarray, rest: np.ndarray | None = None
 ) -> FacePerformance:
-    """The performance as seen from the actor's own neutral: ``neutral_eta`` becomes ``rest``. It keeps ``neutral``.
+    """Calibrate the performance to the actor's neutral: ``neutral_eta`` becomes ``rest``. The result has ``neutral``.
 
     neutral_eta (Ke,); bounds (Ke, 2), e.g. ``semantics.open_bounds()``; rest (Ke,) the head's own resting face
     (``FaceModel.rest``), zero where none is given.
 
-    A key with a name of its own has ends that mean something (closed is closed): what lies between is stretched, so
-    that the bounds stay where they are. Components in units of sigma are only moved: geometry is linear in them, and an
-    actor's resting face is a place from where all others are equally far.
+    The bounds of a named key have a meaning (closed is closed). Such a key is scaled on both sides of the neutral, so
+    that its bounds stay fixed. Components in units of sigma have no such bounds, and geometry is linear in them. They
+    are only offset.
     """
     given = np.asarray(neutral_eta, np.float64)
     low, high = np.asarray(bounds, np.float64).T
-    # A key that rests near its end has nothing left to stretch: half the range is the limit.
+    # A key that rests near a bound has little range to scale. The limit is half the range.
     neutral = np.clip(given, low / 2, high / 2)
     away = performance.eta - neutral
     reach = np.where(away > 0, high / np.maximum(high - neutral, 1e-6), 1.0)
@@ -63,15 +65,17 @@ def calibrated(
 
 
 def usual_bounds(performance: FacePerformance) -> np.ndarray:
-    """(Ke, 2): the open basis's own, or three sigmas either way, for where there is no head that says."""
+    """Return default bounds (Ke, 2) where there is no head: the open basis's own, or -3..3 sigma."""
     if performance.basis == OPEN_BASIS:
         return open_bounds()
     return np.tile([-3.0, 3.0], (performance.eta.shape[1], 1))
 
 
 def _motion(p: FacePerformance, unit: np.ndarray) -> np.ndarray:
-    """(F,) how far the expression travels in 0.1 s, in units, over the time around each frame; NaN without a face.
-    A frame without neighbours says nothing: it moves as much as the most restless one."""
+    """Return the change of expression in 0.1 s, in units, around each frame, (F,); NaN without a face.
+
+    A frame without neighbours gets the largest value.
+    """
     out = np.full(len(p.times), np.nan)
     for first, last in runs(p.seen):
         times = p.times[first : last + 1]
@@ -88,7 +92,7 @@ def _motion(p: FacePerformance, unit: np.ndarray) -> np.ndarray:
 
 
 def _mode(values: np.ndarray) -> float:
-    """Where values are densest: the half-sample mode (Robertson and Cryer 1974)."""
+    """Return the half-sample mode of the values (Robertson and Cryer 1974)."""
     values = np.sort(values)
     while len(values) > 2:
         half = (len(values) + 1) // 2

@@ -1,4 +1,4 @@
-"""A performance on disk: an .npz without pickles, and tables for others. numpy only, so that Blender can use it."""
+"""Files of a performance: an .npz without pickles, and CSV and JSON export. numpy only, so that Blender can use it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .face_performance import FacePerformance
 
 FORMAT = "expnet-performance-1"
 
-# In tables: gaze (radians), head pose as degrees (``euler_degrees``) and millimetres, crop (pixels, radians)
+# Columns of tables: gaze (radians), head pose as degrees (``euler_degrees``) and millimetres, crop (pixels, radians)
 POSE_COLUMNS = (
     "gaze_yaw", "gaze_pitch", "head_yaw", "head_pitch", "head_roll", "head_x", "head_y", "head_z",
     "crop_x", "crop_y", "crop_side", "crop_angle",
@@ -36,7 +36,7 @@ _PER_FRAME: dict[str, tuple[int, ...]] = {
 
 
 def save_performance(performance: FacePerformance, path: str | Path) -> None:
-    """Write an .npz, or a table for others where the name ends in .csv or .json; it appears whole or not at all."""
+    """Write an .npz, or a table if the name ends in .csv or .json, atomically."""
     suffix = Path(path).suffix.lower()
     if suffix in (".csv", ".json"):
         return (export_csv if suffix == ".csv" else export_json)(performance, path)
@@ -44,7 +44,7 @@ def save_performance(performance: FacePerformance, path: str | Path) -> None:
 
 
 def packed(performance: FacePerformance) -> bytes:
-    """What ``save_performance`` writes into an .npz, to be kept elsewhere: ``unpacked`` gives it back."""
+    """Return the bytes of the .npz, for storage elsewhere; ``unpacked`` reads them."""
     header = {
         "format": FORMAT,
         "expression_keys": list(performance.expression_keys),
@@ -66,14 +66,14 @@ def packed(performance: FacePerformance) -> bytes:
 
 
 def load_performance(path: str | Path) -> FacePerformance:
-    """Read what ``save_performance`` wrote. Raises InputError when the file is missing, broken or of another kind."""
+    """Read an .npz of ``save_performance``. Raises InputError if the file is missing, damaged or of another kind."""
     path = Path(path)
     with reading(path, *_KIND), path.open("rb") as file:
         return _loaded(file, path, path.stat().st_size)
 
 
 def unpacked(content: bytes, name: str) -> FacePerformance:
-    """Return the performance in ``packed``'s bytes; errors as in ``load_performance``, ``name`` stands for the path."""
+    """Return the performance in ``packed``'s bytes; errors as in ``load_performance``, with ``name`` as the path."""
     with parsing(name, *_KIND):
         return _loaded(io.BytesIO(content), Path(name), len(content))
 
@@ -134,7 +134,7 @@ def _header(path: Path, stored: NpzArrays) -> dict[str, Any]:
 
 
 def _check_declared(path: Path, stored: NpzArrays, keys: int) -> dict[str, tuple[int, ...]]:
-    """Return the arrays' shapes, held against each other before one is read."""
+    """Return the arrays' declared shapes, after checking them against each other and before reading an array."""
     declared = {name: d for name, d in stored.declared.items() if name != "header"}
     frames = declared["times"].count if "times" in declared else 0
     if not frames:
@@ -169,7 +169,7 @@ def _check_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def export_csv(performance: FacePerformance, path: str | Path) -> None:
-    """A table with one row per frame; cells are empty where no face was seen. Columns: ``table``."""
+    """Write a CSV with one row per frame; cells are empty where no face was detected. Columns: ``table``."""
     names, columns = table(performance)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -181,7 +181,7 @@ def export_csv(performance: FacePerformance, path: str | Path) -> None:
 
 
 def export_json(performance: FacePerformance, path: str | Path) -> None:
-    """The same table as JSON, under what holds for the whole clip; null where no face was seen."""
+    """Write the table as JSON, after the values for the whole clip; null where no face was detected."""
     names, columns = table(performance)
     document = {
         "format": FORMAT,
@@ -202,7 +202,10 @@ def export_json(performance: FacePerformance, path: str | Path) -> None:
 
 
 def table(performance: FacePerformance) -> tuple[list[str], np.ndarray]:
-    """Column names and (F, columns) numbers: the clip's frame (from 0), time (s), confidence, keys, POSE_COLUMNS."""
+    """Return column names and (F, columns) numbers.
+
+    The columns are the clip's frame (from 0), time (s), confidence, keys and POSE_COLUMNS.
+    """
     p = performance
     names = ["frame", "time", "confidence", *p.expression_keys, *POSE_COLUMNS]
     frame = np.rint(p.frames)

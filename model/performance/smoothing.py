@@ -1,4 +1,4 @@
-"""A calmer performance, without lag and without taking the edge off a blink."""
+"""Smoothing of a performance, without lag and with blinks preserved."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from .face_performance import FacePerformance, runs
 
 @dataclass(frozen=True)
 class Calm:
-    """How a signal is smoothed: ``seconds`` of neighbourhood at strength 1, and the ``change`` that is no noise.
+    """Smoothing weights of a signal: ``seconds`` is the time window at strength 1, ``change`` the noise threshold.
 
-    A moment that differs by much more than ``change`` has no weight, so whatever moves that far stays sharp.
+    A frame that differs by much more than ``change`` has no weight, so larger motions stay sharp.
     """
 
     seconds: float
     change: float
 
 
-# Lids and lips are fast and their contact matters (a blink lasts 0.1 to 0.3 s); brows and cheeks are slow. Chosen on
-# synthetic clips whose truth is known: the calmest that cost no blink a tenth of its depth, where at the default
-# strength speech agrees best with the truth; training/evaluation/temporal.py prints what several strengths cost.
+# Lids and lips are fast and their contact matters (a blink lasts 0.1 to 0.3 s). Brows and cheeks are slow. The values
+# are tuned on synthetic clips with ground truth. They are the strongest that reduce no blink by a tenth of its depth,
+# and at the default strength speech has the least error. training/evaluation/temporal.py prints the errors by strength.
 LIDS = Calm(0.10, 0.08)
 LIPS = Calm(0.08, 0.10)
 BROWS = Calm(0.20, 0.15)
-SIGMAS = Calm(0.10, 0.30)  # a basis in units of sigma, whose keys have no names to go by
+SIGMAS = Calm(0.10, 0.30)  # a basis in units of sigma, whose keys have no names
 GAZE = Calm(0.08, 0.08)  # radians; between saccades the eyes rest
 TURN = Calm(0.15, 0.05)  # radians
-PLACE = Calm(0.15, 0.05)  # of the head's own width on screen
-DEPTH = Calm(0.30, 0.05)  # of the distance
+PLACE = Calm(0.15, 0.05)  # fraction of the head's width in the image
+DEPTH = Calm(0.30, 0.05)  # fraction of the distance
 HEAD_WIDTH_MM = 150.0
 
-# The parts of a face that an artist treats apart, and which keys belong to each; keys without such names, of a basis in
-# units of sigma, are of the region "expression".
+# The regions of a face with separate settings, and their keys. Keys of a basis in units of sigma belong to the region
+# "expression".
 REGION_PREFIXES = {
     "brows": ("brow",),
     "lids": ("lid_", "eye"),
@@ -50,22 +50,23 @@ REGIONS = (*REGION_PREFIXES, "expression", "gaze", "head")
 
 
 def region_of(key: str) -> str:
-    """The region of ``REGIONS`` that an expression key belongs to."""
+    """Return the region of ``REGIONS`` that an expression key belongs to."""
     return next((name for name, prefixes in REGION_PREFIXES.items() if key.startswith(prefixes)), "expression")
 
 
 def smooth(performance: FacePerformance, strength: float | Mapping[str, float] = 0.5) -> FacePerformance:
-    """A calmer performance without lag: 0 changes nothing, 1 is strong; the raw one is not touched. ``strength`` may
-    differ by region (``REGIONS``; those that are not named get 0).
+    """Return a smoothed performance: strength 0 changes nothing, 1 is strong.
 
-    Every value becomes a mean of its neighbours in time, weighted by nearness in time and by how alike the values are
-    together with those of the frames right before and after (non-local means, Buades et al. 2005). It looks both ways,
-    so nothing comes late; it takes a mean, so nothing leaves its bounds; a blink or closing lips differ too much from
-    their neighbours to be mixed with them, as a Kalman smoother would. Frames in which no face was seen are neither
-    changed nor smoothed across. Rotations are averaged on the rotation group.
+    ``strength`` may differ by region (``REGIONS``; regions that are not named get 0).
 
-    How sure the network is, of the face or of a key, is no weight: it is least sure where a face does most, in blinks
-    above all, so curves would be pulled to rest.
+    The filter is non-local means (Buades et al. 2005). Every value becomes a weighted mean of its neighbours in time.
+    The weights depend on the distance in time and on the similarity of the values and of their adjacent frames. The
+    window is symmetric, so there is no lag. The result is a mean, so no value leaves its bounds. A blink or closing
+    lips differ too much from their neighbours to be averaged with them, as a Kalman smoother does. Frames without a
+    face are not changed, and smoothing does not cross them. Rotations are averaged on SO(3).
+
+    The network's confidence, of the face or of a key, is not a weight. It is lowest in strong expressions, above all in
+    blinks, so weighting by it would pull curves to rest.
     """
     strengths = dict(strength) if isinstance(strength, Mapping) else dict.fromkeys(REGIONS, strength)
     for value in strengths.values():
@@ -76,7 +77,7 @@ def smooth(performance: FacePerformance, strength: float | Mapping[str, float] =
     p = performance
     eta, gaze = p.eta.copy(), p.gaze.copy()
     rotation, translation = p.rotation.copy(), p.translation.copy()
-    anchor = p.rotation @ ANCHOR + p.translation  # the point that the crop pins to the picture
+    anchor = p.rotation @ ANCHOR + p.translation  # the point that the crop fixes in the image
     columns: dict[tuple[Calm, float], list[int]] = {}
     for i, key in enumerate(p.expression_keys):
         columns.setdefault((calm_of(key), strengths.get(region_of(key), 0.0)), []).append(i)
@@ -97,14 +98,14 @@ def smooth(performance: FacePerformance, strength: float | Mapping[str, float] =
 
 @dataclass(frozen=True, eq=False)
 class _Moments:
-    """The frames of one stretch, ``times`` (T,), and how strongly to smooth."""
+    """The frames of one run, ``times`` (T,), and the smoothing strength."""
 
     times: np.ndarray
     strength: float
 
 
 def calm_of(key: str) -> Calm:
-    """How the curve of an expression key is smoothed."""
+    """Return the smoothing weights of an expression key."""
     if key.startswith(("lid_", "eye")):
         return LIDS
     if key.startswith(("mouth", "jaw")):
@@ -121,8 +122,11 @@ def _weighted_mean(
     squared_change: Callable[[np.ndarray, np.ndarray], np.ndarray],
     aligned: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda neighbour, centre: neighbour,
 ) -> np.ndarray:
-    """Mean of (T, C) values with those near them and alike. ``squared_change`` gives (T, C) or (T, 1), in units of
-    ``calm.change``; ``aligned`` may prepare a neighbour for being added to its centre."""
+    """Average (T, C) values with neighbours that are near in time and similar.
+
+    ``squared_change`` returns (T, C) or (T, 1), in units of ``calm.change``. ``aligned`` may convert a neighbour before
+    it is added to its centre.
+    """
     times, sigma = moments.times, calm.seconds * moments.strength
     total, weights = values.copy(), np.ones_like(values)
     for step in range(1, len(times)):
@@ -139,15 +143,17 @@ def _weighted_mean(
 
 
 def _beside_too(change: np.ndarray) -> np.ndarray:
-    """(T, C) plus what is before and after in time: moments are alike where their neighbours are, too, so that the top
-    of a blink is not mixed with its flanks."""
+    """Add the changes of the frames before and after, (T, C).
+
+    Frames are similar only where their neighbours are similar, so the peak of a blink is not averaged with its flanks.
+    """
     padded = np.concatenate([change[:1], change, change[-1:]])
     return padded[:-2] + change + padded[2:]
 
 
 def _calmed(moments: _Moments, values: np.ndarray, calm: Calm) -> np.ndarray:
     mean = _weighted_mean(moments, values, calm, lambda a, b: ((a - b) / calm.change) ** 2)
-    # Rounding must not carry a value out of its bounds, nor move a constant.
+    # Rounding must not push a value out of its bounds, or change a constant.
     return np.clip(mean, values.min(0), values.max(0))
 
 
@@ -163,10 +169,10 @@ def _calmed_rotations(moments: _Moments, rotation: np.ndarray) -> np.ndarray:
 
 
 def _calmed_places(moments: _Moments, place: np.ndarray) -> np.ndarray:
-    """Smooths where a point (T, 3) is seen and how far away it is; steps in depth are noisier than on screen."""
+    """Smooth the image position and the depth of a point (T, 3); depth is noisier than the image position."""
     depth = -place[:, 2:]
     screen = place[:, :2] / depth
-    unit = HEAD_WIDTH_MM / np.median(depth)  # the head's width on screen
+    unit = HEAD_WIDTH_MM / np.median(depth)  # the head's width in the image
 
     def squared_step(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return (((a - b) / (PLACE.change * unit)) ** 2).sum(-1, keepdims=True)

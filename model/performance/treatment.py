@@ -1,6 +1,6 @@
-"""How an artist wants a raw performance: calmer, stronger by region, from the actor's own neutral. numpy only.
+"""The artist's settings for a raw performance: smoothing, gain by region, and the actor's neutral. numpy only.
 
-The raw performance is kept, so every treatment starts from it: nothing is lost by trying another.
+The raw performance is kept, and every treatment starts from it. So a change of settings loses nothing.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from .face_performance import FacePerformance, clamped
 from .neutral import calibrated, quietest_neutral
 from .smoothing import REGIONS, region_of, smooth
 
-SEEN, QUIETEST, FRAME = "SEEN", "QUIETEST", "FRAME"  # where neutral comes from
+SEEN, QUIETEST, FRAME = "SEEN", "QUIETEST", "FRAME"  # the source of the neutral face
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """What is done to a raw performance, in this order.
+    """The processing steps of a raw performance, in this order.
 
     smoothing  strength by region (``smoothing.REGIONS``), as ``smoothing.smooth`` takes it
-    neutral    SEEN: as the network says; QUIETEST: the clip's most restful frames; FRAME: ``neutral_frame``, 0-based
-    gains      factor by region, 1 where none is given; the head has none
+    neutral    SEEN: the network's zero; QUIETEST: the clip's quietest frames; FRAME: ``neutral_frame``, 0-based
+    gains      factor by region, default 1; head pose has none
     """
 
     smoothing: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(REGIONS, 0.5))
@@ -36,10 +36,11 @@ class Treatment:
 def treated(
     performance: FacePerformance, treatment: Treatment, bounds: np.ndarray, rest: np.ndarray | None = None
 ) -> FacePerformance:
-    """The raw ``performance`` as the treatment wants it, every coefficient inside ``bounds`` (Ke, 2).
+    """Apply the treatment to the raw ``performance``, with every coefficient clamped to ``bounds`` (Ke, 2).
 
-    rest  (Ke,) the head's own resting face, which the actor's neutral becomes (``FaceModel.rest``); zero where none is
-          given. Raises InputError when there is no face in the frame that is to be neutral.
+    rest  (Ke,) the head's own resting face, which the actor's neutral becomes (``FaceModel.rest``); default zero
+
+    Raises InputError if the neutral frame has no face.
     """
     calm = calm_from_neutral(performance, treatment, bounds, rest)
     gain = np.array([treatment.gains.get(region_of(key), 1.0) for key in calm.expression_keys])
@@ -52,7 +53,7 @@ def treated(
 def calm_from_neutral(
     performance: FacePerformance, treatment: Treatment, bounds: np.ndarray, rest: np.ndarray | None = None
 ) -> FacePerformance:
-    """What ``treated`` does first: smoothing and neutral, without gains, and nothing is clamped."""
+    """Apply smoothing and neutral only, without gains and clamping."""
     calm = smooth(performance, treatment.smoothing)
     if treatment.neutral == SEEN:
         return calm
@@ -69,8 +70,11 @@ def _neutral(performance: FacePerformance, treatment: Treatment) -> np.ndarray:
 
 
 def named_neutral(performance: FacePerformance, choice: str) -> tuple[str, int]:
-    """``Treatment.neutral`` and ``neutral_frame`` for what a user writes: ``none``, ``auto`` or a frame of the clip,
-    from 0, where the performance may begin later. Raises InputError for anything else."""
+    """Parse a user's choice into ``Treatment.neutral`` and ``neutral_frame``.
+
+    ``choice`` is ``none``, ``auto`` or a frame of the clip, from 0. The performance may start later in the clip. Raises
+    InputError for anything else.
+    """
     if choice in ("none", "auto"):
         return (SEEN if choice == "none" else QUIETEST), 0
     if not choice.isdecimal():
