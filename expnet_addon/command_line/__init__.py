@@ -1,1 +1,1 @@
-"""The command line, a file for each kind of verb; ``headless.main`` runs it."""
+"""The command line, one file for each kind of verb; ``headless.main`` runs it."""

@@ -1,4 +1,4 @@
-"""``expnet batch``, and ``serve-shots``, which it starts."""
+"""``expnet batch``, and ``expnet serve-shots``, which the batch starts."""
 
 from __future__ import annotations
 

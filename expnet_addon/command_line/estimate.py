@@ -1,4 +1,4 @@
-"""``expnet estimate``: the faces in pictures, as tables, JSON and meshes."""
+"""``expnet estimate``: the faces in images, as tables, JSON and meshes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..unattended.terminal import bar, print_notes
 from ..unattended.worker_python import preferred_python
 from .estimate_tables import csv_text, table
 
-MAX_DEATHS = 20  # halvings until it is clear that the worker dies of everything
+MAX_DEATHS = 20  # number of crashes after which the worker is considered broken
 _NO_PACK = Pack("", "", "")
 
 
@@ -30,7 +30,7 @@ class EstimateOptions:
     """The images to read and the files to write.
 
     ``images`` are files, folders of them, or lists of them with boxes (CSV). ``json``, ``csv`` and the folder ``ply``
-    are written where they are given.
+    are written if they are given.
     """
 
     images: tuple[str, ...]
@@ -67,9 +67,10 @@ def estimate(a: EstimateOptions) -> None:
 
 
 def _read(listed: Sequence[ImageRequest], a: EstimateOptions, deaths: int) -> EstimateResult:
-    """Read the images; one that the worker dies of, as of a decoder's fault, gets an error and the others are read.
+    """Read the images; an image that crashes the worker, as by a decoder's fault, gets an error.
 
-    The worker does not tell which image it was, so both halves are read anew. Raises WorkerFault after ``deaths``.
+    The crash does not identify the image, so both halves of the list are read again. Raises WorkerFault after
+    ``deaths`` crashes.
     """
     request = requests.estimate(listed, a.estimator, str(a.ply) if a.ply else None)
     try:

@@ -1,4 +1,4 @@
-"""What was read in pictures, for people and for spreadsheets."""
+"""Tables of estimates from images, for the terminal and for spreadsheets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...model.errors import printable
 from ...model.performance.performance_files import POSE_COLUMNS
 from ...model.rotations import euler_degrees
 
-WIDE = 6  # more pictures than this are listed below each other
+WIDE = 6  # more images than this are listed one per line
 VISIBLE, STRONGEST = 0.05, 4
 
 
@@ -26,7 +26,7 @@ def table(estimates: Sequence[dict]) -> str:
 
 
 def csv_text(estimates: Sequence[dict]) -> str:
-    """Write a row per image: image, confidence, keys, POSE_COLUMNS, alpha, and the error where nothing was read."""
+    """Write a row per image: image, confidence, keys, POSE_COLUMNS, alpha, and the error if there is no estimate."""
     seen = [e for e in estimates if "error" not in e]
     keys = list(seen[0]["eta"]) if seen else []
     names = ["id", "image", "confidence", *keys, *POSE_COLUMNS]
@@ -53,7 +53,7 @@ def csv_text(estimates: Sequence[dict]) -> str:
 
 
 def plain_cell(text: str) -> str:
-    """Return ``text`` as a cell that no spreadsheet takes for a formula, whatever a file is called."""
+    """Return ``text`` as a cell that no spreadsheet evaluates as a formula."""
     shown = printable(text)
     return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
 

@@ -1,4 +1,4 @@
-"""From the parsed arguments to the options of each verb. argparse's names end here."""
+"""Conversion of the parsed arguments to the options of each verb. No other module uses argparse's names."""
 
 from __future__ import annotations
 

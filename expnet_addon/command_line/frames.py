@@ -1,4 +1,4 @@
-"""``expnet render`` and ``expnet encode``: frames of a scene, and the video of frames."""
+"""``expnet render`` and ``expnet encode``: the frames of a scene, and a video of frames."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def encode(a: EncodeOptions) -> None:
 
 
 def _check_alike(files: Sequence[Path]) -> None:
-    """Check that every picture is whole, and as large as the first."""
+    """Check that every image is complete, and has the size of the first. Raises InputError."""
     first = None
     for file in files:
         header = image_header(file.read_bytes())

@@ -35,7 +35,7 @@ class ImportOptions:
 
 @dataclass(frozen=True)
 class MapOptions:
-    """The maps between ``face_model``'s basis and the open one, written to ``out`` (.npz), too, where it is given."""
+    """The maps between ``face_model``'s basis and the open one, also written to ``out`` (.npz) if it is given."""
 
     face_model: str
     out: Path | None = None
@@ -75,7 +75,7 @@ def import_weights(a: ImportOptions) -> None:
 
 
 def map_basis(a: MapOptions) -> None:
-    """Make and keep the maps of a face model's basis. Raises InputError, WorkerFault."""
+    """Make and store the maps of a face model's basis. Raises InputError, WorkerFault."""
     from ..user_files import basis_maps, face_models
 
     check_there(a.face_model, "face model")

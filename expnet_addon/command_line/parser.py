@@ -1,4 +1,4 @@
-"""Every verb and option: ``parser()``."""
+"""The verbs and options of the command line: ``parser()``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _neutral(text: str) -> str:
 
 def _height(text: str) -> int:
     number = _positive(text)
-    if number > 16384:  # gigabytes a picture
+    if number > 16384:  # an image would take gigabytes
         raise argparse.ArgumentTypeError(f"{text} is more than 16384")
     return number
 
@@ -75,7 +75,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the whole command line; raises InputError for wrong use."""
+    """Return the parser of the whole command line, which raises InputError for invalid arguments."""
     estimator = _Parser(add_help=False)
     estimator.add_argument("--estimator", default=OPEN, metavar="open|PATH", help="weights: open, a file or a folder")
     estimator.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
@@ -224,7 +224,7 @@ def parser() -> argparse.ArgumentParser:
     batch_verb.add_argument("--strict", action="store_true", help="exit 3 also where a clip could be read in part only")
     batch_verb.set_defaults(run=lambda a: batch.batch(fill.batch_options(a)))
 
-    serve = verbs.add_parser("serve-shots")  # not for people: what batch starts
+    serve = verbs.add_parser("serve-shots")  # internal: the batch starts it
     serve.set_defaults(run=lambda a: batch.serve_shots())
 
     weights = verbs.add_parser("import-weights", help="convert the authors' own networks, once")

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RetargetOptions:
-    """A performance or a Live Link Face recording, on a character or, without one, on the open head.
+    """A performance or a Live Link Face recording, and its target: a character, or without one the open head.
 
     performance          .npz, or .csv of the app with its true rate ``recording_fps``; ``swap_sides`` of jaw and mouth
     character            a .blend, and ``objects`` by name in it; none: found by their shape keys
-    names, preset        what the shape keys are named after, or a table from a file; ``save_preset`` writes the table
-    out, live_link       the keyed scene, and the performance as the app records it
+    names, preset        the naming scheme of the shape keys, or a table from a file; ``save_preset`` writes the table
+    out, live_link       the keyed scene, and the performance in the app's format
     keep_fps             the scene keeps its frame rate
     """
 
@@ -99,7 +99,7 @@ def _onto_open_head(performance: FacePerformance, keep_fps: bool) -> tuple[str, 
     keying = replace(
         AS_RECORDED,
         identity=len(performance.alpha) > 0,
-        scene_timing=True,  # the scene plays the whole performance, even at its own rate
+        scene_timing=True,  # the scene's range covers the whole performance, even if the rate is kept
         fps=animation.scene_fps(scene) if keep_fps else None,
         match_camera=True,
     )

@@ -1,1 +1,1 @@
-"""What runs without an artist, for the command line and the batch: a clip to files, and what is told meanwhile."""
+"""Processing without a user interface, for the command line and the batch: from a clip to files, with progress."""

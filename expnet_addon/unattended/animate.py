@@ -30,7 +30,7 @@ def animate(options: AnimateOptions) -> None:
     face_model, keying = options.estimator.face_model, options.keying
     _check_outputs(options)
     head_file = None
-    if keying.neutral != "none" and face_model != OPEN:  # tables, too, need to know where its face rests
+    if keying.neutral != "none" and face_model != OPEN:  # tables need the head's resting face, too
         head_file = face_model_file(face_model)
     if options.out or options.render:
         require_bpy("animate --out")

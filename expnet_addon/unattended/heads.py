@@ -45,9 +45,9 @@ def fresh_head(file: Path, face_model: str) -> tuple[bpy.types.Scene, bpy.types.
 
 
 def read_head(file: Path) -> FaceModel:
-    """Read a converted face model, once.
+    """Read a converted face model; the result is cached.
 
-    A process may make one head after the other, and the skin of the very same model is painted once.
+    A process may create several heads, and the skin texture is made once for each model object.
     """
     return _read_head(file, file.stat().st_mtime_ns)
 

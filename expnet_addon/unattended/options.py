@@ -1,4 +1,4 @@
-"""What animating one clip takes. The command line, the batch and scripts fill the same dataclass."""
+"""The options of animating one clip, for the command line, the batch and scripts."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..scene.quality import Quality
 
 @dataclass(frozen=True)
 class AnimateOptions:
-    """One clip, the files that are written of it, and how.
+    """One clip, its output files, and the settings.
 
     clip            a movie, or a folder of images
     out             the scene: .blend, or .glb
     render          a video of clip and head: .mp4
     performances    the coefficients over time, smoothed like the keys: .npz, .csv or .json
-    live_link       the same as the Live Link Face app records it: .csv
+    live_link       the same in the format of the Live Link Face app: .csv
     first, last     frames of the clip to read, from 0, both included
-    estimator       which network reads the face; its ``face_model`` is the head's, too
+    estimator       the network; its ``face_model`` is also that of the head
     quality, layout of the video; the head ``beside`` the clip or ``over`` it
     """
 
@@ -38,7 +38,7 @@ class AnimateOptions:
 
 
 def scene_keying(smoothing: float, neutral: str, identity: bool, fps: float | str) -> Keying:
-    """Keying for a scene of its own. ``fps`` as the command line writes it: ``clip``, ``keep`` or a rate."""
+    """Return the keying of a new scene. ``fps`` is that of the command line: ``clip``, ``keep`` or a rate."""
     return Keying(
         smoothing=smoothing,
         neutral=neutral,

@@ -1,4 +1,4 @@
-"""What a verb writes: refused early where it cannot be, complete or not there at all."""
+"""Output files of a verb: early checks, and atomic writing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCENE_FORMATS = (".blend", ".glb")
 
 
 def check_outputs(inputs: Sequence[str], outputs: dict[Path, tuple[str, ...]]) -> None:
-    """Refuse, before any long work, what could not be written at its end."""
+    """Check, before any long work, that the outputs can be written. Raises InputError."""
     for path, suffixes in outputs.items():
         if path.suffix.lower() not in suffixes:
             raise InputError(f"'{path}' does not end in {' or '.join(suffixes)}")
@@ -33,14 +33,14 @@ def check_outputs(inputs: Sequence[str], outputs: dict[Path, tuple[str, ...]]) -
 
 
 def check_folder(path: Path) -> None:
-    """Refuse, before any long work, a folder that could not be made or written to."""
+    """Check, before any long work, that a folder can be created or written to. Raises InputError."""
     if path.exists() and not path.is_dir():
         raise InputError(f"'{path}' is a file: give a folder")
     check_writable(path if path.is_dir() else path.absolute().parent)
 
 
 def make_folder(path: Path) -> None:
-    """Make it where it is not there, and refuse one that cannot be written to."""
+    """Create a folder if it does not exist. Raises InputError if it cannot be written to."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -50,13 +50,13 @@ def make_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def made_folder(path: Path) -> Iterator[None]:
-    """Make a folder as ``make_folder``; where the block raises InputError, remove the empty folders that were made."""
+    """Create a folder as ``make_folder``; if the block raises InputError, remove the new folders that are empty."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     make_folder(path)
     try:
         yield
     except InputError:
-        with contextlib.suppress(OSError):  # something is in it already
+        with contextlib.suppress(OSError):  # it is not empty
             for folder in missing:
                 folder.rmdir()
         raise

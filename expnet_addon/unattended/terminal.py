@@ -1,4 +1,4 @@
-"""What is shown while a verb works."""
+"""Terminal output while a verb works."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...model.worker.protocol import Progress
 
 @contextlib.contextmanager
 def quiet_stdout() -> Iterator[None]:
-    """Blender tells of every frame and file it writes; here only results go to stdout."""
+    """Keep Blender's messages about frames and files off stdout, so that it has only results."""
     sys.stdout.flush()
     kept = os.dup(1)
     try:
@@ -35,7 +35,7 @@ def bar() -> Iterator[Bar]:
 
 
 class Bar:
-    """A progress bar on one line of stderr, where that is a terminal."""
+    """A progress bar on one line of stderr, if it is a terminal."""
 
     def __init__(self) -> None:
         self._shown = 0

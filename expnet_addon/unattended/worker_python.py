@@ -1,4 +1,4 @@
-"""The Python of the worker, where no operator asks for it."""
+"""The Python of the worker outside operators."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def preferred_python() -> str:
-    """*Use this Python* of the extension's preferences, in a Blender that has it; else empty."""
+    """Return *Use this Python* of the extension's preferences; empty if they do not exist."""
     if not sys.modules.get("bpy"):
         return ""
     from ..properties import preferences

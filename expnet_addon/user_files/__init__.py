@@ -1,1 +1,1 @@
-"""Files made once and kept in the user's folder: converted face models, and maps between expression bases."""
+"""Cached files in the user's folder: converted face models, and maps between expression bases."""

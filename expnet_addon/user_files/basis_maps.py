@@ -1,8 +1,8 @@
-"""How coefficients of one expression basis get onto a head of another.
+"""Conversion of coefficients from one expression basis to a head with another basis.
 
-The worker makes a map between a foreign face model and the open head when it converts the model; it is kept in the
-user's folder under the name of the basis. ICT-FaceKit's keys need none: they have the open keys' meaning. Between two
-foreign bases the way leads over the open one.
+The worker makes a map between a foreign face model and the open head when it converts the model. The map is stored in
+the user's folder under the name of the basis. ICT-FaceKit's keys need no map, because they have the meaning of the open
+keys. A conversion between two foreign bases goes through the open basis.
 """
 
 from __future__ import annotations
@@ -24,38 +24,40 @@ from ...model.worker.protocol import ConvertResult
 from . import face_models
 
 OFFICIAL_BASIS = "expnet-29"  # as in model/formats/bfm_expnet.py
-IDENTITY = 99  # components that both the open and the official networks give
+IDENTITY = 99  # components of both the open and the official networks
 USUAL_FILES = {OFFICIAL_BASIS: "BaselFaceModel_mod.mat", "3ddfa-29": "Model_Shape.mat", ICT_BASIS: "FaceXModel"}
 
 
 def seen_basis(estimator: str) -> str | None:
-    """The basis of what an estimator (``open`` or a path) gives; None for somebody's weights, which only the worker
-    can read."""
+    """Return the basis of an estimator's output (``open`` or a path).
+
+    None for other weights, because only the worker can read them.
+    """
     if estimator == OPEN:
         return OPEN_BASIS
     return OFFICIAL_BASIS if is_official(estimator) else None
 
 
 def map_file(basis: str) -> Path:
-    """Where the maps between ``basis`` and the open one are kept."""
+    """Return the path of the stored maps between ``basis`` and the open basis."""
     return face_models.user_folder() / "basis_maps" / f"{quote(basis, safe=' ')}.npz"
 
 
 def keep(reply: ConvertResult) -> None:
-    """Keep the maps that the worker made while it converted a face model, if it made any."""
+    """Store the maps that the worker made during the conversion of a face model, if any."""
     if reply.basis_map:
         face_models.keep(Path(reply.basis_map), map_file(reply.basis))
 
 
 @dataclass(frozen=True)
 class Route:
-    """The maps that lead to a head's basis, none if it is the same, and ICT's keys where they are the end of it."""
+    """The chain of maps to a head's basis, empty if it is the same, and ICT's keys if the head has them."""
 
     maps: tuple[BasisMap, ...] = ()
     by_meaning: tuple[str, ...] = ()
 
     def numbers(self, eta: dict[str, float], alpha: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
-        """One expression by key, and the identity, for the head."""
+        """Convert one expression by key, and the identity, for the head."""
         for basis_map in self.maps:
             values = basis_map.expression(np.array([eta[key] for key in basis_map.from_keys]))
             eta, alpha = dict(zip(basis_map.to_keys, values.tolist())), basis_map.identity(alpha)
@@ -65,14 +67,14 @@ class Route:
         return eta, alpha
 
     def performance(self, performance: FacePerformance) -> FacePerformance:
-        """The whole performance for the head. The poses of the official networks are of that head already."""
+        """Convert a whole performance for the head. The poses of the official networks are already for that head."""
         for basis_map in self.maps:
             performance = converted(performance, basis_map, pose=performance.basis == OPEN_BASIS)
         return arkit_performance(performance, self.by_meaning) if self.by_meaning else performance
 
 
 def route(seen: str, head: FaceModel, name: str) -> Route:
-    """From coefficients of the basis ``seen`` to ``head``, which the user calls ``name``. Raises InputError."""
+    """Find the route from the basis ``seen`` to ``head``; messages call it ``name``. Raises InputError."""
     if seen == head.basis:
         return Route()
     check(seen, head.basis, name)
@@ -85,7 +87,7 @@ def route(seen: str, head: FaceModel, name: str) -> Route:
 
 
 def check_identity(seen: str | None, wanted: str, components: int, name: str) -> None:
-    """Refuse, before any long work, a head of fewer identity ``components`` than it would be given."""
+    """Check, before any long work, that a head has enough identity ``components``. Raises InputError."""
     if seen == wanted and components < IDENTITY:
         raise InputError(
             f"'{name}' has {components} identity components, the estimator gives {IDENTITY}: "
@@ -94,7 +96,7 @@ def check_identity(seen: str | None, wanted: str, components: int, name: str) ->
 
 
 def check(seen: str, wanted: str, name: str) -> None:
-    """Refuse what ``route`` would, before any long work."""
+    """Check, before any long work, that ``route`` can find the maps. Raises InputError."""
     if seen == wanted:
         return
     for basis in (seen, wanted):

@@ -1,7 +1,7 @@
-"""The face-model file that Blender reads for what the user named.
+"""Cache of converted face models.
 
-Blender reads our npz only. Any other format (MAT, HDF5, a folder of OBJ files) is converted once by the worker, into
-the extension's user folder; it is found again there as long as the original's name, size and date stay as they are.
+Blender reads only expnet's npz. The worker converts any other format (MAT, HDF5, a folder of OBJ files) once, into the
+extension's user folder. The conversion is valid while the original's name, size and date do not change.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ...model.formats.npz import OPEN_HEAD, is_face_model
 
 
 def readable_file(face_model: str) -> Path | None:
-    """The npz for ``face_model`` (``open`` or a path), or None when it has to be converted to ``cache_file`` first.
+    """Return the npz of ``face_model`` (``open`` or a path), or None if ``cache_file`` does not exist yet.
 
-    Raises InputError when there is nothing at the path.
+    Raises InputError if the path does not exist.
     """
     if face_model == OPEN:
         return OPEN_HEAD
@@ -35,7 +35,7 @@ def readable_file(face_model: str) -> Path | None:
 
 
 def cache_file(path: Path) -> Path:
-    """Where the conversion of ``path`` is kept."""
+    """Return the path of the conversion of ``path`` in the cache."""
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     state = hashlib.sha256(str(path.resolve()).encode())
     for file in files:
@@ -45,7 +45,7 @@ def cache_file(path: Path) -> Path:
 
 
 def keep(converted: Path, target: Path) -> None:
-    """Put a conversion into the cache, where it appears complete or not at all."""
+    """Copy a conversion into the cache, atomically."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -55,7 +55,7 @@ def keep(converted: Path, target: Path) -> None:
 
 
 def user_folder() -> Path:
-    """The folder for what we keep: Blender's for this extension, or the system's cache folder outside Blender."""
+    """Return the user folder: Blender's for this extension, or the system's cache folder outside Blender."""
     package = __package__.removesuffix(".expnet_addon.user_files")
     if package.startswith("bl_ext."):
         import bpy

@@ -1,1 +1,1 @@
-"""Retargeting a performance to a character: the table, its rows, and the names that fill it. numpy only."""
+"""Retargeting a performance to a character: the table, its rows, and the matching of names. numpy only."""

@@ -1,8 +1,8 @@
-"""Which channel the name of a character's shape key or bone means.
+"""Matching of the names of a character's shape keys and bones to channels.
 
-Names are compared without case, separators, prefix and the way that sides are written (``_L``, ``Left``, ``.l``,
-``left_``). The scheme that explains most of a character's names is used, and only its names count, so that a VRM avatar
-that also has ARKit's shapes is not moved twice. ``schemes.py`` lists the names.
+Case, separators, prefixes and the notation of sides (``_L``, ``Left``, ``.l``, ``left_``) are ignored. The scheme that
+matches most of a character's names is used, and only its names count. So a VRM avatar that also has ARKit's shapes is
+not driven twice. ``schemes.py`` lists the names.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ AUTO = "AUTO"
 
 @dataclass(frozen=True)
 class Match:
-    """``target`` is driven by ``channel`` times ``gain``; ``score`` 0..1 says how alike the names are.
+    """``target`` is driven by ``channel`` times ``gain``; ``score`` 0..1 is the similarity of the names.
 
-    spare  True where other matches already move all that the target moves: driving it too would move it twice
+    spare  True if other matches already move everything that the target moves, so that driving it would double it
     """
 
     target: str
@@ -60,7 +60,7 @@ def _key(words: Sequence[str]) -> Key:
 
 
 def _keys(words: Sequence[str]) -> list[Key]:
-    """Return what a name may mean, the likeliest first: a name in one case hides its side in its last letters."""
+    """Return the possible keys of a name, the most likely first. A name in one case may end in its side."""
     stem, side = _key(words)
     keys = [(stem, side)]
     if not side:
@@ -75,7 +75,7 @@ def side_key(name: str) -> Key:
 
 
 def _same_width(name: str) -> str:
-    """Return a Japanese name in one width, without Blender's number of a copy."""
+    """Normalise the width of a Japanese name, and remove Blender's number of a copy."""
     return unicodedata.normalize("NFKC", _COPY.sub("", name)).strip()
 
 
@@ -88,10 +88,10 @@ _BOOKS = {name: _book(scheme) for name, scheme in SCHEMES.items()}
 
 
 def match(names: Iterable[str], scheme: str = AUTO) -> tuple[str, list[Match]]:
-    """Return the scheme that ``names`` follow (or the given one) and what each name means in it, in the names' order.
+    """Return the scheme of ``names`` (or the given one) and their matches in it, in the order of the names.
 
-    A name that means nothing in the scheme is left out. Of several names that mean the same, the likest is kept. The
-    same names in the same order always give the same answer. Raises InputError for an unknown scheme.
+    A name that is not in the scheme is left out. Of several names for the same entry, the most similar is kept. The
+    result is deterministic. Raises InputError for an unknown scheme.
     """
     names = list(dict.fromkeys(names))
     if scheme != AUTO and scheme not in SCHEMES:
@@ -102,10 +102,10 @@ def match(names: Iterable[str], scheme: str = AUTO) -> tuple[str, list[Match]]:
 
 
 def match_meshes(meshes: Sequence[Sequence[str]], scheme: str = AUTO) -> tuple[str, list[list[Match]]]:
-    """Match each mesh of one character for itself: ``meshes`` are the names of their shape keys.
+    """Match each mesh of one character separately; ``meshes`` are the names of their shape keys.
 
-    Each mesh keeps its own prefix, such as Maya's ``blendShape2.``. The scheme returned explains most of the whole
-    character. A mesh takes another scheme only where that one explains more of it.
+    Each mesh has its own prefix, such as Maya's ``blendShape2.``. The returned scheme matches most names of the whole
+    character. A mesh uses another scheme only if that scheme matches more of its names.
     """
     if scheme == AUTO:
         totals = {s: sum(_worth(_match_one(names, s)) for names in meshes) for s in SCHEMES}
@@ -133,7 +133,7 @@ def _match_one(names: Sequence[str], scheme: str) -> list[Match]:
             channel, gain = SCHEMES[scheme][entry]
             if entry not in best or score > best[entry].score:
                 best[entry] = Match(name, channel, gain, score)
-    if scheme == "VRM":  # its vowels and moods have several names, and one avatar may have them all
+    if scheme == "VRM":  # its vowels and emotions have several names, and one avatar may have all of them
         for entry in sorted(best, key=lambda e: best[e].score):
             if sum(m.channel == best[entry].channel for m in best.values()) > 1:
                 del best[entry]
@@ -144,9 +144,9 @@ def _match_one(names: Sequence[str], scheme: str) -> list[Match]:
 
 
 def _spare(best: Mapping[str, Match], scheme: str) -> set[str]:
-    """Return the entries that move what other matched entries already move.
+    """Return the entries that duplicate the motion of other matched entries.
 
-    They are one shape for both sides beside the two, and the scheme's fallbacks.
+    They are a shape for both sides where both single sides match, and the scheme's fallbacks.
     """
     fallbacks = FALLBACKS.get(scheme, frozenset())
     moved = {m.channel for entry, m in best.items() if entry not in fallbacks}
@@ -164,7 +164,7 @@ def _spare(best: Mapping[str, Match], scheme: str) -> set[str]:
 
 
 def _sided(m: Match, entry: str) -> Key:
-    """Return what a match moves, and the side that it moves of it: by its channel, or by its name."""
+    """Return the shape and the side of a match, by its channel or by its name."""
     for end, side in (("Left", "L"), ("Right", "R")):
         stem = m.channel.removesuffix(end)
         if stem != m.channel and stem in CHANNELS:
@@ -175,7 +175,7 @@ def _sided(m: Match, entry: str) -> Key:
 
 
 def _find(name: str, scheme: str) -> tuple[str, float] | None:
-    """Return the scheme's entry for a name, and how alike they are."""
+    """Return the scheme's entry for a name, and their similarity."""
     if name in SCHEMES[scheme]:
         return name, 1.0
     if not name.isascii():
@@ -183,7 +183,7 @@ def _find(name: str, scheme: str) -> tuple[str, float] | None:
         if entry in SCHEMES[scheme]:
             return entry, 1.0
     words = tokens(name)
-    for dropped in range(len(words)):  # words of a prefix
+    for dropped in range(len(words)):  # number of prefix words
         for doubt, key in enumerate(_keys(words[dropped:])):
             found = _BOOKS[scheme].get(key)
             if found is not None and (dropped == 0 or len(key[0]) > 2):
@@ -193,26 +193,26 @@ def _find(name: str, scheme: str) -> tuple[str, float] | None:
 
 # --- bones ----------------------------------------------------------------------------------------------------------
 
-# Names of the bone that turns, by rig: Rigify, Auto-Rig Pro, VRM/VRoid, Mixamo, Character Creator, Daz Studio, Unreal
-# Engine, 3ds Max's Biped, MikuMikuDance, plain names. A namespace (``mixamorig:``) does not count.
+# Names of the rotating bone, by rig: Rigify, Auto-Rig Pro, VRM/VRoid, Mixamo, Character Creator, Daz Studio, Unreal
+# Engine, 3ds Max's Biped, MikuMikuDance, plain names. A namespace (``mixamorig:``) is ignored.
 _JAWS = ("jaw_master", "c_jawbone.x", "J_Adj_C_Jaw", "CC_Base_JawRoot", "FACIAL_C_Jaw", "jawbone", "lowerJaw",
          "Bip01 MJaw", "Bip001 MJaw",
          "jaw", "あご", "顎")  # fmt: skip
 _HEADS = ("head", "c_head.x", "J_Bip_C_Head", "CC_Base_Head", "Bip01 Head", "Bip001 Head", "頭")
-_GAZE_TARGETS = ("eyes", "eye_common", "c_eye_target.x")  # a bone that both eyes look at
+_GAZE_TARGETS = ("eyes", "eye_common", "c_eye_target.x")  # a target bone of both eyes
 _EYES = ("c_eye", "J_Adj_FaceEye", "CC_Base_Eye", "FACIAL_Eye", "eyeball", "eye", "Bip01 Eye", "目")
 
-JAW_OPEN = math.radians(20.0)  # of an open jaw
+JAW_OPEN = math.radians(20.0)  # rotation of an open jaw
 JAW_SIDE = math.radians(8.0)
 ANY = math.pi  # radians: no limit
 
 
 def match_bones(names: Sequence[str], gaze_distance: float = 1.0, jaw: bool = True, gaze: bool = True) -> list[Row]:
-    """Return rows for the bones of a face that are known by their names: jaw, eyes, head.
+    """Return rows for the bones of a face that match by name: jaw, eyes, head.
 
-    gaze_distance  metres from the eyes to the bone that they look at, where there is one
-    jaw            False where shape keys open the jaw: its rows come switched off
-    gaze           False where shape keys turn the eyes: the eyes' rows come switched off
+    gaze_distance  metres from the eyes to their target bone, if there is one
+    jaw            False if shape keys open the jaw: its rows are disabled
+    gaze           False if shape keys turn the eyes: the eyes' rows are disabled
     """
     rows: list[Row] = []
 
@@ -245,7 +245,7 @@ def match_bones(names: Sequence[str], gaze_distance: float = 1.0, jaw: bool = Tr
 
 
 def head_bone(names: Sequence[str]) -> str | None:
-    """Return the bone that turns the head, by its name."""
+    """Return the name of the bone that rotates the head, or None."""
     return _first(names, _HEADS)
 
 

@@ -1,4 +1,4 @@
-"""A row of the retarget table and the values of its fields. Blender registers by it, so it needs no numpy."""
+"""A row of the retarget table and the values of its fields. Blender's properties use it, so it needs no numpy."""
 
 from __future__ import annotations
 

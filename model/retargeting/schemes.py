@@ -1,10 +1,10 @@
-"""Naming schemes: the names that one family of characters gives its shape keys, and the channel that each name means.
+"""Naming schemes: the shape-key names of families of characters, and the channel of each name.
 
-The names are the ones that the makers publish. A scheme maps a name to ``(channel, gain)``. Faceit and MPFB's
+The names are those that the vendors publish. A scheme maps a name to ``(channel, gain)``. Faceit and MPFB's
 ``faceunits01`` use ARKit's names, so they need no scheme of their own.
 
-``FALLBACKS`` lists the names of a scheme that repeat in one shape what other names of the scheme do in several. They
-count only where the character lacks the others: iClone's ``Mouth_Smile`` beside ``Mouth_Smile_L``.
+``FALLBACKS`` lists the names of a scheme whose one shape combines several other shapes of the scheme. They are used
+only if the character lacks the others, such as iClone's ``Mouth_Smile`` next to ``Mouth_Smile_L``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Scheme = Mapping[str, tuple[str, float]]
 
 
 def _pairs(name: str, channel: str, gain: float = 1.0) -> dict[str, tuple[str, float]]:
-    """Return both sides of a name: ``*`` is L and R, ``#`` is Left and Right.
+    """Return both sides of a name: ``*`` stands for L and R, ``#`` for Left and Right.
 
-    In the channel ``*`` is Left and Right.
+    In the channel ``*`` stands for Left and Right.
     """
     return {
         name.replace("*", short).replace("#", long): (channel.replace("*", long), gain)
@@ -47,7 +47,7 @@ def _arkit() -> dict[str, tuple[str, float]]:
 
 
 def _vrm() -> dict[str, tuple[str, float]]:
-    """Return the expressions of VRM 0 and 1, and VRoid's shapes behind them."""
+    """Return the expressions of VRM 0 and 1, and the VRoid shapes that they use."""
     names = {
         "aa": ("aa", "a", "v_aa", "viseme_aa", "mouth_a", "Fcl_MTH_A"),
         "ih": ("ih", "i", "v_ih", "viseme_ih", "mouth_i", "Fcl_MTH_I"),
@@ -71,7 +71,7 @@ def _vrm() -> dict[str, tuple[str, float]]:
 
 
 def _mpfb() -> dict[str, tuple[str, float]]:
-    """Return MakeHuman's and MPFB's old face units, as far as a channel moves the same."""
+    """Return MakeHuman's and MPFB's old face units that have an equivalent channel."""
     scheme = {
         "mouth-open": ("jawOpen", 1.0),
         "mouth-corner-puller": ("mouthSmile", 1.0),
@@ -215,7 +215,7 @@ def _unified() -> dict[str, tuple[str, float]]:
     return scheme | _scheme(_UNIFIED_FALLBACKS)
 
 
-# Shapes that an avatar may have in place of the finer ones above: Unified Expressions call them blended.
+# Shapes that an avatar may have in place of the finer ones above. Unified Expressions calls them blended shapes.
 _UNIFIED_FALLBACKS = (
     ("BrowDown#", "browDown*"), ("BrowDown", "browDown"), ("BrowInnerUp", "browInnerUp"),
     ("BrowOuterUp", "browOuterUp"), ("EyeClosed", "eyeBlink"), ("EyeWide", "eyeWide"), ("EyeSquint", "eyeSquint"),
@@ -258,7 +258,7 @@ def _mmd() -> dict[str, tuple[str, float]]:
     }
 
 
-# In this order where two schemes explain a character equally well.
+# The order is the priority where two schemes match a character equally well.
 SCHEMES: Mapping[str, Scheme] = {
     "ARKIT": _arkit(),
     "EXPNET": {name: (name, 1.0) for name in OPEN_KEYS}

@@ -31,7 +31,7 @@ def row_values(row: Row, values: np.ndarray) -> np.ndarray:
 def expression(row: Row, names: Mapping[str, str]) -> str:
     """Return ``row_values`` as an expression of variables, ``names`` by signal.
 
-    It has only numbers, +, *, min and max, which Blender's drivers evaluate without Python where scripts may not run.
+    It uses only numbers, +, *, min and max. Blender evaluates these without Python, even if scripts are disabled.
     """
     text = ""
     gain, offset = row.gain, row.offset
@@ -50,11 +50,11 @@ def expression(row: Row, names: Mapping[str, str]) -> str:
 PRESET_FORMAT = "expnet-retarget-1"
 MAX_PRESET_BYTES = 2**21
 MAX_ROWS = 5000
-MAX_NUMBER = 1e9  # beyond it is no gain, offset or range
+MAX_NUMBER = 1e9  # limit for gain, offset and range
 
 
 def save_preset(rows: Sequence[Row], path: str | Path) -> None:
-    """Write a table as JSON, whole or not at all."""
+    """Write a table as JSON, atomically."""
     lines = ",\n".join("  " + json.dumps(_plain(row)) for row in rows)
     write_whole(path, f'{{"format": "{PRESET_FORMAT}", "rows": [\n{lines}\n]}}\n'.encode())
 
@@ -66,7 +66,7 @@ def _plain(row: Row) -> dict[str, Any]:
 
 
 def load_preset(path: str | Path) -> tuple[Row, ...]:
-    """Read the rows of a preset file. Raises InputError when it is missing, broken, or has an unknown field."""
+    """Read the rows of a preset file. Raises InputError if it is missing, damaged, or has an unknown field."""
     path = Path(path)
     with reading(path, "retarget preset", "save it again from the Retarget panel"):
         if path.stat().st_size > MAX_PRESET_BYTES:

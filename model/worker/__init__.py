@@ -1,1 +1,1 @@
-"""The worker process: its protocol, which clients import, and the loop and handlers that answer."""
+"""The worker process: the protocol, which clients import, and the server loop with its handlers."""

@@ -1,4 +1,4 @@
-"""``python -m expnet.model.worker``, or this file as a script: the worker process."""
+"""Entry point of the worker process: ``python -m expnet.model.worker``, or this file as a script."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 
 def _server() -> Any:
-    """``server`` as a module of ``expnet``, whatever the package's folder is called and wherever it lies."""
+    """Import ``server`` as a module of ``expnet``, independent of the name and place of the package's folder."""
     if __package__:
         from . import server
 
         return server
     here = Path(__file__).resolve()
     root = here.parents[2]
-    # Started as a script, Python puts worker/ first on the path, where our modules would pass for others'.
+    # For a script, Python puts worker/ first on the path, where these modules would shadow others of the same name.
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here.parent]
     spec = importlib.util.spec_from_file_location(
         "expnet", root / "__init__.py", submodule_search_locations=[str(root)]
@@ -33,4 +33,4 @@ def _server() -> Any:
 if __name__ == "__main__":
     status = _server().main()
     sys.stdout.flush()
-    os._exit(status)  # not waiting for threads that still decode or watch stdin
+    os._exit(status)  # without waiting for threads that still decode or read stdin

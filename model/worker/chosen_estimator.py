@@ -1,4 +1,4 @@
-"""The estimator that a request to the worker asks for."""
+"""Loading of the estimator that a request names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .protocol import EstimatorOptions
 
 @dataclass
 class EstimatorCache:
-    """The estimator loaded last: returned again for the same options, as long as its files have not changed."""
+    """Cache of the last loaded estimator. It is valid for the same options while its files do not change."""
 
     _key: object = None
     _estimator: Any = field(default=None, repr=False)
@@ -28,14 +28,14 @@ class EstimatorCache:
             _stamps(options.estimator, options.face_model),
         )
         if self._key != key:
-            self._key = self._estimator = None  # two at once may be more than the memory holds
+            self._key = self._estimator = None  # two at once may not fit into memory
             self._estimator = _load_estimator(options)
             self._key = key
         return self._estimator
 
 
 def _stamps(*sources: str) -> tuple[tuple[str, int], ...]:
-    """List the files that these are or hold, and when they were changed."""
+    """List the files of these paths and folders, with their modification times."""
     paths = [Path(source) for source in sources if source != OPEN]
     files = [file for path in paths for file in (sorted(path.glob("*.safetensors")) if path.is_dir() else [path])]
     return tuple((str(file), file.stat().st_mtime_ns) for file in files if file.exists())
@@ -67,7 +67,7 @@ def _official(options: EstimatorOptions) -> Any:
     mode = MODES[options.preprocessing]
     if not options.jpeg:
         mode = replace(mode, jpeg=False)
-    # ResNet-101s are what everything waits for; but threads for which there is no free core slow them down tenfold.
+    # The ResNet-101s take most of the time. More threads than free cores make them ten times slower.
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     open_head = open_face_model(OPEN)
     model = open_head if options.face_model == OPEN else open_face_model(options.face_model)

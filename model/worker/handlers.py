@@ -1,7 +1,6 @@
 """The verbs of the worker: one function for each request of ``protocol``, from the request to its result.
 
-What a verb needs is imported when it is asked for: numpy, OpenCV and torch may be missing, and then only the verbs
-fail that need them.
+Each verb imports its dependencies when it runs. If numpy, OpenCV or torch is missing, only the verbs that need it fail.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
     from ..networks.estimate import FaceEstimate
 
 FACE_PIXELS = 96  # a thumbnail's width
-STILL_PIXELS, STILL_AROUND = 192, 1.4  # a still's width, and how much more than the crop it shows
+STILL_PIXELS, STILL_AROUND = 192, 1.4  # a still's width, and its size relative to the crop
 LIBRARIES = {
     "torch": "torch",
     "cv2": "opencv-python-headless",
@@ -63,14 +62,14 @@ LIBRARIES = {
 
 
 class Report(Protocol):
-    """Tells the progress of the work; raises where the request was cancelled. May be called at every frame."""
+    """Reports progress; raises Cancelled if the request was cancelled. May be called at every frame."""
 
     def __call__(self, done: int, total: int | None, message: str = "") -> None: ...
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a verb works with: ``out`` is the file for its result, ``estimators`` holds the one loaded last."""
+    """The context of a verb: ``out`` is its result file, ``estimators`` caches the last loaded estimator."""
 
     out: str
     report: Report
@@ -214,7 +213,7 @@ def _face(seen: FaceEstimate, box: Sequence[float] | None) -> ImageFace:
 
 
 def _mesh_writer(request: Estimate, estimator: Any) -> Callable[[int, FaceEstimate], None]:
-    """Return a function that writes the i-th image's face into the folder ``ply``, where that is asked for."""
+    """Return a function that writes the i-th image's face into the folder ``ply``; it does nothing without ``ply``."""
     if not request.ply:
         return lambda i, seen: None
     from ..sight.meshes import MeshFolder
@@ -284,7 +283,7 @@ def convert(request: Convert, work: Work) -> ConvertResult:
 def _basis_map(model: FaceModel, work: Work) -> tuple[str | None, tuple[str, ...], str]:
     """Write the maps between the model's basis and the open one beside ``out``.
 
-    Returns the file (None where there are no maps), their tables, and why there are none.
+    Returns the file (None if there are no maps), their tables, and the reason if there are none.
     """
     from ..bases.basis_map import save_maps
     from ..face.semantics import OPEN_BASIS
@@ -298,7 +297,7 @@ def _basis_map(model: FaceModel, work: Work) -> tuple[str | None, tuple[str, ...
         maps = map_to_open(
             open_face_model(OPEN), model, lambda done, total: work.report(done, total, "comparing the heads")
         )
-    except (InputError, ImportError) as error:  # without SciPy the face model is converted all the same
+    except (InputError, ImportError) as error:  # the face model is converted even without SciPy
         return None, (), one_line(error)
     path = Path(work.out).with_suffix(".basis_map.npz")
     save_maps(maps, path)
@@ -325,7 +324,7 @@ def _pack(estimator: Any) -> Pack:
 
 
 def _check_writable(out: str) -> None:
-    """Refuse before any work what could only fail at the end."""
+    """Check that the result file can be written, before any work. Raises InputError."""
     if not out:
         raise InputError("the request names no file for its result: give 'out'")
     folder = Path(out).parent
@@ -336,7 +335,7 @@ def _check_writable(out: str) -> None:
 
 
 def _rounded(values: Any) -> Any:
-    """Numbers to six digits, in nested tuples."""
+    """Round numbers to six digits, in nested tuples."""
     import numpy as np
 
     return _tuples(np.round(np.asarray(values, np.float64), 6).tolist())

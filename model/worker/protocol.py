@@ -1,11 +1,11 @@
-"""The worker's protocol: what is asked, what is answered, and the JSON lines that carry both.
+"""The worker's protocol: requests, results and events, and their JSON lines.
 
-The client writes one line for each request, ``request_line``; the worker answers with event lines, ``event_line``: any
-number of ``Progress`` and at last one ``Done`` or ``Failure``. Both sides parse with this module, so a field is named
-in one place. A request of another ``VERSION``, an unknown, missing or ill-typed field raises InputError with one line.
+The client writes one line for each request, ``request_line``. The worker answers with event lines, ``event_line``: any
+number of ``Progress``, then one ``Done`` or ``Failure``. Both sides parse with this module, so each field is defined
+once. A request of another ``VERSION``, or an unknown, missing or ill-typed field, raises InputError with one line.
 
 Paths are absolute: the worker runs in a folder of its own. Frames count from 0, and ranges include both ends. A box is
-x, y, width, height in pixels from the upper left corner. ``notes`` are lines for the user on what was done without.
+x, y, width, height in pixels from the upper left corner. ``notes`` are lines for the user about unavailable features.
 
 Standard library only: Blender imports this module without numpy.
 """
@@ -34,11 +34,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class EstimatorOptions:
-    """Which estimator reads the face, on what it runs, and which face it follows.
+    """The estimator, its engine, and the face that it follows.
 
     estimator      ``open``, or the path of a weights file or of a folder of imported weights
     engine         ``full`` (torch), ``light`` (OpenCV on the CPU) or ``auto``: full where torch is installed
-    box, face      where the face is in the first frame, or its rank by size from 0; neither: the largest
+    box, face      the face's box in the first frame, or its rank by size from 0; without both, the largest face
     lens_mm        focal length on a 36 mm sensor
     face_model     the authors' networks only: ``open`` or a path, the head that the pose belongs to
     preprocessing  the authors' networks only: how the face is cropped
@@ -58,7 +58,7 @@ class EstimatorOptions:
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """An image to read: ``name`` of its mesh (empty: the file's stem), and its face's box where that is known."""
+    """An image to read: ``name`` of its mesh (empty: the file's stem), and its face's box if it is known."""
 
     image: str
     name: str = ""
@@ -67,7 +67,7 @@ class ImageRequest:
 
 @dataclass(frozen=True)
 class Pack:
-    """Which network gave the numbers, in which expression basis, and its licence."""
+    """The network of a result, its expression basis, and its licence."""
 
     name: str
     basis: str
@@ -79,7 +79,7 @@ class ImageFace:
     """The face in an image: ``FaceEstimate`` (model/networks/estimate.py) of one face, rounded to six digits.
 
     ``eta`` by key; ``gaze`` yaw and pitch in radians; ``rotation`` and ``translation`` (mm) of the head in the
-    camera's frame; ``crop`` centre, side and angle; ``texture`` where the network reads one.
+    camera's frame; ``crop`` centre, side and angle; ``texture`` if the network estimates it.
     """
 
     eta: dict[str, float]
@@ -95,7 +95,7 @@ class ImageFace:
 
 @dataclass(frozen=True)
 class ImageResult:
-    """An image and its face; without one ``error`` says in a line what is wrong."""
+    """An image and its face; without a face ``error`` is one line with the reason."""
 
     image: str
     face: ImageFace | None = None
@@ -112,7 +112,7 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A checkpoint that was imported, and what it gave."""
+    """An imported checkpoint and its content."""
 
     file: str
     bytes: int
@@ -125,7 +125,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class PingResult:
-    """``packages`` by module, None where one is missing; ``engines`` that can run, the first is what auto means."""
+    """``packages`` by module, None if missing; ``engines`` that can run, the first is the one of ``auto``."""
 
     python: str
     executable: str
@@ -137,7 +137,7 @@ class PingResult:
 
 @dataclass(frozen=True)
 class TestResult:
-    """``version`` of what the engine runs on; ``ms`` for a frame."""
+    """``version`` of the engine's library; ``ms`` per frame."""
 
     __test__: ClassVar[bool] = False  # pytest does not collect it
 
@@ -157,7 +157,7 @@ class LoadResult:
 
 @dataclass(frozen=True)
 class EstimateResult:
-    """One entry for each image of the request, in its order."""
+    """One entry for each image of the request, in the same order."""
 
     estimates: tuple[ImageResult, ...]
     pack: Pack
@@ -195,8 +195,8 @@ class FacesResult:
 class ConvertResult:
     """The converted face model, and its maps.
 
-    ``basis_map`` is the file with the maps between the model's basis and the open one, ``tables`` say what they lose.
-    Where there are none, ``no_map`` says why.
+    ``basis_map`` is the file with the maps between the model's basis and the open one, ``tables`` list their residuals.
+    If there are none, ``no_map`` is the reason.
     """
 
     name: str
@@ -211,10 +211,10 @@ class ConvertResult:
 
 @dataclass(frozen=True)
 class ImportWeightsResult:
-    """The converted weights ``out``, and what they were made of.
+    """The converted weights ``out``, and their sources.
 
-    ``networks`` maps a name to the network that holds its trunk. ``missing`` lists files and what they would add,
-    ``passed_over`` files that were not used and why.
+    ``networks`` maps a name to the network that holds its trunk. ``missing`` lists missing files and their purpose,
+    ``passed_over`` unused files and the reason.
     """
 
     out: str
@@ -229,7 +229,7 @@ class ImportWeightsResult:
 
 
 class Request(Generic[Result]):
-    """A verb with its arguments. ``result`` is the class of the answer."""
+    """A verb with its arguments. ``result`` is the class of the result."""
 
     verb: ClassVar[str]
     result: ClassVar[type[Any]]
@@ -237,7 +237,7 @@ class Request(Generic[Result]):
 
 @dataclass(frozen=True)
 class Ping(Request[PingResult]):
-    """Tell Python, packages, engines and devices."""
+    """Return the versions of Python and packages, the engines and the devices."""
 
     verb = "ping"
     result = PingResult
@@ -257,7 +257,7 @@ class Test(Request[TestResult]):
 
 @dataclass(frozen=True)
 class Load(Request[LoadResult]):
-    """Load the network, so that a bad one is refused before any work."""
+    """Load the network, so that an invalid one is refused before any work."""
 
     verb = "load"
     result = LoadResult
@@ -279,7 +279,7 @@ class Estimate(Request[EstimateResult]):
 class Animate(Request[AnimateResult]):
     """Follow a face through a clip, and write the performance (npz) to the envelope's ``out``.
 
-    ``fps`` is the rate of an image sequence, or what a movie is played at, frame for frame.
+    ``fps`` is the rate of an image sequence, or the playback rate of a movie, frame for frame.
     """
 
     verb = "animate"
@@ -293,7 +293,7 @@ class Animate(Request[AnimateResult]):
 
 @dataclass(frozen=True)
 class Still(Request[StillResult]):
-    """A small JPEG of the face in one frame, at the envelope's ``out``. ``crop`` is centre, side and angle."""
+    """Write a small JPEG of the face in one frame to the envelope's ``out``. ``crop`` is centre, side and angle."""
 
     verb = "still"
     result = StillResult
@@ -315,7 +315,7 @@ class Faces(Request[FacesResult]):
 
 @dataclass(frozen=True)
 class Convert(Request[ConvertResult]):
-    """Convert a face model to npz at the envelope's ``out``; ``basis_map``: fit the maps to the open basis, too."""
+    """Convert a face model to npz at the envelope's ``out``. With ``basis_map``, also fit the maps to the open basis."""
 
     verb = "convert"
     result = ConvertResult
@@ -341,9 +341,9 @@ REQUESTS: dict[str, type[Request[Any]]] = {
 
 @dataclass(frozen=True)
 class Envelope:
-    """A request as it is sent.
+    """A request with its transport options.
 
-    ``out`` is the file for the result of requests that write one. With ``stay`` the worker waits for another request
+    ``out`` is the result file of requests that write one. With ``stay`` the worker waits for another request
     afterwards.
     """
 
@@ -357,7 +357,7 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` steps (None while the total is unknown) and what is being done."""
+    """``done`` of ``total`` steps (None while the total is unknown) and the current step."""
 
     done: int = 0
     total: int | None = None
@@ -375,14 +375,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """The answer; ``result`` is of the request's ``result`` class."""
+    """The request succeeded; ``result`` is of the request's ``result`` class."""
 
     result: Any
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The request failed: by bad input, which ``message`` explains in one line, or by a ``fault`` of the worker's."""
+    """The request failed by bad input, which ``message`` explains in one line, or by a ``fault`` of the worker."""
 
     message: str
     fault: bool = False
@@ -402,7 +402,7 @@ def request_line(envelope: Envelope) -> str:
 
 
 def parse_request(line: str) -> Envelope:
-    """Parse what ``request_line`` writes. Raises InputError."""
+    """Parse a line of ``request_line``. Raises InputError."""
     parts = _parts(line, "the request")
     version = parts.pop("version", None)
     if version != VERSION or isinstance(version, bool):
@@ -422,10 +422,10 @@ def event_line(event: Event) -> str:
 
 
 def parse_event(line: str, result: type[Any]) -> Event | None:
-    """Parse what ``event_line`` writes, in answer to a request with this ``result`` class.
+    """Parse a line of ``event_line``, in answer to a request with this ``result`` class.
 
-    None for a line that is no event at all: what a library printed before the worker took over stdout. Raises
-    InputError for an event that does not follow the protocol.
+    None if the line is not an event: a library printed it before the worker took over stdout. Raises InputError for an
+    event that does not follow the protocol.
     """
     try:
         parts = json.loads(line)
@@ -477,7 +477,7 @@ Kind = TypeVar("Kind")
 
 
 def _parsed(kind: type[Kind], parts: Mapping[str, Any], where: str) -> Kind:
-    """``parts`` as the dataclass ``kind``, every field checked against its annotation."""
+    """Convert ``parts`` to the dataclass ``kind``, and check every field against its annotation."""
     hints = _hints(kind)  # type: ignore[arg-type]
     declared = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     for name in parts:
@@ -495,7 +495,7 @@ def _hints(kind: type[Any]) -> dict[str, Any]:
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
-    """``value`` of JSON as ``kind``. Raises InputError. A whole number is a float, too; a truth value is no number."""
+    """Convert a JSON ``value`` to ``kind``; an integer is a float, a boolean is no number. Raises InputError."""
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return value
@@ -539,6 +539,6 @@ def _tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...
 
 
 def _shown(value: Any) -> str:
-    """Show a JSON value in a message: on one line, and not too long."""
+    """Format a JSON value for a message: on one line, shortened."""
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

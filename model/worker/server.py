@@ -1,12 +1,12 @@
 """The worker process: request lines on stdin, event lines on stdout, results in files.
 
-``__main__.py`` starts it: ``python -m expnet.model.worker``. ``protocol.py`` says what the lines hold, ``handlers.py``
+``__main__.py`` starts it: ``python -m expnet.model.worker``. ``protocol.py`` defines the lines, and ``handlers.py``
 does the work.
 
-Progress comes at most ten times a second. The exit status is 0 after a result, 2 after bad input and 1 after a fault.
-Keep stdin open: closing it cancels, and nothing half-written stays behind. What libraries print goes to stderr. After
-a request with ``stay`` the worker waits for another, so that starting Python and loading torch is paid once; it leaves
-when stdin is closed, or after ten minutes without a request.
+Progress is sent at most ten times a second. The exit status is 0 after a result, 2 after bad input and 1 after a fault.
+Keep stdin open: closing it cancels the request, and no partial files remain. Output of libraries goes to stderr. After
+a request with ``stay`` the worker waits for another one, so that Python starts and torch loads only once. It exits when
+stdin is closed, or after ten minutes without a request.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ STAY_SECONDS = 600.0
 
 
 class Cancelled(Exception):
-    """Stdin was closed: whoever asked does not want the answer any more."""
+    """Stdin was closed: the client cancelled the request."""
 
 
 class Channel:
-    """Events to whoever started us, and their wish to cancel."""
+    """Sends events to the client, and holds its request to cancel."""
 
     def __init__(self, events: TextIO) -> None:
         self._events = events
@@ -50,7 +50,7 @@ class Channel:
             self.cancelled.set()
 
     def progress(self, done: int, total: int | None, message: str = "") -> None:
-        """Report, and raise Cancelled when that was asked for. Call it as often as you like."""
+        """Report progress; raises Cancelled after a request to cancel. The output is rate-limited."""
         if self.cancelled.is_set():
             raise Cancelled
         now = time.monotonic()
@@ -99,7 +99,7 @@ def main() -> int:
     channel, estimators = Channel(_take_stdout()), EstimatorCache()
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(lines, channel), daemon=True).start()
-    line, status = lines.get(), 2  # 2: nobody asked
+    line, status = lines.get(), 2  # 2: no request
     while line.strip():
         status, stay = answer(line, channel, estimators)
         if channel.cancelled.is_set() or not stay:
@@ -114,7 +114,7 @@ def main() -> int:
 
 
 def _take_stdout() -> TextIO:
-    """Our own copy of stdout; from here on fd 1 is stderr, for libraries that print."""
+    """Return a private copy of stdout, and redirect fd 1 to stderr for libraries that print."""
     sys.stdout.flush()
     events = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)
@@ -123,7 +123,7 @@ def _take_stdout() -> TextIO:
 
 
 def _read_requests(lines: queue.SimpleQueue[str], channel: Channel) -> None:
-    """Pass on what is asked; when stdin closes, cancel what is being done."""
+    """Pass on requests; when stdin closes, cancel the current one."""
     try:
         for line in sys.stdin:
             lines.put(line)
@@ -131,14 +131,15 @@ def _read_requests(lines: queue.SimpleQueue[str], channel: Channel) -> None:
         pass
     channel.cancelled.set()
     lines.put("")
-    # The work asks at every frame; what does not get that far is stopped here. Files appear by renaming only.
+    # The work checks at every frame. Work that does not reach the next frame is ended here. Files are written
+    # atomically, so this is safe.
     time.sleep(CANCEL_GRACE_SECONDS)
     _remove_folder()
     os._exit(2)
 
 
 def _remove_folder() -> None:
-    """Remove the worker's temporary folder where the process that made it is gone."""
+    """Remove the worker's temporary folder if the process that created it has ended."""
     if folder := os.environ.get("EXPNET_WORKER_FOLDER"):
         shutil.rmtree(folder, ignore_errors=True)
 
