@@ -1,10 +1,10 @@
-"""``expnet batch``: every clip of a folder to a keyed scene, overnight and unattended.
+"""``expnet batch``: unattended processing of every clip of a folder to a keyed scene.
 
-shots.py        which clips there are, and how their files are called
-settings.py     how each of them is animated
-records.py      what became of each: written last, so that a second call goes on where the first was stopped
-serve.py        one process that does shots, one after the other
-lanes.py        several of them side by side on this machine
-ray_cluster.py  the same on a Ray cluster
+shots.py        finds the clips and names their files
+settings.py     the settings of each shot
+records.py      the outcome of each shot, written last, so that a second call continues after the last finished shot
+serve.py        a process that does shots, one after the other
+lanes.py        several such processes in parallel on this machine
+ray_cluster.py  shots on a Ray cluster
 report.py       report.html
 """

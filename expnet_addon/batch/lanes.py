@@ -1,4 +1,4 @@
-"""Shots side by side on this machine: as many processes as were asked for, each with its share of cores or its GPU."""
+"""Parallel processing of shots on this machine: several processes, each with its share of the cores or its GPU."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .shots import Shot
 def do_shots(
     out: Path, shots: Sequence[Shot], settings: ShotSettings, lanes: int, gpus: int = 0, python: str = ""
 ) -> Iterator[Record]:
-    """Each shot's record as it is done, in whatever order. Leaving the iterator early ends all processes.
+    """Yield each shot's record when it is done, in any order. Closing the iterator early ends all processes.
 
-    ``python`` runs their workers; they have no preferences of their own.
+    ``python`` is the interpreter of their workers, because the processes have no preferences.
     """
     waiting: queue.SimpleQueue[Shot] = queue.SimpleQueue()
     for shot in shots:
@@ -51,7 +51,7 @@ def do_shots(
 
 
 class _Lane:
-    """A process, and the thread that hands it one shot after the other. One that dies is replaced."""
+    """A process, and the thread that sends it one shot after the other. A process that dies is replaced."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class _Lane:
         with self._lock:
             self._ending = True
             if self._process:
-                self._process.kill()  # it waits for the next shot, or does one that nobody wants any more
+                self._process.kill()  # it waits for the next shot, or does one that is no longer needed
         self._thread.join()
         _close(self._process)
 
@@ -87,7 +87,7 @@ class _Lane:
                 record = self._do(shot)
                 if record:
                     self._done.put(record)
-        except BaseException as error:  # such as no memory for another process: the batch says so and ends
+        except BaseException as error:  # such as no memory for another process: the batch reports it and ends
             self._done.put(error)
 
     def _do(self, shot: Shot) -> Record | None:
@@ -105,7 +105,7 @@ class _Lane:
                 process.stdin.write(json.dumps(asked) + "\n")
                 process.stdin.flush()
         except OSError:
-            pass  # it died: reading says so
+            pass  # it died: reading reports it
         for line in process.stdout:
             if line.startswith(ANSWER):
                 return Record(**json.loads(line[len(ANSWER) :]))
@@ -132,7 +132,7 @@ def _started(environment: dict[str, str]) -> subprocess.Popen[str]:
 
 
 def _close(process: subprocess.Popen[str] | None) -> None:
-    """Of a process that has ended or is about to."""
+    """Close the pipes of a process that has ended or is about to end."""
     if process and process.stdin and process.stdout:
         process.wait()
         process.stdout.close()
@@ -154,7 +154,7 @@ def serving_command() -> list[str]:
 def _environment(temporary: Path, lane: int, lanes: int, gpus: int, python: str) -> dict[str, str]:
     """Return the environment of a lane's process: its share of the cores, and a folder of its own for temporary files.
 
-    Blender, the workers and videos keep theirs there, so that nothing is left of a process that is killed.
+    Blender, the workers and videos use it, so that no files remain after a process is killed.
     """
     environment = isolated_environment()
     folder = temporary / f"lane-{lane}"

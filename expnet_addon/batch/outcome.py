@@ -1,5 +1,5 @@
-"""How a batch can end but well."""
+"""The exception of a batch in which clips failed."""
 
 
 class SomeFailed(Exception):
-    """The batch is through, and some clips failed: exit status 3. The message is one line."""
+    """The batch is finished, and some clips failed: exit status 3. The message is one line."""

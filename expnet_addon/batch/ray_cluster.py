@@ -1,7 +1,7 @@
-"""The shots of a batch on a Ray cluster: the same ``do_shot``, in Ray's worker processes.
+"""Processing of a batch's shots on a Ray cluster, by ``do_shot`` in Ray's worker processes.
 
-Every node needs expnet installed with bpy, and sees the footage and the batch's folder under the same paths (a studio's
-file server). A worker that dies is started again by Ray, and the clip it had with it.
+Every node needs expnet installed with bpy, and the footage and the batch's folder under the same paths (a studio's file
+server). Ray restarts a worker that dies, together with its clip.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ RETRIES = 3  # of a clip whose worker process died
 def do_shots_on_ray(
     out: Path, shots: Sequence[Shot], settings: ShotSettings, address: str | None, jobs: int | None
 ) -> Iterator[Record]:
-    """Each shot's record as it is done. ``address``: of a running cluster, or None to start one here.
+    """Yield each shot's record when it is done.
 
-    ``jobs`` at once (default: as many as the cluster has pairs of cores, or GPUs). Raises InputError where there is
-    no Ray or no cluster.
+    ``address`` is that of a running cluster, or None to start one here. ``jobs`` is the number of parallel shots
+    (default: the cluster's number of pairs of cores, or of GPUs). Raises InputError without Ray or a cluster.
     """
     if address is None:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # "no cluster": Ray listens on 127.0.0.1 only
-        os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own 15 is for machines with others' work on them
+        os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's default of 15 is for shared machines
     try:
         import ray
     except ImportError as error:
         raise InputError("--cluster ray needs Ray: pip install 'expnet[ray]'") from error
-    # Ray puts the working directory first on its workers' module path: a numpy.py beside the footage would run.
+    # Ray puts the working directory first on its workers' module path, so a numpy.py beside the footage would run.
     empty = tempfile.mkdtemp(prefix="expnet-ray-")
     try:
         with contextlib.chdir(empty):

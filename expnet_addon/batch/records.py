@@ -1,7 +1,7 @@
 """Records of a batch: the outcome of each clip.
 
-A record is written last, when all files of its clip exist. So the next call knows what is left to do, whatever stopped
-the batch.
+A record is written last, when all files of its clip exist. So the next call knows which clips remain, even if the batch
+was killed.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from .shots import Shot
 FOLDER = "records"
 REPORT = "report.html"
 FORMAT = "expnet-batch-1"
-POINTS = 200  # of the confidence curve that the report draws
+POINTS = 200  # of the confidence curve in the report
 
 
 @dataclass(frozen=True)
 class Record:
     """One clip, done or failed.
 
-    ``settings`` with which it was done, ``clip_stamp`` (bytes, mtime in ns) of the footage, ``outputs`` relative to
-    the batch's folder, ``error`` empty or one line. Frames: how many, with a face, and gaps as [first, last];
-    ``confidence`` over the clip, at most POINTS numbers; ``seconds`` of watching, ``total_seconds`` of everything.
-    ``unread`` pictures and the line ``damage`` as in ``FacePerformance``: with it the clip is done in part only.
+    ``settings`` are those it was done with, ``clip_stamp`` is (bytes, mtime in ns) of the footage, ``outputs`` are
+    relative to the batch's folder, ``error`` is empty or one line. Frames: their number, those with a face, and gaps as
+    [first, last]. ``confidence`` over the clip has at most POINTS numbers. ``seconds`` is the time of the clip's
+    estimation, ``total_seconds`` the whole time. ``unread`` images and the line ``damage`` are as in
+    ``FacePerformance``: with ``damage`` the clip is only partly done.
     """
 
     clip: str
@@ -60,7 +61,7 @@ def thumbnail_path(out: Path, shot: Shot) -> Path:
 
 
 def stamp(clip: str) -> list[int]:
-    """Bytes and time of the newest change, of a movie or of all images of a folder."""
+    """Return size in bytes and latest modification time (ns) of a movie, or of all images of a folder."""
     path = Path(clip)
     check_regular(path)
     entries = [p.stat() for p in sorted(path.iterdir()) if p.is_file()] if path.is_dir() else [path.stat()]
@@ -74,12 +75,12 @@ def save_record(out: Path, shot: Shot, record: Record) -> None:
 
 
 def load_record(out: Path, shot: Shot) -> Record | None:
-    """Return None where there is none, or it is not as ``save_record`` writes it: somebody may have edited it."""
+    """Load a shot's record; None if it does not exist, or was edited to an invalid one."""
     return _read_record(record_path(out, shot))
 
 
 def rendered_videos(out: Path) -> set[str]:
-    """Return the absolute paths of what earlier batches wrote into ``out``: these are no clips."""
+    """Return the absolute paths of the files that earlier batches wrote into ``out``, which are not clips."""
     records = filter(None, map(_read_record, sorted((out / FOLDER).rglob("*.json"))))
     return {os.path.abspath(out / name) for record in records for name in record.outputs}
 
@@ -96,7 +97,7 @@ def _read_record(path: Path) -> Record | None:
 
 
 def _is_whole(fields: dict[str, Any]) -> bool:
-    """Whether every field has its type; the report relies on it."""
+    """Whether every field has the right type, as the report requires."""
 
     def of(kind: type, *names: str) -> bool:
         return all(type(fields[name]) in ((int, float) if kind is float else (kind,)) for name in names)

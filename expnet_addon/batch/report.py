@@ -1,6 +1,6 @@
-"""report.html: one row for each clip of a batch, with a picture, its confidence over time and its gaps.
+"""report.html: one row for each clip of a batch, with an image, its confidence over time and its gaps.
 
-It is one file without scripts or links to other hosts, so it opens wherever it is sent.
+It is one file without scripts and external resources, so it can be sent and opened anywhere.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WIDTH, HEIGHT = 240, 36
 
 
 def write_report(out: Path, shots: Sequence[Shot]) -> Path:
-    """``out``/report.html from the records that there are; clips without one are still waiting."""
+    """Write ``out``/report.html from the existing records; clips without a record are shown as waiting."""
     records = {shot: load_record(out, shot) for shot in shots}
     done = [r for r in records.values() if r and not r.error]
     partly = [r for r in done if r.damage]
@@ -79,7 +79,7 @@ def _row(out: Path, shot: Shot, record: Record | None) -> str:
 
 
 def _text(text: str) -> str:
-    """Return a name or a message as HTML shows it."""
+    """Escape a name or a message for HTML."""
     return html.escape(printable(text))
 
 
@@ -90,7 +90,7 @@ def _picture(path: Path) -> str:
 
 
 def _curve(record: Record) -> str:
-    """Confidence as a line; where there is no face the ground is red."""
+    """Return the SVG of the confidence curve; frames without a face have a red background."""
     values, frames = record.confidence, max(record.frames, 1)
     step = WIDTH / max(len(values) - 1, 1)
     points = " ".join(f"{i * step:.1f},{HEIGHT - 2 - (HEIGHT - 4) * v:.1f}" for i, v in enumerate(values))

@@ -1,4 +1,4 @@
-"""``expnet batch``: find the clips, do those that are not done yet, and say how it went."""
+"""``expnet batch``: find the clips, process those that are not done yet, and report the outcome."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from .report import write_report
 from .settings import ShotSettings
 from .shots import Shot, find_shots
 
-REPORT_SECONDS = 5.0  # between two writings of the report while the batch goes on
+REPORT_SECONDS = 5.0  # minimum time between updates of the report
 
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """Which ``clips`` (folders, patterns, files) are animated into the folder ``out``, how, and where.
+    """The ``clips`` (folders, patterns, files) to animate into the folder ``out``, and the settings.
 
-    ``jobs`` clips at once, None: one for each GPU or two cores. ``cluster``: ``ray``, at ``address`` or started here.
-    ``strict``: a clip that could be read in part only counts as failed at the end.
+    ``jobs`` is the number of parallel clips, None: one for each GPU or two cores. ``cluster`` is ``ray``, at
+    ``address`` or started here. With ``strict`` a clip that could only be read in part counts as failed at the end.
     """
 
     clips: tuple[str, ...]
@@ -47,7 +47,7 @@ class BatchOptions:
 
 @dataclass(frozen=True)
 class Batch:
-    """What is to be done: all shots, those that wait, and how."""
+    """A batch in progress: all shots, the waiting ones, and the options."""
 
     out: Path
     shots: list[Shot]
@@ -79,7 +79,7 @@ def batch(options: BatchOptions) -> None:
 
 
 def _prepare(options: BatchOptions) -> None:
-    """Do before the processes start what would fail for every clip, or would be done by all of them at once."""
+    """Do once, before the processes start, the work that all clips share, so that its errors are reported once."""
     from ..capture import capture
     from ..engine import requests
     from ..unattended.heads import face_model_file, read_head
@@ -88,7 +88,7 @@ def _prepare(options: BatchOptions) -> None:
     estimator = settings.estimator_options()
     head = read_head(face_model_file(settings.face_model))
     capture.check_head(estimator, head.basis, len(head.identity), settings.face_model, settings.identity)
-    if not options.cluster:  # there the nodes read the clips, and this machine may be unable to
+    if not options.cluster:  # on a cluster the nodes read the clips, and this machine may be unable to
         with Job(requests.load(estimator), preferred_python()) as job:
             job.wait()
 
@@ -121,7 +121,7 @@ def _follow(plan: Batch, records: Iterator[Record]) -> None:
                 bar.end()
                 print(f"failed   {record.name}: {record.error}", file=sys.stderr, flush=True)
             if time.monotonic() - written > REPORT_SECONDS:
-                with suppress(InputError):  # the one at the end says so
+                with suppress(InputError):  # the last update reports the error
                     write_report(plan.out, plan.shots)
                 written = time.monotonic()
 
@@ -142,7 +142,7 @@ def _say_how_it_went(plan: Batch, report: Path, strict: bool) -> None:
 
 @contextmanager
 def only_one(out: Path) -> Iterator[None]:
-    """One batch in a folder at a time. The system takes the lock back however the process ends."""
+    """Lock a folder for one batch at a time. The system releases the lock when the process ends in any way."""
     with open(out / ".lock", "a+b") as file:
         try:
             if os.name == "posix":

@@ -1,7 +1,7 @@
 """A process that does shots: ``expnet serve-shots``, started by lanes.py (or a Ray worker, by ray_cluster.py).
 
-It reads one JSON line for each shot, {"out", "clip", "name", "settings"}, and answers each with one, the record, on
-a line that begins with ANSWER (Blender prints lines of its own). It ends when stdin closes: whoever asked is gone.
+It reads one JSON line for each shot, {"out", "clip", "name", "settings"}, and answers with the record as JSON on a line
+that starts with ANSWER (Blender prints other lines). It ends when stdin closes, because the client has ended.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def outputs(shot: Shot, settings: ShotSettings) -> list[str]:
 
 
 def do_shot(out: Path, shot: Shot, settings: ShotSettings) -> Record:
-    """Animate one clip, unless that is done already, and write its record last.
+    """Animate one clip, unless it is done already, and write its record last.
 
-    A bad clip gives a record with an ``error``. So does a fault of ours, so that the other clips go on.
+    An invalid clip gives a record with an ``error``. So does an internal fault, so that the other clips continue.
     """
     from ..unattended.animate import animate
 
@@ -63,7 +63,7 @@ def do_shot(out: Path, shot: Shot, settings: ShotSettings) -> Record:
         record = replace(record, error=str(error))
     except OSError as error:
         record = replace(record, error=f"{shot.clip}: {error.strerror or error}")
-    except Exception as error:  # one clip's fault must not stop a night's work
+    except Exception as error:  # a fault in one clip must not stop the batch
         record = replace(record, error=f"a fault of ours: {type(error).__name__}: {one_line(error)}")
     record = replace(record, error=printable(record.error), total_seconds=round(time.monotonic() - started, 3))
     with contextlib.suppress(InputError, OSError):  # as on a full disk: the next call does this clip again
@@ -88,7 +88,7 @@ def _seen(record: Record, performance: FacePerformance) -> Record:
 
 
 def _thumbnail(out: Path, shot: Shot, performance: FacePerformance, first: int) -> None:
-    """Write the frame of the strongest expression as a picture. ``first`` is the first frame read of the clip."""
+    """Write the frame of the strongest expression as an image. ``first`` is the first frame read of the clip."""
     strength = np.where(performance.seen, np.nan_to_num(np.abs(performance.eta)).sum(1) * performance.confidence, -1)
     frame = int(strength.argmax())
     still = requests.still(shot.clip, first + frame, performance.crop[frame].tolist())
@@ -100,7 +100,7 @@ def _thumbnail(out: Path, shot: Shot, performance: FacePerformance, first: int) 
 
 
 def serve() -> None:
-    """Do the shots that stdin asks for until it closes."""
+    """Process the shots that stdin requests, until it closes."""
     _die_with_parent()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -119,12 +119,12 @@ def serve() -> None:
 def _read(lines: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         lines.put(line)
-    # Nobody waits for the answer any more. Files appear by renaming only, and the worker ends as its stdin closes.
+    # The client has ended. Files are written atomically, and the worker ends when its stdin closes.
     os._exit(0)
 
 
 def _die_with_parent() -> None:
-    """On Linux the kernel sees to it even while Blender renders and no thread of Python's gets a turn."""
+    """Ask the Linux kernel to end this process with its parent, even while Blender renders and holds the GIL."""
     if sys.platform == "linux":
         set_death_signal = 1
         ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""How every clip of a batch is animated: what goes to the process that does a shot, and into its record."""
+"""The settings of every shot of a batch, as they are sent to the processes and stored in the records."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ..unattended.options import AnimateOptions, scene_keying
 
 @dataclass(frozen=True)
 class ShotSettings:
-    """The settings of a shot, called as ``expnet animate`` calls its options.
+    """The settings of a shot, with the names of the options of ``expnet animate``.
 
-    Records keep them by these names and values, and a clip whose record has other settings is done again: a new field
-    needs a default that means what batches did before. ``outputs`` are the suffixes of the files that are written.
+    Records store these names and values, and a clip whose record has other settings is done again. So a new field needs
+    a default with the previous behaviour. ``outputs`` are the suffixes of the output files.
     """
 
     face_model: str = OPEN
@@ -46,17 +46,17 @@ class ShotSettings:
     outputs: tuple[str, ...] = (".blend", ".npz")
 
     def recorded(self) -> dict[str, Any]:
-        """Return the settings as JSON holds them."""
+        """Return the settings as JSON values."""
         kept: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return kept
 
     @classmethod
     def of_record(cls, recorded: dict[str, Any]) -> ShotSettings:
-        """Restore the settings from what ``recorded`` returned."""
+        """Restore the settings from the result of ``recorded``."""
         return cls(**{**recorded, "box": box_of(recorded["box"]), "outputs": tuple(recorded["outputs"])})
 
     def with_absolute_paths(self) -> ShotSettings:
-        """Return the settings for processes in other folders."""
+        """Return the settings with absolute paths, for processes with another working directory."""
         return replace(self, estimator=_absolute(self.estimator), face_model=_absolute(self.face_model))
 
     def estimator_options(self) -> EstimatorOptions:
@@ -73,7 +73,7 @@ class ShotSettings:
         )
 
     def animate_options(self, clip: str, files: Sequence[Path]) -> AnimateOptions:
-        """Return the options that animate ``clip`` to ``files``."""
+        """Return the options for animating ``clip`` to ``files``."""
         by_suffix = {file.suffix: file for file in files}
         return AnimateOptions(
             clip=clip,

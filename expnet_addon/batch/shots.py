@@ -1,4 +1,4 @@
-"""Which clips a batch is about, and how the files are called that it makes of them."""
+"""The clips of a batch, and the names of their output files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOVIES = {
     ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mxf", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".wmv", ".flv",
     ".ogv", ".3gp",
 }  # fmt: skip
-MAX_NAME = 200  # bytes; what is made of a clip adds suffixes, and the system takes 255
+MAX_NAME = 200  # bytes; outputs add suffixes, and file systems allow 255
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ def find_shots(where: Sequence[str], out: Path, written: Collection[str] = ()) -
     """Find the clips in folders, by patterns (``*.mov``, ``**`` for any depth), and files as they are.
 
     In a folder: every movie by its suffix, and every folder of images (two or more) as one clip, at any depth.
-    ``out`` is left aside, and so is what an earlier call has ``written`` (absolute paths). Sorted, each clip once.
-    Raises InputError where there is none.
+    ``out`` is skipped, and so are the files that an earlier call has ``written`` (absolute paths). The result is sorted
+    and has each clip once. Raises InputError if there is none.
     """
     found: dict[str, str] = {}
     for given in where:
@@ -50,7 +50,7 @@ def find_shots(where: Sequence[str], out: Path, written: Collection[str] = ()) -
 
 
 def _writable(shot: Shot) -> Shot:
-    """Give a shot a name that any file system takes, where its clip's is too long or not UTF-8."""
+    """Give a shot a name that is valid on any file system, if its clip's name is too long or not UTF-8."""
     parts = [_writable_part(part, shot.clip) for part in shot.name.split("/")]
     return Shot(shot.clip, "/".join(parts))
 
@@ -64,7 +64,7 @@ def _writable_part(part: str, clip: str) -> str:
 
 
 def check_name(clip: str) -> None:
-    """Raise InputError for a path that is not UTF-8: neither OpenCV nor Blender opens it."""
+    """Raise InputError for a path that is not UTF-8, because neither OpenCV nor Blender can open it."""
     if not _is_utf8(clip):
         raise InputError(f"{clip}: its name is not UTF-8: rename it")
 
@@ -82,7 +82,7 @@ def _digest(clip: str) -> str:
 
 
 def _clips_of(given: str, out: Path) -> dict[str, str]:
-    """Clip -> name without suffix."""
+    """Map each clip to its name without suffix."""
     path = Path(given).expanduser()
     if path.is_dir():
         own = _is_sequence(path) and not any(_is_movie(p) for p in path.iterdir())
@@ -112,7 +112,7 @@ def _is_movie(path: Path) -> bool:
 
 
 def _is_sequence(folder: Path) -> bool:
-    """Whether two pictures at least lie in it."""
+    """Whether the folder has at least two images."""
     if not folder.is_dir():
         return False
     seen = 0
@@ -129,16 +129,16 @@ def _name(path: Path, folder: Path) -> str:
 
 
 def _told_apart(shots: list[Shot], another_name: Callable[[Shot], str]) -> list[Shot]:
-    """Those that share a name get another one."""
+    """Give shots that share a name another name."""
     count = Counter(shot.name for shot in shots)
     return [shot if count[shot.name] == 1 else Shot(shot.clip, another_name(shot)) for shot in shots]
 
 
 def _with_suffix(shot: Shot) -> str:
-    """For take.mov beside take.mp4: take_mov, take_mp4."""
+    """Add the suffix to the name: take.mov and take.mp4 become take_mov and take_mp4."""
     return f"{shot.name}_{Path(shot.clip).suffix[1:].lower() or 'images'}"
 
 
 def _with_place(shot: Shot) -> str:
-    """For take.mp4 of two places: the same name on every call, whatever else is given."""
+    """Add a digest of the path to the name, for take.mp4 of two folders. It depends only on the path."""
     return f"{shot.name}_{_digest(shot.clip)}"
