@@ -1,1 +1,1 @@
-"""The worker process as Blender sees it: its Python, its runtime, jobs and tasks. No bpy."""
+"""Blender's side of the worker process: its Python, its runtime, jobs and tasks. No bpy."""

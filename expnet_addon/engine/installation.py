@@ -3,7 +3,7 @@
 Blender's own Python makes an environment, pip fills it, and its imports are checked. Each step is a process; what pip
 prints becomes the progress.
 
-Nothing of it is used before the last step is done (see ``runtime``), and a cancel ends pip and removes what there is.
+The environment is not used before the last step is done (see ``runtime``). A cancel ends pip and removes the files.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ from .jobs import WorkerFault, followed
 from .runtime import PACKAGES, Build, Packages
 from .tasks import Task
 
-# Prints what a finished environment holds; a library that does not load shows here and not in the artist's first job.
+# Prints the contents of a finished environment. A library that does not load fails here, and not in the first job.
 SHOW = """
 import importlib, json, os, platform, sys
 versions = {name: str(getattr(importlib.import_module(name), "__version__", "")) for name in sys.argv[1:]}
 size = sum(os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(sys.prefix) for name in names)
 print(json.dumps([platform.python_version(), versions, round(size / 1e6)]))
 """
-RAW_PROGRESS = (24, 1)  # the pip that first told bytes to a program
-# How pip's lines read to an artist
+RAW_PROGRESS = (24, 1)  # the first pip with machine-readable progress
+# Messages for pip's lines
 COLLECTING = re.compile(r"Collecting (\S+)")
 DOWNLOADING = re.compile(r"(Downloading|Processing) (.+?)(?: \(.*\))?$")
 PROGRESS = re.compile(r"Progress (\d+) of (\d+)$")
 INSTALLING = re.compile(r"Installing collected packages: (.*)")
-# What would have pip install elsewhere than into its own environment
+# Variables that redirect pip's installation out of its own environment
 MISLEADING = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_REQUIRE_VIRTUALENV")
 
 
 @dataclass(frozen=True)
 class Step:
-    """A process to run, and what it is doing in an artist's words."""
+    """A process to run, and its description for the user."""
 
     message: str
     command: list[str]
@@ -63,7 +63,7 @@ def install(
     """Install a runtime with ``build`` of torch in ``root``.
 
     The packages come from the folder ``wheels`` if given, else from the internet, if Blender is ``online``. Raises
-    InputError at once for what cannot work.
+    InputError at once if the installation cannot work.
     """
     if root is None:
         raise InputError("Only the extension installed in Blender has a runtime: use a Python with torch instead")
@@ -78,7 +78,7 @@ def install(
 
 
 def check(root: Path, build: Build, online: bool, wheels: str) -> None:
-    """Refuse what cannot work before anything starts. Raises InputError."""
+    """Check the requirements before anything starts. Raises InputError."""
     if wheels:
         if not any(Path(wheels).glob("*.whl")):
             raise InputError(f"'{wheels}' is no folder with wheels (.whl files): choose another, or leave it empty")
@@ -88,14 +88,14 @@ def check(root: Path, build: Build, online: bool, wheels: str) -> None:
         )
     there = next(folder for folder in (root, *root.parents) if folder.is_dir())
     free = shutil.disk_usage(there).free / 1e6
-    # while pip works there is the download, too, and a copy of its largest part
+    # during the installation the disk also holds the download and a copy of its largest part
     needed = build.disk_mb + (0 if wheels else 2 * build.download_mb)
     if free < needed:
         raise InputError(f"{needed / 1000:.1f} GB are needed in '{there}', and {free / 1000:.1f} GB are free")
 
 
 class Installation:
-    """The steps, one after the other; used like a ``jobs.Job``."""
+    """Runs the steps, one after the other; used like a ``jobs.Job``."""
 
     def __init__(self, root: Path, build: Build, wheels: str = "", packages: Packages = PACKAGES) -> None:
         self.root, self.build = root, build
@@ -118,7 +118,7 @@ class Installation:
         self._start()
 
     def poll(self, timeout: float = 0.0) -> bool:
-        """Take in what the steps say; False once all are done. Raises WorkerFault when one fails."""
+        """Process the output of the steps; False once all are done. Raises WorkerFault if one fails."""
         while self.reply is None:
             try:
                 line = self._lines.get(timeout=timeout) if timeout else self._lines.get_nowait()
@@ -134,9 +134,9 @@ class Installation:
         return followed(self, on_progress)
 
     def close(self) -> None:
-        """End what still runs and remove what is half-made. Harmless when called again.
+        """End the current step and remove an incomplete environment. Idempotent.
 
-        After a failure pip's downloads stay for another try.
+        After a failure pip's downloads stay for the next attempt.
         """
         if self._closed:
             return
@@ -148,7 +148,7 @@ class Installation:
     def _start(self) -> None:
         self._step = step = self._steps.popleft()
         self.progress = Progress(message=step.message)
-        temporary = str(self.root / runtime.TEMPORARY)  # the system's own is small on some machines
+        temporary = str(self.root / runtime.TEMPORARY)  # the system's temporary folder is small on some machines
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k not in MISLEADING}
         environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary) | {"PYTHONIOENCODING": "utf-8"}
         try:
@@ -169,7 +169,7 @@ class Installation:
         self._reader.start()
 
     def _next(self) -> None:
-        """Go on to the next step after the output of one has ended."""
+        """Start the next step after the output of the current one has ended."""
         assert self._process is not None and self._step is not None
         code = self._process.wait()
         self._end_process()
@@ -199,7 +199,7 @@ class Installation:
             self.progress = Progress(message=f"Unpacking {len(found[1].split(','))} packages")
 
     def _reason(self, code: int) -> str:
-        """Return the last error of the output in one line."""
+        """Return the last error in the output, in one line."""
         assert self._step is not None
         if code < 0:
             return f"The runtime was not installed: its process was killed (signal {-code})"
@@ -240,7 +240,7 @@ def steps(root: Path, environment: Path, build: Build, wheels: str, packages: Pa
     ]
 
 
-# pip, telling bytes where it can
+# pip, with machine-readable progress if it has it
 RUN_PIP = f"""
 import runpy, sys, pip
 if tuple(int(part) for part in pip.__version__.split(".")[:2]) >= {RAW_PROGRESS}:
@@ -255,8 +255,8 @@ runpy.run_module("pip", run_name="__main__")
 def _get_pip(isolated: list[str], common: list[str], wheels: str) -> list[str]:
     """Return the command that puts pip into the environment. Raises InputError where this Python has no pip.
 
-    A wheel is a zip, and Python can run it: that of the wheel folder, or that of ensurepip, which lies in the module or
-    where a distribution keeps wheels. From the internet comes a newer pip, which reports bytes.
+    A wheel is a zip, and Python can run it. The wheel comes from the wheel folder or from ensurepip, which has it in the
+    module or in the distribution's folder of wheels. Online, a newer pip is downloaded, which reports bytes.
     """
     wanted = "pip" if wheels else f"pip>={RAW_PROGRESS[0]}.{RAW_PROGRESS[1]}"
     ensurepip = importlib.util.find_spec("ensurepip")
@@ -275,7 +275,7 @@ def _get_pip(isolated: list[str], common: list[str], wheels: str) -> list[str]:
 
 
 def _package(wheel: str) -> str:
-    """torch 2.13.0 of .../torch-2.13.0+cpu-cp311-….whl"""
+    """Return the name and version of a wheel: ``torch 2.13.0`` for .../torch-2.13.0+cpu-cp311-….whl."""
     name = unquote(wheel.rpartition("/")[2]).removesuffix(".metadata")
     parts = name.split("-")
     return f"{parts[0]} {parts[1].split('+')[0]}" if name.endswith(".whl") and len(parts) >= 5 else name

@@ -1,8 +1,8 @@
-"""How child processes are started so that they import nothing from the folder that the user works in.
+"""Isolation of child processes from the user's working directory.
 
-Python puts the working directory first on the module path for ``-c`` and ``-m``: a file ``numpy.py`` beside the footage
-would run. ``-P`` (from 3.11 on) and ``PYTHONSAFEPATH`` switch that off; an empty entry of ``PYTHONPATH`` means the
-working directory too.
+Python puts the working directory first on the module path for ``-c`` and ``-m``, so a file ``numpy.py`` beside the
+footage would run. ``-P`` (from 3.11 on) and ``PYTHONSAFEPATH`` disable that. An empty entry of ``PYTHONPATH`` also
+means the working directory.
 """
 
 from __future__ import annotations

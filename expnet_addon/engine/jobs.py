@@ -1,10 +1,10 @@
-"""The client of the worker process: which Python runs it, starting, following and cancelling it.
+"""The client of the worker process: choosing its Python, starting, following and cancelling it.
 
-Blender's own process never imports torch, OpenCV or SciPy: a network that runs out of memory or is killed cannot take
-the artist's scene along. This module needs neither Blender nor numpy.
+Blender's own process never imports torch, OpenCV or SciPy. So a network that runs out of memory or is killed does not
+crash Blender. This module needs neither Blender nor numpy.
 
 The worker reads request lines and answers with event lines (``model/worker/protocol.py``). Threads here only move lines
-from its pipes into a queue; they never touch Blender's data, so ``poll`` may be called from a modal operator's timer.
+from its pipes into a queue. They never access Blender's data, so a modal operator's timer may call ``poll``.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from .pipes import report_broken_pipe
 Result = TypeVar("Result")
 
 WORKER = Path(__file__).resolve().parents[2] / "model" / "worker" / "__main__.py"
-SILENT_SECONDS = 600.0  # without a line from the worker, which tells of every frame
-# What an engine's Python has, beside numpy; the fuller engine first
+SILENT_SECONDS = 600.0  # timeout without a line from the worker, which reports progress during all work
+# Modules that each engine needs besides numpy; the full engine first
 NEEDED = {"full": ("torch", "cv2"), "light": ("cv2",)}
 
 
 class WorkerFault(RuntimeError):
-    """The worker failed by a fault of ours, or died. ``details`` is its traceback or its last lines on stderr."""
+    """The worker failed by an internal fault, or died. ``details`` is its traceback or its last lines on stderr."""
 
     def __init__(self, message: str, details: str = "") -> None:
         super().__init__(message)
@@ -49,19 +49,21 @@ class WorkerFault(RuntimeError):
 
 
 class Cancelled(Exception):
-    """The job was cancelled; nothing of it is left."""
+    """The job was cancelled, and its files are removed."""
 
 
 def worker_python(preferred: str = "") -> str:
-    """Return the interpreter that runs the worker: the first of
+    """Return the interpreter that runs the worker.
 
-    1. the preferred one, 'Use this Python' in the preferences: said by name, for here and now;
-    2. the runtime, where one is installed: asked for, too, and known to be whole;
-    3. this one if it has torch and OpenCV (looked for, not imported): what happens to be there, as in a pip install;
-    4. the one named by the environment variable EXPNET_PYTHON, a farm's way to say it;
-    5. this one if it has OpenCV, for the light engine.
+    It is the first that exists of:
 
-    Raises InputError when there is none.
+    1. ``preferred``, *Use this Python* in the preferences: an explicit choice;
+    2. the runtime, if it is installed and complete: also the user's choice;
+    3. this Python if it has torch and OpenCV, as in a pip install (the modules are searched for, not imported);
+    4. the environment variable EXPNET_PYTHON, for render farms;
+    5. this Python if it has OpenCV, for the light engine.
+
+    Raises InputError if there is none.
     """
     if preferred:
         found = shutil.which(os.path.expanduser(preferred))
@@ -87,7 +89,7 @@ def worker_python(preferred: str = "") -> str:
 
 
 def engine_here() -> str | None:
-    """Return the engine that this very Python can run, by the modules it has: full, light or None."""
+    """Return the engine that this Python can run, by its modules: full, light or None."""
     for engine, modules in NEEDED.items():
         if sys.executable and all(importlib.util.find_spec(name) for name in modules):
             return engine
@@ -102,9 +104,9 @@ def _temporary_folder() -> Path:
 
 
 class Worker:
-    """A worker process, its pipes, and the threads that empty them.
+    """A worker process, its pipes, and the threads that read them.
 
-    It runs in ``folder``, which holds the folders of its jobs too: where this process is killed, the worker removes it.
+    It runs in ``folder``, which also holds the folders of its jobs. If this process is killed, the worker removes it.
     """
 
     def __init__(self, python: str, folder: Path | None = None) -> None:
@@ -120,7 +122,7 @@ class Worker:
                 stderr=subprocess.PIPE,
                 env=worker_environment(python) | {"EXPNET_WORKER_FOLDER": str(self.folder)},
                 cwd=self.folder,
-                start_new_session=os.name == "posix",  # a group of its own, so that its end reaches its children
+                start_new_session=os.name == "posix",  # its own process group, so that its children are killed with it
             )
         except OSError as error:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -147,37 +149,39 @@ class Worker:
                 self._process.stdin.write((request_line(envelope) + "\n").encode())
                 self._process.stdin.flush()  # and stays open: a closed stdin tells the worker to stop
         except OSError:
-            pass  # it is gone already; ``lines`` says why
+            pass  # it has already ended; ``lines`` has the reason
 
     def exit_reason(self) -> WorkerFault | InputError:
-        """Return why the worker has ended, once ``lines`` has ended without an answer."""
+        """Return the reason for the worker's exit, once ``lines`` has ended without an answer."""
         try:
-            self._process.wait(timeout=5)  # stdout closes a moment before the process is gone
+            self._process.wait(timeout=5)  # stdout closes shortly before the process ends
         except subprocess.TimeoutExpired:
             pass
         end_process(self._process)
         self._threads[1].join(timeout=5)
         code = self._process.returncode
         last = next((line for line in reversed(self.stderr_tail) if line.strip()), "").strip()
-        if code == 0 and not last:  # as no worker ends
+        if code == 0 and not last:  # a worker of expnet never exits like this
             return InputError(f"'{self.python}' is no Python: choose the program of one that has torch or OpenCV")
         return WorkerFault(f"The worker {ending(code)}{': ' + last if last else ''}", "\n".join(self.stderr_tail))
 
     def end(self, keep_folder: bool = False) -> None:
-        """Kill it if it still runs, and remove its folder. Harmless when called again."""
+        """Kill the worker if it still runs, and remove its folder. Idempotent."""
         end_process(self._process)
         try:
             with report_broken_pipe():
                 self._process.stdin.close()  # type: ignore[union-attr]
         except OSError:
-            pass  # nobody reads it any more
+            pass  # the worker no longer reads it
         for thread in self._threads:
-            thread.join(timeout=1)  # not longer: a process that got away may hold the other end of its pipe
+            thread.join(
+                timeout=1
+            )  # with a timeout, because an escaped child process may hold the other end of the pipe
         if not keep_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _read_replies(self, pipe: IO[bytes]) -> None:
-        with pipe:  # closed here, where it is read: elsewhere that would wait for its end
+        with pipe:  # closed in the reading thread: closing in another thread would block until the end of the pipe
             for line in pipe:
                 self.lines.put(line.decode(errors="replace"))
         self.lines.put(None)
@@ -189,24 +193,24 @@ class Worker:
 
 
 class _WaitingWorker:
-    """The worker that has done its job and waits for the next one, where workers are kept at all."""
+    """The worker that has finished its job and waits for the next one, if workers are kept."""
 
     def __init__(self) -> None:
         self.keeps = False
         self._worker: Worker | None = None
 
     def take(self, python: str) -> Worker | None:
-        """Return the worker that waits, if it still runs and is of that Python; it waits no longer."""
+        """Remove and return the waiting worker, if it still runs and uses this Python; else None."""
         worker, self._worker = self._worker, None
         if worker and not (worker.runs and worker.python == python):
             worker.end()
             return None
         if worker:
-            worker.stderr_tail.clear()  # it belongs to an earlier request
+            worker.stderr_tail.clear()  # it is from an earlier request
         return worker
 
     def put(self, worker: Worker) -> bool:
-        """Let ``worker`` wait for the next job. False where it has to end instead."""
+        """Let ``worker`` wait for the next job. False if it has to end instead."""
         if not self.keeps or self._worker is not None or not worker.runs:
             return False
         self._worker = worker
@@ -222,18 +226,18 @@ _waiting = _WaitingWorker()
 
 
 def keep_worker() -> None:
-    """From here on a worker that has done its job waits for the next one, which then starts at once."""
+    """Keep workers from now on: a worker that has finished its job waits for the next one, which starts at once."""
     _waiting.keeps = True
 
 
 def end_kept_worker() -> None:
-    """Keep no workers any more, and end the one that waits, if there is one."""
+    """Stop keeping workers, and end the waiting one, if there is one."""
     _waiting.keeps = False
     _waiting.end()
 
 
 def end_waiting_worker() -> None:
-    """End the worker that waits: what it has loaded is about to be replaced or removed."""
+    """End the waiting worker, because the files that it has loaded are about to be replaced or removed."""
     _waiting.end()
 
 
@@ -247,7 +251,7 @@ class Followable(Protocol):
 
 
 def followed(work: Followable, on_progress: Callable[[Progress], None] | None = None) -> Any:
-    """Wait for ``work``, telling of its progress, and return its reply; errors as in its ``poll``."""
+    """Wait for ``work``, report its progress, and return its reply; errors as in its ``poll``."""
     shown = work.progress
     while work.poll(timeout=0.2):
         if on_progress and work.progress is not shown:
@@ -258,14 +262,14 @@ def followed(work: Followable, on_progress: Callable[[Progress], None] | None = 
 
 
 def ending(code: int) -> str:
-    """Say how a process ended, by its exit code."""
+    """Describe a process's exit code or signal."""
     return f"was killed (signal {-code})" if code < 0 else f"stopped (exit code {code})"
 
 
 class Job(Generic[Result]):
-    """A request that a worker works on.
+    """A request in progress on a worker.
 
-    Its result file ``out`` lies in ``folder``, which goes with the job: use it as a context, or call ``close``.
+    Its result file ``out`` is in ``folder``, which is removed with the job: use it as a context, or call ``close``.
     """
 
     def __init__(self, request: Request[Result], preferred_python: str = "") -> None:
@@ -274,7 +278,7 @@ class Job(Generic[Result]):
         self._worker = waiting or Worker(python)
         self.folder = Path(tempfile.mkdtemp(prefix="job-", dir=self._worker.folder))
         self.out = self.folder / "result.npz"
-        self._may_be_dying = waiting is not None  # until it says something: a process that was killed runs on a moment
+        self._may_be_dying = waiting is not None  # until its first line: a killed process may run on for a moment
         self.pid = self._worker.pid
         self._heard = time.monotonic()
         self.progress = Progress()
@@ -284,10 +288,10 @@ class Job(Generic[Result]):
         self._worker.ask(self._envelope)
 
     def poll(self, timeout: float = 0.0) -> bool:
-        """Take in what the worker said; False once it is done and ``reply`` is set.
+        """Process the worker's events; False once it is done and ``reply`` is set.
 
-        Raises InputError (bad input, in the worker's words) or WorkerFault (it failed or died).
-        ``timeout`` is how long to wait for news, in seconds.
+        Raises InputError (bad input, with the worker's message) or WorkerFault (it failed or died).
+        ``timeout`` is the time to wait for an event, in seconds.
         """
         while self.reply is None:
             try:
@@ -301,12 +305,12 @@ class Job(Generic[Result]):
         return False
 
     def wait(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
-        """Follow the worker to its end and return its reply; errors as in ``poll``."""
+        """Wait for the worker's reply and return it; errors as in ``poll``."""
         result: Result = followed(self, on_progress)
         return result
 
     def close(self) -> None:
-        """End what still runs, and remove the job's folder. Harmless when called again."""
+        """End the worker if it still works, and remove the job's folder. Idempotent."""
         if self._closed:
             return
         self._closed = True
@@ -350,7 +354,7 @@ class Job(Generic[Result]):
         raise InputError(failure.message)
 
     def _ask_another(self) -> None:
-        """Start another worker: the one that waited has ended, not because of this request."""
+        """Start another worker, because the waiting one has ended independently of this request."""
         self._may_be_dying = False
         self._worker.end(keep_folder=True)
         self._worker = Worker(self._worker.python, self._worker.folder)
@@ -359,9 +363,9 @@ class Job(Generic[Result]):
 
 
 def worker_environment(python: str) -> dict[str, str]:
-    """Return this process's environment without what ties a Python to Blender's own libraries.
+    """Return this process's environment without the variables that point Python to Blender's own libraries.
 
-    For Blender's own Python it names the folders of the extension's wheels, which only Blender itself looks into.
+    For Blender's own Python it adds the folders of the extension's wheels, which only Blender itself searches.
     """
     environment = isolated_environment()
     for name in ("PYTHONHOME", "PYTHONSTARTUP"):
@@ -383,7 +387,7 @@ def _wheel_folders() -> list[str]:
 
 
 def end_process(process: subprocess.Popen) -> None:
-    """Kill it, and on POSIX the group that it leads, if it still runs."""
+    """Kill a process that still runs, and on POSIX its process group."""
     if process.poll() is None and os.name == "posix":
         try:
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""The networks and heads to choose from: where their files are, and their licences.
+"""The networks and heads to choose from: their files and licences.
 
-The open pack ships with the extension. The official one is made of the user's own files: the authors' networks as
-``import-weights`` converted them, and the Basel Face Model as their release carries it.
+The open pack ships with the extension. The official pack uses the user's own files: the authors' networks, converted by
+``import-weights``, and the Basel Face Model of their release.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...model.worker.protocol import ImportWeightsResult
 from . import requests
 from .tasks import Task
 
-EXPNET = "expression"  # as in model/official/layouts.py, and its checkpoint as in release.py: both need more than
+EXPNET = "expression"  # as in model/official/layouts.py, and its checkpoint as in release.py; both import more than
 EXPNET_FILE = "ini_exprNet_model.ckpt"  # Blender has
 
 
@@ -26,7 +26,7 @@ EXPNET_FILE = "ini_exprNet_model.ckpt"  # Blender has
 class Choice:
     """A network or a head: its name, ``open`` or its path, and its licence in one line.
 
-    ``missing`` says why it cannot be used and what to do; empty where it can.
+    ``missing`` is the reason why it cannot be used and the remedy; empty if it can be used.
     """
 
     name: str
@@ -90,7 +90,7 @@ def import_weights(
 
 
 def import_report(reply: ImportWeightsResult) -> str:
-    """Report what was found and what is missing, a line each."""
+    """Return a report of the found and the missing files, a line each."""
     titles = ", ".join(reply.networks)
     lines = [f"Found: {titles}" + (", BaselFaceModel_mod" if reply.face_model else "")]
     lines += [f"Missing: {name}: {adds}" for name, adds in reply.missing]

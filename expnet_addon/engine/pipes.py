@@ -1,4 +1,4 @@
-"""Writing to a process that may be gone."""
+"""Writing to the pipe of a process that may have ended."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def report_broken_pipe() -> Iterator[None]:
-    """Inside, writing or closing a pipe that nobody reads any more raises BrokenPipeError, as Python does elsewhere.
+    """Let writing or closing a pipe without a reader raise BrokenPipeError, as in a normal Python.
 
-    Blender's Python leaves SIGPIPE at the system's default: without this the signal would end Blender, and with it the
-    artist's scene. Only this thread blocks it, and only meanwhile.
+    Blender's Python leaves SIGPIPE at the system's default, so without this the signal would end Blender and lose
+    unsaved work. The signal is blocked only in this thread and only inside the context.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows has no such signal
         yield

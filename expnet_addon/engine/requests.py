@@ -1,4 +1,4 @@
-"""Requests to the worker with absolute paths, because the worker runs in a folder of its own."""
+"""Requests to the worker with absolute paths, because the worker runs in its own folder."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ...model.worker.protocol import (
 
 
 def load(options: EstimatorOptions) -> Load:
-    """Load the network only, so that a bad one is refused before any work."""
+    """Load the network only, so that an invalid one is refused before any work."""
     return Load(_absolute(options))
 
 
 def estimate(images: Sequence[ImageRequest], options: EstimatorOptions, ply: str | None = None) -> Estimate:
-    """Read images; ``ply`` is a folder for a mesh of each face, called by the image's name."""
+    """Read images; ``ply`` is a folder for a mesh of each face, named after its image."""
     absolute = tuple(replace(image, image=os.path.abspath(image.image)) for image in images)
     return Estimate(absolute, _absolute(options), os.path.abspath(ply) if ply else None)
 
@@ -41,7 +41,7 @@ def animate(
 ) -> Animate:
     """Follow a face from frame ``first`` to frame ``last`` of a clip.
 
-    ``fps`` is an image sequence's rate, or what a movie is played at instead of its own, frame for frame.
+    ``fps`` is an image sequence's rate, or replaces a movie's own rate, frame for frame.
     """
     return Animate(os.path.abspath(clip), _absolute(options), first, last, fps)
 
@@ -68,7 +68,7 @@ def import_weights(folder: str, out: str | None = None, half: bool = False) -> I
 
 
 def box_of(values: Sequence[float] | None) -> Box | None:
-    """Four numbers as a box."""
+    """Convert four numbers to a box."""
     if not values:
         return None
     x, y, width, height = map(float, values)

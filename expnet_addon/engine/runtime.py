@@ -1,17 +1,17 @@
-"""The full engine's own Python: where it is, what it is made of, which one may be used, and its removal.
+"""The full engine's runtime: its location, packages, validity and removal.
 
-The runtime's folder (``bpy.utils.extension_path_user``) outlives an update of the extension and holds nothing else:
+The runtime's folder (``bpy.utils.extension_path_user``) is kept when the extension is updated. It contains only:
 
-    runtime/installed.json    which environment is in use and what is in it; written last, in one move
+    runtime/installed.json    the environment in use and its contents; written last, atomically
     runtime/env-1/            a virtual environment made by Blender's own Python
-    runtime/downloads/        pip's cache, while it works; kept after a failure, for another try
-    runtime/temporary/        for what pip unpacks; .removed-…: on its way out
+    runtime/downloads/        pip's cache during the installation; kept after a failure, for the next attempt
+    runtime/temporary/        pip's temporary files;  .removed-…: folders that are being deleted
 
-An environment is made where it will stay, because its scripts and ``pyvenv.cfg`` hold its path, and Python does not
-support moving one. What counts is ``installed.json``: an environment that it does not name is half-made and
-is never used. So the old one stays good until a new one is whole.
+An environment is created at its final path, because its scripts and ``pyvenv.cfg`` contain the path, and Python does
+not support moving one. An environment that ``installed.json`` does not name is incomplete and never used. So the old
+environment stays valid until the new one is complete.
 
-Standard library only; ``installation`` does the work.
+Standard library only; ``installation`` installs the runtime.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ for path in sys.argv[1:]:
 
 @dataclass(frozen=True)
 class Build:
-    """A build of torch: ``index`` is where pip finds it (empty: PyPI); the sizes are those of the whole runtime."""
+    """A build of torch: ``index`` is pip's index URL (empty: PyPI); the sizes are those of the whole runtime."""
 
     name: str
     label: str
@@ -60,14 +60,14 @@ class Build:
 
 @dataclass(frozen=True)
 class Packages:
-    """What pip is asked for, torch by itself because it may have an index of its own; ``modules`` must then import."""
+    """The packages to install. torch is separate, because it may have its own index; ``modules`` must then import."""
 
     torch: tuple[str, ...]
     others: tuple[str, ...]
     modules: tuple[str, ...]
 
 
-# numpy 1 and the OpenCV that goes with it on 3.11, newer ones from 3.13 on: the two sets that the tests run with.
+# numpy 1 and a compatible OpenCV on 3.11, newer ones from 3.13 on. The tests run with these two sets.
 PACKAGES = Packages(
     torch=("torch>=2.4,<3",),
     others=(
@@ -86,7 +86,7 @@ PACKAGES = Packages(
 
 @dataclass(frozen=True)
 class Installed:
-    """A runtime that is whole: its interpreter, which build of torch, ``{module: version}`` and its size."""
+    """A complete runtime: its interpreter, its build of torch, ``{module: version}`` and its size."""
 
     python: str
     build: str
@@ -100,9 +100,9 @@ class Installed:
 
 
 def builds(system: str = sys.platform, machine: str = "") -> tuple[Build, ...]:
-    """List the builds for this machine, the one that suits most first.
+    """List the builds for this machine, the default first.
 
-    The sizes are rounded up. The processor's is measured with torch 2.13 on Linux, the others are the sums of wheels.
+    The sizes are rounded up. The CPU build's is measured with torch 2.13 on Linux, the others are sums of wheel sizes.
     """
     machine = machine or platform.machine()
     if system == "darwin":
@@ -122,7 +122,7 @@ def build_named(name: str) -> Build:
 
 
 def folder() -> Path | None:
-    """Return the runtime's folder, which need not exist; None where expnet is not installed as an extension."""
+    """Return the runtime's folder, which may not exist; None if expnet is not installed as an extension."""
     bpy = sys.modules.get("bpy")
     if bpy is None:
         return None
@@ -148,7 +148,7 @@ def installed(root: Path | None) -> Installed | None:
             {str(module): str(version) for module, version in marker["versions"].items()},
             int(marker["megabytes"]),
         )
-        # The Blender whose Python it is made of may have been removed
+        # The Blender whose Python made the environment may have been removed
         return found if os.path.isfile(found.python) and _home(environment).is_dir() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -165,7 +165,7 @@ def environment_python(environment: Path) -> Path:
 
 
 def new_environment(root: Path) -> Path:
-    """Return a free name in ``root`` for a new environment. Half-made environments are removed first."""
+    """Return a free path in ``root`` for a new environment. Incomplete environments are removed first."""
     clear(root, keep_downloads=True)
     root.mkdir(parents=True, exist_ok=True)
     taken = {entry.name for entry in root.iterdir()}
@@ -176,7 +176,7 @@ def new_environment(root: Path) -> Path:
 def write_marker(
     root: Path, environment: Path, build: str, python_version: str, versions: dict[str, str], megabytes: int
 ) -> None:
-    """From here on ``environment`` is the runtime; the one before it is removed."""
+    """Make ``environment`` the runtime, and remove the previous one."""
     marker = {
         "format": FORMAT,
         "environment": environment.name,
@@ -190,7 +190,7 @@ def write_marker(
 
 
 def clear(root: Path, keep_downloads: bool = False) -> None:
-    """Take away everything in ``root`` that is not the whole runtime; and ``root``, if there is none."""
+    """Remove everything in ``root`` except a complete runtime; without one also ``root``."""
     if not root.is_dir():
         return
     found = installed(root)
@@ -202,7 +202,7 @@ def clear(root: Path, keep_downloads: bool = False) -> None:
 
 
 def remove(root: Path) -> None:
-    """Take away the runtime and all that was downloaded for one. Raises InputError if something holds on to it."""
+    """Remove the runtime and all downloads. Raises InputError if its files are in use."""
     if root.exists():
         _take_away([root])
     if root.exists():
@@ -210,10 +210,9 @@ def remove(root: Path) -> None:
 
 
 def _take_away(paths: list[Path]) -> None:
-    """Rename ``paths`` at once, and delete them in a process of its own.
+    """Rename ``paths`` at once, and delete them in a separate process.
 
-    Deleting a gigabyte in twenty thousand files takes long, and Blender would block. Files that are in use (Windows)
-    stay.
+    Deleting a gigabyte in twenty thousand files would block Blender. Files that are in use (Windows) stay.
     """
     moved: list[str] = []
     for path in paths:
@@ -230,7 +229,7 @@ def _take_away(paths: list[Path]) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=os.name == "posix",  # it goes on when Blender is closed
+        start_new_session=os.name == "posix",  # it continues when Blender is closed
     )
     threading.Thread(target=process.wait, daemon=True).start()  # so that no zombie stays
 

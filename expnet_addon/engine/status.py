@@ -1,7 +1,7 @@
 """The engine, its version and device, as the panel and the preferences show them.
 
-Before a test they come from the runtime's marker or this Python's own packages, without starting the worker. Drawing
-asks often, so the answer is cached until something that it depends on changes.
+Before a test they come from the runtime's marker or this Python's own packages, without starting the worker. Every
+redraw needs the status, so it is cached until one of its inputs changes.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from .jobs import Job
 from .tasks import Task
 
 DEVICES = {"cpu": "processor", "cuda": "CUDA", "mps": "Metal", "auto": "automatic device"}
-# What ping names, as pip does; the engines need the first three, the authors' networks the others
+# pip's names of the modules in a ping result; the engines need the first three, the authors' networks the others
 FOR_ENGINE = {"torch": "torch", "cv2": "opencv-python-headless", "safetensors": "safetensors"}
 FOR_OFFICIAL = {"scipy": "scipy", "h5py": "h5py"}
 
 
 @dataclass(frozen=True)
 class Status:
-    """One line, and whether there is an engine at all."""
+    """The status in one line, and whether there is an engine."""
 
     line: str
     ready: bool
 
 
-_tested: dict[tuple[str, str], str] = {}  # (Python, device asked for) -> what a test told
-_told: dict[tuple, Status] = {}  # one entry: the last one
+_tested: dict[tuple[str, str], str] = {}  # (Python, requested device) -> result of a test
+_told: dict[tuple, Status] = {}  # only the last status
 
 
 def status(preferred: str, device: str) -> Status:
@@ -59,7 +59,7 @@ def test(preferred: str, device: str) -> Task[TestResult]:
 
 
 def check_python(preferred: str) -> Task[PingResult]:
-    """Ask the Python that the user named what it has, and what it lacks."""
+    """Check the packages of the Python that the user named."""
     if not preferred:
         raise InputError("Choose a Python first")
 
@@ -70,7 +70,7 @@ def check_python(preferred: str) -> Task[PingResult]:
 
 
 def told_by_ping(reply: PingResult) -> str:
-    """Say in a line what there is, and in another what is missing and how to get it."""
+    """Format a ping result: a line with the packages, and a line with the missing ones and how to install them."""
     packages = reply.packages
     names = {**FOR_ENGINE, **FOR_OFFICIAL}
     has = ", ".join(f"{name} {packages[module]}" for module, name in names.items() if packages.get(module))

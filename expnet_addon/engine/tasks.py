@@ -1,7 +1,7 @@
-"""A task: a request to the worker, and what is written into the scene once the worker has answered.
+"""Tasks: a request to the worker, and the writing of its result into the scene.
 
-The scene is written once, at the end, by ``finish``; a task that is cancelled or fails has written nothing. The same
-task is driven by an operator's ``execute`` (``run``) and by a modal operator's timer (``start``, ``step``, ``finish``).
+``finish`` writes the scene once, at the end. A task that is cancelled or fails writes nothing. An operator's
+``execute`` calls ``run``, and a modal operator's timer calls ``start``, ``step`` and ``finish`` of the same task.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 class Process(Protocol):
-    """What a task follows: a worker's Job, or another process that can be ended."""
+    """The process of a task: a worker's Job, or another process that can be ended."""
 
     progress: Progress
 
@@ -29,14 +29,14 @@ class Process(Protocol):
 
 
 class Task(Generic[Result]):
-    """A request to the worker, and what is written once it has answered.
+    """A request to the worker, and the function that writes its result.
 
-    request   for the worker; None where there is only something to write
-    write     ``write(reply, job)`` puts the result into Blender's data and returns lines for the user
-    unit      what the worker counts, where its speed is shown
+    request   for the worker; None if there is no work for it
+    write     ``write(reply, job)`` writes the result into Blender's data and returns lines for the user
+    unit      the unit of the worker's progress, if its speed is shown
     begin     ``begin(preferred Python)`` starts another process instead of a worker's job
 
-    All steps may raise InputError or WorkerFault.
+    All methods may raise InputError or WorkerFault.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Task(Generic[Result]):
     ) -> None:
         self.title = title
         self.unit = unit
-        self._began: tuple[float, int] | None = None  # when, and how much was done by then
+        self._began: tuple[float, int] | None = None  # time of the first progress, and its number of done steps
         self._begin = begin
         if begin is None and request is not None:
             self._begin = lambda python: Job(request, python)
@@ -66,7 +66,7 @@ class Task(Generic[Result]):
 
     @property
     def status(self) -> str:
-        """The progress in words, with speed and time left as far as they are known."""
+        """Return the progress as text, with speed and remaining time if they are known."""
         progress = self.progress
         if not self.unit or not progress.done:
             return str(progress)
@@ -81,16 +81,16 @@ class Task(Generic[Result]):
         return f"{progress}, {speed:.0f} {self.unit}/s{left}"
 
     def start(self, preferred_python: str = "") -> None:
-        """Start the worker, or what ``begin`` starts; does not wait for it."""
+        """Start the worker, or the process of ``begin``, without waiting for it."""
         if self._begin is not None:
             self._job = self._begin(preferred_python)
 
     def step(self) -> bool:
-        """Take in news from the worker; False once it is done and ``finish`` may be called. Does not wait."""
+        """Process the worker's events without waiting; False once it is done and ``finish`` may be called."""
         return self._job is not None and self._job.poll()
 
     def finish(self) -> str:
-        """Wait for the worker and write the result; what to tell the user."""
+        """Wait for the worker, write the result, and return the message for the user."""
         try:
             return self._write(self._job.wait() if self._job else None, self._job)
         finally:
@@ -102,7 +102,7 @@ class Task(Generic[Result]):
         return self.finish()
 
     def cancel(self) -> None:
-        """End the worker and remove its files. Harmless when the task is over."""
+        """End the worker and remove its files. Idempotent."""
         if self._job:
             self._job.close()
 
@@ -115,7 +115,7 @@ def _duration(seconds: float) -> str:
 
 
 class _UnderWay:
-    """The one task that an operator follows: the panel shows it, ESC and the Cancel button end it."""
+    """The task that an operator follows. The panel shows it, and ESC or the Cancel button ends it."""
 
     task: Task[Any] | None = None
 
@@ -129,12 +129,12 @@ def under_way() -> Task[Any] | None:
 
 
 def follow(task: Task[Any]) -> None:
-    """Make ``task``, which has started, the one that is under way."""
+    """Make ``task``, which has started, the one that the operator follows."""
     _under_way.task = task
 
 
 def end(task: Task[Any] | None) -> None:
-    """End ``task``; another one that is under way goes on. Harmless when it is over."""
+    """End ``task``; another task that is under way continues. Idempotent."""
     if task is not None:
         task.cancel()
         if _under_way.task is task:
@@ -142,7 +142,7 @@ def end(task: Task[Any] | None) -> None:
 
 
 def cancel() -> Task[Any] | None:
-    """End the task that is under way, and return it. Its modal operator sees that and ends."""
+    """End the task that is under way, and return it. Its modal operator then ends, too."""
     task = _under_way.task
     end(task)
     return task

@@ -1,4 +1,4 @@
-"""Folders for temporary files that go with the process that makes them, even where it is killed."""
+"""Temporary folders that are removed with the process that creates them, even if it is killed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Waits for the end of stdin, which comes however the other end closes. Processes of whoever was killed may still write
-# for a moment, so it tries for ten seconds.
+# Waits for the end of stdin, which comes even if the other process is killed. Child processes of that process may still
+# write for a moment, so it retries for ten seconds.
 _GUARD = """
 import os, shutil, sys, time
 sys.stdin.buffer.read()
@@ -25,14 +25,14 @@ for _ in range(100):
 
 @contextmanager
 def guarded_folder() -> Iterator[Path]:
-    """Yield a temporary folder; a small process of its own removes it when this one leaves or is killed."""
+    """Yield a temporary folder; a separate small process removes it when this one exits or is killed."""
     folder = tempfile.mkdtemp(prefix="expnet-")
     guard = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _GUARD, folder],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=os.name == "posix",  # Ctrl+C in a terminal ends the others of the group
+        start_new_session=os.name == "posix",  # Ctrl+C in a terminal ends the other processes of the group
     )
     try:
         yield Path(folder)

@@ -315,7 +315,7 @@ class Faces(Request[FacesResult]):
 
 @dataclass(frozen=True)
 class Convert(Request[ConvertResult]):
-    """Convert a JSON ``value`` to ``kind``; an integer is a float, a boolean no number. Raises InputError."""
+    """Convert a face model to npz at the envelope's ``out``. With ``basis_map``, fit the maps to the open basis, too."""
 
     verb = "convert"
     result = ConvertResult
