@@ -130,7 +130,7 @@ def done_record(out: Path, shot: Shot, settings: ShotSettings) -> Record | None:
 
 
 def remove_leftovers(out: Path, shots: list[Shot]) -> None:
-    """Remove the half-written files of a killed batch. Only safe while no other batch works in ``out``."""
+    """Remove the partial files of a killed batch. Only safe while no other batch works in ``out``."""
     written = [path for shot in shots for path in (out / shot.name, record_path(out, shot))]
     for folder in {path.parent for path in (out / REPORT, *written)}:
         if folder.is_dir():

@@ -255,8 +255,8 @@ runpy.run_module("pip", run_name="__main__")
 def _get_pip(isolated: list[str], common: list[str], wheels: str) -> list[str]:
     """Return the command that puts pip into the environment. Raises InputError where this Python has no pip.
 
-    A wheel is a zip, and Python can run it. The wheel comes from the wheel folder or from ensurepip, which has it in the
-    module or in the distribution's folder of wheels. Online, a newer pip is downloaded, which reports bytes.
+    A wheel is a zip, and Python can run it. The wheel comes from the wheel folder or from ensurepip, which has it in
+    the module or in the distribution's folder of wheels. Online, a newer pip is downloaded, which reports bytes.
     """
     wanted = "pip" if wheels else f"pip>={RAW_PROGRESS[0]}.{RAW_PROGRESS[1]}"
     ensurepip = importlib.util.find_spec("ensurepip")

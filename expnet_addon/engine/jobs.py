@@ -147,7 +147,7 @@ class Worker:
         try:
             with report_broken_pipe():
                 self._process.stdin.write((request_line(envelope) + "\n").encode())
-                self._process.stdin.flush()  # and stays open: a closed stdin tells the worker to stop
+                self._process.stdin.flush()  # stdin stays open, because the worker stops when it is closed
         except OSError:
             pass  # it has already ended; ``lines`` has the reason
 

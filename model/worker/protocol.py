@@ -315,7 +315,7 @@ class Faces(Request[FacesResult]):
 
 @dataclass(frozen=True)
 class Convert(Request[ConvertResult]):
-    """Convert a face model to npz at the envelope's ``out``. With ``basis_map``, fit the maps to the open basis, too."""
+    """Convert a face model to npz at the envelope's ``out``. ``basis_map``: also fit the maps to the open basis."""
 
     verb = "convert"
     result = ConvertResult
