@@ -36,8 +36,8 @@ ROUNDS = tuple(
         np.geomspace(3000, 0.3, 16), np.geomspace(100, 0.1, 16), np.geomspace(20, 3, 16), strict=True
     )
 )
-# First it becomes the likeliest person: how sure a partner and a landmark are (mm; neighbours err alike, so each tells
-# little), and how far away partners may be in each round.
+# The identity fit before the deformation: standard deviations of a correspondence and a landmark (mm), and the maximum
+# distance of correspondences in each round. The deviation is large because errors of neighbours are correlated.
 PERSON_POINT_MM, PERSON_LANDMARK_MM = 5.0, 2.0
 PERSON_REACH = (20.0, 15.0, 10.0, 7.0, 5.0, 5.0)
 SLIDE = 0.05  # weight along the surface relative to the weight across it
