@@ -21,7 +21,7 @@ from .row import BONE, CHARACTER, LOCATIONS, OWN, ROTATIONS, SHAPE_KEY, Row
 
 
 def row_values(row: Row, values: np.ndarray) -> np.ndarray:
-    """Return the values (F,) of a row's target from signals (F, len(SIGNALS)); NaN where no face was seen."""
+    """Return the values (F,) of a row's target from signals (F, len(SIGNALS)); NaN where no face was detected."""
     channel = channel_values(values, row.channel)
     if row.invert:
         channel = -channel if is_signed(row.channel) else 1.0 - channel

@@ -104,7 +104,7 @@ class ImageResult:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A detected face: ``pixels`` are RGB rows of a square picture in base64."""
+    """A detected face: ``pixels`` are RGB rows of a square image in base64."""
 
     confidence: float
     pixels: str
@@ -166,7 +166,7 @@ class EstimateResult:
 
 @dataclass(frozen=True)
 class AnimateResult:
-    """``seen`` of ``frames`` have a face, ``missing`` are the ranges without; ``unread`` pictures cannot be decoded."""
+    """``seen`` of ``frames`` have a face, ``missing`` are the ranges without; ``unread`` images cannot be decoded."""
 
     frames: int
     seen: int
@@ -185,7 +185,7 @@ class StillResult:
 
 @dataclass(frozen=True)
 class FacesResult:
-    """The largest face first; ``size`` is the width and height of each picture in pixels."""
+    """The largest face first; ``size`` is the width and height of each thumbnail in pixels."""
 
     faces: tuple[Thumbnail, ...]
     size: int
