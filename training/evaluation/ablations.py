@@ -1,5 +1,7 @@
-"""Ablations: networks trained alike but for one ingredient, before the same held-out faces, another renderer's heads
-and real clips."""
+"""Ablations: networks trained without one ingredient, compared with the full network.
+
+All networks are measured on the same held-out faces, on heads of another renderer and on real clips.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,11 @@ ELSEWHERE = {
 def measure(
     subject: Subject, runs: Sequence[tuple[str, Path]], rendered: Path | None = None, footage: Path | None = None
 ) -> Section:
-    """``runs``: names and weights, the run with everything first. ``rendered``: another renderer's heads, ``footage``:
-    real clips with notes; without them there are no such columns."""
+    """Measure every run and return the section.
+
+    ``runs`` holds names and weights; the full run comes first. ``rendered`` holds heads of another renderer and
+    ``footage`` real clips with notes. The columns of a missing set are left out.
+    """
     tested = [(name, replace(subject, weights=weights)) for name, weights in runs]
     tables = [_held_out(tested)]
     if rendered:

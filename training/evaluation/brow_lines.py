@@ -22,8 +22,11 @@ Lines = tuple[np.ndarray, np.ndarray]  # the middle of the right and of the left
 
 
 def shown(surface: Surface, number: int, keys: Mapping[str, float]) -> tuple[np.ndarray, Lines | None]:
-    """A sampled person making an expression as the engine shows it: landmarks (70, 3) mm, and the middle lines of the
-    painted brows; None for who has none. The same ``number`` is the same person."""
+    """Return the landmarks and brow lines of a sampled person with an expression.
+
+    Landmarks are (70, 3) in mm. The lines are the middle lines of the painted brows, or None without brows. The same
+    ``number`` gives the same person.
+    """
     alpha = alpha_of(surface, number)
     eta = np.zeros(len(OPEN_KEYS), np.float32)
     for key, value in keys.items():
@@ -48,8 +51,10 @@ def alpha_of(surface: Surface, number: int) -> np.ndarray:
 
 
 def _brow_paint(surface: Surface, number: int, brows: Brows) -> np.ndarray:
-    """How strongly each texel of the chart is painted with brow, (PAINT, PAINT): white hair on black skin, on which
-    everything else that is painted stays black."""
+    """Return the brow paint of each texel of the chart, (PAINT, PAINT).
+
+    White hair is painted on black skin. All other paint stays black there.
+    """
     black, white, smooth = np.zeros(3), np.ones(3), np.zeros(len(surface.furrow_lines), np.float32)
     paint = paint_skin(_rng(number, 3), surface, black, white, 0.0, 0.0, smooth, 0.0, brows, 0.0, 0.0, (0.0, 0.0))
     return paint[..., 0].astype(np.float32) * paint[..., 3]
@@ -75,8 +80,10 @@ def _painted_brows(surface: Surface, vertices: np.ndarray, marks: np.ndarray, pa
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Where on a surface points of a plane lie: ``triangles`` (T, 3) whose vertices have the places ``flat`` (T, 3, 2)
-    in that plane, the outermost first."""
+    """Places of points of a plane on a surface.
+
+    ``triangles`` (T, 3) are vertex indices, the outermost first. ``flat`` (T, 3, 2) are their vertices in the plane.
+    """
 
     triangles: np.ndarray
     flat: np.ndarray
@@ -90,8 +97,10 @@ class Places:
         return Places(triangles, flat[triangles].astype(np.float64))
 
     def on(self, vertices: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Where points (N, 2) of the plane lie on a surface of ``vertices`` (V, 3), (N, 3); one that lies in no
-        triangle is taken to the one that it is least outside of."""
+        """Return the points (N, 2) of the plane on the surface of ``vertices`` (V, 3), as (N, 3).
+
+        A point outside all triangles uses the triangle that it is least outside of.
+        """
         a, b, c = self.flat.transpose(1, 0, 2)
         p = points[:, None]
         parts = np.stack([_cross(b - p, c - p), _cross(c - p, a - p), _cross(a - p, b - p)], 2)

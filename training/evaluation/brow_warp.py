@@ -18,10 +18,10 @@ SOFT = 1.0  # mm: edges of what moves are blurred by that much
 
 
 def with_brows_moved(image: np.ndarray, points: np.ndarray, up: float, inwards: float = 0.0) -> np.ndarray:
-    """The picture (H, W, 3) with the brows moved ``up`` (down where negative) and each of them ``inwards``, in mm.
+    """Return the picture (H, W, 3) with the brows moved.
 
-    ``points`` (189, 2) in pixels of this picture. Lids and hair stay; what lies between them and the brows is
-    stretched or pressed together, and nothing folds over.
+    Both brows move ``up`` (negative: down) and each moves ``inwards``, in mm. ``points`` (189, 2) are pixels of this
+    picture. Lids and hair stay. The area between them and the brows is stretched or compressed, without folds.
     """
     if up == 0 and inwards == 0:
         return image.copy()
@@ -56,8 +56,10 @@ def _axes(points: np.ndarray) -> np.ndarray:
 
 
 def _vertically(p: np.ndarray, x: np.ndarray, y: np.ndarray, up: float) -> np.ndarray:
-    """How much of the move is made where, 0..1, by places of the warped picture in mm: nothing at lids and hairline,
-    all of it on the brows, in between linear, which never folds."""
+    """Return the share of the move at each place of the warped picture, 0..1. Places are in mm.
+
+    The share is 0 at the lids and the hairline and 1 on the brows. It is linear in between, so nothing folds.
+    """
     still = _outline(p, CREASES if up > 0 else LIDS, x) + ABOVE_LID
     lower, upper = (_outline(p, parts, x) + up for parts in (hand_set.LOWER_BROWS, hand_set.UPPER_BROWS))
     lower, upper = lower - EDGE, upper + EDGE

@@ -44,8 +44,11 @@ class Example:
 
 
 def measure(subject: Subject, cutouts: Path, pictures: Path, footage: Path, find: Find = find_faces) -> Section:
-    """``cutouts``: stock of seed 1. ``pictures``: real ones with one face each. ``footage``: clips with one face, or
-    none. What is none is also looked for in the parts of the clips that show nobody."""
+    """Measure the finder on composed pictures, real pictures and clips.
+
+    ``cutouts`` is a stock of seed 1. ``pictures`` are real pictures with one face each. ``footage`` are clips with one
+    face or none. False alarms are also counted in the parts of the clips that show nobody.
+    """
     stock, rng = Cutouts(cutouts, seed=1), np.random.default_rng(1)
     scenes = [sample_scene(rng, stock, KIND) for _ in range(SCENES)]
     empty = [sample_scene(rng, stock, KIND, faces=False) for _ in range(EMPTY_SCENES)]
@@ -88,8 +91,10 @@ def measure(subject: Subject, cutouts: Path, pictures: Path, footage: Path, find
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What became of N labelled faces: width in pixels, |roll| and |yaw| in degrees, whether it was found; and the
-    number of false alarms."""
+    """Results for N labelled faces.
+
+    Holds the width in pixels, |roll| and |yaw| in degrees, whether each face is found, and the number of false alarms.
+    """
 
     widths: np.ndarray
     rolls: np.ndarray
@@ -140,8 +145,10 @@ def _recall_table(title: str, edges: Sequence[int], values: np.ndarray, found: F
 
 
 def _examples(pictures: Path, footage: Path, estimator: SeesFaces) -> Iterator[Example]:
-    """Pictures with one face, and every 24th frame of the clips: where the face is, tracking says, which looks at every
-    frame and knows where it was before."""
+    """Return pictures with one face, and every 24th frame of the clips.
+
+    In clips the position comes from tracking, which processes every frame and uses the previous position.
+    """
     for path in sorted(p for p in pictures.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES):
         image = read_image(path)
         faces = find_faces(image, estimator)
@@ -186,8 +193,11 @@ Change = Callable[[np.ndarray, Crop, np.random.Generator], tuple[np.ndarray, Cro
 
 
 def _placed(side: float, turn: float = 0.0, at: tuple[float, float] = (0.5, 0.5)) -> Change:
-    """The face ``side`` pixels large, turned by ``turn`` degrees, ``at`` a place (shares) of a picture of 640 x 360;
-    what is missing around the picture repeats its border."""
+    """Place the face in a picture of 640 x 360, ``side`` pixels large.
+
+    The face is rotated by ``turn`` degrees and centred ``at`` a position in shares of the picture. The border is
+    repeated where the picture has no content.
+    """
 
     def change(image: np.ndarray, crop: Crop, rng: np.random.Generator) -> tuple[np.ndarray, Crop]:
         scale = side / crop.side

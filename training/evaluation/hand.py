@@ -26,9 +26,11 @@ BEFORE = 8  # frames before the hand comes: what was last known
 
 @dataclass(frozen=True, eq=False)
 class Hidden:
-    """A clip's mouth behind a hand. Rows are frames with the hand: ``raw``, ``curve`` and the network's own
-    ``deviation`` (N, 29), ``known`` (N, 29) the curve just before that hand came. ``free`` (M, 29): the deviation in
-    the frames without one."""
+    """Readings of a clip whose mouth is covered by a hand.
+
+    Rows of ``raw``, ``curve``, the network's ``deviation`` and ``known`` (all (N, 29)) are the frames with the hand.
+    ``known`` is the curve just before the hand appears. ``free`` (M, 29) is the deviation in the frames without a hand.
+    """
 
     raw: np.ndarray
     curve: np.ndarray

@@ -49,8 +49,11 @@ def read_folder(folder: Path) -> dict[str, np.ndarray]:
 
 
 def upright(points: np.ndarray, pupils: np.ndarray, corners: np.ndarray, distance: float = 63.0) -> np.ndarray:
-    """Points of a face (N, 2), y up, in mm: y from the line through the four eye ``corners`` (4, 2), x from the middle
-    between the ``pupils`` (2, 2), scaled so that these are ``distance`` apart."""
+    """Return points of a face (N, 2) in an upright frame, y up, in mm.
+
+    y is measured from the line through the four eye ``corners`` (4, 2), x from the midpoint of the ``pupils`` (2, 2).
+    The scale puts the pupils ``distance`` apart.
+    """
     slope = np.polyfit(corners[:, 0], corners[:, 1], 1)[0]
     angle = np.arctan(slope)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

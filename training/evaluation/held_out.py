@@ -31,8 +31,10 @@ FEWEST = 30  # faces under which a correlation says nothing
 
 
 def measure(subject: Subject, training: Path | None = None) -> Section:
-    """``training``: a folder of shards of seed 0; with it the section says how much better those pictures are read that
-    the network was trained on."""
+    """Measure the network on held-out faces.
+
+    ``training`` is a folder of shards of seed 0. With it the section compares held-out faces with training faces.
+    """
     every = np.ones(len(subject.truth["eta"]), bool)
     clear = subject.conditions.clear
     face = subject.face.numpy()

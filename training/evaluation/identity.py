@@ -195,8 +195,11 @@ class SurfaceError:
 
 
 def face_regions(model: FaceModel) -> dict[str, np.ndarray]:
-    """Vertex indices of REALY's four regions on the open head, which partition the face: the skin in front of the ears
-    between hairline and jaw, without the inside of nostrils and eye sockets."""
+    """Return the vertex indices of REALY's four regions on the open head.
+
+    The regions partition the face: the skin in front of the ears between hairline and jaw, without the inside of
+    nostrils and eye sockets.
+    """
     assert model.landmarks is not None
     at, marks = model.neutral, model.neutral[model.landmarks]
     x, y, z = at.T

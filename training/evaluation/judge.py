@@ -66,8 +66,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of one pair over all clips: Pearson's r ``pooled`` and by clip (NaN where the judge sees nothing move), and the
-    means where the judge says more than STRONG, in so many ``frames``."""
+    """Agreement of one pair over all clips.
+
+    Holds Pearson's r ``pooled`` and by clip (NaN where the judge's reading is constant). Also holds the means over the
+    ``frames`` where the judge's reading is above STRONG.
+    """
 
     pooled: float
     clips: Mapping[str, float]

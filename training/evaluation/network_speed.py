@@ -1,14 +1,16 @@
-"""The open network's speed. Crop, pose and all, as it is used, by torch and by
-the light engine; then the network alone, in every precision there is, to see what 16 bits gain and cost.
+"""Speed of the open network, in the torch engine and in the light engine.
 
-int8 (static, oneDNN, calibrated on held-out pictures) was tried on an AMD EPYC with AVX-512 VNNI: 1.1 ms a frame at
-batch 32 where bfloat16 took 0.7 (CompactNet, 96 px), and eta off by up to 0.23 where bfloat16 is off by 0.03: it is not
-used.
+The first figures include the crop, the pose and all other steps. The others time the network alone in every available
+precision, to show the gain and the cost of 16 bits.
 
-For one face of GlimpseNet the 27 convolutions take half the time by themselves (oneDNN's own count: 1.3 ms), and their
-calls 0.9 ms more. What did not make that less: a block's shortcut and first convolution as one, wider (no gain, and
-slower at batch 32); no garbage collection; another setting of the allocator. Where the glimpses lie by numpy instead of
-torch: 0.06 ms, not worth a second way.
+int8 (static, oneDNN, calibrated on held-out pictures) was measured on an AMD EPYC with AVX-512 VNNI: 1.1 ms a frame at
+batch 32, where bfloat16 takes 0.7 (CompactNet, 96 px). Its eta differs by up to 0.23, that of bfloat16 by 0.03. int8 is
+therefore not used.
+
+For one face of GlimpseNet the 27 convolutions take half the time (oneDNN's own count: 1.3 ms). Their calls take 0.9 ms
+more. These changes did not reduce the call time: a block's shortcut and first convolution as one, wider (no gain, and
+slower at batch 32); no garbage collection; another setting of the allocator. Computing the glimpses' positions with
+numpy instead of torch saves 0.06 ms, which does not justify a second implementation.
 """
 
 from __future__ import annotations

@@ -34,8 +34,10 @@ SHEET = ("", "lid_L", "browInnerUp", "browDown_L", "mouthSmile_L", "noseSneer", 
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """One head's N pictures, (S, S, 3) uint8 BGR, and what they show (``kind``: neutral, key, gaze or combined;
-    ``key`` (N,) the key or the axis of gaze that is swept)."""
+    """N pictures of one head, (S, S, 3) uint8 BGR, and their content.
+
+    ``kind`` is neutral, key, gaze or combined. ``key`` (N,) is the key or the axis of gaze that is swept.
+    """
 
     name: str
     pictures: list[np.ndarray]

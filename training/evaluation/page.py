@@ -28,8 +28,11 @@ class Entry:
 def write_page(
     docs: Path, entries: Sequence[Entry], weights: Path, shards: int, pixels: int, missing: Sequence[str]
 ) -> None:
-    """Write ``docs``/ACCURACY.md and ``docs``/accuracy/*.svg. There were so many held-out ``shards``, their pictures so
-    many ``pixels`` across; ``missing`` are the sections that were not run: the page says so."""
+    """Write ``docs``/ACCURACY.md and ``docs``/accuracy/*.svg.
+
+    ``shards`` is the number of held-out shards and ``pixels`` the width of their pictures. ``missing`` names the
+    sections that were not run; the page lists them.
+    """
     folder = docs / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.svg"):

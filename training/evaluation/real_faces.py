@@ -44,8 +44,11 @@ OUTERS = [OPEN_KEYS.index(f"browOuterUp_{side}") for side in "LR"]
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """A neutral face: its picture, its hand-set points (189, 2) in that picture's pixels, and, if there is one, the
-    path of a picture in which the same person smiles."""
+    """A person's neutral face.
+
+    Holds its picture and its hand-set points (189, 2) in that picture's pixels. Holds also the path of a picture of the
+    same person smiling, if there is one.
+    """
 
     image: np.ndarray
     points: np.ndarray

@@ -76,8 +76,11 @@ class Subject:
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """How hard each of N faces is: ``yaw`` (degrees, absolute), ``detail`` (real pixels across the crop),
-    ``visible`` (N, 70) landmarks in sight, ``share`` of them; ``natural`` (N,) bool: as everyday cameras give them."""
+    """Difficulty of each of N faces.
+
+    ``yaw`` is in degrees, absolute. ``detail`` counts real pixels across the crop. ``visible`` (N, 70) marks visible
+    landmarks and ``share`` is their share. ``natural`` (N,) bool marks faces as everyday cameras show them.
+    """
 
     yaw: np.ndarray
     detail: np.ndarray
@@ -95,8 +98,11 @@ class Conditions:
 
 
 def conditions(truth: Batch, size: int) -> Conditions:
-    """From the labels. Shards of the first engine say nothing of ``visible`` and ``detail``: all seen, all sharp. Those
-    without ``natural`` have natural faces where they are nearly frontal, sharp and in sight."""
+    """Return the conditions read from the labels.
+
+    Shards of the first engine have no ``visible`` and ``detail``: all landmarks count as visible, all pictures as
+    sharp. In shards without ``natural``, faces count as natural where they are nearly frontal, sharp and visible.
+    """
     count = len(truth["eta"])
     yaw = np.abs(euler_degrees(rotation_matrix(truth["rotation"]).numpy())[:, 0])
     detail = truth["detail"].numpy() if "detail" in truth else np.full(count, float(size))
