@@ -39,8 +39,10 @@ def eye_line(points: np.ndarray) -> float:
 
 
 def lowered(field: np.ndarray, mean: np.ndarray, outside: np.ndarray, eyes: float) -> np.ndarray:
-    """A brow key's offsets (V, 3) carried down to real brows. ``outside`` are the vertices of the face's outer skin,
-    ``eyes`` the height of the eye line in mm."""
+    """Return a brow key's offsets (V, 3) moved down to the height of real brows.
+
+    ``outside`` are the vertices of the face's outer skin, ``eyes`` the height of the eye line in mm.
+    """
     front = outside[(mean[outside, 2] > FRONT_Z_MM) & (mean[outside, 1] > eyes - 10) & (mean[outside, 1] < eyes + 75)]
     start, full, fading, end = LOWERED_AT
     height = mean[front, 1] - eyes
@@ -78,8 +80,10 @@ def at_peoples_height(
 
 
 def with_brow_line(skin: Half, source: ict.FaceX) -> Half:
-    """The left half with the vertices nearest to ``BROW_LINE`` slid along the source's surface onto it; marked as
-    ``brow_line`` (5,), from the nose outwards."""
+    """Return the left half with its vertices nearest to ``BROW_LINE`` moved onto that line.
+
+    They slide along the source's surface. Their mark is ``brow_line`` (5,), from the nose outwards.
+    """
     eyes, triangles = eye_line(source.neutral[source.landmarks]), triangulated(source.faces[ict.SKIN])
     places = skin.embedding(source.neutral)
     front = np.flatnonzero(places[:, 2] > FRONT_Z_MM)

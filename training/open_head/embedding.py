@@ -61,8 +61,10 @@ def nearest_on_triangles(points: np.ndarray, vertices: np.ndarray, triangles: np
 
 
 def nearest_on_polyline(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each of ``points`` (n, k) the nearest point of the open polyline ``line`` (m, k): its position, counted in
-    segments from the start, and its distance."""
+    """Return the nearest point of the open polyline ``line`` (m, k) for each of ``points`` (n, k).
+
+    The result is its position, counted in segments from the start, and its distance.
+    """
     a, ab = line[:-1], np.diff(line, axis=0)
     t = ((points[:, None] - a) * ab).sum(-1) / np.maximum((ab * ab).sum(-1), 1e-18)
     t = t.clip(0, 1)

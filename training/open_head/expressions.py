@@ -17,8 +17,10 @@ Flip = Callable[[np.ndarray], np.ndarray]
 
 
 def open_keys(shapes: Mapping[str, np.ndarray], on_head: Field, flip: Flip) -> np.ndarray:
-    """(29, V, 3) offsets in mm in the order of OPEN_KEYS; ``on_head`` carries a source field over to our vertices,
-    ``flip`` mirrors a field of ours."""
+    """Return (29, V, 3) offsets in mm in the order of OPEN_KEYS.
+
+    ``on_head`` maps a field of the source to the open head's vertices. ``flip`` mirrors a field of the open head.
+    """
     raw = np.stack([on_head(_key(shapes, name)) for name in OPEN_KEYS])
     swap = mirror_open_eta(np.eye(len(OPEN_KEYS)))  # row k: the key that mirrors key k, with its sign
     other = np.einsum("kj,jvx->kvx", swap, np.stack([flip(shape) for shape in raw]))

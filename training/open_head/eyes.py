@@ -24,8 +24,11 @@ LASH_WIDTH_MM = 0.55
 
 @dataclass(frozen=True)
 class Eyeball:
-    """``vertices`` (n, 3) of the left eye about its ``centre``, ``faces`` (m, 4), ``angles`` (n,) from the pupil,
-    ``uv`` (n, 2) with the pupil in the middle of the unit square and the back of the eye on a circle round it."""
+    """Mesh of the left eyeball.
+
+    ``vertices`` (n, 3) are relative to its ``centre``; ``faces`` are (m, 4). ``angles`` (n,) are measured from the
+    pupil. ``uv`` (n, 2) has the pupil in the middle of the unit square and the back of the eye on a circle round it.
+    """
 
     centre: np.ndarray
     radius: float
@@ -89,8 +92,10 @@ def place_ball(shift_scale: np.ndarray, from_source_centre: np.ndarray) -> np.nd
 
 
 def left_lashes(margin: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Upper lashes on the lid margin's upper row (n, 3) from the inner corner: vertices (LASHES * 6, 3), faces, and
-    for each vertex its place on the margin as (row index, fraction)."""
+    """Build the upper lashes on the lid margin's upper row (n, 3), which starts at the inner corner.
+
+    Returns vertices (LASHES * 6, 3), faces, and each vertex's position on the margin as (row index, fraction).
+    """
     at = np.linspace(0.1, 0.97, LASHES) * (len(margin) - 1)
     i = np.floor(at).astype(int)
     root = margin[i] + (at - i)[:, None] * (margin[i + 1] - margin[i])

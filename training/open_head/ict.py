@@ -34,8 +34,11 @@ MIRROR = np.array([-1.0, 1.0, 1.0])
 
 @dataclass(frozen=True)
 class FaceX:
-    """The source model: ``neutral`` (N, 3) mm, ``faces`` (polygons), ``identity`` (100, N, 3) offsets per sigma,
-    ``shapes`` name -> (N, 3) offsets, ``landmarks`` (68,) vertex indices in iBUG order."""
+    """The source model.
+
+    ``neutral`` is (N, 3) mm, ``faces`` are polygons, ``identity`` is (100, N, 3) offsets per sigma. ``shapes`` maps
+    names to (N, 3) offsets. ``landmarks`` (68,) are vertex indices in iBUG order.
+    """
 
     neutral: np.ndarray
     faces: list[tuple[int, ...]]

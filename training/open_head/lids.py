@@ -22,8 +22,11 @@ MARGIN_MM = 0.45
 
 @dataclass(frozen=True)
 class LidGrid:
-    """``rows`` (r, M) vertices of the left eye's rings from the outer cut inwards, columns counter-clockwise from the
-    inner corner: lower lid first. ``margin`` is the row of the margin's front edge."""
+    """Grid of vertices round the left eye.
+
+    ``rows`` (r, M) are the vertices of its rings from the outer cut inwards. Columns run counter-clockwise from the
+    inner corner, lower lid first. ``margin`` is the row of the margin's front edge.
+    """
 
     rows: np.ndarray
     margin: int
@@ -74,8 +77,11 @@ def closing_correction(mean: np.ndarray, lid: np.ndarray, grid: LidGrid, eye: Ey
 def hold_margins(
     fields: np.ndarray, mean: np.ndarray, grid: LidGrid, eye: Eyeball, ball: Callable[[np.ndarray], np.ndarray]
 ) -> None:
-    """Change identity offsets (k, V, 3) in place: facing margin vertices of the left eye move alike, and with the
-    linings keep their distance from the ball; ``ball(points)`` (k, n, 3) are the ball's own offsets."""
+    """Change identity offsets (k, V, 3) in place so that the left eye's margins stay closed.
+
+    Facing margin vertices get equal offsets. Margins and linings keep their distance from the ball. ``ball(points)``
+    (k, n, 3) are the ball's own offsets.
+    """
     half = grid.rows.shape[1] // 2
     for field, own in zip(fields, ball(mean[grid.rows].reshape(-1, 3))):
         own = own.reshape(*grid.rows.shape, 3)

@@ -63,8 +63,11 @@ def _left_teeth(source: ict.FaceX) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def _crown(p: np.ndarray, vertices: np.ndarray, triangles: np.ndarray, upper: bool) -> Embedding:
-    """A box about the tooth, as wide and deep as the tooth at each height, drawn onto it: the points of ``PERIMETER``
-    on rings from inside the gum to the edge, then ``CAP`` on the edge."""
+    """Build a tooth's crown from a box.
+
+    The box is as wide and deep as the tooth at each height and is projected onto it. The points of ``PERIMETER`` form
+    rings from inside the gum to the edge; ``CAP`` closes the edge.
+    """
     height = p[vertices, 1] * (-1 if upper else 1)  # grows towards the cutting edge
     from_edge = (height.max() - height) / np.ptp(height)
     edge, neck = (_box_centre(p[vertices[(from_edge >= a) & (from_edge <= b)]]) for a, b in ((0, 0.12), (0.3, 0.5)))

@@ -14,8 +14,10 @@ Polygons = Sequence[Sequence[int]] | np.ndarray
 
 
 def directed_boundary(faces: Polygons) -> dict[int, int]:
-    """Boundary edges as start -> end, in the direction in which their face runs. Raises ValueError where three
-    surfaces meet."""
+    """Return the boundary edges as start -> end, in the direction in which their face runs.
+
+    Raises ValueError where three surfaces meet.
+    """
     edges = Counter((int(a), int(b)) for f in faces for a, b in zip(f, (*f[1:], f[0])))
     following: dict[int, int] = {}
     for a, b in edges:
@@ -40,8 +42,10 @@ def boundary_loops(faces: Polygons) -> list[list[int]]:
 
 
 def rings(faces: Polygons, loop: Sequence[int], count: int) -> list[list[int]]:
-    """``count`` rings of edges, each next to the last, starting after ``loop`` and going through ``faces``.
-    Column k of every ring belongs to column k of the loop. Only regular stretches can be walked."""
+    """Return ``count`` adjacent rings of edges, starting after ``loop`` and going through ``faces``.
+
+    Column k of every ring belongs to column k of the loop. Only regular regions can be traversed.
+    """
     of_edge: dict[frozenset[int], list[Sequence[int]]] = {}
     for f in faces:
         for a, b in zip(f, (*f[1:], f[0])):
@@ -82,8 +86,10 @@ def triangulated(faces: Polygons) -> np.ndarray:
 
 
 def crumpled(points: np.ndarray, faces: np.ndarray) -> float:
-    """How many quads are not convex or nearly so, each counted by its worst corner; ten for each without an
-    area or with an edge without a length."""
+    """Count the quads that are not convex or barely convex, each judged by its worst corner.
+
+    A quad without an area or with an edge without a length counts ten.
+    """
     edge = np.roll(points[faces], -1, axis=1) - points[faces]
     corner = np.cross(np.roll(edge, 1, axis=1), edge)
     length = np.linalg.norm(edge, axis=2)
@@ -97,8 +103,10 @@ def crumpled(points: np.ndarray, faces: np.ndarray) -> float:
 
 
 def without_collapsed(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """The faces with quads removed whose opposite corners lie on one another; those corners become one vertex, so
-    what was beside the quad is joined."""
+    """Return the faces without quads whose opposite corners coincide.
+
+    Those corners become one vertex, so the neighbouring quads stay connected.
+    """
     same = np.arange(len(points))
     gone = np.zeros(len(faces), bool)
     for a, b in ((0, 2), (1, 3)):
@@ -110,8 +118,11 @@ def without_collapsed(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Half:
-    """The x >= 0 half of one part: embedded vertices, quads, which vertices lie on the plane x = 0, and named sets
-    or grids of vertices that later steps refer to."""
+    """The x >= 0 half of one part.
+
+    Holds embedded vertices, quads, which vertices lie on the plane x = 0, and named sets or grids of vertices that
+    later steps use.
+    """
 
     part: str
     embedding: Embedding
@@ -122,8 +133,11 @@ class Half:
 
 @dataclass(frozen=True)
 class Topology:
-    """All halves and their mirror images: quads, for each vertex its mirror image, its part, its side (1 left,
-    0 middle, -1 right) and the marks of the left half."""
+    """All halves and their mirror images.
+
+    Holds the quads and, for each vertex, its mirror image, its part and its side (1 left, 0 middle, -1 right). Holds
+    also the marks of the left half.
+    """
 
     embedding: Embedding
     faces: np.ndarray

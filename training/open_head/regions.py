@@ -31,8 +31,11 @@ def regions(
     lip_contact: int,
     iris: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """Vertex indices by region. ``lips`` (rows, K) is the left half's grid of mouth rings, ``lip_contact`` the row
-    where the lips touch; ``iris`` the left eye's vertices."""
+    """Return vertex indices by region.
+
+    ``lips`` (rows, K) is the left half's grid of mouth rings and ``lip_contact`` the row where the lips touch. ``iris``
+    are the left eye's vertices.
+    """
     found = {name: np.flatnonzero(part == name) for name in PARTS}
     skin = found["skin"]
     points = mean[landmarks]

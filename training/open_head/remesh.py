@@ -14,8 +14,11 @@ SCRIPT = Path(__file__).with_name("remesh_in_blender.py")
 
 
 def inverted(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Sphere inversion about ``centre``: angles stay, what is near it grows, what is far shrinks, so QuadriFlow, which
-    makes quads of one size, makes them small there and large here. Mirrored back to the outside."""
+    """Apply a sphere inversion about ``centre``, mirrored back to the outside.
+
+    Angles stay. The surface near the centre grows and the rest shrinks. QuadriFlow makes quads of one size, so after
+    the inverse they are small near the centre and large elsewhere.
+    """
     d = points - centre
     return 1e5 * d / (d * d).sum(axis=1, keepdims=True) * (1, 1, -1)
 
@@ -23,8 +26,11 @@ def inverted(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
 def quad_remeshes(
     vertices: np.ndarray, triangles: np.ndarray, wanted: Sequence[int]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each wanted number of quads a quad mesh on the triangle mesh, vertices (n, 3) near the surface and faces
-    (m, 4) wound as given; those that failed are missing. The same input gives the same meshes with the same bpy."""
+    """Return a quad mesh of the triangle mesh for each wanted number of quads.
+
+    Each has vertices (n, 3) near the surface and faces (m, 4) with the input's winding. Failed meshes are left out. The
+    same input gives the same meshes with the same bpy.
+    """
     used, local = np.unique(triangles, return_inverse=True)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.npz"), Path(folder, "out.npz")

@@ -43,8 +43,11 @@ SWELLINGS: tuple[tuple[Callable[[np.ndarray], np.ndarray], float, float, tuple[f
 
 
 def left_skin(source: ict.FaceX, quads: int) -> Half:
-    """Return the half with about ``quads`` quads outside the rings. Marks: ``eye_rings`` (r, M) from the cut inwards,
-    ``eye_margin`` the number of the margin's row, ``mouth_rings`` (r, K) from below the middle to above it."""
+    """Return the half with about ``quads`` quads outside the rings.
+
+    Marks: ``eye_rings`` (r, M) from the cut inwards, ``eye_margin`` the number of the margin's row, ``mouth_rings`` (r,
+    K) from below the middle to above it.
+    """
     sheet = _Sheet(source)
     return min((_half(sheet, rest) for rest in _remeshings(sheet, quads)), key=lambda h: _shading_error(h, source))
 
@@ -130,8 +133,11 @@ class _Rest:
 
 
 def _remeshings(sheet: _Sheet, quads: int) -> list[_Rest]:
-    """Of a few remeshings with a little more quads each, those that have the right openings and an even number of
-    columns round each. QuadriFlow's luck differs from one to the next."""
+    """Return the usable ones of a few remeshings, each with slightly more quads.
+
+    A usable one has the right openings and an even number of columns round each. QuadriFlow's results differ at random
+    between them.
+    """
     p = sheet.vertices.copy()
     p[np.abs(p[:, 0]) < 0.01, 0] = 0
     triangles = triangulated(sheet.rest)
@@ -159,8 +165,10 @@ class _Unsuitable(Exception):
 def _rest(
     sheet: _Sheet, p: np.ndarray, swollen: np.ndarray, triangles: np.ndarray, vertices: np.ndarray, faces: np.ndarray
 ) -> _Rest:
-    """QuadriFlow's ``vertices`` and ``faces``, found on the ``swollen`` surface, brought back to the surface ``p`` with
-    their borders on its borders."""
+    """Map QuadriFlow's mesh from the ``swollen`` surface back to the surface ``p``.
+
+    The mesh is ``vertices`` and ``faces``. Its borders are mapped to the borders of ``p``.
+    """
     embedding = nearest_on_triangles(vertices, swollen, triangles)
     points = embedding(p)
     loops = sorted(boundary_loops(faces), key=len)
@@ -354,8 +362,10 @@ class _Builder:
 
 
 def strip(grid: np.ndarray, closed: bool) -> np.ndarray:
-    """Quads of a grid of vertices (rows, columns), wound outward where columns run counter-clockwise and rows
-    inwards."""
+    """Return the quads of a grid of vertices (rows, columns).
+
+    They face outwards where columns run counter-clockwise and rows inwards.
+    """
     if closed:
         grid = np.concatenate([grid, grid[:, :1]], axis=1)
     return np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], -1).reshape(-1, 4)

@@ -72,8 +72,10 @@ def _lay_rings(uv: np.ndarray, mean: np.ndarray, rings: np.ndarray, middle: np.n
 
 
 def _unfold(uv: np.ndarray, mean: np.ndarray, faces: np.ndarray) -> None:
-    """Move the vertices of folds, and a margin round them, to the mean of their neighbours (Tutte's embedding) until
-    no quad is folded any more."""
+    """Remove folds by Tutte's embedding.
+
+    The vertices of folds, and a margin round them, move to the mean of their neighbours until no quad is folded.
+    """
     i, j = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
     edges = coo_matrix((np.ones(2 * len(i)), (np.r_[i, j], np.r_[j, i])), (len(mean), len(mean))).tocsr()
     edges.data[:] = 1
