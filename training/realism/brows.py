@@ -17,8 +17,10 @@ DENSER = 2.5  # layers of hairs: one lets much skin through, and what is drawn p
 
 
 def read_brows(folder: Path) -> np.ndarray:
-    """(N, *BROW_SHAPE) uint8: the left brows of brows/*.png on their cards mesh/*.obj, relative to the line that is
-    their mean. Raises InputError."""
+    """Read the left brows, (N, *BROW_SHAPE) uint8.
+
+    The brows are brows/*.png on their cards mesh/*.obj, relative to their mean line. Raises InputError.
+    """
     flat = [_flat(path, folder / "mesh" / f"{path.stem}.obj") for path in sorted((folder / "brows").glob("*.png"))]
     if not flat:
         raise InputError(f"{folder / 'brows'}: no brows (*.png) there")

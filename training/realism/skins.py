@@ -1,8 +1,10 @@
-"""Make the file of photographs that the engine clothes and lights its faces with, once:
+"""Make the file of photographs that provides the engine's skins, brows and light.
+
 ``python -m expnet.training.realism.skins REALISM_FOLDER --out FILE.npz``; then ``synthetic.generate --realism FILE``.
+This is done once.
 
 REALISM_FOLDER holds makehuman_cc0/ (head_crops, brows, mesh), leeperrysmith_ccby3/ and hdri_cc0/. The scan needs the
-package DracoPy; without its folder the file holds MakeHuman's skins alone.
+package DracoPy. Without the scan's folder the file holds only MakeHuman's skins.
 """
 
 from __future__ import annotations

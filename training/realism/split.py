@@ -36,8 +36,11 @@ class Skin:
 
 
 def split(surface: Surface, colors: np.ndarray, known: np.ndarray, browed: bool = False) -> Skin:
-    """``colors`` (PAINT, PAINT, 3) BGR 0..255 over the chart, where ``known`` (PAINT, PAINT). ``browed``: there are
-    brows to be taken out."""
+    """Split a skin's colours over the chart.
+
+    ``colors`` (PAINT, PAINT, 3) BGR 0..255 are valid where ``known`` (PAINT, PAINT). ``browed``: the skin has brows,
+    which are removed.
+    """
     colors = np.maximum(colors, 4.0) / np.float32(255)
     usable = known & ~_foreign(surface)
     if browed:

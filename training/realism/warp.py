@@ -1,5 +1,7 @@
-"""Another head's texture on the open head: the heads are registered, and each texel of the engine's chart looks up
-where it lies in the other's texture."""
+"""Map another head's texture to the open head.
+
+The heads are registered. Each texel of the engine's chart then gets its position in the other head's texture.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,10 @@ LONGEST = 0.2  # of the texture: a triangle larger than this crosses a seam
 
 @dataclass(frozen=True, eq=False)
 class Lookup:
-    """Where each texel of the chart lies in the other head's texture: uv (PAINT, PAINT, 2), and whether it lies there
-    at all, known (PAINT, PAINT) bool."""
+    """Position of each texel of the chart in the other head's texture.
+
+    uv is (PAINT, PAINT, 2). known (PAINT, PAINT) bool marks the texels that have a position.
+    """
 
     uv: np.ndarray
     known: np.ndarray
@@ -36,8 +40,11 @@ class Lookup:
 
 
 def look_up(surface: Surface, points: np.ndarray, faces: np.ndarray, uv: np.ndarray, inner: dict[int, int]) -> Lookup:
-    """``points`` (V, 3), ``faces`` (F, 3 or 4) and ``uv`` (V, 2) are the other head's; ``inner`` its landmarks by
-    iBUG's numbers, without jaw or brows: where these are told apart, authors differ."""
+    """Return where the chart's texels lie in another head's texture.
+
+    ``points`` (V, 3), ``faces`` (F, 3 or 4) and ``uv`` (V, 2) are the other head's. ``inner`` are its landmarks by
+    iBUG's numbers, without jaw and brows, whose placement differs between authors.
+    """
     used = np.unique(faces)  # what is no part of the skin would be taken for a part of the face
     number = np.full(len(points), -1)
     number[used] = np.arange(len(used))
