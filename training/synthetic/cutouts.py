@@ -1,5 +1,6 @@
-"""Heads and hands cut out with their masks, the stock from which ``scenes.py`` composes:
-``python -m expnet.training.synthetic.cutouts OUT --shards 24``.
+"""Make the stock of cut-outs of heads and hands with masks, from which ``scenes.py`` composes.
+
+``python -m expnet.training.synthetic.cutouts OUT --shards 24``
 
 A shard is an .npz of ``--per-shard`` cut-outs. As with ``generate``, shard k of seed s is the same wherever it is made.
 """
@@ -36,8 +37,11 @@ LEAST_COVER = 0.03  # of a cut-out that holds anything
 
 @dataclass(frozen=True)
 class Place:
-    """Where a face's own crop lies in its cut-out: x, y, side in cut-outs, angle; yaw and pitch in radians; and which
-    kind of cut-out it is: what is no face has a place too, by which it is laid down."""
+    """Position of a face's own crop in its cut-out.
+
+    Holds x, y and side in cut-outs, and angle; yaw and pitch in radians; and the kind of cut-out. Cut-outs without a
+    face have a place too, which positions them in a scene.
+    """
 
     x: float
     y: float

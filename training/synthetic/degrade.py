@@ -18,8 +18,11 @@ THUMBNAIL_EDGE = (0.0, 0.2)  # where such a picture ends, in sides of the crop; 
 
 @dataclass(frozen=True, eq=False)
 class Degraded:
-    """image (size, size, 3) uint8; ``detail``: how many real pixels it still holds across; ``covered`` (top, bottom,
-    left, right): rows and columns of borders, which show nothing of the scene."""
+    """A degraded picture and its properties.
+
+    image is (size, size, 3) uint8. ``detail`` is the number of real pixels across it. ``covered`` (top, bottom, left,
+    right) counts the rows and columns of borders, which show nothing of the scene.
+    """
 
     image: np.ndarray
     detail: float
@@ -27,8 +30,11 @@ class Degraded:
 
 
 def develop(rng: np.random.Generator, image: np.ndarray, natural: bool = False) -> np.ndarray:
-    """Exposure, tone curve, white balance, contrast, saturation: linear-ish render to display values; all of them close
-    to what they should be in a ``natural`` picture."""
+    """Convert a linear-ish render to display values.
+
+    Applies exposure, tone curve, white balance, contrast and saturation. In a ``natural`` picture all of them are close
+    to correct.
+    """
     spread = 0.5 if natural else 1.0
     gain = np.exp(rng.normal(0.05, 0.18 * spread) + rng.normal(0, 0.04, 3))
     image = np.maximum(cv2.transform(image, np.diag(gain)), 0)
@@ -45,8 +51,10 @@ def develop(rng: np.random.Generator, image: np.ndarray, natural: bool = False) 
 
 
 def degrade(rng: np.random.Generator, image: np.ndarray, natural: bool = False) -> Degraded:
-    """(size, size, 3) float32 0..1 to uint8: blur, motion, shrinking, noise, JPEG, black borders. A ``natural`` picture
-    keeps at least ``NATURAL`` pixels of detail."""
+    """Degrade (size, size, 3) float32 0..1 to uint8: blur, motion, shrinking, noise, JPEG, black borders.
+
+    A ``natural`` picture keeps at least ``NATURAL`` pixels of detail.
+    """
     if natural:
         return _natural(rng, image)
     size = len(image)
@@ -108,9 +116,11 @@ def undegraded(image: np.ndarray) -> Degraded:
 
 
 def _thumbnail(rng: np.random.Generator, image: np.ndarray, small: int) -> tuple[np.ndarray, tuple[int, int, int, int]]:
-    """The picture as a crop shows it where all of a file is the face: ``small`` pixels across the crop, and outside the
-    file black, blended over one of its pixels (``model.cutting.cut``), or its outermost pixels repeated. And the
-    borders outside the file."""
+    """Return the picture as a crop of a file that the face fills, and the borders outside the file.
+
+    The crop is ``small`` pixels across. Outside the file it is black, blended over one of the file's pixels
+    (``model.cutting.cut``), or repeats the outermost pixels.
+    """
     size = len(image)
     top, bottom, left, right = (rng.uniform(*THUMBNAIL_EDGE, 4) * size).astype(int).tolist()
     inside = image[top : size - bottom, left : size - right]

@@ -187,8 +187,11 @@ def _add_upper(rng: np.random.Generator, eta: np.ndarray, count: int) -> None:
 
 
 def _set_brows(rng: np.random.Generator, eta: np.ndarray) -> None:
-    """Both brows raised (0.3), mostly with wide eyes; a frown (0.34); the inner ends raised alone (0.08), the outer
-    ends alone (0.14); or at rest. Whatever the face does below."""
+    """Set the brows, independently of the rest of the face.
+
+    Both brows raised (0.3), mostly with wide eyes; a frown (0.34); the inner ends raised alone (0.08); the outer ends
+    raised alone (0.14); otherwise at rest.
+    """
     for key in ("browInnerUp", "browDown_L", "browDown_R", "browOuterUp_L", "browOuterUp_R"):
         eta[INDEX[key]] = 0
     kind, strength = rng.random(), rng.uniform(0.25, 1.15)

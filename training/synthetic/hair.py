@@ -22,8 +22,11 @@ STEEPEST = np.float32(0.2)  # radians lashes turn up at most: the brow is in the
 
 @dataclass(frozen=True, eq=False)
 class _Ground:
-    """Where something may grow: vertices (N,), the triangles between them (M, 3) in their own numbering, where they are
-    in the mean head (N, 3), and how far inside the border of what grows, mm (N,)."""
+    """Surface on which hair may grow.
+
+    Holds vertices (N,), the triangles between them (M, 3) in their own numbering, their positions in the mean head (N,
+    3), and their distance inside the border of the hair in mm (N,).
+    """
 
     vertices: np.ndarray
     triangles: np.ndarray
@@ -252,8 +255,11 @@ def sample_beard(
 
 
 def comb_lashes(surface: Surface, vertices: np.ndarray, length: float, thickness: float, lift: float) -> None:
-    """Make the lashes among ``vertices`` (V, 3) this many times as long and as thick, and ``lift`` radians higher, in
-    place. They turn with their lid about the eye, as no linear model has it: up when it opens, down when it shuts."""
+    """Scale and lift the lashes among ``vertices`` (V, 3) in place.
+
+    They become this many times as long and as thick, and ``lift`` radians higher. They rotate with their lid about the
+    eye, which no linear model can represent: up when it opens, down when it shuts.
+    """
     for side in "LR":
         ball, lashes = surface.region(f"eyeball_{side}"), surface.region(f"lashes_{side}")
         middle = np.full(len(ball), 1 / len(ball), np.float32) @ vertices[ball]

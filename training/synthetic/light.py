@@ -15,8 +15,11 @@ NOWHERE = np.zeros(4, np.float32)
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """ambient (3, 9), lights (L, 3) towards each lamp in the camera frame, colors (L, 3) BGR; how strongly lamps
-    (specular) and sky (sheen) are mirrored, and how sharp a lamp's image is (polish): 0..1."""
+    """Light of a scene.
+
+    ambient (3, 9); lights (L, 3) towards each lamp in the camera frame; colors (L, 3) BGR. specular and sheen (0..1)
+    are the strengths of the mirrored lamps and the mirrored sky. polish (0..1) is the sharpness of a lamp's image.
+    """
 
     ambient: np.ndarray
     lights: np.ndarray
@@ -67,8 +70,10 @@ def _gels(rng: np.random.Generator, count: int) -> np.ndarray:
 def shadow_map(
     attributes: np.ndarray, triangles: np.ndarray, one_sided: int, towards: np.ndarray, middle: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Depth (S, S) seen from a far lamp, its axes (3, 3: right, down, towards it) and (scale, x0, y0), for
-    ``rasterizer.shade``."""
+    """Return the depth map (S, S) seen from a far lamp, for ``rasterizer.shade``.
+
+    Returns also its axes (3, 3: right, down, towards it) and (scale, x0, y0).
+    """
     up = np.array([0.0, 1.0, 0.0]) if abs(towards[1]) < 0.9 else np.array([1.0, 0.0, 0.0])
     right = np.cross(up, towards)
     right /= np.linalg.norm(right)

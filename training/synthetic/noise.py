@@ -17,8 +17,11 @@ def _stock() -> np.ndarray:
 
 
 def grain(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """White noise of unit variance, float32: a random stretch of a fixed stock, read-only. Drawing it anew for every
-    picture would cost more than what it is laid over."""
+    """Return white noise of unit variance, float32, read-only.
+
+    The noise is a random part of a fixed stock. Drawing new noise for every picture takes longer than the operations
+    that use it.
+    """
     count = int(np.prod(shape))
     start = int(rng.integers(STOCK - count))
     return _stock()[start : start + count].reshape(shape)

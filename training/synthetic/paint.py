@@ -36,8 +36,11 @@ class Mask:
 
 @dataclass(frozen=True, eq=False)
 class Brows:
-    """One person's painted brows, the left and the right: a mask of each, its centre ``lines`` (2, 5, 2) from the nose
-    outwards in texels (column, row) of the chart, and how far each is laid from there, (rows, columns)."""
+    """One person's painted brows, the left and the right.
+
+    Holds a mask of each and its centre ``lines`` (2, 5, 2) from the nose outwards, in texels (column, row) of the
+    chart. Holds also how far each is laid from there, (rows, columns).
+    """
 
     masks: tuple[Mask, Mask]
     lines: np.ndarray
@@ -213,8 +216,10 @@ def _front(surface: Surface) -> np.ndarray:
 
 
 def on_skin(surface: Surface, texels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places (N, 2) in the chart, texels (column, row), as corners (N, 3) of the skin's triangles and weights (N, 3)
-    that sum to one."""
+    """Map places (N, 2) in the chart, texels (column, row), to the skin.
+
+    Returns corners (N, 3) of the skin's triangles and weights (N, 3) that sum to one.
+    """
     column, row = np.clip(np.round(texels), 0, PAINT - 1).astype(int).T
     corners = surface.triangles[_front(surface)[row, column]]
     a, b, c = surface.coords[corners].astype(np.float64).transpose(1, 0, 2) * PAINT
@@ -284,8 +289,10 @@ def _strokes(rng: np.random.Generator, canvas: np.ndarray, lines: np.ndarray, th
 
 
 def _brow(rng: np.random.Generator, landmarks: np.ndarray) -> tuple[Mask, np.ndarray]:
-    """The left brow: hairs that stand up near the nose and lie down towards the temple, over a soft shade; and five
-    points (5, 2) along its middle."""
+    """Paint the left brow and return five points (5, 2) along its middle.
+
+    Hairs stand up near the nose and lie down towards the temple, over a soft shade.
+    """
     origin = np.floor(landmarks.min(0) - [30, 22]).astype(int)
     extent = np.ceil(landmarks.max(0) + [14, 24]).astype(int) - origin
     stretch = np.linspace(rng.uniform(-0.05, 0.11), rng.uniform(0.85, 1.08), 24)

@@ -51,8 +51,11 @@ def curtain(
     streaks: float,
     gloss: float,
 ) -> Patch:
-    """A sheet round the head: ``angles`` (C,) radians from the front towards the subject's left, ``heights`` (R,) or
-    (R, C), ``thickness`` (R, C) mm off the skin; ``streaks``: how much its columns differ in brightness."""
+    """Build a sheet round the head.
+
+    ``angles`` (C,) are radians from the front towards the subject's left. ``heights`` is (R,) or (R, C). ``thickness``
+    (R, C) is in mm off the skin. ``streaks`` is how much its columns differ in brightness.
+    """
     rows, columns = thickness.shape
     heights = np.broadcast_to(heights if heights.ndim == 2 else heights[:, None], thickness.shape)
     table = surface.radius

@@ -60,7 +60,7 @@ def pictures_of(surface: Surface, seed: int, person: int, count: int, size: int)
 
 
 def expressions(rng: np.random.Generator, count: int) -> np.ndarray:
-    """What one person does in ``count`` pictures, (N, 29)."""
+    """Sample one person's expressions in ``count`` pictures, (N, 29)."""
     eta = np.stack([sample_eta(rng) for _ in range(count)])
     kind = rng.choice(list(MOODS), p=list(MOODS.values()))
     if kind == "mood":

@@ -30,8 +30,11 @@ NOTHING = np.full((1, 1, 3), NONE, np.uint8)
 
 @dataclass(frozen=True, eq=False)
 class SkinPhotograph:
-    """One person's: slow (V, 3), factors less one of the skin's colour at the vertices, detail (FINE, FINE, 3) uint8
-    (see ``Realism``), how strong both are, and whether they are mirrored: slow is already."""
+    """One person's skin photograph.
+
+    slow (V, 3) are factors less one of the skin's colour at the vertices; detail is (FINE, FINE, 3) uint8 (see
+    ``Realism``). Holds also the strength of both, and whether they are mirrored; slow already is.
+    """
 
     slow: np.ndarray | None
     slow_strength: float
@@ -71,8 +74,11 @@ def sample_skin(rng: np.random.Generator, surface: Surface, color: np.ndarray) -
 
 
 def sample_environment(rng: np.random.Generator, surface: Surface, drawn: Light, natural: bool = False) -> Light:
-    """In half of the scenes the light of an environment map, turned about the vertical, balanced and exposed at random;
-    else ``drawn``. A ``natural`` light is nearly white and falls on the face, as in ``sample_light``."""
+    """Sample the light of an environment map in half of the scenes; otherwise return ``drawn``.
+
+    The map is rotated about the vertical, balanced and exposed at random. A ``natural`` light is nearly white and falls
+    on the face, as in ``sample_light``.
+    """
     realism = surface.realism
     if realism is None or rng.random() >= LIGHT_SHARE:
         return drawn
@@ -103,8 +109,11 @@ def sample_environment(rng: np.random.Generator, surface: Surface, drawn: Light,
 
 @cache
 def _turned_maps(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """All maps (M), mirrored or not (2), after TURNS turns about the vertical: ambient (M, 2, TURNS, 3, 9) and lamps
-    (M, 2, TURNS, 2, 3), the lamps' colours (M, 2, 3), and how much light falls on a face (M, 2, TURNS)."""
+    """Return all maps (M), mirrored or not (2), after TURNS rotations about the vertical.
+
+    ambient (M, 2, TURNS, 3, 9); lamps (M, 2, TURNS, 2, 3); the lamps' colours (M, 2, 3); the amount of light on a face
+    (M, 2, TURNS).
+    """
     realism = surface.realism
     assert realism is not None
     # where there is no lamp stands a dark one: shadows need one
@@ -144,8 +153,10 @@ def _at_vertices(surface: Surface) -> np.ndarray:
 
 @cache
 def photographed_brows(surface: Surface) -> list[tuple[tuple[Mask, Mask], np.ndarray]]:
-    """Return the brows laid along the head's brow line, left and right, and the middle line (5, 2) of the left one in
-    texels."""
+    """Return the brows laid along the head's brow line, left and right.
+
+    Returns also the middle line (5, 2) of the left brow in texels.
+    """
     assert surface.realism is not None and surface.model.landmarks is not None
     per_mm = TEXELS[::-1]
     marks = surface.coords[surface.model.landmarks[22:27]] * PAINT / per_mm

@@ -37,8 +37,10 @@ class Pose:
 
 
 def sample_angles(rng: np.random.Generator, is_face: bool, natural: bool = False) -> tuple[float, float, float]:
-    """Yaw (+ to the subject's left), pitch (+ up), roll (+ leaning right on screen), radians. A ``natural`` head is
-    turned by less than 30 degrees."""
+    """Sample yaw (+ to the subject's left), pitch (+ up) and roll (+ leaning right on screen), radians.
+
+    A ``natural`` head is rotated by less than 30 degrees.
+    """
     if natural:
         yaw, pitch, roll = np.clip(rng.normal(0, [0.2, 0.12, 0.1]), [-0.45, -0.25, -0.3], [0.45, 0.25, 0.3])
         return float(yaw), float(pitch), float(roll)

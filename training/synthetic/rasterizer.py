@@ -21,8 +21,10 @@ STEEP, SLACK = np.float32(1e-7), np.float32(1e-3)
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
 def vertex_normals(vertices, faces):
-    """Area-weighted unit normals (V, 3) of triangles (F, 3) or quads (F, 4); a triangle among quads repeats its first
-    corner."""
+    """Return area-weighted unit normals (V, 3) of triangles (F, 3) or quads (F, 4).
+
+    A triangle among quads repeats its first corner.
+    """
     normals = np.zeros_like(vertices)
     last = faces.shape[1] - 1
     for f in range(faces.shape[0]):
@@ -56,8 +58,11 @@ def vertex_normals(vertices, faces):
 def place(
     points, normals, albedo, gloss, open_sky, coords, kind, rotation, translation, lens, size, attributes, screen
 ):  # fmt: skip
-    """Put points (N, 3) of the head's frame before the camera: their rows of ``attributes``, and ``screen`` (N, 3):
-    pixel x, pixel y, depth. gloss, open_sky and kind are (N,), or (1,) for all; ``lens`` is ``Pose.lens``."""
+    """Project points (N, 3) of the head's frame to the camera.
+
+    Returns their rows of ``attributes``, and ``screen`` (N, 3): pixel x, pixel y, depth. gloss, open_sky and kind are
+    (N,), or (1,) for all. ``lens`` is ``Pose.lens``.
+    """
     half = np.float32(0.5)
     big = np.float32(size)
     glossy, sky, kinds = len(gloss) > 1, len(open_sky) > 1, len(kind) > 1
@@ -177,8 +182,10 @@ _VIEW, _SHADOW, _X, _Y, _DEPTH, _LIT, _GLINT, _MIRROR, _ROWS = 14, 17, 18, 19, 2
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
 def _photographed(photo, strength, mirrored, pixels, count):
-    """Vary the colours of the skin by a photograph of what is fine on it: bytes, 128 for no change. The nearest texel
-    will do: texels are smaller than pixels."""
+    """Multiply the colours of the skin by a photograph of its fine detail: bytes, 128 for no change.
+
+    The nearest texel is sufficient, because texels are smaller than pixels.
+    """
     byte = strength * np.float32(1 / 128)
     rest = ONE - strength
     painted = np.float32(0.5 * (BARE + SKIN))
@@ -278,10 +285,10 @@ def shade(
     lights, colors, wrap, specular, polish, sheen, eyes, shadow_depth, shadow_axes, shadow_scale, shadow_bias, fog,
     haze, out,
 ):  # fmt: skip
-    """Light every pixel that sees a triangle into ``out`` (size, size, 4): BGR and 1, zeros elsewhere. Returns the sum
-    of the brightness and the number of pixels lit.
+    """Light every pixel that shows a triangle into ``out`` (size, size, 4): BGR and 1, zeros elsewhere.
 
-    Row by row, in steps over all of a row's pixels: what is plain arithmetic among them becomes vector instructions.
+    Returns the sum of the brightness and the number of pixels lit. Works row by row, each step over all pixels of a
+    row, so that its plain arithmetic becomes vector instructions.
 
     attributes        (V, 16): unit normal, point, albedo BGR, gloss, share of open sky, u, v on the skin, kind
     texture, bump     (S, S, 3) factors and (S, S, 2) normal offsets, repeated over all but eyes; S a power of two
@@ -292,7 +299,7 @@ def shade(
     specular, polish  how strongly lamps are mirrored, and by how small spots (0..1);  sheen  how strongly the sky is
     eyes              iris radius, pupil radius (radians), then BGR of iris and sclera
     shadow_*          depth map seen from light 0: (S, S), its axes (3, 3), (scale, x0, y0), bias in mm
-    fog, haze         0..1, how much of what is seen is haze, and its colour (3,)
+    fog, haze         0..1, the share of haze in what is seen, and its colour (3,)
     """
     size = out.shape[0]
     clear = ONE - fog
@@ -391,8 +398,11 @@ def shade(
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
 def compose(layer, background, exposure, out):
-    """Shrink ``layer`` (3n, 3n, 4) by two thirds, every source pixel by the area that it covers, and lay it over
-    ``background`` (2n, 2n, 3), all times ``exposure``: ``out`` (2n, 2n, 3)."""
+    """Compose ``layer`` (3n, 3n, 4) over ``background`` (2n, 2n, 3) into ``out`` (2n, 2n, 3).
+
+    The layer shrinks to two thirds; every source pixel counts by the area that it covers. The result is multiplied by
+    ``exposure``.
+    """
     half, share = np.float32(0.5), np.float32(4 / 9)
     sums = np.empty(4, np.float32)
     for y in range(out.shape[0]):

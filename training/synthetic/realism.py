@@ -1,5 +1,7 @@
-"""The file of photographs that clothe and light the synthetic faces: skins, brows and environment maps, made of open
-sources by ``training.realism.skins`` and drawn from in ``photographs.py``."""
+"""The file of photographs for the skins, brows and environment maps of synthetic faces.
+
+``training.realism.skins`` makes it from open sources. ``photographs.py`` samples from it.
+"""
 
 from __future__ import annotations
 

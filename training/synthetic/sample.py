@@ -152,10 +152,12 @@ def render(
     backdrop: np.ndarray | None = None,
     natural: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The picture (size, size, 3) float32 BGR, and which of the ``landmarks`` (70, 2; in the unit crop, ``distances``
-    (70,) mm from the camera) it shows. Without a ``head`` only the background and what may lie before a face.
-    ``backdrop`` (size, size, 3) float32 is painted over; without it one is drawn. A ``natural`` picture has plain light
-    and nothing before the face but clear glasses."""
+    """Render the picture (size, size, 3) float32 BGR and the visibility of the landmarks.
+
+    ``landmarks`` (70, 2) are in the unit crop and ``distances`` (70,) in mm from the camera. Without a ``head`` the
+    picture has only the background and objects that may lie before a face. ``backdrop`` (size, size, 3) float32 is
+    painted over; without it one is drawn. A ``natural`` picture has plain light and only clear glasses before the face.
+    """
     use = surface.ingredients
     image = sample_background(rng, size) if backdrop is None else backdrop
     look, light = sample_look(rng, surface, eta, brows), sample_light(rng, natural)
@@ -224,8 +226,10 @@ def _scene(
     pose: Pose,
     big: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """The head (``vertices``, if any) and the patches before the camera: attributes (N, 16), screen (N, 3), triangles
-    (T, 3), and how many of these are seen from one side only."""
+    """Return the head (``vertices``, if any) and the patches before the camera.
+
+    Returns attributes (N, 16), screen (N, 3), triangles (T, 3), and how many of these are seen from one side only.
+    """
     count = 0 if vertices is None else len(vertices)
     total = count + sum(len(p.points) for p in patches)
     attributes, screen = np.empty((total, rasterizer.ATTRIBUTES), np.float32), np.empty((total, 3), np.float32)
@@ -267,7 +271,7 @@ def _open_sky(surface: Surface, eta: np.ndarray) -> np.ndarray:
 
 
 def _tint_lens(rng: np.random.Generator, image: np.ndarray, pose: Pose, lens: np.ndarray, dark: float) -> np.ndarray:
-    """Returns where the lens lies, (size, size) 0..1."""
+    """Tint the glasses' lens and return where it lies, (size, size) 0..1."""
     size = len(image)
     outline = pose.in_crop(lens) * size
     mask = np.zeros(image.shape[:2], np.float32)

@@ -1,7 +1,9 @@
-"""Pictures with many heads, for the finder: cut-outs laid over backgrounds, with what else looks like a face or has
-the same edges: backs of heads, hands, faces whose features are wiped away or shuffled, skin-coloured blobs with spots.
+"""Pictures with many heads, for the finder.
 
-A cut-out's edge must not tell a face from anything else: everything is pasted the same way.
+Cut-outs are laid over backgrounds. Distractors resemble a face or have the same edges: backs of heads, hands, faces
+whose features are wiped away or shuffled, skin-coloured blobs with spots.
+
+Everything is pasted the same way, so that a cut-out's edge does not identify a face.
 """
 
 from __future__ import annotations
@@ -76,8 +78,11 @@ def sample_scene(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, fa
 
 
 def sample_thumbnail(rng: np.random.Generator, cutouts: Cutouts, size: int, face: bool = True) -> Scene:
-    """Draw a square picture of ``size`` pixels that is nothing but a face, from its cheeks to its hair at the closest
-    and the widest, or without ``face`` something else as large."""
+    """Draw a square picture of ``size`` pixels that a face fills.
+
+    It spans from the cheeks to the hair, at the closest and the widest. Without ``face`` it shows another object as
+    large.
+    """
     canvas = _Canvas(_backdrop(rng, DRAWN, DRAWN, cutouts))
     centre = DRAWN / 2 + rng.normal(0, 0.04 * DRAWN, 2)
     paste = _paste_head if face else _paste_other
@@ -187,8 +192,10 @@ def _paste_cutout(
 
 
 def _toned(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """(S, S, 4) uint8 to float32 with colours times alpha; brighter, darker or duller than it was, its edge softened
-    or pulled in."""
+    """Convert (S, S, 4) uint8 to float32 with premultiplied alpha and vary its tones.
+
+    It becomes brighter, darker or duller. Its edge is softened or pulled in.
+    """
     out = picture.astype(np.float32) / 255
     color, alpha = out[..., :3], out[..., 3:]
     if rng.random() < 0.5:

@@ -23,8 +23,11 @@ LID_REST = 0.03, 0.12
 def blend(
     surface: Surface, alpha: np.ndarray, eta: np.ndarray, gaze: np.ndarray, ways: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Eq. (1) of B heads at once, because one head at a time waits for memory: persons at rest (B, V, 3) and how each
-    moves (B, V, 3), lids that follow ``gaze`` (B, 2) included. ``ways`` (B, 31) are people's (``sample_ways``)."""
+    """Evaluate Eq. (1) for B heads at once, because single heads are limited by memory latency.
+
+    Returns persons at rest (B, V, 3) and their motion (B, V, 3), including lids that follow ``gaze`` (B, 2). ``ways``
+    (B, 31) come from ``sample_ways``.
+    """
     model = surface.model
     persons = model.vertices(alpha)
     gains, rest = ways[:, : eta.shape[1]], ways[:, eta.shape[1] :]
@@ -47,8 +50,10 @@ def shape_head(
     eta: np.ndarray,
     gaze: np.ndarray,
 ) -> np.ndarray:
-    """Vertices (V, 3): one head of ``blend`` with other people's proportions, other people's way of making the same
-    expression, and wrinkles; eyes turned."""
+    """Return the vertices (V, 3) of one head of ``blend``, with the eyes rotated.
+
+    Adds other proportions, individual variation of the same expression, and wrinkles.
+    """
     vertices = np.empty_like(person)
     lengths = np.append(rng.uniform(50, 140, 3), 80)  # of the waves along x, y and z, and of those of the keys' gain
     directions, phases = plane_waves(rng, np.repeat(lengths, WAVES))
@@ -86,16 +91,21 @@ def _middle(points: np.ndarray) -> np.ndarray:
 
 
 def sample_ways(rng: np.random.Generator) -> np.ndarray:
-    """One person's ways, (31,): how strongly they make each of the 29 expressions, and where the left and the right
-    lid rest, in units of their key. No label tells either."""
+    """Sample one person's ways, (31,).
+
+    These are the strengths of the 29 expressions, and the rest positions of the left and the right lid in units of
+    their key. No label contains them.
+    """
     gains = np.exp(rng.normal(0, 0.1, len(OPEN_KEYS)))
     gains[LIDS] = 1
     return np.concatenate([gains, rng.normal(*LID_REST) + rng.normal(0, 0.02, 2)])
 
 
 def landmarks_of(surface: Surface, vertices: np.ndarray, gaze: np.ndarray, brows: Brows | None = None) -> np.ndarray:
-    """The 68 points and the two pupils (right, left), (70, 3). Those of the brows lie where ``brows`` are painted, or
-    where the model has them."""
+    """Return the 68 points and the two pupils (right, left), (70, 3).
+
+    The points of the brows lie where ``brows`` are painted, or where the model has them.
+    """
     ahead = rotation_of_euler(float(gaze[0]), float(gaze[1]), 0) @ np.array([0, 0, 12.5])
     pupils = [_middle(vertices[surface.model.regions[f"eyeball_{side}"]]) + ahead for side in "RL"]
     marks = vertices[surface.model.landmarks]

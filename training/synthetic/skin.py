@@ -48,9 +48,12 @@ LIDS = [OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")]
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """Colours of one person: albedo (V, 3), gloss (V,), texture (TILE, TILE, 3), bump (TILE, TILE, 2),
-    photograph of the skin, paint (PAINT, PAINT, 4) uint8 BGRA over it, eyes (8,), how dense the beard is (0..1), and
-    how long and how thick the lashes are and how many radians they are curled up."""
+    """Colours of one person.
+
+    albedo (V, 3), gloss (V,), texture (TILE, TILE, 3), bump (TILE, TILE, 2), photograph of the skin, paint (PAINT,
+    PAINT, 4) uint8 BGRA over it, eyes (8,), density of the beard (0..1). For the lashes: length, thickness, and curl in
+    radians upwards.
+    """
 
     albedo: np.ndarray
     gloss: np.ndarray
@@ -207,8 +210,11 @@ def _lip_color(
 def _make_up_eyes(
     rng: np.random.Generator, blend: Callable[[str, float, np.ndarray], None], skin: np.ndarray, made_up: bool
 ) -> tuple[tuple[float, float], float]:
-    """Shadow on the lids, which stays on them when they shut, lines along them; how long and thick lashes are, and how
-    dark a line is drawn above the upper ones (0..1)."""
+    """Paint eye make-up.
+
+    Shadow on the lids, which stays on them when they shut, and lines along them. Returns the length and thickness of
+    the lashes, and the darkness of the line above the upper ones (0..1).
+    """
     if not made_up:
         blend("upper_line", rng.uniform(0, 0.6), skin * 0.2)
         blend("lower_line", rng.uniform(0, 0.35), skin * 0.3)
@@ -303,8 +309,10 @@ def _fill(albedo, gloss, vertices, parts, palette):
 
 @cache
 def _tiles(kind: str) -> np.ndarray:
-    """A fixed stock of noise, (2 TILES, TILE, TILE times channels): drawing it anew for every face would cost more than
-    rendering the face. The second half are mirrored."""
+    """Return a fixed stock of noise, (2 TILES, TILE, TILE times channels).
+
+    Drawing it anew for every face takes longer than rendering the face. The second half are mirrored.
+    """
     rng = np.random.default_rng(20180515)
     octaves, channels, base = {"color": (6, 3, 4), "grey": (6, 1, 8), "bump": (4, 2, 16)}[kind]
     tiles = np.stack([fractal(rng, TILE, octaves, channels, base) for _ in range(TILES)])

@@ -25,10 +25,12 @@ def unhidden(
     triangles: np.ndarray,
     attributes: np.ndarray,
 ) -> np.ndarray:
-    """(70,) bool: nothing stands before the landmark in most of the nine pixels about it, which ``depth`` (S, S) and
-    ``triangle_of`` (S, S) show. landmarks (70, 2) in the unit square at ``distances`` (70,) from the camera.
+    """Return which landmarks are not occluded, (70,) bool.
 
-    A pupil is seen where an eyeball is seen, for a lid before it is thinner than any tolerance.
+    A landmark is visible if nothing lies before it in most of the nine pixels about it, according to ``depth`` (S, S)
+    and ``triangle_of`` (S, S). landmarks (70, 2) are in the unit square at ``distances`` (70,) from the camera.
+
+    A pupil is visible where an eyeball is visible, because a lid before it is thinner than any tolerance.
     """
     size = len(depth)
     pixels = np.minimum(np.maximum(landmarks * size, 0), size - 1).astype(int)[:, None] + AROUND
