@@ -1,5 +1,5 @@
-"""Speed and size, measured: ``python -m expnet.benchmarks.NAME``, or all as one table with ``python3 dev.py bench``.
+"""Benchmarks of speed and size: ``python -m expnet.benchmarks.NAME``, or all with ``python3 dev.py bench``.
 
-Each module here has ``measure() -> list[Measurement]`` and prints it when it is run; ``table.py`` runs them all.
-What a module needs and cannot have (a GPU, a file that is not in the box) it leaves out.
+Each module here has ``measure() -> list[Measurement]`` and prints it when run; ``table.py`` runs them all. A module
+skips measurements whose inputs are not available (a GPU, a file that is not shipped).
 """

@@ -1,8 +1,8 @@
-"""Footage to a performance, and where the time goes: ``python -m expnet.benchmarks.animate [CLIP]``.
+"""Time from footage to a performance, by step: ``python -m expnet.benchmarks.animate [CLIP]``.
 
-Without CLIP, the clip in the box played at 1280 x 720. The parts are measured one by one. The whole is what the worker
-does: decoding, in a thread of its own, so that it is faster than the sum, crop, network and pose; smoothing and keys
-are Blender's part.
+Without CLIP, the shipped clip is played at 1280 x 720. The steps are measured one by one. The whole is the worker's
+part: decoding, crop, network and pose. It is faster than the sum, because decoding has its own thread. Smoothing and
+keys are Blender's part.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _measured(path: Path, at_least: float | None) -> list[Measurement]:
 
 
 def _keying(performance: FacePerformance) -> list[Measurement]:
-    """Keyframes on the open head, in Blender; nothing where there is no bpy module."""
+    """Measure keyframes on the open head in Blender; return nothing without the bpy module."""
     try:
         import bpy
     except ImportError:
@@ -96,7 +96,7 @@ def _finding(image: cv2.typing.MatLike, estimator: Estimator, thorough: bool) ->
 
 
 def _at_720p(clip: Path, out: Path) -> Path:
-    """``FRAMES`` frames of the clip at 1280 x 720, from its start again at its end."""
+    """Yield ``FRAMES`` frames of the clip at 1280 x 720, repeating it from the start."""
     writer = cv2.VideoWriter(str(out), cv2.VideoWriter.fourcc(*"mp4v"), 24, (1280, 720))
     written = 0
     while written < FRAMES:

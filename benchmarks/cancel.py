@@ -1,10 +1,10 @@
-"""Cancels at random moments by INT, TERM and KILL: whatever is left behind afterwards, as a table. Linux only.
+"""Cancel jobs at random moments by INT, TERM and KILL, and print what is left behind as a table. Linux only.
 
-    python -m expnet.benchmarks.cancel [--cancels 200] [--seed 0] [--longest SECONDS]
+python -m expnet.benchmarks.cancel [--cancels 200] [--seed 0] [--longest SECONDS]
 
-Each cancel starts ``expnet animate`` or ``expnet batch`` on the clip in the box, with a folder for temporary files of
-its own, and sends the signal after a random time. What counts as left: a process of it that still runs ten seconds
-later, anything in the temporary folder, and half-written files beside the outputs.
+Each cancel starts ``expnet animate`` or ``expnet batch`` on the shipped clip, with its own folder for temporary files,
+and sends the signal after a random time. Left behind means: a process of the job that still runs ten seconds later, any
+file in the temporary folder, and half-written files next to the outputs.
 """
 
 from __future__ import annotations

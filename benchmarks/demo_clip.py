@@ -1,7 +1,8 @@
-"""Render the clip in the box, and its truth: ``python -m expnet.benchmarks.demo_clip [--frames N]``.
+"""Render the shipped clip and its ground truth: ``python -m expnet.benchmarks.demo_clip [--frames N]``.
 
-The open head with another identity, other colours and another light than the rig's, acting a few moods, rendered by
-Cycles. Writes model/data/demo_clip.mp4 (at most 1 MB) and, beside it, demo_clip_truth.npz: what moved it.
+The clip shows the open head with another identity, other colours and another light than the rig's, in a few moods,
+rendered by Cycles. Writes model/data/demo_clip.mp4 (at most 1 MB) and, in the same folder, demo_clip_truth.npz with the
+values that animate it.
 """
 
 from __future__ import annotations

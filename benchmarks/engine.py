@@ -1,6 +1,7 @@
-"""How fast the synthetic face engine is: ``python -m expnet.benchmarks.engine``.
+"""Speed of the synthetic face engine: ``python -m expnet.benchmarks.engine``.
 
-Processor time on one thread, so that other work on the machine counts as little as it can; then where it goes.
+Measures processor time on one thread, which reduces the influence of other work on the machine. Then lists the time by
+step.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Picture sheets of the synthetic face engine for docs: ``python -m expnet.benchmarks.engine_sheets docs/engine``.
+"""Make picture sheets of the synthetic face engine for docs: ``python -m expnet.benchmarks.engine_sheets docs/engine``.
 
-One sheet per ingredient, small enough for a page, made by the engine itself: what a sheet is not about is held still
-or left out, what it is about is drawn as for training, only always instead of now and then.
+The engine makes one sheet per ingredient, small enough for a page. A sheet's own ingredient is drawn as for training,
+but always instead of sometimes. Other ingredients are fixed or left out.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 class Studio:
-    """Heads before a camera, as the engine draws them, with what it leaves to chance held still on request."""
+    """Heads before a camera, drawn by the engine, with optional fixed values for what it samples."""
 
     def __init__(self, realism: Realism | None = None) -> None:
         self.surface = build_surface(open_face_model(OPEN))
@@ -138,7 +138,7 @@ def replaced(module: ModuleType, how: Mapping[str, object]) -> Iterator[None]:
 
 
 def always(function: Callable[..., Any], wanted: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Draw until there is something."""
+    """Draw until the result is not empty."""
 
     def again(*given: Any) -> Any:
         while not wanted(drawn := function(*given)):
@@ -307,7 +307,7 @@ def _degraded(image: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _changed(image: np.ndarray, seed: int) -> float:
-    """How much detail a degradation took or added."""
+    """Return how much detail a degradation removes or adds."""
     edges = [cv2.Laplacian(np.float32(p), cv2.CV_32F) for p in (_shown(image) / 255, _degraded(image, seed) / 255)]
     return float(abs(edges[0] - edges[1]).mean())
 
@@ -323,7 +323,7 @@ def _labels(studio: Studio) -> Iterator[np.ndarray]:
 
 
 def _marked(sample: engine.Sample) -> np.ndarray:
-    """Dense points blue, landmarks green where seen and red where hidden, the head's axes, what the eyes look at."""
+    """Draw dense points (blue), landmarks (visible green, hidden red), the head's axes and the gaze."""
     image = cv2.resize(sample.image, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     size = len(image)
 

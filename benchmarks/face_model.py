@@ -1,6 +1,6 @@
-"""How fast face models are read: ``python -m expnet.benchmarks.face_model``.
+"""Speed of reading face models: ``python -m expnet.benchmarks.face_model``.
 
-The full-size one has the Basel Face Model's numbers: 53,215 vertices, 99 + 29 components.
+The full-size model has the Basel Face Model's sizes: 53,215 vertices, 99 + 29 components.
 """
 
 from __future__ import annotations

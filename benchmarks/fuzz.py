@@ -43,7 +43,7 @@ _TOKENS = (
 
 @dataclass
 class Outcome:
-    """What became of the cases of one reader; ``shown``: the first bad ones."""
+    """Results of one reader's cases; ``shown`` holds the first failures."""
 
     cases: int = 0
     read: int = 0
@@ -251,7 +251,7 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
 
 
 def _place(data: bytearray, rng: random.Random) -> int:
-    """Return a place; heads and directories at the end are where damage is interesting."""
+    """Return a random position; headers and directories at the end are more likely."""
     near = rng.randrange(min(len(data), 400))
     return rng.choice((rng.randrange(len(data)), near, len(data) - 1 - near))
 
@@ -310,7 +310,7 @@ def _damaged_member(content: bytes, rng: random.Random) -> bytes:
 
 
 def _checksums_mended(content: bytes) -> bytes:
-    """Return a PNG whose checksums fit again, so that damage reaches what is behind them."""
+    """Return a PNG with corrected checksums, so that readers decode the damaged content."""
     import struct
     import zlib
 
@@ -378,13 +378,13 @@ def child() -> None:
 
 
 class Child:
-    """The process that reads; started again where it ended."""
+    """The reading process; it restarts after it ends."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
 
     def read(self, name: str, path: Path) -> tuple[str, int]:
-        """Return what became of the file, and by how many bytes the memory grew."""
+        """Return the result for the file, and by how many bytes the memory grew."""
         if self._process is None or self._process.poll() is not None:
             command = [sys.executable, "-P", "-c", "from expnet.benchmarks.fuzz import child; child()"]
             self._process = subprocess.Popen(
@@ -419,7 +419,7 @@ class Child:
 
 
 def fuzz(cases: int, seed: int = 0, chosen: list[str] | None = None, keep: Path | None = None) -> dict[str, Outcome]:
-    """Return what became of ``cases`` cases, shared out among the readers. ``keep``: a folder for the bad ones."""
+    """Return the results of ``cases`` cases, divided among the readers. ``keep`` is a folder for failures."""
     table = readers()
     names = chosen or list(table)
     outcomes = {name: Outcome() for name in names}

@@ -1,8 +1,8 @@
-"""Picture sheets of the open head for docs/: ``python -m expnet.benchmarks.head_sheets [--sheet NAME]``.
+"""Make picture sheets of the open head for docs/: ``python -m expnet.benchmarks.head_sheets [--sheet NAME]``.
 
-``keys``: neutral and every key at its upper bound, signed ones at their lower bound too. ``identities``: 12 random
-people, alpha ~ N(0, 1). ``mesh``: the topology. ``emotions``: faces made of several keys, from the front and turned.
-Rendered by Cycles on the rig, smooth shaded, and looked at by people.
+``keys``: neutral and every key at its upper bound, signed keys also at their lower bound. ``identities``: 12 random
+people, alpha ~ N(0, 1). ``mesh``: the topology. ``emotions``: combinations of several keys, from the front and rotated.
+All are rendered by Cycles on the rig, smooth shaded, for visual inspection.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _Studio:
         width: float = 0.23,
         target: tuple[float, float, float] = FACE,
     ) -> np.ndarray:
-        """(size, size, 3) BGR of ``width`` metres about ``target``, seen ``yaw`` degrees from the subject's left."""
+        """Render (size, size, 3) BGR of ``width`` metres about ``target``, ``yaw`` degrees from the subject's left."""
         distance = width * self.camera.data.lens / self.camera.data.sensor_width
         a, b = np.radians([yaw, pitch])
         direction = np.array([np.sin(a) * np.cos(b), -np.cos(a) * np.cos(b), np.sin(b)])
@@ -128,7 +128,7 @@ def _emotions(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
 
 
 def _both_sides(keys: dict[str, float]) -> dict[str, float]:
-    """Every key of the open basis, 0 where ``keys`` name neither it nor its pair."""
+    """Return a value for every key of the open basis; 0 where ``keys`` has neither the key nor its pair."""
     return {key: float(keys.get(key, keys.get(key.removesuffix("_L").removesuffix("_R"), 0.0))) for key in OPEN_KEYS}
 
 
@@ -172,7 +172,7 @@ def _mesh(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
 
 
 def _wire_copy(thing: bpy.types.Object, material: bpy.types.Material, thickness: float) -> bpy.types.Object:
-    """Return the edges of ``thing`` as it stands, as thin bars (the render engine's own wires would show triangles)."""
+    """Return the edges of ``thing`` in its current shape as thin bars (the renderer's own wires show triangles)."""
     mesh = bpy.data.meshes.new_from_object(thing.evaluated_get(bpy.context.evaluated_depsgraph_get()))
     mesh.materials.clear()
     mesh.materials.append(material)

@@ -1,7 +1,7 @@
 """Memory of the worker over a long clip: ``python -m expnet.benchmarks.memory [FRAMES]``.
 
-The clip in the box is played over and over into a short and a long clip; what the worker holds at most while it watches
-the second, beyond what it holds for the first, is what footage costs.
+The shipped clip is repeated to make a short and a long clip. The result is the worker's peak memory during the long
+clip less its peak during the short one.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def measure(long: int = LONG) -> list[Measurement]:
 
 
 def _peak_mb(clip: Path) -> float:
-    """Return the most that any worker of ours held so far: the clips come in ascending length."""
+    """Return the peak memory of all workers so far; the clips come in ascending length."""
     with Job(requests.animate(str(clip), EstimatorOptions(device="cpu"))) as job:
         job.wait()
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
 
 
 def _repeated(clip: Path, frames: int, out: Path) -> Path:
-    """``frames`` frames of the clip at 1280 × 720, from its start again at its end."""
+    """Yield ``frames`` frames of the clip at 1280 × 720, repeating it from the start."""
     reader = cv2.VideoCapture(str(clip))
     writer = cv2.VideoWriter(str(out), cv2.VideoWriter.fourcc(*"mp4v"), 24, (1280, 720))
     for _ in range(frames):

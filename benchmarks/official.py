@@ -1,9 +1,9 @@
 """Speed of the authors' networks: ``python -m expnet.benchmarks.official``.
 
-The weights are random, which takes as long as theirs: no file of the release is needed.
+The weights are random, which takes the same time, so no file of the release is needed.
 
-The paper has one forward of ExpNet on a Titan X in 0.088 s (Chang et al. 2018). A frame takes three networks: they are
-held to 2.2 forwards of one ResNet-101, to 1.4 where ExpNet and the shape net have one trunk.
+The paper reports 0.088 s for one forward of ExpNet on a Titan X (Chang et al. 2018). A frame takes three networks.
+Their bound is 2.2 forwards of one ResNet-101, or 1.4 where ExpNet and the shape net share a trunk.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _one(networks: OfficialNetworks, how: str) -> Iterator[Measurement]:
 
 
 def _three(together: OfficialNetworks, apart: OfficialNetworks, where: str) -> Iterator[Measurement]:
-    """In turn, so that whatever else the machine does slows all of them alike."""
+    """Time them in turn, so that other work on the machine slows all of them equally."""
     faces, heads = _pixels(1, 224), _pixels(1, 227)
     one, once, twice = in_turn(
         lambda: together.regress(expression=faces),

@@ -51,7 +51,7 @@ class Lamp:
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a person is looked at.
+    """A viewpoint and its surroundings.
 
     lens     mm;  at: the face's place in the camera's frame, 0..1;  yaw: of the sweeps, degrees
     sky      (low, high, strength) of a gradient, or (elevation, bearing, strength) of a physical sky
@@ -107,7 +107,7 @@ def sweeps(steps: int, turn: tuple[float, float, float]) -> list[Shot]:
 
 
 def _through_rest(low: float, high: float, steps: int) -> np.ndarray:
-    """Return ``steps`` values from ``low`` to ``high`` less the 0 among them; a short negative end is one step."""
+    """Return ``steps`` values from ``low`` to ``high`` without 0; a short negative end gets one step."""
     if low < 0 and -low < high / 2:
         return np.concatenate([[low], np.linspace(0, high, steps - 1)[1:]])
     values = np.linspace(low, high, steps)
@@ -137,7 +137,7 @@ MOUTHS: tuple[Part, ...] = (
 
 
 def combined(rng: np.random.Generator, count: int, yaw: float) -> Iterator[Shot]:
-    """Expressions of many keys, each key in a strength of its own, at angles of their own."""
+    """Return expressions of many keys, each with its own strength and at its own angles."""
     low, high = open_bounds().astype(float).T
     for i in range(count):
         eta = np.zeros(len(OPEN_KEYS))

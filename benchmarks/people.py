@@ -1,8 +1,7 @@
 """People that the synthetic face engine never makes: sculpted heads with Blender's skin, eyes, hair and glasses.
 
-A person is the open head bent by hand-placed dents into other proportions, so that Eq. (1) still holds of it: the keys
-move it as they move any head. Nothing here uses ``training/synthetic``: what is tested must not be what was trained on,
-and must stay the same when the engine changes.
+A person is the open head deformed by hand-placed dents, so Eq. (1) still holds and the keys move it as any head.
+Nothing here uses ``training/synthetic``. Test data must differ from training data and must not change with the engine.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ EYE_RADIUS = 13.4  # of the open head's eyeballs behind the cornea, mm
 
 @dataclass(frozen=True)
 class Dent:
-    """A smooth pull of the head: at ``centre`` by ``offset`` mm, fading out over ``reach`` mm; on both sides if so."""
+    """A smooth deformation: at ``centre`` by ``offset`` mm, fading out over ``reach`` mm; optionally on both sides."""
 
     centre: tuple[float, float, float]
     offset: tuple[float, float, float]
@@ -79,7 +78,7 @@ class Cast:
     moving: list[tuple[strands.Strands, bpy.types.Curves]]
 
     def show(self, eta: np.ndarray, gaze: np.ndarray, rotation: np.ndarray, translation: np.ndarray) -> None:
-        """Put on an expression (29,), gaze (2,) and pose; brows, lashes and beard follow the skin."""
+        """Apply an expression (29,), gaze (2,) and pose; brows, lashes and beard follow the skin."""
         rig.set_expression(self.head, eta, gaze)
         rig.set_pose(self.head, rotation, translation)
         skin = rig.evaluated_vertices(self.head)

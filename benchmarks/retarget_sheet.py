@@ -84,7 +84,7 @@ def _titled(row: np.ndarray, title: str) -> np.ndarray:
 
 
 def _telling(performance: FacePerformance, count: int = 5) -> list[int]:
-    """Frames as unlike each other as can be, the stillest first."""
+    """Return frames that differ most from each other, the stillest first."""
     seen = np.flatnonzero(performance.seen)
     values = signals(performance)[seen]
     chosen = [int(np.argmin(np.linalg.norm(values, axis=1)))]

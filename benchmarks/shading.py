@@ -1,4 +1,4 @@
-"""Shader nodes in few words."""
+"""Short functions for Blender's shader nodes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def linear(srgb: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 class Shader:
-    """The emptied node tree of a material or world: sockets in, sockets out; numbers stand for themselves."""
+    """The emptied node tree of a material or world: sockets in, sockets out; numbers are constants."""
 
     def __init__(self, block: bpy.types.Material | bpy.types.World) -> None:
         tree = compat.node_tree(block)
@@ -87,7 +87,7 @@ class Shader:
 
 
 def transparent_gloss(name: str, ior: float) -> bpy.types.Material:
-    """Clear as air but for reflections: a cornea, a lens. Bends no light, so that it costs little."""
+    """Return a transparent shader with reflections, for a cornea or a lens. It is fast without refraction."""
     material = bpy.data.materials.new(name)
     s = Shader(material)
     fresnel = s.node("ShaderNodeFresnel", {"IOR": ior}).outputs[0]

@@ -1,4 +1,4 @@
-"""What is shipped: ``python -m expnet.benchmarks.sizes``. The zip is the one that ``dev.py build`` left in dist/."""
+"""Sizes of the shipped files: ``python -m expnet.benchmarks.sizes``. Reads the zip of ``dev.py build`` in dist/."""
 
 from __future__ import annotations
 

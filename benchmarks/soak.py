@@ -1,8 +1,8 @@
-"""A long night in short: ``python -m expnet.benchmarks.soak [CLIPS] [CANCELS]`` (Linux).
+"""Long-running batch test: ``python -m expnet.benchmarks.soak [CLIPS] [CANCELS]`` (Linux).
 
-CLIPS short clips (50) through ``expnet batch`` in one process: what that process and its worker hold in memory after
-each, and clips an hour, with one lane and with one and two local Ray workers where there is Ray. Then CANCELS jobs
-(100) that are cancelled at random moments: what is left of them.
+Runs CLIPS short clips (50) through ``expnet batch`` in one process. Measures the memory of that process and its worker
+after each, and clips an hour, with one lane and, if Ray is available, with one and two local Ray workers. Then cancels
+CANCELS jobs (100) at random moments and lists what they leave behind.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main(clips: int = CLIPS, cancels: int = CANCELS) -> int:
 
 
 def _shots(folder: Path, count: int) -> list[Shot]:
-    """``count`` clips of FRAMES frames, each from another moment of the clip in the box."""
+    """Make ``count`` clips of FRAMES frames, each from another position of the shipped clip."""
     frames = []
     movie = cv2.VideoCapture(str(CLIP))
     while (grabbed := movie.read())[0]:

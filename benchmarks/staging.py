@@ -1,4 +1,4 @@
-"""What stands round a head to be rendered by Cycles: lamps, sky, a room out of focus, the camera, the picture.
+"""The scene round a head for Cycles: lamps, sky, a room out of focus, the camera, the render.
 
 Places are metres in the world's axes as the head's camera has them: x right, y away from the camera, z up.
 """
@@ -29,14 +29,14 @@ def add_area(
     size: float,
     colour: Numbers,
 ) -> None:
-    """Add an area lamp at ``place`` from ``aim``, shining there: watts, metres, linear light."""
+    """Add an area lamp at ``place`` from ``aim``, pointing there: watts, metres, linear light."""
     light = bpy.data.lights.new("area", "AREA")
     light.energy, light.size, light.color = energy, size, tuple(colour)
     _put(scene, light, Vector(aim) + Vector(place), Vector(place))
 
 
 def add_sun(scene: bpy.types.Scene, place: Numbers, strength: float, colour: Numbers, angle: float = 0.5) -> None:
-    """Add a sun that stands in the direction ``place``, ``angle`` degrees wide (0.5: hard shadows)."""
+    """Add a sun in the direction ``place``, ``angle`` degrees wide (0.5: hard shadows)."""
     light = bpy.data.lights.new("sun", "SUN")
     light.energy, light.angle, light.color = strength, float(np.radians(angle)), tuple(colour)
     _put(scene, light, Vector(place), Vector(place))
@@ -125,7 +125,7 @@ def _patterned(wall: Colour, pattern: str, width: float) -> bpy.types.Material:
 
 
 def use_cycles(scene: bpy.types.Scene, samples: int, threads: int = 1, seed: int = 0) -> None:
-    """Cycles on the CPU, cheap, the same picture every time. OpenImageDenoise where Blender has it."""
+    """Set up Cycles on the CPU at low cost and with reproducible pictures. Denoise with OpenImageDenoise if available."""
     render, cycles = scene.render, scene.cycles
     render.engine = "CYCLES"
     render.threads_mode, render.threads = "FIXED", threads
@@ -149,7 +149,7 @@ def use_camera(scene: bpy.types.Scene, camera: Camera, size: int, focus: float, 
 
 
 def take(scene: bpy.types.Scene, path: Path) -> None:
-    """Render to a PNG, which appears complete or not at all."""
+    """Render to a PNG, written completely or not at all."""
     partial = path.with_suffix(".partial.png")
     scene.render.filepath = str(partial)
     bpy.ops.render.render(write_still=True)

@@ -1,7 +1,7 @@
-"""A character to retarget to: a head of ours made foreign, with ARKit's shapes, a head bone and eye bones.
+"""A character to retarget to: the open head with ARKit's shapes, a head bone and eye bones.
 
-It stands for the artist's own character in tests and in the guide's picture. ``arkit_shapes`` splits the open head's
-keys into ARKit's 52 so that their sum, driven by ARKit's weights, is the open head's face again, to the last vertex.
+It replaces the artist's own character in tests and in the guide's picture. ``arkit_shapes`` splits the open head's keys
+into ARKit's 52. Their sum, with ARKit's weights, equals the open head's face at every vertex.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _armature(name: str, eyes: Mapping[str, Vector]) -> bpy.types.Object:
 
 
 def _parent(obj: bpy.types.Object, armature: bpy.types.Object, bone: str) -> None:
-    """Parent to a bone, staying where it is."""
+    """Parent to a bone and keep the world transform."""
     data = armature.data.bones[bone]
     obj.parent, obj.parent_type, obj.parent_bone = armature, "BONE", bone
     rest = armature.matrix_world @ data.matrix_local @ Matrix.Translation((0, data.length, 0))

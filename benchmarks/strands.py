@@ -1,6 +1,6 @@
-"""Hair as Blender's hair curves: grown on the skin of a face model, and carried along when the skin moves.
+"""Hair as Blender's hair curves, grown on the skin of a face model and moved with the skin.
 
-Model frame (millimetres, y up, z out of the face) until ``curves`` hands it to Blender.
+Model frame (millimetres, y up, z out of the face) until ``curves`` passes it to Blender.
 """
 
 from __future__ import annotations

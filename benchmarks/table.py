@@ -1,4 +1,4 @@
-"""Every benchmark, each in a process of its own, as one table: ``python -m expnet.benchmarks.table [NAME…]``."""
+"""Run every benchmark in its own process and print one table: ``python -m expnet.benchmarks.table [NAME…]``."""
 
 from __future__ import annotations
 
