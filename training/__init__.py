@@ -1,1 +1,1 @@
-"""Synthetic faces, training and evaluation of the open network. Not part of the extension's zip; knows no Blender."""
+"""Synthetic faces, training and evaluation of the open network. Not in the extension's zip; independent of Blender."""

@@ -1,6 +1,6 @@
 """Augmentation of a batch, on its own device: tone, colour, grey, detail, a covered rectangle.
 
-Each picture is changed anew each time it is used; labels stay the same.
+Each picture is changed again each time it is used; labels stay the same.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from .synthetic.degrade import SMALLEST
 
 @dataclass(frozen=True)
 class Augment:
-    """How much is changed; with all at 0, nothing.
+    """Strengths of the augmentation; 0 for all disables it.
 
-    Standard deviations: ``gain`` of the log brightness, ``colour`` of each channel's, ``curve`` of its bend,
-    ``offset`` of the black level. Shares of the pictures: ``grey``; ``small``, which keep the detail of a distant face;
-    ``erase``.
+    Standard deviations: ``gain`` of the log brightness, ``colour`` of each channel's, ``curve`` of its bend, ``offset``
+    of the black level. Shares of the pictures: ``grey``; ``small``, which keep the detail of a distant face; ``erase``.
     """
 
     gain: float = 0.0

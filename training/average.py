@@ -4,8 +4,8 @@
 header.
 
 Weights of which one was fine-tuned from the other lie in one basin of the loss. Their average is as accurate as either
-and steadier on other kinds of pictures (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"). The average of
-unrelated weights is useless: measure it.
+and more robust on other kinds of pictures (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"). The average
+of unrelated weights is useless.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate falls.
+    """Schedule of the learning rate.
 
     ``flat-then-decay``: flat, then to zero over the last ``decay`` steps, so that the flat part can be continued.
     ``plateau``: times ``factor`` whenever the held-out loss has not fallen for ``patience`` evaluations.
@@ -178,7 +178,7 @@ def _check(pictures: Input, optimizer: Optimizer, loss: LossWeights) -> None:
 
 
 def parse(kind: Any, value: Any, where: str) -> Any:
-    """``value``, as TOML or JSON gives it, as ``kind``: a dataclass, tuple, Literal, optional, or plain type."""
+    """Convert ``value`` from TOML or JSON to ``kind``: a dataclass, tuple, Literal, optional, or plain type."""
     if dataclasses.is_dataclass(kind):
         return _parse_table(kind, value, where)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)

@@ -70,7 +70,7 @@ class ShardFolder:
         return as_tensors({"image": images, **batch})
 
     def all(self, size: int | None = None) -> Batch:
-        """Everything, unmirrored, with pictures of ``size`` pixels (default: those of the first shard)."""
+        """Return all samples, not mirrored, with pictures of ``size`` pixels (default: those of the first shard)."""
         shards = list(self.shards.values())
         size = size or shards[0]["image"].shape[1]
         parts = [_resized(s, size) for s in shards]
@@ -101,7 +101,7 @@ def read_shard(path: Path) -> dict[str, np.ndarray]:
 
 
 def _mapped(path: Path, name: str) -> np.ndarray:
-    """Return an array of an .npz file, mapped into memory where it is stored as it is, read where it is compressed."""
+    """Return an array of an .npz file, memory-mapped if it is stored uncompressed, read otherwise."""
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         entry = archive.getinfo(f"{name}.npy")
         if entry.compress_type != zipfile.ZIP_STORED:
@@ -116,7 +116,7 @@ def _mapped(path: Path, name: str) -> np.ndarray:
 
 
 def _resized(shard: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
-    """Return the same samples with pictures of ``size`` pixels; none holds more detail than that."""
+    """Return the same samples with pictures of ``size`` pixels, their detail limited to that."""
     if shard["image"].shape[1] == size:
         return shard
     pictures = torch.from_numpy(np.require(shard["image"], requirements="W")).permute(0, 3, 1, 2)
@@ -125,7 +125,7 @@ def _resized(shard: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
 
 
 def count_pictures(folder: Path, seed: int = 0) -> int:
-    """How many pictures the shards of ``seed`` hold, without reading the pictures."""
+    """Count the pictures in the shards of ``seed`` without reading the pictures."""
     total = 0
     for path in folder.glob(f"seed{seed}_shard*.npz"):
         with np.load(path, allow_pickle=False) as data:
@@ -134,12 +134,12 @@ def count_pictures(folder: Path, seed: int = 0) -> int:
 
 
 def mirrored(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the same faces seen in a mirror."""
+    """Return the samples mirrored left to right."""
     return {**mirrored_labels(batch), "image": batch["image"][:, :, ::-1]}
 
 
 def mirrored_labels(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the labels of the same faces seen in a mirror."""
+    """Return the labels mirrored left to right."""
     rotation = batch["rotation"] * np.array([1, -1, -1, -1, 1, 1], np.float32)
     landmarks = batch["landmarks"][:, MIRRORED_LANDMARKS].copy()
     landmarks[..., 0] = 1 - landmarks[..., 0]

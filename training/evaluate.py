@@ -1,10 +1,10 @@
-"""How good the network is: ``python -m expnet.training.evaluate WEIGHTS DATA``.
+"""Evaluate the network: ``python -m expnet.training.evaluate WEIGHTS DATA``.
 
 DATA holds the held-out synthetic faces (shards of seed 1). Prints one section after the other as tables: what was
-measured, how, and whether it reaches what the project asks for. A section whose inputs are not given is not run, and
-said so. ``--against OLD`` measures other weights alike and says line by line which are better: weights ship only if
-they beat the last ones on every line. ``--docs docs`` writes docs/ACCURACY.md with its plots; it wants every section
-to be run, or ``--partial``.
+measured, how, and whether it reaches the project's bounds. A section without its inputs is not run and is reported as
+such. ``--against OLD`` measures other weights in the same way and reports line by line which are better. Weights ship
+only if they beat the last ones on every line. ``--docs docs`` writes docs/ACCURACY.md with its plots; it requires all
+sections to be run, or ``--partial``.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Input:
-    """An option of the command: what a section needs beside the held-out pictures.
+    """An option of the command: an input of a section other than the held-out pictures.
 
     It may be given ``many`` times as NAME=FILE. Without an ``optional`` one the section has fewer numbers.
     """

@@ -1,4 +1,4 @@
-"""The truth for GlimpseNet's points, and how far off each is expected to be (training only, never shipped)."""
+"""Ground truth of GlimpseNet's points and their expected errors (training only, not shipped)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ORDER = torch.tensor(
 
 
 def true_points(batch: dict[str, Tensor]) -> Tensor:
-    """(B, POINTS, 2) in the unit crop; NaN where a shard knows no dense points."""
+    """Return (B, POINTS, 2) in the unit crop; NaN where a shard has no dense points."""
     return torch.cat([batch["landmarks"], batch["points"]], 1)[:, ORDER.to(batch["points"].device)]
 
 

@@ -1,10 +1,12 @@
-"""What the network is told off for.
+"""Losses of the network.
 
-Expression errors count by the millimetres they move: |W B (eta' - eta)| = |L^T (eta' - eta)| with L the Cholesky
-factor of B^T W^2 B, 29 x 29, computed once. W weighs lids and lips up, the skull to nothing. A small coefficient term
-keeps keys apart that move alike. Errors of identity count by the millimetres of the face's surface in the same way:
-its 99 numbers as they are would drown the few that shape a face in the many that nobody sees. Points count by their
-likelihood, so that hidden ones may be unsure.
+Expression errors count by the millimetres they move: |W B (eta' - eta)| = |L^T (eta' - eta)| with L the Cholesky factor
+of B^T W^2 B, 29 x 29, computed once. W increases the weight of lids and lips and sets that of the skull to zero. A
+small coefficient term separates keys with similar motion.
+
+Errors of identity count by the millimetres of the face's surface in the same way. An unweighted error of the 99 numbers
+would be dominated by the many components with no visible effect. Points count by their likelihood, which allows hidden
+points a high uncertainty.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ HIDDEN_WEIGHT = 0.3  # of a landmark that something covers or that faces away
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Of each part of ``total_loss``; parts of weight 0 are not computed."""
+    """Weights of the parts of ``total_loss``; parts of weight 0 are not computed."""
 
     vertex: float = 0.0
     coefficient: float = 0.0
@@ -51,7 +53,7 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class Factors:
-    """What maps errors of eta (29, 29) and of alpha (99, 99) to millimetres: ``error @ factor.T``."""
+    """Factors that map errors of eta (29, 29) and of alpha (99, 99) to millimetres: ``error @ factor.T``."""
 
     expression: Tensor
     identity: Tensor
@@ -62,7 +64,7 @@ def factors(model: FaceModel, device: str = "cpu") -> Factors:
 
 
 def expression_factor(model: FaceModel) -> Tensor:
-    """L^T (29, 29): maps an error of eta to weighted root-mean-square millimetres."""
+    """Return L^T (29, 29), which maps an error of eta to weighted root-mean-square millimetres."""
     weights = np.zeros(model.vertex_count)
     # Of the skin, the scalp does not count; lips, lids and brows are parts of the skin that count more.
     for region, weight in {"skin": 0.0, "scalp": 0.0, **REGION_WEIGHTS}.items():
@@ -71,7 +73,7 @@ def expression_factor(model: FaceModel) -> Tensor:
 
 
 def identity_factor(model: FaceModel) -> Tensor:
-    """L^T (99, 99): maps an error of alpha to root-mean-square millimetres of the face's skin."""
+    """Return L^T (99, 99), which maps an error of alpha to root-mean-square millimetres of the face's skin."""
     weights = np.zeros(model.vertex_count)
     skin = model.regions["skin"]
     weights[skin[model.neutral[skin, 2] > FACE_FROM_MM]] = 1.0

@@ -1,4 +1,4 @@
-"""One measured number and the bound it is held to; time, memory, and the processor they were measured on."""
+"""A measured number and its bound; time, memory, and the processor of the measurement."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Measurement:
-    """``value`` in ``unit``; ``at_most`` or ``at_least`` is what the project promises, if it does."""
+    """``value`` in ``unit``; ``at_most`` or ``at_least`` is the project's bound, if any."""
 
     what: str
     value: float
@@ -36,7 +36,7 @@ class Measurement:
 
 
 def show(measurements: Iterable[Measurement]) -> bool:
-    """Print them, one a line; whether all bounds hold."""
+    """Print them, one a line, and return whether all bounds hold."""
     holds = True
     for measurement in measurements:
         print(measurement, flush=True)
@@ -45,7 +45,7 @@ def show(measurements: Iterable[Measurement]) -> bool:
 
 
 def seconds(action: Callable[[], object], repeat: int = 5, warm_up: int = 1) -> float:
-    """Return the median time of ``action``: other work on the machine makes single runs slow, never fast."""
+    """Return the median time of ``action``. Other work on the machine only makes single runs slower."""
     for _ in range(warm_up):
         action()
     taken = []
@@ -57,7 +57,7 @@ def seconds(action: Callable[[], object], repeat: int = 5, warm_up: int = 1) -> 
 
 
 def peak_memory_mb() -> float:
-    """Return the most memory that this process ever held (resident), MB."""
+    """Return the peak resident memory of this process, MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 

@@ -1,8 +1,8 @@
-"""Muon for convolutions: torch's own Muon (Jordan et al. 2024), which knows matrices only, shown every kernel as one.
+"""Muon for convolutions: torch's own Muon (Jordan et al. 2024), which accepts only matrices, with kernels as matrices.
 
 On this network it learns about a third faster per picture than AdamW (docs/training.md). Its steps are scaled to
-AdamW's size (``match_rms_adamw``, Liu et al. 2025), so one learning rate serves both; what is no convolution inside
-the network (the stem, which sees colours; norms; heads) stays with AdamW.
+AdamW's size (``match_rms_adamw``, Liu et al. 2025), so one learning rate serves both. All other parameters stay with
+AdamW: the stem, whose input is colours; norms; heads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NEWTON_SCHULZ_STEPS = 4  # one less than torch's: no difference here, and a fift
 
 
 class MuonAndAdamW(torch.optim.Optimizer):
-    """Both optimisers behind the face of one; ``param_groups`` are both's, so that a schedule reaches all."""
+    """Both optimisers behind one interface; ``param_groups`` holds the groups of both for the schedule."""
 
     def __init__(self, named: list[tuple[str, nn.Parameter]], rate: float, weight_decay: float) -> None:
         self.kernels = [p for name, p in named if p.ndim == 4 and "stem" not in name]

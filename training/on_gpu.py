@@ -1,10 +1,10 @@
-"""Render on all cores and train on a GPU at the same time, within a given time: what a rented machine is used for.
+"""Render on all cores and train on a GPU at the same time, within a given time, for rented machines.
 
-    python -m expnet.training.on_gpu OUT --minutes 9 [--realism FILE.npz] [--start-from WEIGHTS]
+python -m expnet.training.on_gpu OUT --minutes 9 [--realism FILE.npz] [--start-from WEIGHTS]
 
-Renders to OUT/data until a third of the time is left, keeps every picture in the GPU's memory, finds out how fast this
-machine trains, lets the rate fall over the last third of the steps that fit, measures the responses, and leaves
-OUT/weights.safetensors. Without a GPU it does the same on the CPU, for trying it out.
+Renders to OUT/data until a third of the time is left, and keeps every picture in the GPU's memory. Measures the
+training speed of the machine and lets the learning rate fall over the last third of the steps that fit. Then measures
+the responses and writes OUT/weights.safetensors. Without a GPU it does the same on the CPU, for testing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def train_within(args: argparse.Namespace) -> None:
-    """Run the steps. Raises InputError where one fails; its own lines say why."""
+    """Run the steps. Raises InputError where one fails; the step's own output gives the reason."""
     ends = time.monotonic() + 60 * args.minutes
     data, device = args.out / "data", "cuda" if torch.cuda.is_available() else "cpu"
     data.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def _pictures(args: argparse.Namespace) -> list:
 
 
 def _wait_for_pictures(data: Path, renderers: list[subprocess.Popen], ends: float) -> None:
-    """Until every renderer has written a shard."""
+    """Wait until every renderer has written a shard."""
     with tqdm(total=len(renderers), desc="first shards") as progress:
         while progress.n < len(renderers):
             if any(r.poll() is not None for r in renderers) or time.monotonic() > ends:

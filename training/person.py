@@ -72,7 +72,7 @@ def outputs_of(network: Network, images: np.ndarray, together: int = 64) -> dict
 
 
 def people_seen(network: Network, folder: Path) -> Seen:
-    """All people of ``synthetic.people`` in ``folder``, (P, K, …)."""
+    """Read all people of ``synthetic.people`` in ``folder``, (P, K, …)."""
     paths = sorted(folder.glob("people*_shard*.npz"))
     if not paths:
         raise InputError(f"{folder}: no shards of people there: make them with expnet.training.synthetic.people")

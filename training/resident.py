@@ -1,4 +1,4 @@
-"""Shards of synthetic faces in a GPU's memory: a batch is drawn, mirrored and handed on without leaving it."""
+"""Shards of synthetic faces in a GPU's memory; batches are sampled and mirrored on the device."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ResidentFolder:
         self.refresh()
 
     def refresh(self) -> None:
-        """Take in what has been written since; the newest replace the oldest beyond ``most`` shards."""
+        """Read new shards; the newest replace the oldest beyond ``most`` shards."""
         names = shard_names(self.folder, self.seed)[-self.most :]
         for name in [n for n in self.images if n not in names]:
             del self.images[name], self.labels[name]
@@ -45,7 +45,7 @@ class ResidentFolder:
         return sum(len(images) for images in self.images.values())
 
     def random_batch(self, rng: np.random.Generator, count: int, size: int | None = None) -> Batch:
-        """``count`` samples drawn from a few shards at once, half of them mirrored; ``size`` is that of the shards."""
+        """Sample ``count`` samples from a few shards, half of them mirrored; ``size`` is that of the shards."""
         names = list(self.images)
         if size not in (None, self.images[names[0]].shape[1]):
             raise ValueError(f"resident pictures have {self.images[names[0]].shape[1]} pixels, not {size}")

@@ -1,11 +1,11 @@
-"""Measure what a network's readings mean and write it into its weights.
+"""Measure the response curves of a network's readings and write them into its weights.
 
-    python -m expnet.training.responses WEIGHTS DATA
+python -m expnet.training.responses WEIGHTS DATA
 
 DATA holds pictures of seed 2 (``training.synthetic.generate --seed 2``), which neither training nor the evaluation
-sees. Only natural pictures count. Per key, the quantiles of what is read are laid on the quantiles of what is true, so
-that shown expressions are spread as made ones are. That enlarges what is read wrongly, too, so a curve takes as much of
-it as the reading explains of the truth's variance (r squared), and stays the straight line for the rest.
+uses. Only natural pictures count. Per key, the quantiles of the readings are mapped to the quantiles of the truth, so
+that both have the same spread. The mapping also amplifies errors of the readings. A curve therefore uses a share of it
+equal to the share of the truth's variance that the readings explain (r squared), and the straight line for the rest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run leaves behind: its log, its checkpoints, and weights that the estimator reads."""
+"""Files of a run: its log, its checkpoints, and weights for the estimator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..model.networks.weights.weights_file import WeightsHeader, save_weights
 
 
 class Log:
-    """One row per evaluation: CSV for the report, TensorBoard for the eye (where it is installed)."""
+    """One row per evaluation: CSV for the report, and TensorBoard curves where it is installed."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "log.csv"
@@ -33,7 +33,7 @@ class Log:
             pass
 
     def write(self, row: dict[str, float]) -> None:
-        """Rows before may have had other columns: a run can go on with another recipe."""
+        """Append a row. Existing rows may have other columns, because a run can continue with another recipe."""
         rows: list[dict[str, Any]] = []
         if self.path.exists():
             with self.path.open(newline="") as file:
@@ -56,14 +56,14 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
 
 
 def load_checkpoint(path: Path, device: str) -> dict[str, Any]:
-    """Return a run's own ``.pt``: tensors and numbers only, nothing that could run."""
+    """Load a run's own ``.pt``: tensors and numbers only, no executable content."""
     if not path.is_file():
         raise InputError(f"{path}: no checkpoint there: give the folder of a run that has reached its first evaluation")
     return torch.load(path, map_location=device, weights_only=True)
 
 
 def load_tensors(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Into ``module``, or an InputError where they belong to another network than the recipe's."""
+    """Load into ``module``. Raises InputError where the weights belong to another network than the recipe's."""
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
@@ -99,5 +99,5 @@ def export_weights(
 
 
 def storable(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Convolutions and the head as float16 (half the file, no measurable loss); what is small stays as it is."""
+    """Convert convolutions and the head to float16 (half the file, no measurable loss), except small tensors."""
     return {name: array.astype(np.float16) if array.ndim >= 2 else array for name, array in tensors.items()}

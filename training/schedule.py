@@ -1,4 +1,4 @@
-"""How fast to learn: the optimiser, its rate at every step, and the averaged weights."""
+"""The optimiser, its learning rate at every step, and the averaged weights."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Rate:
         return self.optimizer.learning_rate * share
 
     def saw(self, held_out_loss: float) -> None:
-        """To be told after every evaluation."""
+        """Update the state after an evaluation."""
         self.waited += 1
         if held_out_loss < self.lowest:
             self.lowest, self.waited = held_out_loss, 0

@@ -52,7 +52,7 @@ MEAN_IMAGE_PICTURES = 4096
 
 
 class Trainee(nn.Module):
-    """The network, and what hangs on it in training only (where points are learned)."""
+    """The network and its training-only heads (where points are learned)."""
 
     def __init__(self, network: Network, points: bool) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Trainee(nn.Module):
 
 
 class Processes:
-    """This process among those that torchrun has started; alone otherwise."""
+    """This process among those started by torchrun, or a single process."""
 
     def __init__(self, device: str) -> None:
         self.rank, self.count = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -92,7 +92,7 @@ class Processes:
         return DistributedDataParallel(module) if self.count > 1 else module
 
     def from_first(self, value: float) -> float:
-        """Return what the first process says."""
+        """Return the value of the first process."""
         if self.count == 1:
             return value
         tensor = torch.tensor([value], dtype=torch.float64, device=self.device)
@@ -168,7 +168,7 @@ def train(args: argparse.Namespace) -> None:
     loader = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(args.threads,))
 
     def draw(at: int) -> Future[Batch]:
-        """Return the batch of a step, made ready while the step before it is computed."""
+        """Return the batch of a step, prepared during the step before it."""
         return loader.submit(data.random_batch, draws, batch_size, config.input.size_at(at))
 
     flat_ends = args.steps - config.schedule.decay if config.schedule.kind == "flat-then-decay" else None
@@ -241,7 +241,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _pictures(args: argparse.Namespace, config: Config, device: str) -> ShardFolder | ResidentFolder:
-    """On a GPU all pictures lie in its memory where ``--resident`` asks for it."""
+    """Keep all pictures in GPU memory if ``--resident`` is set."""
     if not args.resident:
         return ShardFolder(args.data, seed=0, most=config.data.shards)
     if len(config.input.phases) > 1:
@@ -264,7 +264,7 @@ def _on(device: str, batch: Batch) -> Batch:
 
 
 def _held_out_loss(trainee: Trainee, held_out: Batch, millimetres: Factors, config: Config) -> float:
-    """Return the mean loss over the held-out pictures, of the weights as they are."""
+    """Return the mean loss over the held-out pictures with the current weights."""
     trainee.eval()
     device = str(millimetres.expression.device)
     losses = []

@@ -44,7 +44,7 @@ TAUGHT = 0.14  # of a face's side: cells nearer to its centre learn its place
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the errors of place beside the focal loss of the face's heat, which counts 1."""
+    """Weights of the position errors relative to the focal loss of the face's heat, which has weight 1."""
 
     offset: float = 0.5
     size: float = 1.0
@@ -191,7 +191,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _sample(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, scenes: Scenes) -> Scene:
-    """Compose a scene, or a thumbnail on grey in the corner, which is how ``candidates`` gives one to the network."""
+    """Compose a scene, or a thumbnail on grey in the corner, the layout that ``candidates`` passes to the network."""
     faces = bool(rng.random() >= scenes.without_faces)
     if rng.random() >= scenes.thumbnails:
         return sample_scene(rng, cutouts, kind, faces)
@@ -204,7 +204,7 @@ def _sample(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, scenes:
 
 
 def targets(scenes: list[Scene]) -> dict[str, Tensor]:
-    """Return what the network is to say of each cell, (B, …, H, W).
+    """Return the targets of each cell, (B, …, H, W).
 
     heat (1): 1 at a face's centre, falling off around it; counts (1): 0 where nothing is asked (faces too small, too
     large or too much hidden); taught (1): weight of place (4: dx, dy, log side, then unused) and lean (2).

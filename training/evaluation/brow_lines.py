@@ -1,4 +1,4 @@
-"""Where brows lie on a head, seen from the front: the painted ones as pictures show them, and skin at given places."""
+"""Positions of brows on a head, seen from the front: painted brows, and skin at given places."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _rng(number: int, what: int) -> np.random.Generator:
 
 
 def alpha_of(surface: Surface, number: int) -> np.ndarray:
-    """Of a sampled person, drawn as ``sample`` draws it."""
+    """Return alpha of a sampled person, drawn as in ``sample``."""
     rng = _rng(number, 0)
     alpha = rng.standard_normal(len(surface.model.identity), np.float32) * np.float32(rng.uniform(0.7, 1.25))
     return np.clip(alpha, -2.8, 2.8)

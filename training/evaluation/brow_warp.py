@@ -76,11 +76,11 @@ def _outline(p: np.ndarray, parts: tuple[tuple[int, ...], ...], x: np.ndarray) -
 
 
 def _sideways(p: np.ndarray, x: np.ndarray, inwards: float) -> np.ndarray:
-    """Nothing at the midline, all of it from a brow's head to its middle, nothing beside the face."""
+    """Return 0 at the midline, 1 from a brow's head to its middle, and 0 outside the face."""
     head = max(float(p[77, 0] - p[76, 0]) / 2 - inwards, 1.0)
     return np.clip(np.abs(x) / head, 0, 1) * np.clip((STILL_FROM - np.abs(x)) / (STILL_FROM - 35), 0, 1)
 
 
 def brow_height(points: np.ndarray) -> float:
-    """Mean height of both brows' middles above the eyes' line, mm: how low somebody's brows are at rest."""
+    """Return the mean height of both brows' middles above the eyes' line at rest, mm."""
     return float(brow_centres(in_mm(points), (24.0, 38.0)).mean())

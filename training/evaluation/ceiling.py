@@ -1,4 +1,4 @@
-"""How much there is to be read: eta from where points of the face truly are, without any picture."""
+"""Upper bound for eta: eta from the true positions of facial points, without any picture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Labels = Mapping[str, np.ndarray]
 
 
 def measure(subject: Subject, training: Path) -> Section:
-    """``training``: folder with shards of seed 0, whose labels are learned from."""
+    """Measure the bound. ``training`` is a folder with shards of seed 0, whose labels are the training set."""
     known, held_out = _labels(training), {k: v.numpy() for k, v in subject.truth.items()}
     if "points" not in held_out:
         raise InputError("the held-out shards hold no dense points: generate them anew")

@@ -1,4 +1,4 @@
-"""How steady the network is on real pictures, where nobody knows the truth: what must not matter does not."""
+"""Stability of the network on real pictures without ground truth, under changes that must not matter."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ RAISED = (0.06, 0.12)  # of that distance: how far the brows are moved up
 
 
 def without(image: np.ndarray, landmarks: np.ndarray, part: str) -> np.ndarray:
-    """Paint a part of the picture (S, S, 3) uint8 out from what is around it; ``landmarks`` (68, 2) in pixels."""
+    """Inpaint a part of the picture (S, S, 3) uint8 from its surroundings; ``landmarks`` (68, 2) in pixels."""
     mask = np.zeros(image.shape[:2], np.uint8)
     for outline in PARTS[part]:
         points = np.round(landmarks[list(outline)]).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Synthetic clips of one person each: what they do is known in every frame, and the footage is coded as footage is."""
+"""Synthetic clips of one person each, with the truth of every frame and real video coding."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Coding:
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """Somebody before the camera; ``seed`` draws their looks, light and surroundings alike for every frame."""
+    """A person before the camera; ``seed`` fixes their looks, light and surroundings for all frames."""
 
     seed: int
     pose: Pose
@@ -46,7 +46,7 @@ class Person:
 
 
 def cast(surface: Surface, count: int) -> Iterator[Person]:
-    """Yield the first ``count`` people whose faces nothing hides."""
+    """Yield the first ``count`` people whose faces are not occluded."""
     seed, rest = 0, np.zeros(len(surface.model.expression), np.float32)
     while count:
         rng = np.random.default_rng(seed)

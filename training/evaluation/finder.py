@@ -1,4 +1,4 @@
-"""Where the faces are: recall and false alarms of the finder, on composed scenes and on real pictures."""
+"""Recall and false alarms of the finder, on composed scenes and on real pictures."""
 
 from __future__ import annotations
 

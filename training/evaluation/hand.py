@@ -1,4 +1,4 @@
-"""A hand before the mouth: what the mouth's keys say, how sure the network is of them, and what the curve holds."""
+"""A hand before the mouth: the mouth's keys, the network's uncertainty of them, and the values that the curve holds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Hidden:
 
 
 def measure(subject: Subject, footage: Path) -> Section:
-    """``footage``: a folder with clips, of which the notes say where a hand is before the mouth."""
+    """Measure frames with a hand. ``footage``: clips whose notes say where a hand is before the mouth."""
     watched = [w for w in watch(footage, subject.estimator) if len(w.notes.hand)]
     if not watched:
         raise InputError(f"{footage}: no clip there has a hand in its notes: note one in clips.toml")
@@ -70,7 +70,7 @@ def _size(eta: np.ndarray) -> float:
 
 
 def deviations(path: Path, p: FacePerformance, estimator: Estimator) -> np.ndarray:
-    """(F, 29) what the network expects to be off by in each frame, where the tracking saw the face; NaN elsewhere."""
+    """Return the network's expected error in each frame, (F, 29), where the tracking has a face; NaN elsewhere."""
     out = np.full(p.eta.shape, np.nan)
     camera = Camera.for_image(*p.image_size, p.lens_mm)
     with open_clip(path) as clip:

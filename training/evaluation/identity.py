@@ -1,4 +1,4 @@
-"""Identity: how close the head of alpha comes to the true one, from one view and pooled over several."""
+"""Identity: distance of the head of alpha from the true head, from one view and pooled over several."""
 
 from __future__ import annotations
 

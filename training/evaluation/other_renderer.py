@@ -115,7 +115,7 @@ def look(estimator: Estimator, head: Head) -> FaceEstimate:
 
 
 def respond(heads: list[Head], seen: list[np.ndarray]) -> Responses:
-    """``seen``: the estimated eta (N, 29) of each head's pictures."""
+    """Measure the estimates. ``seen`` is the estimated eta (N, 29) of each head's pictures."""
     count = len(OPEN_KEYS)
     monotone, r, gain = (np.full((len(heads), count), np.nan) for _ in range(3))
     leak = np.full((len(heads), count, count), np.nan)
@@ -146,7 +146,7 @@ def _r(truth: np.ndarray, response: np.ndarray) -> float:
 
 
 def _mean(values: np.ndarray) -> float:
-    """Over what is there; NaN where nothing is."""
+    """Return the mean of the values that are not NaN; NaN without any."""
     there = values[~np.isnan(values)]
     return float(there.mean()) if there.size else float("nan")
 

@@ -18,7 +18,7 @@ FOLDER = "accuracy"  # of the plots, beside the page
 
 @dataclass(frozen=True)
 class Entry:
-    """A section that was run: the ``command`` that made it, and how the weights ``before`` did, if asked."""
+    """A section that was run: its ``command``, and the results of the weights ``before``, if compared."""
 
     section: Section
     command: str

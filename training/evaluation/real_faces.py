@@ -1,4 +1,4 @@
-"""Real people: at rest, smiling, with brows warped, known again, and shrunk to thumbnails."""
+"""Real people: at rest, smiling, with warped brows, recognised in other pictures, and shrunk to thumbnails."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The face at rest, and how brows move: the engine's and the open head's against people's hand-set points.
+"""The face at rest, and the motion of brows: the engine's and the open head's against people's hand-set points.
 
-It hangs on no weights, so it also runs alone: ``python -m expnet.training.evaluation.rest``.
+It needs no weights, so it also runs alone: ``python -m expnet.training.evaluation.rest``.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def of_model(model: FaceModel, real_faces: Path | None = None, heads: int = HEAD
 
 @lru_cache(maxsize=4)
 def ours(model: FaceModel, heads: int) -> tuple[Statistics, Statistics, Mapping[str, Mapping[str, float]]]:
-    """Return the engine's people, the open head's, and how the brows of both move: the same for whatever weights."""
+    """Return the engine's people, the open head's, and the motion of both heads' brows; independent of the weights."""
     surface = build_surface(model)
     persons = [Person.drawn(surface, i) for i in tqdm(range(heads), "faces at rest", leave=False, disable=None)]
     engine = Statistics.of([p.painted for p in persons])

@@ -1,4 +1,4 @@
-"""Scale: the same pictures with less and less in them, as Fig. 4 of the paper (Chang et al. 2018)."""
+"""Scale: the same pictures at decreasing resolution, as in Fig. 4 of the paper (Chang et al. 2018)."""
 
 from __future__ import annotations
 

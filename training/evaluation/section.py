@@ -1,4 +1,4 @@
-"""What a section of the report is made of, and how it reads as text and as Markdown."""
+"""Contents of a section of the report, and their output as text and as Markdown."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ DIGITS = 3
 
 @dataclass(frozen=True)
 class Score:
-    """A number that counts: the weights ship only if they beat the last ones on every score.
+    """A score: the weights ship only if they beat the last ones on every score.
 
-    ``bar`` is what the project asks for: at least that where ``better`` is ``higher``, at most that where ``lower``.
+    ``bar`` is the project's bound: at least that where ``better`` is ``higher``, at most that where ``lower``.
     """
 
     what: str
@@ -28,7 +28,7 @@ class Score:
 
     @property
     def met(self) -> bool | None:
-        """Whether the bar is reached; None where there is none."""
+        """Return whether the bar is reached; None without a bar."""
         if self.bar is None:
             return None
         return self.value >= self.bar if self.better == "higher" else self.value <= self.bar
@@ -61,7 +61,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Section:
-    """``how`` says in a sentence or two what was measured and on what."""
+    """``how`` describes in a sentence or two what was measured and on what."""
 
     title: str
     how: str
@@ -77,7 +77,7 @@ def shown(cell: Cell) -> str:
 
 
 def score_table(scores: Sequence[Score], before: Sequence[Score] | None) -> Table:
-    """Return the scores as a table; with the scores of other weights ``before``, both and who wins."""
+    """Return the scores as a table; with the scores of other weights ``before``, both and which is better."""
     barred = any(s.bar is not None for s in scores)
     columns = ["", "value", *(["asked for", "met"] if barred else []), *(["before", ""] if before is not None else [])]
     earlier = {s.what: s for s in before or ()}

@@ -1,4 +1,4 @@
-"""What is looked at: weights, and the held-out faces that all versions are held to."""
+"""Subject of the evaluation: weights, and the held-out faces that are the same for all versions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Subject:
 
     @cached_property
     def estimator(self) -> Estimator:
-        """The weights as they are used: folded, batched, with poses and crops; on the CPU."""
+        """The weights in use: folded, batched, with poses and crops; on the CPU."""
         return Estimator.load(self.weights, "cpu")
 
     @cached_property
@@ -93,7 +93,7 @@ class Conditions:
 
     @property
     def clear(self) -> np.ndarray:
-        """Nearly frontal, sharp enough, and nothing to speak of in the way."""
+        """Return which faces are nearly frontal, sharp enough and nearly free of occlusion."""
         return (self.yaw < 30) & (self.detail >= 64) & (self.share >= 0.9)
 
 

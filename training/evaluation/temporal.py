@@ -1,4 +1,4 @@
-"""Over time, where the truth is known: how much a still face trembles, and what smoothing costs a blink or a word."""
+"""Temporal behaviour with known truth: jitter of a still face, and the effect of smoothing on blinks and speech."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Shot:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """What is done in a shot, (F, 29), and what was read from it by the strength of the smoothing (0: raw)."""
+    """The true motion in a shot, (F, 29), and its readings by the strength of the smoothing (0: raw)."""
 
     coding: Coding
     truth: np.ndarray
@@ -104,7 +104,7 @@ def measure(subject: Subject) -> Section:
 
 @cache
 def shots(model: FaceModel, people: int) -> tuple[list[Shot], list[Shot]]:
-    """Return what is filmed: still faces in every coding, and people who talk and blink."""
+    """Return the clips: still faces in every coding, and people who talk and blink."""
     surface, rng = build_surface(model), np.random.default_rng(0)
     still, acted = [], []
     for person in cast(surface, people):
@@ -129,7 +129,7 @@ def _shot(
 
 
 def resting(rng: np.random.Generator) -> np.ndarray:
-    """Return a face that does a little, (29,)."""
+    """Return a face with a slight expression, (29,)."""
     eta = np.zeros(len(OPEN_KEYS), np.float32)
     for key, most in (("mouthSmile_L", 0.5), ("jawOpen", 0.3), ("browInnerUp", 0.4)):
         eta[OPEN_KEYS.index(key)] = rng.uniform(0, most)

@@ -1,4 +1,4 @@
-"""Does the network know when it does not know? Its own variance of eta against what it really is off by."""
+"""Calibration of uncertainty: the network's own variance of eta against its actual error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def measure(subject: Subject) -> Section:
 
 
 def by_size(deviation: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Root mean squares of promised deviation and of error in tenths of rising deviation, (PARTS,) each."""
+    """Root mean squares of predicted deviation and of error in tenths of rising deviation, (PARTS,) each."""
     order = np.argsort(deviation, kind="stable")
     parts = np.array_split(order, PARTS)
 

@@ -1,4 +1,4 @@
-"""Real clips against what a person saw in them once (``clips.toml``): lids, smiles, a hand in the way, stillness."""
+"""Real clips against manual notes (``clips.toml``): lids, smiles, a hand before the face, stillness."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SMILE_BAR, JAW_BAR, NOSE_BAR, JITTER_BAR = 0.8, 0.1, 0.15, 0.01
 
 @dataclass(frozen=True)
 class Notes:
-    """What was seen in one clip; clips.toml explains the fields."""
+    """Notes of one clip; clips.toml explains the fields."""
 
     frames: int
     face: Sequence[Sequence[int]] | None = None
@@ -46,7 +46,7 @@ class Notes:
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """A clip's curves, ``raw`` and as an artist gets them, beside what was noted."""
+    """A clip's curves, ``raw`` and smoothed for the artist, with its notes."""
 
     name: str
     notes: Notes
@@ -130,13 +130,13 @@ def read_notes(path: Path) -> dict[str, Notes]:
 
 
 def faces(p: FacePerformance, notes: Notes) -> tuple[int, int, int]:
-    """In how many frames the face was seen, missed, and made up."""
+    """Count the frames with the face detected, missed, and falsely detected."""
     there = np.ones(notes.frames, bool) if notes.face is None else _within(notes.frames, notes.face)
     return int((p.seen & there).sum()), int((~p.seen & there).sum()), int((p.seen & ~there).sum())
 
 
 def closings(p: FacePerformance, notes: Notes, threshold: float = HALF_SHUT) -> tuple[int, int, int]:
-    """How many closings of the eyes were found, missed, and made up."""
+    """Count the eye closings detected, missed, and falsely detected."""
     shut = np.nan_to_num(lids(p)) > threshold
     found = 0
     for first, last in notes.shut:
@@ -152,7 +152,7 @@ def lids(p: FacePerformance) -> np.ndarray:
 
 
 def lid_area(p: FacePerformance, notes: Notes) -> float:
-    """How likely a frame with shut eyes has a higher lid value than one with open eyes; NaN without both."""
+    """Return how likely a frame with shut eyes has a higher lid value than one with open eyes; NaN without both."""
     shut, opened = _shut_and_open(p, notes)
     either = shut | opened
     return area_under_curve(lids(p)[either], shut[either])

@@ -1,1 +1,1 @@
-"""Learns the open head: ``model/data/open_head.npz`` from ICT-FaceKit."""
+"""Builds the open head, ``model/data/open_head.npz``, from ICT-FaceKit."""

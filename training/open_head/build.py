@@ -56,7 +56,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Head:
-    """The model and what the report needs of its making."""
+    """The model, and the figures of its construction for the report."""
 
     model: FaceModel
     topology: Topology
@@ -162,7 +162,7 @@ def _ball_offsets(shift_scale: np.ndarray, centre: np.ndarray, points: np.ndarra
 
 
 def _keep_linings_off(mean: np.ndarray, grid: lids.LidGrid, eye: eyes.Eyeball) -> None:
-    """Move what of the resting lids lies in the ball just outside it."""
+    """Move vertices of the resting lids that lie in the ball to just outside it."""
     rows = grid.rows[1:]
     d = mean[rows] - eye.centre
     distance = np.linalg.norm(d, axis=-1, keepdims=True)
@@ -224,7 +224,7 @@ def _landmarks(mean: np.ndarray, part: np.ndarray, mirror: np.ndarray, source: i
 
 
 def surface_report(head: Head, source: ict.FaceX, heads: int = 20) -> list[str]:
-    """How far our surface is from the source's, and how well lids close, over random heads."""
+    """Return the distance of our surface from the source's, and the lids' gaps when closed, over random heads."""
     model = head.model
     z = np.random.default_rng(1).standard_normal((heads, ict.IDENTITIES))
     rebuilt = model.vertices(alpha_of(head.coordinates, z))

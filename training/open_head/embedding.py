@@ -1,4 +1,4 @@
-"""Points that ride on the source's triangles: what every vertex of our topology is.
+"""Points embedded in the source's triangles, which define every vertex of our topology.
 
 An embedded point is a weighted mean of three source vertices, so every shape of the source carries over linearly.
 """

@@ -73,7 +73,7 @@ def left_eyeball(linings: np.ndarray) -> Eyeball:
 
 
 def clearance_radius(eye: Eyeball, directions: np.ndarray) -> np.ndarray:
-    """How far the ball reaches in unit ``directions`` (..., 3) from its centre when it looks ahead."""
+    """Distance of the ball's surface from its centre in unit ``directions`` (..., 3) when it looks ahead."""
     angle = np.arccos(directions[..., 2].clip(-1, 1))
     return eye.radius * (1 + CORNEA * np.clip(1 - (angle / (1.15 * LIMBUS)) ** 2, 0, None))
 

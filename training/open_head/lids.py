@@ -47,7 +47,7 @@ class LidGrid:
 
 
 def closing_correction(mean: np.ndarray, lid: np.ndarray, grid: LidGrid, eye: Eyeball) -> np.ndarray:
-    """Return what to add to the left lid's key (V, 3) so that the margins meet and the lids clear the ball."""
+    """Return the correction of the left lid's key (V, 3) that closes the margins and keeps the lids off the ball."""
     closed = mean + lid
     half = grid.rows.shape[1] // 2
     front = grid.margin

@@ -1,4 +1,4 @@
-"""The left half of what the mouth hides: teeth, gums, tongue."""
+"""The left half of the inner mouth: teeth, gums, tongue."""
 
 from __future__ import annotations
 

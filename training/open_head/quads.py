@@ -1,4 +1,4 @@
-"""Small questions to quad meshes: boundaries, loops, rings, and the mirror image of half a mesh."""
+"""Operations on quad meshes: boundaries, loops, rings, and the mirror image of half a mesh."""
 
 from __future__ import annotations
 

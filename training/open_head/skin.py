@@ -53,7 +53,7 @@ def left_skin(source: ict.FaceX, quads: int) -> Half:
 
 
 def _shading_error(half: Half, source: ict.FaceX) -> float:
-    """How far smooth shading on our quads is from the source's: mean angle between their normals, radians."""
+    """Return the mean angle between the normals of smooth shading on our quads and on the source, radians."""
     faces = np.array(source.faces[ict.SKIN])
     wanted = half.embedding(vertex_normals(source.neutral, faces))
     points = half.embedding(source.neutral)
@@ -264,7 +264,7 @@ def _mouth_rings(sheet: _Sheet, rest: _Rest) -> tuple[list[Embedding], list[Embe
 
 
 def _loop_of_half(sheet: _Sheet, level: int) -> list[int]:
-    """Return the vertices of a whole mouth ring (any order will do where they are only held together)."""
+    """Return the vertices of a whole mouth ring, in any order."""
     half = set(sheet.mouth[level])
     patch = {v for f in sheet.mouth_patch for v in f}
     p = sheet.vertices
@@ -274,7 +274,7 @@ def _loop_of_half(sheet: _Sheet, level: int) -> list[int]:
 
 
 class _Flat:
-    """A patch laid flat in the unit disc (Tutte's embedding), its hole shut by a fan."""
+    """A patch flattened to the unit disc (Tutte's embedding), its hole closed by a fan."""
 
     def __init__(self, vertices: np.ndarray, patch: Polygons, rim: list[int], hole: Sequence[int]) -> None:
         self.vertices = vertices
@@ -342,7 +342,7 @@ class _Builder:
         return grid
 
     def zip_throat(self, ring: np.ndarray, sheet: _Sheet) -> None:
-        """Shut the mouth's back: bars from the lower half of the open ring to the upper, two points on each."""
+        """Close the mouth's back with bars from the lower half of the open ring to the upper, two points on each."""
         p = sheet.vertices
         ends = join(*self.parts)[ring](p)
         bars = len(ring) // 2
@@ -389,7 +389,7 @@ def _along(line: Sequence[int], at: np.ndarray) -> Embedding:
 
 
 def _counter_clockwise(loop: list[int], p: np.ndarray) -> list[int]:
-    """Return the loop turned counter-clockwise as seen from the front."""
+    """Return the loop in counter-clockwise order as seen from the front."""
     x, y = p[loop, 0], p[loop, 1]
     area = (x * np.roll(y, -1) - y * np.roll(x, -1)).sum()
     return loop if area > 0 else loop[::-1]

@@ -1,4 +1,4 @@
-"""Environment maps as the light that the engine knows: lamps, and spherical harmonics for all the rest."""
+"""Environment maps as the engine's light: lamps, and spherical harmonics for the rest."""
 
 from __future__ import annotations
 

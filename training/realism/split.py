@@ -1,7 +1,7 @@
-"""A photographed skin as two factors over the chart: slow changes of colour, and what is finer.
+"""A photographed skin as two factors over the chart: slow changes of colour, and fine detail.
 
-What does not belong to the skin, or not to this head, is filled from around: eyes with their lashes, nostrils, the line
-between the lips, brows, and hair on the scalp. The engine draws all of these itself.
+Areas that are not skin, or not of this head, are filled from their surroundings: eyes with their lashes, nostrils, the
+line between the lips, brows, and hair on the scalp. The engine draws all of these itself.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def split(surface: Surface, colors: np.ndarray, known: np.ndarray, browed: bool 
 
 
 def _slow(colors: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """Blurred over what is kept; over a wider reach where little is, and 1 where nothing is."""
+    """Return a blur over the kept texels, with a wider kernel where few are kept, and 1 where none are."""
     out, missing = np.zeros_like(colors), np.ones(keep.shape, np.float32)
     for sigma in (SLOW, *WIDER):
         weight = cv2.GaussianBlur(keep, (0, 0), sigma)
@@ -87,7 +87,7 @@ def _foreign(surface: Surface) -> np.ndarray:
 
 
 def _brows(surface: Surface, colors: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Return what is darker than its surroundings above the eyes."""
+    """Return the texels above the eyes that are darker than their surroundings."""
     marks = surface.coords[surface.model.landmarks] * PAINT
     grey = colors.mean(2)
     keep = usable.astype(np.float32)

@@ -62,7 +62,7 @@ def look_up(surface: Surface, points: np.ndarray, faces: np.ndarray, uv: np.ndar
 
 
 def _as_model(open_head: FaceModel, points: np.ndarray, faces: np.ndarray, inner: dict[int, int]) -> FaceModel:
-    """Return the other head with 68 landmarks; those that it lacks are where the open head's come to lie."""
+    """Return the other head with 68 landmarks; missing ones get the positions of the open head's."""
     assert open_head.landmarks is not None
     mean = open_head.neutral[open_head.landmarks].astype(float)
     known = np.array(sorted(inner))

@@ -1,4 +1,4 @@
-"""The synthetic face engine: every picture random, everything labelled, everything from a seed.
+"""The synthetic face engine: random, fully labelled pictures, determined by a seed.
 
-One file per ingredient; ``sample.py`` puts them together; ``generate.py`` writes them to disk.
+One file per ingredient; ``sample.py`` combines them; ``generate.py`` writes them to disk.
 """

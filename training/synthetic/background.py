@@ -1,4 +1,4 @@
-"""What is behind the head: gradients, blurred shapes, letters, stripes, textures."""
+"""The background: gradients, blurred shapes, letters, stripes, textures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One person's brows: which, how high, and how far drawn together."""
+"""One person's brows: their shape, height, and frown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FROWN = [OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")]
 
 
 def sample_brows(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> Brows:
-    """Somebody's brows at their own height, drawn together a little more where ``eta`` (29,) frowns."""
+    """Return a person's brows at their own height, drawn together a little more where ``eta`` (29,) frowns."""
     stock, chosen = drawn_brows(surface), rng.random()
     if surface.realism:
         apart = rng.spawn(1)[0]  # draws from it leave ``rng`` as it is

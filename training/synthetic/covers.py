@@ -1,6 +1,6 @@
-"""What is worn on a head, and what is held before it: hats, hoods, scarves, headphones, masks, glasses, hands, things.
+"""Worn and held objects: hats, hoods, scarves, headphones, masks, glasses, hands, things.
 
-Everything is geometry in the head's own frame (millimetres), so that it moves, shades and hides like the head.
+All are geometry in the head's own frame (millimetres), so they move, shade and occlude like the head.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HAND_PLACES = np.array(
 
 
 def sample_headwear(rng: np.random.Generator, surface: Surface, vertices: np.ndarray) -> tuple[list[Patch], bool]:
-    """Return a hat, a hood, a scarf, headphones or a mask, now and then; and whether it presses the hair flat."""
+    """Return sometimes a hat, a hood, a scarf, headphones or a mask; and whether it presses the hair flat."""
     kind = rng.random()
     if kind < 0.05:
         return _hat(rng, surface, _cloth(rng)), True
@@ -188,7 +188,7 @@ def sample_glasses(
 
 
 def sample_hand(rng: np.random.Generator, skin_color: np.ndarray) -> list[Patch]:
-    """Return a hand before, beside or below the face, or a thing: a microphone, a cup, a telephone; now and then."""
+    """Return sometimes a hand before, beside or below the face, or a thing: a microphone, a cup, a telephone."""
     kind = rng.random()
     if kind < 0.09:
         place = HAND_PLACES[rng.integers(len(HAND_PLACES))] + rng.normal(0, 10, 3)
@@ -243,7 +243,7 @@ def _hand(rng: np.random.Generator, place: np.ndarray, color: np.ndarray) -> Pat
 
 
 def _thing(rng: np.random.Generator, skin_color: np.ndarray) -> Patch:
-    """Return what people hold before their faces, and the fist that holds it."""
+    """Return an object held before the face, and the fist that holds it."""
     color = rng.uniform(0.02, 0.9, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(0.02, 0.3))
     kind = rng.random()
     if kind < 0.35:  # microphone

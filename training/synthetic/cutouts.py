@@ -84,7 +84,7 @@ class Cutouts:
         return self._get(rng.choice(self._others))
 
     def skin_color(self, rng: np.random.Generator) -> np.ndarray:
-        """BGR 0..255 somewhere on some face."""
+        """Return a random colour of a random face, BGR 0..255."""
         picture, own = self.face(rng)
         x, y = (int(c * len(picture)) for c in (own.x + rng.uniform(-0.1, 0.1), own.y + rng.uniform(-0.05, 0.1)))
         return picture[y, x, :3].astype(np.float64)

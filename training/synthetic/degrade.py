@@ -1,4 +1,4 @@
-"""What cameras, codecs and small pictures do to a face."""
+"""Degradation by cameras, codecs and low resolution."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def degrade(rng: np.random.Generator, image: np.ndarray, natural: bool = False) 
 
 
 def _natural(rng: np.random.Generator, image: np.ndarray) -> Degraded:
-    """Return what a webcam, a telephone or a film camera leaves of a face that it is pointed at."""
+    """Degrade as a webcam, a telephone or a film camera that points at the face."""
     size, detail = len(image), float(len(image))
     if rng.random() < 0.3 and size > NATURAL:
         small = int(rng.integers(NATURAL, size))
@@ -111,7 +111,7 @@ def _natural(rng: np.random.Generator, image: np.ndarray) -> Degraded:
 
 
 def undegraded(image: np.ndarray) -> Degraded:
-    """Return the same of the picture as it is."""
+    """Return the picture without degradation."""
     return Degraded(cv2.convertScaleAbs(np.maximum(image, 0), alpha=255), float(len(image)), (0, 0, 0, 0))
 
 

@@ -32,7 +32,7 @@ class Light:
 
 
 def sample_light(rng: np.random.Generator, natural: bool = False) -> Light:
-    """Return a ``natural`` light is white and leaves nothing in the dark."""
+    """Sample the light of a scene; a ``natural`` light is white and leaves nothing in the dark."""
     count = int(rng.integers(1, 4))
     lights = rng.standard_normal((count, 3))
     lights[:, 2] = np.abs(lights[:, 2]) * 0.9 + (0.15 if rng.random() < 0.85 else -0.35)

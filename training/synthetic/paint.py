@@ -1,7 +1,7 @@
-"""What is drawn on the skin finer than its vertices: brows hair by hair, stubble, freckles, moles, wrinkle lines, lips.
+"""Paint finer than the skin's vertices: brows hair by hair, stubble, freckles, moles, wrinkle lines, lips.
 
 Everything comes from a stock of masks, drawn once per surface, in texels of the chart of the skin (``Surface.coords``,
-half a millimetre each, row upwards); a picture only picks, colours and lays them.
+half a millimetre each, row upwards). A picture only selects, colours and composites them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Photographed skins, brows and light for the synthetic faces, drawn from the file that ``realism.py`` reads.
+"""Photographed skins, brows and light for the synthetic faces, sampled from the file that ``realism.py`` reads.
 
-Whatever is drawn here comes from a generator of its own: with the file and without it, the same seed makes the same
-picture in everything else.
+All sampling here uses a separate generator. With and without the file, the same seed makes a picture that is otherwise
+the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the head stands, how it is turned, what camera sees it, and the crop that a finder might have given."""
+"""The head's position and rotation, the camera, and the crop of a simulated finder."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def sample_angles(rng: np.random.Generator, is_face: bool, natural: bool = False
 
 
 def sample_pose(rng: np.random.Generator, yaw: float, pitch: float, roll: float, size: int, is_face: bool) -> Pose:
-    """Return the head before a camera of 12-200 mm, and the crop that a finder or the last frame might have given."""
+    """Return the head before a camera of 12-200 mm, and a crop as the finder or the last frame gives it."""
     rotation = rotation_of_euler(yaw, pitch, roll)
     distance = float(np.exp(rng.uniform(np.log(320), np.log(4000))))
     focal = size * distance / 200.0  # the head fills the crop's own size; the picture around it has no other use

@@ -1,4 +1,4 @@
-"""One synthetic picture with its labels: the ingredients put together."""
+"""One synthetic picture with its labels, composed of the ingredients."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class _Draw:
-    """What is drawn before shapes are blended."""
+    """The random values drawn before shapes are blended."""
 
     eta: np.ndarray
     alpha: np.ndarray
@@ -260,12 +260,12 @@ def _bounds(screen: np.ndarray) -> np.ndarray:
 
 
 def _exposure(rng: np.random.Generator, brightness: float) -> np.float32:
-    """Return a camera that mostly exposes for what stands in front of it."""
+    """Return the exposure of a camera that mostly meters the foreground."""
     return np.float32((rng.uniform(0.2, 0.65) / max(brightness, 0.02)) ** rng.uniform(0.4, 0.8))
 
 
 def _open_sky(surface: Surface, eta: np.ndarray) -> np.ndarray:
-    """Return an open mouth lets light in."""
+    """Return the share of open sky; an open mouth lets light in."""
     opened = np.float32(0.75 + 0.45 * np.clip(eta[25] + 0.4 * eta[18] + 0.3 * eta[11], 0, 1))
     return np.where(surface.occlusion < 0.999, surface.occlusion * opened, np.float32(1))
 

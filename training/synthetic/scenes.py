@@ -48,7 +48,7 @@ class SceneKind:
 
 
 def sample_scene(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, faces: bool = True) -> Scene:
-    """Draw a scene; without ``faces`` only what is none."""
+    """Draw a scene; without ``faces`` only distractors."""
     width, height = kind.size
     canvas = _Canvas(_backdrop(rng, width, height, cutouts))
     heads = int(rng.integers(0 if rng.random() < 0.1 else 1, kind.heads + 1)) if faces else 0
@@ -97,7 +97,7 @@ def sample_thumbnail(rng: np.random.Generator, cutouts: Cutouts, size: int, face
 
 
 class _Canvas:
-    """A picture, float32 BGR 0..1, that remembers which of the things pasted on it is seen where."""
+    """A picture, float32 BGR 0..1, with the visible object of each pixel."""
 
     def __init__(self, image: np.ndarray) -> None:
         self.image = image
@@ -327,7 +327,7 @@ def _backdrop(rng: np.random.Generator, width: int, height: int, cutouts: Cutout
 
 
 def _write(rng: np.random.Generator, image: np.ndarray) -> None:
-    """Lines of text, which a detector of small things likes to take for a crowd."""
+    """Draw lines of text, a frequent false positive of detectors of small faces."""
     height, width = image.shape[:2]
     scale, font = float(np.exp(rng.uniform(np.log(0.25), np.log(2)))), int(rng.integers(0, 8))
     color = tuple(

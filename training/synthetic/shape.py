@@ -1,4 +1,4 @@
-"""The head's shape: Eq. (1) and what a linear model lacks."""
+"""The head's shape: Eq. (1) and effects beyond a linear model."""
 
 from __future__ import annotations
 

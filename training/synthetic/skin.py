@@ -1,4 +1,4 @@
-"""Skin: pigment, blood, make-up, what is painted on it (``paint``); and the colours of eyes, teeth and tongue. BGR."""
+"""Skin: pigment, blood, make-up, and its paint (``paint``); and the colours of eyes, teeth and tongue. BGR."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _zones(surface: Surface) -> dict[str, _Zone]:
 
 
 def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray, brows: Brows) -> Look:
-    """Somebody's looks, with the furrows that ``eta`` folds."""
+    """Return a person's looks, with the furrows that ``eta`` folds."""
     mean, zones = surface.model.neutral, _zones(surface)
     melanin, age = rng.uniform(0, 1), rng.beta(0.8, 1.6)
     skin = _skin_color(rng, melanin)
@@ -182,7 +182,7 @@ def _folded(rng: np.random.Generator, surface: Surface, eta: np.ndarray, age: fl
 
 
 def _skin_color(rng: np.random.Generator, melanin: float) -> np.ndarray:
-    """From very light to very dark in even steps to the eye; pinker, more yellow or more olive."""
+    """Return a skin colour, from very light to very dark in perceptually even steps; pink, yellow or olive."""
     pale, dark = np.array([0.64, 0.73, 0.9]), np.array([0.08, 0.11, 0.185])
     return np.exp((1 - melanin) * np.log(pale) + melanin * np.log(dark)) * np.exp(rng.normal(0, 0.07, 3))
 

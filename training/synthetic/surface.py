@@ -1,6 +1,6 @@
-"""What the engine knows of the head's surface: where lips, brows, beard, hair and wrinkles lie, vertex by vertex.
+"""Maps of the head's surface: where lips, brows, beard, hair and wrinkles lie, vertex by vertex.
 
-Computed once from the mean head; everything random is drawn later, in the files that use it.
+Computed once from the mean head; the files that use it sample everything random later.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which of the 70 landmarks a picture shows."""
+"""Visibility of the 70 landmarks in a picture."""
 
 from __future__ import annotations
 
