@@ -30,7 +30,7 @@ from ..training.measurement import Measurement, seconds, show
 
 CLIP = Path(__file__).resolve().parents[1] / "model/data/demo_clip.mp4"
 FRAMES = 300
-FRAMES_PER_SECOND = 150.0  # promised for 720p on two cores
+FRAMES_PER_SECOND = 150.0  # the bound for 720p on two cores
 
 
 def measure(clip: Path | None = None) -> list[Measurement]:

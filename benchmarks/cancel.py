@@ -25,7 +25,7 @@ from ..model.files import is_partial
 from ..model.networks.weights.open_pack import DATA
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-GRACE = 10.0  # seconds in which everything has to be gone
+GRACE = 10.0  # seconds after which nothing may be left
 
 
 def cancel(number: int, folder: Path, wait: float, by: signal.Signals) -> list[str]:

@@ -30,7 +30,7 @@ DATA = Path(__file__).parent.parent / "model" / "data"
 FPS, SIZE, LENS = 24.0, (384, 288), 50.0
 SEED = 11
 
-# Second, then what the face does from there on (linear in between, rounded off afterwards).
+# Second, then the expression from there on (linear in between, smoothed afterwards).
 SCRIPT: tuple[tuple[float, dict[str, float]], ...] = (
     (0.0, {}),
     (0.5, {}),

@@ -356,7 +356,7 @@ def child() -> None:
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    limit = 16 * 2**30  # so that a mistake of ours does not stop the machine
+    limit = 16 * 2**30  # so that a bug of the fuzzer does not stop the machine
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     table = readers()
     for line in sys.stdin:
@@ -432,7 +432,7 @@ def fuzz(cases: int, seed: int = 0, chosen: list[str] | None = None, keep: Path 
                 place.mkdir()
                 seeds[name] = [(path, path.read_bytes()) for path in table[name][1](place)]
                 for path, _ in seeds[name]:
-                    one.read(name, path)  # imports and first allocations are none of a case's
+                    one.read(name, path)  # imports and first allocations do not count for a case
             rng = random.Random(seed)
             for number in range(cases):
                 name = names[number % len(names)]

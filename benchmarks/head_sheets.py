@@ -26,7 +26,7 @@ from ..model.formats import open_face_model
 DOCS = Path(__file__).parent.parent / "docs"
 FACE = (0.0, -0.08, 0.0)  # what the camera looks at, metres
 SEED = 5
-# The face at rest, the brow keys on their own, and faces as an artist puts them together; "x" is both x_L and x_R.
+# The face at rest, single brow keys, and combinations as an artist makes them; "x" is both x_L and x_R.
 EMOTIONS: dict[str, dict[str, float]] = {
     "neutral": {},
     "browDown": {"browDown": 1},

@@ -11,8 +11,8 @@ from ..model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from ..model.performance.face_performance import FacePerformance
 from ..training.measurement import Measurement, seconds, show
 
-RIG_SECONDS = 2.0  # promised for 53,215 vertices x 128 keys
-KEYS_SECONDS = 0.1  # promised for 29 curves x 3,000 keys
+RIG_SECONDS = 2.0  # the bound for 53,215 vertices x 128 keys
+KEYS_SECONDS = 0.1  # the bound for 29 curves x 3,000 keys
 
 
 def measure() -> list[Measurement]:

@@ -25,7 +25,7 @@ PAPER_SECONDS = 0.088
 BATCHES, THREADS = (1, 16), (1, 2)
 PRECISIONS = (torch.float32, torch.bfloat16)
 FORWARDS, FORWARDS_WITH_ONE_TRUNK = 2.2, 1.4
-SECONDS = 6.0  # that a measurement may take, but for one look of each kind
+SECONDS = 6.0  # limit of a measurement, except for one run of each kind
 
 
 def measure() -> Iterator[Measurement]:

@@ -259,7 +259,7 @@ def main() -> None:
     if not 1 <= args.heads <= len(CAST) or args.steps < 3 or args.samples < 1:
         sys.exit(f"heads are 1 to {len(CAST)}, steps at least 3, samples at least 1")
     try:
-        for only in (ENDS, None):  # something of every head first
+        for only in (ENDS, None):  # some pictures of every head first
             for person, setting in CAST[: args.heads]:
                 began = time.perf_counter()
                 shots = [

@@ -101,7 +101,7 @@ def _must_be_done(record: Record) -> None:
 def _cancelled(count: int) -> list[Measurement]:
     rng, slowest = random.Random(0), 0.0
     with tempfile.TemporaryDirectory() as folder:
-        tempfile.tempdir = folder  # of this process alone: others' jobs may be at work here
+        tempfile.tempdir = folder  # of this process only: other jobs may run on this machine
         try:
             for _ in range(count):
                 job = Job(requests.animate(str(CLIP), EstimatorOptions(device="cpu")))

@@ -125,7 +125,7 @@ def _patterned(wall: Colour, pattern: str, width: float) -> bpy.types.Material:
 
 
 def use_cycles(scene: bpy.types.Scene, samples: int, threads: int = 1, seed: int = 0) -> None:
-    """Set up Cycles on the CPU at low cost and with reproducible pictures. Denoise with OpenImageDenoise if available."""
+    """Set up Cycles on the CPU, cheap and reproducible. Use OpenImageDenoise if available."""
     render, cycles = scene.render, scene.cycles
     render.engine = "CYCLES"
     render.threads_mode, render.threads = "FIXED", threads

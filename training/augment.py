@@ -44,7 +44,7 @@ def as_augmented_input(images: Tensor, rng: np.random.Generator, augment: Augmen
     offset = rng.normal(0, 1, (count, 1)) * augment.offset + np.zeros((count, 3))
     # y' = 2 y - 1 over bytes b = 255 x
     square, slope, rest = -2 * gain * bend / 255**2, 2 * gain * (1 + bend) / 255, 2 * offset - 1
-    # A row of pixels at a time: three numbers in a row would be too few for the processor's vectors.
+    # One row of pixels at a time: three values per pixel are too few for vector instructions.
     a, b, c = (
         torch.from_numpy(np.tile(v.astype(np.float32), size)).to(images.device)[:, None] for v in (square, slope, rest)
     )

@@ -54,7 +54,7 @@ class ShardFolder:
         """
         shards = list(self.shards.values())
         size = size or shards[0]["image"].shape[1]
-        images = np.empty((count, size, size, 3), np.uint8)  # each picture is written once, to its place
+        images = np.empty((count, size, size, 3), np.uint8)  # each picture is written once, in place
         half, places, parts = count // 2, rng.permutation(count), []
         chosen = rng.choice(len(shards), min(8, len(shards)), replace=False)
         for shard, into in zip((shards[i] for i in chosen), np.array_split(places, len(chosen)), strict=True):
@@ -74,7 +74,7 @@ class ShardFolder:
         shards = list(self.shards.values())
         size = size or shards[0]["image"].shape[1]
         parts = [_resized(s, size) for s in shards]
-        known = [k for k in FIELDS if all(k in p for p in parts)]  # older shards say nothing of ``natural``
+        known = [k for k in FIELDS if all(k in p for p in parts)]  # older shards have no ``natural``
         return as_tensors({k: np.concatenate([p[k] for p in parts]) for k in known})
 
 

@@ -25,9 +25,9 @@ from ..model.networks.torch_engine.compact import rotation_matrix
 from .dense_points import point_loss
 from .glimpse_points import true_points
 
-# Where the Huber losses turn from squares to absolute values. Absolute errors beyond a tenth of a key were tried: most
-# keys of most faces are exactly 0, so the median of what a picture leaves open is 0, and faint keys were read still
-# less (mean gain 0.55 to 0.50, r 0.742 to 0.729 within 2,250 steps).
+# Where the Huber losses change from squares to absolute values. Absolute errors beyond a tenth of a key were tried.
+# Most keys of most faces are exactly 0, so the median of an ambiguous picture is 0, and faint keys are read still
+# lower (mean gain 0.55 to 0.50, r 0.742 to 0.729 within 2,250 steps).
 EXPRESSION_DELTA_MM, KEY_DELTA, IDENTITY_DELTA_MM = 2.0, 1.0, 2.0
 HIDDEN_WEIGHT = 0.3  # of a landmark that something covers or that faces away
 
@@ -121,8 +121,8 @@ def total_loss(
         return point_loss(out["closer"], scales, true_points(batch), torch.ones_like(scales))
 
     def variance() -> Tensor:
-        # The error is detached: the network says how far off it is, and gains nothing from giving up a hard picture.
-        # Beyond what is credible the slope is small, not zero: from zero there would be no way back.
+        # The error is detached, so a high predicted variance does not weaken the training signal of a hard picture.
+        # Outside the plausible range the slope is small, not zero, so that the gradient can return the value.
         said = out["eta_log_variance"]
         log_variance = torch.lerp(said, said.clamp(-8, 2), 0.95)
         return (error.detach().square() * torch.exp(-log_variance) + log_variance).mean(1)

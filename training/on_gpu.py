@@ -24,7 +24,7 @@ from tqdm import tqdm
 from ..model.errors import InputError
 
 HERE = Path(__file__).parent
-TRIAL_STEPS = 60  # which tell how fast this machine trains
+TRIAL_STEPS = 60  # to measure this machine's training speed
 RENDER_SHARE, DECAY_SHARE = 0.67, 0.33
 LEFT_MINUTES = 0.5  # for the last evaluation and the responses
 

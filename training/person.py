@@ -110,7 +110,7 @@ def _joined(parts: list[Seen]) -> Seen:
 
 RIDGE = 100.0  # of the reading of alpha, in pictures
 PRECISION_RIDGE = 3000.0
-SHARE_OF_REPEATED = 0.25  # how much each picture of a person of whom there are many counts in the reading
+SHARE_OF_REPEATED = 0.25  # weight in the reading of each picture of a person with many pictures
 FLOOR = 1e-4  # of covariances
 LEAST_SPREAD = 0.01  # of people's readings, in units of a look's
 

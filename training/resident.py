@@ -22,7 +22,7 @@ class ResidentFolder:
     def __init__(self, folder: Path, device: str, seed: int = 0, most: int = 10_000) -> None:
         self.folder, self.device, self.seed, self.most = folder, device, seed, most
         self.images: dict[str, torch.Tensor] = {}
-        self.labels: dict[str, tuple[Batch, Batch]] = {}  # as they are, and as a mirror shows them
+        self.labels: dict[str, tuple[Batch, Batch]] = {}  # plain and mirrored
         self.refresh()
 
     def refresh(self) -> None:

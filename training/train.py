@@ -184,7 +184,7 @@ def train(args: argparse.Namespace) -> None:
         if step == flat_ends and rank == 0:
             checkpoint("flat.pt")
         size = config.input.size_at(step)
-        for network in (trainee.network, average.module):  # evaluated, and saved, for the size it has learned so far
+        for network in (trainee.network, average.module):  # evaluated and saved for the current size
             network.config = replace(network.config, size=size)
         for group in optimizer.param_groups:
             group["lr"] = rate.at(step) * group.get("share", 1.0)

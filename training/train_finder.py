@@ -36,10 +36,10 @@ from .synthetic.cutouts import Cutouts
 from .synthetic.scenes import Scene, SceneKind, sample_scene, sample_thumbnail
 
 INPUT_SIZE = 320  # for the header: pictures of any size are read
-LEAST_SIDE, MOST_SIDE = 10.0, 70.0  # pixels: larger faces are left to the picture made smaller
+LEAST_SIDE, MOST_SIDE = 10.0, 70.0  # pixels: larger faces are found in the downscaled picture
 GREY = 127  # the network's input there is nearly 0, as beyond the edge of a picture
-HEAT_SIGMA = 0.10  # of a face's side: how wide its heat spreads
-TAUGHT = 0.14  # of a face's side: cells nearer to its centre learn its place
+HEAT_SIGMA = 0.10  # of a face's side: the width of its heat
+TAUGHT = 0.14  # of a face's side: cells nearer to its centre learn its position
 
 
 @dataclass(frozen=True)

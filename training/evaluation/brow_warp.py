@@ -11,7 +11,7 @@ from .hand_set import brow_centres, heights, in_mm
 LIDS = (18, 19, 20, 21, 22), (23, 24, 25, 26, 27)  # edges of the upper ones
 CREASES = (34, 35, 36, 37, 38), (39, 40, 41, 42, 43)  # folds above them
 HAIRLINE = tuple(range(134, 145))
-ABOVE_LID = 1.0  # mm of an upper lid that stay where they are
+ABOVE_LID = 1.0  # mm of an upper lid that stay fixed
 STILL_FROM = 75.0  # mm from the midline
 EDGE = 1.5  # mm beyond a brow's outline that move like the brow
 SOFT = 1.0  # mm: edges of what moves are blurred by that much

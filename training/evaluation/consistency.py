@@ -67,7 +67,7 @@ def _faces(folder: Path, estimator: Estimator) -> Iterator[np.ndarray]:
     if not folder.is_dir():
         raise InputError(f"{folder}: is no folder: name one that holds pictures or clips of faces")
     for path in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
-        with suppress(InputError):  # something else that lies there
+        with suppress(InputError):  # skip files that are neither pictures nor clips
             for image in _images(path):
                 faces = find_faces(image, estimator)
                 if faces:

@@ -21,9 +21,9 @@ from ..synthetic.surface import Surface
 FPS = 30
 SIZE, FACE = 256, 150  # pixels of a picture, and across the face's crop
 DISTANCE = 900.0  # mm
-TURN = (0.25, 0.12, 0.1)  # radians: how far people look aside, up or down, and lean, one deviation
+TURN = (0.25, 0.12, 0.1)  # radians: one standard deviation of yaw, pitch and roll
 NOISE = 3.0  # grey levels, fresh in every frame
-HIDDEN = 0.1  # the share of somebody's landmarks that may be out of sight
+HIDDEN = 0.1  # the share of a person's landmarks that may be occluded
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _frames(
 
 def write_clip(path: Path, pictures: Sequence[np.ndarray], coding: Coding, rng: np.random.Generator) -> None:
     """Write the pictures, each with its own noise, as an .mp4 movie."""
-    import av  # nothing else of training needs it, and OpenCV's wheels hold no H.264 encoder
+    import av  # only this function needs it, and OpenCV's wheels have no H.264 encoder
 
     height, width = pictures[0].shape[:2]
     with av.open(str(path), "w") as movie:

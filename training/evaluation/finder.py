@@ -28,7 +28,7 @@ SIZES = (16, 24, 40, 80, 160, 400)  # pixels of a face's width
 ROLLS, YAWS = (0, 15, 30, 48), (0, 25, 50, 90)  # degrees
 SCENES, EMPTY_SCENES = 200, 100
 KIND = SceneKind((640, 360), (SIZES[0] / FACE_WIDTH, 280 / FACE_WIDTH), 6, 5)
-SHIFT, SCALE = 0.3, 0.5  # sides, log: what is farther off is another place
+SHIFT, SCALE = 0.3, 0.5  # sides, log: a larger distance counts as another face
 EVERY = 24  # frames of a clip
 CANVAS = (640, 360)
 

@@ -20,8 +20,8 @@ from .video import Watched, watch
 
 MOUTH = [i for i, key in enumerate(OPEN_KEYS) if key.startswith(("mouth", "jaw"))]
 SIDE = OPEN_KEYS.index("mouthSide")
-SIDE_BAR = 0.1  # of mouthSide behind a hand, where nothing says that the mouth is drawn aside
-BEFORE = 8  # frames before the hand comes: what was last known
+SIDE_BAR = 0.1  # of mouthSide behind a hand, without evidence of a sideways mouth
+BEFORE = 8  # frames before the hand appears: the last known values
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ PUPILS, CORNERS = (0, 1), (18, 22, 23, 27)  # of the eyes; the subject's right f
 UPPER_BROWS = (71, 72, 73, 74, 75, 76), (77, 78, 79, 80, 81, 82)
 LOWER_BROWS = (71, 83, 84, 76), (77, 85, 86, 82)
 UPPER_LIDS, LOWER_LIDS = (20, 25), (29, 32)  # the middle of each
-ORIGINAL_WIDTH = 1350  # pixels: .tem files speak of pictures of this width, whatever the .jpg beside them has
+ORIGINAL_WIDTH = 1350  # pixels: .tem files refer to pictures of this width, independent of the .jpg next to them
 
 
 def read_points(path: Path) -> np.ndarray:

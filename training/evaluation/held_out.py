@@ -27,7 +27,7 @@ from .subject import NATURAL_DETAIL, Subject
 R_BAR, LIPS_BAR, LIDS_BAR = 0.85, 1.2, 0.8
 NATURAL_R_BAR, NATURAL_LIPS_BAR, HARD_R_BAR = 0.83, 1.9, 0.66
 TRAINING_PICTURES = 3000
-FEWEST = 30  # faces under which a correlation says nothing
+FEWEST = 30  # faces below which a correlation is not meaningful
 
 
 def measure(subject: Subject, training: Path | None = None) -> Section:

@@ -23,8 +23,8 @@ from .pictures import perform_by_picture
 from .section import Cell, Plot, Score, Section, Table
 from .subject import Subject
 
-STRONG = 0.5  # scores of the judge above which ours should be strong, too
-MOVES = 0.25  # a clip says something of a key that the judge sees move by that much, but for 2 % at each end
+STRONG = 0.5  # scores of the judge above which our values should be high, too
+MOVES = 0.25  # a clip counts for a key whose range in the judge's scores is this large, without 2 % at each end
 FEWEST = 20  # frames
 MOST_BYTES, MOST_NAMES = 2**28, 512  # unpacked
 READ_BAR, BROW_BAR, STRENGTH_BAR = 0.93, 0.85, 0.55
@@ -44,7 +44,7 @@ def _sides(name: str, r: float, strength: float | None, ours: str = "") -> Pair:
     return Pair((f"{ours or name}_L", f"{ours or name}_R"), (f"{name}Left", f"{name}Right"), r, strength)
 
 
-# Trusted by eye on sixteen clips. Not browDown, eyeSquint, eyeWide, noseSneer and cheekPuff: the judge is wrong there.
+# Checked by eye on sixteen clips. browDown, eyeSquint, eyeWide, noseSneer and cheekPuff of the judge are wrong.
 PAIRS = {
     "jawOpen": Pair(("jawOpen",), ("jawOpen",), READ_BAR),
     "blink": _sides("eyeBlink", READ_BAR, None, "lid"),

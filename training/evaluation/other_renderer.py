@@ -26,7 +26,7 @@ from .subject import Subject
 R_BAR, LEAK_BAR = 0.94, 0.15
 GAIN_BAR, LEAST_GAIN_BAR = 0.75, 0.4
 SLACK = 0.02  # a response may fall by that much on its way up and still count as monotone
-WEAK, STRONG, BIASED = 0.5, 1.5, 0.15  # where a key's gain or resting value is worth a word
+WEAK, STRONG, BIASED = 0.5, 1.5, 0.15  # where a key's gain or resting value is listed
 BATCH = 64
 ROWS = {"eta": (len(OPEN_KEYS),), "gaze": (2,), "rotation": (3, 3), "translation": (3,), "camera": (3,)}
 SHEET = ("", "lid_L", "browInnerUp", "browDown_L", "mouthSmile_L", "noseSneer", "mouthPucker", "jawOpen", "cheekPuff")
@@ -291,7 +291,7 @@ def _panels(heads: list[Head], estimates: list[FaceEstimate]):
             low = min(head.eta[:, key].min() for head in heads)
             axis.plot([low, 1], [low, 1], "k:", linewidth=0.7)
             axis.set_title(name, fontsize=8)
-            axis.set_xticks([0, 1], [])  # few marks keep the file small
+            axis.set_xticks([0, 1], [])  # few markers keep the file small
             axis.set_yticks([0, 1], ["0", "1"] if key % 6 == 0 else [], fontsize=7)
             axis.tick_params(length=0)
             axis.grid(alpha=0.3)

@@ -26,8 +26,8 @@ from .section import Cell, Plot, Score, Section, Table
 from .subject import Subject
 
 MEAN_BAR, PERSON_BAR = 0.05, 0.25  # of a key at rest
-SMILE_BAR, NONE_BAR = 0.5, 0.1  # of a smile, and of what is not in it
-FALSE = 0.3  # a brow key above that in a portrait is worth looking at
+SMILE_BAR, NONE_BAR = 0.5, 0.1  # keys of a smile, and keys that are not part of it
+FALSE = 0.3  # a brow key above this in a portrait counts as false
 RAISES = (0, 4, 6, 8, 12, 16)  # mm by which brows are warped up
 RAISE_ASKED, RAISE_BAR = 6, 0.55
 LOWERED, INWARDS = 5.0, 2.5  # mm down, and each brow towards the other

@@ -29,13 +29,13 @@ from .hand_set import heights, upright
 from .section import Cell, Score, Section, Table, as_text
 from .subject import Subject
 
-PEOPLE = Path(__file__).with_name("people_at_rest.toml")  # what ``--real-faces`` measures, for whoever lacks it
+PEOPLE = Path(__file__).with_name("people_at_rest.toml")  # the results of ``--real-faces``, used when it is not given
 HEADS = 300
 BROW_AT = (13.0, 24.0, 38.0, 52.0)  # mm from the midline
-HEAD_MM = 3.0  # how far from its end a brow's head is looked at
+HEAD_MM = 3.0  # distance from its end at which a brow's head is measured
 JAW_AT = (-26.0, -66.0, -97.0)  # mm below the eyes' line: about the cheeks, the mouth, the chin's sides
 MEAN_BAR, SPREAD_BAR = 1.0, 0.25  # mm; a share of people's deviation
-RAISE, LOWER, NEARER = (6.0, 8.0), (4.0, 6.0), (5.0, 8.0)  # mm: what people's brows do, at full strength
+RAISE, LOWER, NEARER = (6.0, 8.0), (4.0, 6.0), (5.0, 8.0)  # mm: motion of people's brows at full strength
 EYES = ((36, 37, 38, 39), (39, 40, 41, 36)), ((42, 43, 44, 45), (45, 46, 47, 42))  # upper and lower lids
 
 GAP = "brows, gap between their heads"

@@ -24,7 +24,7 @@ from .subject import Subject
 NOTES = Path(__file__).with_name("clips.toml")
 HALF_SHUT = 0.5  # of the lid keys' way from open to shut: from there on eyes count as shut
 THRESHOLDS = (0.3, HALF_SHUT, 0.7)
-BLINK = 12  # frames: eyes that stay shut for longer do more than blink
+BLINK = 12  # frames: longer closings are not blinks
 NEAR = 2  # frames beside the noted ones in which lids may be on their way
 SMILE_BAR, JAW_BAR, NOSE_BAR, JITTER_BAR = 0.8, 0.1, 0.15, 0.01
 

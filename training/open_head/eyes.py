@@ -65,7 +65,7 @@ def left_eyeball(linings: np.ndarray) -> Eyeball:
     angle = np.r_[0, np.repeat(angles, n), np.pi]
     bulge = CORNEA * np.clip(1 - (angle / (1.15 * LIMBUS)) ** 2, 0, None)
     vertices = radius * points * (1 + bulge)[:, None]
-    vertices -= vertices.mean(axis=0)  # the mean of the vertices is the pivot by contract
+    vertices -= vertices.mean(axis=0)  # the mean of the vertices is the pivot by definition
     reach = 0.5 * angle / np.pi
     turn = np.r_[0, np.tile(around, len(angles)), 0]
     uv = 0.5 + reach[:, None] * np.stack([np.cos(turn), np.sin(turn)], 1)

@@ -22,7 +22,7 @@ def principal_coordinates(modes: np.ndarray, flipped: np.ndarray) -> np.ndarray:
     both = _stacked(modes, flipped)
     values, vectors = np.linalg.eigh(both @ both.T)
     chosen = vectors[:, np.argsort(values)[::-1][:COMPONENTS]]
-    strongest = np.abs(chosen).argmax(axis=0)  # fixes the sign, which an eigenvector does not have
+    strongest = np.abs(chosen).argmax(axis=0)  # fixes the sign, which is arbitrary in an eigenvector
     return chosen * np.sign(chosen[strongest, np.arange(COMPONENTS)])
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from .eyes import Eyeball, clearance_radius
 
 MARGIN_ROWS = 3  # the front edge, the middle and the back edge of a lid's margin
-LINING_FADE = (0.6, 0.25)  # how much of a margin's correction the rows behind it take; the rest none
+LINING_FADE = (0.6, 0.25)  # share of a margin's correction in the rows behind it; others get none
 SKIN_MM = 0.6  # lids stay at least this far from the ball where they are closed
 MARGIN_MM = 0.45
 

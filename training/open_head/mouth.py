@@ -20,7 +20,7 @@ PERIMETER = np.array(
 )
 CAP = np.array([-0.5, 0.0, 0.5])
 ARCH_CENTRE_Z = 72.0
-WISDOM_TEETH_Z = 62.0  # they lie behind this and are left out: nobody sees them
+WISDOM_TEETH_Z = 62.0  # teeth behind this are left out, because they are not visible
 THROAT_Z = 25.0  # gums and palate end here; the mouth socket goes on
 TONGUE_AXIS = np.array([0.0, -39.0])
 TONGUE_BOX = np.array([[0, -49.5, 33], [18.2, -28.5, 98.6]])

@@ -40,5 +40,5 @@ def quad_remeshes(
         )
         if not target.exists():
             raise RuntimeError(f"QuadriFlow gave no mesh (is bpy installed in {sys.executable}?)\n{run.stderr[-2000:]}")
-        with np.load(target) as data:  # QuadriFlow may crash half-way; what it had by then counts
+        with np.load(target) as data:  # QuadriFlow may crash half-way; the meshes made until then are used
             return [(data[f"vertices{k}"], data[f"quads{k}"]) for k in range(len(wanted)) if f"quads{k}" in data.files]

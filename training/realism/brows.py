@@ -13,7 +13,7 @@ from ..synthetic.realism import BROW_ACROSS, BROW_ALONG, BROW_SHAPE
 from .makehuman import read_obj
 
 STRIP = 4  # pixels per mm of a brow seen flat
-DENSER = 2.5  # layers of hairs: one lets much skin through, and what is drawn picks how strong brows are
+DENSER = 2.5  # layers of hairs: one layer is sparse; the strength of a brow is sampled when it is drawn
 
 
 def read_brows(folder: Path) -> np.ndarray:

@@ -45,7 +45,7 @@ def look_up(surface: Surface, points: np.ndarray, faces: np.ndarray, uv: np.ndar
     ``points`` (V, 3), ``faces`` (F, 3 or 4) and ``uv`` (V, 2) are the other head's. ``inner`` are its landmarks by
     iBUG's numbers, without jaw and brows, whose placement differs between authors.
     """
-    used = np.unique(faces)  # what is no part of the skin would be taken for a part of the face
+    used = np.unique(faces)  # parts other than the skin would be matched to the face
     number = np.full(len(points), -1)
     number[used] = np.arange(len(used))
     inner = {k: int(number[v]) for k, v in inner.items()}

@@ -25,7 +25,7 @@ def sample_background(rng: np.random.Generator, size: int) -> np.ndarray:
             _shape(rng, image)
     if rng.random() < 0.5:
         image = blurred(image, rng.uniform(0.35, size / 20))
-    # rooms and streets are duller than random numbers
+    # rooms and streets are less saturated than random colours
     return np.clip(cv2.transform(image, saturation(rng.uniform(0.1, 1))), 0, 1)
 
 
@@ -58,7 +58,7 @@ def _shape(rng: np.random.Generator, image: np.ndarray) -> None:
     elif kind == 2:
         points = rng.integers(-size // 4, size + size // 4, (int(rng.integers(3, 7)), 1, 2)).astype(np.int32)
         cv2.fillPoly(image, [points], color)
-    elif kind == 3:  # letters: round ones are what an untaught eye takes for faces
+    elif kind == 3:  # letters: an untrained network takes round ones for faces
         text = "".join(chr(c) for c in rng.integers(33, 127, rng.integers(1, 4)))
         scale, font = rng.uniform(0.3, 4.5) * size / 96, int(rng.integers(0, 8))
         cv2.putText(image, text, (p[0], p[1] + size // 3), font, scale, color, int(rng.integers(1, max(2, size // 10))))

@@ -21,7 +21,7 @@ def sample_brows(rng: np.random.Generator, surface: Surface, eta: np.ndarray) ->
     """Return a person's brows at their own height, drawn together a little more where ``eta`` (29,) frowns."""
     stock, chosen = drawn_brows(surface), rng.random()
     if surface.realism:
-        apart = rng.spawn(1)[0]  # draws from it leave ``rng`` as it is
+        apart = rng.spawn(1)[0]  # its draws do not change the state of ``rng``
         if apart.random() < PHOTOGRAPHED_SHARE:
             stock = photographed_brows(surface)
     masks, line = stock[int(chosen * len(stock))]

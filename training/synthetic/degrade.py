@@ -10,9 +10,9 @@ import numpy as np
 from .background import blurred, saturation
 from .noise import grain
 
-SMALLEST, SMALL = 8, 48  # pixels across the crop: what is left of a face far away, or in a little picture
+SMALLEST, SMALL = 8, 48  # pixels across the crop of a distant face, or of one in a small picture
 NATURAL = 80  # pixels across the crop that a natural picture has at least
-THUMBNAIL_SHARE = 0.2  # of the small pictures: the picture ends where the face ends, as an avatar's does
+THUMBNAIL_SHARE = 0.2  # of the small pictures: the face fills the picture, as in an avatar
 THUMBNAIL_EDGE = (0.0, 0.2)  # where such a picture ends, in sides of the crop; a face's cheeks are at 0.14
 
 
@@ -58,11 +58,11 @@ def degrade(rng: np.random.Generator, image: np.ndarray, natural: bool = False) 
     if natural:
         return _natural(rng, image)
     size = len(image)
-    spread = 0.0  # how far a point of the picture is smeared: variance in pixels, in units of a pixel's own
+    spread = 0.0  # blur of a point: variance in pixels, in units of a pixel's own
     if rng.random() < 0.2:
         sigma = rng.uniform(0.5, 2.4) * size / 192
         image = blurred(image, sigma)
-        spread += (2.5 * sigma) ** 2  # this many pixels apart, what a Gaussian blur leaves is still told apart
+        spread += (2.5 * sigma) ** 2  # points this many pixels apart are still resolved after a Gaussian blur
     if rng.random() < 0.1:
         length = int(rng.integers(2, max(4, size // 14)))
         image = _motion(rng, image, length)
@@ -81,7 +81,7 @@ def degrade(rng: np.random.Generator, image: np.ndarray, natural: bool = False) 
         spread += (size / small) ** 2 - 1
     if not (top or bottom or left or right) and rng.random() < 0.1:
         cut_off = rng.integers(0, size // 3, 4) * (rng.random(4) < 0.4)
-        framed = rng.integers(size // 12, size // 5, 4)  # a picture that is hardly larger than the face
+        framed = rng.integers(size // 12, size // 5, 4)  # a picture barely larger than the face
         top, bottom, left, right = (cut_off if rng.random() < 0.6 else framed).tolist()
         for edge in (image[:top], image[size - bottom :], image[:, :left], image[:, size - right :]):
             edge[:] = 0
@@ -101,7 +101,7 @@ def _natural(rng: np.random.Generator, image: np.ndarray) -> Degraded:
         tiny = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
         image, detail = cv2.resize(tiny, (size, size), interpolation=cv2.INTER_LINEAR), float(small)
     elif rng.random() < 0.3:
-        image = blurred(image, rng.uniform(0.3, 0.6) * size / 128)  # still tells 80 pixels apart
+        image = blurred(image, rng.uniform(0.3, 0.6) * size / 128)  # still resolves 80 pixels
     if rng.random() < 0.5:
         image = _noisy(rng, image)
     out = cv2.convertScaleAbs(np.maximum(image, 0), alpha=255)

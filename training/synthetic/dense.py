@@ -20,7 +20,7 @@ def dense_points(model: FaceModel, normals: np.ndarray) -> np.ndarray:
     """Their vertex indices, (192,) int32, by farthest-point sampling within each region of the mean head."""
     mean, landmarks = model.neutral, model.neutral[model.landmarks]
     x, y, z = mean.T
-    left = (x > 0.5) & (normals[:, 2] > 0)  # what a camera in front can see
+    left = (x > 0.5) & (normals[:, 2] > 0)  # points visible to a camera in front
     face = (y > landmarks[8, 1] - 4) & (y < landmarks[17:27, 1].max() + 47) & (z > landmarks[0, 2] + 8)
     chosen: list[int] = []
     for region, count in PER_SIDE.items():

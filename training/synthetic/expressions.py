@@ -73,7 +73,7 @@ SHUT_MOUTHS: tuple[Recipe, ...] = (
     {"mouthSmile": (0.3, 1.1)},
 )  # fmt: skip
 
-# How often each action is drawn among a few at random: more often where prototypes seldom bring it.
+# Frequency of each action among a few random ones: higher where prototypes rarely contain it.
 ACTIONS: dict[str, float] = {
     "browInnerUp": 0.3, "browDown": 0.7, "browOuterUp": 0.9, "lid": 0.5, "eyeSquint": 1.3, "cheekSquint": 1.3,
     "noseSneer": 1.5, "mouthUpperUp": 1.5, "mouthSmile": 1.5, "mouthDimple": 2.0, "mouthFrown": 1.6,
@@ -86,7 +86,7 @@ _ODDS = np.cumsum(list(ACTIONS.values())) / sum(ACTIONS.values())
 
 # Neutral, one key, a few keys, emotion, speech, shut mouth, eyes and brows alone, extreme.
 _KINDS = np.cumsum([0.08, 0.06, 0.17, 0.27, 0.13, 0.12, 0.09, 0.08])
-AS_IN_LIFE = (1, 3)  # of these, the kinds in which brows and lids go with the mouth
+AS_IN_LIFE = (1, 3)  # of these, the kinds in which brows and lids are correlated with the mouth
 
 
 def sample_eta(rng: np.random.Generator) -> np.ndarray:

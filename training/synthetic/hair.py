@@ -12,12 +12,12 @@ from .noise import grain, wavy
 from .patches import Patch, curtain, tubes
 from .surface import Surface
 
-UNDER = -3.0  # mm: what is this far under the skin is not there
+UNDER = -3.0  # mm: geometry this far under the skin is removed
 FIELDS = 24
 WAVELENGTHS = (40.0, 12.0, 19.0, 60.0, 13.0)  # mm: hairline coarse and fine, curls, bulk, streaks
 STRAND = 6  # vertices of a lash: pairs at its root, middle and tip
 ROLL = np.float32(1.35)  # of the lid's own turn: its edge rolls in as it comes down, and lashes of shut lids hang
-STEEPEST = np.float32(0.2)  # radians lashes turn up at most: the brow is in their way
+STEEPEST = np.float32(0.2)  # maximum upward rotation of lashes in radians, limited by the brow
 
 
 @dataclass(frozen=True, eq=False)

@@ -128,7 +128,7 @@ def paint_skin(
         lay(paint, mask, skin * [0.45, 0.55, 0.75], freckled, _jitter(rng, 6))
     _paint_marks(rng, paint, surface, skin)
     dark = skin * [0.3, 0.32, 0.45]
-    jitters = rng.integers(-1, 2, (len(furrows), 2))  # of all: somebody's looks must not hang on what their face does
+    jitters = rng.integers(-1, 2, (len(furrows), 2))  # of all: a person's looks must not depend on the expression
     for k in np.flatnonzero(furrows > 0.14):
         lay(paint, stock.furrows[k], dark, min(0.9, 0.9 * furrows[k]), (int(jitters[k, 0]), int(jitters[k, 1])))
     chin = _one(rng, stock.dimples)
@@ -210,7 +210,7 @@ def _front(surface: Surface) -> np.ndarray:
     depth = surface.model.neutral[corners[front], 2].mean(1)
     picture = np.full((PAINT, PAINT), -1, np.int32)
     points = np.round(surface.coords[corners] * PAINT * 16).astype(np.int32)
-    for i in front[np.argsort(depth)].tolist():  # what lies before is drawn last
+    for i in front[np.argsort(depth)].tolist():  # nearer triangles are drawn last
         cv2.fillConvexPoly(picture, points[i], i, cv2.LINE_8, 4)
     return picture
 
@@ -325,10 +325,10 @@ def _brow(rng: np.random.Generator, landmarks: np.ndarray) -> tuple[Mask, np.nda
     shade = np.zeros(canvas.shape, np.float32)
     outline = np.concatenate([middle + np.c_[0 * half, half], (middle - np.c_[0 * half, half])[::-1]])
     cv2.fillPoly(shade, [np.round(outline * 16).astype(np.int32)], 255.0, cv2.LINE_AA, 4)
-    drawn = rng.uniform(0.5, 1) if rng.random() < 0.2 else rng.uniform(0, 0.4)  # a fifth are pencilled
+    drawn = rng.uniform(0.5, 1) if rng.random() < 0.2 else rng.uniform(0, 0.4)  # a fifth are drawn with a pencil
     shade = cv2.GaussianBlur(shade, (0, 0), rng.uniform(1.0, 3.5)) * drawn
     canvas = np.maximum(canvas, shade)
-    # Hairs stand up from their roots: the brow that is seen lies a little above them.
+    # Hairs stand up from their roots, so the visible brow lies a little above them.
     columns = middle[4:-4, 0].astype(int).clip(0, canvas.shape[1] - 1)
     seen = canvas[:, columns]
     above = np.average(np.arange(len(canvas))[:, None] - middle[4:-4, 1], weights=seen + 1e-6)

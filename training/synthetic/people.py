@@ -48,7 +48,7 @@ def pictures_of(surface: Surface, seed: int, person: int, count: int, size: int)
     heads, moves = blend(surface, np.tile(alpha, (count, 1)), eta, np.array(gazes), np.tile(ways, (count, 1)))
     images = []
     for i, (rng, pose, gaze) in enumerate(zip(draws, poses, gazes, strict=True)):
-        shape, look = (np.random.default_rng([seed, person, part]) for part in (1, 3))  # begun anew: the same draws
+        shape, look = (np.random.default_rng([seed, person, part]) for part in (1, 3))  # same draws again
         vertices = shape_head(shape, surface, heads[i], moves[i], eta[i], gaze)
         brows = sample_brows(look, surface, eta[i])
         marks = landmarks_of(surface, vertices, gaze, brows)

@@ -85,7 +85,7 @@ def sample_environment(rng: np.random.Generator, surface: Surface, drawn: Light,
     ambients, lamps, lamp_colors, front = _turned_maps(surface)
     chosen, mirrored = int(rng.random() * len(realism.ambient)), int(rng.random() < 0.5)
     ways = (rng.random(2) * TURNS).astype(int)
-    # people are photographed with the light in their faces rather than behind them
+    # in photographs the light is more often before a person than behind
     way = ways[front[chosen, mirrored, ways].argmax() if rng.random() < 0.6 or natural else 0]
     ambient, colors = ambients[chosen, mirrored, way], lamp_colors[chosen]
     level = ambient[:, 0] + colors.sum(0) / 4  # all normals' mean
@@ -116,7 +116,7 @@ def _turned_maps(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     """
     realism = surface.realism
     assert realism is not None
-    # where there is no lamp stands a dark one: shadows need one
+    # a missing lamp is replaced by a dark one, because shadows need one
     lamps = np.where(realism.lamp_colors.any(2, keepdims=True), realism.lamps, np.array([0, 0.8, 0.6], np.float32))
     angles = np.arange(TURNS) * (2 * np.pi / TURNS)
     turns = np.tile(rotation_of_euler(angles, 0, 0), (2, 1, 1, 1))

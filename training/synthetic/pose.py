@@ -9,7 +9,7 @@ import numpy as np
 from ...model.camera import Camera, Crop, crop_of_pose
 from ...model.rotations import rotation_of_euler
 
-BACK_YAW = 1.9  # radians from which a head shows no face
+BACK_YAW = 1.9  # radians beyond which a head shows no face
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ def sample_angles(rng: np.random.Generator, is_face: bool, natural: bool = False
         yaw, pitch, roll = np.clip(rng.normal(0, [0.2, 0.12, 0.1]), [-0.45, -0.25, -0.3], [0.45, 0.25, 0.3])
         return float(yaw), float(pitch), float(roll)
     if not is_face and rng.random() < 0.5:
-        return rng.uniform(2.0, 4.2), rng.normal(0, 0.2), rng.normal(0, 0.2)  # the back of a head is no face
+        return rng.uniform(2.0, 4.2), rng.normal(0, 0.2), rng.normal(0, 0.2)  # a head from behind has no face
     spread = rng.random()
     yaw = rng.normal(0, 0.22) if spread < 0.5 else rng.normal(0, 0.55) if spread < 0.8 else rng.uniform(-1.35, 1.35)
     return (

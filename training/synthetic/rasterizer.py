@@ -211,7 +211,7 @@ def _paint_over(paint, pixels, count):
             pu, pv = int(fu), int(fv)
             part_u, part_v = fu - np.float32(pu), fv - np.float32(pv)
             qu, qv = min(pu + 1, last), min(pv + 1, last)
-            # weighted by opacity, so that what is clear lends no colour
+            # weighted by opacity, so that transparent texels add no colour
             p00 = (ONE - part_u) * (ONE - part_v) * np.float32(paint[pv, pu, 3])
             p01 = part_u * (ONE - part_v) * np.float32(paint[pv, qu, 3])
             p10 = (ONE - part_u) * part_v * np.float32(paint[qv, pu, 3])
@@ -354,7 +354,7 @@ def shade(
             for i in range(count):
                 nx, ny, nz = pixels[_N, i], pixels[_N + 1, i], pixels[_N + 2, i]
                 d = nx * lx + ny * ly + nz * lz
-                # light bleeds round a little under skin
+                # subsurface scattering softens the terminator of skin
                 diffuse = max(ZERO, (d + wrap) * spread) * pixels[_SHADOW, i]
                 hx, hy, hz = lx + pixels[_VIEW, i], ly + pixels[_VIEW + 1, i], lz + pixels[_VIEW + 2, i]
                 hd = max(ZERO, nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz + TINY)

@@ -27,7 +27,7 @@ from .surface import Surface
 
 OVERSAMPLING = 1.5  # as ``rasterizer.compose`` has it
 NO_FACE_SHARE = 0.12
-NATURAL_SHARE = 0.6  # of the faces: as a webcam, a telephone or a film camera shows somebody who looks at it
+NATURAL_SHARE = 0.6  # of the faces: as seen by a webcam, a telephone or a film camera that the person faces
 HEAD_WITHOUT_FACE = 0.25  # share of the pictures without a face that show a head: its back, or far off the crop
 SHADOW_BIAS = np.float32(7.0)  # mm
 OPEN, PLAIN = np.ones(1, np.float32), np.full(1, rasterizer.BARE, np.float32)

@@ -17,8 +17,8 @@ from .background import sample_background
 from .cutouts import Cutouts, Place
 from .noise import fractal
 
-READABLE = 0.1  # of a face's side: a scene blurred by more (sigma) leaves no face to be found
-SEEN, HIDDEN = 0.5, 0.3  # shares of a face in view from which it counts, and under which it is no loss to miss it
+READABLE = 0.1  # of a face's side: in a scene blurred by more (sigma) faces are labelled unclear
+SEEN, HIDDEN = 0.5, 0.3  # visible shares of a face: above the first it counts, below the second a miss is not penalised
 MOST_TURN = np.radians(48)
 DRAWN = 160  # pixels in which a thumbnail is drawn before it is shrunk
 THUMBNAIL_SIDES = (1.0, 1.6)  # of a face's crop, in sides of its thumbnail
@@ -181,7 +181,7 @@ def _paste_cutout(
 ) -> None:
     """Lay a cut-out (S, S, 4) uint8 so that its face, at ``own``, lies at ``centre``, ``side`` pixels large."""
     scale = side / (own.side * len(picture))
-    if scale < 0.8:  # averaged first, or thin things would flicker
+    if scale < 0.8:  # averaged first, to avoid aliasing of thin objects
         small = max(4, round(len(picture) * scale * 1.15))
         picture = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
         scale = side / (own.side * small)
@@ -233,7 +233,7 @@ def _effaced(rng: np.random.Generator, picture: np.ndarray, own: Place) -> np.nd
             target = other[y0 + i * tile : y0 + (i + 1) * tile, x0 + j * tile : x0 + (j + 1) * tile]
             h, w = min(len(source), len(target)), min(source.shape[1], target.shape[1])
             target[:h, :w] = source[:h, :w]
-    elif way == 2:  # one feature's texture all over
+    elif way == 2:  # one feature's texture everywhere
         matrix = np.array([[0.3, 0, 0], [0, 0.3, 0]])
         matrix[:, 2] = centre + rng.uniform(-0.25, 0.25, 2) * side * size - 0.3 * centre
         other = cv2.warpAffine(

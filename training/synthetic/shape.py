@@ -32,7 +32,7 @@ def blend(
     persons = model.vertices(alpha)
     gains, rest = ways[:, : eta.shape[1]], ways[:, eta.shape[1] :]
     weights = eta * gains
-    weights[:, LIDS] += rest * (1 - np.clip(eta[:, LIDS], 0, 1))  # from wherever they rest, lids shut fully at 1
+    weights[:, LIDS] += rest * (1 - np.clip(eta[:, LIDS], 0, 1))  # lids shut fully at 1 from any rest position
     if model.gaze_lids is not None:
         left, up = (gaze / GAZE_UNIT).T
         shut = 1 - np.clip(eta[:, 5:7].mean(1), 0, 1)

@@ -116,7 +116,7 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray, bro
     hair = _hair_color(rng, melanin, age)
     albedo, gloss = np.empty((len(mean), 3), np.float32), np.full(len(mean), 0.35, np.float32)
     _mottle(albedo, skin, wavy(rng, mean, 60), rng.uniform(0, 0.07))
-    apart = rng.spawn(1)[0] if surface.realism else rng  # draws from it leave ``rng`` as it is
+    apart = rng.spawn(1)[0] if surface.realism else rng  # its draws do not change the state of ``rng``
     photograph = sample_skin(apart, surface, skin)
     photograph.vary(albedo)
 
@@ -202,7 +202,7 @@ def _lip_color(
     if made_up and rng.random() < 0.6:  # lipstick
         return np.array([rng.uniform(0.03, 0.5), rng.uniform(0.02, 0.3), rng.uniform(0.15, 0.85)])
     if rng.random() < 0.15:
-        return skin * np.exp(rng.normal(-0.05, 0.05, 3))  # hardly a colour of their own
+        return skin * np.exp(rng.normal(-0.05, 0.05, 3))  # almost no colour of their own
     brown = skin * [0.75, 0.65, 0.8]
     return (flushed + melanin * rng.uniform(0, 1) * (brown - flushed)) * np.exp(rng.normal(-0.1, 0.13, 3))
 
@@ -255,7 +255,7 @@ def _parts(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
 
 def _eyes(rng: np.random.Generator, melanin: float) -> np.ndarray:
     iris_radius = rng.uniform(0.45, 0.58)
-    brown = rng.random() < melanin  # as nearly all dark people's eyes are
+    brown = rng.random() < melanin  # as in nearly all people with dark skin
     iris = IRIS_COLORS[int(rng.random() * (2 if brown else len(IRIS_COLORS)))] * np.exp(rng.normal(0, 0.25))
     sclera = np.array([0.8, 0.83, 0.87]) * rng.uniform(0.5, 1.02) * np.exp(rng.normal(0, 0.03, 3))
     return np.array([iris_radius, iris_radius * rng.uniform(0.25, 0.6), *iris, *sclera], np.float32)

@@ -112,7 +112,7 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING, reali
     lip_depth = landmarks[60:68, 2].mean()
     occlusion[inside] = np.clip(0.75 - (lip_depth - z[inside]) / 35.0, 0.06, 0.75)
     tongue = model.regions.get("tongue", np.empty(0, np.int32))
-    occlusion[tongue] = np.maximum(occlusion[tongue], 0.34)  # it lies in what light comes in
+    occlusion[tongue] = np.maximum(occlusion[tongue], 0.34)  # it receives the light that enters the mouth
     occlusion[model.regions.get("nostrils", [])] = 0.35
     for side in "LR":
         socket = model.regions.get(f"eye_socket_{side}", np.empty(0, np.int32))

@@ -6,7 +6,7 @@ import numpy as np
 
 from .rasterizer import KIND
 
-TOLERANCE = 6.0  # mm: lips that touch and lids that are shut hide nobody's landmark
+TOLERANCE = 6.0  # mm: touching lips and shut lids do not occlude a landmark
 PUPILS = slice(68, 70)
 EYES = np.r_[36:48, 68, 69]
 AROUND = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)])
@@ -40,7 +40,7 @@ def unhidden(
     seen = triangle_of.ravel()[at[PUPILS]]
     clear[PUPILS] &= (seen >= 0) & (attributes[triangles[seen, 0], KIND] >= 0)
     needed = np.full(len(landmarks), 5)
-    needed[PUPILS] = 3  # an eye that is half shut shows as little of it
+    needed[PUPILS] = 3  # a half-shut eye shows as little of it
     return clear.sum(1) >= needed
 
 
