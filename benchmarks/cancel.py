@@ -1,6 +1,6 @@
 """Cancel jobs at random moments by INT, TERM and KILL, and print what is left behind as a table. Linux only.
 
-python -m expnet.benchmarks.cancel [--cancels 200] [--seed 0] [--longest SECONDS]
+    python -m expnet.benchmarks.cancel [--cancels 200] [--seed 0] [--longest SECONDS]
 
 Each cancel starts ``expnet animate`` or ``expnet batch`` on the shipped clip, with its own folder for temporary files,
 and sends the signal after a random time. Left behind means: a process of the job that still runs ten seconds later, any

@@ -1,12 +1,12 @@
-"""Damaged files against every reader: faults, crashes and memory, as a table.
+"""Fuzz every reader with damaged files: faults, crashes and memory, as a table.
 
     python -m expnet.benchmarks.fuzz [--cases 10000] [--seed 0] [--reader NAME …]
 
-Each case is a file that a reader takes, changed: bytes flipped, numbers replaced by extreme ones, pieces cut out,
-repeated or swapped, the end cut off. A child process reads many of them, one after the other. A case is a fault where
-the reader raises anything but an InputError of one line of at most 300 characters, a crash where the process ends or
-takes longer than SECONDS, and "over" where the memory grows by more than 4 × the file's own plain size + 200 MB. The
-plain size is that of the file, or of the picture or the arrays in it where these are larger.
+Each case is a valid file with changes: bytes flipped, numbers replaced by extreme ones, pieces cut out, repeated or
+swapped, the end cut off. A child process reads many of them, one after the other. A case is a fault where the reader
+raises anything but an InputError of one line of at most 300 characters. It is a crash where the process ends or takes
+longer than SECONDS. It is "over" where the memory grows by more than 4 × the file's own plain size + 200 MB. The plain
+size is that of the file, or of the picture or the arrays in it where these are larger.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 ``python -m expnet.benchmarks.other_renderer OUT [--heads 4] [--steps 5]`` (needs the bpy module)
 
-For each head, everything else at rest: every key swept through its range, gaze swept sideways and up and down; then
-expressions of many keys at other angles. The same command makes the same pictures. Pictures that exist are kept, so an
-interrupted run continues. OUT/<head>/0000.png … are the pictures, OUT/<head>/truth.npz what they show, a row
-each. ``training/evaluation/other_renderer.py`` scores a network on them, also on a part of them.
+For each head, every key is swept through its range and gaze is swept sideways and up and down, with everything else at
+rest. Then come expressions of many keys at other angles. The same command makes the same pictures. Existing pictures
+are kept, so an interrupted run continues. OUT/<head>/0000.png … are the pictures and OUT/<head>/truth.npz their truth,
+one row each. ``training/evaluation/other_renderer.py`` scores a network on all of them or a part.
 """
 
 from __future__ import annotations
@@ -220,9 +220,9 @@ def shoot(
     size: int = SIZE,
     only: int | None = None,
 ) -> int:
-    """Take those pictures (``only`` so many, from the first) that ``folder`` does not have yet; returns their number.
+    """Render the pictures that ``folder`` lacks (at most the first ``only``) and return their number.
 
-    Raises InputError when the folder holds pictures of other shots: they would be taken for these.
+    Raises InputError when the folder holds pictures of other shots, which would be mistaken for these.
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays = truth(setting, shots, size)

@@ -1,9 +1,10 @@
-"""Footage, our face and a character that follows it, side by side: the guide's picture of retargeting.
+"""Footage, our face and a retargeted character side by side: the guide's picture of retargeting.
 
     python -m expnet.benchmarks.retarget_sheet PERFORMANCE.npz CLIP --out docs/guide/retarget.jpg
 
-The character has ARKit's shape keys, a head bone and eye bones: the open head made foreign, with another person's face,
-or, with ``--face-model FACEXMODEL``, ICT-FaceKit's head with its own shapes. It says how far the two faces are apart.
+The character has ARKit's shape keys, a head bone and eye bones. It is the open head with other conventions and another
+person's face, or, with ``--face-model FACEXMODEL``, ICT-FaceKit's head with its own shapes. Prints the distance between
+the two faces.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def _render(
     frames: list[int],
     performance: FacePerformance,
 ) -> list[np.ndarray]:
-    """Our face where it was seen; the character by a camera of its own, for it does not walk about."""
+    """Render our face where it was seen, and the character by a separate camera, because it does not translate."""
     for obj in here.objects:
         family = {obj, obj.parent}
         obj.hide_render = (

@@ -1,6 +1,6 @@
 """Render on all cores and train on a GPU at the same time, within a given time, for rented machines.
 
-python -m expnet.training.on_gpu OUT --minutes 9 [--realism FILE.npz] [--start-from WEIGHTS]
+    python -m expnet.training.on_gpu OUT --minutes 9 [--realism FILE.npz] [--start-from WEIGHTS]
 
 Renders to OUT/data until a third of the time is left, and keeps every picture in the GPU's memory. Measures the
 training speed of the machine and lets the learning rate fall over the last third of the steps that fit. Then measures

@@ -1,13 +1,14 @@
-"""Learn to read one alpha from many pictures of a person (``model.networks.person``), for weights that are trained:
+"""Learn to read one alpha from many pictures of a person (``model.networks.person``), for trained weights.
 
     python -m expnet.training.synthetic.people PEOPLE --shards 22 --people 50
     python -m expnet.training.person RUN/weights.safetensors PEOPLE --data DATA --out WEIGHTS.safetensors
 
-The network stays as it is. Its outputs for all pictures are computed once, which takes nearly all of the time (some
-600 pictures a second on one thread). All else is solved in closed form: the linear reading of alpha by ridge
-regression, on PEOPLE and on single pictures of DATA (shards of ``synthetic.generate``); the precision of a look by
-another one, of the logarithm of the reading's scatter; and the covariances of readings between and within people.
-The last people are held out, and a table of them is printed. --out gets the weights with what was learned.
+The network does not change. Its outputs for all pictures are computed once, which takes nearly all of the time (some
+600 pictures a second on one thread). The rest is solved in closed form. The linear reading of alpha is a ridge
+regression on PEOPLE and on single pictures of DATA (shards of ``synthetic.generate``). The precision of a look is
+another ridge regression, of the logarithm of the reading's scatter. The covariances of readings between and within
+people are estimated. The last people are held out, and a table of them is printed. --out gets the weights with the
+learned tensors.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The training report, docs/training.md with its pictures: ``python -m expnet.training.report RUN DATA --out docs``.
 
-Curves from RUN/log.csv; a sheet of synthetic pictures; predictions against the truth per key on the held-out set.
-What the page says from its heading "Recipes" on is written by hand and kept.
+Curves from RUN/log.csv; a sheet of synthetic pictures; predictions against the truth per key on the held-out set. The
+page's text from its heading "Recipes" on is written by hand and kept.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Measure the response curves of a network's readings and write them into its weights.
 
-python -m expnet.training.responses WEIGHTS DATA
+    python -m expnet.training.responses WEIGHTS DATA
 
 DATA holds pictures of seed 2 (``training.synthetic.generate --seed 2``), which neither training nor the evaluation
 uses. Only natural pictures count. Per key, the quantiles of the readings are mapped to the quantiles of the truth, so

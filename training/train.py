@@ -1,14 +1,14 @@
-"""Train the open network: one file, read in one sitting.
+"""Train the open network.
 
     python -m expnet.training.train --config training/configs/glimpse.toml --data DATA --out RUN --steps 14000
-    … --resume            go on from RUN/last.pt after a stop
-    … --resume --steps N  go on to a later end; the learning rate falls over the last ``decay`` steps before it
-    … --start-from model/data/open_weights.safetensors    go on from what is shipped, with a fresh optimiser
+    … --resume            continue from RUN/last.pt after a stop
+    … --resume --steps N  continue to a later end; the learning rate falls over the last ``decay`` steps before it
+    … --start-from model/data/open_weights.safetensors    continue from the shipped weights, with a fresh optimiser
     torchrun --nproc-per-node 4 -m expnet.training.train …    several GPUs, or several processes on CPUs
 
-The rate stays flat until the decay, so that RUN/flat.pt, the state in which the fall begins, can always be continued
-with more data and more time. Data may grow while training runs: new shards are taken in as they are written.
-Writes RUN/weights.safetensors (averaged weights with their header), RUN/log.csv and TensorBoard curves.
+The rate stays flat until the decay. RUN/flat.pt, the state at the start of the decay, can always be continued with more
+data and more time. Data may grow while training runs: new shards are read as they are written. Writes
+RUN/weights.safetensors (averaged weights with their header), RUN/log.csv and TensorBoard curves.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a key is read from: ``python -m expnet.training.evaluation.cues PICTURE … --key noseSneer``.
+"""Cues of a key: ``python -m expnet.training.evaluation.cues PICTURE … --key noseSneer``.
 
-Paints out one part of the face after the other and moves the brows up, and prints what the key comes to each time.
-A key that changes with a part which has nothing to do with it was learned from a habit of the engine's: give that part
-more freedom there. So it was found that sneers were read from low brows.
+Inpaints one part of the face after the other, moves the brows up, and prints the key's value each time. If a key
+changes with an unrelated part, the network learned a correlation of the engine's data: vary that part more in the
+engine. This test showed that the network read sneers from low brows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Real clips against an independent judge: how our curves follow another network's scores.
+"""Real clips against an independent judge: correlation of our curves with another network's scores.
 
-The judge's file holds for every clip, by the name of its file without the ending, one row of scores a frame, NaN where
-it found no face, and ``names``, ARKit's, of the columns.
+The judge's file holds, for every clip by its file name without the ending, one row of scores a frame, NaN where no face
+is found. ``names`` are the ARKit names of the columns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a network says about pictures, and how far that is from the truth."""
+"""A network's readings of pictures, and their distance from the truth."""
 
 from __future__ import annotations
 

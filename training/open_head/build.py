@@ -1,9 +1,9 @@
-"""Learns the open head from ICT-FaceKit's FaceXModel and writes it as one face-model file.
+"""Build the open head from ICT-FaceKit's FaceXModel and write it as one face-model file.
 
     python -m expnet.training.open_head.build FACEXMODEL [--out model/data/open_head.npz]
 
-FACEXMODEL is the unpacked folder or its .tar.xz. Needs bpy in this Python for one step (``remesh.py``). Prints what
-docs/open_head.md reports: variance kept, surface error against the source, lid gaps.
+FACEXMODEL is the unpacked folder or its .tar.xz. Needs bpy in this Python for one step (``remesh.py``). Prints the
+figures of docs/open_head.md: variance kept, surface error against the source, lid gaps.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """99 identity components: principal components of the source's heads and their mirror images.
 
-The source draws a head as z . modes with z ~ N(0, 1). The covariance of such heads together with their mirror images
-is known exactly, so it is decomposed instead of sampled; each component is symmetric or antisymmetric.
+The source draws a head as z . modes with z ~ N(0, 1). The covariance of such heads together with their mirror images is
+known exactly, so it is decomposed instead of sampled; each component is symmetric or antisymmetric.
 
-The coordinates, how a component is mixed from the source's modes and their mirror images, are kept in
-``alpha_coordinates.npy``: alpha means the same head whatever the topology, so trained weights outlive a new one.
+The coordinates, how a component is mixed from the source's modes and their mirror images, are stored in
+``alpha_coordinates.npy``. Alpha therefore means the same head for any topology, and trained weights stay valid for a
+new one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Lids that close: at lid = 1 the upper margin lies on the lower one, for the mean face and for every identity.
 
-Eq. (1) is linear, so this needs two things of each pair of facing margin vertices: the lid key brings them together in
-the mean face, and every identity component moves both by the same amount. What identity so loses is the height of the
+Eq. (1) is linear, so each pair of facing margin vertices needs two properties. The lid key brings them together in the
+mean face, and every identity component moves both by the same amount. Identity then no longer changes the height of the
 resting eye opening, which the lid key itself can set.
 """
 

@@ -1,6 +1,6 @@
 """Remesh with Blender's QuadriFlow; ``remesh.py`` runs this file as a script in a Python that has bpy.
 
-python remesh_in_blender.py IN.npz OUT.npz
+    python remesh_in_blender.py IN.npz OUT.npz
 
 IN holds vertices (n, 3), triangles (m, 3) and wanted (t,), numbers of quads; OUT gets verticesI (n, 3) and quadsI (k,
 4) for each number I whose result has only quads.

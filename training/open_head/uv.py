@@ -1,8 +1,8 @@
 """Texture coordinates of our own, per face corner, in the unit square.
 
-Skin: unrolled on a cylinder with the seam at the back, the face drawn larger; round eyes and mouth the rings are laid
-out as rings, and where the cylinder would fold (ears, nostrils, chin) the surface is relaxed until nothing overlaps.
-Eyeballs: radial, the pupil in the middle. The other parts have their material for themselves and use the whole square.
+Skin: unrolled on a cylinder with the seam at the back, the face drawn larger. Round eyes and mouth the rings are laid
+out as rings. Where the cylinder would fold (ears, nostrils, chin) the surface is relaxed until nothing overlaps.
+Eyeballs: radial, the pupil in the middle. The other parts have separate materials and use the whole square.
 """
 
 from __future__ import annotations

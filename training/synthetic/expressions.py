@@ -1,9 +1,9 @@
-"""What a synthetic face does: random eta in the open basis, and where its eyes look.
+"""Expressions of a synthetic face: random eta in the open basis, and the gaze.
 
 A mixture: the exact neutral and single keys, a few keys at once, emotion prototypes (EMFACS, Ekman & Friesen 1983),
 mouth shapes of speech, mouths kept shut, eyes and brows above a mouth at rest, extremes. In about half of the faces
-keys occur together as in life; in the others brows and lids are drawn apart from the mouth. Raised brows, frowns and
-wide eyes are as frequent as among people. Every key is drawn often and far enough to be learned, and none is
+keys are correlated as in real faces. In the others brows and lids are independent of the mouth. Raised brows, frowns
+and wide eyes are as frequent as among people. Every key is frequent and strong enough to be learned, and none is
 predictable from another (tests/training/test_expressions.py states the shares).
 """
 

@@ -1,4 +1,4 @@
-"""Where skin folds, and which keys fold it (FACS; Ekman & Friesen 1978)."""
+"""Furrows of the skin, and the keys that fold them (FACS; Ekman & Friesen 1978)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What grows on a head: hair of many cuts with strands that stand off its outline, beards, lashes."""
+"""Hair: many cuts with strands outside the outline, beards, lashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be left out of the pictures, to see what each is worth (evaluation/ablations.py)."""
+"""Optional ingredients of the pictures, to measure the effect of each (evaluation/ablations.py)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Many pictures of each of many people: what belongs to the person stays the same in all of them.
+"""Many pictures of each of many people, with constant personal properties.
 
 A person is an alpha, ways (``shape.sample_ways``), proportions and wrinkles, brows, a look, a light and surroundings.
-The expression, the gaze, the pose, the crop and the degradation are drawn anew for every picture.
+The expression, the gaze, the pose, the crop and the degradation are sampled for every picture.
 
     python -m expnet.training.synthetic.people OUT --shards 15      100 people with 12 pictures each in a shard
 """

@@ -1,7 +1,7 @@
-"""A small compiled rasteriser: triangles to a map of which triangle each pixel sees, then one shading pass.
+"""A small compiled rasteriser: a map of the triangle at each pixel, then one shading pass.
 
-Deferred, because the head hides itself several times over and only the nearest surface needs light. All in float32:
-constants are written as such, since a bare 1.0 makes numba compute in float64.
+Shading is deferred, because several surfaces of the head overlap in a pixel and only the nearest needs light. All
+arithmetic is float32. Constants are written as float32, because a plain 1.0 makes numba compute in float64.
 """
 
 from __future__ import annotations
