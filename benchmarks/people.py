@@ -36,7 +36,7 @@ class Dent:
 
 @dataclass(frozen=True)
 class Person:
-    """How one of the people looks; colours are sRGB 0..1, lengths mm.
+    """Looks of a person; colours are sRGB 0..1, lengths mm.
 
     spread     of the identity coefficients, sigma
     dents      the sculpt; ``waves`` mm of random low-frequency unevenness come on top (no head is symmetrical)
@@ -151,7 +151,7 @@ def _waves(rng: np.random.Generator, points: np.ndarray) -> np.ndarray:
 
 
 class Masks:
-    """Where lips, cheeks, beard and hair lie on the open head, (V,) 0..1 each, from its landmarks and regions."""
+    """Masks of lips, cheeks, beard and hair on the open head, (V,) 0..1 each, from its landmarks and regions."""
 
     def __init__(self, model: FaceModel) -> None:
         place, marks = model.neutral.astype(float), model.neutral[model.landmarks].astype(float)

@@ -35,7 +35,7 @@ class Pigment:
 
 @dataclass(frozen=True)
 class Style:
-    """How hair grows; lengths mm.
+    """Parameters of hair growth; lengths mm.
 
     count, thickness, length, spread   hairs, their width, their length and its relative variation
     points      of a hair
@@ -72,7 +72,7 @@ class Ground:
         return self.model.neutral.astype(float)
 
     def pick(self, rng: np.random.Generator, density: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Roots: the triangle (N,) and place (N, 3) of each, as dense as ``density`` (V,) says."""
+        """Sample roots with density ``density`` (V,): the triangle (N,) and place (N, 3) of each."""
         a, b, c = (self.places[self.triangles[:, i]] for i in range(3))
         share = np.linalg.norm(np.cross(b - a, c - a), axis=1) * np.clip(density, 0, None)[self.triangles].mean(axis=1)
         chosen = rng.choice(len(share), count, p=share / share.sum())
@@ -251,7 +251,7 @@ def _beside_face(points: np.ndarray) -> np.ndarray:
 
 
 class _Skull:
-    """How far the head reaches from its middle, by direction."""
+    """Return the distance of the head's surface from its middle, by direction."""
 
     def __init__(self, ground: Ground, rows: int = 36, columns: int = 72) -> None:
         self._shape = np.array([rows, columns])

@@ -81,7 +81,7 @@ def people_seen(network: Network, folder: Path) -> Seen:
 
 
 def singles_seen(network: Network, folder: Path, most: int) -> Seen:
-    """Faces of at most so many shards of ``synthetic.generate`` of seed 0, one picture of each person: (P, 1, …)."""
+    """Read faces of a limited number of shards of ``synthetic.generate``, seed 0, one picture a person: (P, 1, …)."""
     paths = sorted(folder.glob("seed0_shard*.npz"))[-most:]
     if not paths:
         raise InputError(f"{folder}: no shards of seed 0 there: make them with expnet.training.synthetic.generate")

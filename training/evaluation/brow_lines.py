@@ -90,7 +90,7 @@ class Places:
 
     @staticmethod
     def build(triangles: np.ndarray, flat: np.ndarray, depth: np.ndarray) -> Places:
-        """``flat`` (V, 2) by vertex. Where triangles lie over each other, that with the greatest ``depth`` counts."""
+        """Build from ``flat`` (V, 2) by vertex. Of overlapping triangles, that with the greatest ``depth`` counts."""
         a, b, c = flat[triangles].transpose(1, 0, 2)
         triangles = triangles[np.abs(_cross(b - a, c - a)) > 1e-12]
         triangles = triangles[np.argsort(-depth[triangles].mean(1))]

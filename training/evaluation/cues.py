@@ -65,7 +65,7 @@ def _width(landmarks: np.ndarray) -> float:
 
 
 def cues(network: Network, image: np.ndarray, key: str) -> dict[str, float]:
-    """Return what ``key`` comes to in a crop (S, S, 3), as it is and changed in each way."""
+    """Return the value of ``key`` in a crop (S, S, 3), unchanged and with each change."""
     points = predict(network, torch.from_numpy(image[None]))["landmarks"].numpy()
     landmarks = points.reshape(-1, 2)[:68] * len(image)
     pictures = {

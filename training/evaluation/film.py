@@ -28,7 +28,7 @@ HIDDEN = 0.1  # the share of a person's landmarks that may be occluded
 
 @dataclass(frozen=True)
 class Coding:
-    """H.264 at so many ``bits`` a pixel, or every frame a JPEG of this ``quality``."""
+    """H.264 at ``bits`` a pixel, or every frame a JPEG of ``quality``."""
 
     name: str
     bits: float = 0.0

@@ -138,7 +138,7 @@ def figures(subject: Subject, rows: np.ndarray) -> dict[str, float]:
 
 
 def _off(seen: Batch, truth: Batch, visible: np.ndarray) -> float:
-    """How far landmarks in sight lie from the truth, mm in the picture's plane: the face's own crop is 200 mm wide."""
+    """Distance of visible landmarks from the truth, mm in the picture's plane: the face's own crop is 200 mm wide."""
     unit = SIDE_MM / truth["crop"][:, 2:].exp().numpy()  # mm to the given crop's side
     points = seen["landmarks"].view(truth["landmarks"].shape) - truth["landmarks"]
     return float(np.average(points.norm(dim=2).numpy() * unit, weights=visible + 1e-9))

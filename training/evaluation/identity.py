@@ -86,7 +86,7 @@ def _table(kind: str, means: dict[tuple[str, str], np.ndarray]) -> Table:
 
 @lru_cache(maxsize=1)
 def gallery(people: int, views: int, size: int) -> tuple[Views, ...]:
-    """Return the same people and pictures for whatever weights."""
+    """Return the same people and pictures for all weights."""
     surface = build_surface(open_face_model(OPEN))
     return tuple(photographed(surface, person, views, size) for person in range(people))
 
@@ -107,7 +107,7 @@ def photographed(surface: Surface, person: int, views: int, size: int) -> Views:
 
 
 def _shape_rng(person: int) -> np.random.Generator:
-    """Begun anew for every picture: the same proportions and wrinkles in all of them."""
+    """Return a new generator of the same seed for every picture, for equal proportions and wrinkles."""
     return np.random.default_rng([SEED, person, 1])
 
 

@@ -32,7 +32,7 @@ READ_BAR, BROW_BAR, STRENGTH_BAR = 0.93, 0.85, 0.55
 
 @dataclass(frozen=True)
 class Pair:
-    """Our keys and the judge's that mean the same; their means are compared. ``r``, ``strength``: what is asked for."""
+    """Corresponding keys of ours and the judge's; their means are compared. ``r`` and ``strength`` are bounds."""
 
     ours: tuple[str, ...]
     judges: tuple[str, ...]
@@ -161,7 +161,7 @@ def agreement(clips: list[Judged], pair: str) -> Agreement:
 
 
 def _says(judges: np.ndarray) -> bool:
-    """Whether a clip's curve moves enough for a correlation to mean something."""
+    """Return whether a clip's curve moves enough for a meaningful correlation."""
     return len(judges) > FEWEST and float(np.ptp(np.percentile(judges, [2, 98]))) > MOVES
 
 
@@ -175,7 +175,7 @@ def _r(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _scores(found: Mapping[str, Agreement]) -> list[Score]:
-    """Nothing is asked for where the judge sees a key hardly move, or never strong."""
+    """No bound applies where a key hardly moves in the judge's scores, or is never strong."""
     scores = []
     for pair, agreed in found.items():
         moves = not np.isnan(list(agreed.clips.values())).all()

@@ -93,7 +93,7 @@ def gaze_error(predicted: Tensor, truth: Tensor) -> np.ndarray:
 
 
 def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
-    """ROC-AUC: how likely a positive scores higher than a negative; NaN where one of them is missing."""
+    """ROC-AUC: the probability that a positive scores higher than a negative; NaN without one of them."""
     values, place = np.unique(score, return_inverse=True)
     count = np.bincount(place, minlength=len(values))
     rank = (np.cumsum(count) - (count - 1) / 2)[place]  # from 1, ties share the mean of theirs
@@ -110,7 +110,7 @@ def region_error(model: FaceModel, regions: tuple[str, ...], error: np.ndarray) 
 def seen_region_error(
     model: FaceModel, regions: tuple[str, ...], points: Sequence[int], error: np.ndarray, visible: np.ndarray
 ) -> float:
-    """Do the same over the vertices in sight: those whose nearest landmark among ``points`` is ``visible`` (N, 70)."""
+    """Do the same over the visible vertices: those whose nearest landmark among ``points`` is ``visible`` (N, 70)."""
     assert model.landmarks is not None
     rows = np.unique(np.concatenate([model.regions[r] for r in regions]))
     at = model.neutral[model.landmarks[list(points)]]

@@ -57,7 +57,7 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class Responses:
-    """What H heads' sweeps of 29 keys gave. NaN where only the neutral picture is there, or (monotone, r) one more.
+    """Results of H heads' sweeps of 29 keys. NaN where only the neutral picture is there, or (monotone, r) one more.
 
     monotone   (H, 29) 1 or 0;  r, gain (H, 29) correlation with the truth and slope
     pooled     (29,) correlation over all heads' pictures together, so that heads that rest differently cost

@@ -158,7 +158,7 @@ def found_small(people: Sequence[Person], estimator: SeesFaces) -> dict[int, lis
 
 
 def within(square: Crop, crop: Crop, width: int) -> Crop:
-    """Where a crop of the whole picture lies in the ``square`` that was cut out, shrunk to ``width`` pixels."""
+    """Map a crop of the whole picture to the ``square`` that was cut out, shrunk to ``width`` pixels."""
     to, middle = width / square.side, (width - 1) / 2
     return Crop((crop.cx - square.cx) * to + middle, (crop.cy - square.cy) * to + middle, crop.side * to, crop.angle)
 
@@ -168,7 +168,7 @@ def within(square: Crop, crop: Crop, width: int) -> Crop:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What N pictures show: ``row`` (N,) of each in ``estimate``, -1 where no face was found."""
+    """Estimates of N pictures: ``row`` (N,) of each in ``estimate``, -1 where no face was found."""
 
     estimate: FaceEstimate
     row: np.ndarray

@@ -258,7 +258,7 @@ ASKED = {
 
 
 def _within(people: Statistics, mine: Statistics) -> dict[str, tuple[bool, bool]]:
-    """Whether each measure's mean and spread are like people's."""
+    """Return whether each measure's mean and spread are like people's."""
     return {
         name: (
             abs(mine.mean[name] - mean) <= MEAN_BAR,

@@ -25,10 +25,10 @@ NATURAL_DETAIL = 80  # real pixels across the crop
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """One set of weights before the held-out pictures (faces and others), with the open head that they speak of.
+    """One set of weights with the held-out pictures (faces and others) and the open head.
 
     Rows of ``truth`` and ``seen`` are the held-out faces only, in order; ``everything`` is all pictures. ``outputs``
-    stand in for those of the network where they are given.
+    replace those of the network if given.
     """
 
     weights: Path

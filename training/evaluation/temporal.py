@@ -53,7 +53,7 @@ PARTS = {
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """``movie`` is an .mp4's content; ``eta`` (F, 29) what is done in it; ``box`` around the face."""
+    """A clip: ``movie`` is an .mp4's content; ``eta`` (F, 29) its true expressions; ``box`` surrounds the face."""
 
     coding: Coding
     eta: np.ndarray
@@ -198,12 +198,12 @@ def depths(curves: Sequence[Curves], strength: float) -> list[float]:
 
 
 def lag(curves: Sequence[Curves], part: str, strength: float) -> float:
-    """Frames by which the curves come late (+) against the truth, mean over clips and the keys that move."""
+    """Return the delay of the curves against the truth in frames (+: late), mean over clips and the keys that move."""
     return _mean(_late(c.truth[:, k], c.eta[strength][:, k]) for c, k in _moving(curves, part))
 
 
 def _late(truth: np.ndarray, eta: np.ndarray) -> float:
-    """Where the cross-correlation is largest, between frames by the parabola through the best and its neighbours."""
+    """Return the lag of the largest cross-correlation, refined by the parabola through the best and its neighbours."""
     middle = slice(REACH, len(truth) - REACH)
     shifted = [eta[REACH + s : len(eta) - REACH + s] for s in range(-REACH, REACH + 1)]
     r = np.array([_r(truth[middle], part) for part in shifted])
@@ -214,7 +214,7 @@ def _late(truth: np.ndarray, eta: np.ndarray) -> float:
 
 
 def overshoot(c: Curves, strength: float) -> float:
-    """How far a smoothed curve leaves the range of the raw one within REACH frames."""
+    """Return how far a smoothed curve leaves the range of the raw one within REACH frames."""
     raw, eta = c.eta[0], c.eta[strength]
     padded = np.pad(raw, ((REACH, REACH), (0, 0)), mode="edge")
     near = np.lib.stride_tricks.sliding_window_view(padded, 2 * REACH + 1, axis=0)
@@ -222,7 +222,7 @@ def overshoot(c: Curves, strength: float) -> float:
 
 
 def left(curves: Sequence[Curves], part: str, strength: float) -> float:
-    """How much of what the raw curves do is left: the slope of the smoothed ones on them, mean of keys that move."""
+    """Return the kept share of motion: the slope of the smoothed curves on the raw ones, mean of keys that move."""
     slopes = []
     for c, k in _moving(curves, part):
         raw = c.eta[0][:, k] - c.eta[0][:, k].mean()

@@ -166,7 +166,7 @@ def _shut_and_open(p: FacePerformance, notes: Notes) -> tuple[np.ndarray, np.nda
 
 
 def smile_r(p: FacePerformance, notes: Notes) -> float:
-    """Correlation of the smile with what was seen, over the frames with a face; NaN without notes."""
+    """Return the correlation of the smile with the notes, over the frames with a face; NaN without notes."""
     if not notes.smile or not p.seen.any():
         return float("nan")
     return float(pearson(_smile(p)[p.seen], _levels(p, notes.smile)[p.seen]))

@@ -230,7 +230,7 @@ def _relaxed(
 
 
 def _lengths(points: np.ndarray) -> np.ndarray:
-    """How far along a polyline each of its points is, 0 to 1."""
+    """Return the relative arc length of each point of a polyline, 0 to 1."""
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     return np.r_[0, np.cumsum(steps)] / steps.sum()
 
@@ -412,7 +412,7 @@ def _same_columns(around: dict[int, list[int]], p: np.ndarray) -> dict[int, list
 
 
 def _from_below(ring: list[int], p: np.ndarray) -> int:
-    """Where a ring crosses the middle below."""
+    """Return where a ring crosses the middle below."""
     middle = [k for k, v in enumerate(ring) if abs(p[v, 0]) < 0.05]
     return min(middle, key=lambda k: p[ring[k], 1])
 

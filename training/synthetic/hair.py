@@ -137,7 +137,7 @@ def _grow(
     vertices, normals, rows, mean, inside, fields, shift, wave, ripple, receding, thickness, sides, curl, bulk,
     color, streaks, points, out, albedo, height,
 ):  # fmt: skip
-    """How high hair stands over each vertex of the scalp: nothing outside the hairline, full some way inside it."""
+    """Return the height of hair over each vertex of the scalp: 0 outside the hairline, full some way inside it."""
     for i in range(len(rows)):
         x, y = abs(mean[i, 0]), mean[i, 1]
         depth = inside[i] + shift + wave * fields[0, i] + ripple * fields[1, i]

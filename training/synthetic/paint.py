@@ -24,7 +24,7 @@ VARIANTS = 60
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """How much of each texel is covered, (H, W) uint8, and where its first row and column lie in the chart."""
+    """Coverage of each texel, (H, W) uint8, and the position of the first row and column in the chart."""
 
     cover: np.ndarray
     row: int
@@ -47,7 +47,7 @@ class Brows:
     shifts: tuple[tuple[int, int], tuple[int, int]]
 
     def landmarks(self) -> np.ndarray:
-        """Where iBUG's points 17 to 26 lie in the chart, (10, 2) texels (column, row)."""
+        """Positions of iBUG's points 17 to 26 in the chart, (10, 2) texels (column, row)."""
         left, right = self.lines + np.array(self.shifts)[:, None, ::-1]
         return np.concatenate([right[::-1], left])
 
@@ -426,7 +426,7 @@ def _liner(rng: np.random.Generator, lid: np.ndarray) -> Mask:
 
 
 def _lash_shade(lid: np.ndarray) -> Mask:
-    """Return the edge of the left lower lid and what is just below."""
+    """Return the edge of the left lower lid and the area just below."""
     canvas = np.zeros((PAINT, PAINT), np.float32)
     line = np.round((_lid_line(lid)[1:-1] - [0, 1]) * 16).astype(np.int32)
     cv2.polylines(canvas, [line], False, 255.0, 4, cv2.LINE_AA, 4)

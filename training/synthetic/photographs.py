@@ -43,7 +43,7 @@ class SkinPhotograph:
     mirrored: bool
 
     def vary(self, albedo: np.ndarray) -> None:
-        """Colour vertices (V, 3) by what changes slowly."""
+        """Colour vertices (V, 3) by the slow factors."""
         if self.slow is not None:
             _vary(albedo, self.slow, np.float32(self.slow_strength))
 

@@ -251,7 +251,7 @@ def _color(texture, bump, eyes, pixels, count):
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
 def _cast(shadow_depth, shadow_axes, shadow_scale, shadow_bias, pixels, count):
-    """How much of the first lamp each pixel gets."""
+    """Compute the share of the first lamp that each pixel receives."""
     half = np.float32(0.5)
     a, scale, x0, y0 = shadow_axes, shadow_scale[0], shadow_scale[1] - half, shadow_scale[2] - half
     last = np.float32(shadow_depth.shape[0] - 3)

@@ -80,5 +80,5 @@ def read_realism(path: Path) -> Realism:
 
 
 def fits(realism: Realism, landmarks: np.ndarray) -> bool:
-    """Whether the skins are made for the head whose landmarks lie here in the chart, (68, 2)."""
+    """Return whether the skins are made for the head with these landmarks in the chart, (68, 2)."""
     return bool(np.abs(realism.landmarks - landmarks)[INNER].max() < MOVED)

@@ -36,7 +36,7 @@ DARK_LENS = 0.6  # hides the eyes
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A picture and what a network may learn from it.
+    """A picture and its labels.
 
     image      (size, size, 3) uint8 BGR
     eta, gaze, rotation, crop, alpha    as in ``networks.compact.output_widths``, float32

@@ -170,7 +170,7 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray, bro
 
 
 def wrinkle_depth(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> np.ndarray:
-    """How deep each furrow is folded, (W,) 0..~1.4: by the keys that fold it, and by age."""
+    """Return the depth of each furrow, (W,) 0..~1.4: by the keys that fold it, and by age."""
     return _folded(rng, surface, eta, rng.beta(0.8, 1.6))
 
 

@@ -21,7 +21,7 @@ from .realism import Realism, fits
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Per-vertex facts of a head with V vertices and T triangles (quads split; lashes twice, for both their sides).
+    """Per-vertex data of a head with V vertices and T triangles (quads split; lashes twice, for both their sides).
 
     ``triangles`` (T, 3), ``quads`` (F, 4: the same faces before the split, a triangle repeats its first corner),
     those from ``inner`` on the inside of the mouth, which is only seen within ``mouth_rim`` (vertices). ``casters``
@@ -225,13 +225,13 @@ def _drivers(furrows: list[Furrow]) -> np.ndarray:
 
 
 def _chart(points: np.ndarray) -> np.ndarray:
-    """Where on the skin points (N, 3) of the mean head lie, (N, 2), 0..1 over the face: on a cylinder."""
+    """Map points (N, 3) of the mean head to the skin's cylinder, (N, 2), 0..1 over the face."""
     u, v = np.arctan2(points[:, 0], points[:, 2] + 10) * 0.35 + 0.5, points[:, 1] / 256 + 0.5
     return np.stack([u, v], 1).astype(np.float32)
 
 
 def _scalp_height(mean: np.ndarray, lm: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """How far inside an average hairline each vertex lies, mm (negative: bare skin). Hair styles shift this line."""
+    """Return the distance inside an average hairline, mm (negative: bare skin). Hair styles shift this line."""
     x, y, z = mean.T
     forehead = lm[17:27, 1].max() + 51
     ear = lm[0]

@@ -45,7 +45,7 @@ def unhidden(
 
 
 def under(mask: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """(70,) bool: where ``mask`` (S, S) covers more than half of what is there."""
+    """Return the landmarks, (70,) bool, at which ``mask`` (S, S) is above one half."""
     size = len(mask)
     x, y = np.clip(landmarks * size, 0, size - 1).astype(int).T
     return mask[y, x] > 0.5
