@@ -109,7 +109,7 @@ class Studio:
 
 
 def expression(keys: dict[str, float]) -> np.ndarray:
-    """(29,) with the keys named; "x" stands for x_L and x_R."""
+    """Return eta (29,) with the named keys; "x" stands for x_L and x_R."""
     eta = np.zeros(len(OPEN_KEYS), np.float32)
     for name, value in keys.items():
         for i, key in enumerate(OPEN_KEYS):

@@ -189,7 +189,7 @@ class Masks:
 
 
 def _distance(points: np.ndarray, line: np.ndarray, closed: bool = False) -> np.ndarray:
-    """(N,) mm from points (N, 3) to a polyline (K, 3)."""
+    """Return (N,) mm from points (N, 3) to a polyline (K, 3)."""
     ends = np.roll(line, -1, axis=0) if closed else line[1:]
     best = np.full(len(points), 1e3)
     for a, b in zip(line[: len(ends)], ends):

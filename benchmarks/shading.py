@@ -63,11 +63,11 @@ class Shader:
         return self.node("ShaderNodeTexNoise", {"Vector": where, "Scale": scale, "Detail": detail}).outputs[0]
 
     def spread(self, value: Any, low: float, high: float, to_low: float, to_high: float) -> Any:
-        """``value`` from low..high to to_low..to_high, clamped."""
+        """Map ``value`` from low..high to to_low..to_high, clamped."""
         return self.node("ShaderNodeMapRange", {0: value, 1: low, 2: high, 3: to_low, 4: to_high}).outputs[0]
 
     def multiply(self, colour: Any, shade: Any) -> Any:
-        """``colour`` times a number."""
+        """Multiply ``colour`` by a number."""
         return self.node("ShaderNodeVectorMath", {0: colour, "Scale": shade}, operation="SCALE").outputs[0]
 
     def mix(self, share: Any, a: Any, b: Any) -> Any:

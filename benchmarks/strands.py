@@ -302,7 +302,7 @@ def _on_line(line: np.ndarray, along: np.ndarray) -> np.ndarray:
 
 
 def _flat(direction: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """``direction`` without its part along ``normal``, of length one."""
+    """Return ``direction`` without its component along ``normal``, of length one."""
     return _unit(direction - (direction * normal).sum(axis=-1, keepdims=True) * normal)
 
 

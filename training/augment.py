@@ -33,7 +33,7 @@ class Augment:
 
 
 def as_augmented_input(images: Tensor, rng: np.random.Generator, augment: Augment) -> Tensor:
-    """(B, S, S, 3) uint8 BGR to the network's input (B, 3, S, S), x / 127.5 - 1, channels last in memory.
+    """Convert (B, S, S, 3) uint8 BGR to the network's input (B, 3, S, S), x / 127.5 - 1, channels last in memory.
 
     Tone is a quadratic per channel, y = offset + gain x (1 + bend (1 - x)) on 0..1: as good as a gamma here, and with
     the change to -1..1 in its coefficients it costs two passes over the pixels.
@@ -63,6 +63,6 @@ def as_augmented_input(images: Tensor, rng: np.random.Generator, augment: Augmen
 
 
 def _with_detail(pictures: Tensor, pixels: int) -> Tensor:
-    """(B, C, S, S) shrunk to ``pixels`` across and enlarged again."""
+    """Return (B, C, S, S) shrunk to ``pixels`` across and enlarged again."""
     small = F.interpolate(pictures, (pixels, pixels), mode="bilinear", antialias=True)
     return F.interpolate(small, pictures.shape[2:], mode="bilinear")

@@ -166,5 +166,5 @@ def as_tensors(batch: dict[str, np.ndarray]) -> Batch:
 
 
 def as_input(images: torch.Tensor) -> torch.Tensor:
-    """(B, S, S, 3) uint8 BGR to the network's input, channels last."""
+    """Convert (B, S, S, 3) uint8 BGR to the network's input, channels last."""
     return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Measurement:
-    """``value`` in ``unit``; ``at_most`` or ``at_least`` is the project's bound, if any."""
+    """A measured ``value`` in ``unit``; ``at_most`` or ``at_least`` is the project's bound, if any."""
 
     what: str
     value: float

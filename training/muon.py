@@ -68,5 +68,5 @@ def _groups(parameters: list[nn.Parameter]) -> list[dict[str, Any]]:
 
 
 def _as_matrix(kernel: Tensor) -> Tensor:
-    """(O, I, h, w) as (O, h w I): a view for tensors whose channels lie last in memory, as the network's do."""
+    """View (O, I, h, w) as (O, h w I), for tensors with channels last in memory, as the network's are."""
     return kernel.permute(0, 2, 3, 1).reshape(len(kernel), -1)

@@ -164,7 +164,7 @@ def learn(people: Seen, singles: Seen | None, millimetres: Tensor) -> dict[str, 
 
 
 def _ridge(x: Tensor, y: Tensor, weight: Tensor, strength: float) -> Tensor:
-    """(N + 1, M): weights, and a bias in the last row, for rows of ``x`` (B, N) and ``y`` (B, M)."""
+    """Return (N + 1, M): weights, and a bias in the last row, for rows of ``x`` (B, N) and ``y`` (B, M)."""
     x = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1)
     gram = (x * weight).T @ x + strength * torch.eye(x.shape[1], dtype=x.dtype)
     return torch.linalg.solve(gram, (x * weight).T @ y)
@@ -200,7 +200,7 @@ def aligned_factor(model: FaceModel) -> Tensor:
 
 
 def _motions(points: np.ndarray, grows: bool) -> np.ndarray:
-    """(3 n, 6 or 7)."""
+    """Return a matrix (3 n, 6 or 7)."""
     shifts = np.tile(np.eye(3), (len(points), 1, 1))
     turns = np.stack([np.cross(axis, points) for axis in np.eye(3)], 2)
     columns = np.concatenate([shifts, turns, points[..., None]] if grows else [shifts, turns], 2)

@@ -82,7 +82,7 @@ def _labels(folder: Path) -> Labels:
 
 
 def features(labels: Labels, noise_mm: float, rng: np.random.Generator) -> np.ndarray:
-    """(N, F): the points in the face's own crop (its lean stays), off by ``noise_mm``, and the rotation."""
+    """Return (N, F): the points in the face's own crop (its lean stays), off by ``noise_mm``, and the rotation."""
     points = np.concatenate([labels["points"], labels["landmarks"]], 1).astype(np.float32)
     points = (points - 0.5 - labels["crop"][:, None, :2]) / np.exp(labels["crop"][:, None, 2:])
     points = points + (noise_mm / SIDE_MM) * rng.standard_normal(points.shape, np.float32)

@@ -32,7 +32,10 @@ BLUR, NOISE, QUALITY = 1.5, 6.0, 30  # pixels, grey levels, JPEG's own scale
 
 
 def measure(subject: Subject, pictures: Path, footage: Path) -> Section:
-    """``pictures`` and ``footage``: folders of real pictures and clips with faces; every twelfth frame is used."""
+    """Measure the stability of the readings.
+
+    ``pictures`` and ``footage`` are folders of real pictures and clips with faces; every twelfth frame is used.
+    """
     faces = [face for folder in (pictures, footage) for face in _faces(folder, subject.estimator)]
     if not faces:
         raise InputError(f"{pictures}, {footage}: no faces were found there: give folders with pictures of faces")

@@ -80,7 +80,10 @@ class Agreement:
 
 
 def measure(subject: Subject, scores: Path, footage: Path) -> Section:
-    """``scores``: the judge's .npz; ``footage``: a folder that holds the clips it names."""
+    """Compare our curves with the judge's.
+
+    ``scores`` is the judge's .npz; ``footage`` is a folder with the clips that it names.
+    """
     names, judged = read_scores(scores)
     clips = [
         compared(name, names, rows, _curves(footage, name, len(rows), subject, scores))

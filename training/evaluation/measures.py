@@ -42,7 +42,7 @@ def predict(network: Network, images: Tensor, size: int = 256) -> dict[str, Tens
 
 
 def fitted(images: Tensor, size: int) -> Tensor:
-    """(N, S, S, 3) uint8 pictures as the estimator would cut them for a network of ``size`` pixels."""
+    """Return (N, S, S, 3) uint8 pictures as the estimator would cut them for a network of ``size`` pixels."""
     given = images.shape[1]
     if given == size:
         return images

@@ -152,7 +152,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def measure(subject: Subject, folder: Path) -> Section:
-    """``folder``: what ``benchmarks/other_renderer.py`` rendered."""
+    """Measure the readings of ``folder``, the output of ``benchmarks/other_renderer.py``."""
     heads = read(folder)
     estimates = [look(subject.estimator, head) for head in heads]
     found = respond(heads, [e.eta for e in estimates])

@@ -56,7 +56,10 @@ class Person:
 
 
 def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Section:
-    """``folder`` has ``neutral/`` (pictures and .tem files) and ``smiling/``; ``portraits`` pictures of calm faces."""
+    """Measure the readings of real people.
+
+    ``folder`` has ``neutral/`` (pictures and .tem files) and ``smiling/``; ``portraits`` are pictures of calm faces.
+    """
     see = Seeing(subject.estimator)
     people = read_people(folder)
     calm = pictures_of(portraits) if portraits else []
@@ -178,7 +181,7 @@ class Seen:
 
     @property
     def eta(self) -> np.ndarray:
-        """(M, 29) of those that were found."""
+        """Return the rows (M, 29) of the faces that were found."""
         return self.estimate.eta
 
     @property

@@ -34,7 +34,7 @@ class Score:
         return self.value >= self.bar if self.better == "higher" else self.value <= self.bar
 
     def against(self, before: Score | None) -> str:
-        """``better``, ``same`` (to the digits shown) or ``worse`` than the weights before; ``new`` without them."""
+        """Return ``better``, ``same`` (to the digits shown) or ``worse`` than the weights before; ``new`` without."""
         if before is None or math.isnan(before.value) or math.isnan(self.value):
             return "new"
         gain = round(self.value, DIGITS) - round(before.value, DIGITS)
@@ -51,7 +51,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Plot:
-    """``draw`` fills an empty figure; ``name`` becomes the file's name."""
+    """A plot: ``draw`` fills an empty figure; ``name`` becomes the file's name."""
 
     name: str
     caption: str
@@ -61,7 +61,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Section:
-    """``how`` describes in a sentence or two what was measured and on what."""
+    """A section of the report; ``how`` describes in a sentence or two what was measured and on what."""
 
     title: str
     how: str

@@ -59,7 +59,7 @@ class Watched:
 
 
 def measure(subject: Subject, footage: Path) -> Section:
-    """``footage``: a folder with clips that the notes name."""
+    """Compare the curves with the notes. ``footage`` is a folder with clips that the notes name."""
     watched = list(watch(footage, subject.estimator))
     seen, missed, made_up = np.sum([faces(w.raw, w.notes) for w in watched], 0)
     scores = [
@@ -147,7 +147,7 @@ def closings(p: FacePerformance, notes: Notes, threshold: float = HALF_SHUT) -> 
 
 
 def lids(p: FacePerformance) -> np.ndarray:
-    """(F,) mean of both lids; NaN where no face was seen."""
+    """Return the mean of both lids, (F,); NaN where no face was seen."""
     return _columns(p, "lid_L", "lid_R")
 
 
@@ -188,7 +188,7 @@ def sneer(p: FacePerformance, notes: Notes) -> float:
 
 
 def jitter(p: FacePerformance, first: int, last: int) -> np.ndarray:
-    """(Ke,) standard deviation of the change from frame to frame."""
+    """Return the standard deviation of the change from frame to frame, (Ke,)."""
     return np.diff(p.eta[first : last + 1], axis=0).std(0)
 
 

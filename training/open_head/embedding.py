@@ -15,7 +15,7 @@ from ...model.face.meshes import nearest_in_triangles
 
 @dataclass(frozen=True)
 class Embedding:
-    """``corners`` (n, 3) source vertices and ``weights`` (n, 3) that sum to one."""
+    """Embedded points: ``corners`` (n, 3) source vertices and ``weights`` (n, 3) that sum to one."""
 
     corners: np.ndarray
     weights: np.ndarray

@@ -28,7 +28,7 @@ def open_keys(shapes: Mapping[str, np.ndarray], on_head: Field, flip: Flip) -> n
 
 
 def gaze_lids(shapes: Mapping[str, np.ndarray], on_head: Field, flip: Flip) -> np.ndarray:
-    """(4, V, 3): offsets of the lids when both eyes look up, down, to the subject's left, to the right."""
+    """Return (4, V, 3): offsets of the lids when both eyes look up, down, to the subject's left, to the right."""
 
     def look(left: str, right: str) -> np.ndarray:
         return on_head(shapes[f"eyeLook{left}_L"] + shapes[f"eyeLook{right}_R"])

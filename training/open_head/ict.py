@@ -48,7 +48,7 @@ class FaceX:
 
     @cached_property
     def mirror(self) -> np.ndarray:
-        """(N,) for each vertex its mirror image (the source is symmetric to 0.3 mm)."""
+        """Return for each vertex its mirror image, (N,) (the source is symmetric to 0.3 mm)."""
         return cKDTree(self.neutral).query(self.neutral * MIRROR)[1]
 
 

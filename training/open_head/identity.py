@@ -28,7 +28,7 @@ def principal_coordinates(modes: np.ndarray, flipped: np.ndarray) -> np.ndarray:
 
 
 def components(coordinates: np.ndarray, modes: np.ndarray, flipped: np.ndarray) -> tuple[np.ndarray, float]:
-    """(99, V, 3) offsets per one sigma, and the part of the modes' variance that they keep."""
+    """Return (99, V, 3) offsets per one sigma, and the part of the modes' variance that they keep."""
     both = _stacked(modes, flipped)
     mixed = coordinates.T @ both
     lost = ((both - coordinates @ mixed) ** 2).sum() / (both**2).sum()

@@ -37,12 +37,12 @@ class LidGrid:
 
     @property
     def lower(self) -> np.ndarray:
-        """(r, M/2 - 1) between the corners, from the inner to the outer one."""
+        """Return the vertices (r, M/2 - 1) between the corners, from the inner to the outer one."""
         return self.rows[:, 1 : self.rows.shape[1] // 2]
 
     @property
     def upper(self) -> np.ndarray:
-        """(r, M/2 - 1), facing ``lower`` column by column."""
+        """Return the vertices (r, M/2 - 1) facing ``lower`` column by column."""
         return self.rows[:, : self.rows.shape[1] // 2 : -1]
 
 
@@ -114,7 +114,7 @@ def _polar(points: np.ndarray, eye: Eyeball) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fade(mean: np.ndarray, grid: LidGrid) -> np.ndarray:
-    """(margin + 1, M): 0 at the cut, 1 at the margin, smooth in between."""
+    """Return weights (margin + 1, M): 0 at the cut, 1 at the margin, smooth in between."""
     points = mean[grid.rows[: grid.margin + 1]]
     steps = np.linalg.norm(np.diff(points, axis=0), axis=2)
     part = np.concatenate([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0)]) / steps.sum(axis=0)

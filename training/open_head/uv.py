@@ -28,7 +28,10 @@ def corner_uv(
     mouth_rings: np.ndarray,
     eye_uv: np.ndarray,
 ) -> np.ndarray:
-    """(F, 4, 2). ``eye_rings`` (r, M) and ``mouth_rings`` (r, K) are the left half's; ``eye_uv`` an eyeball's."""
+    """Return the coordinates (F, 4, 2).
+
+    ``eye_rings`` (r, M) and ``mouth_rings`` (r, K) are the left half's; ``eye_uv`` is an eyeball's.
+    """
     uv = np.zeros((len(mean), 2))
     skin = part == "skin"
     uv[skin] = _cylinder(mean[skin], mean[skin, 1].min(), mean[skin, 1].max())

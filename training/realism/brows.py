@@ -57,7 +57,7 @@ def _flat(picture: Path, card: Path) -> tuple[np.ndarray, tuple[float, float]]:
 
 
 def _mean_line(sheets: np.ndarray) -> np.ndarray:
-    """(K, 2) pixels from the nose outwards: a smooth line through the middles of all brows."""
+    """Return (K, 2) pixels from the nose outwards: a smooth line through the middles of all brows."""
     total = np.clip(sheets, 0, 1).mean(0)
     weight = total.sum(0)
     inside = np.flatnonzero(weight > 0.12 * weight.max())

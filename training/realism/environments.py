@@ -18,7 +18,7 @@ ROWS = 128
 
 
 def read_environment(path: Path) -> np.ndarray:
-    """(H, W, 3) float32 linear BGR, azimuth along the columns, from the zenith down. Raises InputError."""
+    """Return (H, W, 3) float32 linear BGR, azimuth along the columns, from the zenith down. Raises InputError."""
     os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"  # OpenCV asks for it before it reads EXR
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.ndim != 3 or picture.shape[1] != 2 * picture.shape[0]:

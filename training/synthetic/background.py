@@ -9,7 +9,7 @@ from .noise import fractal
 
 
 def sample_background(rng: np.random.Generator, size: int) -> np.ndarray:
-    """(size, size, 3) float32 BGR, 0..1."""
+    """Draw a background, (size, size, 3) float32 BGR, 0..1."""
     color = rng.random(3, np.float32) if rng.random() < 0.6 else np.full(3, rng.random(), np.float32)
     image = cv2.resize(color[None, None], (size, size), interpolation=cv2.INTER_NEAREST)
     if rng.random() < 0.6:
@@ -30,7 +30,7 @@ def sample_background(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def saturation(amount: float) -> np.ndarray:
-    """(3, 3) for ``cv2.transform``: 0 leaves grey, 1 changes nothing."""
+    """Return a colour matrix (3, 3) for ``cv2.transform``: 0 gives grey, 1 changes nothing."""
     return np.full((3, 3), (1 - amount) / 3) + amount * np.eye(3)
 
 

@@ -148,7 +148,7 @@ def _sample_pose(rng: np.random.Generator, rotation: np.ndarray, size: int) -> P
 
 
 def make_shard(surface: Surface, seed: int, index: int, count: int) -> dict[str, np.ndarray]:
-    """``count`` cut-outs: picture (N, S, S, 4) uint8 and place (N, 7) float32, as in ``Place``."""
+    """Make ``count`` cut-outs: picture (N, S, S, 4) uint8 and place (N, 7) float32, as in ``Place``."""
     samples = [sample_cutout(np.random.default_rng([seed, index, i]), surface) for i in range(count)]
     return {
         "picture": np.stack([picture for picture, _ in samples]),

@@ -31,7 +31,7 @@ def dense_points(model: FaceModel, normals: np.ndarray) -> np.ndarray:
 
 
 def _farthest(mean: np.ndarray, candidates: np.ndarray, count: int, taken: list[int]) -> list[int]:
-    """``count`` of the candidates, each as far as can be from the ones before it and from those ``taken``."""
+    """Return ``count`` of the candidates by farthest-point sampling, starting from those ``taken``."""
     points = mean[candidates].astype(np.float64)
     nearest = np.full(len(points), np.inf)
     for i in taken or [int(candidates[np.argmax(points[:, 0])])]:

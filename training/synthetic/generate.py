@@ -29,7 +29,7 @@ TOGETHER = 32  # samples whose shapes are blended at once
 
 
 def make_shard(surface: Surface, seed: int, index: int, count: int, size: int) -> dict[str, np.ndarray]:
-    """``count`` samples stacked by field: (N, ...) arrays, see ``Sample``."""
+    """Make ``count`` samples stacked by field: (N, ...) arrays, see ``Sample``."""
     samples: list[Sample] = []
     with tqdm(total=count, desc=f"shard {index}", leave=False) as progress:
         while len(samples) < count:

@@ -56,13 +56,13 @@ def sample_light(rng: np.random.Generator, natural: bool = False) -> Light:
 
 
 def _temperature(rng: np.random.Generator, count: int) -> np.ndarray:
-    """(count, 3) BGR factors between candle and blue sky, with a little tint."""
+    """Return (count, 3) BGR factors between candle and blue sky, with a little tint."""
     warm = rng.normal(0.02, 0.11, (count, 1))
     return np.exp(np.concatenate([-warm, np.zeros_like(warm), warm], 1) + rng.normal(0, 0.03, (count, 3)))
 
 
 def _gels(rng: np.random.Generator, count: int) -> np.ndarray:
-    """(count, 3) BGR factors of coloured lamps: stages, shop windows, screens in the dark."""
+    """Return (count, 3) BGR factors of coloured lamps: stages, shop windows, screens in the dark."""
     tints = np.exp(rng.normal(0, 0.6, (count, 3)))
     return tints / tints.mean(1, keepdims=True)
 

@@ -30,7 +30,10 @@ def grain(rng: np.random.Generator, *shape: int) -> np.ndarray:
 def fractal(
     rng: np.random.Generator, size: int, octaves: int = 5, channels: int = 1, base: int = 2, gain: float = 0.6
 ) -> np.ndarray:
-    """(size, size, channels) float32, zero mean, about unit variance; ``base`` cells across in the coarsest octave."""
+    """Return noise (size, size, channels) float32, zero mean, about unit variance.
+
+    The coarsest octave has ``base`` cells across.
+    """
     cells = min(size, base)
     out = grain(rng, cells, cells, channels)
     power, share = 1.0, 1.0

@@ -114,7 +114,7 @@ def paint_skin(
     liner: float,
     shade: tuple[float, float],
 ) -> np.ndarray:
-    """(PAINT, PAINT, 4) uint8 BGRA over a skin of colour ``skin`` (3,).
+    """Paint (PAINT, PAINT, 4) uint8 BGRA over a skin of colour ``skin`` (3,).
 
     freckled  0..1, how freckled;  beard  0..1, how densely hair of colour ``hair`` covers chin and cheeks
     furrows   (W,) depth 0..~1.4 of each furrow of ``surface``;  dimpled  0..1, how pebbled a chin that is pushed up

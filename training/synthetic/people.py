@@ -34,7 +34,7 @@ MOODS = {"free": 0.4, "mood": 0.35, "quiet": 0.25}
 
 
 def pictures_of(surface: Surface, seed: int, person: int, count: int, size: int) -> dict[str, np.ndarray]:
-    """``count`` pictures of one person: image (N, size, size, 3) uint8, eta (N, 29), alpha (99,)."""
+    """Render ``count`` pictures of one person: image (N, size, size, 3) uint8, eta (N, 29), alpha (99,)."""
     own = np.random.default_rng([seed, person])
     alpha = np.clip(own.standard_normal(len(surface.model.identity)), -2.8, 2.8).astype(np.float32)
     ways, natural = sample_ways(own), bool(own.random() < NATURAL_SHARE)

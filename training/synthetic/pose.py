@@ -23,7 +23,7 @@ class Pose:
     given: Crop
 
     def lens(self) -> np.ndarray:
-        """(2, 3) float32 that takes (x / depth, y / depth, 1) of the camera frame to the unit square of ``given``."""
+        """Return (2, 3) float32 that maps (x / depth, y / depth, 1) in the camera frame to ``given``'s unit square."""
         c, s = np.cos(self.given.angle), np.sin(self.given.angle)
         turn = np.array([[c, s], [-s, c]]) / self.given.side
         centre = turn @ [self.camera.cx - self.given.cx, self.camera.cy - self.given.cy] + 0.5

@@ -88,7 +88,10 @@ def place(
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
 def seen_along(attributes, axes, scale, x0, y0, screen):
-    """``screen`` (N, 3) of a far camera whose axes (3, 3) are right, up and backwards: pixel x, pixel y, depth."""
+    """Return ``screen`` (N, 3) of a far camera: pixel x, pixel y, depth.
+
+    The camera's axes (3, 3) are right, up and backwards.
+    """
     for i in range(attributes.shape[0]):
         x, y, z = attributes[i, POINT], attributes[i, POINT + 1], attributes[i, POINT + 2]
         screen[i, 0] = (axes[0, 0] * x + axes[0, 1] * y + axes[0, 2] * z) * scale + x0

@@ -106,7 +106,7 @@ class _Canvas:
         self._wanted: list[int] = []
 
     def paste(self, picture: np.ndarray, matrix: np.ndarray, label: np.ndarray | None = None) -> None:
-        """``picture`` (S, S, 4), colours times alpha, by ``matrix`` (2, 3) from its pixels to the canvas's."""
+        """Paste ``picture`` (S, S, 4), colours times alpha, with ``matrix`` (2, 3) from its pixels to the canvas's."""
         height, width = self.image.shape[:2]
         high, wide = picture.shape[:2]
         corners = matrix @ np.array([[0, wide, 0, wide], [0, 0, high, high], [1, 1, 1, 1]])
@@ -306,7 +306,10 @@ def _paste_body(rng: np.random.Generator, canvas: _Canvas, centre: np.ndarray, s
 
 
 def _backdrop(rng: np.random.Generator, width: int, height: int, cutouts: Cutouts) -> np.ndarray:
-    """(H, W, 3) float32: the engine's backgrounds, alone or as a collage; texts; a piece of skin or hair, enlarged."""
+    """Return a backdrop, (H, W, 3) float32.
+
+    It is one of the engine's backgrounds or a collage of them, texts, or a piece of skin or hair, enlarged.
+    """
     longer = max(width, height)
     image = sample_background(rng, longer)[:height, :width]
     for _ in range(rng.integers(0, 4) if rng.random() < 0.4 else 0):

@@ -13,7 +13,7 @@ AROUND = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)])
 
 
 def inside(landmarks: np.ndarray) -> np.ndarray:
-    """(70,) bool: within the unit square."""
+    """Return which landmarks lie within the unit square, (70,) bool."""
     return ((landmarks >= 0) & (landmarks <= 1)).all(1)
 
 
