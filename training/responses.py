@@ -45,6 +45,13 @@ def measured(read: np.ndarray, true: np.ndarray) -> dict[str, list[list[float]]]
     return table
 
 
+def gains(true: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Return the slope (K,) of what is shown against the truth, both (N, K); NaN for a key that never moves."""
+    away = true - true.mean(0)
+    with np.errstate(invalid="ignore"):
+        return (away * shown).sum(0) / (away**2).sum(0)
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
@@ -62,10 +69,9 @@ def main(argv: list[str] | None = None) -> int:
     true = pictures["eta"][natural].numpy()
     table = measured(read, true)
     save_weights(args.out or args.weights, replace(header, responses=table), storable(tensors))
-    shown = [np.interp(read[:, k], table[key][0], table[key][1]) for k, key in enumerate(OPEN_KEYS)]
-    gain = [np.polyfit(true[:, k], shown[k], 1)[0] for k in range(len(OPEN_KEYS))]
-    before = [np.polyfit(true[:, k], read[:, k], 1)[0] for k in range(len(OPEN_KEYS))]
-    print(f"{natural.sum()} natural pictures: mean gain {np.mean(before):.2f} as read, {np.mean(gain):.2f} as shown")
+    shown = np.stack([np.interp(read[:, k], *table[key]) for k, key in enumerate(OPEN_KEYS)], 1)
+    before, after = (float(np.nanmean(gains(true, values))) for values in (read, shown))
+    print(f"{natural.sum()} natural pictures: mean gain {before:.2f} as read, {after:.2f} as shown")
     return 0
 
 

@@ -7,7 +7,7 @@ import torch
 
 from expnet.model.formats import open_face_model
 from expnet.model.networks.weights.weights_file import load_weights
-from expnet.training import on_gpu
+from expnet.training import on_gpu, responses
 from expnet.training.dataset import ShardFolder
 from expnet.training.resident import ResidentFolder
 from expnet.training.synthetic.generate import make_shard
@@ -68,3 +68,22 @@ def test_too_little_time_is_said_in_one_line(tmp_path, capfd):
     status = on_gpu.main([str(tmp_path), "--minutes", "0.01", "--processes", "1", "--per-shard", "2"])
     assert status == 2
     assert "--minutes" in capfd.readouterr().err.splitlines()[-1]
+
+
+def test_a_response_enlarges_a_key_by_as_much_as_its_reading_explains():
+    rng = np.random.default_rng(0)
+    true = np.clip(rng.normal(-0.6, 0.7, (4000, 29)), 0, 1)
+    read = 0.1 + 0.5 * true
+    read[:, 1] = rng.uniform(0, 0.3, 4000)  # a key that is not read at all
+    table = responses.measured(read, true)
+    shown = np.stack([np.interp(read[:, k], *curve) for k, curve in enumerate(table.values())], 1)
+    slopes = responses.gains(true, shown)
+    np.testing.assert_allclose(np.delete(slopes, 1), 1, atol=0.05)
+    assert abs(slopes[1]) < 0.1 and np.abs(shown[:, 1] - read[:, 1]).max() < 0.05
+
+
+def test_a_key_at_rest_in_all_pictures_keeps_its_readings():
+    read, true = np.random.default_rng(1).uniform(0, 0.2, (200, 29)), np.zeros((200, 29))
+    table = responses.measured(read, true)
+    assert all(np.allclose(*curve, atol=1e-3) for curve in table.values())
+    assert np.isnan(responses.gains(true, read)).all()

@@ -23,7 +23,9 @@ def perform_by_picture(path: Path, count: int, estimator: SeesFaces) -> FacePerf
     """
     with open_clip(path) as clip:
         performance = perform(clip, estimator)
-        shown = clip.placement().pictures
-    pictures = count if 0 <= count - 1 - shown[-1] <= 1 else shown[-1] + 1  # the last may be skipped, too
+        placement = clip.placement()
+    shown = placement.pictures
+    last_is_skipped = not placement.constant and count == shown[-1] + 2
+    pictures = count if last_is_skipped else shown[-1] + 1
     rows = np.minimum(np.searchsorted(shown, np.arange(pictures)), len(shown) - 1)
     return replace(performance, **{name: getattr(performance, name)[rows] for name in PER_FRAME})

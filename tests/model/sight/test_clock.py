@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expnet.model.errors import InputError
-from expnet.model.sight import movies
+from expnet.model.sight import movie_readers
 from expnet.model.sight.frame_clock import STANDARD_RATES, placed, standard_rate
 from expnet.model.sight.video import open_clip, picture_at
 
@@ -25,7 +25,7 @@ NTSC = Fraction(30_000, 1001)
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The reader in use: PyAV, and what is left without it."""
     if request.param == "OpenCV":
-        monkeypatch.setattr(movies, "find_spec", lambda name: None)
+        monkeypatch.setattr(movie_readers, "find_spec", lambda name: None)
     return request.param
 
 
