@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     true = pictures["eta"][natural].numpy()
     table = measured(read, true)
     save_weights(args.out or args.weights, replace(header, responses=table), storable(tensors))
-    shown = np.stack([np.interp(read[:, k], *table[key]) for k, key in enumerate(OPEN_KEYS)], 1)
+    shown = np.stack([np.interp(read[:, k], table[key][0], table[key][1]) for k, key in enumerate(OPEN_KEYS)], 1)
     before, after = (float(np.nanmean(gains(true, values))) for values in (read, shown))
     print(f"{natural.sum()} natural pictures: mean gain {before:.2f} as read, {after:.2f} as shown")
     return 0
