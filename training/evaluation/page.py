@@ -52,7 +52,8 @@ def write_page(
         "# How accurate the open network is",
         "Written by `python -m expnet.training.evaluate WEIGHTS DATA … --docs docs`; every section names its own "
         "command. WEIGHTS is `model/data/open_weights.safetensors`; DATA holds the held-out pictures, made by\n\n"
-        f"    python -m expnet.training.synthetic.generate DATA --seed 1 --shards {shards} --size {pixels} --realism FILE",
+        "    python -m expnet.training.synthetic.generate DATA --seed 1 "
+        f"--shards {shards} --size {pixels} --realism FILE",
         f"Weights {digest} (the file's SHA-256): {sum(t.size for t in tensors.values()) / 1e6:.2f} M numbers, "
         f"{header.input_size} px, trained on {header.training_data}.",
         f"{met} of {len(scores)} numbers reach what the project asks for. "
