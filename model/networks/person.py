@@ -71,8 +71,8 @@ class PersonReader:
         """Return the same for ``inputs``, (B, N)."""
         t = self.tensors
         normal = np.clip((read - t["mean"]) / t["deviation"], -FARTHEST, FARTHEST)
-        readings = normal @ t["reading.weight"].T + t["reading.bias"]
-        precision = np.exp(normal @ t["precision.weight"].T + t["precision.bias"])
+        readings = _product(normal, t["reading.weight"]) + t["reading.bias"]
+        precision = np.exp(_product(normal, t["precision.weight"]) + t["precision.bias"])
         return np.concatenate([readings, np.clip(precision, *PRECISION)], 1).astype(np.float32)
 
     def alpha(self, readings: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -82,8 +82,9 @@ class PersonReader:
         """
         precision = readings[:, -1].astype(np.float64) * weights
         looks = min(precision.sum(), MOST_LOOKS)
-        mean = precision @ readings[:, :-1] / precision.sum()
-        return self.tensors["alpha.weight"] @ (mean / (np.maximum(self.tensors["spread"], 0) + 1 / looks))
+        mean = np.einsum("f,fk->k", precision, readings[:, :-1]) / precision.sum()
+        mean = mean / (np.maximum(self.tensors["spread"], 0) + 1 / looks)
+        return _product(mean[None], self.tensors["alpha.weight"])[0]
 
 
 class Acquaintance:
@@ -112,6 +113,14 @@ class Acquaintance:
         if self._waiting:
             self._readings.append(self._reader.readings(np.concatenate(self._waiting)))
             self._waiting.clear()
+
+
+def _product(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Multiply rows (B, N) by a weight (K, N).
+
+    A BLAS sums in another order with another number of threads; a shot is to be the same on every machine of a farm.
+    """
+    return np.einsum("bn,kn->bk", rows, weight)
 
 
 def shapes(widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
