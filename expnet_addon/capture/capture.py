@@ -183,13 +183,14 @@ def key_performance(
     if model is not None and keying.identity:
         rig.apply_alpha(head, model, performance.alpha)
     if keying.sound:
-        lay_sound(scene, performance, take)
+        lay_sound(scene, performance, take, head.name)
     if keying.match_camera:
         camera = staging.match_camera(scene, performance.image_size, performance.lens_mm)
         try:
             if keying.footage:
                 _show(scene, camera, performance, clip)
         except InputError as error:  # Blender cannot read some clips that OpenCV can; the keys are still valid
+            staging.hide_footage(camera)
             report.append(f"The footage is not shown: {error}")
     return "\n".join(report)
 

@@ -10,6 +10,7 @@ from .. import compat
 
 SENSOR_MM = 36.0
 CAMERA = "expnet_camera"  # custom property that marks ExpNet's camera, so that it is reused
+FOOTAGE = "expnet_footage"  # custom property of a camera: the movie clip that ExpNet shows behind it
 LIGHT = "expnet_light"
 BACKGROUND = (0.16, 0.16, 0.17)
 
@@ -78,16 +79,41 @@ def show_footage(
 
 
 def show_clip(camera: bpy.types.Object, block: bpy.types.MovieClip) -> None:
-    """Show a clip as the camera's background, with the block's own timing."""
+    """Show a clip as the camera's background, with the block's own timing.
+
+    It replaces the clip that ExpNet has shown before. The artist's own backgrounds stay.
+    """
+    hide_footage(camera)
     data = camera.data
+    background = data.background_images.new()
     data.show_background_images = True
-    background = next((b for b in data.background_images if b.source == "MOVIE_CLIP" and b.clip in (None, block)), None)
-    background = background or data.background_images.new()
     background.source = "MOVIE_CLIP"
     background.clip = block
     background.alpha = 1.0
     background.display_depth = "BACK"
     background.frame_method = "FIT"
+    data[FOOTAGE] = block
+
+
+def hide_footage(camera: bpy.types.Object) -> None:
+    """Remove the clips that ExpNet shows behind the camera."""
+    data = camera.data
+    for shown in [each for each in data.background_images if _is_ours(data, each)]:
+        data.background_images.remove(shown)
+
+
+def _is_ours(data: bpy.types.Camera, background: bpy.types.CameraBackgroundImage) -> bool:
+    """Return whether ExpNet made the background.
+
+    Earlier versions kept no pointer to the clip, and stacked clips. On ExpNet's own camera, their backgrounds are those
+    with the settings that ``show_clip`` gives.
+    """
+    if background.source != "MOVIE_CLIP":
+        return False
+    if FOOTAGE in data:
+        return background.clip == data[FOOTAGE]
+    usual = background.alpha == 1.0 and background.display_depth == "BACK" and background.frame_method == "FIT"
+    return background.clip is None or usual
 
 
 def light_head(scene: bpy.types.Scene) -> list[bpy.types.Object]:

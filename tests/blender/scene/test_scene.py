@@ -70,6 +70,24 @@ class TestFootageBehind:
         assert len(camera.data.background_images) == 1
         assert len(bpy.data.movieclips) == 1
 
+    def test_is_replaced_by_the_next_clip(self, empty_scene, grey_movie, grey_images):
+        camera = scene.match_camera(empty_scene, (64, 48))
+        theirs = camera.data.background_images.new()
+        theirs.alpha = 0.5
+        scene.show_footage(empty_scene, camera, str(grey_movie))
+        portrait = scene.show_footage(empty_scene, camera, str(grey_images(range(1, 2))[0]))
+        shown = [(background.clip, background.alpha) for background in camera.data.background_images]
+        assert shown == [(None, 0.5), (portrait, 1.0)]
+
+    def test_that_an_earlier_version_stacked_is_replaced(self, empty_scene, grey_movie, grey_images):
+        camera = scene.match_camera(empty_scene, (64, 48))
+        for file in grey_images(range(1, 3)):
+            background = camera.data.background_images.new()
+            background.source, background.clip = "MOVIE_CLIP", bpy.data.movieclips.load(str(file))
+            background.alpha = 1.0
+        clip = scene.show_footage(empty_scene, camera, str(grey_movie))
+        assert [background.clip for background in camera.data.background_images] == [clip]
+
     def test_may_be_a_sequence(self, empty_scene, grey_images):
         files = grey_images(range(3, 9))
         camera = scene.match_camera(empty_scene, (64, 48))

@@ -78,6 +78,18 @@ def test_again_replaces_it_and_leaves_others_alone(empty_scene, performance, tak
     assert {strip.name: strip.channel for strip in strips}["tone.wav"] == 5
 
 
+def test_a_head_has_one_strip_and_each_head_has_its_own(empty_scene, performance, take, tone: Path, clip: Path) -> None:
+    if not sound.lay_sound(empty_scene, performance, take, "Ann"):
+        pytest.skip("this Blender was made without sound")
+    other = tone.with_name("other.wav")
+    other.write_bytes(tone.read_bytes())
+    strips = compat.sequencer_strips(empty_scene)
+    assert sound.lay_sound(empty_scene, replace(performance, source=str(other)), take, "Ben")
+    assert sorted(strip.name for strip in strips) == ["other.wav", "tone.wav"]
+    assert not sound.lay_sound(empty_scene, replace(performance, source=str(clip)), take, "Ann")
+    assert [strip.name for strip in strips] == ["other.wav"]
+
+
 def test_footage_without_sound_leaves_nothing(empty_scene, performance, take, clip: Path) -> None:
     for source in (str(clip), "/nowhere.mp4", str(clip.parent)):
         assert not sound.lay_sound(empty_scene, replace(performance, source=source), take)
