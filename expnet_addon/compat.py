@@ -16,6 +16,10 @@ PATH_OPTIONS = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) 
 EEVEE = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
 
 
+_KEY_TYPES = bpy.types.Keyframe.bl_rna.properties["type"].enum_items
+GENERATED_KEY = "GENERATED" if "GENERATED" in _KEY_TYPES else "KEYFRAME"  # 4.3+
+
+
 # Actions ---------------------------------------------------------------------------------------------------------
 
 
@@ -69,6 +73,22 @@ def assign_action(block: bpy.types.ID, action: bpy.types.Action, slot: str | Non
     data.action = action
     if HAS_SLOTS:
         data.action_slot = next((s for s in action.slots if s.identifier == slot), None)
+
+
+def assign_its_slot(block: bpy.types.ID, action: bpy.types.Action) -> bool:
+    """Assign ``action`` to ``block`` if it animates blocks of that type, with its first slot for them."""
+    data = block.animation_data_create()
+    if not HAS_SLOTS:
+        if action.id_root not in ("", block.id_type):
+            return False
+        data.action = action
+        return True
+    slot = next((each for each in action.slots if each.target_id_type in (block.id_type, "UNSPECIFIED")), None)
+    if slot is None:
+        return False
+    data.action = action
+    data.action_slot = slot
+    return True
 
 
 def slot_name(block: bpy.types.ID) -> str | None:

@@ -6,13 +6,14 @@ import bpy
 
 from ..expnet_addon.capture import faces
 from ..expnet_addon.engine import jobs
-from . import live_link, retarget, retarget_table, runtime, task
+from . import live_link, old_takes, retarget, retarget_table, runtime, task
 from .add_face import EXPNET_OT_add_face
 from .animate_footage import EXPNET_OT_animate_footage
 from .apply_again import EXPNET_OT_apply_again
 from .apply_identity import EXPNET_OT_apply_identity
 from .cancel import EXPNET_OT_cancel
 from .choose_face import EXPNET_OT_choose_face
+from .discard_edits import EXPNET_OT_discard_edits
 from .estimate_expression import EXPNET_OT_estimate_expression
 from .find_faces import EXPNET_OT_find_faces
 from .import_weights import EXPNET_OT_import_weights
@@ -25,6 +26,7 @@ CLASSES = (
     EXPNET_OT_animate_footage,
     EXPNET_OT_apply_identity,
     EXPNET_OT_apply_again,
+    EXPNET_OT_discard_edits,
     EXPNET_OT_neutral_from_frame,
     EXPNET_OT_import_weights,
     EXPNET_OT_find_faces,
@@ -43,6 +45,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLAS
 def register() -> None:
     _register_classes()
     bpy.app.handlers.load_pre.append(task.end_before_load)
+    bpy.app.handlers.load_post.append(old_takes.recognise_after_load)
     if not bpy.app.background:  # keep the worker between requests, so that torch is loaded once
         jobs.keep_worker()
 
@@ -50,6 +53,7 @@ def register() -> None:
 def unregister() -> None:
     task.end_before_load()
     bpy.app.handlers.load_pre.remove(task.end_before_load)
+    bpy.app.handlers.load_post.remove(old_takes.recognise_after_load)
     jobs.end_kept_worker()
     faces.forget()
     _unregister_classes()

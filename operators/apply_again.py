@@ -14,7 +14,7 @@ class EXPNET_OT_apply_again(bpy.types.Operator):
     bl_label = "Apply Again"
     bl_description = (
         "Write the take's keys anew from what the network saw, as the settings say. "
-        "Changes made to these keys by hand are replaced"
+        "Keys that were changed, added or removed by hand stay as they are"
     )
     bl_options = {"REGISTER", "UNDO"}
 

@@ -155,6 +155,7 @@ class TakePanel:
             column.prop(take, "neutral_frame")
         column.operator("expnet.neutral_from_frame")
 
+        layout.prop(take, "source_times")
         column = layout.column(align=True)
         column.prop(take, "decimate")
         if take.decimate:
@@ -164,6 +165,7 @@ class TakePanel:
         row = layout.row()
         row.prop(take, "live")
         row.operator("expnet.apply_again", icon="FILE_REFRESH")
+        layout.operator("expnet.discard_edits", icon="LOOP_BACK")
         if take.note:
             say(layout, context, take.note)
 

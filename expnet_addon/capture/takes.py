@@ -18,6 +18,7 @@ from ...model.performance.treatment import FRAME, Treatment, treated
 from ..properties.take_settings import register
 from ..scene import animation
 from ..scene.current_take import take_of
+from ..scene.hand_edits import pack
 from ..scene.take_keys import bounds_of, frames_of, rest_of, treatment_of, unpacked_performance
 
 
@@ -43,10 +44,13 @@ def write_take(
     treatment: Treatment,
     start_frame: float | None = None,
     timed: bool = False,
+    source_times: bool = True,
+    keep: bool = False,
 ) -> animation.Take:
     """Key ``head`` with a raw ``performance`` treated by ``treatment``, and keep both with the new action.
 
-    The keys begin at ``start_frame`` (default: the scene's first). Raises InputError as ``animation.key_performance``
+    The keys begin at ``start_frame`` (default: the scene's first). An earlier take of the same clip is replaced unless
+    ``keep``. Raises InputError as ``animation.key_performance``
     and ``treated``, with nothing written.
     """
     register()
@@ -54,7 +58,7 @@ def write_take(
     performance = unpacked_performance(content, performance.source)  # packing rounds: rewriting gives equal keys
     frames = animation.scene_frames(scene, performance, start_frame, timed)
     wanted = treated(performance, treatment, bounds_of(head), rest_of(head))
-    written = animation.key_performance(head, wanted, scene, start_frame, timed)
+    written = animation.key_performance(head, wanted, scene, start_frame, timed, source_times, keep)
     take = bpy.data.actions[written.action].expnet
     take.start = float(frames[0])
     take.neutral, take.neutral_frame = treatment.neutral, treatment.neutral_frame
@@ -65,6 +69,9 @@ def write_take(
         region.smoothing = treatment.smoothing.get(name, 0.0)
         region.gain = treatment.gains.get(name, 1.0)
     take.note = ""
+    take.source_times = source_times
+    assert written.written is not None
+    take.written = pack(written.written)
     take.performance = content
     rate = animation.scene_fps(scene) if timed else performance.fps
     take.rate = rate  # a rate marks a take; the settings above do not write keys before it is set

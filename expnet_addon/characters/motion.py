@@ -14,7 +14,8 @@ from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS
 from ...model.performance.channels import signals
 from ...model.performance.face_performance import FacePerformance
 from .. import compat
-from ..scene.animation import TAKE, scene_frames
+from ..scene.animation import scene_frames
+from ..scene.current_take import TAKE
 from ..scene.heads import is_rig
 from .plan import key_path
 

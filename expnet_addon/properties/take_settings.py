@@ -54,6 +54,12 @@ class ExpNetTake(bpy.types.PropertyGroup):
         subtype="BYTE_STRING",
         options={"HIDDEN"},
     )
+    written: StringProperty(  # type: ignore[valid-type]
+        name="Written",
+        description="The keys as they were generated last, by which hand edits are recognised; packed",
+        subtype="BYTE_STRING",
+        options={"HIDDEN"},
+    )
     start: FloatProperty(  # type: ignore[valid-type]
         name="Start",
         description="Scene frame of the performance's first frame",
@@ -66,7 +72,7 @@ class ExpNetTake(bpy.types.PropertyGroup):
     )
     live: BoolProperty(  # type: ignore[valid-type]
         name="Live Update",
-        description="Every change below writes the take's keys anew. Off: only Apply Again does",
+        description="Every change above writes its keys anew, without hand edits. Off: only Apply Again does",
         default=True,
         update=_changed,
     )
@@ -89,6 +95,11 @@ class ExpNetTake(bpy.types.PropertyGroup):
         name="Frame",
         description="Frame of the performance that is the actor's face at rest, counted from 0",
         min=0,
+        update=_changed,
+    )
+    source_times: BoolProperty(  # type: ignore[valid-type]
+        name="Keep Source Times",
+        description="Keys lie at the clip's own times, also between whole frames. Off: all keys lie on whole frames",
         update=_changed,
     )
     decimate: BoolProperty(  # type: ignore[valid-type]

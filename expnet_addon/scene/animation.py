@@ -6,15 +6,18 @@ they are unassigned and kept.
 
 Where the footage is shown, keys lie frame for frame: frame n of the clip is keyed at the scene's start + n, where
 Blender shows it behind the head at any scene rate. Without footage, keys lie at the clip's times. Frames without a
-detected face get no keys.
+detected face get no keys. Keys between whole frames can be resampled to whole frames.
+
+A take that is written again keeps the keys that the artist changed, see ``hand_edits``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import bpy
 import numpy as np
@@ -23,12 +26,14 @@ from ...model.errors import InputError
 from ...model.performance.decimate import kept_keys
 from ...model.performance.face_performance import FacePerformance, runs
 from .. import compat
+from . import hand_edits, keyframes
 from .coordinates import continuous, object_pose
+from .current_take import HEAD_ID, TAKE, TAKE_HEAD, is_of
+from .hand_edits import Written
 from .rig import expression_keys, model_keys, set_expression
 
-TAKE = "expnet_take"  # custom property of an action: its clip, or POSES
-TAKE_HEAD = "expnet_head"  # custom property of an action: its head
 POSES = "poses"
+LOW_CONFIDENCE = 0.5  # keys of frames below it are breakdowns
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Take:
     frame_start, frame_end   scene frames of the performance's first and last frame; fractional when the rates differ
     keyed         number of clip frames that got keys
     missing       (first, last) ranges of the clip's frames (0-based, inclusive) without a face
+    written       the keys as they were generated
     """
 
     action: str
@@ -46,6 +52,7 @@ class Take:
     frame_end: float
     keyed: int
     missing: tuple[tuple[int, int], ...]
+    written: Written | None = None
 
 
 def rate_report(scene: bpy.types.Scene, performance: FacePerformance) -> str:
@@ -107,11 +114,15 @@ def key_performance(
     scene: bpy.types.Scene,
     start_frame: float | None = None,
     timed: bool = False,
+    source_times: bool = True,
+    keep: bool = False,
 ) -> Take:
     """Key the head with a performance: expression, gaze, location and rotation.
 
-    start_frame  scene frame of the performance's first frame (default: the scene's first frame)
-    timed        keys lie at the performance's times, see ``scene_frames``
+    start_frame   scene frame of the performance's first frame (default: the scene's first frame)
+    timed         keys lie at the performance's times, see ``scene_frames``
+    source_times  False: keys that would lie between whole frames are resampled to whole frames
+    keep          an earlier take of the same clip is kept
 
     Identity (``rig.apply_alpha``) and the scene's range and rate (``set_frame_range``, ``set_scene_fps``) stay as they
     are. Raises InputError if the performance's basis differs from the head's, or if it has no frame with a face.
@@ -124,10 +135,11 @@ def key_performance(
     clip_frames = np.rint(performance.frames - performance.frames[0])
     keys = head.data.shape_keys
     (action, key_curves), (_, head_curves) = _new_take(
-        head, _clip_name(performance.source), performance.source, [keys, head]
+        head, _clip_name(performance.source), performance.source, [keys, head], keep
     )
-    for channel in _channels(head, performance):
-        _write(key_curves if channel.of_keys else head_curves, channel, all_frames[seen])
+    made = _generated(_channels(head, performance), performance, all_frames, source_times)
+    for channel, curve in zip(made.channels, _curves(made, (key_curves, head_curves)), strict=True):
+        keyframes.write_keys(curve, keyframes.linear_keys(made.frames, channel.values, made.types))
     head.rotation_mode = "QUATERNION"
     keys.update_tag()
     head.update_tag()
@@ -137,6 +149,7 @@ def key_performance(
         float(all_frames[-1]),
         int(seen.sum()),
         tuple((int(clip_frames[a]), int(clip_frames[b])) for a, b in runs(~seen)),
+        made.written(np.ones((len(made.channels), len(made.frames)), bool)),
     )
 
 
@@ -154,28 +167,162 @@ class Errors:
     place: float
 
 
+@dataclass(frozen=True)
+class Rewritten:
+    """The result of ``rewrite``: the number of generated keys, the number without decimation, and the keys."""
+
+    keys: int
+    undecimated: int
+    written: Written
+
+
 def rewrite(
-    head: bpy.types.Object, performance: FacePerformance, all_frames: np.ndarray, errors: Errors | None = None
-) -> tuple[int, int]:
+    head: bpy.types.Object,
+    performance: FacePerformance,
+    all_frames: np.ndarray,
+    errors: Errors | None = None,
+    source_times: bool = True,
+    last: Written | None = None,
+) -> Rewritten:
     """Replace the keys of the head's current take by those of ``performance`` at scene frames ``all_frames`` (F,).
 
-    With ``errors`` the curves are decimated to as few keys as stay within them. Returns the number of keys written, and
-    the number without decimation. Raises InputError if the performance's basis differs from the head's, or if the head
-    has no take by ExpNet.
+    errors        the curves are decimated to as few keys as stay within them
+    source_times  as in ``key_performance``
+    last          the keys as they were generated last. Only curves whose generated keys change are written, and the
+                  artist's edits stay. Without it, all keys are replaced.
+
+    Raises InputError if the performance's basis differs from the head's, or if the head has no take by ExpNet.
     """
-    channels = _channels(head, performance)
+    made = _generated(_channels(head, performance), performance, all_frames, source_times)
+    curves = _take_curves(head)
+    kept = _decimated(made, errors)
+    written = made.written(kept)
+    if last is None:
+        for channel, curve, keys in zip(made.channels, _curves(made, curves), kept, strict=True):
+            keyframes.write_keys(
+                curve, keyframes.linear_keys(made.frames[keys], channel.values[keys], made.types[keys])
+            )
+    else:
+        for i, channel in enumerate(made.channels):
+            written.removed[i] = _update(channel, curves, last, written, made.types)
+    head.data.shape_keys.update_tag()
+    head.update_tag()
+    return Rewritten(int(kept.sum()), kept.size, written)
+
+
+def _update(
+    channel: _Channel, curves: tuple[Any, Any], last: Written, written: Written, types: np.ndarray
+) -> np.ndarray:
+    """Write one curve with the artist's edits. Returns its removed keys, (F,) bool of ``written``."""
+    new, old = written.row(channel.name), last.row(channel.name)
+    assert new is not None
+    collection = curves[0] if channel.of_keys else curves[1]
+    curve = collection.find(channel.path, index=channel.index)
+    if old is None:
+        curve = curve or collection.new(channel.path, index=channel.index)
+        keyframes.write_keys(curve, keyframes.linear_keys(new.frames, new.values, types)[new.kept])
+        return new.removed
+    if curve is None:  # the artist removed the curve
+        return np.ones(len(new.frames), bool)
+    unchanged = np.array_equal(old.frames, new.frames) and np.array_equal(old.kept, new.kept)
+    if unchanged and np.array_equal(old.values, new.values):
+        return hand_edits.removed_keys(keyframes.coordinates(curve), old)
+    if not hand_edits.has_edits(keyframes.coordinates(curve), old) and keyframes.is_plain(curve):
+        keyframes.write_keys(curve, keyframes.linear_keys(new.frames, new.values, types)[new.kept])
+        return new.removed
+    keys, removed = hand_edits.merged(keyframes.read_keys(curve), old, new, types)
+    keyframes.write_keys(curve, keys)
+    return removed
+
+
+def _decimated(made: _Generated, errors: Errors | None) -> np.ndarray:
+    """Return the keys to write, (C, F) bool: all without ``errors``."""
+    if errors is None:
+        return np.ones((len(made.channels), len(made.frames)), bool)
+    return kept_keys(made.frames, np.stack([c.values for c in made.channels]), _bounds(made.channels, errors))
+
+
+def recognised(
+    head: bpy.types.Object, performance: FacePerformance, all_frames: np.ndarray, errors: Errors | None = None
+) -> Written | None:
+    """Return the generated keys among those of the head's current take, which was written by an earlier version.
+
+    Arguments as for ``rewrite``. Returns None if fewer than half of the generated keys are in the scene.
+    """
+    made = _generated(_channels(head, performance), performance, all_frames, True)
+    written, curves, same = made.written(_decimated(made, errors)), _take_curves(head), 0
+    for i, channel in enumerate(made.channels):
+        curve = (curves[0] if channel.of_keys else curves[1]).find(channel.path, index=channel.index)
+        if curve is None or not len(written.frames):
+            continue
+        co = keyframes.coordinates(curve)
+        at = hand_edits.nearest(written.frames, co[:, 0])
+        close = (np.abs(written.frames[at] - co[:, 0]) <= hand_edits.SAME_FRAME) & written.kept[i, at]
+        close &= np.abs(written.values[i, at] - co[:, 1]) <= 1e-4
+        written.values[i, at[close]] = co[close, 1]
+        same += int(close.sum())
+    return written if 2 * same >= written.kept.sum() else None
+
+
+def is_edited(head: bpy.types.Object, written: Written) -> bool:
+    """Return whether the artist changed keys of the head's current take since they were generated."""
+    curves = _take_curves(head)
+    for channel in _places(head, written):
+        row = written.row(channel.name)
+        curve = (curves[0] if channel.of_keys else curves[1]).find(channel.path, index=channel.index)
+        assert row is not None
+        if curve is None or hand_edits.has_edits(keyframes.coordinates(curve), row):
+            return True
+    return False
+
+
+def moved_by(head: bpy.types.Object, written: Written) -> float:
+    """Return by how many frames the artist moved the whole take: 0 unless all keys of all curves moved alike."""
+    curves, found = _take_curves(head), set()
+    for channel in _places(head, written):
+        row = written.row(channel.name)
+        curve = (curves[0] if channel.of_keys else curves[1]).find(channel.path, index=channel.index)
+        assert row is not None
+        frames = row.frames[row.kept & ~row.removed]
+        if curve is None or len(curve.keyframe_points) != len(frames) or not len(frames):
+            return 0.0
+        offsets = np.round(keyframes.coordinates(curve)[:, 0] - frames, 2)
+        found |= set(offsets[[0, -1]].tolist())
+        if len(found) > 1 or (offsets != offsets[0]).any():
+            return 0.0
+    return float(found.pop()) if found else 0.0
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A curve: ``path``[``index``] of the shape keys or of the head."""
+
+    of_keys: bool
+    path: str
+    index: int
+
+    @property
+    def name(self) -> str:
+        """Return the curve's name in ``Written``."""
+        return f"{'key' if self.of_keys else 'head'} {self.index} {self.path}"
+
+
+def _places(head: bpy.types.Object, written: Written) -> list[_Place]:
+    """Return the curves of ``written``, without those of shape keys that the head lost."""
+    places = []
+    for name in written.names:
+        of, index, path = name.split(" ", 2)
+        places.append(_Place(of == "key", path, int(index)))
+    there = {_value_path(key) for key in expression_keys(head)}
+    return [place for place in places if not place.of_keys or place.path in there]
+
+
+def _take_curves(head: bpy.types.Object) -> tuple[Any, Any]:
+    """Return the curves of the shape keys and of the head. Raises InputError if they are not of a take by ExpNet."""
     curves = compat.assigned_curves(head.data.shape_keys), compat.assigned_curves(head)
     if not (_is_ours(head.data.shape_keys) and _is_ours(head)) or None in curves:
         raise InputError(f"{head.name!r} does not show its take any more: assign the take's action to it again")
-    frames = all_frames[performance.seen]
-    kept = np.ones((len(channels), len(frames)), bool)
-    if errors is not None:
-        kept = kept_keys(frames, np.stack([c.values for c in channels]), _bounds(channels, errors))
-    for channel, keys in zip(channels, kept, strict=True):
-        _write(curves[0] if channel.of_keys else curves[1], channel, frames, keys)
-    head.data.shape_keys.update_tag()
-    head.update_tag()
-    return int(kept.sum()), kept.size
+    return curves
 
 
 def key_expression(
@@ -230,39 +377,97 @@ def _is_ours(block: bpy.types.ID) -> bool:
 
 
 def _new_take(
-    head: bpy.types.Object, name: str, take: str, blocks: list[bpy.types.ID]
+    head: bpy.types.Object, name: str, take: str, blocks: list[bpy.types.ID], keep: bool = False
 ) -> list[tuple[bpy.types.Action, Any]]:
-    """Make empty actions for the take, replacing its earlier ones. Other actions are unassigned and kept."""
+    """Make empty actions for the take, replacing its earlier ones unless ``keep``.
+
+    Other actions are unassigned and kept.
+    """
+    identity = own_id(head)
     for block in blocks:
         data = block.animation_data
         if data is not None and data.action is not None:
-            if (data.action.get(TAKE), data.action.get(TAKE_HEAD)) != (take, head.name):
+            if keep or data.action.get(TAKE) != take or not is_of(head, data.action):
                 data.action.use_fake_user = True  # Blender does not save an action without users
             data.action = None
-    for action in list(bpy.data.actions):
-        ours = action.get(TAKE) == take and action.get(TAKE_HEAD) == head.name and action.library is None
+    for action in [] if keep else list(bpy.data.actions):
+        ours = action.get(TAKE) == take and is_of(head, action)
         if ours and action.users == int(action.use_fake_user):  # an action in an NLA strip is kept
             bpy.data.actions.remove(action)
     made = compat.new_actions(name, blocks)
     for action, _ in made:
         action[TAKE] = take
         action[TAKE_HEAD] = head.name
+        action[HEAD_ID] = identity
     return made
 
 
-@dataclass(frozen=True, eq=False)
-class _Channel:
-    """A curve of a performance, for ``path``[``index``] of the shape keys or of the head.
+def own_id(head: bpy.types.Object) -> str:
+    """Return the head's identifier, by which its takes know it. A copy of a head gets one of its own."""
+    known = head.get(HEAD_ID)
+    if known is None or any(each != head and each.get(HEAD_ID) == known for each in bpy.data.objects):
+        head[HEAD_ID] = uuid4().hex
+    return str(head[HEAD_ID])
 
-    ``values`` (N,) are those at the frames with a face. ``error`` names the field of ``Errors`` that bounds the curve,
-    and the share of it.
+
+@dataclass(frozen=True, eq=False)
+class _Channel(_Place):
+    """A curve of a performance.
+
+    ``values`` (N,) are those of its keys. ``error`` names the field of ``Errors`` that bounds the curve, and the share
+    of it.
     """
 
-    of_keys: bool
-    path: str
-    index: int
     values: np.ndarray
     error: tuple[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Generated:
+    """The keys of a performance before decimation, at scene ``frames`` (F,), with their keyframe ``types`` (F,)."""
+
+    channels: list[_Channel]
+    frames: np.ndarray
+    types: np.ndarray
+
+    def written(self, kept: np.ndarray) -> Written:
+        """Return what is written with the keys ``kept`` (C, F)."""
+        values = np.stack([channel.values for channel in self.channels]).astype(np.float32)
+        names = tuple(channel.name for channel in self.channels)
+        return Written(names, self.frames.astype(np.float32), values, kept, np.zeros_like(kept))
+
+
+def _generated(
+    channels: list[_Channel], performance: FacePerformance, all_frames: np.ndarray, source_times: bool
+) -> _Generated:
+    """Place the channels' values, one for each frame with a face, at scene frames."""
+    seen = performance.seen
+    frames, confidence = all_frames[seen], performance.confidence[seen]
+    if not source_times and (np.abs(frames - np.rint(frames)) > 1e-3).any():
+        whole = _whole_frames(all_frames, seen)
+        channels = [replace(c, values=np.interp(whole, frames, c.values)) for c in channels]
+        frames, confidence = whole, np.interp(whole, frames, confidence)
+    types = np.where(confidence < LOW_CONFIDENCE, keyframes.BREAKDOWN, keyframes.GENERATED)
+    return _Generated(channels, frames, types)
+
+
+def _whole_frames(all_frames: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return the whole frames that lie between two neighbouring frames with a face, or nearest to a single one."""
+    frames = np.arange(np.floor(all_frames[0]), np.ceil(all_frames[-1]) + 1)
+    after = np.clip(np.searchsorted(all_frames, frames), 0, len(all_frames) - 1)
+    before = np.where(all_frames[after] > frames, np.maximum(after - 1, 0), after)
+    inside = (frames >= all_frames[0] - 1e-3) & (frames <= all_frames[-1] + 1e-3)
+    chosen = frames[inside & seen[before] & seen[after]]
+    return chosen if len(chosen) else np.unique(np.rint(all_frames[seen]))
+
+
+def _curves(made: _Generated, curves: tuple[Any, Any]) -> list[Any]:
+    """Return the curve of each channel; make it if needed."""
+    collections = [curves[0] if channel.of_keys else curves[1] for channel in made.channels]
+    return [
+        collection.find(channel.path, index=channel.index) or collection.new(channel.path, index=channel.index)
+        for channel, collection in zip(made.channels, collections, strict=True)
+    ]
 
 
 def _channels(head: bpy.types.Object, performance: FacePerformance) -> list[_Channel]:
@@ -291,21 +496,6 @@ def _bounds(channels: Sequence[_Channel], errors: Errors) -> np.ndarray:
 
 def _value_path(key: str) -> str:
     return f'key_blocks["{bpy.utils.escape_identifier(key)}"].value'
-
-
-_LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
-
-
-def _write(curves: Any, channel: _Channel, frames: np.ndarray, kept: np.ndarray | slice = slice(None)) -> None:
-    """Write the channel's curve with linear interpolation between its ``kept`` values. Makes the curve if needed."""
-    curve = curves.find(channel.path, index=channel.index) or curves.new(channel.path, index=channel.index)
-    points = curve.keyframe_points
-    points.clear()
-    co = np.stack([frames[kept], channel.values[kept]], -1).astype(np.float32)
-    points.add(len(co))
-    points.foreach_set("co", co.ravel())
-    points.foreach_set("interpolation", np.full(len(co), _LINEAR, np.int32))
-    curve.update()
 
 
 def _insert(curves: Any, path: str, frame: float, value: float) -> None:

@@ -6,6 +6,9 @@ import bpy
 
 from .heads import is_rig
 
+TAKE = "expnet_take"  # custom property of an action: its clip, or POSES
+TAKE_HEAD = "expnet_head"  # custom property of an action: the name that its head had
+HEAD_ID = "expnet_id"  # custom property of a head and of its takes
 UNTREATED = ("head",)  # regions without a gain
 
 
@@ -16,3 +19,19 @@ def take_of(head: bpy.types.Object | None) -> bpy.types.Action | None:
     data = head.data.shape_keys.animation_data
     action = data.action if data else None
     return action if action is not None and action.expnet.rate else None
+
+
+def is_of(head: bpy.types.Object, action: bpy.types.Action) -> bool:
+    """Return whether ``action`` is a take, or a part of one, that was made for ``head``.
+
+    Takes of earlier versions know their head by name.
+    """
+    if TAKE not in action or action.library is not None:
+        return False
+    known = action.get(HEAD_ID)
+    return known == head.get(HEAD_ID) if known is not None else action.get(TAKE_HEAD) == head.name
+
+
+def takes_of(head: bpy.types.Object) -> list[bpy.types.Action]:
+    """Return the actions that hold performances of ``head``, in the order of ``bpy.data.actions``."""
+    return [action for action in bpy.data.actions if is_of(head, action) and action.expnet.rate]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import bpy
@@ -11,7 +12,7 @@ from ...model.errors import InputError
 from ...model.performance.face_performance import FacePerformance
 from ...model.performance.performance_files import unpacked
 from ...model.performance.treatment import Treatment, treated
-from . import animation, rig
+from . import animation, hand_edits, rig
 from .current_take import UNTREATED, take_of
 
 
@@ -26,8 +27,8 @@ def treatment_of(action: bpy.types.Action) -> Treatment:
     )
 
 
-def apply_again(action: bpy.types.Action) -> str:
-    """Write the take's keys again from its raw performance.
+def apply_again(action: bpy.types.Action, discard: bool = False) -> str:
+    """Write the take's keys again from its raw performance. Hand edits stay, unless ``discard``.
 
     Returns the error as a line, or an empty string. If a head plays the take, its ``note`` holds the error too.
     """
@@ -36,20 +37,77 @@ def apply_again(action: bpy.types.Action) -> str:
         return f"No face shows the take '{action.name}': there is nothing to write"
     take = action.expnet
     try:
-        take.note = _write_again(head, action)
+        take.note = _write_again(head, action, discard)
     except InputError as error:
         take.note = str(error)
         return take.note
     return ""
 
 
-def _write_again(head: bpy.types.Object, action: bpy.types.Action) -> str:
+def recognise_edits(head: bpy.types.Object) -> None:
+    """Record the generated keys of the head's current take if an earlier version wrote it, without such a record.
+
+    The keys are generated again by the take's settings. Keys in the scene that are equal within 1e-4 count as
+    generated, the others as hand edits. If most differ, the take was made by other code, and nothing is recorded: the
+    next change of a setting then replaces all keys.
+    """
+    action = take_of(head)
+    if action is None or action.expnet.written:
+        return
+    take = action.expnet
+    try:
+        raw = unpacked_performance(take.performance, action.name)
+        frames = frames_of(action, raw)
+        performance = treated(raw, treatment_of(action), bounds_of(head), rest_of(head))
+        errors = animation.Errors(take.key_error, take.angle_error, take.place_error) if take.decimate else None
+        written = animation.recognised(head, performance, frames, errors)
+    except InputError:
+        return
+    live, take.live = take.live, False
+    take.source_times = bool((np.abs(frames - np.rint(frames)) > 1e-3).any())
+    if written is not None:
+        take.written = hand_edits.pack(written)
+    if live:
+        take["live"] = True  # without the update, which would write the keys
+
+
+def _write_again(head: bpy.types.Object, action: bpy.types.Action, discard: bool) -> str:
     take = action.expnet
     raw = unpacked_performance(take.performance, action.name)
     performance = treated(raw, treatment_of(action), bounds_of(head), rest_of(head))
     errors = animation.Errors(take.key_error, take.angle_error, take.place_error) if take.decimate else None
-    keys, before = animation.rewrite(head, performance, frames_of(action, raw), errors)
-    return f"{keys} of {before} keys" if errors else ""
+    try:
+        last = written_of(action)
+    except InputError:
+        if not discard:
+            raise
+        last = None
+    if last is not None:
+        moved = animation.moved_by(head, last)
+        if moved:
+            take.start += moved
+            last = replace(last, frames=last.frames + np.float32(moved))
+    again = animation.rewrite(
+        head, performance, frames_of(action, raw), errors, take.source_times, None if discard else last
+    )
+    take.written = hand_edits.pack(again.written)
+    return f"{again.keys} of {again.undecimated} keys" if errors else ""
+
+
+def written_of(action: bpy.types.Action) -> hand_edits.Written | None:
+    """Return the take's keys as they were generated last, or None for takes of earlier versions."""
+    content = action.expnet.written
+    return hand_edits.unpack(content, action.name) if content else None
+
+
+def is_edited(head: bpy.types.Object) -> bool:
+    """Return whether the head's current take has hand edits. Raises InputError if the head shows no take."""
+    action = take_of(head)
+    written = written_of(action) if action is not None else None
+    if written is None:
+        return False
+    moved = animation.moved_by(head, written)
+    return animation.is_edited(head, replace(written, frames=written.frames + np.float32(moved)))
 
 
 def frames_of(action: bpy.types.Action, performance: FacePerformance) -> np.ndarray:
