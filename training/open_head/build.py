@@ -20,7 +20,7 @@ from ...model.builtin import OPEN
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from ...model.formats.npz import save_face_model
-from . import brows, eyes, ict, lids, lips
+from . import brows, crowns, eyes, ict, lids, lips
 from .embedding import nearest_on_triangles
 from .expressions import JAW_KEYS, gaze_lids, mirror_field, open_keys
 from .identity import COORDINATES, alpha_of, components, principal_coordinates
@@ -88,6 +88,10 @@ def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
     mean += lips.resting_correction(mean, lip_rings, contact)
     eye = eyes.left_eyeball(mean[grid.rows[grid.margin + 2 : grid.margin + 5]].reshape(-1, 3))
     _keep_linings_off(mean, grid, eye)
+    for teeth in ("teeth_upper", "teeth_lower"):
+        rows = np.flatnonzero((part == teeth) & (topology.side == 1))
+        on_source = mean[rows].reshape(-1, crowns.PER_TOOTH, 3)
+        mean[rows] = crowns.row(on_source, upper=teeth == "teeth_upper").reshape(-1, 3)
     mean = np.where((topology.side == -1)[:, None], flip(mean), mean)
 
     expression = open_keys(source.shapes, on_head, flip)

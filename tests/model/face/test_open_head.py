@@ -318,3 +318,40 @@ def depth_map(corners: np.ndarray, low: np.ndarray, high: np.ndarray, step: floa
         z = np.where(inside, a[2] + v * (b[2] - a[2]) + w * (c[2] - a[2]), -np.inf)
         out[rows, columns] = np.maximum(out[rows, columns], z)
     return out
+
+
+class TestTeeth:
+    """The rows of teeth at rest and behind an open jaw; 63 vertices a tooth, the left half of a row first."""
+
+    @staticmethod
+    def row(head: FaceModel, name: str) -> np.ndarray:
+        """(7, 63, 3) mm, from the middle of the jaw backwards."""
+        members = head.regions[name]
+        teeth = head.mean[members[: len(members) // 2]].reshape(-1, 63, 3)
+        return teeth[np.argsort(-teeth[..., 2].mean(axis=1))]
+
+    @pytest.mark.parametrize("name", ["teeth_upper", "teeth_lower"])
+    def test_are_a_row_without_gaps(self, head, name):
+        teeth = self.row(head, name)
+        for a, b in zip(teeth, teeth[1:]):
+            along = b.mean(axis=0) - a.mean(axis=0)
+            along[1] = 0
+            along /= np.linalg.norm(along)
+            assert (a @ along).max() > (b @ along).min()
+        assert np.abs(teeth[0][:, 0]).min() < 0.2  # the middle ones touch their mirror images
+
+    def test_show_under_the_lip_when_the_jaw_drops(self, head):
+        opened = head.vertices(eta=eta(jawOpen=0.7))
+        members = head.regions["teeth_upper"]
+        front = members[head.mean[members, 2] > 100]
+        lips = head.regions["lips"]
+        drop = -head.expression[OPEN_KEYS.index("jawOpen"), lips, 1]
+        upper_lip = lips[(np.abs(head.mean[lips, 0]) < 8) & (drop < 8)]
+        lip = opened[upper_lip, 1].min()
+        assert 0.5 < lip - opened[front, 1].min() < 5
+
+    def test_of_the_lower_jaw_bite_behind_the_upper_ones(self, head):
+        upper, lower = self.row(head, "teeth_upper")[:2], self.row(head, "teeth_lower")[:2]
+        edge = lower[:, -3:].reshape(-1, 3)
+        assert (edge[:, 1] > upper[..., 1].min() + 0.5).all()
+        assert edge[:, 2].max() < upper[..., 2].max() - 1.0
