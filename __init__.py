@@ -41,10 +41,11 @@ def register() -> None:
     from . import operators, panels
     from .expnet_addon import headless
     from .expnet_addon.properties import character_settings as characters
+    from .expnet_addon.properties import head_settings as heads
     from .expnet_addon.properties import preferences
     from .expnet_addon.properties import scene_settings as properties
 
-    for part in (preferences, properties, characters, operators, panels, headless):
+    for part in (preferences, properties, heads, characters, operators, panels, headless):
         part.register()
 
 
@@ -52,8 +53,9 @@ def unregister() -> None:
     from . import operators, panels
     from .expnet_addon import headless
     from .expnet_addon.properties import character_settings as characters
+    from .expnet_addon.properties import head_settings as heads
     from .expnet_addon.properties import preferences
     from .expnet_addon.properties import scene_settings as properties
 
-    for part in (headless, panels, operators, characters, properties, preferences):
+    for part in (headless, panels, operators, characters, heads, properties, preferences):
         part.unregister()

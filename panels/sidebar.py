@@ -9,6 +9,7 @@ from ..expnet_addon.capture import chosen, faces
 from ..expnet_addon.engine import tasks
 from ..expnet_addon.engine.packs import Choice
 from ..expnet_addon.scene import current_take
+from ..expnet_addon.scene.skins import has_skins
 from .text import say
 
 
@@ -38,6 +39,9 @@ class FacePanel:
         layout.operator("expnet.try_it", icon="PLAY")
         layout.operator("expnet.add_face", icon="ADD")
         layout.operator("expnet.apply_identity")
+        head = chosen.face(context)
+        if head is not None and has_skins(head["expnet_model"]):
+            layout.prop(head, "expnet_skin")
 
 
 class CapturePanel:

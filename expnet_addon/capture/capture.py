@@ -34,7 +34,7 @@ from ...model.worker.protocol import (
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.tasks import Task
-from ..scene import animation, rig
+from ..scene import animation, first_view, rig
 from ..scene import camera_and_light as staging
 from ..scene.sound import lay_sound
 from ..user_files import basis_maps, face_models
@@ -44,7 +44,7 @@ from .sources import Source, is_still
 
 
 def add_face(scene: bpy.types.Scene, face_model: str = OPEN) -> Task[ConvertResult]:
-    """Add a head of ``face_model`` (``open`` or a path) to ``scene``, active and selected."""
+    """Add a head of ``face_model`` (``open`` or a path) to ``scene``, at its 3D cursor, active and selected."""
     ready = face_models.readable_file(face_model)
     scene_uid = scene.session_uid
 
@@ -56,9 +56,11 @@ def add_face(scene: bpy.types.Scene, face_model: str = OPEN) -> Task[ConvertResu
             face_models.keep(job.out, path)
             basis_maps.keep(reply)
         model = load_face_model(path)
-        _find(bpy.data.scenes, scene_uid, "The scene")
+        into = _find(bpy.data.scenes, scene_uid, "The scene")
         head = rig.create_rig(model, model_path=OPEN if face_model == OPEN else str(path))
+        head.location = into.cursor.location
         _select(head)
+        first_view.show_new_head(into, head)
         return f"{head.name}: {model.vertex_count} vertices, {len(model.expression_keys)} keys"
 
     request = None if ready else requests.convert(face_model)
@@ -192,6 +194,7 @@ def key_performance(
         except InputError as error:  # Blender cannot read some clips that OpenCV can; the keys are still valid
             staging.hide_footage(camera)
             report.append(f"The footage is not shown: {error}")
+        first_view.look_through_camera(scene)
     return "\n".join(report)
 
 

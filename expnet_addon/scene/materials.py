@@ -14,7 +14,8 @@ import numpy as np
 
 from ...model.face.face_model import FaceModel, gaze_pivot
 from .. import compat
-from . import paint
+from . import paint, skins
+from .skins import linear as _linear
 
 # Part of ``paint.PARTS`` -> (sRGB colour, roughness, subsurface weight, coat weight)
 FINISH = {
@@ -27,8 +28,18 @@ FINISH = {
     "gums": ((0.70, 0.38, 0.37), 0.30, 0.2, 0.3),
     "tongue": ((0.72, 0.42, 0.41), 0.38, 0.25, 0.2),
     "lashes": ((0.16, 0.13, 0.11), 0.60, 0.0, 0.0),
+    "lips": (paint.LIPS, 0.38, 0.25, 0.0),
+    "brows": (paint.BROWS, 0.55, 0.25, 0.0),
+    "sclera": (paint.SCLERA, 0.35, 0.0, 1.0),
+    "iris": (paint.IRIS_OUTER, 0.35, 0.0, 1.0),
+    "pupil": (paint.PUPIL, 0.35, 0.0, 1.0),
 }
+# Parts of the skin, and of an eye, share one picture. Each is a slot because Solid shading shows a slot's colour.
+SLOTS = (*paint.PARTS, "lips", "brows")
+EYE_SLOTS = ("sclera", "iris", "pupil")
 IRIS_ANGLE = np.radians(28.0)  # of an eye, if the model does not mark the iris
+BROW_COVER = 0.3  # of a face by a brow's hairs, from which on it belongs to the brow
+PUPIL_SHARE = 0.4  # of the iris's angle
 
 
 def dress_head(mesh: bpy.types.Mesh, model: FaceModel, vertices: np.ndarray) -> None:
@@ -38,14 +49,44 @@ def dress_head(mesh: bpy.types.Mesh, model: FaceModel, vertices: np.ndarray) -> 
     """
     kept = np.zeros(model.vertex_count, bool)
     kept[vertices] = True
-    part = paint.part_of_faces(model)[(kept[model.faces] | (model.faces < 0)).all(axis=1)]
-    used = np.unique(part)
-    for name in (paint.PARTS[i] for i in used):
+    slot = _slot_of_faces(model)[(kept[model.faces] | (model.faces < 0)).all(axis=1)]
+    used = np.unique(slot)
+    for name in (SLOTS[i] for i in used):
+        colour, roughness, subsurface, coat = FINISH[name]
         picture = None
-        if name == "skin" and model.uv is not None and model.regions:
-            picture = _picture(f"ExpNet skin {model.name}", partial(paint.skin_picture, model))
-        mesh.materials.append(_material(name, *FINISH[name], picture))
-    mesh.polygons.foreach_set("material_index", np.searchsorted(used, part).astype(np.int32))
+        if name in skins.PARTS and model.uv is not None and model.regions:
+            if skins.has_skins(model.name):
+                picture = skins.photograph(skins.DEFAULT)
+                colour = skins.PHOTOGRAPHS[skins.DEFAULT][skins.PARTS.index(name)]
+            else:
+                picture = _painted(model)
+        mesh.materials.append(_material(name, colour, roughness, subsurface, coat, picture))
+    mesh.polygons.foreach_set("material_index", np.searchsorted(used, slot).astype(np.int32))
+
+
+def _slot_of_faces(model: FaceModel) -> np.ndarray:
+    """Return the index (F,) into ``SLOTS`` of each face: its part, with lips and brows apart from the skin."""
+    slot = paint.part_of_faces(model)
+    corners = np.where(model.faces < 0, model.faces[:, 2:3], model.faces)
+    skin = np.flatnonzero(slot == SLOTS.index("skin"))
+    lips = np.zeros(model.vertex_count, bool)
+    lips[model.regions.get("lips", [])] = True
+    slot[skin[lips[corners[skin]].all(axis=1)]] = SLOTS.index("lips")
+    brows = paint.brow_cover(model.neutral[corners[skin]].mean(axis=1), model) > BROW_COVER
+    slot[skin[brows]] = SLOTS.index("brows")
+    return slot
+
+
+def change_skin(head: bpy.types.Object, model: FaceModel, name: str) -> None:
+    """Show the skin ``name`` on ``head``, which is made of ``model``: ``skins.PAINTED`` or one of ``PHOTOGRAPHS``."""
+    if name == skins.PAINTED:
+        skins.wear(head, _painted(model), (paint.SKIN, paint.LIPS, paint.BROWS))
+    elif name in skins.PHOTOGRAPHS:
+        skins.wear(head, skins.photograph(name), skins.PHOTOGRAPHS[name])
+
+
+def _painted(model: FaceModel) -> bpy.types.Image:
+    return _picture(f"ExpNet skin {model.name}", partial(paint.skin_picture, model))
 
 
 def dress_eye(mesh: bpy.types.Mesh, model: FaceModel, side: str) -> None:
@@ -62,8 +103,15 @@ def dress_eye(mesh: bpy.types.Mesh, model: FaceModel, side: str) -> None:
     uv = paint.eye_uv(directions[vertices], angle)[corner]
     layer = mesh.uv_layers.active or mesh.uv_layers.new(name="UVMap")
     layer.uv.foreach_set("vector", uv.astype(np.float32).ravel())
-    material = _material("eye", paint.SCLERA, 0.35, 0.0, 1.0, _picture("ExpNet eye", paint.eye_picture))
-    mesh.materials.append(material)
+    picture = _picture("ExpNet eye", paint.eye_picture)
+    for name in EYE_SLOTS:
+        mesh.materials.append(_material(name, *FINISH[name], picture))
+    unit = directions[vertices] / np.linalg.norm(directions[vertices], axis=1, keepdims=True)
+    first = np.empty(len(mesh.polygons), np.int32)
+    mesh.polygons.foreach_get("loop_start", first)
+    widest = np.arccos(np.clip(np.minimum.reduceat(unit[corner, 2], first), -1, 1))
+    slot = np.where(widest > angle + 1e-3, 0, np.where(widest > PUPIL_SHARE * angle, 1, 2))
+    mesh.polygons.foreach_set("material_index", slot.astype(np.int32))
 
 
 def _picture(name: str, paint_it: Callable[[], np.ndarray]) -> bpy.types.Image:
@@ -114,7 +162,7 @@ def _material(
         texture.location = (-600, 300)
         nodes.active = texture  # Workbench shows the active node's texture
         links.new(texture.outputs["Color"], shader.inputs["Base Color"])
-    if part == "skin":
+    if part in ("skin", "lips"):
         _add_pores(nodes, links, shader, roughness)
     return material
 
@@ -143,7 +191,3 @@ def _add_pores(nodes, links, shader, roughness: float) -> None:
     bump.inputs["Distance"].default_value = 0.0004
     links.new(pores, bump.inputs["Height"])
     links.new(bump.outputs["Normal"], shader.inputs["Normal"])
-
-
-def _linear(srgb: tuple[float, float, float]) -> tuple[float, ...]:
-    return tuple(c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in srgb)

@@ -178,6 +178,14 @@ def _rounded(corners: np.ndarray, steps: int = 4) -> np.ndarray:
     return curve.reshape(-1, corners.shape[1])
 
 
+def brow_cover(where: np.ndarray, model: FaceModel) -> np.ndarray:
+    """Return the coverage (N,) by hairs of the brows, 0..1, at points (N, 3) mm of the mean face."""
+    cover = np.zeros(len(where), np.float32)
+    for line in _brow_lines(model):
+        cover = np.maximum(cover, _brow(where, line))
+    return cover
+
+
 def _brow_lines(model: FaceModel) -> list[np.ndarray]:
     """Return each brow as a line (5, 3) from its inner to its outer end, from the landmarks."""
     if model.landmarks is None or not len(model.regions.get("brow_L", [])):

@@ -45,6 +45,16 @@ def look_up(surface: Surface, points: np.ndarray, faces: np.ndarray, uv: np.ndar
     ``points`` (V, 3), ``faces`` (F, 3 or 4) and ``uv`` (V, 2) are the other head's. ``inner`` are its landmarks by
     iBUG's numbers, without jaw and brows, whose placement differs between authors.
     """
+    return _on_chart(surface, place_of_vertices(surface.model, points, faces, uv, inner))
+
+
+def place_of_vertices(
+    head: FaceModel, points: np.ndarray, faces: np.ndarray, uv: np.ndarray, inner: dict[int, int]
+) -> np.ndarray:
+    """Return where the vertices of ``head`` lie in another head's texture, (V, 2); not a number where unknown.
+
+    The other head is given as for ``look_up``.
+    """
     used = np.unique(faces)  # parts other than the skin would be matched to the face
     number = np.full(len(points), -1)
     number[used] = np.arange(len(used))
@@ -52,13 +62,13 @@ def look_up(surface: Surface, points: np.ndarray, faces: np.ndarray, uv: np.ndar
     if min(inner.values()) < 0:
         raise InputError("a landmark of the other head is no part of its skin")
     points, faces, uv = points[used], number[faces], uv[used]
-    other = _as_model(surface.model, points, faces, inner)
-    found = register(surface.model, other)
-    at = np.full((surface.model.vertex_count, 2), np.nan)
+    other = _as_model(head, points, faces, inner)
+    found = register(head, other)
+    at = np.full((head.vertex_count, 2), np.nan)
     at[found.vertices] = np.einsum("nkc,nk->nc", uv[found.corners], found.shares)
     spread = np.ptp(uv[found.corners], axis=1).max(1)
     at[found.vertices[spread > LONGEST]] = np.nan
-    return _on_chart(surface, at)
+    return at
 
 
 def _as_model(open_head: FaceModel, points: np.ndarray, faces: np.ndarray, inner: dict[int, int]) -> FaceModel:

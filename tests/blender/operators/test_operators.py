@@ -159,9 +159,12 @@ def test_animate_keys_the_clip_and_matches_the_camera(settings, head: bpy.types.
 def test_the_scene_keeps_its_timing_and_camera_on_request(settings, head: bpy.types.Object, clip: Path) -> None:
     settings.source = str(clip)
     settings.scene_timing = settings.match_camera = settings.identity = False
-    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
     scene = bpy.context.scene
-    assert (scene.frame_end, scene.render.fps, scene.camera) == (250, 24, None)
+    camera = scene.camera
+    place = camera.location.copy()
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    assert (scene.frame_end, scene.render.fps, scene.camera) == (250, 24, camera)
+    assert camera.location == place
     assert head.data.shape_keys.animation_data.action.frame_range[1] == pytest.approx(1 + 8 * 24 / 25, abs=1e-3)
     assert not any(head["alpha"])
 

@@ -1,0 +1,267 @@
+"""Make the photographic skins of the open head: ``python -m expnet.training.open_head.skins REALISM_FOLDER``.
+
+REALISM_FOLDER holds makehuman_cc0/ (head_crops, mesh, brows); its terms are CC0 1.0. MakeHuman's base head is
+registered to the open head, and each texel of the open head's own texture takes the colour of its place in MakeHuman's.
+What is not skin there, or not in sight, is filled from its surroundings: eyes, nostrils, scalp, neck. Brows are
+MakeHuman's, laid along the open head's brow line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.ndimage import map_coordinates
+from scipy.spatial import cKDTree
+
+from ...model.builtin import OPEN
+from ...model.errors import InputError
+from ...model.face.face_model import FaceModel
+from ...model.files import write_whole
+from ...model.formats import open_face_model
+from ..realism import makehuman
+from ..realism.brows import read_brows
+from ..realism.warp import place_of_vertices
+from ..synthetic.realism import BROW_ACROSS, BROW_ALONG
+
+OUT = Path(__file__).resolve().parents[2] / "model" / "data" / "skins"
+SIZE = 2048  # texels of a side
+JPEG_QUALITY = 90
+FILLS = (3.0, 6.0, 12.0, 24.0, 48.0, 96.0, 192.0)  # texels: standard deviations of the blurs that fill
+RIM_MM = 1.3  # half width of the lids' reddish edge
+EYE_MM, PARTING_MM = 2.2, 1.2  # about the eyes' openings, and between the lips: not MakeHuman's colours
+LIP_EDGE_MM = (-0.9, 1.1)  # about the lips' outline: where their colour begins, and is full
+SCALP_MM = 22.0  # from the scalp: stubble there does not fill neck and shoulders
+LINES_MM = 1.1  # between the fine lines of the lips
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The sources of a skin.
+
+    picture   a head crop's name
+    brow      number of a brow, from 0;  hair  its colour, BGR 0..255;  cover  0..1
+    lips      factors of the skin's colour, BGR
+    """
+
+    picture: str
+    brow: int
+    hair: tuple[int, int, int]
+    cover: float
+    lips: tuple[float, float, float]
+
+
+CHOICES = {
+    "light": Choice("young_lightskinned_female_diffuse3", 1, (44, 62, 88), 0.72, (0.70, 0.62, 0.88)),
+    "medium": Choice("middleage_lightskinned_male_diffuse2", 1, (30, 42, 60), 0.9, (0.74, 0.66, 0.86)),
+    "dark": Choice("middleage_darkskinned_male_diffuse", 1, (16, 18, 22), 0.95, (0.95, 0.84, 0.98)),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="REALISM_FOLDER")
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        for name, picture in skins(options.folder / "makehuman_cc0").items():
+            file = options.out / f"{name}.jpg"
+            write_whole(file, cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes())
+            print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def skins(folder: Path) -> dict[str, np.ndarray]:
+    """Return the pictures by name, (SIZE, SIZE, 3) uint8 BGR with v upwards from the last row. Raises InputError."""
+    model = open_face_model(OPEN)
+    other = makehuman.read_head(folder / "mesh" / "base.obj")
+    at = place_of_vertices(model, other.points, other.faces, other.uv, makehuman.inner_landmarks(other.points))
+    chart = _chart(model, makehuman.crop_texel(at))
+    brows = read_brows(folder)
+    out = {}
+    for name, choice in CHOICES.items():
+        crop = makehuman.read_skin(folder / "head_crops" / f"{choice.picture}.png")
+        out[name] = _skin(model, chart, crop, brows[choice.brow % len(brows)], choice)[::-1]
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """What lies at the texels of the open head's texture, first row at v = 0.
+
+    drawn (SIZE, SIZE) bool; place (SIZE, SIZE, 3) mm on the mean face; texel (SIZE, SIZE, 2) in a head crop, not a
+    number where unknown.
+    """
+
+    drawn: np.ndarray
+    place: np.ndarray
+    texel: np.ndarray
+
+
+def _chart(model: FaceModel, texel: np.ndarray) -> Chart:
+    assert model.uv is not None
+    values = np.concatenate([model.neutral, texel], axis=1).astype(np.float32)
+    skin = np.zeros(model.vertex_count, bool)
+    skin[model.regions["skin"]] = True
+    chosen = np.flatnonzero(skin[model.faces].all(axis=1))
+    # The unwrapped skin overlaps itself at the nostrils and behind the ears: the outer layer is drawn last.
+    outward = np.hypot(model.neutral[:, 0], model.neutral[:, 2])[model.faces[chosen]].mean(axis=1)
+    grid = np.full((SIZE, SIZE, 5), np.nan, np.float32)
+    drawn = np.zeros((SIZE, SIZE), bool)
+    for face in chosen[np.argsort(outward)]:
+        for corners in ((0, 1, 2), (0, 2, 3)):
+            _draw(grid, drawn, model.uv[face][list(corners)] * SIZE - 0.5, values[model.faces[face][list(corners)]])
+    return Chart(drawn, np.nan_to_num(grid[..., :3]), grid[..., 3:])
+
+
+def _draw(grid: np.ndarray, drawn: np.ndarray, p: np.ndarray, values: np.ndarray) -> None:
+    """Draw a triangle at texels ``p`` (3, 2), half a texel wider on all sides than it is."""
+    low = np.maximum(np.floor(p.min(axis=0)).astype(int), 0)
+    high = np.minimum(np.ceil(p.max(axis=0)).astype(int), SIZE - 1)
+    (ux, uy), (vx, vy) = p[1] - p[0], p[2] - p[0]
+    area = ux * vy - uy * vx
+    if (low > high).any() or abs(area) < 1e-9:
+        return
+    columns, rows = np.meshgrid(np.arange(low[0], high[0] + 1), np.arange(low[1], high[1] + 1))
+    dx, dy = columns - p[0, 0], rows - p[0, 1]
+    w1, w2 = (dx * vy - dy * vx) / area, (ux * dy - uy * dx) / area
+    weights = np.stack([1 - w1 - w2, w1, w2], -1)
+    margin = 0.7 * np.array([np.hypot(*(p[2] - p[1])), np.hypot(vx, vy), np.hypot(ux, uy)]) / abs(area)
+    inside = (weights >= -margin).all(axis=-1)
+    r, c = rows[inside], columns[inside]
+    grid[r, c] = weights[inside] @ values
+    drawn[r, c] = True
+
+
+def _skin(model: FaceModel, chart: Chart, crop: np.ndarray, brow: np.ndarray, choice: Choice) -> np.ndarray:
+    assert model.landmarks is not None
+    marks = model.neutral[model.landmarks].astype(float)
+    size = np.array(crop.shape[1::-1])
+    known = np.isfinite(chart.texel).all(-1)
+    texel = np.nan_to_num(chart.texel, nan=-1.0)
+    known &= ((texel >= 1) & (texel <= size - 2)).all(-1)
+    known = cv2.erode(known.astype(np.uint8), np.ones((7, 7))) > 0
+    colours = cv2.remap(crop, texel[..., 0], texel[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    colours = colours.astype(np.float32)
+
+    eyes = np.minimum(*(_distance(chart, np.vstack([marks[k : k + 6], marks[k]])) for k in (36, 42)))
+    parting = _distance(chart, marks[[48, 60, 61, 62, 63, 64, 54]])
+    nostrils = _distance_to(chart, model.neutral[model.regions["nostrils"]], 2.0)
+    lips = _lips(chart, model)
+    trusted = known & chart.drawn & (eyes > EYE_MM) & (nostrils > 1.5) & (lips < 0.02)
+    bare = _distance_to(chart, model.neutral[model.regions["scalp"]], SCALP_MM + 1) > SCALP_MM
+    filled = _filled(colours, trusted & bare)
+    sure = cv2.GaussianBlur(cv2.erode(trusted.astype(np.uint8), np.ones((5, 5))).astype(np.float32), (0, 0), 2.5)
+    out = filled + (sure * trusted)[..., None] * (colours - filled)
+    lines = 1 + 0.02 * np.sin(2 * np.pi * chart.place[..., 0] / LINES_MM + 0.8 * np.sin(chart.place[..., 1]))
+    full = out * np.array(choice.lips, np.float32) * lines[..., None]
+    out += lips[..., None] * (full - out)
+    rim = np.exp(-((eyes / RIM_MM) ** 2))[..., None]
+    out *= 1 - rim * (1 - np.array([0.62, 0.62, 0.78], np.float32))  # reddish and darker
+    out *= 1 - 0.35 * np.exp(-((parting / 0.9) ** 2))[..., None]
+    cover = choice.cover * _brow_cover(chart, marks, brow)[..., None]
+    out += cover * (np.array(choice.hair, np.float32) - out)
+    return np.clip(np.round(out), 0, 255).astype(np.uint8)
+
+
+def _filled(colours: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Return a blur over the kept texels, with a wider kernel where few are kept."""
+    keep = keep.astype(np.float32)
+    mean = (colours * keep[..., None]).sum((0, 1)) / keep.sum()
+    out, missing = np.zeros_like(colours), np.ones(keep.shape, np.float32)
+    for sigma in FILLS:
+        shrink = max(1, int(sigma / 3))  # wide blurs on smaller pictures
+        small = (SIZE // shrink, SIZE // shrink)
+        weight = cv2.resize(keep, small, interpolation=cv2.INTER_AREA)
+        sums = cv2.resize(colours * keep[..., None], small, interpolation=cv2.INTER_AREA)
+        weight, sums = (cv2.GaussianBlur(a, (0, 0), sigma / shrink) for a in (weight, sums))
+        share = np.clip(weight * 4 - 0.4, 0, 1)
+        blurred = sums / np.maximum(weight, 1e-4)[..., None]
+        share, blurred = (cv2.resize(a, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR) for a in (share, blurred))
+        share = missing * share
+        out += share[..., None] * blurred
+        missing = missing - share
+    return out + missing[..., None] * mean
+
+
+def _lips(chart: Chart, model: FaceModel) -> np.ndarray:
+    """Return the coverage of the lips, 0..1: inside the landmarks' outline and in the mouth; (SIZE, SIZE) float32."""
+    assert model.landmarks is not None
+    marks = model.neutral[model.landmarks[48:60]].astype(float)
+    a, b, c, d = (np.roll(marks, shift, axis=0)[:, None] for shift in (1, 0, -1, -2))
+    t = np.linspace(0, 1, 12, endpoint=False)[None, :, None]
+    outline = (b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))).reshape(-1, 3)
+    near = chart.drawn & (np.abs(chart.place[..., :2] - outline[:, :2].mean(0)) < [40, 24]).all(-1)
+    near &= chart.place[..., 2] > outline[:, 2].min() - 25
+    scale = 16  # of the polygon's picture, per mm
+    low = outline[:, :2].min(0) - 4
+    size = np.ceil((outline[:, :2].max(0) + 4 - low) * scale).astype(int)
+    flat = np.zeros((size[1], size[0]), np.uint8)
+    cv2.fillPoly(flat, [np.round((outline[:, :2] - low) * scale).astype(np.int32)], 1)
+    signed = cv2.distanceTransform(flat, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - flat, cv2.DIST_L2, 5)
+    column, row = ((chart.place[near][:, :2] - low) * scale).T
+    inside = map_coordinates(signed / scale, [row, column], order=1, mode="nearest")
+    first, last = LIP_EDGE_MM
+    out = np.zeros(chart.drawn.shape, np.float32)
+    share = np.clip((inside - first) / (last - first), 0, 1)
+    out[near] = share * share * (3 - 2 * share)
+    return out
+
+
+def _distance(chart: Chart, line: np.ndarray) -> np.ndarray:
+    """Return the distance of each texel to a polyline (n, 3), mm; (SIZE, SIZE) float32."""
+    steps = np.linspace(0, 1, 24, endpoint=False)[:, None]
+    points = np.concatenate([a + steps * (b - a) for a, b in zip(line, line[1:])])
+    return _distance_to(chart, np.vstack([points, line[-1:]]), 12.0)
+
+
+def _distance_to(chart: Chart, points: np.ndarray, most: float) -> np.ndarray:
+    """Return the distance of each texel to the nearest of ``points`` (n, 3) mm, at most ``most``."""
+    out = np.full(chart.drawn.shape, most, np.float32)
+    near = chart.drawn & ((chart.place > points.min(0) - most) & (chart.place < points.max(0) + most)).all(-1)
+    found = cKDTree(points).query(chart.place[near], distance_upper_bound=most)[0]
+    out[near] = np.minimum(found, most)
+    return out
+
+
+def _brow_cover(chart: Chart, marks: np.ndarray, brow: np.ndarray) -> np.ndarray:
+    """Return how much of each texel the brows cover, 0..1; ``brow`` is a mask along and across the line."""
+    cover = np.zeros(chart.drawn.shape, np.float32)
+    for line in (marks[22:27], marks[21:16:-1]):
+        flat = line[:, :2]
+        steps = np.linalg.norm(np.diff(flat, axis=0), axis=1)
+        length, before = steps.sum(), np.r_[0, np.cumsum(steps)]
+        box = (np.abs(chart.place[..., :2] - flat.mean(0)) < [40, 26]).all(-1)
+        where = np.nonzero(chart.drawn & box & (chart.place[..., 2] > line[:, 2].min() - 18))
+        points = chart.place[where][:, :2]
+        best = np.full(len(points), 1e9)
+        along, across = np.zeros(len(points)), np.zeros(len(points))
+        for i, (a, b) in enumerate(zip(flat, flat[1:])):
+            way = (b - a) / steps[i]
+            t = (points - a) @ way
+            inside = np.clip(t, -1e9 if i == 0 else 0, 1e9 if i == len(steps) - 1 else steps[i])
+            off = points - a - inside[:, None] * way
+            distance = np.linalg.norm(off, axis=1)
+            closer = distance < best
+            best[closer] = distance[closer]
+            along[closer] = (before[i] + inside[closer]) / length
+            across[closer] = (distance * np.where(off[:, 1] < 0, -1, 1))[closer]
+        rows, columns = brow.shape
+        column = (along - BROW_ALONG[0]) / (BROW_ALONG[1] - BROW_ALONG[0]) * (columns - 1)
+        row = (across - BROW_ACROSS[0]) / (BROW_ACROSS[1] - BROW_ACROSS[0]) * (rows - 1)
+        seen = map_coordinates(brow.astype(np.float32) / 255, [row, column], order=1)
+        cover[where] = np.maximum(cover[where], seen)
+    return cover
+
+
+if __name__ == "__main__":
+    sys.exit(main())
