@@ -132,7 +132,7 @@ continue, evaluate, and write this page:
 | head rotation, degrees, mean and median | {degrees.mean():.1f}, {np.median(degrees):.1f} |
 | gaze, correlation | {scores["r_gaze"]:.3f} |
 | crop: shift in sides, log scale | {scores["crop_shift"]:.3f}, {scores["crop_scale"]:.3f} |
-| face told from no face | {scores["face_accuracy"]:.3f} |
+| face or not, accuracy | {scores["face_accuracy"]:.3f} |
 
 ![curves](training_curves.png)
 
@@ -140,7 +140,7 @@ continue, evaluate, and write this page:
 
 ![estimate against truth](training_keys.png)
 
-Held-out pictures, as the network sees them:
+Held-out pictures at the network's input size:
 
 ![samples](training_samples.jpg)
 {heading}{recipes}""")
