@@ -5,6 +5,7 @@ Checks test for a feature where possible, and for a version number otherwise.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -75,6 +76,29 @@ def assign_action(block: bpy.types.ID, action: bpy.types.Action, slot: str | Non
         data.action_slot = next((s for s in action.slots if s.identifier == slot), None)
 
 
+def action_curves(action: bpy.types.Action, id_type: str) -> Any | None:
+    """Return the F-curves with which ``action`` animates blocks of ``id_type`` (``KEY``, ``OBJECT``), or None."""
+    if not HAS_SLOTS:
+        return action.fcurves if action.id_root in ("", id_type) else None
+    slot = _slot_for(action, id_type)
+    bags = [strip.channelbag(slot) for layer in action.layers for strip in layer.strips] if slot is not None else []
+    return next((bag.fcurves for bag in bags if bag is not None), None)
+
+
+def _slot_for(action: bpy.types.Action, id_type: str) -> Any | None:
+    return next((each for each in action.slots if each.target_id_type in (id_type, "UNSPECIFIED")), None)
+
+
+def new_nla_strip(block: bpy.types.ID, name: str, action: bpy.types.Action) -> Any:
+    """Add an NLA track with one strip of ``action`` to ``block``, at the action's own frames."""
+    track = block.animation_data_create().nla_tracks.new()
+    track.name = name
+    strip = track.strips.new(name, math.floor(action.frame_range[0]), action)
+    if hasattr(strip, "action_slot"):
+        strip.action_slot = _slot_for(action, block.id_type)
+    return strip
+
+
 def assign_its_slot(block: bpy.types.ID, action: bpy.types.Action) -> bool:
     """Assign ``action`` to ``block`` if it animates blocks of that type, with its first slot for them."""
     data = block.animation_data_create()
@@ -83,7 +107,7 @@ def assign_its_slot(block: bpy.types.ID, action: bpy.types.Action) -> bool:
             return False
         data.action = action
         return True
-    slot = next((each for each in action.slots if each.target_id_type in (block.id_type, "UNSPECIFIED")), None)
+    slot = _slot_for(action, block.id_type)
     if slot is None:
         return False
     data.action = action

@@ -6,7 +6,7 @@ import bpy
 
 from ..expnet_addon.capture import faces
 from ..expnet_addon.engine import jobs
-from . import live_link, old_takes, retarget, retarget_table, runtime, task
+from . import live_link, old_takes, retarget, retarget_table, runtime, take_list, task
 from .add_face import EXPNET_OT_add_face
 from .animate_footage import EXPNET_OT_animate_footage
 from .apply_again import EXPNET_OT_apply_again
@@ -32,6 +32,7 @@ CLASSES = (
     EXPNET_OT_find_faces,
     EXPNET_OT_choose_face,
     EXPNET_OT_cancel,
+    *take_list.CLASSES,
     *retarget.CLASSES,
     *retarget_table.CLASSES,
     *live_link.CLASSES,

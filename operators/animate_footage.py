@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
+from bpy.props import EnumProperty
 
 from ..expnet_addon.capture import chosen
 from ..expnet_addon.engine.tasks import Task
+from ..model.errors import InputError
 from .task import TaskOperator, estimator_options, has_face, has_source, idle, is_there
 
 
@@ -13,10 +16,35 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
     bl_description = "Follow the face through the source clip and key expression, gaze and head pose on every frame"
     bl_options = {"REGISTER", "UNDO"}
 
+    earlier: EnumProperty(  # type: ignore[valid-type]
+        name="Earlier take",
+        description="What becomes of a take of the same clip that has hand edits",
+        items=[
+            ("ASK", "Ask", "Ask in a menu. Without a window it is kept"),
+            ("KEEP", "Keep Both", "The edited take stays in the list"),
+            ("REPLACE", "Replace It", "The new take replaces the edited one"),
+        ],
+        options={"SKIP_SAVE"},
+    )
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         network = context.scene.expnet.chosen_network()
         return has_source(cls, context) and is_there(cls, network) and has_face(cls, context) and idle(cls)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if self.earlier == "ASK":
+            from ..expnet_addon.capture import takes
+
+            try:
+                edited = takes.edited_take(chosen.face(context), chosen.source(context).path)
+            except InputError as error:
+                return self._fail(context, error)
+            if edited:
+                title = iface("The take '{}' has hand edits").format(edited)
+                context.window_manager.popup_menu(_ask, title=title, icon="QUESTION")
+                return {"CANCELLED"}
+        return super().invoke(context, event)
 
     def task(self, context: bpy.types.Context) -> Task:
         from ..expnet_addon.capture import capture
@@ -29,6 +57,14 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
             scene_timing=settings.scene_timing,
             match_camera=settings.match_camera,
             sound=settings.sound,
+            replace_edited=self.earlier == "REPLACE",
         )
         source = chosen.source_in_range(context)
         return capture.animate_clip(context.scene, head, source, estimator_options(settings, head), keying)
+
+
+def _ask(menu: bpy.types.UIPopupMenu, context: bpy.types.Context) -> None:
+    """Draw the menu that asks what becomes of an edited take."""
+    menu.layout.operator_context = "INVOKE_DEFAULT"
+    for earlier, text, icon in (("KEEP", "Keep Both", "DUPLICATE"), ("REPLACE", "Replace It", "TRASH")):
+        menu.layout.operator(EXPNET_OT_animate_footage.bl_idname, text=text, icon=icon).earlier = earlier

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from . import engine, retarget, sidebar
+from . import engine, retarget, sidebar, takes
 
-register, unregister = bpy.utils.register_classes_factory((*sidebar.CLASSES, *engine.CLASSES, *retarget.CLASSES))
+register, unregister = bpy.utils.register_classes_factory(
+    (*takes.CLASSES, *sidebar.CLASSES, *engine.CLASSES, *retarget.CLASSES)
+)

@@ -10,6 +10,7 @@ from ..expnet_addon.engine import tasks
 from ..expnet_addon.engine.packs import Choice
 from ..expnet_addon.scene import current_take
 from ..expnet_addon.scene.skins import has_skins
+from .takes import draw_takes
 from .text import say
 
 
@@ -130,15 +131,17 @@ class TakePanel:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return current_take.take_of(chosen.face(context)) is not None
+        head = chosen.face(context)
+        return head is not None and bool(current_take.takes_of(head))
 
     def draw(self, context: bpy.types.Context) -> None:
-        action = current_take.take_of(chosen.face(context))
-        assert action is not None
-        take = action.expnet
         layout = self.layout
         layout.enabled = tasks.under_way() is None
-        layout.label(text=action.name, icon="ACTION", translate=False)
+        draw_takes(layout, context)
+        action = current_take.take_of(chosen.face(context))
+        if action is None:
+            return
+        take = action.expnet
         split = layout.split(factor=0.28)
         names, numbers = split.column(align=True), split.row()
         smoothing, gains = numbers.column(align=True), numbers.column(align=True)

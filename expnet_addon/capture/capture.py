@@ -34,7 +34,7 @@ from ...model.worker.protocol import (
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.tasks import Task
-from ..scene import animation, first_view, rig
+from ..scene import animation, first_view, rig, take_keys, take_list
 from ..scene import camera_and_light as staging
 from ..scene.sound import lay_sound
 from ..user_files import basis_maps, face_models
@@ -177,20 +177,32 @@ def key_performance(
     treatment = Treatment(dict.fromkeys(REGIONS, keying.smoothing), neutral, frame)
     start = clip.start_frame if clip else None
     in_sight = (keying.match_camera and keying.footage) or (clip is not None and clip.clip is not None)
-    take = takes.write_take(scene, head, performance, treatment, start, timed=not in_sight)
+    earlier = takes.earlier_take(head, performance.source)
+    keep = earlier is not None and not keying.replace_edited and take_keys.is_edited(head, earlier)
+    tuned = takes.tuned_settings(earlier) if earlier is not None else None
+    take = takes.write_take(
+        scene, head, performance, treatment, start, not in_sight, source_times=keying.source_times, keep=keep
+    )
+    action = bpy.data.actions[take.action]
+    if tuned is not None:
+        takes.tune(head, tuned)
     if keying.scene_timing:
         animation.set_frame_range(scene, take)
+    action.expnet.sets_timing, action.expnet.scene_rate = keying.scene_timing, animation.scene_fps(scene)
+    action.expnet.matches_camera = keying.match_camera
     report = [animation.take_report(take, _frames_of_the_clip(performance))]
+    if keep and earlier is not None:
+        report.append(f"The take '{earlier.name}' has hand edits and is kept")
     report += [line for line in [animation.rate_report(scene, performance)] if in_sight and line]
     if model is not None and keying.identity:
         rig.apply_alpha(head, model, performance.alpha)
     if keying.sound:
-        lay_sound(scene, performance, take, head.name)
+        action.expnet.has_sound = lay_sound(scene, performance, take, head.name)
     if keying.match_camera:
         camera = staging.match_camera(scene, performance.image_size, performance.lens_mm)
         try:
             if keying.footage:
-                _show(scene, camera, performance, clip)
+                _show(scene, camera, performance, clip, action)
         except InputError as error:  # Blender cannot read some clips that OpenCV can; the keys are still valid
             staging.hide_footage(camera)
             report.append(f"The footage is not shown: {error}")
@@ -204,15 +216,24 @@ def _frames_of_the_clip(performance: FacePerformance) -> int:
     return max(round(float(frames[-1] - frames[0])) + 1, len(frames) + performance.unread)
 
 
-def _show(scene: bpy.types.Scene, camera: bpy.types.Object, performance: FacePerformance, clip: Source | None) -> None:
-    """Show the footage behind the head. The artist's own clip block is not changed."""
+def _show(
+    scene: bpy.types.Scene,
+    camera: bpy.types.Object,
+    performance: FacePerformance,
+    clip: Source | None,
+    action: bpy.types.Action,
+) -> None:
+    """Show the footage behind the head, and keep it with the take. The artist's own clip block is not changed."""
     block = None if clip is None or clip.clip is None else _find(bpy.data.movieclips, clip.clip, "The movie clip")
     if block is not None:
         staging.show_clip(camera, block)
+        take_list.remember_footage(action, block, own=False)
         return
     first = round(float(performance.frames[0]))
     start = None if clip is None or clip.start_frame is None else round(clip.start_frame)
-    staging.show_footage(scene, camera, shown_file(performance.source), start, first, performance.image_size)
+    file = shown_file(performance.source)
+    shown = staging.show_footage(scene, camera, file, start, first, performance.image_size)
+    take_list.remember_footage(action, shown, own=True)
 
 
 def apply_identity(head: bpy.types.Object) -> str:

@@ -7,27 +7,12 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ...model.errors import InputError
-from ..scene.heads import is_rig, rigs_in
+from ..scene.heads import chosen_head as face
+
+__all__ = ["face", "shown_clip", "source", "source_in_range", "source_missing"]
 
 if TYPE_CHECKING:
     from .sources import Source
-
-
-def face(context: bpy.types.Context) -> bpy.types.Object | None:
-    """Return the head chosen in the panel, else the active one, else the scene's only one.
-
-    If an eye is active, its head is returned. Returns None if the choice is ambiguous.
-    """
-    named = context.scene.expnet.rig
-    if is_rig(named) and context.scene.objects.get(named.name) == named:
-        return named
-    active = context.active_object
-    while active is not None:
-        if is_rig(active):
-            return active
-        active = active.parent
-    faces = rigs_in(context.scene)
-    return faces[0] if len(faces) == 1 else None
 
 
 def shown_clip(context: bpy.types.Context) -> bpy.types.MovieClip | None:

@@ -16,6 +16,8 @@ class Keying:
     match_camera   the scene gets a camera that matches the clip's
     footage        that camera shows the clip behind the head
     sound          the clip's sound is added to the sequencer
+    source_times   keys lie at the clip's own times, also between whole frames
+    replace_edited an earlier take of the same clip is replaced even if it has hand edits; else it is kept, too
     """
 
     smoothing: float = 0.5
@@ -26,7 +28,17 @@ class Keying:
     match_camera: bool = True
     footage: bool = True
     sound: bool = True
+    source_times: bool = False
+    replace_edited: bool = False
 
 
 # Keys with the recorded values; the scene, its camera and the head's shape are not changed.
-AS_RECORDED = Keying(smoothing=0.0, identity=False, scene_timing=False, match_camera=False, footage=False, sound=False)
+AS_RECORDED = Keying(
+    smoothing=0.0,
+    identity=False,
+    scene_timing=False,
+    match_camera=False,
+    footage=False,
+    sound=False,
+    source_times=True,
+)

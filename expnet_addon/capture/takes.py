@@ -7,6 +7,9 @@ slots (before Blender 4.4), the expression's action holds the data.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 import bpy
 import numpy as np
 
@@ -15,11 +18,12 @@ from ...model.performance.face_performance import FacePerformance
 from ...model.performance.performance_files import packed
 from ...model.performance.smoothing import REGIONS, region_of
 from ...model.performance.treatment import FRAME, Treatment, treated
+from .. import compat
 from ..properties.take_settings import register
 from ..scene import animation
-from ..scene.current_take import take_of
+from ..scene.current_take import TAKE, take_of, takes_of
 from ..scene.hand_edits import pack
-from ..scene.take_keys import bounds_of, frames_of, rest_of, treatment_of, unpacked_performance
+from ..scene.take_keys import apply_again, bounds_of, frames_of, is_edited, rest_of, treatment_of, unpacked_performance
 
 
 def performance_of(head: bpy.types.Object) -> FacePerformance | None:
@@ -69,6 +73,10 @@ def write_take(
         region.smoothing = treatment.smoothing.get(name, 0.0)
         region.gain = treatment.gains.get(name, 1.0)
     take.note = ""
+    take.smoothed = next(iter(treatment.smoothing.values()), 0.0)
+    take.made = datetime.now().strftime("%Y-%m-%d %H:%M")
+    if not compat.HAS_SLOTS:
+        take.head_action = head.animation_data.action
     take.source_times = source_times
     assert written.written is not None
     take.written = pack(written.written)
@@ -82,6 +90,75 @@ def regions_of(performance: FacePerformance) -> list[str]:
     """Return the regions of the performance's keys, with gaze and head."""
     there = {region_of(key) for key in performance.expression_keys} | {"gaze", "head"}
     return [name for name in REGIONS if name in there]
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """The settings that an artist gave a take, by the names of ``ExpNetTake``."""
+
+    regions: dict[str, tuple[float, float]]
+    neutral: str
+    neutral_time: float | None
+    others: dict[str, object]
+
+
+TUNED = ("live", "decimate", "key_error", "angle_error", "place_error")
+
+
+def earlier_take(head: bpy.types.Object, source: str) -> bpy.types.Action | None:
+    """Return the head's take of the clip ``source``: the current one, if it is of that clip, else the last one."""
+    if not hasattr(bpy.types.Action, "expnet"):
+        return None
+    of_clip = [action for action in takes_of(head) if action[TAKE] == source]
+    current = take_of(head)
+    return current if current in of_clip else of_clip[-1] if of_clip else None
+
+
+def edited_take(head: bpy.types.Object, source: str) -> str:
+    """Return the name of the head's take of the clip ``source`` if it has hand edits, else an empty string.
+
+    Raises InputError if its record is damaged.
+    """
+    action = earlier_take(head, source)
+    return action.name if action is not None and is_edited(head, action) else ""
+
+
+def tuned_settings(action: bpy.types.Action) -> Tuned:
+    """Return the settings of a take, for ``tune``."""
+    take = action.expnet
+    time = None
+    if take.neutral == FRAME:
+        raw = unpacked_performance(take.performance, action.name)
+        time = float(raw.times[take.neutral_frame]) if take.neutral_frame < len(raw.times) else None
+    # A smoothing that is the same everywhere is the panel's, which may have changed for the next take.
+    strengths = {region.smoothing for region in take.regions}
+    common = len(strengths) == 1 and take.smoothed in (-1.0, *strengths)
+    regions = {r.name: (-1.0 if common else r.smoothing, r.gain) for r in take.regions}
+    return Tuned(regions, take.neutral, time, {name: getattr(take, name) for name in TUNED})
+
+
+def tune(head: bpy.types.Object, tuned: Tuned) -> None:
+    """Give the head's current take the settings of an earlier one, and write its keys by them."""
+    action, raw = take_of(head), performance_of(head)
+    assert action is not None and raw is not None
+    take = action.expnet
+    take.live = False
+    for region in take.regions:
+        smoothing, gain = tuned.regions.get(region.name, (-1.0, 1.0))
+        region.gain = gain
+        if smoothing >= 0:
+            region.smoothing = smoothing
+    if tuned.neutral == FRAME and tuned.neutral_time is not None:
+        frame = int(np.argmin(np.abs(raw.times - tuned.neutral_time)))
+        if raw.seen[frame] and abs(float(raw.times[frame]) - tuned.neutral_time) < 0.5 / raw.fps:
+            take.neutral, take.neutral_frame = FRAME, frame
+    elif tuned.neutral != FRAME:
+        take.neutral = tuned.neutral
+    for name, value in tuned.others.items():
+        if name != "live":
+            setattr(take, name, value)
+    apply_again(action)
+    take.live = bool(tuned.others["live"])
 
 
 def nearest_frame(head: bpy.types.Object, scene_frame: float) -> int:

@@ -15,8 +15,31 @@ from bpy.props import (
 
 from .. import compat
 from ..engine import packs
-from ..scene.heads import is_rig
+from ..scene import current_take
+from ..scene.heads import chosen_head, is_rig
 from . import preferences, take_settings
+
+
+def _current_index(settings: bpy.types.PropertyGroup) -> int:
+    """Return the place of the chosen head's current take in ``bpy.data.actions``, or -1."""
+    action = current_take.take_of(chosen_head(bpy.context))
+    return bpy.data.actions.find(action.name) if action is not None else -1
+
+
+def _show_take(settings: bpy.types.PropertyGroup, index: int) -> None:
+    from ...model.errors import InputError
+    from ..scene import take_list
+
+    head = chosen_head(bpy.context)
+    if head is None or not 0 <= index < len(bpy.data.actions):
+        return
+    action = bpy.data.actions[index]
+    if action == current_take.take_of(head) or action not in current_take.takes_of(head):
+        return
+    try:
+        settings.result = take_list.show(settings.id_data, head, action)
+    except InputError as error:
+        settings.result = str(error)
 
 
 class ExpNetSceneProperties(bpy.types.PropertyGroup):
@@ -159,6 +182,12 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         size=4,
         min=0,
         default=(0, 0, 100, 100),
+    )
+    take_index: IntProperty(  # type: ignore[valid-type]
+        name="Take",
+        description="The take that the face shows, with its footage, sound and timing",
+        get=_current_index,
+        set=_show_take,
     )
     result: StringProperty(  # type: ignore[valid-type]
         name="Result",

@@ -60,6 +60,44 @@ class ExpNetTake(bpy.types.PropertyGroup):
         subtype="BYTE_STRING",
         options={"HIDDEN"},
     )
+    made: StringProperty(  # type: ignore[valid-type]
+        name="Made",
+        description="Day and time at which the take was made",
+        options={"HIDDEN"},
+    )
+    smoothed: FloatProperty(  # type: ignore[valid-type]
+        name="Smoothed",
+        description="The smoothing that the take was made with; -1 where it is not known",
+        default=-1.0,
+        options={"HIDDEN"},
+    )
+    head_action: PointerProperty(  # type: ignore[valid-type]
+        name="Head Action",
+        description="The action with gaze and head pose, before Blender 4.4, where it is one of its own",
+        type=bpy.types.Action,
+        options={"HIDDEN"},
+    )
+    footage: PointerProperty(  # type: ignore[valid-type]
+        name="Footage",
+        description="The movie clip that is shown behind the head",
+        type=bpy.types.MovieClip,
+        options={"HIDDEN"},
+    )
+    footage_start: IntProperty(name="Footage Start", options={"HIDDEN"})  # type: ignore[valid-type]
+    footage_first: IntProperty(name="Footage First", options={"HIDDEN"})  # type: ignore[valid-type]
+    own_footage: BoolProperty(  # type: ignore[valid-type]
+        name="Own Footage",
+        description="The movie clip was loaded for the take, so that its place in time follows it",
+        options={"HIDDEN"},
+    )
+    matches_camera: BoolProperty(name="Matches Camera", options={"HIDDEN"})  # type: ignore[valid-type]
+    sets_timing: BoolProperty(name="Sets Timing", options={"HIDDEN"})  # type: ignore[valid-type]
+    has_sound: BoolProperty(name="Has Sound", options={"HIDDEN"})  # type: ignore[valid-type]
+    scene_rate: FloatProperty(  # type: ignore[valid-type]
+        name="Scene Rate",
+        description="Frame rate that the scene got with the take",
+        options={"HIDDEN"},
+    )
     start: FloatProperty(  # type: ignore[valid-type]
         name="Start",
         description="Scene frame of the performance's first frame",

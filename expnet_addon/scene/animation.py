@@ -194,7 +194,7 @@ def rewrite(
     Raises InputError if the performance's basis differs from the head's, or if the head has no take by ExpNet.
     """
     made = _generated(_channels(head, performance), performance, all_frames, source_times)
-    curves = _take_curves(head)
+    curves = current_curves(head)
     kept = _decimated(made, errors)
     written = made.written(kept)
     if last is None:
@@ -250,7 +250,7 @@ def recognised(
     Arguments as for ``rewrite``. Returns None if fewer than half of the generated keys are in the scene.
     """
     made = _generated(_channels(head, performance), performance, all_frames, True)
-    written, curves, same = made.written(_decimated(made, errors)), _take_curves(head), 0
+    written, curves, same = made.written(_decimated(made, errors)), current_curves(head), 0
     for i, channel in enumerate(made.channels):
         curve = (curves[0] if channel.of_keys else curves[1]).find(channel.path, index=channel.index)
         if curve is None or not len(written.frames):
@@ -264,9 +264,8 @@ def recognised(
     return written if 2 * same >= written.kept.sum() else None
 
 
-def is_edited(head: bpy.types.Object, written: Written) -> bool:
-    """Return whether the artist changed keys of the head's current take since they were generated."""
-    curves = _take_curves(head)
+def is_edited(head: bpy.types.Object, written: Written, curves: tuple[Any, Any]) -> bool:
+    """Return whether the artist changed a take since it was generated; ``curves`` of the shape keys and the head."""
     for channel in _places(head, written):
         row = written.row(channel.name)
         curve = (curves[0] if channel.of_keys else curves[1]).find(channel.path, index=channel.index)
@@ -276,9 +275,9 @@ def is_edited(head: bpy.types.Object, written: Written) -> bool:
     return False
 
 
-def moved_by(head: bpy.types.Object, written: Written) -> float:
+def moved_by(head: bpy.types.Object, written: Written, curves: tuple[Any, Any]) -> float:
     """Return by how many frames the artist moved the whole take: 0 unless all keys of all curves moved alike."""
-    curves, found = _take_curves(head), set()
+    found: set[float] = set()
     for channel in _places(head, written):
         row = written.row(channel.name)
         curve = (curves[0] if channel.of_keys else curves[1]).find(channel.path, index=channel.index)
@@ -317,7 +316,7 @@ def _places(head: bpy.types.Object, written: Written) -> list[_Place]:
     return [place for place in places if not place.of_keys or place.path in there]
 
 
-def _take_curves(head: bpy.types.Object) -> tuple[Any, Any]:
+def current_curves(head: bpy.types.Object) -> tuple[Any, Any]:
     """Return the curves of the shape keys and of the head. Raises InputError if they are not of a take by ExpNet."""
     curves = compat.assigned_curves(head.data.shape_keys), compat.assigned_curves(head)
     if not (_is_ours(head.data.shape_keys) and _is_ours(head)) or None in curves:
@@ -351,9 +350,11 @@ def key_expression(
 
 
 def set_frame_range(scene: bpy.types.Scene, take: Take) -> None:
-    """Set the scene's frame range to the take's."""
+    """Set the scene's frame range to the take's, with the current frame inside."""
     scene.frame_start = int(np.floor(take.frame_start + 1e-4))
     scene.frame_end = max(scene.frame_start, int(np.ceil(take.frame_end - 1e-4)))
+    if not scene.frame_start <= scene.frame_current <= scene.frame_end:
+        scene.frame_set(scene.frame_start)
 
 
 def _columns(head: bpy.types.Object, performance: FacePerformance) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from .. import compat
 from .heads import is_rig
 
 TAKE = "expnet_take"  # custom property of an action: its clip, or POSES
@@ -35,3 +36,13 @@ def is_of(head: bpy.types.Object, action: bpy.types.Action) -> bool:
 def takes_of(head: bpy.types.Object) -> list[bpy.types.Action]:
     """Return the actions that hold performances of ``head``, in the order of ``bpy.data.actions``."""
     return [action for action in bpy.data.actions if is_of(head, action) and action.expnet.rate]
+
+
+def head_action_of(head: bpy.types.Object, take: bpy.types.Action) -> bpy.types.Action | None:
+    """Return the action with the take's gaze and head pose: the take itself, if actions have slots."""
+    if compat.action_curves(take, "OBJECT") is not None:
+        return take
+    if take.expnet.head_action is not None:
+        return take.expnet.head_action
+    parts = [each for each in bpy.data.actions if each != take and is_of(head, each) and each[TAKE] == take[TAKE]]
+    return next((each for each in parts if compat.action_curves(each, "OBJECT") is not None), None)

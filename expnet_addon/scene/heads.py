@@ -23,6 +23,23 @@ def rigs_in(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     return sorted((obj for obj in scene.objects if is_rig(obj)), key=lambda obj: obj.name)
 
 
+def chosen_head(context: bpy.types.Context) -> bpy.types.Object | None:
+    """Return the head chosen in the panel, else the active one, else the scene's only one.
+
+    If an eye is active, its head is returned. Returns None if the choice is ambiguous.
+    """
+    named = context.scene.expnet.rig
+    if is_rig(named) and context.scene.objects.get(named.name) == named:
+        return named
+    active = context.active_object
+    while active is not None:
+        if is_rig(active):
+            return active
+        active = active.parent
+    faces = rigs_in(context.scene)
+    return faces[0] if len(faces) == 1 else None
+
+
 def has_shape_keys(obj: bpy.types.Object) -> bool:
     """Return whether ``obj`` is a mesh with shape keys, and not a head made by ExpNet."""
     keys = obj.data.shape_keys if obj.type == "MESH" else None

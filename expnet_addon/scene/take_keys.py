@@ -12,8 +12,9 @@ from ...model.errors import InputError
 from ...model.performance.face_performance import FacePerformance
 from ...model.performance.performance_files import unpacked
 from ...model.performance.treatment import Treatment, treated
+from .. import compat
 from . import animation, hand_edits, rig
-from .current_take import UNTREATED, take_of
+from .current_take import UNTREATED, head_action_of, take_of
 
 
 def treatment_of(action: bpy.types.Action) -> Treatment:
@@ -63,12 +64,11 @@ def recognise_edits(head: bpy.types.Object) -> None:
         written = animation.recognised(head, performance, frames, errors)
     except InputError:
         return
-    live, take.live = take.live, False
-    take.source_times = bool((np.abs(frames - np.rint(frames)) > 1e-3).any())
-    if written is not None:
-        take.written = hand_edits.pack(written)
-    if live:
-        take["live"] = True  # without the update, which would write the keys
+    if written is None:
+        return
+    take.written = hand_edits.pack(written)
+    if (np.abs(frames - np.rint(frames)) > 1e-3).any():
+        take.source_times = True
 
 
 def _write_again(head: bpy.types.Object, action: bpy.types.Action, discard: bool) -> str:
@@ -83,7 +83,7 @@ def _write_again(head: bpy.types.Object, action: bpy.types.Action, discard: bool
             raise
         last = None
     if last is not None:
-        moved = animation.moved_by(head, last)
+        moved = animation.moved_by(head, last, animation.current_curves(head))
         if moved:
             take.start += moved
             last = replace(last, frames=last.frames + np.float32(moved))
@@ -100,14 +100,18 @@ def written_of(action: bpy.types.Action) -> hand_edits.Written | None:
     return hand_edits.unpack(content, action.name) if content else None
 
 
-def is_edited(head: bpy.types.Object) -> bool:
-    """Return whether the head's current take has hand edits. Raises InputError if the head shows no take."""
-    action = take_of(head)
+def is_edited(head: bpy.types.Object, action: bpy.types.Action | None = None) -> bool:
+    """Return whether a take of the head (default: the current one) has hand edits."""
+    action = action or take_of(head)
     written = written_of(action) if action is not None else None
-    if written is None:
+    body = head_action_of(head, action) if action is not None else None
+    if action is None or written is None or body is None:
         return False
-    moved = animation.moved_by(head, written)
-    return animation.is_edited(head, replace(written, frames=written.frames + np.float32(moved)))
+    curves = compat.action_curves(action, "KEY"), compat.action_curves(body, "OBJECT")
+    if None in curves:
+        return False
+    moved = animation.moved_by(head, written, curves)
+    return animation.is_edited(head, replace(written, frames=written.frames + np.float32(moved)), curves)
 
 
 def frames_of(action: bpy.types.Action, performance: FacePerformance) -> np.ndarray:
