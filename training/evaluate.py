@@ -176,7 +176,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _conclude(entries: Sequence[Entry]) -> None:
     short = [s.what for e in entries for s in e.section.scores if s.met is False]
-    print(f"Short of what is asked for: {'; '.join(short) or 'nothing'}")
+    print(f"Targets missed: {'; '.join(short) or 'none'}")
     if any(e.before for e in entries):
         verdicts = [
             (s.what, s.against({b.what: b for b in e.before.scores}.get(s.what)))

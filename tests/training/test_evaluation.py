@@ -153,7 +153,7 @@ def test_conditions_come_from_the_labels_and_older_shards_know_fewer(subject):
 
 def test_held_out_groups_cover_all_faces_once_per_condition(subject):
     groups = held_out.groups(subject)
-    for start in ("turned by", "less than 32", "90 %"):
+    for start in ("yaw below", "less than 32", "at least 90 %"):
         names = list(groups)
         at = next(i for i, name in enumerate(names) if name.startswith(start))
         assert (sum(groups[name].astype(int) for name in names[at : at + 3]) == 1).all()
@@ -258,7 +258,7 @@ def test_the_page_is_not_written_with_holes_unless_asked(weights, data, tmp_path
     assert "--partial" in capsys.readouterr().err and not docs.exists()
     assert evaluate.main([*ask, "--partial"]) == 0
     page = (docs / "ACCURACY.md").read_text()
-    assert "Not run this time:" in page and "--only held_out" in page
+    assert "Not run:" in page and "--only held_out" in page
     for plot in ("held_out_keys", "uncertainty"):
         assert f"(accuracy/{plot}.svg)" in page and (docs / "accuracy" / f"{plot}.svg").is_file()
     assert str(tmp_path) not in page

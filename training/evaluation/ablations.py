@@ -42,12 +42,12 @@ def measure(
         tables.append(_clips(tested, footage))
     return Section(
         TITLE,
-        "The same network going on shortly from the same weights, which have seen everything, with the same recipe "
-        f"(training/configs/ablation.toml): {runs[0][0]} first, then each time with one thing left out of the pictures "
-        "(`python -m expnet.training.synthetic.generate --without NAME`, the same seed: the same people, expressions "
-        "and views but for that) or of the loss. All stand before the same held-out faces, which leave nothing out: "
-        "what a row has lost is what is unlearned when the pictures no longer show it. A row that lies no further from "
-        "the first than the same run with another seed says nothing yet: it wants longer runs.",
+        "Short training runs from the same weights, which were trained on all ingredients, with the same recipe "
+        f"(training/configs/ablation.toml): {runs[0][0]} first, then each time without one ingredient of the pictures "
+        "(`python -m expnet.training.synthetic.generate --without NAME`, the same seed: otherwise the same people, "
+        "expressions and views) or of the loss. All are evaluated on the same held-out faces, which have every "
+        "ingredient: the difference of a row shows what the network unlearns without that ingredient. A row that "
+        "differs from the first by no more than a run with another seed is not significant and needs longer runs.",
         (),
         tuple(tables),
     )
@@ -98,5 +98,5 @@ def _clips(runs: Sequence[tuple[str, Subject]], footage: Path) -> Table:
         lids = np.nanmean([video.lid_area(*c) for c in clips])
         smile = np.nanmean([video.smile_r(*c) for c in clips])
         rows.append((name, float(lids), f"{found} / {missed} / {made_up}", float(smile)))
-    columns = ("", "shut or open, area under ROC", "closings found / missed / made up", "smile, r")
+    columns = ("", "shut or open, area under ROC", "closings found / missed / false", "smile, r")
     return Table(columns, tuple(rows), "Real clips, raw (see there)")

@@ -47,11 +47,11 @@ def measure(subject: Subject, training: Path) -> Section:
     keys = tuple((k, float(a), float(b)) for k, a, b in zip(OPEN_KEYS, exact, r))
     return Section(
         "Ceiling",
-        f"A linear reading (ridge regression learned from {len(known['eta']):,} training faces) of eta from the "
-        "labels' own points (the 192 dense ones and the landmarks, hidden ones included) and the head's rotation: no "
-        "picture, no blur, nothing in the way. What it misses is mostly not in the points: people differ in shape and "
-        "in how they make an expression, and nobody says what their face at rest looks like. With points known less "
-        "well it shows how finely a network must see. Millimetres of noise are deviations of each coordinate of each "
+        f"A linear reading (ridge regression trained on {len(known['eta']):,} training faces) of eta from the labels' "
+        "own points (the 192 dense ones and the landmarks, hidden ones included) and the head's rotation, without "
+        "picture, blur or occlusion. Most of the remaining error is not in the points: people differ in shape and in "
+        "how they make an expression, and their resting face is unknown. With less accurate points it shows the "
+        "precision that a network needs. Millimetres of noise are standard deviations of each coordinate of each "
         "point in the picture's plane, where the crop is 200 mm wide.",
         (),
         (

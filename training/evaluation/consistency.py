@@ -46,12 +46,12 @@ def measure(subject: Subject, pictures: Path, footage: Path) -> Section:
     others = np.mean([np.abs(a - b) for a, b in combinations(rests, 2)] or [np.full(len(low), np.nan)], 0)
     return Section(
         "Real pictures under small changes",
-        f"{len(faces)} faces of real pictures and of every {EVERY}th frame of clips, each brought to {FACE} pixels. "
-        "Mean change of the keys, in shares of their ranges, when nothing that matters changes: the picture mirrored; "
-        f"the crop moved by up to {JITTER[0]:.0%} of its side, {JITTER[2]:.0%} in size and "
-        f"{np.degrees(JITTER[3]):.0f} degrees; blurred by {BLUR} pixels; {TINY} pixels across instead of {FACE}; "
-        f"noise of {NOISE:.0f} grey levels; JPEG of quality {QUALITY}. A network that always says the same would "
-        "reach 0: the last row says how much the keys of two different faces differ.",
+        f"{len(faces)} faces of real pictures and of every {EVERY}th frame of clips, each scaled to {FACE} pixels. "
+        "The table has the mean change of the keys, in shares of their ranges, under changes that do not alter the "
+        f"expression: the picture mirrored; the crop moved by up to {JITTER[0]:.0%} of its side, {JITTER[2]:.0%} in "
+        f"size and {np.degrees(JITTER[3]):.0f} degrees; blurred by {BLUR} pixels; {TINY} pixels across instead of "
+        f"{FACE}; noise of {NOISE:.0f} grey levels; JPEG of quality {QUALITY}. A network with constant output would "
+        "reach 0; the last row shows how much the keys of two different faces differ.",
         tuple(Score(f"change, {name}", float(v.mean()), "lower", BAR) for name, v in share.items()),
         (_table(share | {"another face": others / (high - low)}),),
     )

@@ -49,16 +49,15 @@ def measure(subject: Subject, footage: Path) -> Section:
     ratio = found.deviation[:, MOUTH].mean(0) / found.free[:, MOUTH].mean(0)
     return Section(
         "A hand before the mouth",
-        f"{len(found.raw)} frames of {', '.join(w.name for w in watched)} in which a hand is before the mouth or "
-        "touches it. Nothing there tells how the mouth is drawn aside: a key that is hidden should fall to what its "
-        "deviation is worth, and the curve should hold what it last knew, the mean of the "
-        f"{BEFORE} frames before the hand came. Deviation: what the network promises itself, against the frames "
-        "without a hand.",
+        f"{len(found.raw)} frames of {', '.join(w.name for w in watched)} in which a hand covers or touches the "
+        "mouth. These frames do not show where the mouth is drawn to. A hidden key should fall towards rest as its "
+        f"deviation rises, and the curve should hold the last known value, the mean of the {BEFORE} frames before the "
+        "hand. Deviation: the network's predicted error, compared with the frames without a hand.",
         (
             Score("mouthSide, mean distance from 0, raw", _size(found.raw), "lower", SIDE_BAR),
             Score("mouthSide, mean distance from 0, curve", _size(found.curve), "lower", SIDE_BAR),
-            Score("mouthSide, farthest from 0, curve", float(np.abs(found.curve[:, SIDE]).max()), "lower"),
-            Score("mouth: curve against what it last knew, mean", float(away.mean()), "lower"),
+            Score("mouthSide, largest distance from 0, curve", float(np.abs(found.curve[:, SIDE]).max()), "lower"),
+            Score("mouth: curve against the last known value, mean", float(away.mean()), "lower"),
             Score("mouth: deviation behind the hand / without it", float(ratio.mean()), "higher"),
         ),
         (_table(found),),
@@ -120,11 +119,11 @@ def _table(found: Hidden) -> Table:
         "key",
         "raw",
         "distance from 0",
-        "at most",
+        "largest",
         "deviation",
         "without a hand",
         "curve",
         "last known",
-        "apart",
+        "difference",
     )
     return Table(columns, tuple(rows), "Means behind the hand")

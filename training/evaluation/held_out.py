@@ -47,11 +47,11 @@ def measure(subject: Subject, training: Path | None = None) -> Section:
     scores = (
         Score("correlation, mean of the keys", whole["r"], "higher", R_BAR),
         Score("correlation, worst key", float(_r(subject, every).min()), "higher"),
-        Score("lips in sight", whole["lips"], "lower", LIPS_BAR, "mm"),
-        Score("lids in sight", whole["lids"], "lower", LIDS_BAR, "mm"),
+        Score("visible lips", whole["lips"], "lower", LIPS_BAR, "mm"),
+        Score("visible lids", whole["lids"], "lower", LIDS_BAR, "mm"),
         Score("gaze", whole["gaze"], "lower", None, "degrees"),
         Score("head rotation", whole["rotation"], "lower", None, "degrees"),
-        Score("landmarks in sight", whole["points"], "lower", None, "mm"),
+        Score("visible landmarks", whole["points"], "lower", None, "mm"),
         Score("crop, shift", float(crop[:, :2].norm(dim=1).mean()), "lower", None, "sides"),
         Score("crop, log scale", float(crop[:, 2].mean()), "lower"),
         Score("face or not, area under the ROC curve", area_under_curve(logit, face), "higher"),
@@ -71,13 +71,13 @@ def measure(subject: Subject, training: Path | None = None) -> Section:
     r, r_clear = _r(subject, every), _r(subject, clear)
     return Section(
         "Held-out synthetic faces",
-        f"{every.sum()} faces and {(~face).sum()} other pictures of seed 1: people, looks and scenes that training "
-        "(seed 0) never saw. r is Pearson's over all faces, per key, then averaged over the keys. Millimetres are the "
-        "mean distance of a region's vertices between estimated and true expression on the same head, over the "
-        "vertices whose nearest landmark is in sight. Clear faces: turned by less than 30 degrees, at least 64 real "
-        "pixels across the crop, 90 % of the landmarks in sight. Natural pictures: as a webcam, a phone or a film "
-        "camera gives them, by the shards' own label; without one, turned by less than 30 degrees, at least "
-        f"{NATURAL_DETAIL} real pixels, 90 % in sight. All others are hard.",
+        f"{every.sum()} faces and {(~face).sum()} other pictures of seed 1, with people, looks and scenes that are "
+        "not in the training pictures (seed 0). r is Pearson's correlation over all faces, per key, then averaged "
+        "over the keys. Millimetres are the mean distance of a region's vertices between estimated and true "
+        "expression on the same head, over the vertices whose nearest landmark is visible. Clear faces: yaw below 30 "
+        "degrees, at least 64 real pixels across the crop, 90 % of the landmarks visible. Natural pictures look like "
+        "those of a webcam, a phone or a film camera; the shards label them. Without that label: yaw below 30 "
+        f"degrees, at least {NATURAL_DETAIL} real pixels, 90 % visible. All others are hard.",
         scores,
         (*(_seen_and_new(r, whole["r"]) for r in trained), _where_lost(subject), _per_key(subject, r, r_clear, clear)),
         (Plot("held_out_keys", "Correlation per key: all held-out faces, and the clear ones", _bars(r, r_clear)),),
@@ -92,15 +92,15 @@ def groups(subject: Subject) -> dict[str, np.ndarray]:
         "clear": c.clear,
         "natural": c.natural,
         "hard": ~c.natural,
-        "turned by less than 20 degrees": c.yaw < 20,
-        "turned by 20 to 45 degrees": (c.yaw >= 20) & (c.yaw < 45),
-        "turned by 45 degrees and more": c.yaw >= 45,
+        "yaw below 20 degrees": c.yaw < 20,
+        "yaw of 20 to 45 degrees": (c.yaw >= 20) & (c.yaw < 45),
+        "yaw of 45 degrees and more": c.yaw >= 45,
         "less than 32 pixels across": c.detail < 32,
         "32 to 64 pixels across": (c.detail >= 32) & (c.detail < 64),
         "64 pixels across and more": c.detail >= 64,
-        "90 % of the landmarks in sight and more": c.share >= 0.9,
-        "60 to 90 % of them in sight": (c.share >= 0.6) & (c.share < 0.9),
-        "less than 60 % of them in sight": c.share < 0.6,
+        "at least 90 % of the landmarks visible": c.share >= 0.9,
+        "60 to 90 % of them visible": (c.share >= 0.6) & (c.share < 0.9),
+        "less than 60 % of them visible": c.share < 0.6,
     }
 
 
@@ -114,7 +114,7 @@ def trained_r(subject: Subject, folder: Path) -> float:
 
 def _seen_and_new(trained: float, new: float) -> Table:
     rows = ((f"{TRAINING_PICTURES} training pictures", trained), ("new pictures", new))
-    return Table(("", "mean r"), rows, "Pictures it was trained on, and new ones")
+    return Table(("", "mean r"), rows, "Training pictures and new pictures")
 
 
 def _r(subject: Subject, rows: np.ndarray) -> np.ndarray:
@@ -159,7 +159,7 @@ def _where_lost(subject: Subject) -> Table:
         rows.append((name, int(members.sum()), f["r"], f["lips"], f["lids"], f["gaze"], f["rotation"], f["points"]))
     every = np.ones(len(subject.truth["eta"]), bool)
     mm = _millimetres(subject, subject.truth["eta"].numpy(), every)
-    rows.append(("all, had it called every face at rest", len(every), "-", mm["lips"], mm["lids"], "-", "-", "-"))
+    rows.append(("all, if every face were read as resting", len(every), "-", mm["lips"], mm["lids"], "-", "-", "-"))
     columns = ("", "faces", "mean r", "lips mm", "lids mm", "gaze °", "rotation °", "landmarks mm")
     return Table(columns, tuple(rows), "By kind of picture")
 
@@ -169,7 +169,7 @@ def _per_key(subject: Subject, r: np.ndarray, r_clear: np.ndarray, clear: np.nda
     travel = subject.truth["eta"].numpy().std(0)
     easy = error[clear].mean(0) if clear.any() else np.full(len(r), np.nan)
     rows = zip(OPEN_KEYS, *(a.astype(float).tolist() for a in (r, error.mean(0), travel, r_clear, easy)))
-    columns = ("key", "r", "mean abs error", "its deviation", "r, clear", "mean abs error, clear")
+    columns = ("key", "r", "mean abs error", "SD of the truth", "r, clear", "mean abs error, clear")
     return Table(columns, tuple(rows), "Per key")
 
 
@@ -180,7 +180,7 @@ def _bars(r: np.ndarray, r_clear: np.ndarray):
         at = np.arange(len(order))
         axis.bar(at - 0.2, r[order], 0.4, label=f"all faces, mean {r.mean():.2f}")
         axis.bar(at + 0.2, np.nan_to_num(r_clear[order]), 0.4, label=f"clear faces, mean {r_clear.mean():.2f}")
-        axis.axhline(R_BAR, color="k", linewidth=0.8, linestyle="--", label=f"asked for on average, {R_BAR}")
+        axis.axhline(R_BAR, color="k", linewidth=0.8, linestyle="--", label=f"target of the mean, {R_BAR}")
         axis.set_xticks(at, [OPEN_KEYS[i] for i in order], rotation=70, ha="right", fontsize=7)
         axis.set_ylim(0, 1)
         axis.set_ylabel("r")

@@ -59,16 +59,16 @@ def measure(subject: Subject, people: int = PEOPLE, views: int = VIEWS) -> Secti
     asked = [(kind, name) for kind, name in means if "view" in name]
     return Section(
         "Identity",
-        f"{people} people that are in no other set, {views} pictures each from the front (turned by up to 20 degrees) "
-        "and from the side (45 to 75), each picture with another expression, gaze, camera and degradation; the look "
-        "and the light stay, as in a clip. alpha of 1, 5 and 50 pictures is read as tracking reads it: by what the "
-        "weights have learned of people, or else weighted by confidence and by how frontal the view is. The error is "
-        "REALY's (Chai et al. 2022), its correspondences being "
-        "known here: the estimated head at rest, S(alpha), is brought to the true one by a similarity of seven "
-        "landmarks (eye corners, nose tip, mouth corners), then each region for itself by a rigid motion; mean "
-        "distance of its points, by area. Forehead: from the eyes up to the hairline; nose and mouth: what surrounds "
-        "their landmarks; cheek: the rest of the face down to the jaw. True heads have proportions that alpha does "
-        "not span: 'its true alpha' is the best that can be reached.",
+        f"{people} people that are in no other set, {views} pictures each from the front (yaw up to 20 degrees) and "
+        "from the side (45 to 75). Each picture has another expression, gaze, camera and degradation; look and light "
+        "are constant, as in a clip. alpha of 1, 5 and 50 pictures is read as in tracking: by the trained combined "
+        "reading, or without it as the mean weighted by confidence and by how frontal the view is. The error is "
+        "REALY's (Chai et al. 2022), with known correspondences: the estimated head at rest, S(alpha), is aligned "
+        "with the true one by a similarity of seven landmarks (eye corners, nose tip, mouth corners), then each "
+        "region separately by a rigid motion; the error is the mean distance of the region's points, by area. "
+        "Forehead: from the eyes up to the hairline; nose and mouth: the surroundings of their landmarks; cheek: the "
+        "rest of the face down to the jaw. True heads have proportions that alpha does not span: 'its true alpha' is "
+        "the lower bound of the error.",
         tuple(Score(", ".join(of), float(means[of].mean()), "lower", BARS.get(of), "mm") for of in asked),
         tuple(_table(kind, means) for kind in YAWS),
     )

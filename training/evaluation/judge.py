@@ -92,10 +92,11 @@ def measure(subject: Subject, scores: Path, footage: Path) -> Section:
     found = {pair: agreement(clips, pair) for pair in PAIRS}
     return Section(
         "An independent judge",
-        f"{len(clips)} real clips, as an artist gets their curves, against the scores of a network of other people's "
-        "(MediaPipe's Face Mesh and Blendshape V2), frame by frame, for what it can be trusted in. r is Pearson's over "
-        f"the frames in which both see a face, of all clips together. Strength: our mean where it says more than "
-        f"{STRONG}. It measures and was never trained on.",
+        f"{len(clips)} real clips, with the default settings, against the scores of an independent network "
+        "(MediaPipe's Face Mesh and Blendshape V2), frame by frame, for the keys in which it is reliable. r is "
+        "Pearson's correlation over the frames in which both find a face, of all clips together. Strength: our mean "
+        f"in the frames where the judge's score is above {STRONG}. The judge is used for measurement only, never for "
+        "training.",
         tuple(_scores(found)),
         (_table(found), _clip_table(found, [clip.name for clip in clips])),
         tuple(_plot(clip) for clip in clips),
@@ -196,7 +197,7 @@ def _table(found: Mapping[str, Agreement]) -> Table:
         known = [r for r in agreed.clips.values() if not np.isnan(r)]
         mean = float(np.mean(known)) if known else float("nan")
         rows.append((pair, agreed.pooled, mean, len(known), agreed.frames, agreed.judges, agreed.ours))
-    columns = ("", "r, pooled", "r, mean of clips", "clips", f"frames above {STRONG}", "judge there", "ours")
+    columns = ("", "r, pooled", "r, mean of clips", "clips", f"frames above {STRONG}", "the judge's mean", "our mean")
     return Table(columns, tuple(rows), "Agreement with the judge")
 
 

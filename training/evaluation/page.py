@@ -56,9 +56,9 @@ def write_page(
         f"--shards {shards} --size {pixels} --realism FILE",
         f"Weights {digest} (the file's SHA-256): {sum(t.size for t in tensors.values()) / 1e6:.2f} M numbers, "
         f"{header.input_size} px, trained on {header.training_data}.",
-        f"{met} of {len(scores)} numbers reach what the project asks for. "
-        + ("The column *before* holds the weights that were in the box until now." if compared else ""),
-        *([f"Not run this time: {', '.join(missing)}."] if missing else []),
+        f"{met} of {len(scores)} scores reach their targets. "
+        + ("The column *before* has the scores of the weights that shipped before." if compared else ""),
+        *([f"Not run: {', '.join(missing)}."] if missing else []),
         *(as_markdown(e.section, e.command, FOLDER, e.before).rstrip() for e in entries),
     ]
     (docs / "ACCURACY.md").write_text("\n\n".join(line.rstrip() for line in lines) + "\n")

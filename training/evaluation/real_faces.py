@@ -76,12 +76,12 @@ def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Se
     low = lowest(people)
     return Section(
         "Real faces",
-        f"{len(people)} people photographed at rest, {len(pairs)} of them also smiling, {len(calm)} portraits, each "
-        "found and read as `expnet estimate` does. Brows are moved by a smooth warp of the neutral pictures around "
-        "points that were set by hand; lids and hair stay, no furrow is added. Low brows: the "
-        f"{LOW:.0%} of people whose brows sit lowest above their eyes. The same person: the smiling picture whose "
-        "alpha is nearest to that of a face at rest. Thumbnails hold nothing but the face, with and without "
-        "the forehead; found: the product's own search puts a crop where it lies in the whole picture.",
+        f"{len(people)} people photographed at rest, {len(pairs)} of them also smiling, and {len(calm)} portraits, "
+        "each found and read as by `expnet estimate`. Brows are moved by a smooth warp of the neutral pictures "
+        f"around hand-set points; lids and hair do not move, and no furrow is added. Low brows: the {LOW:.0%} of "
+        "people with the lowest brows above their eyes. The same person: the smiling picture whose alpha is nearest "
+        "to that of a face at rest. Thumbnails contain the face only, with and without the forehead. Found: the "
+        "product's own search returns a crop at the same place as in the whole picture.",
         (
             *_rest_scores(rest, low),
             *_smile_scores(smiling),
@@ -232,8 +232,8 @@ def _rms(*alphas: np.ndarray) -> float:
 
 def _rest_scores(rest: Seen, low: np.ndarray) -> list[Score]:
     return [
-        Score("at rest: a key's mean, farthest from 0", float(np.abs(rest.eta.mean(0)).max()), "lower", MEAN_BAR),
-        Score("at rest: a person's key, farthest from 0", float(np.abs(rest.eta).max()), "lower", PERSON_BAR),
+        Score("at rest: largest mean of a key", float(np.abs(rest.eta.mean(0)).max()), "lower", MEAN_BAR),
+        Score("at rest: largest key of a person", float(np.abs(rest.eta).max()), "lower", PERSON_BAR),
         Score("at rest, low brows: browDown", float(rest.some(low)[:, FROWNS].mean()), "lower", NONE_BAR),
     ]
 
@@ -283,7 +283,7 @@ def _key_table(rest: Seen, smiling: Seen, portraits: Seen | None) -> Table:
     eta = rest.eta
     worst = np.take_along_axis(eta, np.abs(eta).argmax(0)[None], 0)[0]
     parts = [eta.mean(0), eta.std(0), worst, smiling.eta.mean(0), smiling.eta.std(0)]
-    columns = ["key", "at rest, mean", "SD", "farthest person", "smiling, mean", "SD"]
+    columns = ["key", "at rest, mean", "SD", "largest of a person", "smiling, mean", "SD"]
     if portraits is not None:
         parts += [portraits.eta.mean(0), (portraits.eta > FALSE).mean(0)]
         columns += ["portraits, mean", f"above {FALSE}"]
@@ -306,7 +306,7 @@ def _warp_plot(warped: Mapping[int, Seen]):
         axis = figure.add_subplot()
         for name, keys in (("browInnerUp", [INNER]), ("browOuterUp", OUTERS), ("browDown", FROWNS)):
             axis.plot(list(warped), [seen.eta[:, keys].mean() for seen in warped.values()], "o-", label=name)
-        axis.plot([RAISE_ASKED], [RAISE_BAR], "k_", markersize=14, label="asked for")
+        axis.plot([RAISE_ASKED], [RAISE_BAR], "k_", markersize=14, label="target")
         axis.set_xlabel("brows moved up, mm")
         axis.set_ylabel("mean of the key")
         axis.set_ylim(-0.1, 1.05)

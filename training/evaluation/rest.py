@@ -74,12 +74,12 @@ def of_model(model: FaceModel, real_faces: Path | None = None, heads: int = HEAD
     engine, head, moves = ours(model, heads)
     return Section(
         "The face at rest",
-        f"Millimetres above the line through the four eye corners, pupils 63 mm apart, from the front. People: "
-        f"{people.faces} neutral faces with hand-set points. Engine: {engine.faces} people at rest as pictures show "
-        "them, brows where they are painted; head: the open head for as many alphas, brows at landmarks 17-26. "
-        "Spread: standard deviation between people. A brow's height is that of the middle between its edges. Then how "
-        "a brow moves with its keys at full strength: the engine's painted one, knitting included; the head's skin at "
-        "the height of people's brows.",
+        "Millimetres above the line through the four eye corners, with pupils 63 mm apart, seen from the front. "
+        f"People: {people.faces} neutral faces with hand-set points. Engine: {engine.faces} people at rest as "
+        "rendered, with the painted brows. Head: the open head for the same number of alphas, with the brows of "
+        "landmarks 17-26. Spread: standard deviation between people. The height of a brow is that of its centre "
+        "line. The last table shows the movement of a brow with its keys at full strength: for the engine the "
+        "painted brow, with the brows drawn together; for the head the skin at the height of people's brows.",
         (*_scores("engine", people, engine), *_scores("head", people, head), *_movement_scores(moves)),
         (
             _table(people, engine, head, spread=False),
@@ -273,8 +273,8 @@ def _scores(who: str, people: Statistics, mine: Statistics) -> list[Score]:
     off = {name: abs(mine.mean[name] - mean) for name, mean in people.mean.items()}
     count, means, spreads = len(met), sum(m for m, _ in met.values()), sum(s for _, s in met.values())
     return [
-        Score(f"{who}: brows, height, farthest off", max(off[r] for r in BROW_ROWS), "lower", MEAN_BAR, "mm"),
-        Score(f"{who}: any measure, farthest off", max(off.values()), "lower", MEAN_BAR, "mm"),
+        Score(f"{who}: brows, height, largest error", max(off[r] for r in BROW_ROWS), "lower", MEAN_BAR, "mm"),
+        Score(f"{who}: any measure, largest error", max(off.values()), "lower", MEAN_BAR, "mm"),
         Score(f"{who}: means within {MEAN_BAR:g} mm, of {count}", float(means), "higher", count),
         Score(f"{who}: spreads within {SPREAD_BAR:.0%}, of {count}", float(spreads), "higher", count),
     ]
@@ -301,7 +301,7 @@ def _table(people: Statistics, engine: Statistics, head: Statistics, spread: boo
             row += [value, value / theirs if spread else value - theirs]
             row.append("yes" if _within(people, mine)[name][spread] else "NO")
         rows.append(tuple(row))
-    what = "ratio" if spread else "off by"
+    what = "ratio" if spread else "error"
     title = "Spread between people, mm" if spread else "Mean, mm"
     return Table(("", "people", "engine", what, "met", "head", what, "met"), tuple(rows), title)
 

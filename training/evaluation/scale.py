@@ -47,9 +47,9 @@ def measure(subject: Subject) -> Section:
     what = f"fall of mean r from {widths[0]} to {widths[-1]} pixels across"
     return Section(
         "Size of the face",
-        f"The {len(pictures)} held-out faces that are sharp to the last pixel, each shrunk by averaging and handed to "
-        "the estimator's own cutting, so that the network sees them at its own size again. Pixels are across the crop, "
-        "which is 200 mm wide: a head is three quarters of that.",
+        f"The {len(pictures)} held-out faces without any loss of sharpness. Each is reduced by area averaging and cut "
+        "out by the estimator, which enlarges it to the network's input size again. Pixels are across the crop, "
+        "which is 200 mm wide; a head takes three quarters of it.",
         (Score(what, fall, "lower", FALL_BAR),),
         (Table(("", *means[0], "lips mm", "lids mm"), tuple(rows), "Mean r by scale"),),
         (Plot("scale", "Mean correlation against the face's size", _curves(widths, means), (6, 4)),),

@@ -79,7 +79,7 @@ def shown(cell: Cell) -> str:
 def score_table(scores: Sequence[Score], before: Sequence[Score] | None) -> Table:
     """Return the scores as a table; with the scores of other weights ``before``, both and which is better."""
     barred = any(s.bar is not None for s in scores)
-    columns = ["", "value", *(["asked for", "met"] if barred else []), *(["before", ""] if before is not None else [])]
+    columns = ["", "value", *(["target", "met"] if barred else []), *(["before", ""] if before is not None else [])]
     earlier = {s.what: s for s in before or ()}
     rows = []
     for s in scores:

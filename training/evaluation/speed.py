@@ -13,9 +13,9 @@ def measure(subject: Subject) -> Section:
     rows = tuple((m.what, float(m.value), m.unit, f"≤ {m.at_most:g}" if m.at_most else "") for m in found)
     return Section(
         "Speed",
-        f"The median of repeated runs on {processor()}, whatever else it was doing. As used: a crop cut from a picture "
-        "of 1280 x 720, network, pose. Alone: the network on pixels that lie ready. `python3 dev.py bench` measures "
-        "this and the rest of the way to keyframes.",
+        f"The median of repeated runs on {processor()}; other processes may run too. As used: a crop cut from a "
+        "picture of 1280 x 720, network, pose. Alone: the network on prepared pixels. `python3 dev.py bench` "
+        "measures this and the remaining steps to keyframes.",
         (),
-        (Table(("", "time", "", "asked for"), rows),),
+        (Table(("", "time", "", "target"), rows),),
     )

@@ -17,20 +17,27 @@ def measure(subject: Subject) -> Section:
     said, found = by_size(deviation.ravel(), error.ravel())
     normalised = error / deviation
     scores = (
-        Score("promised against found, mean of |log ratio|", float(np.abs(np.log(found / said)).mean()), "lower"),
+        Score(
+            "predicted against actual error, mean of |log ratio|", float(np.abs(np.log(found / said)).mean()), "lower"
+        ),
         Score("most certain tenth against least certain", float(found[-1] / found[0]), "higher"),
     )
     rows = tuple((f"{i + 1}", float(s), float(f), float(f / s)) for i, (s, f) in enumerate(zip(said, found)))
     inside = [float((np.abs(normalised) < k).mean()) for k in (1, 2, 3)]
     return Section(
         "Uncertainty",
-        "For every key of every held-out face the network promises a variance. All of them are put in order and cut "
-        "into tenths: the root mean square of the deviations promised, and of the errors found. A promise kept has "
-        f"the ratio 1. {100 * inside[0]:.0f} %, {100 * inside[1]:.0f} % and {100 * inside[2]:.1f} % of the errors lie "
-        "inside 1, 2 and 3 deviations promised (of a normal distribution 68, 95 and 99.7 %).",
+        "The network predicts a variance for every key of every held-out face. All predictions are sorted and "
+        "divided into tenths. Each row has the root mean square of the predicted deviations and of the actual "
+        f"errors; their ratio is 1 for a calibrated prediction. {100 * inside[0]:.0f} %, {100 * inside[1]:.0f} % and "
+        f"{100 * inside[2]:.1f} % of the errors lie within 1, 2 and 3 predicted deviations (68, 95 and 99.7 % for a "
+        "normal distribution).",
         scores,
-        (Table(("tenth", "promised", "found", "found / promised"), rows, "From the most to the least certain tenth"),),
-        (Plot("uncertainty", "Error found against deviation promised, by tenths", _curve(said, found), (5, 4)),),
+        (
+            Table(
+                ("tenth", "predicted", "actual", "actual / predicted"), rows, "From the most to the least certain tenth"
+            ),
+        ),
+        (Plot("uncertainty", "Actual error against predicted deviation, by tenths", _curve(said, found), (5, 4)),),
     )
 
 
@@ -48,10 +55,10 @@ def by_size(deviation: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.nd
 def _curve(said: np.ndarray, found: np.ndarray):
     def draw(figure: Figure) -> None:
         axis = figure.add_subplot()
-        axis.loglog(said, found, "o-", label="found")
-        axis.loglog(said, said, "k--", linewidth=0.8, label="promise kept")
-        axis.set_xlabel("deviation promised")
-        axis.set_ylabel("error found, rms")
+        axis.loglog(said, found, "o-", label="actual")
+        axis.loglog(said, said, "k--", linewidth=0.8, label="calibrated")
+        axis.set_xlabel("predicted deviation")
+        axis.set_ylabel("actual error, rms")
         axis.grid(alpha=0.3, which="both")
         axis.legend(fontsize=8)
 

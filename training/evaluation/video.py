@@ -63,28 +63,29 @@ def measure(subject: Subject, footage: Path) -> Section:
     watched = list(watch(footage, subject.estimator))
     seen, missed, made_up = np.sum([faces(w.raw, w.notes) for w in watched], 0)
     scores = [
-        Score(f"frames in which the face was missed, of {seen + missed}", float(missed), "lower"),
-        Score("frames in which a face was seen that is not there", float(made_up), "lower"),
+        Score(f"frames in which the face is missed, of {seen + missed}", float(missed), "lower"),
+        Score("frames with a false detection", float(made_up), "lower"),
     ]
     for way in ("raw", "smoothed"):
         curves = [(w.ways[way], w.notes) for w in watched]
         eyes = np.sum([closings(*c) for c in curves], 0)
         scores += [
             Score(f"{way}: closings of the eyes missed, of {eyes[0] + eyes[1]}", float(eyes[1]), "lower", 0),
-            Score(f"{way}: closings that were none", float(eyes[2]), "lower", 0),
-            Score(f"{way}: smile against what was noted, r", _mean(smile_r(*c) for c in curves), "higher", SMILE_BAR),
+            Score(f"{way}: false closings of the eyes", float(eyes[2]), "lower", 0),
+            Score(f"{way}: smile against the annotation, r", _mean(smile_r(*c) for c in curves), "higher", SMILE_BAR),
             Score(f"{way}: jaw under the hand, mean error", _mean(jaw_error(*c)[0] for c in curves), "lower", JAW_BAR),
             Score(f"{way}: sneer where no nose is wrinkled, mean", _mean(sneer(*c) for c in curves), "lower", NOSE_BAR),
             Score(f"{way}: jitter of a still face", _mean(_calmness(*c) for c in curves), "lower", JITTER_BAR),
         ]
     return Section(
         "Real clips",
-        f"{len(watched)} clips, all the way from footage to curves, raw and smoothed as an artist gets them, against "
-        "what a person noted frame by frame once (training/evaluation/clips.toml). Eyes count as shut where the mean "
-        f"of both lids is above {HALF_SHUT}: a blink is found when that is so in or right beside the noted frames, "
-        f"eyes held shut for more than {BLINK} frames when it is so in half of them; any other run of such frames is "
-        "a closing that was none. Jitter is the standard deviation of the change from frame to frame, in units of the "
-        "keys, mean of all keys, in stretches where the face hardly moves.",
+        f"{len(watched)} clips, from the footage to the curves, raw and smoothed with the default settings, against "
+        "annotations that a person made frame by frame (training/evaluation/clips.toml). Eyes count as shut where "
+        f"the mean of both lids is above {HALF_SHUT}. A blink is found if the eyes are shut in the annotated frames "
+        f"or directly beside them. Eyes held shut for more than {BLINK} frames are found if they are shut in half of "
+        "the frames. Any other run of frames with shut eyes is a false closing. Jitter is the standard deviation of "
+        "the change from frame to frame, in units of the keys, averaged over all keys, in stretches where the face "
+        "hardly moves.",
         tuple(scores),
         (_eye_table(watched), _mouth_table(watched), _jitter_table(watched)),
         tuple(_plot(w) for w in watched if w.notes.shut),
@@ -239,7 +240,7 @@ def _eye_table(watched: Sequence[Watched]) -> Table:
         counts = [" / ".join(map(str, closings(p, notes, t))) for t in THRESHOLDS]
         rows.append((name, *counts, *middles, lid_area(p, notes)))
     columns = ("", *(f"above {t}" for t in THRESHOLDS), "lids, shut", "lids, open", "area under ROC")
-    return Table(columns, tuple(rows), "Closings of the eyes found / missed / made up; medians of the lids by frame")
+    return Table(columns, tuple(rows), "Closings of the eyes found / missed / false; medians of the lids by frame")
 
 
 def _mouth_table(watched: Sequence[Watched]) -> Table:
@@ -248,7 +249,7 @@ def _mouth_table(watched: Sequence[Watched]) -> Table:
         if notes.smile:
             mean, worst = jaw_error(p, notes)
             rows.append((name, smile_r(p, notes), mean, worst, sneer(p, notes)))
-    columns = ("", "smile, r", "jaw under the hand, error", "at most", "sneer that is none")
+    columns = ("", "smile, r", "jaw under the hand, error", "largest error", "false sneer")
     return Table(columns, tuple(rows), "Mouth")
 
 
@@ -284,5 +285,5 @@ def _plot(w: Watched) -> Plot:
         bottom.set_xlabel("frame")
         bottom.legend(fontsize=7)
 
-    caption = f"{w.name}: lids and smile; grey: noted as shut, light grey: unclear"
+    caption = f"{w.name}: lids and smile; grey: annotated as shut, light grey: unclear"
     return Plot(f"video_{Path(w.name).stem}", caption, draw, (9, 4))
