@@ -62,7 +62,7 @@ def _measured(path: Path, at_least: float | None) -> list[Measurement]:
         performance = perform(clip, estimator)
     whole = time.perf_counter() - start
     start = time.perf_counter()
-    calm = smooth(performance)
+    smoothed = smooth(performance)
     smoothing = time.perf_counter() - start
     what = f"{path.name}, {width} x {height}, {frames} frames"
     return [
@@ -70,7 +70,7 @@ def _measured(path: Path, at_least: float | None) -> list[Measurement]:
         Measurement("cut the crop", 1e3 * cutting, "ms/frame"),
         Measurement("network and pose", 1e3 * looking, "ms/frame"),
         Measurement("smoothing", 1e3 * smoothing / frames, "ms/frame"),
-        *_keying(calm),
+        *_keying(smoothed),
         Measurement("find faces, quick (once, then only after a loss)", 1e3 * _finding(image, estimator, False), "ms"),
         Measurement("find faces, thorough", 1e3 * _finding(image, estimator, True), "ms"),
         Measurement(f"the whole, {int(performance.seen.sum())} faces seen", frames / whole, "frames/s", None, at_least),

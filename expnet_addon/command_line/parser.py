@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     model = _Parser(add_help=False)
     model.add_argument("--face-model", default=OPEN, metavar="open|PATH", help="the head: open, or a face model's file")
     keying = _Parser(add_help=False)
-    keying.add_argument("--smoothing", type=_smoothing, default=0.5, metavar="S", help="0 is off, 1 the calmest (0.5)")
+    keying.add_argument("--smoothing", type=_smoothing, default=0.5, metavar="S", help="0 is off, 1 is strong (0.5)")
     keying.add_argument(
         "--neutral", type=_neutral, default="none", metavar="none|auto|FRAME",
         help="the actor's face at rest, which becomes the head's: found in the quietest frames, or a frame from 0",

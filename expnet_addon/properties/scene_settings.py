@@ -140,7 +140,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
     )
     smoothing: FloatProperty(  # type: ignore[valid-type]
         name="Smoothing",
-        description="How much the curves are calmed; blinks and lip contact are kept. 0 is off",
+        description="How strongly the curves are smoothed; blinks and lip contact are kept. 0 is off",
         default=0.5,
         min=0.0,
         max=1.0,

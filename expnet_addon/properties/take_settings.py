@@ -29,7 +29,7 @@ class ExpNetRegion(bpy.types.PropertyGroup):
 
     smoothing: FloatProperty(  # type: ignore[valid-type]
         name="Smoothing",
-        description="How much this part of the face is calmed; blinks and lip contact are kept. 0 is off",
+        description="How strongly this part of the face is smoothed; blinks and lip contact are kept. 0 is off",
         default=0.5,
         min=0.0,
         max=1.0,

@@ -149,9 +149,9 @@ def merged(current: np.ndarray, old: Row, new: Row, types: np.ndarray) -> tuple[
     blocked[goes[onto]] = True
 
     keys = linear_keys(new.frames, new.values, types)
-    calm = ~found.edited
-    into = target[found.at[calm]] if len(target) else np.zeros(0, int)
-    before, after = current[calm][into >= 0], into[into >= 0]
+    unedited = ~found.edited
+    into = target[found.at[unedited]] if len(target) else np.zeros(0, int)
+    before, after = current[unedited][into >= 0], into[into >= 0]
     there = keys[after]
     co = there["co"].copy()
     kept = before.copy()

@@ -84,17 +84,17 @@ def _write_performances(performance: FacePerformance, head_file: Path | None, op
     from ...model.performance.neutral import usual_bounds
     from ...model.performance.performance_files import save_performance
     from ...model.performance.smoothing import REGIONS
-    from ...model.performance.treatment import Treatment, calm_from_neutral, named_neutral
+    from ...model.performance.treatment import Treatment, named_neutral, smoothed_from_neutral
 
     keying = options.keying
     treatment = Treatment(dict.fromkeys(REGIONS, keying.smoothing), *named_neutral(performance, keying.neutral))
     head = read_head(head_file) if head_file and keying.neutral != "none" else None
     rest = head.rest if head and head.basis == performance.basis else None
-    calm = calm_from_neutral(performance, treatment, usual_bounds(performance), rest)
+    smoothed = smoothed_from_neutral(performance, treatment, usual_bounds(performance), rest)
     for path in options.performances:
-        save_performance(calm, path)
+        save_performance(smoothed, path)
     for path in options.live_link:
-        write_live_link(calm, path)
+        write_live_link(smoothed, path)
 
 
 def _write_scene(performance: FacePerformance, head_file: Path, options: AnimateOptions) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import InputError
 from ..face.semantics import OPEN_BASIS, open_bounds
 from .face_performance import FacePerformance, runs
-from .smoothing import calm_of, region_of
+from .smoothing import region_of, smoothing_weights
 
 QUIET_SECONDS = 0.2  # minimum duration of a still face
 
@@ -31,7 +31,7 @@ def quietest_neutral(performance: FacePerformance) -> np.ndarray:
     usual = np.zeros(eta.shape[1]) if p.basis == OPEN_BASIS else np.array([_mode(column) for column in eta.T])
     # The units are changes above the noise: the changes that smoothing keeps, and 0.2 of confidence. A face turned by
     # 15 degrees is estimated as well as a frontal one, but not a face turned by 40.
-    unit = np.array([calm_of(key).change for key in p.expression_keys])
+    unit = np.array([smoothing_weights(key).change for key in p.expression_keys])
     unrest = np.sqrt((((eta - usual) / unit) ** 2).mean(axis=1)) + _motion(p, unit)[p.seen]
     unrest += (np.degrees(np.arccos(np.clip(p.rotation[p.seen, 2, 2], -1, 1))) / 30) ** 2
     unrest += (1 - p.confidence[p.seen] / p.confidence.max()) / 0.2

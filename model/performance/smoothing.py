@@ -14,7 +14,7 @@ from .face_performance import FacePerformance, runs
 
 
 @dataclass(frozen=True)
-class Calm:
+class SmoothingWeights:
     """Smoothing weights of a signal: ``seconds`` is the time window at strength 1, ``change`` the noise threshold.
 
     A frame that differs by much more than ``change`` has no weight, so larger motions stay sharp.
@@ -27,14 +27,14 @@ class Calm:
 # Lids and lips are fast and their contact matters (a blink lasts 0.1 to 0.3 s). Brows and cheeks are slow. The values
 # are tuned on synthetic clips with ground truth. They are the strongest that reduce no blink by a tenth of its depth,
 # and at the default strength speech has the least error. training/evaluation/temporal.py prints the errors by strength.
-LIDS = Calm(0.10, 0.08)
-LIPS = Calm(0.08, 0.10)
-BROWS = Calm(0.20, 0.15)
-SIGMAS = Calm(0.10, 0.30)  # a basis in units of sigma, whose keys have no names
-GAZE = Calm(0.08, 0.08)  # radians; between saccades the eyes rest
-TURN = Calm(0.15, 0.05)  # radians
-PLACE = Calm(0.15, 0.05)  # fraction of the head's width in the image
-DEPTH = Calm(0.30, 0.05)  # fraction of the distance
+LIDS = SmoothingWeights(0.10, 0.08)
+LIPS = SmoothingWeights(0.08, 0.10)
+BROWS = SmoothingWeights(0.20, 0.15)
+SIGMAS = SmoothingWeights(0.10, 0.30)  # a basis in units of sigma, whose keys have no names
+GAZE = SmoothingWeights(0.08, 0.08)  # radians; between saccades the eyes rest
+TURN = SmoothingWeights(0.15, 0.05)  # radians
+PLACE = SmoothingWeights(0.15, 0.05)  # fraction of the head's width in the image
+DEPTH = SmoothingWeights(0.30, 0.05)  # fraction of the distance
 HEAD_WIDTH_MM = 150.0
 
 # The regions of a face with separate settings, and their keys. Keys of a basis in units of sigma belong to the region
@@ -78,21 +78,21 @@ def smooth(performance: FacePerformance, strength: float | Mapping[str, float] =
     eta, gaze = p.eta.copy(), p.gaze.copy()
     rotation, translation = p.rotation.copy(), p.translation.copy()
     anchor = p.rotation @ ANCHOR + p.translation  # the point that the crop fixes in the image
-    columns: dict[tuple[Calm, float], list[int]] = {}
+    columns: dict[tuple[SmoothingWeights, float], list[int]] = {}
     for i, key in enumerate(p.expression_keys):
-        columns.setdefault((calm_of(key), strengths.get(region_of(key), 0.0)), []).append(i)
+        columns.setdefault((smoothing_weights(key), strengths.get(region_of(key), 0.0)), []).append(i)
     for first, last in runs(p.seen):
         part = slice(first, last + 1)
         times = p.times[part]
-        for (calm, value), chosen in columns.items():
+        for (kernel, value), chosen in columns.items():
             if value:
-                eta[part, chosen] = _calmed(_Moments(times, value), p.eta[part, chosen], calm)
+                eta[part, chosen] = _smoothed(_Moments(times, value), p.eta[part, chosen], kernel)
         if value := strengths.get("gaze", 0.0):
-            gaze[part] = _calmed(_Moments(times, value), p.gaze[part], GAZE)
+            gaze[part] = _smoothed(_Moments(times, value), p.gaze[part], GAZE)
         if value := strengths.get("head", 0.0):
             moments = _Moments(times, value)
-            rotation[part] = _calmed_rotations(moments, p.rotation[part])
-            translation[part] = _calmed_places(moments, anchor[part]) - rotation[part] @ ANCHOR
+            rotation[part] = _smoothed_rotations(moments, p.rotation[part])
+            translation[part] = _smoothed_positions(moments, anchor[part]) - rotation[part] @ ANCHOR
     return replace(p, eta=eta, gaze=gaze, rotation=rotation, translation=translation)
 
 
@@ -104,7 +104,7 @@ class _Moments:
     strength: float
 
 
-def calm_of(key: str) -> Calm:
+def smoothing_weights(key: str) -> SmoothingWeights:
     """Return the smoothing weights of an expression key."""
     if key.startswith(("lid_", "eye")):
         return LIDS
@@ -118,22 +118,22 @@ def calm_of(key: str) -> Calm:
 def _weighted_mean(
     moments: _Moments,
     values: np.ndarray,
-    calm: Calm,
+    kernel: SmoothingWeights,
     squared_change: Callable[[np.ndarray, np.ndarray], np.ndarray],
     aligned: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda neighbour, centre: neighbour,
 ) -> np.ndarray:
     """Average (T, C) values with neighbours that are near in time and similar.
 
-    ``squared_change`` returns (T, C) or (T, 1), in units of ``calm.change``. ``aligned`` may convert a neighbour before
-    it is added to its centre.
+    ``squared_change`` returns (T, C) or (T, 1), in units of ``kernel.change``. ``aligned`` may convert a neighbour
+    before it is added to its centre.
     """
-    times, sigma = moments.times, calm.seconds * moments.strength
+    times, sigma = moments.times, kernel.seconds * moments.strength
     total, weights = values.copy(), np.ones_like(values)
     for step in range(1, len(times)):
         gap = (times[step:] - times[:-step])[:, None]
         if gap.min() > 3 * sigma:
             break
-        change = _beside_too(squared_change(values[:-step], values[step:]))
+        change = _with_adjacent(squared_change(values[:-step], values[step:]))
         weight = np.exp(-0.5 * ((gap / sigma) ** 2 + change))
         early, late = slice(None, -step), slice(step, None)
         for centre, neighbour in ((early, late), (late, early)):
@@ -142,7 +142,7 @@ def _weighted_mean(
     return total / weights
 
 
-def _beside_too(change: np.ndarray) -> np.ndarray:
+def _with_adjacent(change: np.ndarray) -> np.ndarray:
     """Add the changes of the frames before and after, (T, C).
 
     Frames are similar only where their neighbours are similar, so the peak of a blink is not averaged with its flanks.
@@ -151,13 +151,13 @@ def _beside_too(change: np.ndarray) -> np.ndarray:
     return padded[:-2] + change + padded[2:]
 
 
-def _calmed(moments: _Moments, values: np.ndarray, calm: Calm) -> np.ndarray:
-    mean = _weighted_mean(moments, values, calm, lambda a, b: ((a - b) / calm.change) ** 2)
+def _smoothed(moments: _Moments, values: np.ndarray, kernel: SmoothingWeights) -> np.ndarray:
+    mean = _weighted_mean(moments, values, kernel, lambda a, b: ((a - b) / kernel.change) ** 2)
     # Rounding must not push a value out of its bounds, or change a constant.
     return np.clip(mean, values.min(0), values.max(0))
 
 
-def _calmed_rotations(moments: _Moments, rotation: np.ndarray) -> np.ndarray:
+def _smoothed_rotations(moments: _Moments, rotation: np.ndarray) -> np.ndarray:
     def squared_angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         cosine = np.clip(np.abs((a * b).sum(-1, keepdims=True)), 0, 1)
         return (2 * np.arccos(cosine) / TURN.change) ** 2
@@ -168,7 +168,7 @@ def _calmed_rotations(moments: _Moments, rotation: np.ndarray) -> np.ndarray:
     return rotations(_weighted_mean(moments, quaternions(rotation), TURN, squared_angle, same_side))
 
 
-def _calmed_places(moments: _Moments, place: np.ndarray) -> np.ndarray:
+def _smoothed_positions(moments: _Moments, place: np.ndarray) -> np.ndarray:
     """Smooth the image position and the depth of a point (T, 3); depth is noisier than the image position."""
     depth = -place[:, 2:]
     screen = place[:, :2] / depth
@@ -178,5 +178,5 @@ def _calmed_places(moments: _Moments, place: np.ndarray) -> np.ndarray:
         return (((a - b) / (PLACE.change * unit)) ** 2).sum(-1, keepdims=True)
 
     screen = _weighted_mean(moments, screen, PLACE, squared_step)
-    depth = np.exp(_calmed(moments, np.log(depth), DEPTH))
+    depth = np.exp(_smoothed(moments, np.log(depth), DEPTH))
     return np.concatenate([screen * depth, -depth], 1)

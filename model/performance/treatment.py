@@ -42,22 +42,22 @@ def treated(
 
     Raises InputError if the neutral frame has no face.
     """
-    calm = calm_from_neutral(performance, treatment, bounds, rest)
-    gain = np.array([treatment.gains.get(region_of(key), 1.0) for key in calm.expression_keys])
+    smoothed = smoothed_from_neutral(performance, treatment, bounds, rest)
+    gain = np.array([treatment.gains.get(region_of(key), 1.0) for key in smoothed.expression_keys])
     gazing = treatment.gains.get("gaze", 1.0)
     if (gain != 1).any() or gazing != 1:
-        calm = replace(calm, eta=calm.eta * gain, gaze=calm.gaze * gazing)
-    return clamped(calm, bounds)
+        smoothed = replace(smoothed, eta=smoothed.eta * gain, gaze=smoothed.gaze * gazing)
+    return clamped(smoothed, bounds)
 
 
-def calm_from_neutral(
+def smoothed_from_neutral(
     performance: FacePerformance, treatment: Treatment, bounds: np.ndarray, rest: np.ndarray | None = None
 ) -> FacePerformance:
     """Apply smoothing and neutral only, without gains and clamping."""
-    calm = smooth(performance, treatment.smoothing)
+    smoothed = smooth(performance, treatment.smoothing)
     if treatment.neutral == SEEN:
-        return calm
-    return calibrated(calm, _neutral(calm, treatment), bounds, rest)
+        return smoothed
+    return calibrated(smoothed, _neutral(smoothed, treatment), bounds, rest)
 
 
 def _neutral(performance: FacePerformance, treatment: Treatment) -> np.ndarray:

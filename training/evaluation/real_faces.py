@@ -58,25 +58,26 @@ class Person:
 def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Section:
     """Measure the readings of real people.
 
-    ``folder`` has ``neutral/`` (pictures and .tem files) and ``smiling/``; ``portraits`` are pictures of calm faces.
+    ``folder`` has ``neutral/`` (pictures and .tem files) and ``smiling/``; ``portraits`` are pictures with resting
+    brows.
     """
     see = Seeing(subject.estimator)
     people = read_people(folder)
-    calm = pictures_of(portraits) if portraits else []
+    posed = pictures_of(portraits) if portraits else []
     rest = see.all([p.image for p in people], "at rest")
     pairs = [(i, p.smiling) for i, p in enumerate(people) if p.smiling]
     smiling = see.all([read_image(path) for _, path in pairs], "smiling")
     warped = {up: see.warped(people, up) for up in RAISES}
     lowered = see.warped(people, -LOWERED, INWARDS)
-    seen = see.all([read_image(path) for path in calm], "portraits") if calm else None
+    seen = see.all([read_image(path) for path in posed], "portraits") if posed else None
     small = found_small(people, subject.estimator)
     both = [(i, j) for j, (i, _) in enumerate(pairs) if rest.at(i) is not None and smiling.at(j) is not None]
-    calm_alpha = rest.estimate.alpha[[rest.row[i] for i, _ in both]]
+    rest_alpha = rest.estimate.alpha[[rest.row[i] for i, _ in both]]
     smiling_alpha = smiling.estimate.alpha[[smiling.row[j] for _, j in both]]
     low = lowest(people)
     return Section(
         "Real faces",
-        f"{len(people)} people photographed at rest, {len(pairs)} of them also smiling, and {len(calm)} portraits, "
+        f"{len(people)} people photographed at rest, {len(pairs)} of them also smiling, and {len(posed)} portraits, "
         "each found and read as by `expnet estimate`. Brows are moved by a smooth warp of the neutral pictures "
         f"around hand-set points; lids and hair do not move, and no furrow is added. Low brows: the {LOW:.0%} of "
         "people with the lowest brows above their eyes. The same person: the smiling picture whose alpha is nearest "
@@ -87,8 +88,8 @@ def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Se
             *_smile_scores(smiling),
             *_warp_scores(warped, lowered),
             *(_portrait_scores(seen) if seen else ()),
-            Score("the same person by alpha, rank 1", rank_one(smiling_alpha, calm_alpha), "higher", RANK_BAR),
-            Score("alpha, rms", _rms(calm_alpha, smiling_alpha), "higher", RMS_BAR),
+            Score("the same person by alpha, rank 1", rank_one(smiling_alpha, rest_alpha), "higher", RANK_BAR),
+            Score("alpha, rms", _rms(rest_alpha, smiling_alpha), "higher", RMS_BAR),
             *_thumbnail_scores(small),
             Score("pictures of people in which no face was found", float(rest.missed + smiling.missed), "lower", 0),
         ),

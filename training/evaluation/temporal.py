@@ -72,14 +72,14 @@ class Curves:
 
 def measure(subject: Subject) -> Section:
     still, acted = shots(subject.model, PEOPLE)
-    calm, curves = (list(watch(part, subject.estimator)) for part in (still, acted))
-    if not calm or not curves:
+    still_curves, curves = (list(watch(part, subject.estimator)) for part in (still, acted))
+    if not still_curves or not curves:
         raise InputError(f"{subject.weights}: none of the synthetic people was seen: train longer first")
     kept = depths(curves, DEFAULT)
     scores = (
-        Score("clips in which the face was lost", float(len(still + acted) - len(calm + curves)), "lower", 0),
-        Score("still face: jitter, raw", jitter(calm, 0), "lower", JITTER_BAR),
-        Score("still face: jitter, smoothed", jitter(calm, DEFAULT), "lower", JITTER_BAR),
+        Score("clips in which the face was lost", float(len(still + acted) - len(still_curves + curves)), "lower", 0),
+        Score("still face: jitter, raw", jitter(still_curves, 0), "lower", JITTER_BAR),
+        Score("still face: jitter, smoothed", jitter(still_curves, DEFAULT), "lower", JITTER_BAR),
         Score("blinks: depth that smoothing leaves, mean", _mean(kept), "higher", DEPTH_BAR),
         Score("blinks: depth that smoothing leaves, least", _least(kept), "higher"),
         Score("lids: lag, smoothed", abs(lag(curves, "lids", DEFAULT)), "lower", LAG_BAR, "frames"),
@@ -98,7 +98,7 @@ def measure(subject: Subject) -> Section:
         f"shows, at least {SEEN} deep. Lag: where the correlation with the truth is largest. Overshoot: how far a "
         "smoothed curve leaves the range of the raw one nearby.",
         scores,
-        (_still_table(calm), _acting_table(curves), _strength_table(calm, curves)),
+        (_still_table(still_curves), _acting_table(curves), _strength_table(still_curves, curves)),
     )
 
 
@@ -177,9 +177,9 @@ def watch(part: Sequence[Shot], estimator: Estimator) -> Iterator[Curves]:
 # --- figures --------------------------------------------------------------------------------------------------------
 
 
-def jitter(calm: Sequence[Curves], strength: float, part: Sequence[int] = KEYS) -> float:
+def jitter(still_curves: Sequence[Curves], strength: float, part: Sequence[int] = KEYS) -> float:
     """Compute the standard deviation of the change from frame to frame, mean over clips and the keys of a ``part``."""
-    return _mean(np.diff(c.eta[strength][:, part], axis=0).std(0).mean() for c in calm)
+    return _mean(np.diff(c.eta[strength][:, part], axis=0).std(0).mean() for c in still_curves)
 
 
 def depths(curves: Sequence[Curves], strength: float) -> list[float]:
@@ -259,10 +259,10 @@ def _least(values: Sequence[float]) -> float:
 # --- tables ---------------------------------------------------------------------------------------------------------
 
 
-def _still_table(calm: Sequence[Curves]) -> Table:
+def _still_table(still_curves: Sequence[Curves]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for coding in CODINGS:
-        of = [c for c in calm if c.coding == coding]
+        of = [c for c in still_curves if c.coding == coding]
         if of:
             cells = [f"{jitter(of, 0, p):.3f} → {jitter(of, DEFAULT, p):.3f}" for p in (KEYS, *PARTS.values())]
             each = np.mean([np.diff(c.eta[0], axis=0).std(0) for c in of], 0)
@@ -281,11 +281,11 @@ def _acting_table(curves: Sequence[Curves]) -> Table:
     return Table(columns, tuple(rows), "Acting")
 
 
-def _strength_table(calm: Sequence[Curves], curves: Sequence[Curves]) -> Table:
+def _strength_table(still_curves: Sequence[Curves], curves: Sequence[Curves]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for strength in STRENGTHS:
         kept = depths(curves, strength)
         speech = [f(curves, "mouth and jaw", strength) for f in (left, agreement)]
-        rows.append((f"{strength:g}", jitter(calm, strength), _mean(kept), _least(kept), *speech))
+        rows.append((f"{strength:g}", jitter(still_curves, strength), _mean(kept), _least(kept), *speech))
     columns = ("strength", "jitter", "depth of a blink left", "least", "of speech left", "speech, r with the truth")
     return Table(columns, tuple(rows), "What smoothing gives and costs")

@@ -75,7 +75,7 @@ def measure(subject: Subject, footage: Path) -> Section:
             Score(f"{way}: smile against the annotation, r", _mean(smile_r(*c) for c in curves), "higher", SMILE_BAR),
             Score(f"{way}: jaw under the hand, mean error", _mean(jaw_error(*c)[0] for c in curves), "lower", JAW_BAR),
             Score(f"{way}: sneer where no nose is wrinkled, mean", _mean(sneer(*c) for c in curves), "lower", NOSE_BAR),
-            Score(f"{way}: jitter of a still face", _mean(_calmness(*c) for c in curves), "lower", JITTER_BAR),
+            Score(f"{way}: jitter of a still face", _mean(_stillness(*c) for c in curves), "lower", JITTER_BAR),
         ]
     return Section(
         "Real clips",
@@ -193,7 +193,7 @@ def jitter(p: FacePerformance, first: int, last: int) -> np.ndarray:
     return np.diff(p.eta[first : last + 1], axis=0).std(0)
 
 
-def _calmness(p: FacePerformance, notes: Notes) -> float:
+def _stillness(p: FacePerformance, notes: Notes) -> float:
     return _mean(float(jitter(p, *stretch).mean()) for stretch in notes.still)
 
 

@@ -61,12 +61,14 @@ def test_one_strength_for_all_is_plain_smoothing(performance: FacePerformance) -
 
 
 @pytest.mark.parametrize("region", ["brows", "lids", "cheeks", "mouth", "jaw"])
-def test_a_region_alone_is_calmed(performance: FacePerformance, region: str) -> None:
-    calm = treated(performance, Treatment(smoothing={region: 1.0}), open_bounds())
+def test_a_region_alone_is_smoothed(performance: FacePerformance, region: str) -> None:
+    treated_alone = treated(performance, Treatment(smoothing={region: 1.0}), open_bounds())
     others = [i for i in range(29) if i not in columns(region)]
-    np.testing.assert_array_equal(calm.eta[:, others], performance.eta[:, others])
-    np.testing.assert_array_equal(calm.eta[:70, columns(region)], smooth(performance, 1.0).eta[:70, columns(region)])
-    np.testing.assert_array_equal(calm.translation, performance.translation)
+    np.testing.assert_array_equal(treated_alone.eta[:, others], performance.eta[:, others])
+    np.testing.assert_array_equal(
+        treated_alone.eta[:70, columns(region)], smooth(performance, 1.0).eta[:70, columns(region)]
+    )
+    np.testing.assert_array_equal(treated_alone.translation, performance.translation)
 
 
 def test_gains_stay_within_the_bounds(performance: FacePerformance) -> None:
