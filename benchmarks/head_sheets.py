@@ -1,7 +1,8 @@
 """Make picture sheets of the open head for docs/: ``python -m expnet.benchmarks.head_sheets [--sheet NAME]``.
 
 ``keys``: neutral and every key at its upper bound, signed keys also at their lower bound. ``identities``: 12 random
-people, alpha ~ N(0, 1). ``mesh``: the topology. ``emotions``: combinations of several keys, from the front and rotated.
+people, alpha ~ N(0, 1). ``mesh``: the topology. ``skins``: the photographed skins in three lights. ``emotions``:
+combinations of several keys, from the front and rotated.
 All are rendered by Cycles on the rig, smooth shaded, for visual inspection.
 """
 
@@ -10,15 +11,17 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
 import cv2
 import numpy as np
+from mathutils import Vector
 
 from ..expnet_addon import compat
 from ..expnet_addon.scene import camera_and_light as scenery
-from ..expnet_addon.scene import rig
+from ..expnet_addon.scene import materials, rig, skins
 from ..model.builtin import OPEN
 from ..model.face.semantics import OPEN_KEYS
 from ..model.formats import open_face_model
@@ -39,6 +42,12 @@ EMOTIONS: dict[str, dict[str, float]] = {
                    "jawOpen": 0.15},
     "surprised": {"browInnerUp": 1, "browOuterUp": 1, "lid": -0.3, "jawOpen": 0.5},
 }  # fmt: skip
+# Area lights: place in metres, power in watts, size in metres. Those of the panel are the scene's own.
+LIGHTS: dict[str, list[tuple[tuple[float, float, float], float, float]]] = {
+    "light of the panel": [],
+    "soft": [((-0.8, -1.2, 0.8), 20.0, 1.0), ((1.0, -1.0, 0.1), 7.0, 1.2)],
+    "from the side": [((-1.2, -0.5, 0.3), 24.0, 0.4), ((0.8, 0.9, 0.6), 14.0, 0.4)],
+}
 
 
 def main() -> None:
@@ -127,6 +136,51 @@ def _emotions(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
     return pictures(), 4
 
 
+def _skins(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
+    """Each photographed skin in three lights: of the panel, a soft one, and one from the side, as it speaks."""
+    talking = {"jawOpen": 0.35, "mouthUpperUp": 0.5, "mouthSmile": 0.4, "browInnerUp": 0.3}
+
+    def pictures() -> Iterator[np.ndarray]:
+        shapes: tuple[dict[str, float], ...] = ({}, talking, {})
+        for name in skins.PHOTOGRAPHS:
+            materials.change_skin(studio.head, studio.model, name)
+            for (light, lamps), shape in zip(LIGHTS.items(), shapes, strict=True):
+                rig.set_expression(studio.head, _both_sides(shape))
+                with _lit(studio.scene, lamps):
+                    yield studio.picture(
+                        360, f"{name.lower()}, {light}", yaw=(12, 0, -30)[list(LIGHTS).index(light)], width=0.30,
+                        target=(0, -0.06, 0.0),
+                    )  # fmt: skip
+        materials.change_skin(studio.head, studio.model, skins.DEFAULT)
+        rig.set_expression(studio.head, _both_sides({}))
+
+    return pictures(), 3
+
+
+@contextmanager
+def _lit(scene: bpy.types.Scene, lamps: list[tuple[tuple[float, float, float], float, float]]) -> Iterator[None]:
+    """Light the scene by ``lamps``, area lights at a place (metres) with power (W) and size (m), instead of its own."""
+    if not lamps:
+        yield
+        return
+    own = [thing for thing in scene.objects if thing.type == "LIGHT"]
+    made = []
+    for place, power, size in lamps:
+        lamp = bpy.data.objects.new("lamp", bpy.data.lights.new("lamp", "AREA"))
+        lamp.data.energy, lamp.data.size = power, size
+        lamp.location = place
+        lamp.rotation_euler = (Vector(FACE) - Vector(place)).to_track_quat("-Z", "Y").to_euler()
+        scene.collection.objects.link(lamp)
+        made.append(lamp)
+    for thing in own:
+        thing.hide_render = True
+    yield
+    for thing in own:
+        thing.hide_render = False
+    for lamp in made:
+        bpy.data.lights.remove(lamp.data)
+
+
 def _both_sides(keys: dict[str, float]) -> dict[str, float]:
     """Return a value for every key of the open basis; 0 where ``keys`` has neither the key nor its pair."""
     return {key: float(keys.get(key, keys.get(key.removesuffix("_L").removesuffix("_R"), 0.0))) for key in OPEN_KEYS}
@@ -190,7 +244,7 @@ def _sheet(pictures: list[np.ndarray], columns: int) -> np.ndarray:
     return np.vstack([np.hstack(pictures[k : k + columns]) for k in range(0, len(pictures), columns)])
 
 
-SHEETS = {"keys": _keys, "emotions": _emotions, "identities": _identities, "mesh": _mesh}
+SHEETS = {"keys": _keys, "emotions": _emotions, "identities": _identities, "mesh": _mesh, "skins": _skins}
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from ..expnet_addon.engine import tasks
 from ..expnet_addon.engine.packs import Choice
 from ..expnet_addon.scene import current_take
 from ..expnet_addon.scene.skins import has_skins
+from .no_engine import draw_without_engine
 from .takes import draw_takes
 from .text import say
 
@@ -33,6 +34,7 @@ class FacePanel:
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.expnet
         layout = self.layout
+        draw_without_engine(layout, context)
         layout.prop(settings, "face_model", text="")
         if settings.face_model == "FILE":
             layout.prop(settings, "face_model_path", text="")
@@ -238,7 +240,9 @@ class EXPNET_PT_take(Sidebar, TakePanel, bpy.types.Panel):
 
 
 class EXPNET_PT_clip_capture(InClipEditor, CapturePanel, bpy.types.Panel):
-    pass
+    def draw(self, context: bpy.types.Context) -> None:
+        draw_without_engine(self.layout, context)
+        super().draw(context)
 
 
 class EXPNET_PT_clip_settings(InClipEditor, SettingsPanel, bpy.types.Panel):

@@ -22,11 +22,12 @@ FINISH = {
     "skin": (paint.SKIN, 0.48, 0.25, 0.0),
     "eyeball": (paint.SCLERA, 0.35, 0.0, 1.0),
     "nostrils": ((0.45, 0.24, 0.21), 0.60, 0.2, 0.0),
-    "eye_socket": ((0.62, 0.36, 0.33), 0.35, 0.2, 0.2),
+    # Its front is the line where a lid's edge is wet, and the pink inner corner of the eye.
+    "eye_socket": ((0.78, 0.47, 0.44), 0.22, 0.3, 1.0),
     "mouth_socket": ((0.42, 0.17, 0.16), 0.30, 0.2, 0.3),
     "teeth": ((0.89, 0.85, 0.78), 0.22, 0.1, 0.4),
     "gums": ((0.70, 0.38, 0.37), 0.30, 0.2, 0.3),
-    "tongue": ((0.72, 0.42, 0.41), 0.38, 0.25, 0.2),
+    "tongue": ((0.76, 0.45, 0.44), 0.36, 0.3, 0.5),
     "lashes": ((0.16, 0.13, 0.11), 0.60, 0.0, 0.0),
     "lips": (paint.LIPS, 0.38, 0.25, 0.0),
     "brows": (paint.BROWS, 0.55, 0.25, 0.0),
@@ -83,6 +84,15 @@ def change_skin(head: bpy.types.Object, model: FaceModel, name: str) -> None:
         skins.wear(head, _painted(model), (paint.SKIN, paint.LIPS, paint.BROWS))
     elif name in skins.PHOTOGRAPHS:
         skins.wear(head, skins.photograph(name), skins.PHOTOGRAPHS[name])
+    else:
+        return
+    iris = skins.EYES.get(name, "blue")
+    skins.look(head, _eye_picture(iris), paint.IRISES[iris][0])
+
+
+def _eye_picture(iris: str) -> bpy.types.Image:
+    name = "ExpNet eye" if iris == "blue" else f"ExpNet eye {iris}"
+    return _picture(name, partial(paint.eye_picture, iris))
 
 
 def _painted(model: FaceModel) -> bpy.types.Image:
@@ -103,7 +113,7 @@ def dress_eye(mesh: bpy.types.Mesh, model: FaceModel, side: str) -> None:
     uv = paint.eye_uv(directions[vertices], angle)[corner]
     layer = mesh.uv_layers.active or mesh.uv_layers.new(name="UVMap")
     layer.uv.foreach_set("vector", uv.astype(np.float32).ravel())
-    picture = _picture("ExpNet eye", paint.eye_picture)
+    picture = _eye_picture("blue")
     for name in EYE_SLOTS:
         mesh.materials.append(_material(name, *FINISH[name], picture))
     unit = directions[vertices] / np.linalg.norm(directions[vertices], axis=1, keepdims=True)

@@ -22,11 +22,13 @@ HAIR = (0.33, 0.26, 0.22)
 LID_RIM = (0.36, 0.22, 0.19)
 LIDS = (0.80, 0.57, 0.50)
 
-SCLERA = (0.93, 0.92, 0.90)
-VEINS = (0.90, 0.76, 0.72)
+SCLERA = (0.86, 0.84, 0.82)
+VEINS = (0.85, 0.70, 0.66)
 LIMBUS = (0.13, 0.17, 0.19)
 IRIS_OUTER = (0.24, 0.36, 0.42)
 IRIS_INNER = (0.52, 0.50, 0.36)
+IRISES = {"blue": (IRIS_OUTER, IRIS_INNER), "hazel": ((0.30, 0.27, 0.16), (0.45, 0.31, 0.14)),
+          "brown": ((0.20, 0.11, 0.06), (0.32, 0.17, 0.08))}  # fmt: skip
 PUPIL = (0.02, 0.02, 0.02)
 
 IRIS_EDGE = 0.25  # radius of the iris in ``eye_uv``, as a share of the eye texture's side
@@ -81,17 +83,21 @@ def _corners(model: FaceModel) -> np.ndarray:
     return np.where(model.faces < 0, model.faces[:, 2:3], model.faces)
 
 
-@lru_cache(maxsize=1)
-def eye_picture(size: int = 256) -> np.ndarray:
-    """Paint sclera, limbus, iris and pupil around the centre of the texture (``eye_uv``), (size, size, 3)."""
+@lru_cache(maxsize=3)
+def eye_picture(iris_colour: str = "blue", size: int = 256) -> np.ndarray:
+    """Paint sclera, limbus, iris and pupil around the centre of the texture (``eye_uv``), (size, size, 3).
+
+    ``iris_colour`` is one of ``IRISES``.
+    """
+    outer, inner = IRISES[iris_colour]
     y, x = (np.mgrid[:size, :size] + 0.5) / size - 0.5
     radius, angle = np.hypot(x, y) / IRIS_EDGE, np.arctan2(y, x)  # radius 1 is the edge of the iris
     ring = np.stack([np.cos(angle), np.sin(angle), 0 * angle], -1).reshape(-1, 3)
     fibres = _noise(ring * 9.0 + [0, 0, 3], 4).reshape(size, size) + 0.5 * _noise(ring * 24.0, 5).reshape(size, size)
     colour = np.tile(np.array(SCLERA, np.float32), (size, size, 1))
     _blend(colour, VEINS, 0.35 * _step(radius, 1.3, 2.0))
-    iris = np.tile(np.array(IRIS_OUTER, np.float32), (size, size, 1))
-    _blend(iris, IRIS_INNER, 0.75 * (1 - _step(radius + 0.12 * (fibres - 0.75), 0.42, 0.72)))
+    iris = np.tile(np.array(outer, np.float32), (size, size, 1))
+    _blend(iris, inner, 0.75 * (1 - _step(radius + 0.12 * (fibres - 0.75), 0.42, 0.72)))
     iris *= 0.80 + 0.28 * fibres[..., None]
     _blend(iris, LIMBUS, _step(radius, 0.80, 1.0))
     _blend(iris, PUPIL, 1 - _step(radius, 0.34, 0.39))

@@ -23,6 +23,7 @@ PHOTOGRAPHS: dict[str, tuple[Colour, Colour, Colour]] = {
     "MEDIUM": ((0.86, 0.68, 0.56), (0.73, 0.44, 0.41), (0.24, 0.17, 0.12)),
     "DARK": ((0.42, 0.26, 0.18), (0.41, 0.22, 0.17), (0.09, 0.07, 0.06)),
 }
+EYES = {"LIGHT": "blue", "MEDIUM": "hazel", "DARK": "brown"}  # colour of the irises
 DEFAULT = "LIGHT"
 PARTS = ("skin", "lips", "brows")  # the materials that show it, in the order of the colours
 MARK = "expnet_skin"  # custom property of a picture: the skin's name
@@ -67,6 +68,17 @@ def wear(head: bpy.types.Object, picture: bpy.types.Image, colours: Sequence[Col
                 if texture is not None:
                     texture.image = picture
                 material.diffuse_color = (*linear(colour), 1.0)
+
+
+def look(head: bpy.types.Object, picture: bpy.types.Image, iris: Colour) -> None:
+    """Show ``picture`` on the eyes of ``head``, and the colour ``iris`` in Solid shading."""
+    for eye in (child for child in head.children if "expnet_eye" in child):
+        for material in eye.data.materials:
+            texture = None if material is None else _texture(material)
+            if texture is not None and material.name.startswith(("ExpNet sclera", "ExpNet iris", "ExpNet pupil")):
+                texture.image = picture
+            if material is not None and material.name.startswith("ExpNet iris"):
+                material.diffuse_color = (*linear(iris), 1.0)
 
 
 def linear(srgb: Colour) -> tuple[float, ...]:

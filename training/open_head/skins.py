@@ -36,6 +36,7 @@ RIM_MM = 1.3  # half width of the lids' reddish edge
 EYE_MM, PARTING_MM = 2.2, 1.2  # about the eyes' openings, and between the lips: not MakeHuman's colours
 LIP_EDGE_MM = (-0.9, 1.1)  # about the lips' outline: where their colour begins, and is full
 SCALP_MM = 22.0  # from the scalp: stubble there does not fill neck and shoulders
+LASHES, LASH_MM = 38, 3.4  # of a lower lid
 LINES_MM = 1.1  # between the fine lines of the lips
 
 
@@ -168,6 +169,8 @@ def _skin(model: FaceModel, chart: Chart, crop: np.ndarray, brow: np.ndarray, ch
     rim = np.exp(-((eyes / RIM_MM) ** 2))[..., None]
     out *= 1 - rim * (1 - np.array([0.62, 0.62, 0.78], np.float32))  # reddish and darker
     out *= 1 - 0.35 * np.exp(-((parting / 0.9) ** 2))[..., None]
+    lashes = 0.55 * _lower_lashes(chart, marks)[..., None]
+    out += lashes * (np.array(choice.hair, np.float32) * 0.7 - out)
     cover = choice.cover * _brow_cover(chart, marks, brow)[..., None]
     out += cover * (np.array(choice.hair, np.float32) - out)
     return np.clip(np.round(out), 0, 255).astype(np.uint8)
@@ -230,6 +233,30 @@ def _distance_to(chart: Chart, points: np.ndarray, most: float) -> np.ndarray:
     near = chart.drawn & ((chart.place > points.min(0) - most) & (chart.place < points.max(0) + most)).all(-1)
     found = cKDTree(points).query(chart.place[near], distance_upper_bound=most)[0]
     out[near] = np.minimum(found, most)
+    return out
+
+
+def _lower_lashes(chart: Chart, marks: np.ndarray) -> np.ndarray:
+    """Return how much the lower lashes cover, 0..1: short strokes under the lower lids; (SIZE, SIZE) float32."""
+    out = np.zeros(chart.drawn.shape, np.float32)
+    rng = np.random.default_rng(2)
+    length, bend = rng.uniform(0.6, 1.0, LASHES), rng.uniform(-0.25, 0.25, LASHES)
+    for lid in (marks[[42, 47, 46, 45]], marks[[39, 40, 41, 36]]):  # from the inner corner
+        t = np.linspace(0, 1, 200)
+        curve = np.stack([np.polyval(np.polyfit([0, 0.33, 0.67, 1], lid[:, k], 3), t) for k in range(3)], 1)
+        box = ((chart.place > curve.min(0) - 8) & (chart.place < curve.max(0) + 8)).all(-1)
+        where = np.nonzero(chart.drawn & box)
+        points = chart.place[where]
+        below, nearest = cKDTree(curve).query(points)
+        below = np.where(points[:, 1] > curve[nearest, 1], 99.0, below)
+        number = np.clip(t[nearest] * LASHES, 0, LASHES - 1e-3)
+        i = number.astype(int)
+        reach = LASH_MM * length[i] * np.interp(t[nearest], [0, 0.3, 0.85, 1], [0.3, 0.8, 1.0, 0.4])
+        along = below / reach
+        off = np.abs(number - i - 0.5 - bend[i] * along - 0.25 * along * (t[nearest] - 0.4))
+        width = 0.26 * (1 - 0.7 * np.clip(along, 0, 1))
+        cover = np.clip((width - off) / 0.12 + 0.5, 0, 1) * np.clip((1 - along) * 4, 0, 1)
+        out[where] = np.maximum(out[where], cover)
     return out
 
 

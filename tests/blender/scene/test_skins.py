@@ -51,6 +51,22 @@ def test_solid_shading_follows_the_skin(registered, open_head):
     assert skin.diffuse_color[0] < 0.4 * light
 
 
+def test_eyes_fit_the_skin(registered, open_head):
+    head = rig.create_rig(open_head)
+
+    def iris() -> float:
+        (material,) = (m for m in rig.eyes_of(head)["L"].data.materials if m.name.startswith("ExpNet iris"))
+        (node,) = (n for n in material.node_tree.nodes if n.type == "TEX_IMAGE")
+        pixels = np.array(node.image.pixels[:]).reshape(*node.image.size, 4)
+        ring = pixels[len(pixels) // 2, int(0.66 * len(pixels))]
+        assert ring[2] < 0.6
+        return float(ring[2] - ring[0])
+
+    assert iris() > 0  # blue
+    head.expnet_skin = "DARK"
+    assert iris() < 0
+
+
 def test_each_head_has_a_skin_of_its_own(registered, open_head):
     one, other = rig.create_rig(open_head), rig.create_rig(open_head)
     one.expnet_skin = "MEDIUM"
