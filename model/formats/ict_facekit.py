@@ -77,15 +77,15 @@ def read(folder: Path, identity_components: int | None) -> FaceModel:
     """Read the model in mm. Raises InputError when a file is missing or broken."""
     neutral_path = folder / NEUTRAL
     text = _text(neutral_path)
-    mean = _vertices(neutral_path, text, None)
-    faces, uv = _faces(neutral_path, text, len(mean))
+    mean = read_vertices(neutral_path, text, None)
+    faces, uv = read_faces(neutral_path, text, len(mean))
     info = _info(folder / INDICES)
 
     def offsets(names: list[str]) -> np.ndarray:
         out = np.empty((len(names), len(mean), 3), np.float32)
         for i, name in enumerate(names):
             path = folder / f"{name}.obj"
-            out[i] = (_vertices(path, _text(path), len(mean)) - mean) * MM
+            out[i] = (read_vertices(path, _text(path), len(mean)) - mean) * MM
         return out
 
     identities = sorted(p.stem for p in folder.glob("identity[0-9][0-9][0-9].obj"))[:identity_components]
@@ -152,7 +152,7 @@ def _text(path: Path) -> bytes:
         return path.read_bytes()
 
 
-def _vertices(path: Path, text: bytes, expected: int | None) -> np.ndarray:
+def read_vertices(path: Path, text: bytes, expected: int | None) -> np.ndarray:
     """Read the ``v`` lines of an OBJ file, (V, 3) float64 in its own unit."""
     lines = _lines(path, text, b"v ", _MAX_VERTICES)
     if len(lines) != (expected or len(lines)) or not lines:
@@ -164,7 +164,7 @@ def _vertices(path: Path, text: bytes, expected: int | None) -> np.ndarray:
     return values.reshape(-1, 3)
 
 
-def _faces(path: Path, text: bytes, vertices: int) -> tuple[np.ndarray, np.ndarray]:
+def read_faces(path: Path, text: bytes, vertices: int) -> tuple[np.ndarray, np.ndarray]:
     """Read faces (F, 4), -1 as the fourth corner of a triangle, and their UVs (F, 4, 2)."""
     uvs = _numbers(path, b" ".join(_lines(path, text, b"vt ", 4 * _MAX_VERTICES)), np.float64)
     lines = _lines(path, text, b"f ", 2 * _MAX_VERTICES)

@@ -35,10 +35,6 @@ def join(*parts: Embedding) -> Embedding:
     return Embedding(np.concatenate([p.corners for p in parts]), np.concatenate([p.weights for p in parts]))
 
 
-def on_vertices(vertices: np.ndarray) -> Embedding:
-    return Embedding(np.repeat(vertices[:, None], 3, 1), np.tile([1.0, 0, 0], (len(vertices), 1)))
-
-
 def on_segments(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> Embedding:
     """Points ``t`` of the way from vertex ``start`` to ``end`` (arrays of length n)."""
     return Embedding(np.stack([start, end, start], 1), np.stack([1 - t, t, np.zeros(len(t))], 1))

@@ -1,7 +1,6 @@
-"""Reads USC ICT's FaceXModel (ICT-FaceKit, MIT): one neutral head, 100 identity shapes and the expression shapes.
+"""USC ICT's FaceXModel (ICT-FaceKit, MIT) as the source of the open head: float64, polygons, every shape.
 
-The files are OBJ in centimetres, all with the neutral's vertex order; x to the subject's left, y up, z out of the face.
-Here everything is millimetres.
+``model/formats/ict_facekit.py`` describes the files and parses them. Here everything is millimetres.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...model.errors import InputError
+from ...model.formats.ict_facekit import INDICES, MM, NEUTRAL, read_faces, read_vertices
 
 # Polygon and vertex ranges of the geometries, from ICT-FaceKit's README.
 SKIN = slice(0, 11144)
@@ -28,7 +28,6 @@ TEETH_UPPER_VERTICES_END = 19247
 SCLERA_L_VERTICES = slice(21451, 22221)
 
 IDENTITIES = 100
-MM_PER_UNIT = 10.0
 MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
@@ -53,7 +52,7 @@ class FaceX:
 
 
 def read_facex(path: str | Path) -> FaceX:
-    """Read the unpacked FaceXModel folder or its ``.tar.xz``. Raises InputError when files are missing."""
+    """Read the unpacked FaceXModel folder or its ``.tar.xz``. Raises InputError when files are missing or broken."""
     path = Path(path)
     if path.is_dir():
         return _assemble(lambda name: (path / name).read_bytes(), [p.name for p in path.iterdir()], path)
@@ -67,26 +66,22 @@ def read_facex(path: str | Path) -> FaceX:
 
 
 def _assemble(read: Callable[[str], bytes], names: list[str], path: Path) -> FaceX:
-    needed = {"generic_neutral_mesh.obj", "vertex_indices.json", "identity099.obj", "jawOpen.obj"}
+    needed = {NEUTRAL, INDICES, "identity099.obj", "jawOpen.obj"}
     if missing := needed - set(names):
         raise InputError(f"{path}: {sorted(missing)[0]} is missing; give ICT-FaceKit's whole FaceXModel folder")
-    text = read("generic_neutral_mesh.obj")
-    neutral = _vertices(text)
-    faces = [
-        tuple(int(corner.split(b"/")[0]) - 1 for corner in line.split()[1:])
-        for line in text.splitlines()
-        if line.startswith(b"f ")
-    ]
+    text = read(NEUTRAL)
+    neutral = read_vertices(path / NEUTRAL, text, None) * MM
+    corners, _ = read_faces(path / NEUTRAL, text, len(neutral))
+
+    def offsets(name: str) -> np.ndarray:
+        return read_vertices(path / name, read(name), len(neutral)) * MM - neutral
+
     shapes = {
-        name[:-4]: _vertices(read(name)) - neutral
+        name[:-4]: offsets(name)
         for name in sorted(names)
         if name.endswith(".obj") and not name.startswith(("identity", "generic"))
     }
-    identity = np.stack([_vertices(read(f"identity{i:03d}.obj")) - neutral for i in range(IDENTITIES)])
-    landmarks = np.array(json.loads(read("vertex_indices.json"))["idx_to_landmark_verts"])
+    identity = np.stack([offsets(f"identity{i:03d}.obj") for i in range(IDENTITIES)])
+    landmarks = np.array(json.loads(read(INDICES))["idx_to_landmark_verts"])
+    faces = [tuple(face[face >= 0].tolist()) for face in corners]
     return FaceX(neutral, faces, identity, shapes, landmarks)
-
-
-def _vertices(obj: bytes) -> np.ndarray:
-    lines = [line[2:] for line in obj.splitlines() if line.startswith(b"v ")]
-    return np.array(b" ".join(lines).split(), np.float64).reshape(len(lines), -1)[:, :3] * MM_PER_UNIT
