@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import platform
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -54,12 +52,6 @@ def seconds(action: Callable[[], object], repeat: int = 5, warm_up: int = 1) -> 
         action()
         taken.append(time.perf_counter() - start)
     return statistics.median(taken)
-
-
-def peak_memory_mb() -> float:
-    """Return the peak resident memory of this process, MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 def processor() -> str:

@@ -30,7 +30,7 @@ from ..model.networks.torch_engine.finder import FinderNet
 from ..model.networks.weights.weights_file import load_weights
 from .config import load_recipe, parse
 from .dataset import as_input
-from .run_folder import Log, export_weights, load_checkpoint, save_checkpoint
+from .run_folder import Log, export_weights, load_checkpoint, load_tensors, save_checkpoint
 from .schedule import averaged
 from .synthetic.cutouts import Cutouts
 from .synthetic.scenes import Scene, SceneKind, sample_scene, sample_thumbnail
@@ -125,12 +125,13 @@ def train(args: argparse.Namespace) -> None:
     step = 0
     if args.start_from:
         tensors = {k: torch.as_tensor(v) for k, v in load_weights(args.start_from)[1].items()}
-        network.load_state_dict(tensors)
-        average.module.load_state_dict(tensors)
+        load_tensors(network, tensors, args.start_from)
+        load_tensors(average.module, tensors, args.start_from)
     elif args.resume:
-        state = load_checkpoint(args.out / "last.pt", "cpu")
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["averaged"])
+        path = args.out / "last.pt"
+        state = load_checkpoint(path, "cpu")
+        load_tensors(network, state["network"], path)
+        load_tensors(average, state["averaged"], path)
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
     rng = np.random.default_rng([args.seed, step])
@@ -186,8 +187,8 @@ def train(args: argparse.Namespace) -> None:
                 "step": step,
             }
             save_checkpoint(state, args.out / "last.pt")
-            renders, path = f"scenes of {len(cutouts)}", args.out / "finder.safetensors"
-            export_weights(average.module, "finder", path, args.seed, renders, row, INPUT_SIZE)
+            renders, shipped = f"scenes of {len(cutouts)}", args.out / "finder.safetensors"
+            export_weights(average.module, "finder", shipped, args.seed, renders, row, INPUT_SIZE)
 
 
 def _sample(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, scenes: Scenes) -> Scene:

@@ -21,6 +21,7 @@ from expnet.training.synthetic.surface import build_surface
 from expnet.training.train_finder import Config, targets
 
 CONFIGS = Path(config.__file__).parent / "configs"
+SHIPPED_EXPRESSIONS = Path(config.__file__).resolve().parents[1] / "model" / "data" / "open_weights.safetensors"
 
 KIND = SceneKind((128, 96), (14, 80), 3, 2)
 CONFIG = """
@@ -144,6 +145,15 @@ def test_training_goes_on_where_it_stopped_and_ships_what_finds(folder, tmp_path
     assert header.architecture == "finder" and "synthetic" in header.training_data
     found = candidates(np.zeros((64, 64, 3), np.uint8), 64, 0.0, tmp_path / "run" / "finder.safetensors")
     assert all(isinstance(c.crop, Crop) for c in found)
+
+
+def test_weights_of_another_network_are_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(CONFIG)
+    command = [sys.executable, "-m", "expnet.training.train_finder", "--config", tmp_path / "tiny.toml"]
+    command += ["--cutouts", folder, "--out", tmp_path / "run", "--steps", "1", "--start-from", SHIPPED_EXPRESSIONS]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"{SHIPPED_EXPRESSIONS}: does not fit the recipe's [network]: ")
 
 
 @pytest.mark.parametrize(
