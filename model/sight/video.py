@@ -240,7 +240,8 @@ class _Images:
         chosen = self._chosen(first, last)
         if not chosen:
             raise InputError(f"{source}: has {sequence.length} frames: there is no frame {first}")
-        self._start = read_image(chosen[0][1])
+        self._unread: list[tuple[int, str]] = []  # frames that cannot be decoded, and the reasons
+        self._first_read, self._start = self._first_readable(chosen)
         self.size = (self._start.shape[1], self._start.shape[0])
 
     def close(self) -> None:
@@ -250,9 +251,14 @@ class _Images:
         return len(self._chosen(first, last))
 
     def read(self, first: int, last: int | None) -> Iterator[Picture]:
-        chosen = self._chosen(first, last)
-        for frame, path in chosen:
-            image = self._start if path == chosen[0][1] else read_image(path)
+        for frame, path in self._chosen(first, last):
+            if frame < self._first_read:
+                continue  # unread, and counted
+            try:
+                image = self._start if frame == self._first_read else read_image(path)
+            except InputError as error:
+                self._unread.append((frame, str(error)))
+                continue
             if image.shape != self._start.shape:
                 width, height = self.size
                 raise InputError(f"{path}: is not {width} x {height} like the images before it: make them one size")
@@ -263,7 +269,10 @@ class _Images:
         return Placement(frames, np.arange(len(frames)), self.rate, True)
 
     def shortfall(self, placement: Placement, last: int | None) -> tuple[int, str]:
-        return 0, ""
+        if not self._unread:
+            return 0, ""
+        count = _count(len(self._unread), "picture")
+        return len(self._unread), f"The sequence is damaged: {count} cannot be decoded: {self._unread[0][1]}"
 
     def notes(self, placement: Placement) -> list[str]:
         rate, step = float(self.rate), self._sequence.step
@@ -272,9 +281,24 @@ class _Images:
                 f"The files' numbers go up by {step}: at {rate:g} numbers a second that is {rate / step:g} images a "
                 "second; --fps N says how many numbers a second there are"
             ]
-        if placement.holes and step == 1:
-            return [f"{_count(placement.holes, 'number')} missing in the sequence: those frames have no keys"]
+        frames = placement.frames
+        unread = sum(bool(frames[0] < frame < frames[-1]) for frame, _ in self._unread) if len(frames) else 0
+        holes = placement.holes - unread
+        if holes and step == 1:
+            return [f"{_count(holes, 'number')} missing in the sequence: those frames have no keys"]
         return []
+
+    def _first_readable(self, chosen: list[tuple[int, Path]]) -> tuple[int, np.ndarray]:
+        """Return the first picture that can be decoded and its frame. Raises InputError where there is none."""
+        failed: InputError | None = None
+        for frame, path in chosen:
+            try:
+                return frame, read_image(path)
+            except InputError as error:
+                failed = failed or error
+                self._unread.append((frame, str(error)))
+        assert failed is not None  # chosen has a picture
+        raise failed
 
     def _chosen(self, first: int, last: int | None) -> list[tuple[int, Path]]:
         """Return (frame, file) of the range; of a range that lies in a hole the file before it."""

@@ -278,3 +278,31 @@ def test_interlaced_footage_is_deinterlaced(tmp_path: Path, reader: str) -> None
     assert len(images) == 10
     combing = np.abs(images[5][1:-1:2] - (images[5][:-2:2] + images[5][2::2]) / 2)
     assert combing[2:-2].mean() < 40, "80 where the fields are woven"
+
+
+@pytest.mark.parametrize("broken", [(3,), (1, 2), (5,)])
+def test_a_broken_picture_of_a_sequence_is_counted_and_the_others_keep_their_frames(
+    tmp_path: Path, broken: tuple[int, ...]
+) -> None:
+    from expnet.model.opencv import cv2
+
+    for number in range(1, 6):
+        cv2.imwrite(str(tmp_path / f"f_{number:04d}.png"), numbered(number))
+    for number in broken:
+        file = tmp_path / f"f_{number:04d}.png"
+        file.write_bytes(file.read_bytes()[:-40])
+    with open_clip(tmp_path) as clip:
+        numbers = [number_in(frame.image) for frame in clip]
+        placement, (unread, line), notes = clip.placement(), clip.shortfall(), clip.notes()
+    assert numbers == [n for n in range(1, 6) if n not in broken]
+    assert placement.frames.tolist() == [n - 1 for n in numbers]
+    assert unread == len(broken)
+    assert "cannot be decoded" in line and f"f_{broken[0]:04d}.png" in line
+    assert notes == []
+
+
+def test_a_sequence_without_a_picture_that_can_be_decoded_is_refused(tmp_path: Path) -> None:
+    for number in range(1, 4):
+        (tmp_path / f"f_{number:04d}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(InputError, match="f_0001.png"), open_clip(tmp_path):
+        pass
