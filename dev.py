@@ -376,7 +376,8 @@ def pytest(python: Path | str) -> list:
 
 def without_bpy(python: Path) -> list:
     files = sorted(ROOT.glob("tests/test_*.py"))
-    return [python, "-P", "-c", PYTEST_WITHOUT_BPY, *PYTEST_OPTIONS, "tests/model", "tests/training", *files]
+    folders = ("tests/model", "tests/training", "tests/research")
+    return [python, "-P", "-c", PYTEST_WITHOUT_BPY, *PYTEST_OPTIONS, *folders, *files]
 
 
 NO_TEST_MATCHED = 5  # pytest's exit status

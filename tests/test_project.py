@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MANIFEST = tomllib.loads((ROOT / "blender_manifest.toml").read_text())
+TOP = ("model", "expnet_addon", "operators", "panels", "training", "research", "benchmarks")
 
 
 def test_the_version_is_written_once_in_blenders_manifest() -> None:
@@ -37,9 +38,8 @@ def test_the_licence_is_the_same_everywhere() -> None:
 
 def test_pip_installs_every_package_of_the_tree() -> None:
     listed = set(PROJECT["tool"]["setuptools"]["packages"])
-    top = {"model", "expnet_addon", "operators", "panels", "training", "benchmarks"}
     found = {"expnet"}
-    for part in top:
+    for part in TOP:
         for init in (ROOT / part).rglob("__init__.py"):
             found.add(".".join(["expnet", *init.parent.relative_to(ROOT).parts]))
     assert listed == found
@@ -60,7 +60,7 @@ print(*command.get_outputs(include_bytecode=False), sep="\\n")
 def test_the_wheel_holds_every_module_and_the_data_that_modules_read() -> None:
     done = subprocess.run([sys.executable, "-P", "-c", WHEEL], cwd=ROOT, capture_output=True, text=True, check=True)
     packed = {Path(name).relative_to("wheel/expnet").as_posix() for name in done.stdout.splitlines()}
-    ours = [ROOT / top for top in ("model", "expnet_addon", "operators", "panels", "training", "benchmarks")]
+    ours = [ROOT / top for top in TOP]
     modules = {file.relative_to(ROOT).as_posix() for folder in ours for file in folder.rglob("*.py")}
     assert modules <= packed
     beside = {file.relative_to(ROOT).as_posix() for folder in ours for file in folder.rglob("*") if file.is_file()}
@@ -81,7 +81,7 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 def test_what_blender_runs_ships_and_nothing_else() -> None:
     excluded = {pattern.strip("/") for pattern in MANIFEST["build"]["paths_exclude_pattern"]}
-    assert {"tests", "training", "benchmarks", "docs", "dev.py", "pyproject.toml", "setup.py"} <= excluded
+    assert {"tests", "training", "research", "benchmarks", "docs", "dev.py", "pyproject.toml", "setup.py"} <= excluded
     assert not {"model", "expnet_addon", "operators", "panels", "__init__.py", "LICENSE"} & excluded
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.retargeting.schemes import SCHEMES
 from ..unattended import animate
-from . import batch, estimate, fill, frames, heads, retarget
+from . import batch, estimate, fill, frames, heads, research, retarget
 
 
 def _positive(text: str) -> int:
@@ -70,6 +71,15 @@ def _rate(text: str) -> float | str:
 
 
 class _Parser(argparse.ArgumentParser):
+    """A parser that raises InputError. With ``verbs_elsewhere`` the words after its verb are parsed there."""
+
+    verbs_elsewhere: Callable[[type[argparse.ArgumentParser], str, Sequence[str]], Any] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self.verbs_elsewhere:
+            return self.verbs_elsewhere(_Parser, self.prog, args)
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (see '{self.prog} --help')")
 
@@ -232,6 +242,9 @@ def parser() -> argparse.ArgumentParser:
     weights.add_argument("--out", metavar="FOLDER", help="where official.safetensors goes (the same folder)")
     weights.add_argument("--half", action="store_true", help="16-bit weights: half the size")
     weights.set_defaults(run=lambda a: heads.import_weights(fill.import_options(a)))
+
+    experiments = verbs.add_parser("research", help="the published experiments around ExpNet, on your own data")
+    experiments.verbs_elsewhere = research.parsed
 
     mapping = verbs.add_parser("map-basis", help="let other networks drive a head, and ours another's, once for each")
     mapping.add_argument("face_model", metavar="PATH", help="a face model with landmarks, BaselFaceModel_mod.mat say")

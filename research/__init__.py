@@ -1,0 +1,1 @@
+"""The published experiments around ExpNet, as the verbs of ``expnet research``. No bpy."""
