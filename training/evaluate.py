@@ -66,7 +66,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Measured:
-    """A section as it is called: ``measure(subject, *inputs)``."""
+    """A section and its call: ``measure(subject, *inputs)``."""
 
     name: str
     measure: Callable[..., Section]

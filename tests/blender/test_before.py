@@ -73,7 +73,7 @@ def test_the_scenes_and_the_characters_settings_are_there(opened: bpy.types.Scen
 
 @pytest.fixture
 def batch_folder(tmp_path: Path) -> tuple[Path, Shot]:
-    """The folder as the batch left it, with the clip where it is now; the .blend, which nobody reads, is a stand-in."""
+    """The folder that the batch wrote, with the clip's present path; the .blend is never read and is a dummy."""
     shutil.copytree(BEFORE / "batch", tmp_path / "batch")
     shutil.copytree(BEFORE / "footage", tmp_path / "footage")
     clip = tmp_path / "footage" / "old_clip.mp4"

@@ -49,8 +49,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_performance, em
 
 def test_a_picture_is_read_outside_blender(folder: Path) -> None:
     code = "import sys\nsys.modules['bpy'] = None\n" + READING
-    told = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True).stdout
-    assert re.fullmatch(r"\w+ -?\d\.\d\d, \d+ mm from the camera", told.strip()), told
+    printed = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert re.fullmatch(r"\w+ -?\d\.\d\d, \d+ mm from the camera", printed.strip()), printed
 
 
 def test_a_clip_is_animated_and_its_take_changed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,8 +64,8 @@ def test_a_clip_is_animated_and_its_take_changed(folder: Path, capsys: pytest.Ca
 
 def test_a_recording_drives_a_head_and_a_character(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(RETARGETING, "docs/scripting.md", "exec"), {})
-    told = capsys.readouterr().out
-    assert "8 of 8 frames keyed" in told and "1 shape keys" in told
+    printed = capsys.readouterr().out
+    assert "8 of 8 frames keyed" in printed and "1 shape keys" in printed
     bpy.ops.wm.open_mainfile(filepath=str(folder / "hero_shot.blend"))
     assert bpy.data.objects["hero"].data.shape_keys.animation_data.action is not None
     (head,) = rigs_in(bpy.context.scene)

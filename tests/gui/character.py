@@ -152,7 +152,7 @@ with bpy.context.temp_override(window=window, area=area, region=region):
     bpy.ops.view3d.view_selected()
     bpy.ops.object.select_all(action="DESELECT")
 area.spaces.active.shading.color_type = "TEXTURE"
-area.spaces.active.clip_end = 10.0  # else the depths of lids and eyeballs are not told apart
+area.spaces.active.clip_end = 10.0  # else the depths of lids and eyeballs are not distinguished
 area.spaces.active.overlay.show_floor = area.spaces.active.show_object_viewport_camera = False
 """
 PRESETS = f"""

@@ -1,4 +1,4 @@
-"""Blender on a screen that nobody sees: its mouse, its keyboard, its pictures, and its answers."""
+"""Blender on a virtual screen: its mouse, its keyboard, its pictures, and its answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE = 600.0  # seconds; drawing by software on a busy machine
 
 
 class Screen:
-    """Blender on a screen that nobody sees: its mouse, its keyboard, its pictures, and its answers."""
+    """Blender on a virtual screen: its mouse, its keyboard, its pictures, and its answers."""
 
     def __init__(self, debian: Debian, stack: ExitStack) -> None:
         self.debian = debian
@@ -68,7 +68,7 @@ class Screen:
         self.xdotool("mousemove", int(x) - 3, int(y), "sleep", 0.05, "mousemove", int(x), int(y), "sleep", 0.15)
 
     def under(self, y: int, keys: str, x: int, patience: int = 1) -> str:
-        """What ``keys`` copy at a place of the panel. A busy machine wants more ``patience``."""
+        """Return what ``keys`` copy at a place of the panel. A busy machine needs more ``patience``."""
         self.ask("bpy.context.window_manager.clipboard = ''")
         there, copied = 0.1 * patience, 0.08 * patience
         self.xdotool("mousemove", x - 3, y, "sleep", 0.04, "mousemove", x, y)

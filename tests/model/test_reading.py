@@ -1,4 +1,4 @@
-"""Hostile files: each reader answers with one short line, whatever is in them, and takes little memory."""
+"""Hostile files: each reader answers any content with one short line and uses little memory."""
 
 import io
 import json

@@ -81,7 +81,7 @@ def test_a_clip_becomes_a_scene(imported: Path, basel: Path, tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two frames and where their face is, as the release wants them."""
+    """Two frames and where their face is, in the format of the release."""
     folder = tmp_path_factory.mktemp("list")
     crops = load_performance(DEMO.with_name("demo_clip_truth.npz")).crop
     rows = ["ID,FILE,FACE_X,FACE_Y,FACE_WIDTH,FACE_HEIGHT"]
@@ -97,9 +97,9 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_list_becomes_numbers_and_meshes(imported: Path, basel: Path, listed: Path, tmp_path: Path) -> None:
     official = ["--estimator", imported, "--face-model", basel, "--device", "cpu"]
     assert run("estimate", listed, *official, "--json", tmp_path / "faces.json", "--ply", tmp_path / "mesh") == 0
-    told = json.loads((tmp_path / "faces.json").read_text())
-    assert told["pack"]["name"] == "official" and "never to be passed on" in told["pack"]["license"]
-    first, second = told["estimates"]
+    written = json.loads((tmp_path / "faces.json").read_text())
+    assert written["pack"]["name"] == "official" and "never to be passed on" in written["pack"]["license"]
+    first, second = written["estimates"]
     rows = [line.split(",") for line in listed.read_text().splitlines()[1:]]
     assert first["id"] == "face 0" and second["box"] == [float(number) for number in rows[1][2:]]
     assert list(first["eta"])[28] == "expression_29" and len(first["alpha"]) == len(first["texture"]) == 99

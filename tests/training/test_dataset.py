@@ -78,7 +78,7 @@ def test_pictures_stay_on_disk_and_compressed_shards_are_read_too(folder, shard)
 
 
 def test_every_picture_keeps_its_labels(folder, shard):
-    """Half of a batch as it is on disk, half mirrored, labels and all."""
+    """Half of a batch equals the pictures on disk, half is mirrored with its labels."""
     batch = ShardFolder(folder).random_batch(np.random.default_rng(1), 10)
     for i in range(10):
         image = batch["image"][i].numpy()[:, ::-1] if i >= 5 else batch["image"][i].numpy()

@@ -1,4 +1,4 @@
-"""The proof: its measures against cases whose answer is known, and the command that prints and writes it."""
+"""The evaluation: its measures against cases with known answers, and the command that prints and writes it."""
 
 from dataclasses import asdict
 from pathlib import Path

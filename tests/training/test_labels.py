@@ -1,4 +1,4 @@
-"""What a sample says of its picture beside the coefficients: dense points, what can be seen, how much detail."""
+"""The labels of a sample other than the coefficients: dense points, visibility, detail."""
 
 import numpy as np
 import pytest

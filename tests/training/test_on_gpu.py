@@ -1,5 +1,4 @@
-"""Rendering and training beside each other within a given time, on whatever machine there is; and pictures that stay in
-a GPU's memory."""
+"""Rendering and training in parallel within a given time, on any machine; and pictures that stay in a GPU's memory."""
 
 import numpy as np
 import pytest

@@ -45,7 +45,7 @@ def test_blinks_are_found_missed_and_made_up():
     notes = Notes(60, shut=[[10, 11], [20, 20], [30, 45]], unclear=[[50, 53]])
     p.eta[11:13, LIDS] = 0.8  # found, a frame late
     p.eta[32:42, LIDS] = 0.7  # held shut, most of the time
-    p.eta[51, LIDS] = 0.9  # nobody can say
+    p.eta[51, LIDS] = 0.9  # unclear
     assert video.closings(p, notes) == (2, 1, 0)
     p.eta[25, LIDS] = 0.6
     assert video.closings(p, notes) == (2, 1, 1)

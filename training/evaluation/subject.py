@@ -47,7 +47,7 @@ class Subject:
 
     @cached_property
     def everything(self) -> Batch:
-        """The outputs for all held-out pictures, eta as it is shown."""
+        """The outputs for all held-out pictures, eta with the responses applied."""
         if self.outputs is not None:
             return self.outputs
         seen = predict(self.network, self.held_out["image"])

@@ -21,7 +21,7 @@ from .quads import Half, triangulated
 # Centre line of the left brow at rest, in mm: distance from the middle of the face and height above the line through
 # the four eye corners, pupils 63 mm apart: means over 102 people, less what painting and snapping to vertices add.
 BROW_LINE = np.array([[13.5, 14.4], [24.0, 18.2], [38.0, 21.3], [49.0, 18.0], [56.7, 13.7]])
-# In mm above the eye line: below the first height a brow key stays as it is; from the second to the third it takes what
+# In mm above the eye line: below the first height a brow key is not changed; from the second to the third it takes what
 # the source does LOWERED_MM higher up; the fourth is where both meet again.
 LOWERED_MM, LOWERED_AT = 5.0, (7.5, 14.0, 24.0, 52.0)
 # Both raising keys at 1 lift the brow by 6 to 8 mm, as the strongest raises of people do; the source's by 10.

@@ -19,7 +19,7 @@ ROWS = 128
 
 def read_environment(path: Path) -> np.ndarray:
     """Return (H, W, 3) float32 linear BGR, azimuth along the columns, from the zenith down. Raises InputError."""
-    os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"  # OpenCV asks for it before it reads EXR
+    os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"  # OpenCV requires it for EXR
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.ndim != 3 or picture.shape[1] != 2 * picture.shape[0]:
         raise InputError(f"{path}: not an equirectangular EXR, twice as wide as high")

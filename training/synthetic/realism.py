@@ -16,7 +16,7 @@ from ...model.errors import InputError
 
 FORMAT = 1
 LOW, FINE = 128, 512  # texels of slow and fine factors across the chart (``Surface.coords``), rows upward
-NONE = 128  # of a detail, a byte: leaves the colour as it is
+NONE = 128  # of a detail, a byte: does not change the colour
 BROW_ALONG, BROW_ACROSS = (-0.25, 1.25), (-14.0, 14.0)  # of the brow line's length; mm, upward
 BROW_SHAPE = 112, 144
 MOVED = 0.008  # of the chart: landmarks further off belong to another head. Brows are placed by those of the head used

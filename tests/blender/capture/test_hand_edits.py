@@ -1,4 +1,4 @@
-"""What the artist does to keys stays, whatever setting of the take is changed afterwards, until it is discarded."""
+"""Hand edits of keys stay after changes of the take's settings, until they are discarded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The performance behind a take: kept raw in the .blend, and treated anew without the network."""
+"""The performance of a take: stored raw in the .blend, and treated again without the network."""
 
 from __future__ import annotations
 

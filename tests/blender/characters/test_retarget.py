@@ -297,7 +297,7 @@ class TestBones:
     def test_so_do_drivers(self, empty_scene, performance, face):
         bones = armature(BONES)
         character = Character((), bones)
-        rows = [row for row in matched_rows(character)[1] if row.channel != "jawSide"]  # askew to the jaw
+        rows = [row for row in matched_rows(character)[1] if row.channel != "jawSide"]  # rotated relative to the jaw
         report = apply_drivers(character, rows, face)
         assert report.bones == 4
         assert all(curve.driver.is_simple_expression for curve in bones.animation_data.drivers)

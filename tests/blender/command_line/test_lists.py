@@ -34,9 +34,12 @@ def test_a_list_gives_numbers_and_meshes(folder: Path, sees_a_face: Path, capfd:
     wanted = ["--json", out / "faces.json", "--ply", out / "meshes"]
     assert run("estimate", folder / "faces.csv", "--estimator", sees_a_face, *wanted) == 0
     assert capfd.readouterr().out.splitlines()[0].split() == ["one", "two"]
-    told = json.loads((out / "faces.json").read_text())
-    assert told["pack"] == {"name": "open", "basis": "open-29", "license": "GPL-3.0-or-later"} and told["notes"] == []
-    one, two = told["estimates"]
+    written = json.loads((out / "faces.json").read_text())
+    assert (
+        written["pack"] == {"name": "open", "basis": "open-29", "license": "GPL-3.0-or-later"}
+        and written["notes"] == []
+    )
+    one, two = written["estimates"]
     assert (one["id"], one["box"], two["box"]) == ("one", [40, 30, 60, 60], [45, 35, 50, 60])
 
     assert sorted(path.name for path in (out / "meshes").iterdir()) == ["one.ply", "two.ply"]

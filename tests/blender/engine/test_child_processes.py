@@ -43,7 +43,7 @@ def test_a_module_in_the_working_directory_is_not_imported(
 
 
 def test_the_command_line_imports_nothing_from_where_it_is_called(planted: Path, tmp_path: Path) -> None:
-    """As an artist calls it: the folder of the footage is the working directory, and Python is not told of it."""
+    """As an artist calls it: the working directory is the folder of the footage, without Python's safe path."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
     shutil.copy(Path(jobs.__file__).parents[2] / "model" / "data" / "demo_clip.mp4", planted / "clip.mp4")
     words = ["animate", "clip.mp4", "--out", str(tmp_path / "a.blend"), "--last", "3", "--device", "cpu"]

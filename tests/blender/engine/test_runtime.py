@@ -58,11 +58,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Path:
 
 
 def install(root: Path, wheels: Path, packages: Packages = SMALL) -> tuple[dict, list[str]]:
-    """All steps; the reply, and what was told on the way."""
-    told: list[str] = []
+    """All steps; the reply and the progress messages."""
+    reported: list[str] = []
     installing = Installation(root, BUILD, str(wheels), packages)
     try:
-        return installing.wait(lambda progress: told.append(str(progress))), told
+        return installing.wait(lambda progress: reported.append(str(progress))), reported
     finally:
         installing.close()
 
@@ -82,10 +82,10 @@ def test_an_environment_of_its_own_is_made_and_says_what_is_in_it(whole: Path) -
     assert found.versions == {"little_torch": "2.5+cpu", "little_cv2": "4.11"}
     assert found.build == "cpu"
     assert names(whole) == {"installed.json", "env-1"}  # no downloads, nothing temporary
-    told = subprocess.run(
+    reported = subprocess.run(
         [found.python, "-c", "import sys, little_torch; print(sys.prefix)"], capture_output=True, text=True, check=True
     )
-    assert Path(told.stdout.strip()).resolve() == (whole / "env-1").resolve()
+    assert Path(reported.stdout.strip()).resolve() == (whole / "env-1").resolve()
 
 
 def test_it_comes_before_this_python_and_after_the_one_named(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +226,7 @@ def test_every_machine_is_offered_what_it_can_run() -> None:
 
 def test_pips_lines_become_progress(tmp_path: Path, wheels: Path) -> None:
     installing = Installation(tmp_path / "runtime", BUILD, str(wheels), SMALL)
-    told = []
+    reported = []
     for line in (
         "Collecting torch<3,>=2.4",
         "  Downloading https://somewhere/torch-2.13.0%2Bcpu-cp311-cp311-manylinux_2_28_x86_64.whl (192.0 MB)",
@@ -235,9 +235,9 @@ def test_pips_lines_become_progress(tmp_path: Path, wheels: Path) -> None:
         "Installing collected packages: mpmath, sympy, torch",
     ):
         installing._take(line)
-        told.append(str(installing.progress))
+        reported.append(str(installing.progress))
     installing.close()
-    assert told == [
+    assert reported == [
         "Looking for torch<3,>=2.4",
         "Downloading torch 2.13.0",
         "Downloading torch 2.13.0 (MB) 48/192",
@@ -272,9 +272,9 @@ def test_what_it_lacks_is_named_with_the_command_that_gets_it() -> None:
 def test_the_panel_names_the_engine_before_and_after_a_test() -> None:
     before = engine_status.status("", "cpu")
     assert before.ready and before.line.startswith("Full engine, torch 2")
-    told = engine_status.test("", "cpu").run()
-    assert told == engine_status.status("", "cpu").line
-    assert told.startswith("Full engine, torch 2") and told.endswith("ms a frame")
+    reported = engine_status.test("", "cpu").run()
+    assert reported == engine_status.status("", "cpu").line
+    assert reported.startswith("Full engine, torch 2") and reported.endswith("ms a frame")
 
 
 def test_without_any_engine_the_panel_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,7 +200,7 @@ class TestGaze:
         assert list(values.values()) == [0, 0, 0]
 
     def test_needs_no_python_in_drivers(self, empty_scene, little_face):
-        """Blender may be told not to run scripts of a file; the rig has to work all the same."""
+        """The rig works if Blender does not run the scripts of a file."""
         head = rig.create_rig(little_face)
         blocks = [head.data.shape_keys, *rig.eyes_of(head).values()]
         drivers = [curve.driver for block in blocks for curve in block.animation_data.drivers]

@@ -182,7 +182,7 @@ OPEN = load_face_model(OPEN_HEAD)
 
 @cache
 def an_other_head(outside: float = 0.1) -> OtherHead:
-    """The same person whatever ``outside`` is."""
+    """The same person for any ``outside``."""
     return make_other_head(OPEN, outside=outside)
 
 

@@ -35,7 +35,7 @@ def head() -> FaceModel:
 
 @pytest.fixture(scope="module")
 def mirror(head) -> np.ndarray:
-    """(V,) each vertex's mirror image, found in the mean face; coinciding vertices are told apart by their part."""
+    """(V,) each vertex's mirror image, found in the mean face; coinciding vertices are distinguished by their part."""
     offset = 1000.0 * part_of(head)[:, None]
     distance, other = cKDTree(np.c_[head.mean, offset]).query(np.c_[head.mean * MIRROR, mirrored_part(head)])
     assert distance.max() < MIRROR_TOLERANCE_MM

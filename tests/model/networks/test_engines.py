@@ -60,9 +60,9 @@ def test_ping_names_the_engines_the_fuller_first() -> None:
 
 
 def test_a_test_says_what_runs_and_how_long_a_frame_takes() -> None:
-    told = result(Test(engine="light"))
-    assert (told.engine, told.device) == ("light", "cpu")
-    assert told.version.startswith("OpenCV 4") and 0 < told.ms < 1000 and told.confidence > 0.9
+    reply = result(Test(engine="light"))
+    assert (reply.engine, reply.device) == ("light", "cpu")
+    assert reply.version.startswith("OpenCV 4") and 0 < reply.ms < 1000 and reply.confidence > 0.9
 
 
 def test_auto_is_the_full_engine_where_there_is_torch() -> None:
@@ -94,8 +94,8 @@ def test_both_engines_see_the_same_in_a_clip(tmp_path: Path) -> None:
 
 
 def test_the_light_engine_runs_on_the_processor_only() -> None:
-    told = answer(Test(engine="light", device="cuda"))
-    assert isinstance(told, Failure) and "runs on the processor" in told.message
+    reply = answer(Test(engine="light", device="cuda"))
+    assert isinstance(reply, Failure) and "runs on the processor" in reply.message
 
 
 def test_an_unknown_engine_is_said_in_one_line() -> None:

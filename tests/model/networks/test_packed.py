@@ -1,4 +1,4 @@
-"""Convolutions packed for the processor: the same numbers, whatever network they are in."""
+"""Convolutions packed for the processor: the same numbers in every network."""
 
 import numpy as np
 import pytest

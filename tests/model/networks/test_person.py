@@ -43,7 +43,7 @@ def outputs(count: int, seed: int = 0) -> np.ndarray:
 
 
 def of_two_numbers(spread: float) -> PersonReader:
-    """Reads alpha as it is: one number that varies by ``spread`` between people and by 1 between looks."""
+    """Reads alpha unchanged: one number that varies by ``spread`` between people and by 1 between looks."""
     plain = {"spread": np.array([spread]), "alpha.weight": np.array([[spread]])}
     return PersonReader(plain, {})
 
@@ -89,7 +89,7 @@ def test_what_is_read_does_not_depend_on_how_the_crop_lies() -> None:
         rows |= {"landmarks": points.reshape(1, -1), "rotation": columns[None]}
         rows["crop"] = np.array([[dx, dy, log_scale]])
         read.append(inputs(rows)[0])
-    crop = slice(31, 34)  # which is read as it is
+    crop = slice(31, 34)  # which is read unchanged
     for one in read:
         one[crop] = 0
     np.testing.assert_allclose(read[0], read[1], atol=1e-6)

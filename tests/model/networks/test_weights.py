@@ -1,4 +1,4 @@
-"""Weights are safetensors with a header; whatever else a user points at is refused with one line."""
+"""Weights are safetensors with a header; every other file is refused with one line."""
 
 import json
 import pickle  # noqa: TID251 - to show that it is refused
@@ -69,7 +69,7 @@ def test_half_precision_is_read_as_float32(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
-    with pytest.raises(Exception):  # noqa: B017 - whatever safetensors raises for a dtype it does not know
+    with pytest.raises(Exception):  # noqa: B017 - any error of safetensors for an unknown dtype
         save_weights(tmp_path / "w.safetensors", HEADER, {"a": np.array(["text"])})
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""A raw performance as an artist wants it: by region, from the actor's own neutral, and with fewer keys."""
+"""The treatment of a raw performance: by region, from the actor's neutral, and with fewer keys."""
 
 from __future__ import annotations
 

@@ -162,9 +162,9 @@ def performed(path: Path, **options: Any) -> FacePerformance:
 
 def test_a_clip_becomes_a_performance(tmp_path: Path) -> None:
     path = filmed(tmp_path, lambda i: black() if 20 <= i < 32 else disc(black(), 100 + i, 90, 25, i / 60), 60)
-    told: list[int] = []
-    p = performed(path, on_frame=told.append, lens_mm=35.0)
-    assert told == list(range(1, 61))
+    reported: list[int] = []
+    p = performed(path, on_frame=reported.append, lens_mm=35.0)
+    assert reported == list(range(1, 61))
     assert p.eta.shape == (60, 29) and p.rotation.shape == (60, 3, 3) and p.alpha.shape == (99,)
     assert (p.fps, p.image_size, p.lens_mm, p.source) == (30.0, (WIDTH, HEIGHT), 35.0, str(path))
     [(first, last)] = runs(~p.seen)

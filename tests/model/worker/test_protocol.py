@@ -1,4 +1,4 @@
-"""The worker's protocol: what is written is read again, and whatever else comes is refused in one line."""
+"""The worker's protocol: messages survive writing and reading, and all other input is refused in one line."""
 
 from __future__ import annotations
 
