@@ -17,7 +17,7 @@ from .heads import is_rig
 # Where Blender's startup file has its camera and its light, metres
 STARTUP_PLACES = {"MESH": (0.0, 0.0, 0.0), "CAMERA": (7.3589, -6.9258, 4.9583), "LIGHT": (4.0762, 1.0055, 5.9039)}
 MIDDLE = (0.0, -0.05, -0.005)  # of a face, from the head's origin, metres
-VIEW_DISTANCE = 0.75
+VIEW_DISTANCE = 0.48
 PORTRAIT_DISTANCE, PORTRAIT_LENS = 1.35, 85.0  # metres, mm
 FROM_THE_SIDE = 0.2  # radians, towards the head's left
 HEAD_HEIGHT = 0.3  # metres; what the view distances are made for

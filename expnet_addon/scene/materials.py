@@ -21,7 +21,7 @@ from .skins import linear as _linear
 FINISH = {
     "skin": (paint.SKIN, 0.48, 0.25, 0.0),
     "eyeball": (paint.SCLERA, 0.35, 0.0, 1.0),
-    "nostrils": ((0.45, 0.24, 0.21), 0.60, 0.2, 0.0),
+    "nostrils": ((0.26, 0.12, 0.10), 0.60, 0.2, 0.0),
     # Its front is the line where a lid's edge is wet, and the pink inner corner of the eye.
     "eye_socket": ((0.78, 0.47, 0.44), 0.22, 0.3, 1.0),
     "mouth_socket": ((0.42, 0.17, 0.16), 0.30, 0.2, 0.3),
@@ -39,7 +39,7 @@ FINISH = {
 SLOTS = (*paint.PARTS, "lips", "brows")
 EYE_SLOTS = ("sclera", "iris", "pupil")
 IRIS_ANGLE = np.radians(28.0)  # of an eye, if the model does not mark the iris
-BROW_COVER = 0.3  # of a face by a brow's hairs, from which on it belongs to the brow
+BROW_MM = 2.9  # from a brow's line: half as far as a brow is high
 PUPIL_SHARE = 0.4  # of the iris's angle
 
 
@@ -73,7 +73,7 @@ def _slot_of_faces(model: FaceModel) -> np.ndarray:
     lips = np.zeros(model.vertex_count, bool)
     lips[model.regions.get("lips", [])] = True
     slot[skin[lips[corners[skin]].all(axis=1)]] = SLOTS.index("lips")
-    brows = paint.brow_cover(model.neutral[corners[skin]].mean(axis=1), model) > BROW_COVER
+    brows = paint.from_brows(model.neutral[corners[skin]].mean(axis=1), model) < BROW_MM
     slot[skin[brows]] = SLOTS.index("brows")
     return slot
 

@@ -184,12 +184,14 @@ def _rounded(corners: np.ndarray, steps: int = 4) -> np.ndarray:
     return curve.reshape(-1, corners.shape[1])
 
 
-def brow_cover(where: np.ndarray, model: FaceModel) -> np.ndarray:
-    """Return the coverage (N,) by hairs of the brows, 0..1, at points (N, 3) mm of the mean face."""
-    cover = np.zeros(len(where), np.float32)
+def from_brows(where: np.ndarray, model: FaceModel) -> np.ndarray:
+    """Return the distance (N,) mm of points (N, 3) of the mean face from the nearest brow's line; inf without brows."""
+    out = np.full(len(where), np.inf)
     for line in _brow_lines(model):
-        cover = np.maximum(cover, _brow(where, line))
-    return cover
+        for a, b in zip(line, line[1:]):
+            t = ((where - a) @ (b - a) / ((b - a) @ (b - a))).clip(0, 1)
+            out = np.minimum(out, np.linalg.norm(where - a - t[:, None] * (b - a), axis=1))
+    return out
 
 
 def _brow_lines(model: FaceModel) -> list[np.ndarray]:

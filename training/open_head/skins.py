@@ -156,7 +156,7 @@ def _skin(model: FaceModel, chart: Chart, crop: np.ndarray, brow: np.ndarray, ch
 
     eyes = np.minimum(*(_distance(chart, np.vstack([marks[k : k + 6], marks[k]])) for k in (36, 42)))
     parting = _distance(chart, marks[[48, 60, 61, 62, 63, 64, 54]])
-    nostrils = _distance_to(chart, model.neutral[model.regions["nostrils"]], 2.0)
+    nostrils = _distance_to(chart, model.neutral[model.regions["nostrils"]], 5.0)
     lips = _lips(chart, model)
     trusted = known & chart.drawn & (eyes > EYE_MM) & (nostrils > 1.5) & (lips < 0.02)
     bare = _distance_to(chart, model.neutral[model.regions["scalp"]], SCALP_MM + 1) > SCALP_MM
@@ -169,6 +169,7 @@ def _skin(model: FaceModel, chart: Chart, crop: np.ndarray, brow: np.ndarray, ch
     rim = np.exp(-((eyes / RIM_MM) ** 2))[..., None]
     out *= 1 - rim * (1 - np.array([0.62, 0.62, 0.78], np.float32))  # reddish and darker
     out *= 1 - 0.35 * np.exp(-((parting / 0.9) ** 2))[..., None]
+    out *= 1 - 0.45 * np.exp(-((nostrils / 1.6) ** 2))[..., None]
     lashes = 0.55 * _lower_lashes(chart, marks)[..., None]
     out += lashes * (np.array(choice.hair, np.float32) * 0.7 - out)
     cover = choice.cover * _brow_cover(chart, marks, brow)[..., None]
