@@ -10,7 +10,10 @@ from .task import TaskOperator, estimator_options, has_face, has_source, idle, i
 class EXPNET_OT_estimate_expression(TaskOperator, bpy.types.Operator):
     bl_idname = "expnet.estimate_expression"
     bl_label = "Estimate Expression"
-    bl_description = "Read the expression in the source image, or in the footage at the current frame, and key it there"
+    bl_description = (
+        "Read the expression in the source image, or in the footage at the current frame, and key it there. "
+        "On an animated face this changes the current frame of the take only"
+    )
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
@@ -23,6 +26,8 @@ class EXPNET_OT_estimate_expression(TaskOperator, bpy.types.Operator):
 
         settings, head = context.scene.expnet, chosen.face(context)
         picture = chosen.source(context).at(context.scene)
-        return capture.estimate_picture(
-            context.scene, head, picture, estimator_options(settings, head), settings.identity
-        )
+        assert head is not None
+        data = head.data.shape_keys.animation_data
+        animated = data is not None and (data.action is not None or bool(data.nla_tracks))
+        shape = settings.estimate_shape if animated else settings.identity
+        return capture.estimate_picture(context.scene, head, picture, estimator_options(settings, head), shape)

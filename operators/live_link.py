@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -9,6 +10,7 @@ from bpy.props import BoolProperty, FloatProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..expnet_addon.capture import chosen
+from ..model.errors import InputError
 from .reporting import reports
 from .task import has_face, idle
 
@@ -41,8 +43,13 @@ class EXPNET_OT_import_live_link(bpy.types.Operator, ImportHelper):
         from ..expnet_addon.capture.keying import AS_RECORDED
         from ..model.performance.live_link import read_live_link
 
-        performance = read_live_link(self.filepath, self.fps or None, self.swap_sides)
-        told = capture.key_performance(context.scene, chosen.face(context), performance, AS_RECORDED)
+        keying = replace(AS_RECORDED, source_times=False)
+        try:
+            performance = read_live_link(self.filepath, self.fps or None, self.swap_sides)
+            told = capture.key_performance(context.scene, chosen.face(context), performance, keying)
+        except InputError as error:
+            context.scene.expnet.result = str(error)
+            raise
         context.scene.expnet.result = told
         return told
 

@@ -20,7 +20,7 @@ from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.worker.protocol import EstimatorOptions, Progress
 
-STATUS_KEYS = "ESC cancels"
+STATUS_KEYS = "ESC over the panel cancels"
 SHOWS_PROGRESS = {("VIEW_3D", "UI"), ("CLIP_EDITOR", "UI"), ("PREFERENCES", "WINDOW")}
 
 
@@ -62,7 +62,7 @@ class TaskOperator:
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if tasks.under_way() is not self._task:  # Cancel was pressed, or another file is being opened
             return self._cancelled(context)
-        if event.type == "ESC" and event.value == "PRESS":
+        if event.type == "ESC" and event.value == "PRESS" and _is_for_task(context, event):
             return self._cancelled(context)
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
@@ -88,7 +88,9 @@ class TaskOperator:
     def _cancelled(self, context: bpy.types.Context) -> set[str]:
         title = self._task.title if self._task else ""
         self._end(context)
-        self.report({"WARNING"}, iface("{}: cancelled, nothing was changed").format(iface(title)))
+        told = iface("{}: cancelled, nothing was changed").format(iface(title))
+        self.keep(context, told)
+        self.report({"WARNING"}, told)
         return {"CANCELLED"}
 
     def keep(self, context: bpy.types.Context, result: str) -> None:
@@ -103,6 +105,7 @@ class TaskOperator:
     def _fail(self, context: bpy.types.Context, error: Exception) -> set[str]:
         if isinstance(error, WorkerFault) and error.details:
             print(error.details)  # the worker's traceback goes to the console
+        self.keep(context, str(error))
         self.report({"ERROR"}, str(error))
         return {"CANCELLED"}
 
@@ -126,6 +129,26 @@ class TaskOperator:
             context.workspace.status_text_set(None)
         redraw(context)
         redraw_for_a_while()
+
+
+def _is_for_task(context: bpy.types.Context, event: bpy.types.Event) -> bool:
+    """Return whether ESC is meant for the task: the pointer is over its panel, or nothing else uses the key."""
+    for area in context.window.screen.areas if context.window else []:
+        for region in area.regions:
+            inside = 0 <= event.mouse_x - region.x < region.width and 0 <= event.mouse_y - region.y < region.height
+            if inside and (area.type, region.type) in SHOWS_PROGRESS:
+                return True
+    return not _uses_escape(context)
+
+
+def _uses_escape(context: bpy.types.Context) -> bool:
+    """Return whether something else in the window reacts to ESC: a running tool, playback, or a full-screen area."""
+    window = context.window
+    if window is None:
+        return False
+    screen = window.screen
+    others = [running for running in window.modal_operators if not running.bl_idname.startswith("EXPNET_OT_")]
+    return bool(others) or screen.is_animation_playing or screen.show_fullscreen
 
 
 def redraw(context: bpy.types.Context) -> None:

@@ -61,8 +61,8 @@ class CapturePanel:
         row.prop(settings, "use_range")
         ends = row.row(align=True)
         ends.active = settings.use_range
-        ends.prop(settings, "first", text="")
-        ends.prop(settings, "last", text="")
+        ends.prop(settings, "first_frame", text="")
+        ends.prop(settings, "last_frame", text="")
         column.separator()
         column.prop(settings, "network", text="")
         if settings.network == "FILE":
@@ -91,7 +91,7 @@ class SettingsPanel:
         settings = context.scene.expnet
         layout = self.layout
         layout.enabled = tasks.under_way() is None
-        for name in ("smoothing", "identity", "scene_timing", "match_camera", "sound"):
+        for name in ("smoothing", "identity", "estimate_shape", "scene_timing", "match_camera", "sound"):
             layout.prop(settings, name)
 
 
@@ -115,11 +115,11 @@ class WhichFacePanel:
                 cell = grid.column(align=True)
                 cell.template_icon(icon, scale=4)
                 selected = not settings.use_box and settings.face == i
-                cell.operator("expnet.choose_face", text=str(i), translate=False, depress=selected).face = i
+                cell.operator("expnet.choose_face", text=str(i + 1), translate=False, depress=selected).face = i
         layout.use_property_split = True
         row = layout.row()
         row.enabled = not settings.use_box
-        row.prop(settings, "face")
+        row.prop(settings, "face_number")
         layout.prop(settings, "use_box")
         column = layout.column(align=True)
         column.enabled = settings.use_box
@@ -161,7 +161,7 @@ class TakePanel:
         column = layout.column(align=True)
         column.prop(take, "neutral")
         if take.neutral == "FRAME":
-            column.prop(take, "neutral_frame")
+            column.prop(take, "neutral_number")
         column.operator("expnet.neutral_from_frame")
 
         layout.prop(take, "source_times")

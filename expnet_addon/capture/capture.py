@@ -78,7 +78,7 @@ def estimate_picture(
     check_head(options, head["expnet_basis"], len(head["alpha"]), head.name, identity)
     head_uid, frame = head.session_uid, scene.frame_current
     still = is_still(picture.path)
-    name = picture.name if still else f"{picture.name} at frame {picture.first}"
+    name = picture.name if still else f"{picture.name} at frame {(picture.first or 0) + 1}"
 
     def write(reply: Any, job: Job[Any]) -> str:
         seen = _only_image(reply) if still else _only_frame(job, name)

@@ -40,13 +40,16 @@ class Source:
         return Path(self.path).name
 
     def within(self, first: int, last: int) -> Source:
-        """Return the range ``first`` to ``last`` of the source, counted from 0 at its start. Raises InputError."""
+        """Return the range ``first`` to ``last`` of the source, counted from 0 at its start.
+
+        Raises InputError, which counts from 1.
+        """
         if last < first:
-            raise InputError(f"frames {first} to {last} are no range: the last comes before the first")
+            raise InputError(f"frames {first + 1} to {last + 1} are no range: the last comes before the first")
         base = self.first or 0
         end = base + last if self.last is None else min(base + last, self.last)
         if end < base + first:
-            raise InputError(f"'{self.name}' has no frame {first}: it has {end - base + 1}")
+            raise InputError(f"'{self.name}' has no frame {first + 1}: it has {end - base + 1}")
         start = None if self.start_frame is None else self.start_frame + first
         return replace(self, first=base + first, last=end, start_frame=start)
 

@@ -181,4 +181,4 @@ def make_neutral(head: bpy.types.Object, scene_frame: float) -> str:
     take.live = False
     take.neutral, take.neutral_frame = FRAME, frame
     take.live = live  # this assignment writes the keys, once
-    return f"Frame {frame} of the clip is neutral"
+    return f"Frame {frame + 1} of the clip is neutral"

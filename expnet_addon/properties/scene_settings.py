@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -18,6 +20,16 @@ from ..engine import packs
 from ..scene import current_take
 from ..scene.heads import chosen_head, is_rig
 from . import preferences, take_settings
+
+
+def _from_one(name: str) -> Callable[[bpy.types.PropertyGroup], int]:
+    """Return a getter of the property ``name``, which counts from 0, that counts from 1."""
+    return lambda settings: int(getattr(settings, name)) + 1
+
+
+def _to_zero(name: str) -> Callable[[bpy.types.PropertyGroup, int], None]:
+    """Return the setter that belongs to ``_from_one``."""
+    return lambda settings, value: setattr(settings, name, value - 1)
 
 
 def _current_index(settings: bpy.types.PropertyGroup) -> int:
@@ -96,14 +108,28 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
     )
     first: IntProperty(  # type: ignore[valid-type]
         name="First",
-        description="First frame of the footage to read, counted from 0",
+        description="First frame of the footage to read, counted from 0, for scripts",
         min=0,
+    )
+    first_frame: IntProperty(  # type: ignore[valid-type]
+        name="First",
+        description="First frame of the footage to read, counted from 1",
+        min=1,
+        get=_from_one("first"),
+        set=_to_zero("first"),
     )
     last: IntProperty(  # type: ignore[valid-type]
         name="Last",
-        description="Last frame of the footage to read, counted from 0",
+        description="Last frame of the footage to read, counted from 0, for scripts",
         default=249,
         min=0,
+    )
+    last_frame: IntProperty(  # type: ignore[valid-type]
+        name="Last",
+        description="Last frame of the footage to read, counted from 1",
+        min=1,
+        get=_from_one("last"),
+        set=_to_zero("last"),
     )
     network: EnumProperty(  # type: ignore[valid-type]
         name="Network",
@@ -146,6 +172,10 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         max=1.0,
         subtype="FACTOR",
     )
+    estimate_shape: BoolProperty(  # type: ignore[valid-type]
+        name="Shape of animated face",
+        description="Estimate Expression gives a face that has keys the shape of the face in the picture, too",
+    )
     identity: BoolProperty(  # type: ignore[valid-type]
         name="Face shape",
         description="Give the head the shape of the face that was seen, too",
@@ -168,9 +198,16 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
     )
     face: IntProperty(  # type: ignore[valid-type]
         name="Face",
-        description="Which face to follow when there are several: 0 is the largest",
+        description="Which face to follow when there are several, counted from 0, for scripts",
         default=0,
         min=0,
+    )
+    face_number: IntProperty(  # type: ignore[valid-type]
+        name="Face",
+        description="Which face to follow when there are several: 1 is the largest",
+        min=1,
+        get=_from_one("face"),
+        set=_to_zero("face"),
     )
     use_box: BoolProperty(  # type: ignore[valid-type]
         name="Box",

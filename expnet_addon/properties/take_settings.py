@@ -125,15 +125,22 @@ class ExpNetTake(bpy.types.PropertyGroup):
         items=[
             ("SEEN", "As seen", "What the network takes for a face at rest"),
             ("QUIETEST", "Quietest frames", "The frames in which the actor does and moves the least"),
-            ("FRAME", "One frame", "The frame of the clip named below"),
+            ("FRAME", "One frame", "The frame of the clip named below, counted from 1"),
         ],
         update=_changed,
     )
     neutral_frame: IntProperty(  # type: ignore[valid-type]
         name="Frame",
-        description="Frame of the performance that is the actor's face at rest, counted from 0",
+        description="Frame of the performance that is the actor's face at rest, counted from 0, for scripts",
         min=0,
         update=_changed,
+    )
+    neutral_number: IntProperty(  # type: ignore[valid-type]
+        name="Frame",
+        description="Frame of the clip's read part that is the actor's face at rest, counted from 1",
+        min=1,
+        get=lambda take: take.neutral_frame + 1,
+        set=lambda take, value: setattr(take, "neutral_frame", value - 1),
     )
     source_times: BoolProperty(  # type: ignore[valid-type]
         name="Keep Source Times",

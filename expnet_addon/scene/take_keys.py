@@ -11,7 +11,7 @@ import numpy as np
 from ...model.errors import InputError
 from ...model.performance.face_performance import FacePerformance
 from ...model.performance.performance_files import unpacked
-from ...model.performance.treatment import Treatment, treated
+from ...model.performance.treatment import FRAME, Treatment, treated
 from .. import compat
 from . import animation, hand_edits, rig
 from .current_take import UNTREATED, head_action_of, take_of
@@ -74,6 +74,9 @@ def recognise_edits(head: bpy.types.Object) -> None:
 def _write_again(head: bpy.types.Object, action: bpy.types.Action, discard: bool) -> str:
     take = action.expnet
     raw = unpacked_performance(take.performance, action.name)
+    if take.neutral == FRAME and not (take.neutral_frame < len(raw.times) and raw.seen[take.neutral_frame]):
+        number = take.neutral_frame + 1
+        raise InputError(f"There is no face in frame {number} of the clip: choose another one as neutral")
     performance = treated(raw, treatment_of(action), bounds_of(head), rest_of(head))
     errors = animation.Errors(take.key_error, take.angle_error, take.place_error) if take.decimate else None
     try:

@@ -184,7 +184,7 @@ def test_a_frame_without_a_face_is_refused_in_one_line(head, take) -> None:
         takes.make_neutral(head, 12)
     take.neutral_frame = 11
     take.neutral = FRAME
-    assert "no face in frame 11" in take.note
+    assert "no face in frame 12" in take.note
     assert_same(keyed(head), before)
 
 

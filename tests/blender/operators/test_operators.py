@@ -11,6 +11,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -29,6 +30,7 @@ from expnet.expnet_addon.scene import rig
 from expnet.model.errors import InputError
 from expnet.model.formats.npz import OPEN_HEAD, load_face_model, save_face_model
 from expnet.model.worker.protocol import EstimatorOptions
+from expnet.operators import task as modal_task
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("objects", "meshes", "actions", "cameras", "movieclips", "shape_keys", "materials", "collections")
@@ -132,6 +134,73 @@ def test_estimate_keys_the_current_frame(settings, head: bpy.types.Object, image
     assert settings.result.startswith("disc.png, keyed at frame 7\n")
 
 
+def test_an_estimate_on_an_animated_face_changes_the_current_frame_only(
+    settings, head: bpy.types.Object, clip: Path, image: Path
+) -> None:
+    settings.source = str(clip)
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    action = head.data.shape_keys.animation_data.action
+
+    def keys() -> dict:
+        curves = [*compat.assigned_curves(head.data.shape_keys), *compat.assigned_curves(head)]
+        return {(c.data_path, c.array_index): [tuple(p.co) for p in c.keyframe_points] for c in curves}
+
+    head["alpha"][0] = -3.0
+    before, shape, timing = keys(), list(head["alpha"]), state_of_the_file()["timing"]
+    settings.source = str(image)
+    bpy.context.scene.frame_set(5)
+    changed = list(timing)
+    changed[2] = 5
+    assert bpy.ops.expnet.estimate_expression() == {"FINISHED"}
+    after = keys()
+    assert head.data.shape_keys.animation_data.action == action
+    assert list(head["alpha"]) == shape and state_of_the_file()["timing"] == tuple(changed)
+    assert after.keys() == before.keys()
+    for path, points in after.items():
+        others = [point for point in points if point[0] != 5]
+        assert len(points) == 9 and others == [point for point in before[path] if point[0] != 5]
+    settings.estimate_shape = True
+    assert bpy.ops.expnet.estimate_expression() == {"FINISHED"}
+    assert head["alpha"][0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_failure_replaces_the_line_of_the_last_success(settings, head: bpy.types.Object, clip: Path) -> None:
+    settings.source = str(clip)
+    assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
+    settings.source = str(clip.parent / "gone.mp4")
+    told = report_of(bpy.ops.expnet.animate_footage)
+    assert "gone.mp4" in settings.result and settings.result in told
+
+
+@pytest.mark.parametrize(
+    "pointer, tool, playing, cancels",
+    [
+        ("panel", "TRANSFORM_OT_translate", True, True),
+        ("view", "", False, True),
+        ("view", "TRANSFORM_OT_translate", False, False),
+        ("view", "", True, False),
+        ("view", "EXPNET_OT_animate_footage", False, True),
+    ],
+)
+def test_escape_cancels_over_the_panel_or_where_nothing_else_uses_it(pointer, tool, playing, cancels) -> None:
+    """There is no window without a screen; these have the attributes that are read."""
+    regions = [SimpleNamespace(type="WINDOW", x=0, y=0, width=100, height=50)]
+    regions += [SimpleNamespace(type="UI", x=100, y=0, width=40, height=50)]
+    area = SimpleNamespace(type="VIEW_3D", regions=regions)
+    screen = SimpleNamespace(areas=[area], is_animation_playing=playing, show_fullscreen=False)
+    running = [SimpleNamespace(bl_idname=tool)] if tool else []
+    context = SimpleNamespace(window=SimpleNamespace(screen=screen, modal_operators=running))
+    event = SimpleNamespace(mouse_x=120 if pointer == "panel" else 20, mouse_y=10)
+    assert modal_task._is_for_task(context, event) == cancels
+
+
+def test_artists_count_from_one(settings) -> None:
+    settings.first_frame, settings.last_frame, settings.face_number = 1, 10, 2
+    assert (settings.first, settings.last, settings.face) == (0, 9, 1)
+    settings.first = 4
+    assert settings.first_frame == 5
+
+
 def test_a_second_image_adds_keys_at_its_frame(settings, head: bpy.types.Object, image: Path) -> None:
     settings.source = str(image)
     settings.identity = False
@@ -165,7 +234,10 @@ def test_the_scene_keeps_its_timing_and_camera_on_request(settings, head: bpy.ty
     assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
     assert (scene.frame_end, scene.render.fps, scene.camera) == (250, 24, camera)
     assert camera.location == place
-    assert head.data.shape_keys.animation_data.action.frame_range[1] == pytest.approx(1 + 8 * 24 / 25, abs=1e-3)
+    action = head.data.shape_keys.animation_data.action
+    assert action.frame_range[1] == 8  # the clip ends at 8.68, and keys lie on whole frames
+    action.expnet.source_times = True
+    assert action.frame_range[1] == pytest.approx(1 + 8 * 24 / 25, abs=1e-3)
     assert not any(head["alpha"])
 
 
@@ -234,7 +306,7 @@ def test_estimate_reads_a_movie_at_the_current_frame(settings, head: bpy.types.O
     settings.source = str(clip)
     bpy.context.scene.frame_set(5)
     assert bpy.ops.expnet.estimate_expression() == {"FINISHED"}
-    assert settings.result.startswith("disc.mp4 at frame 4, keyed at frame 5\n")
+    assert settings.result.startswith("disc.mp4 at frame 5, keyed at frame 5\n")
     assert list(head.data.shape_keys.animation_data.action.frame_range) == [5, 5]
 
 
@@ -294,7 +366,7 @@ def test_a_part_of_an_open_clip_lies_in_its_place(settings, head: bpy.types.Obje
     assert bpy.ops.expnet.animate_footage() == {"FINISHED"}
     assert curve_frames(head) == list(range(103, 110))
     settings.first = 50
-    assert "has no frame 50: it has 9" in report_of(bpy.ops.expnet.animate_footage)
+    assert "has no frame 51: it has 9" in report_of(bpy.ops.expnet.animate_footage)
 
 
 def test_the_face_that_is_named_is_driven(settings, head: bpy.types.Object, clip: Path) -> None:
