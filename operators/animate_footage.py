@@ -28,6 +28,18 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
     )
 
     @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        settings = context.scene.expnet
+        wanted = [
+            (settings.scene_timing, "the frame rate and range"),
+            (settings.match_camera, "the camera and resolution"),
+            (settings.sound, "playback sync and the sound strip"),
+            (settings.identity, "the shape of the head"),
+        ]
+        changed = ", ".join(iface(words) for on, words in wanted if on) or iface("nothing else")
+        return f"{iface(cls.bl_description)}. {iface('It also sets, as Settings say')}: {changed}"
+
+    @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         network = context.scene.expnet.chosen_network()
         return has_source(cls, context) and is_there(cls, network) and has_face(cls, context) and idle(cls)
@@ -57,6 +69,8 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
             scene_timing=settings.scene_timing,
             match_camera=settings.match_camera,
             sound=settings.sound,
+            head_motion=settings.head_motion,
+            root=settings.stay,
             replace_edited=self.earlier == "REPLACE",
         )
         source = chosen.source_in_range(context)

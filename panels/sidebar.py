@@ -91,7 +91,16 @@ class SettingsPanel:
         settings = context.scene.expnet
         layout = self.layout
         layout.enabled = tasks.under_way() is None
-        for name in ("smoothing", "identity", "estimate_shape", "scene_timing", "match_camera", "sound"):
+        for name in (
+            "smoothing",
+            "identity",
+            "estimate_shape",
+            "scene_timing",
+            "match_camera",
+            "stay",
+            "sound",
+            "head_motion",
+        ):
             layout.prop(settings, name)
 
 
@@ -164,6 +173,7 @@ class TakePanel:
             column.prop(take, "neutral_number")
         column.operator("expnet.neutral_from_frame")
 
+        layout.prop(take, "head_motion")
         layout.prop(take, "source_times")
         column = layout.column(align=True)
         column.prop(take, "decimate")

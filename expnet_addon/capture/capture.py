@@ -34,7 +34,7 @@ from ...model.worker.protocol import (
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.tasks import Task
-from ..scene import animation, first_view, rig, take_keys, take_list
+from ..scene import animation, first_view, head_root, rig, scene_changes, take_keys, take_list
 from ..scene import camera_and_light as staging
 from ..scene.sound import lay_sound
 from ..user_files import basis_maps, face_models
@@ -171,21 +171,26 @@ def key_performance(
     model = rig.rig_model(head) if foreign or keying.identity else None  # else not needed: its file may be missing
     if model is not None and foreign:
         performance = basis_maps.route(performance.basis, model, head.name).performance(performance)
+    earlier = takes.earlier_take(head, performance.source)
+    keep = earlier is not None and not keying.replace_edited and take_keys.is_edited(head, earlier)
+    tuned = takes.tuned_settings(earlier) if earlier is not None else None
+    before = scene_changes.facts(scene)
     if keying.scene_timing:
         animation.set_scene_fps(scene, keying.fps or performance.fps)
     neutral, frame = named_neutral(performance, keying.neutral)
     treatment = Treatment(dict.fromkeys(REGIONS, keying.smoothing), neutral, frame)
     start = clip.start_frame if clip else None
     in_sight = (keying.match_camera and keying.footage) or (clip is not None and clip.clip is not None)
-    earlier = takes.earlier_take(head, performance.source)
-    keep = earlier is not None and not keying.replace_edited and take_keys.is_edited(head, earlier)
-    tuned = takes.tuned_settings(earlier) if earlier is not None else None
+    if keying.root:
+        head_root.stand(scene, head, head_root.first_place(performance))
     take = takes.write_take(
         scene, head, performance, treatment, start, not in_sight, source_times=keying.source_times, keep=keep
     )
     action = bpy.data.actions[take.action]
     if tuned is not None:
         takes.tune(head, tuned)
+    root = head_root.settle(scene, head)
+    action.expnet.head_motion = keying.head_motion
     if keying.scene_timing:
         animation.set_frame_range(scene, take)
     action.expnet.sets_timing, action.expnet.scene_rate = keying.scene_timing, animation.scene_fps(scene)
@@ -200,6 +205,7 @@ def key_performance(
         action.expnet.has_sound = lay_sound(scene, performance, take, head.name)
     if keying.match_camera:
         camera = staging.match_camera(scene, performance.image_size, performance.lens_mm)
+        head_root.carry(root, camera)
         try:
             if keying.footage:
                 _show(scene, camera, performance, clip, action)
@@ -207,7 +213,7 @@ def key_performance(
             staging.hide_footage(camera)
             report.append(f"The footage is not shown: {error}")
         first_view.look_through_camera(scene)
-    return "\n".join(report)
+    return "\n".join(line for line in [*report, scene_changes.changes(before, scene)] if line)
 
 
 def _frames_of_the_clip(performance: FacePerformance) -> int:

@@ -17,6 +17,8 @@ class Keying:
     footage        that camera shows the clip behind the head
     sound          the clip's sound is added to the sequencer
     source_times   keys lie at the clip's own times, also between whole frames
+    head_motion    FULL: the head moves as seen; ROTATION: it only turns; NONE: it stays still
+    root           the head and its camera hang on an empty, so that the head stays where it stands
     replace_edited an earlier take of the same clip is replaced even if it has hand edits; else it is kept, too
     """
 
@@ -29,6 +31,8 @@ class Keying:
     footage: bool = True
     sound: bool = True
     source_times: bool = False
+    head_motion: str = "FULL"
+    root: bool = False
     replace_edited: bool = False
 
 

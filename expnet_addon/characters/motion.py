@@ -61,6 +61,7 @@ def face_motion(head: bpy.types.Object) -> Motion:
     for signal, name in (("gazeYaw", "gaze_yaw"), ("gazePitch", "gaze_pitch")):
         sources[signal] = head_curves.find(f'["{name}"]') if head_curves is not None else None
     turns = [head_curves.find("rotation_quaternion", index=i) if head_curves is not None else None for i in range(4)]
+    turns = [None if curve is None or curve.mute else curve for curve in turns]
     keyed = [_points(curve) for curve in [*sources.values(), *turns] if curve is not None]
     if not keyed:
         raise InputError(f"'{head.name}' has no keys yet: animate it from footage first")

@@ -191,6 +191,17 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         description="Put a camera with the footage behind it so that the head sits on the face in the footage",
         default=True,
     )
+    head_motion: EnumProperty(  # type: ignore[valid-type]
+        name="Head motion",
+        description="How much of the head's motion is played; the take can change it afterwards",
+        items=take_settings.HEAD_MOTIONS,
+    )
+    stay: BoolProperty(  # type: ignore[valid-type]
+        name="Stay in place",
+        description="Hang head and camera on an empty, so that the head stays where it stands. Off: the camera is at "
+        "the world's origin and the head in front of it",
+        default=True,
+    )
     sound: BoolProperty(  # type: ignore[valid-type]
         name="Sound",
         description="Put the footage's sound into the sequencer, in time with the keys",

@@ -24,6 +24,19 @@ def _changed(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> N
         take_keys.apply_again(settings.id_data)
 
 
+def _motion_changed(take: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    from ..scene import take_keys
+
+    take_keys.motion_changed(take.id_data)
+
+
+HEAD_MOTIONS = [
+    ("FULL", "Full", "The head moves as it was seen"),
+    ("ROTATION", "Rotation only", "The head turns and stays in its place"),
+    ("NONE", "None", "The head stays still; the face moves"),
+]
+
+
 class ExpNetRegion(bpy.types.PropertyGroup):
     """Settings of one region; ``name`` is one of ``smoothing.REGIONS``."""
 
@@ -83,16 +96,28 @@ class ExpNetTake(bpy.types.PropertyGroup):
         type=bpy.types.MovieClip,
         options={"HIDDEN"},
     )
-    footage_start: IntProperty(name="Footage Start", options={"HIDDEN"})  # type: ignore[valid-type]
-    footage_first: IntProperty(name="Footage First", options={"HIDDEN"})  # type: ignore[valid-type]
+    footage_start: IntProperty(  # type: ignore[valid-type]
+        name="Footage Start", description="Scene frame at which the footage starts", options={"HIDDEN"}
+    )
+    footage_first: IntProperty(  # type: ignore[valid-type]
+        name="Footage First", description="Frame of the footage, counted from 0, that shows there", options={"HIDDEN"}
+    )
     own_footage: BoolProperty(  # type: ignore[valid-type]
         name="Own Footage",
         description="The movie clip was loaded for the take, so that its place in time follows it",
         options={"HIDDEN"},
     )
-    matches_camera: BoolProperty(name="Matches Camera", options={"HIDDEN"})  # type: ignore[valid-type]
-    sets_timing: BoolProperty(name="Sets Timing", options={"HIDDEN"})  # type: ignore[valid-type]
-    has_sound: BoolProperty(name="Has Sound", options={"HIDDEN"})  # type: ignore[valid-type]
+    matches_camera: BoolProperty(  # type: ignore[valid-type]
+        name="Matches Camera", description="The scene's camera was matched to the clip's", options={"HIDDEN"}
+    )
+    sets_timing: BoolProperty(  # type: ignore[valid-type]
+        name="Sets Timing", description="The scene got the clip's rate and range", options={"HIDDEN"}
+    )
+    has_sound: BoolProperty(  # type: ignore[valid-type]
+        name="Has Sound",
+        description="The clip's sound is played with the take",
+        options={"HIDDEN"},
+    )
     scene_rate: FloatProperty(  # type: ignore[valid-type]
         name="Scene Rate",
         description="Frame rate that the scene got with the take",
@@ -146,6 +171,12 @@ class ExpNetTake(bpy.types.PropertyGroup):
         name="Keep Source Times",
         description="Keys lie at the clip's own times, also between whole frames. Off: all keys lie on whole frames",
         update=_changed,
+    )
+    head_motion: EnumProperty(  # type: ignore[valid-type]
+        name="Head motion",
+        description="How much of the head's motion is played. Keys stay",
+        items=HEAD_MOTIONS,
+        update=_motion_changed,
     )
     decimate: BoolProperty(  # type: ignore[valid-type]
         name="Fewer keys",

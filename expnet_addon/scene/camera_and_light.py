@@ -26,6 +26,7 @@ def match_camera(scene: bpy.types.Scene, image_size: tuple[int, int], lens_mm: f
         camera = bpy.data.objects.new("ExpNet camera", bpy.data.cameras.new("ExpNet camera"))
         camera[CAMERA] = True
         scene.collection.objects.link(camera)
+    camera.parent = None
     camera.location = (0.0, 0.0, 0.0)
     camera.rotation_mode = "XYZ"
     camera.rotation_euler = (np.pi / 2, 0.0, 0.0)

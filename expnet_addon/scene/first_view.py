@@ -12,6 +12,7 @@ import bpy
 from mathutils import Euler, Quaternion, Vector
 
 from .camera_and_light import CAMERA, LIGHT, light_head
+from .head_root import ROOT
 from .heads import is_rig
 
 # Where Blender's startup file has its camera and its light, metres
@@ -103,7 +104,7 @@ def _show_pictures(space: bpy.types.SpaceView3D) -> None:
 
 
 def _is_ours(obj: bpy.types.Object) -> bool:
-    return is_rig(obj) or "expnet_eye" in obj or bool(obj.get(CAMERA)) or bool(obj.get(LIGHT))
+    return is_rig(obj) or "expnet_eye" in obj or any(obj.get(mark) for mark in (CAMERA, LIGHT, ROOT))
 
 
 def _is_startup(obj: bpy.types.Object) -> bool:

@@ -13,7 +13,7 @@ from ...model.performance.face_performance import FacePerformance
 from ...model.performance.performance_files import unpacked
 from ...model.performance.treatment import FRAME, Treatment, treated
 from .. import compat
-from . import animation, hand_edits, rig
+from . import animation, hand_edits, head_root, rig
 from .current_take import UNTREATED, head_action_of, take_of
 
 
@@ -43,6 +43,33 @@ def apply_again(action: bpy.types.Action, discard: bool = False) -> str:
         take.note = str(error)
         return take.note
     return ""
+
+
+def apply_head_motion(head: bpy.types.Object, action: bpy.types.Action) -> None:
+    """Mute the curves of the head's place or rotation, as the take's head motion says. Keys and edits stay.
+
+    What is muted rests: at the place of the first frame under the head's root, or where it is without a root.
+    """
+    motion = action.expnet.head_motion
+    curves = compat.assigned_curves(head)
+    for curve in curves if curves is not None else ():
+        if curve.data_path == "location":
+            curve.mute = motion != "FULL"
+        elif curve.data_path == "rotation_quaternion":
+            curve.mute = motion == "NONE"
+    root = head_root.root_of(head)
+    if motion != "FULL" and root is not None:
+        head.location = root[head_root.PLACE]
+    if motion == "NONE":
+        head.rotation_quaternion = (1.0, 0.0, 0.0, 0.0)
+    head.update_tag()
+
+
+def motion_changed(action: bpy.types.Action) -> None:
+    """Apply the take's head motion, if a head plays it."""
+    head = _head_of(action)
+    if head is not None:
+        apply_head_motion(head, action)
 
 
 def recognise_edits(head: bpy.types.Object) -> None:

@@ -9,10 +9,10 @@ import bpy
 
 from ...model.errors import InputError
 from .. import compat
-from . import animation, sound
+from . import animation, head_root, scene_changes, sound
 from . import camera_and_light as staging
 from .current_take import TAKE, head_action_of, take_of, takes_of
-from .take_keys import frames_of, recognise_edits, unpacked_performance
+from .take_keys import apply_head_motion, frames_of, recognise_edits, unpacked_performance
 
 
 def show(scene: bpy.types.Scene, head: bpy.types.Object, action: bpy.types.Action) -> str:
@@ -24,6 +24,7 @@ def show(scene: bpy.types.Scene, head: bpy.types.Object, action: bpy.types.Actio
     if body is None:
         raise InputError(f"The take '{action.name}' has lost the action with its head pose: animate the clip again")
     raw = unpacked_performance(action.expnet.performance, action.name)
+    before = scene_changes.facts(scene)
     for block, part in ((head.data.shape_keys, action), (head, body)):
         data = block.animation_data_create()
         if data.action is not None and data.action != part:
@@ -37,17 +38,24 @@ def show(scene: bpy.types.Scene, head: bpy.types.Object, action: bpy.types.Actio
     if take.sets_timing:
         animation.set_scene_fps(scene, take.scene_rate)
         animation.set_frame_range(scene, span)
-    _show_footage(scene, action, raw.image_size, raw.lens_mm)
+    root = head_root.settle(scene, head)
+    apply_head_motion(head, action)
+    _show_footage(scene, action, root, raw.image_size, raw.lens_mm)
     if take.has_sound:
         sound.lay_sound(scene, raw, span, head.name)
     else:
         sound.remove_sound(scene, raw.source, head.name)
     scene.frame_set(scene.frame_current)  # shows the take
-    return f"{head.name} shows the take '{action.name}'"
+    told = f"{head.name} shows the take '{action.name}'"
+    return "\n".join(line for line in (told, scene_changes.changes(before, scene)) if line)
 
 
 def _show_footage(
-    scene: bpy.types.Scene, action: bpy.types.Action, image_size: tuple[int, int], lens_mm: float
+    scene: bpy.types.Scene,
+    action: bpy.types.Action,
+    root: bpy.types.Object | None,
+    image_size: tuple[int, int],
+    lens_mm: float,
 ) -> None:
     take = action.expnet
     if not take.matches_camera:
@@ -55,6 +63,7 @@ def _show_footage(
             staging.hide_footage(camera)
         return
     camera = staging.match_camera(scene, image_size, lens_mm)
+    head_root.carry(root, camera)
     block = take.footage
     if block is None:
         staging.hide_footage(camera)

@@ -44,6 +44,6 @@ def test_blender_sees_only_through_the_worker(image: Path, clip: Path, sees_a_fa
     command = [sys.executable, "-P", "-c", SESSION, sees_a_face, image, clip]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
     session = json.loads(done.stdout.splitlines()[-1])
-    assert session["result"] == "9 of 9 frames keyed, 1 to 9"
+    assert session["result"].splitlines()[0] == "9 of 9 frames keyed, 1 to 9"
     assert not [name for name in session["modules"] if name.split(".")[0] in HEAVY]
     assert session["seconds"] < 0.3

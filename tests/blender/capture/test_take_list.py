@@ -85,7 +85,9 @@ def test_choosing_a_take_switches_everything_that_belongs_to_it(empty_scene, hea
     assert take_of(head) == one and shot() == at_first
     assert jaw(head) == jaws and np.array_equal(_place(head), place)
     assert head.data.shape_keys.key_blocks["jawOpen"].value == pytest.approx(jaws[2])
-    assert settings.result == "Face shows the take 'disc'"
+    told, changed = settings.result.splitlines()
+    assert told == "Face shows the take 'disc'"
+    assert changed == "Scene: 25 frames a second, frames 1 to 9, 640 x 360 pixels"
     settings.take_index = bpy.data.actions.find(two.name)
     assert take_of(head) == two and shot() == at_second
     settings.take_index = bpy.data.actions.find(two.name)

@@ -194,6 +194,19 @@ def test_escape_cancels_over_the_panel_or_where_nothing_else_uses_it(pointer, to
     assert modal_task._is_for_task(context, event) == cancels
 
 
+def test_the_button_says_beforehand_what_it_changes(settings) -> None:
+    def told() -> str:
+        return operators.EXPNET_OT_animate_footage.description(bpy.context, None)
+
+    assert told().endswith(
+        "the frame rate and range, the camera and resolution, playback sync and the sound strip, the shape of the head"
+    )
+    settings.match_camera = settings.sound = settings.identity = False
+    assert told().endswith(": the frame rate and range")
+    settings.scene_timing = False
+    assert told().endswith(": nothing else")
+
+
 def test_artists_count_from_one(settings) -> None:
     settings.first_frame, settings.last_frame, settings.face_number = 1, 10, 2
     assert (settings.first, settings.last, settings.face) == (0, 9, 1)
@@ -222,7 +235,9 @@ def test_animate_keys_the_clip_and_matches_the_camera(settings, head: bpy.types.
     assert (scene.frame_start, scene.frame_end, scene.render.fps) == (1, 9, 25)
     assert (scene.render.resolution_x, scene.render.resolution_y) == (160, 120)
     assert scene.camera is not None
-    assert settings.result == "9 of 9 frames keyed, 1 to 9"
+    keyed, changed = settings.result.splitlines()
+    assert keyed.splitlines()[0] == "9 of 9 frames keyed, 1 to 9"
+    assert changed == "Scene: 25 frames a second, frames 1 to 9, camera 'ExpNet camera', 160 x 120 pixels"
 
 
 def test_the_scene_keeps_its_timing_and_camera_on_request(settings, head: bpy.types.Object, clip: Path) -> None:
@@ -578,7 +593,7 @@ def task(head: bpy.types.Object, clip: Path, options: EstimatorOptions) -> Itera
 
 def test_stepping_from_a_timer_ends_like_waiting(task: tasks.Task, poll_until: Callable) -> None:
     poll_until(lambda: not task.step())
-    assert task.finish() == "9 of 9 frames keyed, 1 to 9"
+    assert task.finish().splitlines()[0] == "9 of 9 frames keyed, 1 to 9"
 
 
 def test_a_cancelled_task_has_changed_nothing(task: tasks.Task, tmp_path: Path) -> None:
@@ -634,15 +649,15 @@ def test_a_clip_that_is_moved_once_it_was_read_loses_nothing(
     task.start()
     poll_until(lambda: not task.step())
     own_clip.unlink()
-    keyed, shown = task.finish().splitlines()
-    assert keyed == "9 of 9 frames keyed, 1 to 9"
+    keyed, shown, _ = task.finish().splitlines()
+    assert keyed.splitlines()[0] == "9 of 9 frames keyed, 1 to 9"
     assert shown.startswith("The footage is not shown:") and "own.mp4" in shown
     assert curve_frames(head) == list(range(1, 10))
 
 
 def test_the_face_may_be_renamed_meanwhile(task: tasks.Task, head: bpy.types.Object) -> None:
     head.name = "Ada"
-    assert task.finish() == "9 of 9 frames keyed, 1 to 9"
+    assert task.finish().splitlines()[0] == "9 of 9 frames keyed, 1 to 9"
     assert head.data.shape_keys.animation_data.action
 
 
