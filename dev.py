@@ -386,7 +386,7 @@ PYTEST_OPTIONS = ("-q", "--durations=10")
 SCENE_PARTS = ("rig", "animation", "footage", "scene", "gltf")
 BPY_ONLY = (
     *(f"tests/blender/scene/test_{part}.py" for part in SCENE_PARTS),
-    *(f"tests/blender/capture/test_{part}.py" for part in ("takes", "take_list", "hand_edits")),
+    *(f"tests/blender/capture/test_{part}.py" for part in ("takes", "take_list", "hand_edits", "head_motion")),
     "tests/blender/characters",
 )
 # What the light engine runs in, and the tests of what it does

@@ -84,7 +84,7 @@ class TestFootageBehind:
         for file in grey_images(range(1, 3)):
             background = camera.data.background_images.new()
             background.source, background.clip = "MOVIE_CLIP", bpy.data.movieclips.load(str(file))
-            background.alpha = 1.0
+            background.alpha, background.display_depth, background.frame_method = 1.0, "BACK", "FIT"
         clip = scene.show_footage(empty_scene, camera, str(grey_movie))
         assert [background.clip for background in camera.data.background_images] == [clip]
 
