@@ -1,0 +1,1 @@
+"""Expression labels from 68 landmarks by Eq. (2) of Chang et al. 2018, and training on them."""
