@@ -5,25 +5,9 @@ All verbs' modules are imported for the help, so a module imports scikit-learn, 
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
+from .label.verbs import LABEL_VERBS
+from .verb import Verb
 
-AddArguments = Callable[[argparse.ArgumentParser], None]
-Run = Callable[[argparse.Namespace], None]
+VERBS: tuple[Verb, ...] = (*LABEL_VERBS,)
 
-
-@dataclass(frozen=True)
-class Verb:
-    """``expnet research NAME``: its line in the help, what fills its parser, and what does its work.
-
-    ``run`` raises InputError for the user's mistakes.
-    """
-
-    name: str
-    description: str
-    add_arguments: AddArguments
-    run: Run
-
-
-VERBS: tuple[Verb, ...] = ()
+__all__ = ["VERBS", "Verb"]

@@ -1,0 +1,56 @@
+"""``expnet research train-expnet LABELS``: the recipe of Chang et al. 2018 on labelled photographs."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ...training import train as training
+from ...training.config import load_config
+from .training_shards import write_training_shards
+
+PAPER = Path(training.__file__).parent / "configs" / "paper.toml"
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """``config`` is a recipe that learns eta alone (default: the paper's). ``out`` gets pictures/ and run/."""
+
+    labels: Path
+    out: Path
+    config: Path | None
+    steps: int
+    every: int
+    subjects: str
+    seed: int
+    resume: bool
+
+
+def train_expnet(options: TrainOptions) -> str:
+    """Cut the pictures, unless they are there, train, and return where the weights are. Raises InputError."""
+    recipe = options.config or PAPER
+    size = load_config(recipe).input.size
+    pictures = options.out / "pictures"
+    if not (options.resume and pictures.is_dir()):
+        counts = write_training_shards(options.labels, pictures, size, options.subjects, options.seed)
+        print(f"seed {options.seed}: {counts[0]} pictures to train on, {counts[1]} of other people to evaluate with")
+    training.train(
+        argparse.Namespace(
+            config=recipe,
+            data=pictures,
+            out=options.out / "run",
+            steps=options.steps,
+            decay=None,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+            threads=torch.get_num_threads(),
+            seed=options.seed,
+            every=options.every,
+            resident=False,
+            resume=options.resume,
+            start_from=None,
+        )
+    )
+    return f"{options.out / 'run' / 'weights.safetensors'}: use it with --estimator"

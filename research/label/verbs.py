@@ -1,0 +1,100 @@
+"""The verbs of ``expnet research`` that make and use expression labels."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..verb import Verb
+
+SUBJECT_HELP = "who an image shows: its folder, the name up to the first _, each image its own, or a CSV image,subject"
+
+
+def _label_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="images, also in subfolders")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the labels; a stopped run continues there")
+    parser.add_argument(
+        "--landmarks", default=".pts", help="suffix of the landmark files (.pts, .json, .csv) or a plug-in's name"
+    )
+    parser.add_argument(
+        "--pose", choices=("given", "solved"), default="solved", help="the network's pose, or solved with eta (default)"
+    )
+    parser.add_argument("--subjects", default="folder", help=SUBJECT_HELP)
+    parser.add_argument("--lens-mm", type=float, default=50.0, help="lens on a 36 mm sensor (default 50)")
+
+
+def _label(a: argparse.Namespace) -> None:
+    from .label import LabelOptions, label
+
+    print(label(LabelOptions(a.folder, a.out, a.landmarks, a.pose, a.subjects, a.lens_mm)))
+
+
+def _noise_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="folder for noise.csv and noise.png")
+    parser.add_argument("--faces", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _noise(a: argparse.Namespace) -> None:
+    from .noise import write_noise_study
+
+    print(f"seed {a.seed}\n{write_noise_study(a.out, a.faces, a.seed)}")
+
+
+def _photographs_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--count", type=int, default=400)
+    parser.add_argument("--noise", type=float, default=1.5, help="of the landmarks, pixels (default 1.5)")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _photographs(a: argparse.Namespace) -> None:
+    from ..synthetic_photographs import write_photographs
+
+    write_photographs(a.out, a.count, a.seed, a.noise)
+    print(f"seed {a.seed}: {a.count} photographs in {a.out}")
+
+
+def _train_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("labels", type=Path, help="what expnet research label wrote")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures and the run")
+    parser.add_argument("--config", type=Path, help="a recipe (default: the paper's ResNet-101, configs/paper.toml)")
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--every", type=int, default=500, help="steps between evaluations and checkpoints")
+    parser.add_argument("--subjects", default="folder", help=SUBJECT_HELP)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on from a stopped run")
+
+
+def _train(a: argparse.Namespace) -> None:
+    from .train_expnet import TrainOptions, train_expnet
+
+    print(train_expnet(TrainOptions(a.labels, a.out, a.config, a.steps, a.every, a.subjects, a.seed, a.resume)))
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("--truth", type=Path, required=True, help="CSV with the columns image and the 29 keys")
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--subjects", default="folder", help=SUBJECT_HELP)
+    parser.add_argument("--seed", type=int, default=0, help="the seed of train-expnet, which holds people out")
+
+
+def _compare(a: argparse.Namespace) -> None:
+    from .compare import compare
+
+    print(compare(a.labels, a.truth, a.weights, a.subjects, a.seed))
+
+
+LABEL_VERBS = (
+    Verb(
+        "photographs",
+        "Render photographs with landmark files and true expressions",
+        _photographs_arguments,
+        _photographs,
+    ),
+    Verb("label", "Label photographs with expressions from their landmarks, Eq. (2)", _label_arguments, _label),
+    Verb("label-noise", "Measure how well Eq. (2) recovers expressions from noisy landmarks", _noise_arguments, _noise),
+    Verb("train-expnet", "Train a network on such labels by the paper's recipe", _train_arguments, _train),
+    Verb("compare-labels", "Compare a network with its labels, where the truth is known", _compare_arguments, _compare),
+)
