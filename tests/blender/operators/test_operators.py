@@ -207,6 +207,17 @@ def test_the_button_says_beforehand_what_it_changes(settings) -> None:
     assert told().endswith(": nothing else")
 
 
+def test_a_file_that_is_dropped_on_the_viewport_becomes_the_source(settings, clip: Path) -> None:
+    settings.source_kind = "FOLDER"
+    handler = bpy.types.FileHandler.bl_rna_get_subclass_py("EXPNET_FH_clip")
+    assert clip.suffix in handler.bl_file_extensions.split(";")
+    assert not handler.poll_drop(SimpleNamespace(area=SimpleNamespace(type="NODE_EDITOR")))
+    assert handler.poll_drop(SimpleNamespace(area=SimpleNamespace(type="VIEW_3D")))
+    assert bpy.ops.expnet.drop_clip(filepath=str(clip)) == {"FINISHED"}
+    assert (settings.source_kind, settings.source) == ("FILE", str(clip))
+    assert settings.result == "The source is 'disc.mp4'"
+
+
 def test_artists_count_from_one(settings) -> None:
     settings.first_frame, settings.last_frame, settings.face_number = 1, 10, 2
     assert (settings.first, settings.last, settings.face) == (0, 9, 1)
