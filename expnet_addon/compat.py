@@ -6,8 +6,8 @@ Checks test for a feature where possible, and for a version number otherwise.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -152,7 +152,7 @@ def new_images(strips: Any, name: str, files: Sequence[str], channel: int, start
     """Add an image strip of ``files``, one per frame from ``start`` on."""
     strip = strips.new_image(name=name, filepath=files[0], channel=channel, frame_start=start)
     for file in files[1:]:
-        strip.elements.append(os.path.basename(file))
+        strip.elements.append(Path(file).name)
     set_length(strip, len(files))
     return strip
 

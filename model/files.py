@@ -30,8 +30,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             mode = os.fstat(file.fileno()).st_mode & 0o777
         partial.unlink()  # Blender would keep a backup of an existing file
         yield partial
-        os.chmod(partial, mode)  # safetensors writes files that only their owner can read
-        os.replace(partial, path)
+        partial.chmod(mode)  # safetensors writes files that only their owner can read
+        partial.replace(path)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written: {error.strerror or error}: choose another place or free some space"

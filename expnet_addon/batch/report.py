@@ -58,7 +58,7 @@ def write_report(out: Path, shots: Sequence[Shot]) -> Path:
 
 
 def _row(out: Path, shot: Shot, record: Record | None) -> str:
-    name = f"{_text(shot.name)}<br><span class='dim'>{_text(os.path.basename(shot.clip))}</span>"
+    name = f"{_text(shot.name)}<br><span class='dim'>{_text(Path(shot.clip).name)}</span>"
     if record is None:
         return f"<tr><td></td><td>{name}</td><td colspan='5' class='dim'>waiting</td></tr>"
     if record.error:

@@ -90,7 +90,7 @@ def _clips_of(given: str, out: Path) -> dict[str, str]:
         return inside or ({str(path.absolute()): path.absolute().name} if _is_sequence(path) else {})
     if path.is_file():
         return {str(path.absolute()): path.stem}
-    matches = [Path(m) for m in sorted(glob.glob(str(path), recursive=True))]
+    matches = [Path(m) for m in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - the pattern may be absolute
     return {str(p.absolute()): p.stem if p.is_file() else p.name for p in matches if p.is_file() or _is_sequence(p)}
 
 

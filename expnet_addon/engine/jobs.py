@@ -22,6 +22,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Generic, Protocol, TypeVar
@@ -66,7 +67,7 @@ def worker_python(preferred: str = "") -> str:
     Raises InputError if there is none.
     """
     if preferred:
-        found = shutil.which(os.path.expanduser(preferred))
+        found = shutil.which(str(Path(preferred).expanduser()))
         if not found:
             raise InputError(f"'{preferred}' is not a Python interpreter: correct 'Use this Python' in the preferences")
         return found
@@ -76,7 +77,7 @@ def worker_python(preferred: str = "") -> str:
         return sys.executable
     named = os.environ.get("EXPNET_PYTHON", "")
     if named:
-        found = shutil.which(os.path.expanduser(named))
+        found = shutil.which(str(Path(named).expanduser()))
         if not found:
             raise InputError(f"EXPNET_PYTHON names '{named}', which is not a Python interpreter")
         return found
@@ -153,10 +154,8 @@ class Worker:
 
     def exit_reason(self) -> WorkerFault | InputError:
         """Return the reason for the worker's exit, once ``lines`` has ended without an answer."""
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=5)  # stdout closes shortly before the process ends
-        except subprocess.TimeoutExpired:
-            pass
         end_process(self._process)
         self._threads[1].join(timeout=5)
         code = self._process.returncode
@@ -389,10 +388,9 @@ def _wheel_folders() -> list[str]:
 def end_process(process: subprocess.Popen) -> None:
     """Kill a process that still runs, and on POSIX its process group."""
     if process.poll() is None and os.name == "posix":
-        try:
+        # It may just have ended: macOS refuses a group whose last process has.
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass  # it has just ended: macOS refuses a group whose last process has
     elif process.poll() is None:
         process.kill()
     process.wait()

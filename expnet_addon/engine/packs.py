@@ -6,7 +6,6 @@ The open pack ships with the extension. The official pack uses the user's own fi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +43,7 @@ def official_network(folder: str) -> Choice:
     missing = ""
     if not folder:
         missing = "Import the official weights in the extension's preferences first"
-    elif not os.path.isfile(os.path.join(folder, OFFICIAL_FILE)):
+    elif not (Path(folder) / OFFICIAL_FILE).is_file():
         missing = f"There is no {OFFICIAL_FILE} in '{folder}': import the official weights in the preferences"
     elif EXPNET not in (found := imported_networks(folder)):
         there = f"Only {', '.join(sorted(found))} was imported" if found else f"{OFFICIAL_FILE} is broken"
@@ -57,14 +56,14 @@ def official_head(file: str) -> Choice:
     missing = ""
     if not file:
         missing = "Name BaselFaceModel_mod.mat in the extension's preferences first"
-    elif not os.path.isfile(file):
+    elif not Path(file).is_file():
         missing = f"There is no face model at '{file}': correct it in the extension's preferences"
     return Choice("Basel Face Model", file, "Research only, by the Basel Face Model's own terms", missing)
 
 
 def own_network(path: str) -> Choice:
     missing = "" if path else "Choose the weights first"
-    if path and not os.path.exists(path):
+    if path and not Path(path).exists():
         missing = f"There are no weights at '{path}'"
     return Choice("Own weights", path, "As the licence of these weights says", missing)
 

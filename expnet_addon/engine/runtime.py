@@ -149,7 +149,7 @@ def installed(root: Path | None) -> Installed | None:
             int(marker["megabytes"]),
         )
         # The Blender whose Python made the environment may have been removed
-        return found if os.path.isfile(found.python) and _home(environment).is_dir() else None
+        return found if Path(found.python).is_file() and _home(environment).is_dir() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -218,7 +218,7 @@ def _take_away(paths: list[Path]) -> None:
     for path in paths:
         away = path.with_name(f"{REMOVED}{os.urandom(4).hex()}")
         try:
-            os.replace(path, away)
+            path.replace(away)
             moved.append(str(away))
         except OSError:
             continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from ...model.errors import InputError
 from ...model.worker import protocol
@@ -122,6 +123,6 @@ def _version(package: str) -> str:
 
 def _changed(root: object) -> int:
     try:
-        return os.stat(os.path.join(str(root), runtime.MARKER)).st_mtime_ns
+        return (Path(str(root)) / runtime.MARKER).stat().st_mtime_ns
     except OSError:
         return 0

@@ -231,7 +231,7 @@ def _check_writable(out: Path) -> None:
 
 
 def _check_readable(clip: str) -> None:
-    if not os.path.isfile(clip):
+    if not Path(clip).is_file():
         raise InputError(f"there is no clip at {clip}")
     if _is_movie(clip):
         probe = bpy.data.movieclips.load(clip)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import bpy
 
@@ -76,7 +77,7 @@ def _of_clip(clip: bpy.types.MovieClip) -> Footage:
 def _of_image(image: bpy.types.Image, user: bpy.types.ImageUser | None) -> Footage:
     if image.source not in {"FILE", "SEQUENCE", "MOVIE"}:
         raise InputError(f"image {image.name!r} has no file: save it to disk first")
-    if image.packed_file is not None and not os.path.isfile(_absolute(image)):
+    if image.packed_file is not None and not Path(_absolute(image)).is_file():
         raise InputError(f"image {image.name!r} is packed into the .blend: unpack it first")
     path = _file_of(image)
     size = (int(image.size[0]), int(image.size[1]))
@@ -114,6 +115,6 @@ def _absolute(block: bpy.types.ID) -> str:
 
 def _file_of(block: bpy.types.ID) -> str:
     path = _absolute(block)
-    if not block.filepath or not os.path.isfile(path):
+    if not block.filepath or not Path(path).is_file():
         raise InputError(f"{block.name!r}: there is no file {path}")
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -157,7 +156,7 @@ def render_frames(
     for done, frame in enumerate(range(first, last + 1), 1):
         file = folder / f"{frame:04d}.png"
         with atomic_path(file) as partial:
-            os.replace(render_frame(scene, frame, partial.with_suffix("")), partial)
+            Path(render_frame(scene, frame, partial.with_suffix(""))).replace(partial)
         files.append(file)
         if progress:
             progress(done, last + 1 - first)

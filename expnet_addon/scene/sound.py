@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -28,7 +28,7 @@ def lay_sound(scene: bpy.types.Scene, performance: FacePerformance, take: Take, 
     """
     source = performance.source
     remove_sound(scene, source, head)
-    if not os.path.isfile(source):
+    if not Path(source).is_file():
         return False
     strips = compat.sequencer_strips(scene)
     rate, times = scene_fps(scene), performance.times
@@ -38,7 +38,7 @@ def lay_sound(scene: bpy.types.Scene, performance: FacePerformance, take: Take, 
     start = math.floor(begins + 1e-3)
     channel = 1 + max((strip.channel for strip in strips), default=0)
     try:
-        strip = strips.new_sound(os.path.basename(source), source, channel, start)
+        strip = strips.new_sound(Path(source).name, source, channel, start)
     except RuntimeError:
         return False
     if strip.sound.channels == "INVALID":

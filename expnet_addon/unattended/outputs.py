@@ -85,7 +85,8 @@ def save_blend(path: Path) -> None:
 def save_scene(path: Path, objects: Sequence[bpy.types.Object]) -> None:
     """Save the scene as a .blend, or ``objects`` with their animation as a .glb."""
     if path.suffix.lower() != ".glb":
-        return save_blend(path)
+        save_blend(path)
+        return
     from ..scene import gltf
 
     with atomic_path(path) as part:

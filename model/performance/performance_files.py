@@ -38,9 +38,12 @@ _PER_FRAME: dict[str, tuple[int, ...]] = {
 def save_performance(performance: FacePerformance, path: str | Path) -> None:
     """Write an .npz, or a table if the name ends in .csv or .json, atomically."""
     suffix = Path(path).suffix.lower()
-    if suffix in (".csv", ".json"):
-        return (export_csv if suffix == ".csv" else export_json)(performance, path)
-    write_whole(path, packed(performance))
+    if suffix == ".csv":
+        export_csv(performance, path)
+    elif suffix == ".json":
+        export_json(performance, path)
+    else:
+        write_whole(path, packed(performance))
 
 
 def packed(performance: FacePerformance) -> bytes:

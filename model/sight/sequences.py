@@ -130,7 +130,7 @@ def sequence_pattern(path: str) -> tuple[str, int]:
     if match is None:
         raise InputError(f"{path} has no frame number in its name: it is not part of an image sequence")
     head, digits, tail = match.groups()
-    return os.path.join(folder, head + "#" * len(digits) + tail), int(digits)
+    return str(Path(folder) / (head + "#" * len(digits) + tail)), int(digits)
 
 
 def numbered(pattern: str, number: int) -> str:
@@ -138,7 +138,7 @@ def numbered(pattern: str, number: int) -> str:
     folder, name = os.path.split(pattern)
     hashes = re.findall("#+", name)[-1]
     head, _, tail = name.rpartition(hashes)
-    return os.path.join(folder, head + str(number).zfill(len(hashes)) + tail)
+    return str(Path(folder) / (head + str(number).zfill(len(hashes)) + tail))
 
 
 def _sequence_like(path: Path) -> ImageSequence:
@@ -240,6 +240,6 @@ def _two_sequences(folder: Path, one: Path, other: Path) -> InputError:
 
 def _pattern_of(path: Path) -> str:
     try:
-        return str(path.with_name(os.path.basename(sequence_pattern(path.name)[0])))
+        return str(path.with_name(Path(sequence_pattern(path.name)[0]).name))
     except InputError:
         return str(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Iterator
@@ -454,7 +453,7 @@ def _refuse_unread(path: Path) -> None:
 def _stamp(path: Path) -> tuple[int, int]:
     """Return values that change when a file is written to."""
     try:
-        found = os.stat(path)
+        found = path.stat()
     except OSError:
         return (0, 0)
     return (found.st_size, found.st_mtime_ns)
