@@ -25,6 +25,8 @@ COUNTED = (
     ".avi",
 )  # formats that store the number of their pictures, not only their duration
 STILL_CODECS = ("MJPG", "png ", "MPNG", "JPEG", "bmp ", "GIF ")  # codecs of cover images
+SAME_STEP = 0.02  # share of a frame by which a step between pictures may differ from the frame's length
+FREQUENT = 0.2  # share of the steps that a rate of a joined clip has at least
 
 
 class OpenCvMovie:
@@ -121,7 +123,7 @@ class OpenCvMovie:
         return MovieHeader(size, self._nominal_rate(), 1e-3, declared if declared > 0 else None)
 
     def _nominal_rate(self) -> Fraction:
-        """Return the mean rate if it is a usual one; else the usual rate that fits the stamps or most steps."""
+        """Return the mean rate if it is a usual one; else the usual one that fits all stamps, or many or most steps."""
         mean = self._capture.get(cv2.CAP_PROP_FPS)
         if not 0 < mean < 100_000:
             return FALLBACK_RATE
@@ -141,6 +143,12 @@ class OpenCvMovie:
         for usual in sorted(STANDARD_RATES):
             if float(usual) * step > 0.9 and beside(usual) < 0.1:
                 return min((u for u in STANDARD_RATES if abs(float(u / usual) - 1) < 2e-3), key=beside)
+        # A joined clip has steps of several rates. The nominal one is the highest, as FFmpeg has it.
+        off = np.abs(np.outer([float(usual) for usual in STANDARD_RATES], steps) - 1)
+        frequent = [usual for usual, row in zip(STANDARD_RATES, off) if (row < SAME_STEP).mean() >= FREQUENT]
+        if frequent:
+            fitting = steps[np.abs(float(max(frequent)) * steps - 1) < SAME_STEP]
+            return min(frequent, key=lambda usual: abs(float(usual) * float(np.median(fitting)) - 1))
         return min(STANDARD_RATES, key=lambda usual: abs(float(usual) * float(np.median(steps)) - 1))
 
     def _stamps(self) -> np.ndarray:
