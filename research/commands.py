@@ -5,9 +5,10 @@ All verbs' modules are imported for the help, so a module imports scikit-learn, 
 
 from __future__ import annotations
 
+from .emotions.command import EMOTION_VERBS
 from .label.verbs import LABEL_VERBS
 from .verb import Verb
 
-VERBS: tuple[Verb, ...] = (*LABEL_VERBS,)
+VERBS: tuple[Verb, ...] = (*LABEL_VERBS, *EMOTION_VERBS)
 
 __all__ = ["VERBS", "Verb"]

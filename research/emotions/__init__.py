@@ -1,0 +1,1 @@
+"""``expnet research emotions``: emotions from expression coefficients, as ExpNet and DeepExp3D measured them."""

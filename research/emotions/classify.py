@@ -1,0 +1,97 @@
+"""The classifiers of the two papers, always tested on clips that they have not seen.
+
+ExpNet: the K nearest neighbours. DeepExp3D: one-against-all SVMs, whose parameters are searched inside each fold.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+MISSED = -1  # the class of a clip without a face: always wrong
+
+
+def nearest(features: np.ndarray, classes: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
+    """Return the class of each of N clips by its K nearest clips of other groups, (N,); MISSED without features.
+
+    features (N, D), NaN rows are left out; classes (N,) from 0. ``groups`` (N,) are the clips themselves (leave one
+    clip out) or the subjects. Among classes with equal votes the one with the nearest member wins.
+    """
+    there = ~np.isnan(features).any(1)
+    rows = np.where(there[:, None], features, 0)
+    squared = (rows**2).sum(1)
+    distance = squared[:, None] + squared - 2 * rows @ rows.T
+    distance[(groups[:, None] == groups) | ~there] = np.inf
+    k = min(k, len(rows))
+    order = np.argsort(distance, 1, kind="stable")[:, :k]
+    usable = np.isfinite(np.take_along_axis(distance, order, 1))
+    votes = np.zeros((len(rows), classes.max() + 1))
+    # The least weight decides ties only: all of them together are less than one vote.
+    weight = np.where(usable, 1 + 2.0 ** -np.arange(2, k + 2), 0)
+    np.add.at(votes, (np.arange(len(rows))[:, None], classes[order]), weight)
+    return np.where(there & usable.any(1), votes.argmax(1), MISSED)
+
+
+def confusion(classes: np.ndarray, guessed: np.ndarray, count: int) -> np.ndarray:
+    """Return the counts (count, count + 1): a row for each true class, the last column for clips without a face."""
+    table = np.zeros((count, count + 1), int)
+    np.add.at(table, (classes, np.where(guessed == MISSED, count, guessed)), 1)
+    return table
+
+
+def svm_accuracies(
+    features: np.ndarray, classes: np.ndarray, groups: np.ndarray | None, trials: int, seed: int, most_folds: int = 10
+) -> np.ndarray:
+    """Return the accuracy of each fold, (F,). With ``groups``, no group is in two folds.
+
+    C, gamma and kernel are searched in three folds of the training clips; the test clips have no part in it. There are
+    as many folds as the rarest class has clips, at most ``most_folds``.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    folds = min(most_folds, int(np.bincount(classes).min()))
+    if groups is not None:
+        folds = min(folds, *(len(set(groups[classes == c])) for c in set(classes)))
+    split = StratifiedGroupKFold if groups is not None else StratifiedKFold
+    if folds < 2:
+        return np.empty(0)
+    scores = []
+    there = ~np.isnan(features).any(1)
+    for train, test in split(folds, shuffle=True, random_state=seed).split(features, classes, groups):
+        if not len(test):
+            continue
+        train, known = train[there[train]], test[there[test]]
+        model = _searched(features[train], classes[train], trials, seed, None if groups is None else groups[train])
+        right = (model.predict(features[known]) == classes[known]).sum() if len(known) else 0
+        scores.append(right / len(test))  # a clip without a face counts as wrong
+    return np.array(scores)
+
+
+def _searched(features, classes, trials: int, seed: int, groups):
+    """Return the SVM with the best parameters in three folds of these clips, trained on all of them."""
+    import optuna
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_score
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    inner = (StratifiedKFold if groups is None else StratifiedGroupKFold)(3, shuffle=True, random_state=seed)
+
+    def accuracy(trial) -> float:
+        chosen = _machine(
+            trial.suggest_float("C", 1e-2, 1e3, log=True),
+            trial.suggest_float("gamma", 1e-4, 1e1, log=True),
+            trial.suggest_categorical("kernel", ["linear", "rbf"]),
+        )
+        return float(cross_val_score(chosen, features, classes, groups=groups, cv=inner, error_score=0.0).mean())
+
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+    study.optimize(accuracy, n_trials=trials)
+    best = study.best_params
+    return _machine(best["C"], best["gamma"], best["kernel"]).fit(features, classes)
+
+
+def _machine(c: float, gamma: float, kernel: str):
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    return make_pipeline(StandardScaler(), OneVsRestClassifier(SVC(C=c, gamma=gamma, kernel=kernel)))

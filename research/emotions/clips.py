@@ -1,0 +1,104 @@
+"""Labelled clips from the layouts of data sets: CK+ as distributed, a folder for each emotion, a table."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...model.errors import InputError
+from ...model.files import by_number
+from ...model.reading import reading
+from ...model.sight.sequences import IMAGE_SUFFIXES
+
+# The codes of CK+'s Emotion files (Lucey et al. 2010); 0 is neutral.
+CK_CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
+COLUMNS = ("image", "emotion", "subject", "clip")
+
+
+@dataclass(frozen=True)
+class LabelledClip:
+    """A clip: ``frames`` are its images in order, the last one is the peak. ``name`` is unique for the subject."""
+
+    subject: str
+    name: str
+    emotion: str
+    frames: tuple[Path, ...]
+
+
+def read_clips(source: Path) -> list[LabelledClip]:
+    """Read the clips of a folder or table in a fixed order. Raises InputError."""
+    if source.is_dir():
+        is_ck = (source / "cohn-kanade-images").is_dir()
+        clips = _of_ck(source) if is_ck else _of_emotion_folders(source)
+    else:
+        clips = _of_table(source)
+    if not clips:
+        raise InputError(
+            f"{source}: no labelled pictures: give CK+'s folder, EMOTION/SUBJECT_CLIP_FRAME.png or a table with "
+            f"{','.join(COLUMNS)}"
+        )
+    emotions = sorted({clip.emotion for clip in clips})
+    if len(emotions) < 2:
+        raise InputError(f"{source}: all pictures are labelled {emotions[0]}: give at least two emotions")
+    return sorted(clips, key=lambda clip: (clip.emotion, clip.subject, clip.name))
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES), key=by_number)
+
+
+def _of_ck(root: Path) -> list[LabelledClip]:
+    """Read cohn-kanade-images/S000/000/*.png and Emotion/S000/000/*_emotion.txt. Clips without a label are left out."""
+    if not (root / "Emotion").is_dir():
+        raise InputError(f"{root}: CK+ without its folder Emotion: unpack the emotion labels beside the pictures")
+    clips = []
+    for path in sorted((root / "Emotion").glob("*/*/*_emotion.txt")):
+        with reading(path, "emotion label", "copy CK+'s Emotion folder again"):
+            code = float(path.read_text()[:64])
+            if code not in range(len(CK_CODES)):
+                raise InputError(f"{path}: {code:g} is no emotion of CK+: use 0 to {len(CK_CODES) - 1}")
+        folder = root / "cohn-kanade-images" / path.parent.parent.name / path.parent.name
+        frames = _images(folder) if folder.is_dir() else []
+        if not frames:
+            raise InputError(f"{folder}: has a label and no pictures: copy the clip or remove its label")
+        clips.append(LabelledClip(folder.parent.name, folder.name, CK_CODES[int(code)], tuple(frames)))
+    return clips
+
+
+def _of_emotion_folders(root: Path) -> list[LabelledClip]:
+    frames = []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        for path in _images(folder):
+            parts = path.stem.split("_")
+            if len(parts) != 3:
+                raise InputError(f"{path}: the name is not SUBJECT_CLIP_FRAME: rename it, or list it in a table")
+            frames.append((parts[0], parts[1], folder.name, path))
+    return _grouped(frames)
+
+
+def _of_table(table: Path) -> list[LabelledClip]:
+    frames = []
+    with (
+        reading(table, "table", f"give a CSV with the columns {','.join(COLUMNS)}"),
+        open(table, newline="", encoding="utf-8-sig") as file,
+    ):
+        reader = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise InputError(f"{table}: the column {missing[0]} is missing: the first row has {','.join(COLUMNS)}")
+        for row in reader:
+            image, emotion, subject, clip = ((row[name] or "").strip() for name in COLUMNS)
+            if not (image and emotion and subject and clip):
+                raise InputError(f"{table}: line {reader.line_num} has an empty cell: fill it or remove the line")
+            frames.append((subject, clip, emotion, table.parent / image))
+    return _grouped(frames)
+
+
+def _grouped(frames: list[tuple[str, str, str, Path]]) -> list[LabelledClip]:
+    """Join frames (subject, clip, emotion, image) to clips; frames keep their order."""
+    clips: dict[tuple[str, str, str], list[Path]] = defaultdict(list)
+    for subject, clip, emotion, image in frames:
+        clips[subject, clip, emotion].append(image)
+    return [LabelledClip(s, c, e, tuple(paths)) for (s, c, e), paths in clips.items()]

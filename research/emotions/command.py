@@ -1,0 +1,73 @@
+"""The arguments of ``emotions`` and ``synthetic-emotions``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ...model.builtin import OPEN
+from ..verb import Verb
+
+SCALES = (1.0, 0.8, 0.6, 0.4, 0.2)
+
+
+def _scale(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.01 <= number <= 1:  # nan, too
+        raise argparse.ArgumentTypeError(f"{text} is no scale from 0.01 to 1")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than one")
+    return number
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", type=Path, metavar="FOLDER|TABLE.csv",
+        help="CK+ as distributed, a folder EMOTION/SUBJECT_CLIP_FRAME.png, or a table: image,emotion,subject,clip",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for results.md, figures, tables")
+    parser.add_argument(
+        "--estimator", action="append", metavar="open|PATH", help="weights to compare; may be repeated (open)"
+    )
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument("--frames", default="peak", choices=("peak", "mean"), help="a clip's last frame, or their mean")
+    parser.add_argument("--scales", type=_scale, nargs="+", default=SCALES, metavar="S", help="of the pictures")
+    parser.add_argument("--neighbours", type=_positive, default=5, metavar="K", help="(5)")
+    parser.add_argument(
+        "--trials", type=int, default=12, metavar="N", help="of the SVM's search in each fold; 0: no SVM"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(a: argparse.Namespace) -> None:
+    from .measure import measure
+
+    estimators = tuple(dict.fromkeys(a.estimator or [OPEN]))
+    scales = tuple(dict.fromkeys(a.scales))
+    measure(a.source, a.out, estimators, a.device, a.frames, scales, a.neighbours, a.trials, a.seed)
+
+
+def add_synthetic_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", type=Path, metavar="FOLDER", help="a new folder, for EMOTION/SUBJECT_CLIP_FRAME.png")
+    parser.add_argument("--clips", type=_positive, default=327, metavar="N", help="(327, as CK+ has)")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run_synthetic(a: argparse.Namespace) -> None:
+    from .synthetic import make
+
+    make(a.out, a.clips, a.seed)
+
+
+EMOTION_VERBS = (
+    Verb("emotions", "emotions from coefficients, as ExpNet and DeepExp3D measured", add_arguments, run),
+    Verb("synthetic-emotions", "a synthetic set for emotions", add_synthetic_arguments, run_synthetic),
+)

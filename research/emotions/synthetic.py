@@ -1,0 +1,77 @@
+"""Synthetic people who show the prototypes: for the tables of the docs, and to try the command without a data set."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from ...model.builtin import OPEN
+from ...model.errors import InputError
+from ...model.face.semantics import mirror_open_eta, open_bounds
+from ...model.formats import open_face_model
+from ...training.synthetic.brows import sample_brows
+from ...training.synthetic.degrade import develop
+from ...training.synthetic.expressions import sample_gaze
+from ...training.synthetic.pose import sample_angles, sample_pose
+from ...training.synthetic.sample import render
+from ...training.synthetic.shape import blend, landmarks_of, sample_ways, shape_head
+from ...training.synthetic.surface import Surface, build_surface
+from .prototypes import PROTOTYPES, prototypes
+
+# How often each emotion is among CK+'s 327 labelled clips (Lucey et al. 2010), in the order of PROTOTYPES
+FREQUENCY = np.array([45, 18, 59, 25, 69, 28, 83])
+CLIPS_OF_A_SUBJECT = 3
+SIZE, ROOM = 192, 1.6  # pixels; the picture's side in sides of the face's crop
+INTENSITY, NOISE = (0.35, 1.0), 0.08  # of the prototype; of each key, standard deviation
+
+
+def make(out: Path, clips: int, seed: int) -> None:
+    """Render ``clips`` pictures as EMOTION/SUBJECT_CLIP_FRAME.png into the new folder ``out``. Raises InputError."""
+    if out.exists():
+        raise InputError(f"{out}: exists already: give the name of a new folder")
+    names = list(PROTOTYPES)
+    edges = np.cumsum(FREQUENCY) / FREQUENCY.sum()
+    emotions = np.random.default_rng(seed).permutation(np.searchsorted(edges, (np.arange(clips) + 0.5) / clips))
+    surface = build_surface(open_face_model(OPEN))
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        for i, emotion in enumerate(tqdm(emotions, desc="pictures")):
+            subject, clip = divmod(i, CLIPS_OF_A_SUBJECT)
+            folder = part / names[emotion]
+            folder.mkdir(parents=True, exist_ok=True)
+            image = picture(surface, seed, subject, clip, prototypes()[emotion])
+            cv2.imwrite(str(folder / f"S{subject:03d}_{clip:03d}_001.png"), image)
+        part.rename(out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}: choose another place") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    print(f"{out}: {clips} synthetic pictures, seed {seed}")
+
+
+def picture(surface: Surface, seed: int, subject: int, clip: int, prototype: np.ndarray) -> np.ndarray:
+    """Render one subject's picture (SIZE, SIZE, 3) uint8 BGR: ``prototype`` (29,) with intensity and noise."""
+    own, rng = np.random.default_rng([seed, subject]), np.random.default_rng([seed, subject, clip])
+    alpha = np.clip(own.standard_normal(len(surface.model.identity)), -2.8, 2.8).astype(np.float32)
+    ways = sample_ways(own)
+    eta = rng.uniform(*INTENSITY) * prototype + rng.normal(0, NOISE, len(prototype))
+    eta = mirror_open_eta(eta) if rng.random() < 0.5 else eta
+    eta = np.clip(eta, *open_bounds().T).astype(np.float32)
+    yaw, pitch, roll = sample_angles(rng, True, natural=True)
+    gaze = sample_gaze(rng, yaw, pitch)
+    pose = sample_pose(rng, yaw, pitch, roll, SIZE, is_face=True)
+    pose = replace(pose, given=pose.own.moved(0, 0, np.log(ROOM), 0))
+    people, moves = blend(surface, alpha[None], eta[None], np.array([gaze]), ways[None])
+    shape, look = (np.random.default_rng([seed, subject, 1000, part]) for part in (1, 2))  # the same for the subject
+    vertices = shape_head(shape, surface, people[0], moves[0], eta, gaze)
+    brows = sample_brows(look, surface, eta)
+    marks = landmarks_of(surface, vertices, gaze, brows)
+    distances = -(marks @ pose.rotation[2] + pose.translation[2])
+    image, _ = render(look, surface, vertices, eta, brows, pose, SIZE, pose.in_crop(marks), distances, natural=True)
+    return np.asarray(develop(rng, image, True) * 255).round().astype(np.uint8)

@@ -1,0 +1,144 @@
+"""Emotions from coefficients: layouts, classifiers that never see the tested clip, and the command on a tiny set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from expnet.expnet_addon.headless import main
+from expnet.model.errors import InputError
+from expnet.model.face.semantics import open_bounds
+from expnet.research.emotions.classify import MISSED, confusion, nearest, svm_accuracies
+from expnet.research.emotions.clips import read_clips
+from expnet.research.emotions.features import shrunk
+from expnet.research.emotions.prototypes import PROTOTYPES, heuristic_scores, prototypes
+
+
+def picture(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
+    return path
+
+
+def test_ck_is_read_as_distributed_and_clips_without_a_label_are_left_out(tmp_path: Path) -> None:
+    for clip, frames in (("S005/001", 3), ("S010/002", 11), ("S010/003", 2)):
+        for i in range(frames):
+            picture(tmp_path / "cohn-kanade-images" / clip / f"x_{i + 1}.png")
+    for clip, code in (("S005/001", "   3.0000000e+00\n"), ("S010/002", "   7.0000000e+00\n")):
+        label = tmp_path / "Emotion" / clip / "x_emotion.txt"
+        label.parent.mkdir(parents=True)
+        label.write_text(code)
+    clips = read_clips(tmp_path)
+    assert [(c.subject, c.name, c.emotion) for c in clips] == [
+        ("S005", "001", "disgust"),
+        ("S010", "002", "surprise"),
+    ]
+    assert clips[1].frames[-1].name == "x_11.png"
+
+
+def test_frames_of_emotion_folders_and_of_a_table_are_joined_to_the_same_clips(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    files = [("happy", "A_1_01"), ("happy", "A_1_02"), ("fear", "B_1_01")]
+    images = [picture(root / emotion / f"{name}.png") for emotion, name in files]
+    table = root / "table.csv"
+    rows = [f"{p.relative_to(root)},{p.parent.name},{p.stem[0]},1" for p in images]
+    table.write_text("\n".join(["image,emotion,subject,clip", *rows]))
+    assert read_clips(root) == read_clips(table)
+    assert [len(c.frames) for c in read_clips(root)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("image,subject,clip\n", "column emotion is missing"),
+        ("image,emotion,subject,clip\na.png,,s,1\n", "line 2 has an empty cell"),
+        ("image,emotion,subject,clip\na.png,happy,s,1\n", "at least two emotions"),
+        ("image,emotion,subject,clip\n", "no labelled pictures"),
+        ("image,emotion,subject,clip\n\0\x80", "broken table"),
+    ],
+)
+def test_a_wrong_table_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    table = tmp_path / "t.csv"
+    table.write_bytes(text.encode("latin1"))
+    with pytest.raises(InputError, match=said) as raised:
+        read_clips(table)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_name_without_subject_and_a_broken_label_are_one_line(tmp_path: Path) -> None:
+    picture(tmp_path / "a/happy/one.png")
+    with pytest.raises(InputError, match="SUBJECT_CLIP_FRAME"):
+        read_clips(tmp_path / "a")
+    picture(tmp_path / "b/cohn-kanade-images/S1/1/1.png")
+    with pytest.raises(InputError, match="without its folder Emotion"):
+        read_clips(tmp_path / "b")
+    label = tmp_path / "b/Emotion/S1/1/1_emotion.txt"
+    label.parent.mkdir(parents=True)
+    label.write_text("9")
+    with pytest.raises(InputError, match="no emotion of CK"):
+        read_clips(tmp_path / "b")
+
+
+def test_nearest_neighbours_see_neither_the_clip_nor_its_subject() -> None:
+    """Each subject's two clips coincide, with one class each: only a classifier that sees them is right."""
+    features = np.repeat(np.arange(4.0), 2)[:, None] * 10
+    classes, subjects = np.repeat([0, 1, 0, 1], 2), np.repeat(np.arange(4), 2)
+    assert (nearest(features, classes, np.arange(8), 1) == classes).all()
+    assert not (nearest(features, classes, subjects, 1) == classes).any()
+
+
+def test_of_equal_votes_the_nearest_wins_and_a_clip_without_a_face_is_missed() -> None:
+    features, classes = np.array([[0.0], [1.0], [2.0], [3.0], [np.nan]]), np.array([0, 1, 0, 0, 1])
+    guessed = nearest(features, classes, np.arange(5), 2)
+    assert guessed[0] == 1
+    assert guessed[4] == MISSED
+    table = confusion(classes, guessed, 2)
+    assert table.sum() == 5
+    assert table[1, 2] == 1
+
+
+def test_the_svm_learns_what_is_there_and_nothing_from_noise() -> None:
+    rng = np.random.default_rng(0)
+    classes, groups = np.tile([0, 1, 2], 20), np.repeat(np.arange(20), 3)
+    noise = rng.normal(size=(60, 4))
+    told = noise * 0.1 + np.eye(4)[classes]
+    for given in (None, groups):
+        assert svm_accuracies(told, classes, given, trials=2, seed=0, most_folds=4).mean() > 0.95
+        assert svm_accuracies(noise, classes, given, trials=2, seed=0, most_folds=4).mean() < 0.6
+    assert len(svm_accuracies(told[:4], np.array([0, 0, 0, 1]), None, trials=1, seed=0)) == 0
+
+
+def test_each_prototype_scores_highest_for_itself_within_the_keys_bounds() -> None:
+    eta, bounds = prototypes(), open_bounds()
+    assert eta.shape == (len(PROTOTYPES), 29)
+    assert ((eta >= bounds[:, 0]) & (eta <= bounds[:, 1])).all()
+    assert (heuristic_scores(eta).argmax(1) == np.arange(len(PROTOTYPES))).all()
+
+
+def test_a_shrunk_picture_has_at_least_one_pixel() -> None:
+    assert shrunk(np.zeros((100, 50, 3), np.uint8), 0.2).shape == (20, 10, 3)
+    assert shrunk(np.zeros((2, 2, 3), np.uint8), 0.1).shape == (1, 1, 3)
+
+
+def test_the_command_measures_synthetic_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made, out = tmp_path / "set", tmp_path / "results"
+    assert main(["research", "synthetic-emotions", str(made), "--clips", "14"]) == 0
+    assert len(list(made.glob("*/*.png"))) == 14
+    assert main(["research", "synthetic-emotions", str(made), "--clips", "14"]) == 2
+    picture(made / "happy" / "S900_000_001.png")
+    options = ["--out", str(out), "--scales", "1", "0.5", "--trials", "1"]
+    capsys.readouterr()
+    assert main(["research", "emotions", str(made), *options]) == 0
+    shown = capsys.readouterr().out
+    assert "seed 0" in shown
+    assert "| open | 1 | 14 of 15 |" in shown  # the last one has no face
+    assert "too few clips of an emotion" in shown
+    assert {p.name for p in out.iterdir()} == {
+        *("results.md", "guesses.csv", "scales.png", "confusion_open.png", "confusion_pixels.png")
+    }
+    (made / "happy" / "S901_000_001.png").write_bytes(b"no picture")
+    assert main(["research", "emotions", str(made), *options]) == 2
+    assert capsys.readouterr().err.count("expnet: ") == 1
