@@ -49,4 +49,4 @@ def test_add_face_animate_treat_and_estimate(settings) -> None:
     assert take.note == "" and (takes.treated_performance_of(head).eta != before).any()
     settings.preprocessing = "PAPER"
     assert bpy.ops.expnet.estimate_expression() == {"FINISHED"}
-    assert settings.result.startswith(f"{DEMO.name} at frame 0, keyed at frame 1\n")
+    assert settings.result.startswith(f"{DEMO.name} at frame 1, keyed at frame 1\n")
