@@ -1,4 +1,4 @@
-"""Atomic writing of files, and the numeric order of file names."""
+"""Atomic writing of files, tests of paths that users give, and the numeric order of file names."""
 
 from __future__ import annotations
 
@@ -46,6 +46,16 @@ def write_whole(path: str | Path, content: bytes) -> None:
     """Write a file atomically. Raises InputError where it cannot be written."""
     with atomic_path(path) as partial:
         partial.write_bytes(content)
+
+
+def is_file(path: str | Path) -> bool:
+    """Return whether ``path`` is a file: False also for a name that no file can have and in an unreadable folder."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises OSError there
+
+
+def exists(path: str | Path) -> bool:
+    """Return whether there is anything at ``path``, as ``is_file`` does."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises OSError there
 
 
 def is_partial(path: Path) -> bool:

@@ -53,6 +53,11 @@ class Cancelled(Exception):
     """The job was cancelled, and its files are removed."""
 
 
+def _program(path: str) -> str | None:
+    """Return the program at ``path`` or of that name, or None."""
+    return shutil.which(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises for an unknown user
+
+
 def worker_python(preferred: str = "") -> str:
     """Return the interpreter that runs the worker.
 
@@ -67,7 +72,7 @@ def worker_python(preferred: str = "") -> str:
     Raises InputError if there is none.
     """
     if preferred:
-        found = shutil.which(str(Path(preferred).expanduser()))
+        found = _program(preferred)
         if not found:
             raise InputError(f"'{preferred}' is not a Python interpreter: correct 'Use this Python' in the preferences")
         return found
@@ -77,7 +82,7 @@ def worker_python(preferred: str = "") -> str:
         return sys.executable
     named = os.environ.get("EXPNET_PYTHON", "")
     if named:
-        found = shutil.which(str(Path(named).expanduser()))
+        found = _program(named)
         if not found:
             raise InputError(f"EXPNET_PYTHON names '{named}', which is not a Python interpreter")
         return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.builtin import OPEN
+from ...model.files import exists, is_file
 from ...model.official import FILE as OFFICIAL_FILE
 from ...model.official import imported_networks
 from ...model.worker.protocol import ImportWeightsResult
@@ -43,7 +44,7 @@ def official_network(folder: str) -> Choice:
     missing = ""
     if not folder:
         missing = "Import the official weights in the extension's preferences first"
-    elif not (Path(folder) / OFFICIAL_FILE).is_file():
+    elif not is_file(Path(folder) / OFFICIAL_FILE):
         missing = f"There is no {OFFICIAL_FILE} in '{folder}': import the official weights in the preferences"
     elif EXPNET not in (found := imported_networks(folder)):
         there = f"Only {', '.join(sorted(found))} was imported" if found else f"{OFFICIAL_FILE} is broken"
@@ -56,14 +57,14 @@ def official_head(file: str) -> Choice:
     missing = ""
     if not file:
         missing = "Name BaselFaceModel_mod.mat in the extension's preferences first"
-    elif not Path(file).is_file():
+    elif not is_file(file):
         missing = f"There is no face model at '{file}': correct it in the extension's preferences"
     return Choice("Basel Face Model", file, "Research only, by the Basel Face Model's own terms", missing)
 
 
 def own_network(path: str) -> Choice:
     missing = "" if path else "Choose the weights first"
-    if path and not Path(path).exists():
+    if path and not exists(path):
         missing = f"There are no weights at '{path}'"
     return Choice("Own weights", path, "As the licence of these weights says", missing)
 

@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 
 from ...model.errors import InputError
-from ...model.files import atomic_path
+from ...model.files import atomic_path, is_file
 from ...model.performance.face_performance import FacePerformance, runs
 from ...model.sight.sequences import sequence_of, sequence_pattern
 from .. import compat
@@ -231,7 +231,7 @@ def _check_writable(out: Path) -> None:
 
 
 def _check_readable(clip: str) -> None:
-    if not Path(clip).is_file():
+    if not is_file(clip):
         raise InputError(f"there is no clip at {clip}")
     if _is_movie(clip):
         probe = bpy.data.movieclips.load(clip)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import bpy
 
 from ...model.errors import InputError
+from ...model.files import is_file
 from ...model.sight.sequences import numbered, sequence_of, sequence_pattern
 
 
@@ -77,7 +77,7 @@ def _of_clip(clip: bpy.types.MovieClip) -> Footage:
 def _of_image(image: bpy.types.Image, user: bpy.types.ImageUser | None) -> Footage:
     if image.source not in {"FILE", "SEQUENCE", "MOVIE"}:
         raise InputError(f"image {image.name!r} has no file: save it to disk first")
-    if image.packed_file is not None and not Path(_absolute(image)).is_file():
+    if image.packed_file is not None and not is_file(_absolute(image)):
         raise InputError(f"image {image.name!r} is packed into the .blend: unpack it first")
     path = _file_of(image)
     size = (int(image.size[0]), int(image.size[1]))
@@ -115,6 +115,6 @@ def _absolute(block: bpy.types.ID) -> str:
 
 def _file_of(block: bpy.types.ID) -> str:
     path = _absolute(block)
-    if not block.filepath or not Path(path).is_file():
+    if not block.filepath or not is_file(path):
         raise InputError(f"{block.name!r}: there is no file {path}")
     return path

@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from ...model.files import is_file
 from ...model.performance.face_performance import FacePerformance
 from .. import compat
 from .animation import Take, scene_fps
@@ -28,7 +29,7 @@ def lay_sound(scene: bpy.types.Scene, performance: FacePerformance, take: Take, 
     """
     source = performance.source
     remove_sound(scene, source, head)
-    if not Path(source).is_file():
+    if not is_file(source):
         return False
     strips = compat.sequencer_strips(scene)
     rate, times = scene_fps(scene), performance.times

@@ -130,7 +130,7 @@ def sequence_pattern(path: str) -> tuple[str, int]:
     if match is None:
         raise InputError(f"{path} has no frame number in its name: it is not part of an image sequence")
     head, digits, tail = match.groups()
-    return str(Path(folder) / (head + "#" * len(digits) + tail)), int(digits)
+    return _joined(folder, head + "#" * len(digits) + tail), int(digits)
 
 
 def numbered(pattern: str, number: int) -> str:
@@ -138,7 +138,12 @@ def numbered(pattern: str, number: int) -> str:
     folder, name = os.path.split(pattern)
     hashes = re.findall("#+", name)[-1]
     head, _, tail = name.rpartition(hashes)
-    return str(Path(folder) / (head + str(number).zfill(len(hashes)) + tail))
+    return _joined(folder, head + str(number).zfill(len(hashes)) + tail)
+
+
+def _joined(folder: str, name: str) -> str:
+    """Return the file ``name`` in ``folder``, which keeps its spelling."""
+    return os.path.join(folder, name)  # noqa: PTH118 - a Path drops "./" and turns slashes round on Windows
 
 
 def _sequence_like(path: Path) -> ImageSequence:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from expnet.model.errors import InputError
-from expnet.model.files import atomic_path, is_partial, write_whole
+from expnet.model.files import atomic_path, is_file, is_partial, write_whole
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
@@ -49,3 +49,13 @@ def test_the_umask_is_obeyed(tmp_path: Path, umask: int) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a.npz").stat().st_mode) == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("name", ["missing", "", 300 * "x", "nul\0byte"])
+def test_a_name_that_no_file_has_is_no_file(tmp_path: Path, name: str) -> None:
+    assert not is_file(f"{tmp_path}/{name}")
+
+
+def test_a_file_is_a_file_and_a_folder_is_none(tmp_path: Path) -> None:
+    (tmp_path / "shot.blend").touch()
+    assert is_file(tmp_path / "shot.blend") and not is_file(tmp_path)

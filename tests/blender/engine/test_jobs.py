@@ -49,6 +49,16 @@ def test_else_in_the_one_that_the_environment_names(monkeypatch: pytest.MonkeyPa
     assert jobs.worker_python() == sys.executable
 
 
+@pytest.mark.usefixtures("without_torch")
+@pytest.mark.parametrize("named", ["~no-user-of-this-name/python", "/" + 300 * "x"])
+def test_a_python_that_cannot_be_is_one_line(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    with pytest.raises(InputError, match="not a Python interpreter"):
+        jobs.worker_python(named)
+    monkeypatch.setenv("EXPNET_PYTHON", named)
+    with pytest.raises(InputError, match="not a Python interpreter"):
+        jobs.worker_python()
+
+
 def test_else_in_this_one_where_opencv_is_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a Blender with the wheel of a per-platform zip."""
     monkeypatch.setattr(jobs, "NEEDED", {"full": ("no_such_module_anywhere",), "light": ("cv2",)})

@@ -136,7 +136,10 @@ class TestFormatsThatAreNotRead:
 
 
 class TestPattern:
-    @pytest.mark.parametrize("path, pattern, number", [("/a/shot_0012.png", "/a/shot_####.png", 12)])
+    @pytest.mark.parametrize(
+        "path, pattern, number",
+        [("/a/shot_0012.png", "/a/shot_####.png", 12), ("./shot_3.png", "./shot_#.png", 3)],
+    )
     def test_there_and_back(self, path: str, pattern: str, number: int) -> None:
         assert sequence_pattern(path) == (pattern, number)
         assert numbered(pattern, number) == path
