@@ -278,7 +278,8 @@ def _held_out_loss(trainee: Trainee, held_out: Batch, millimetres: Factors, conf
     return float(np.mean(losses))
 
 
-def main(argv: list[str] | None = None) -> None:
+def arguments() -> argparse.ArgumentParser:
+    """Return the parser of the command's arguments, which ``train`` takes as parsed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="shards (seed 0: training, seed 1: evaluation)")
@@ -292,8 +293,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--resident", action="store_true", help="keep all pictures in the device's memory")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     parser.add_argument("--start-from", type=Path, help="a run's flat.pt, or weights such as the shipped ones")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
     try:
-        train(parser.parse_args(argv))
+        train(arguments().parse_args(argv))
     except (InputError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)

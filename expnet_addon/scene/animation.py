@@ -138,7 +138,8 @@ def key_performance(
         head, _clip_name(performance.source), performance.source, [keys, head], keep
     )
     made = _generated(_channels(head, performance), performance, all_frames, source_times)
-    for channel, curve in zip(made.channels, _curves(made, (key_curves, head_curves)), strict=True):
+    for channel in made.channels:
+        curve = channel.made_curve((key_curves, head_curves))
         keyframes.write_keys(curve, keyframes.linear_keys(made.frames, channel.values, made.types))
     head.rotation_mode = "QUATERNION"
     keys.update_tag()
@@ -198,9 +199,10 @@ def rewrite(
     kept = _decimated(made, errors)
     written = made.written(kept)
     if last is None:
-        for channel, curve, keys in zip(made.channels, _curves(made, curves), kept, strict=True):
+        for channel, keys in zip(made.channels, kept, strict=True):
             keyframes.write_keys(
-                curve, keyframes.linear_keys(made.frames[keys], channel.values[keys], made.types[keys])
+                channel.made_curve(curves),
+                keyframes.linear_keys(made.frames[keys], channel.values[keys], made.types[keys]),
             )
     else:
         for i, channel in enumerate(made.channels):
@@ -216,10 +218,9 @@ def _update(
     """Write one curve with the artist's edits. Returns its removed keys, (F,) bool of ``written``."""
     new, old = written.row(channel.name), last.row(channel.name)
     assert new is not None
-    collection = curves[0] if channel.of_keys else curves[1]
-    curve = collection.find(channel.path, index=channel.index)
+    curve = channel.curve(curves)
     if old is None:
-        curve = curve or collection.new(channel.path, index=channel.index)
+        curve = channel.made_curve(curves)
         keyframes.write_keys(curve, keyframes.linear_keys(new.frames, new.values, types)[new.kept])
         return new.removed
     if curve is None:  # the artist removed the curve
@@ -252,7 +253,7 @@ def recognised(
     made = _generated(_channels(head, performance), performance, all_frames, True)
     written, curves, same = made.written(_decimated(made, errors)), current_curves(head), 0
     for i, channel in enumerate(made.channels):
-        curve = (curves[0] if channel.of_keys else curves[1]).find(channel.path, index=channel.index)
+        curve = channel.curve(curves)
         if curve is None or not len(written.frames):
             continue
         co = keyframes.coordinates(curve)
@@ -268,7 +269,7 @@ def is_edited(head: bpy.types.Object, written: Written, curves: tuple[Any, Any])
     """Return whether the artist changed a take since it was generated; ``curves`` of the shape keys and the head."""
     for channel in _places(head, written):
         row = written.row(channel.name)
-        curve = (curves[0] if channel.of_keys else curves[1]).find(channel.path, index=channel.index)
+        curve = channel.curve(curves)
         assert row is not None
         if curve is None or hand_edits.has_edits(keyframes.coordinates(curve), row):
             return True
@@ -280,7 +281,7 @@ def moved_by(head: bpy.types.Object, written: Written, curves: tuple[Any, Any]) 
     found: set[float] = set()
     for channel in _places(head, written):
         row = written.row(channel.name)
-        curve = (curves[0] if channel.of_keys else curves[1]).find(channel.path, index=channel.index)
+        curve = channel.curve(curves)
         assert row is not None
         frames = row.frames[row.kept & ~row.removed]
         if curve is None or len(curve.keyframe_points) != len(frames) or not len(frames):
@@ -304,6 +305,17 @@ class _Place:
     def name(self) -> str:
         """Return the curve's name in ``Written``."""
         return f"{'key' if self.of_keys else 'head'} {self.index} {self.path}"
+
+    def curve(self, curves: tuple[Any, Any]) -> Any | None:
+        """Return the curve among those of the shape keys and of the head, or None."""
+        return self._collection(curves).find(self.path, index=self.index)
+
+    def made_curve(self, curves: tuple[Any, Any]) -> Any:
+        """Return the curve, a new one if there is none."""
+        return self.curve(curves) or self._collection(curves).new(self.path, index=self.index)
+
+    def _collection(self, curves: tuple[Any, Any]) -> Any:
+        return curves[0] if self.of_keys else curves[1]
 
 
 def _places(head: bpy.types.Object, written: Written) -> list[_Place]:
@@ -460,15 +472,6 @@ def _whole_frames(all_frames: np.ndarray, seen: np.ndarray) -> np.ndarray:
     inside = (frames >= all_frames[0] - 1e-3) & (frames <= all_frames[-1] + 1e-3)
     chosen = frames[inside & seen[before] & seen[after]]
     return chosen if len(chosen) else np.unique(np.rint(all_frames[seen]))
-
-
-def _curves(made: _Generated, curves: tuple[Any, Any]) -> list[Any]:
-    """Return the curve of each channel; make it if needed."""
-    collections = [curves[0] if channel.of_keys else curves[1] for channel in made.channels]
-    return [
-        collection.find(channel.path, index=channel.index) or collection.new(channel.path, index=channel.index)
-        for channel, collection in zip(made.channels, collections, strict=True)
-    ]
 
 
 def _channels(head: bpy.types.Object, performance: FacePerformance) -> list[_Channel]:

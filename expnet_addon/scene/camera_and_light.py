@@ -15,17 +15,23 @@ LIGHT = "expnet_light"
 BACKGROUND = (0.16, 0.16, 0.17)
 
 
+def own_camera(scene: bpy.types.Scene) -> bpy.types.Object:
+    """Return ExpNet's camera in ``scene``; make it if there is none."""
+    camera = next((obj for obj in scene.objects if obj.type == "CAMERA" and obj.get(CAMERA)), None)
+    if camera is None:
+        camera = bpy.data.objects.new("ExpNet camera", bpy.data.cameras.new("ExpNet camera"))
+        camera[CAMERA] = True
+        scene.collection.objects.link(camera)
+    return camera
+
+
 def match_camera(scene: bpy.types.Scene, image_size: tuple[int, int], lens_mm: float = 50.0) -> bpy.types.Object:
     """Set up the camera that head poses assume: at the world's origin, looking along +Y, rendering at the clip's size.
 
     ExpNet's own camera is reused if the scene has one. An artist's camera is not changed; it only stops being the
     active camera.
     """
-    camera = next((obj for obj in scene.objects if obj.type == "CAMERA" and obj.get(CAMERA)), None)
-    if camera is None:
-        camera = bpy.data.objects.new("ExpNet camera", bpy.data.cameras.new("ExpNet camera"))
-        camera[CAMERA] = True
-        scene.collection.objects.link(camera)
+    camera = own_camera(scene)
     camera.parent = None
     camera.location = (0.0, 0.0, 0.0)
     camera.rotation_mode = "XYZ"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import bpy
 from mathutils import Euler, Quaternion, Vector
 
-from .camera_and_light import CAMERA, LIGHT, light_head
+from .camera_and_light import CAMERA, LIGHT, light_head, own_camera
 from .head_root import ROOT
 from .heads import is_rig
 
@@ -72,11 +72,7 @@ def clear_startup(scene: bpy.types.Scene) -> None:
 
 
 def _portrait_camera(scene: bpy.types.Scene, place: Vector, direction: Vector) -> None:
-    camera = next((obj for obj in scene.objects if obj.type == "CAMERA" and obj.get(CAMERA)), None)
-    if camera is None:
-        camera = bpy.data.objects.new("ExpNet camera", bpy.data.cameras.new("ExpNet camera"))
-        camera[CAMERA] = True
-        scene.collection.objects.link(camera)
+    camera = own_camera(scene)
     camera.location = place
     camera.rotation_mode = "XYZ"
     camera.rotation_euler = _looking_along(-direction).to_euler()

@@ -68,7 +68,7 @@ def dress_head(mesh: bpy.types.Mesh, model: FaceModel, vertices: np.ndarray) -> 
 def _slot_of_faces(model: FaceModel) -> np.ndarray:
     """Return the index (F,) into ``SLOTS`` of each face: its part, with lips and brows apart from the skin."""
     slot = paint.part_of_faces(model)
-    corners = np.where(model.faces < 0, model.faces[:, 2:3], model.faces)
+    corners = paint.corners_of(model)
     skin = np.flatnonzero(slot == SLOTS.index("skin"))
     lips = np.zeros(model.vertex_count, bool)
     lips[model.regions.get("lips", [])] = True

@@ -38,7 +38,7 @@ IRIS_EDGE = 0.25  # radius of the iris in ``eye_uv``, as a share of the eye text
 def skin_picture(model: FaceModel, size: int = 1024) -> np.ndarray:
     """Paint the skin of the mean face in the model's UVs, (size, size, 3)."""
     assert model.uv is not None
-    corners = _corners(model)
+    corners = corners_of(model)
     chosen = np.flatnonzero(part_of_faces(model) == PARTS.index("skin"))
     # The unwrapped skin overlaps itself at the nostrils and behind the ears: the outer layer is drawn last.
     outward = np.hypot(model.neutral[:, 0], model.neutral[:, 2])[corners[chosen]].mean(axis=1)
@@ -66,7 +66,7 @@ def skin_picture(model: FaceModel, size: int = 1024) -> np.ndarray:
 
 def part_of_faces(model: FaceModel) -> np.ndarray:
     """Return the index (F,) into ``PARTS`` of each face's part; skin for faces in no other region."""
-    faces = _corners(model)
+    faces = corners_of(model)
     out = np.zeros(len(faces), np.int32)
     for i, part in enumerate(PARTS[1:], 1):
         inside = np.zeros(model.vertex_count, bool)
@@ -78,7 +78,7 @@ def part_of_faces(model: FaceModel) -> np.ndarray:
     return out
 
 
-def _corners(model: FaceModel) -> np.ndarray:
+def corners_of(model: FaceModel) -> np.ndarray:
     """Return the faces (F, k); a triangle among quads repeats its third corner."""
     return np.where(model.faces < 0, model.faces[:, 2:3], model.faces)
 
@@ -119,7 +119,7 @@ def eye_uv(directions: np.ndarray, iris_angle: float) -> np.ndarray:
 
 def _marks(model: FaceModel) -> dict[str, np.ndarray]:
     """Return soft masks (V,) of the coloured areas, from the regions; zeros for a region that the model lacks."""
-    edges = _edges(_corners(model))
+    edges = _edges(corners_of(model))
 
     def mark(softness: int, *names: str) -> np.ndarray:
         values = np.zeros(model.vertex_count)

@@ -81,20 +81,11 @@ def minimise(
         moved = _searched(residuals, at, direction, gradient, cost[going], low, high, going)
         stuck = (moved == at).all(1)  # rounding hides any further decrease
         x[going] = moved
+        converged[going[stuck]] = True
         going = going[~stuck]
-        converged[_complement(going, count, converged, stuck)] = True
         if not len(going):
             break
     return Minimum(x, cost, at_bound, converged)
-
-
-def _complement(going: Tensor, count: int, converged: Tensor, stuck: Tensor) -> Tensor:
-    """Return the problems that ended in this step because no step decreases their cost."""
-    if not bool(stuck.any()):
-        return going[:0]
-    left = torch.ones(count, dtype=torch.bool)
-    left[going] = False
-    return torch.nonzero(left & ~converged)[:, 0]
 
 
 def _searched(

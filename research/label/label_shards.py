@@ -25,7 +25,7 @@ from ...model.reading import json_object, reading
 from ...model.sight.stills import Still, see_stills
 from ...model.sight.video import read_image
 from .contour import fit_with_contour
-from .eq2 import Floats, pose_from_landmarks
+from .eq2 import Floats, LandmarkBasis, pose_from_landmarks
 from .landmark_files import LANDMARKS, Finder, found_by, read_landmarks
 from .subjects import pooled
 
@@ -157,9 +157,7 @@ def label_shard(readings: Readings, alpha: Floats, settings: Settings, model: Fa
     points, alpha = readings.landmarks[fine], alpha[fine]
     rotation, translation = readings.rotation[fine], readings.translation[fine]
     if settings.pose == SOLVED and len(points):
-        rest = model.neutral[model.landmarks] + np.einsum(
-            "nk,klc->nlc", alpha, model.identity[: alpha.shape[1], model.landmarks]
-        )
+        rest = LandmarkBasis.of(model).at_rest(alpha)
         rotation, translation = pose_from_landmarks(rest, points, cameras)
     found = fit_with_contour(model, points, alpha, rotation, translation, cameras, solve_pose=settings.pose == SOLVED)
     return LabelShard(

@@ -56,10 +56,8 @@ def _pts(text: str) -> Points:
 
 
 def _json(text: str) -> Points:
-    found = json_object(text.encode(), MOST_BYTES) if text.lstrip().startswith("{") else {"landmarks": None}
-    if found.get("landmarks") is None:
-        found = json_object(f'{{"landmarks": {text}}}'.encode(), MOST_BYTES)
-    return np.array(found["landmarks"], np.float64)
+    whole = text if text.lstrip().startswith("{") else f'{{"landmarks": {text}}}'
+    return np.array(json_object(whole.encode(), MOST_BYTES)["landmarks"], np.float64)
 
 
 def _csv(text: str) -> Points:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,20 +36,8 @@ def train_expnet(options: TrainOptions) -> str:
     if not (options.resume and pictures.is_dir()):
         counts = write_training_shards(options.labels, pictures, size, options.subjects, options.seed)
         print(f"seed {options.seed}: {counts[0]} pictures to train on, {counts[1]} of other people to evaluate with")
-    training.train(
-        argparse.Namespace(
-            config=recipe,
-            data=pictures,
-            out=options.out / "run",
-            steps=options.steps,
-            decay=None,
-            device="cuda" if torch.cuda.is_available() else "cpu",
-            threads=torch.get_num_threads(),
-            seed=options.seed,
-            every=options.every,
-            resident=False,
-            resume=options.resume,
-            start_from=None,
-        )
-    )
-    return f"{options.out / 'run' / 'weights.safetensors'}: use it with --estimator"
+    run = options.out / "run"
+    words = [f"--config={recipe}", f"--data={pictures}", f"--out={run}", f"--steps={options.steps}"]
+    words += [f"--every={options.every}", f"--seed={options.seed}", f"--threads={torch.get_num_threads()}"]
+    training.train(training.arguments().parse_args([*words, *(["--resume"] if options.resume else [])]))
+    return f"{run / 'weights.safetensors'}: use it with --estimator"

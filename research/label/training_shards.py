@@ -14,7 +14,6 @@ from ...model.errors import InputError
 from ...model.files import atomic_path
 from ...model.networks.cutting import cut
 from ...model.sight.video import read_image
-from ...training.synthetic.dense import DENSE
 from .label_shards import LabelShard, load_labels
 from .subjects import subjects_of
 
@@ -58,7 +57,10 @@ def held_out_subjects(subjects: NDArray[np.str_], seed: int) -> NDArray[np.str_]
 
 
 def _shard(found: LabelShard, images: list[Path], rows: NDArray[np.int64], size: int) -> dict[str, NDArray[Any]]:
-    """Return the fields of ``training.synthetic.sample.Sample``; what photographs have no label for is NaN or 0."""
+    """Return the fields of ``training.synthetic.sample.Sample``; what photographs have no label for is NaN or 0.
+
+    ``training.dataset.read_shard`` fills in the others.
+    """
     count = len(rows)
     pictures = [cut(read_image(images[i]), Crop(*map(float, found.crop[i])), size) for i in rows]
     return {
@@ -69,9 +71,7 @@ def _shard(found: LabelShard, images: list[Path], rows: NDArray[np.int64], size:
         "rotation": np.tile(np.array([1, 0, 0, 0, 1, 0], np.float32), (count, 1)),
         "crop": np.zeros((count, 3), np.float32),
         "landmarks": np.full((count, POINTS, 2), np.nan, np.float32),
-        "points": np.full((count, DENSE, 2), np.nan, np.float16),
         "visible": np.zeros((count, POINTS), np.uint8),
         "detail": np.minimum(found.crop[rows, 2], size).astype(np.float32),
         "face": np.ones(count, np.float32),
-        "natural": np.full(count, np.nan, np.float32),
     }
