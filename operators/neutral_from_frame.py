@@ -4,18 +4,13 @@ import bpy
 
 from ..expnet_addon.capture import chosen
 from .reporting import reports
-from .task import has_take, idle
+from .take_operator import TakeOperator
 
 
-class EXPNET_OT_neutral_from_frame(bpy.types.Operator):
+class EXPNET_OT_neutral_from_frame(TakeOperator, bpy.types.Operator):
     bl_idname = "expnet.neutral_from_frame"
     bl_label = "Neutral from Current Frame"
     bl_description = "Let the face that the footage shows at the current frame be the actor's face at rest"
-    bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_take(cls, context) and idle(cls)
 
     @reports
     def execute(self, context: bpy.types.Context) -> str:

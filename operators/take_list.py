@@ -6,15 +6,7 @@ import bpy
 
 from ..expnet_addon.capture import chosen
 from .reporting import reports
-from .task import has_take, idle
-
-
-class TakeOperator:
-    bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return has_take(cls, context) and idle(cls)
+from .take_operator import ConfirmedTakeOperator, TakeOperator
 
 
 class EXPNET_OT_take_duplicate(TakeOperator, bpy.types.Operator):
@@ -29,14 +21,10 @@ class EXPNET_OT_take_duplicate(TakeOperator, bpy.types.Operator):
         return take_list.duplicate(context.scene, chosen.face(context))
 
 
-class EXPNET_OT_take_delete(TakeOperator, bpy.types.Operator):
+class EXPNET_OT_take_delete(ConfirmedTakeOperator, bpy.types.Operator):
     bl_idname = "expnet.take_delete"
     bl_label = "Delete Take"
     bl_description = "Delete the take with its keys and what the network saw, and show another take"
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        confirmed: set[str] = context.window_manager.invoke_confirm(self, event)
-        return confirmed
 
     @reports
     def execute(self, context: bpy.types.Context) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -15,14 +15,9 @@ from expnet.expnet_addon.scene import rig
 from expnet.expnet_addon.scene.current_take import take_of
 from expnet.model.performance.live_link import read_live_link, write_live_link
 
+pytestmark = pytest.mark.usefixtures("registered")
+
 JAW = 'key_blocks["jawOpen"].value'
-
-
-@pytest.fixture(autouse=True)
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import bpy
 import numpy as np
 import pytest
 
-import expnet
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import takes
 from expnet.expnet_addon.scene import keyframes, rig, take_keys
@@ -18,15 +17,10 @@ from expnet.expnet_addon.scene.current_take import take_of
 from expnet.model.errors import InputError
 from expnet.model.performance.treatment import Treatment
 
+pytestmark = pytest.mark.usefixtures("registered")
+
 JAW = 'key_blocks["jawOpen"].value'
 MOUTH = 'key_blocks["mouthPress"].value'
-
-
-@pytest.fixture(autouse=True)
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 @pytest.fixture

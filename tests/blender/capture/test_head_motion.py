@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from math import radians
 
@@ -11,21 +11,15 @@ import numpy as np
 import pytest
 from mathutils import Vector
 
-import expnet
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import capture
 from expnet.expnet_addon.capture.keying import Keying
 from expnet.expnet_addon.scene import head_root, rig, take_list
 from expnet.expnet_addon.scene.current_take import take_of
 
+pytestmark = pytest.mark.usefixtures("registered")
+
 STAY = Keying(identity=False, footage=False, sound=False, root=True)
-
-
-@pytest.fixture(autouse=True)
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import bpy
 import numpy as np
 import pytest
 
-import expnet
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import capture, takes
 from expnet.expnet_addon.capture.keying import Keying
@@ -20,16 +19,11 @@ from expnet.expnet_addon.scene.current_take import take_of, takes_of
 from expnet.model.performance.face_performance import FacePerformance
 from expnet.model.performance.treatment import Treatment
 
+pytestmark = pytest.mark.usefixtures("registered")
+
 DEMO = Path(__file__).resolve().parents[3] / "model/data/demo_clip.mp4"
 JAW = 'key_blocks["jawOpen"].value'
 PLAIN = Keying(identity=False)
-
-
-@pytest.fixture(autouse=True)
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 @pytest.fixture

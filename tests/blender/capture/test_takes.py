@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
 
-import expnet
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import takes
 from expnet.expnet_addon.scene import rig, take_keys
@@ -20,14 +18,9 @@ from expnet.model.performance.face_performance import FacePerformance
 from expnet.model.performance.smoothing import REGIONS, smooth
 from expnet.model.performance.treatment import FRAME, QUIETEST, Treatment, treated
 
+pytestmark = pytest.mark.usefixtures("registered")
+
 HALF = dict.fromkeys(REGIONS, 0.5)
-
-
-@pytest.fixture(autouse=True)
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 @pytest.fixture
