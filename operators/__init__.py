@@ -6,7 +6,7 @@ import bpy
 
 from ..expnet_addon.capture import faces
 from ..expnet_addon.engine import jobs
-from . import drop_clip, live_link, old_takes, retarget, retarget_table, runtime, take_list, task
+from . import compare, drop_clip, live_link, old_takes, retarget, retarget_table, runtime, shortcuts, take_list, task
 from .add_face import EXPNET_OT_add_face
 from .animate_footage import EXPNET_OT_animate_footage
 from .apply_again import EXPNET_OT_apply_again
@@ -34,6 +34,7 @@ CLASSES = (
     EXPNET_OT_cancel,
     *drop_clip.CLASSES,
     *take_list.CLASSES,
+    *compare.CLASSES,
     *retarget.CLASSES,
     *retarget_table.CLASSES,
     *live_link.CLASSES,
@@ -47,6 +48,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLAS
 def register() -> None:
     _register_classes()
     bpy.utils.register_class(drop_clip.EXPNET_FH_clip)
+    shortcuts.register()
     bpy.app.handlers.load_pre.append(task.end_before_load)
     bpy.app.handlers.load_post.append(old_takes.recognise_after_load)
     if not bpy.app.background:  # keep the worker between requests, so that torch is loaded once
@@ -58,6 +60,7 @@ def unregister() -> None:
     bpy.app.handlers.load_pre.remove(task.end_before_load)
     bpy.app.handlers.load_post.remove(old_takes.recognise_after_load)
     jobs.end_kept_worker()
+    shortcuts.unregister()
     faces.forget()
     bpy.utils.unregister_class(drop_clip.EXPNET_FH_clip)
     _unregister_classes()

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import bpy
 
-from . import engine, retarget, sidebar, takes
+from . import compare, engine, footage_overlay, retarget, sidebar, takes
 
-register, unregister = bpy.utils.register_classes_factory(
-    (*takes.CLASSES, *sidebar.CLASSES, *engine.CLASSES, *retarget.CLASSES)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(
+    (*takes.CLASSES, *sidebar.CLASSES, *compare.CLASSES, *engine.CLASSES, *retarget.CLASSES)
 )
+
+
+def register() -> None:
+    _register_classes()
+    footage_overlay.register()
+
+
+def unregister() -> None:
+    footage_overlay.unregister()
+    _unregister_classes()

@@ -20,6 +20,7 @@ from ..engine import packs
 from ..scene import current_take
 from ..scene.heads import chosen_head, is_rig
 from . import preferences, take_settings
+from .compare_settings import ExpNetCompare
 
 
 def _from_one(name: str) -> Callable[[bpy.types.PropertyGroup], int]:
@@ -237,6 +238,9 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         get=_current_index,
         set=_show_take,
     )
+    compare: PointerProperty(  # type: ignore[valid-type]
+        name="Compare", description="How footage and head are shown together", type=ExpNetCompare
+    )
     result: StringProperty(  # type: ignore[valid-type]
         name="Result",
         description="What the last run wrote",
@@ -261,6 +265,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
 
 def register() -> None:
     take_settings.register()
+    bpy.utils.register_class(ExpNetCompare)
     bpy.utils.register_class(ExpNetSceneProperties)
     bpy.types.Scene.expnet = PointerProperty(
         type=ExpNetSceneProperties, name="ExpNet", description="What is to be captured, and how"
@@ -270,4 +275,5 @@ def register() -> None:
 def unregister() -> None:
     del bpy.types.Scene.expnet
     bpy.utils.unregister_class(ExpNetSceneProperties)
+    bpy.utils.unregister_class(ExpNetCompare)
     take_settings.unregister()

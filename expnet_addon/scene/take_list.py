@@ -9,7 +9,7 @@ import bpy
 
 from ...model.errors import InputError
 from .. import compat
-from . import animation, head_root, scene_changes, sound
+from . import animation, compare, head_root, scene_changes, sound
 from . import camera_and_light as staging
 from .current_take import TAKE, head_action_of, take_of, takes_of
 from .take_keys import apply_head_motion, frames_of, recognise_edits, unpacked_performance
@@ -71,6 +71,7 @@ def _show_footage(
     if take.own_footage:  # two takes may show two parts of one clip
         block.frame_start, block.frame_offset = take.footage_start, take.footage_first
     staging.show_clip(camera, block)
+    compare.apply(scene)
 
 
 def remember_footage(action: bpy.types.Action, block: bpy.types.MovieClip, own: bool) -> None:

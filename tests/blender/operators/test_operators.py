@@ -699,6 +699,7 @@ CHANGE_NO_FILE = {
     for verb in (
         "cancel", "import_weights", "find_faces",
         "install_runtime", "remove_runtime", "check_python", "test_engine",
+        "open_footage_beside",
         "save_retarget_preset", "export_retarget_preset", "export_live_link",
     )
 }  # fmt: skip
