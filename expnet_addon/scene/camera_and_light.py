@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
 import bpy
-import numpy as np
 
 from ...model.errors import InputError
 from .. import compat
@@ -35,7 +36,7 @@ def match_camera(scene: bpy.types.Scene, image_size: tuple[int, int], lens_mm: f
     camera.parent = None
     camera.location = (0.0, 0.0, 0.0)
     camera.rotation_mode = "XYZ"
-    camera.rotation_euler = (np.pi / 2, 0.0, 0.0)
+    camera.rotation_euler = (math.pi / 2, 0.0, 0.0)
     camera.scale = (1.0, 1.0, 1.0)
     data = camera.data
     data.type, data.lens_unit = "PERSP", "MILLIMETERS"
@@ -136,9 +137,9 @@ def light_head(scene: bpy.types.Scene) -> list[bpy.types.Object]:
             ("rim", 2.2, 15.0, (-55.0, 0.0, 25.0), (1.0, 1.0, 1.0)),
         ):
             sun = bpy.data.lights.new(f"ExpNet {name}", "SUN")
-            sun.energy, sun.angle, sun.color = strength, np.radians(angle), colour
+            sun.energy, sun.angle, sun.color = strength, math.radians(angle), colour
             light = bpy.data.objects.new(f"ExpNet {name}", sun)
-            light.rotation_euler = np.radians(turn).tolist()
+            light.rotation_euler = [math.radians(each) for each in turn]
             light[LIGHT] = True
             scene.collection.objects.link(light)
             lights.append(light)
