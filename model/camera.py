@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .array_types import FloatArray
+
 # The crop is a square about ANCHOR, a point inside the head between eyes and mouth (model millimetres),
 # SIDE_MM wide at the anchor's depth: eyes at a third of its height, mouth at two thirds, chin and hairline inside.
 ANCHOR = np.array([0.0, 0.0, 60.0])
@@ -43,17 +45,19 @@ class Crop:
     side: float
     angle: float = 0.0
 
-    def to_image(self, unit: np.ndarray) -> np.ndarray:
+    def to_image(self, unit: FloatArray) -> FloatArray:
         """Map points (..., 2) of the unit square (x right, y down) to pixels."""
         c, s = np.cos(self.angle), np.sin(self.angle)
-        return np.array([self.cx, self.cy]) + self.side * (unit - 0.5) @ np.array([[c, s], [-s, c]])
+        pixels: FloatArray = np.array([self.cx, self.cy]) + self.side * (unit - 0.5) @ np.array([[c, s], [-s, c]])
+        return pixels
 
-    def from_image(self, pixels: np.ndarray) -> np.ndarray:
+    def from_image(self, pixels: FloatArray) -> FloatArray:
         """Map pixels (..., 2) to the unit square."""
         c, s = np.cos(self.angle), np.sin(self.angle)
-        return (pixels - np.array([self.cx, self.cy])) / self.side @ np.array([[c, -s], [s, c]]) + 0.5
+        unit: FloatArray = (pixels - np.array([self.cx, self.cy])) / self.side @ np.array([[c, -s], [s, c]]) + 0.5
+        return unit
 
-    def matrix(self, size: int) -> np.ndarray:
+    def matrix(self, size: int) -> FloatArray:
         """Return the (2, 3) matrix from pixels of a ``size`` x ``size`` crop to pixels of the image.
 
         It is the matrix that cv2.warpAffine takes with WARP_INVERSE_MAP.
@@ -73,7 +77,7 @@ class Crop:
             float(self.angle + angle),
         )
 
-    def offset_to(self, other: Crop) -> np.ndarray:
+    def offset_to(self, other: Crop) -> FloatArray:
         """Return (dx, dy, log_scale, angle) such that ``self.moved(*offset) == other``."""
         d = (other.cx - self.cx, other.cy - self.cy)
         c, s = np.cos(self.angle), np.sin(self.angle)
@@ -84,7 +88,7 @@ class Crop:
         )  # fmt: skip
 
 
-def project(points: np.ndarray, camera: Camera) -> np.ndarray:
+def project(points: FloatArray, camera: Camera) -> FloatArray:
     """Project camera-frame points (..., 3) to pixels (..., 2)."""
     depth = -points[..., 2]
     return np.stack(
@@ -92,12 +96,12 @@ def project(points: np.ndarray, camera: Camera) -> np.ndarray:
     )
 
 
-def roll(rotation: np.ndarray) -> float:
+def roll(rotation: FloatArray) -> float:
     """Return the head's lean to the right of the screen, radians: the angle of the projected model y axis."""
     return float(np.arctan2(rotation[0, 1], rotation[1, 1]))
 
 
-def ray_rotation(camera: Camera, x: float, y: float) -> np.ndarray:
+def ray_rotation(camera: Camera, x: float, y: float) -> FloatArray:
     """Return the shortest rotation (3, 3) that turns the camera's axis (-z) into the ray through pixel (x, y)."""
     right, up = (x - camera.cx) / camera.focal, -(y - camera.cy) / camera.focal
     forth = 1 / math.sqrt(right * right + up * up + 1)
@@ -108,13 +112,13 @@ def ray_rotation(camera: Camera, x: float, y: float) -> np.ndarray:
     )
 
 
-def roll_matrix(angle: float) -> np.ndarray:
+def roll_matrix(angle: float) -> FloatArray:
     """Return the rotation (3, 3) about the camera's z that turns clockwise on screen by ``angle``."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
 
 
-def crop_of_pose(rotation: np.ndarray, translation: np.ndarray, camera: Camera) -> Crop:
+def crop_of_pose(rotation: FloatArray, translation: FloatArray, camera: Camera) -> Crop:
     """Return the crop that a posed face defines: the anchor's projection, its apparent size and its lean."""
     anchor = rotation @ ANCHOR + translation
     x, y = project(anchor, camera)
@@ -122,7 +126,7 @@ def crop_of_pose(rotation: np.ndarray, translation: np.ndarray, camera: Camera) 
     return Crop(float(x), float(y), float(camera.focal * SIDE_MM / np.linalg.norm(anchor)), roll(local))
 
 
-def rotation_in_crop(rotation: np.ndarray, camera: Camera, crop: Crop, at: Crop | None = None) -> np.ndarray:
+def rotation_in_crop(rotation: FloatArray, camera: Camera, crop: Crop, at: Crop | None = None) -> FloatArray:
     """Return the head's rotation as the crop shows it: without the crop's lean and the angle of its view ray.
 
     ``at`` is the face's own crop, whose centre gives the ray (default: the crop itself).
@@ -131,7 +135,7 @@ def rotation_in_crop(rotation: np.ndarray, camera: Camera, crop: Crop, at: Crop 
     return roll_matrix(-crop.angle) @ ray_rotation(camera, at.cx, at.cy).T @ rotation
 
 
-def pose_of_crop(local: np.ndarray, camera: Camera, crop: Crop) -> tuple[np.ndarray, np.ndarray]:
+def pose_of_crop(local: FloatArray, camera: Camera, crop: Crop) -> tuple[FloatArray, FloatArray]:
     """Invert ``crop_of_pose``: return rotation (3, 3) and translation (3,) in the camera frame.
 
     ``local`` is the rotation seen in ``crop``, the face's own crop.

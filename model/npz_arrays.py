@@ -16,6 +16,8 @@ from typing import IO, Any, BinaryIO
 
 import numpy as np
 
+from .array_types import AnyArray
+
 MAX_MEMBERS = 1000
 _MAGIC = b"\x93NUMPY"
 _HEADER = re.compile(
@@ -59,7 +61,7 @@ class NpzArrays:
         """Return the size in bytes of all arrays unpacked."""
         return sum(d.count * d.dtype.itemsize for d in self.declared.values())
 
-    def read(self, name: str) -> np.ndarray[Any, Any]:
+    def read(self, name: str) -> AnyArray:
         """Return an array, new and writable."""
         declared = self.declared[name]
         data = bytearray(declared.count * declared.dtype.itemsize)

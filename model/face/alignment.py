@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..array_types import FloatArray
+
 
 def similarity(
-    source: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None, scaled: bool = True
-) -> tuple[float, np.ndarray, np.ndarray]:
+    source: FloatArray, target: FloatArray, weights: FloatArray | None = None, scaled: bool = True
+) -> tuple[float, FloatArray, FloatArray]:
     """Return scale, rotation (3, 3), translation (3,) of the least-squares similarity (Umeyama 1991).
 
     target ~ scale rotation source + translation, weighted if ``weights`` are given. Never a reflection.

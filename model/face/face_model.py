@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..array_types import FloatArray, IntArray
 from ..errors import InputError
 
 
@@ -37,19 +38,19 @@ class FaceModel:
     """
 
     name: str
-    mean: np.ndarray
-    identity: np.ndarray
-    expression: np.ndarray
-    expression_offset: np.ndarray
-    faces: np.ndarray
+    mean: FloatArray
+    identity: FloatArray
+    expression: FloatArray
+    expression_offset: FloatArray
+    faces: IntArray
     expression_keys: tuple[str, ...]
-    expression_bounds: np.ndarray
+    expression_bounds: FloatArray
     basis: str
-    identity_sigma: np.ndarray
-    uv: np.ndarray | None = None
-    landmarks: np.ndarray | None = None
-    regions: Mapping[str, np.ndarray] = field(default_factory=dict)
-    gaze_lids: np.ndarray | None = None
+    identity_sigma: FloatArray
+    uv: FloatArray | None = None
+    landmarks: IntArray | None = None
+    regions: Mapping[str, IntArray] = field(default_factory=dict)
+    gaze_lids: FloatArray | None = None
     license: str = ""
     source: str = ""
 
@@ -58,12 +59,12 @@ class FaceModel:
         return len(self.mean)
 
     @cached_property
-    def neutral(self) -> np.ndarray:
+    def neutral(self) -> FloatArray:
         """Return the neutral face of the mean identity, (V, 3): Eq. (1) at alpha = 0, eta = 0."""
         return self.mean + self.expression_offset
 
     @cached_property
-    def rest(self) -> np.ndarray:
+    def rest(self) -> FloatArray:
         """Return the expression (Ke,) that is nearest to ``mean``, the scans' resting face.
 
         It cancels ``expression_offset``, by least squares over about 5,000 vertices, without rigid motion. Zero for a
@@ -79,9 +80,10 @@ class FaceModel:
         motions = [[one, zero, zero], [zero, one, zero], [zero, zero, one], [zero, -z, y], [z, zero, -x], [-y, x, zero]]
         rigid = np.linalg.qr(np.array(motions).transpose(2, 1, 0).reshape(-1, 6))[0]
 
-        def without_motion(offsets: np.ndarray) -> np.ndarray:
+        def without_motion(offsets: FloatArray) -> FloatArray:
             flat = offsets.reshape(-1, rigid.shape[0])
-            return flat - flat @ rigid @ rigid.T
+            remainder: FloatArray = flat - flat @ rigid @ rigid.T
+            return remainder
 
         moves = without_motion(self.expression[:, some].astype(np.float64))
         offset = without_motion(self.expression_offset[some].astype(np.float64))[0]
@@ -89,15 +91,15 @@ class FaceModel:
         damped = moves @ moves.T + 0.01 * len(at) * np.eye(len(moves))
         return np.linalg.solve(damped, -moves @ offset)
 
-    def identity_offset(self, alpha: np.ndarray) -> np.ndarray:
+    def identity_offset(self, alpha: FloatArray) -> FloatArray:
         """Compute S.alpha: (..., Ks) -> (..., V, 3). Fewer than Ks numbers mean zeros for the rest."""
         return _combine(self.identity, alpha, "alpha")
 
-    def expression_displacement(self, eta: np.ndarray) -> np.ndarray:
+    def expression_displacement(self, eta: FloatArray) -> FloatArray:
         """Compute E.eta: (..., Ke) -> (..., V, 3)."""
         return _combine(self.expression, eta, "eta")
 
-    def vertices(self, alpha: np.ndarray | None = None, eta: np.ndarray | None = None) -> np.ndarray:
+    def vertices(self, alpha: FloatArray | None = None, eta: FloatArray | None = None) -> FloatArray:
         """Evaluate Eq. (1), (V, 3) float32 mm; with a leading batch axis on alpha or eta, (B, V, 3).
 
         Raises ValueError if there are more numbers than components.
@@ -110,7 +112,7 @@ class FaceModel:
         return out
 
 
-def _combine(basis: np.ndarray, weights: np.ndarray, what: str) -> np.ndarray:
+def _combine(basis: FloatArray, weights: FloatArray, what: str) -> FloatArray:
     weights = np.asarray(weights, np.float32)
     count = weights.shape[-1]
     if count > len(basis):
@@ -119,7 +121,7 @@ def _combine(basis: np.ndarray, weights: np.ndarray, what: str) -> np.ndarray:
     return (weights @ flat).reshape(*weights.shape[:-1], basis.shape[1], 3)
 
 
-def triangles(faces: np.ndarray) -> np.ndarray:
+def triangles(faces: IntArray) -> IntArray:
     """Split quads (F, 4) along their first diagonal into (T, 3); triangles (fourth corner -1) stay."""
     if faces.shape[1] == 3:
         return faces
@@ -127,9 +129,10 @@ def triangles(faces: np.ndarray) -> np.ndarray:
     return np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]])
 
 
-def gaze_pivot(model: FaceModel, vertices: np.ndarray, side: str) -> np.ndarray:
+def gaze_pivot(model: FaceModel, vertices: FloatArray, side: str) -> FloatArray:
     """Return the centre of rotation (3,) of the eyeball of ``side`` (``L`` or ``R``): the mean of its vertices."""
-    return vertices[model.regions[f"eyeball_{side}"]].mean(axis=0)
+    centre: FloatArray = vertices[model.regions[f"eyeball_{side}"]].mean(axis=0)
+    return centre
 
 
 def check_face_model(model: FaceModel, where: str) -> None:

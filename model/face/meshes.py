@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..array_types import FloatArray, IntArray
 
-def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+
+def vertex_normals(points: FloatArray, faces: IntArray) -> FloatArray:
     """Compute area-weighted unit normals (V, 3) of a mesh; zero where a vertex has no face.
 
     points (V, 3); faces (F, 3) or (F, 4), whose triangles repeat their first corner as the fourth. Corners run
@@ -18,10 +20,11 @@ def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     for corner in faces.T:
         for axis in range(3):
             normals[:, axis] += np.bincount(corner, area[:, axis], len(points))
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    unit: FloatArray = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
-def nearest_in_triangles(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+def nearest_in_triangles(points: FloatArray, corners: FloatArray) -> FloatArray:
     """Compute barycentric coordinates (n, 3) of the point of each triangle (n, 3, 3) that is nearest to a point (n, 3).
 
     A triangle without an area counts as its edges.
@@ -33,14 +36,14 @@ def nearest_in_triangles(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
     area = d00 * d11 - d01**2
     safe = np.maximum(area, 1e-20)
     v, w = (d11 * d20 - d01 * d21) / safe, (d00 * d21 - d01 * d20) / safe
-    shares = np.stack([1 - v - w, v, w], axis=1)
+    shares: FloatArray = np.stack([1 - v - w, v, w], axis=1)
     outside = (shares.min(axis=1) < 0) | (area <= 1e-20)
     # A point whose projection lies outside the triangle is nearest to one of the three edges.
     shares[outside] = _nearest_on_edges(points[outside], corners[outside])
     return shares
 
 
-def _nearest_on_edges(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+def _nearest_on_edges(points: FloatArray, corners: FloatArray) -> FloatArray:
     """Compute barycentric coordinates (n, 3) of the nearest point on the edges of each triangle."""
     best, nearest = np.full(len(points), np.inf), np.zeros((len(points), 3))
     for start, end in ((0, 1), (1, 2), (2, 0)):

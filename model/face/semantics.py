@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..array_types import FloatArray
+
 OPEN_BASIS = "open-29"
 ICT_BASIS = "ict-53"  # ICT-FaceKit's shapes: ARKit's names with _L and _R
 
@@ -38,13 +40,13 @@ FACE_FROM_MM = 30.0  # z in the open head: skin behind this, at the ears, carrie
 SIGNED_KEYS: tuple[str, ...] = ("mouthSide", "jawSide")
 
 
-def open_bounds() -> np.ndarray:
+def open_bounds() -> FloatArray:
     """Return the range of each open key, (29, 2): 0..1, signed keys -1..1, lids -LID_WIDE..1."""
     low = [-1.0 if k in SIGNED_KEYS else -LID_WIDE if k.startswith("lid_") else 0.0 for k in OPEN_KEYS]
     return np.array([low, np.ones(len(OPEN_KEYS))], np.float32).T
 
 
-def mirror_open_eta(eta: np.ndarray) -> np.ndarray:
+def mirror_open_eta(eta: FloatArray) -> FloatArray:
     """Return the coefficients (..., 29) of the mirrored face: L and R are exchanged, sideways keys change sign."""
     order = [OPEN_KEYS.index(_other_side(k)) for k in OPEN_KEYS]
     sign = np.array([-1.0 if k in SIGNED_KEYS else 1.0 for k in OPEN_KEYS], eta.dtype)
@@ -58,7 +60,7 @@ ODD_IDENTITY: tuple[int, ...] = (
 )  # fmt: skip
 
 
-def mirror_open_alpha(alpha: np.ndarray) -> np.ndarray:
+def mirror_open_alpha(alpha: FloatArray) -> FloatArray:
     """Return the identity (..., 99) of the mirrored head: odd components change sign."""
     mirrored = np.array(alpha)
     mirrored[..., ODD_IDENTITY] *= -1
@@ -102,7 +104,7 @@ ARKIT_SOURCES = _arkit_sources()
 ARKIT_KEYS: tuple[str, ...] = tuple(ARKIT_SOURCES)
 
 
-def arkit_weights(eta: np.ndarray, keys: Sequence[str] = ARKIT_KEYS) -> np.ndarray:
+def arkit_weights(eta: FloatArray, keys: Sequence[str] = ARKIT_KEYS) -> FloatArray:
     """Convert open coefficients (..., 29) to the weights (..., K) of blend shapes with ARKit's names.
 
     keys  ARKit names (``eyeBlinkLeft``) or ICT-FaceKit's (``eyeBlink_L``, ``browInnerUp_R``), in the order wanted;

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...model.array_types import IntArray
 from ...model.camera import Camera
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
@@ -57,7 +58,7 @@ class LandmarkBasis:
         return LandmarkBasis.at(model, model.landmarks)
 
     @staticmethod
-    def at(model: FaceModel, vertices: NDArray[np.int32] | NDArray[np.int64]) -> LandmarkBasis:
+    def at(model: FaceModel, vertices: IntArray) -> LandmarkBasis:
         """Return the basis at any vertices (L,)."""
         low, high = np.clip(model.expression_bounds.T.astype(np.float64), -SIGMAS, SIGMAS)
         return LandmarkBasis(
