@@ -48,9 +48,22 @@ def write_whole(path: str | Path, content: bytes) -> None:
         partial.write_bytes(content)
 
 
+def make_folder(path: str | Path) -> None:
+    """Create a folder and the folders above it, if they do not exist. Raises InputError where that is not possible."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be made ({error.strerror}): choose another folder") from error
+
+
 def is_file(path: str | Path) -> bool:
     """Return whether ``path`` is a file: False also for a name that no file can have and in an unreadable folder."""
     return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises OSError there
+
+
+def is_dir(path: str | Path) -> bool:
+    """Return whether ``path`` is a folder, as ``is_file`` does."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises OSError there
 
 
 def exists(path: str | Path) -> bool:

@@ -10,6 +10,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..expnet_addon.properties.character_settings import preset_file
 from ..expnet_addon.scene.heads import has_shape_keys
+from ..model.files import make_folder
 from ..model.retargeting.row import Row
 from .reporting import reports
 from .retarget import has_character, settings_of
@@ -114,7 +115,7 @@ class EXPNET_OT_save_retarget_preset(_OfRow, bpy.types.Operator):
     @reports
     def execute(self, context: bpy.types.Context) -> str:
         path = preset_file(self.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         return _save(context, path)
 
 

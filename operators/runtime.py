@@ -8,6 +8,7 @@ from ..expnet_addon.engine import jobs, runtime
 from ..expnet_addon.engine import status as engine_status
 from ..expnet_addon.engine.tasks import Task
 from ..expnet_addon.properties import preferences
+from ..model.files import exists
 from .reporting import reports
 from .task import TaskOperator, idle, redraw
 
@@ -51,7 +52,7 @@ class EXPNET_OT_remove_runtime(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         root = runtime.folder()
-        if root is None or not root.exists():
+        if root is None or not exists(root):
             cls.poll_message_set("There is no runtime")
             return False
         return idle(cls)

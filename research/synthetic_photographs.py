@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..model.builtin import OPEN
 from ..model.face.semantics import OPEN_KEYS
-from ..model.files import write_whole
+from ..model.files import make_folder, write_whole
 from ..model.formats import open_face_model
 from ..training.synthetic.ingredients import Ingredients
 from ..training.synthetic.sample import Sample, sample_batch
@@ -54,7 +54,7 @@ def _faces(surface: Surface, seed: int, batch: int, size: int) -> list[Sample]:
 
 
 def _write(out: Path, name: str, sample: Sample, rng: np.random.Generator, noise: float) -> None:
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     size = len(sample.image)
     margin = round(MARGIN * size)
     picture = cv2.copyMakeBorder(sample.image, *[margin] * 4, cv2.BORDER_REPLICATE)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...model.errors import InputError
-from ...model.files import is_partial, write_whole
+from ...model.files import is_dir, is_file, is_partial, write_whole
 from ...model.reading import MAX_JSON, check_regular, reading
 from .settings import ShotSettings
 from .shots import Shot
@@ -64,7 +64,7 @@ def stamp(clip: str) -> list[int]:
     """Return size in bytes and latest modification time (ns) of a movie, or of all images of a folder."""
     path = Path(clip)
     check_regular(path)
-    entries = [p.stat() for p in sorted(path.iterdir()) if p.is_file()] if path.is_dir() else [path.stat()]
+    entries = [p.stat() for p in sorted(path.iterdir()) if is_file(p)] if is_dir(path) else [path.stat()]
     return [sum(s.st_size for s in entries), max((s.st_mtime_ns for s in entries), default=0)]
 
 
@@ -81,7 +81,8 @@ def load_record(out: Path, shot: Shot) -> Record | None:
 
 def rendered_videos(out: Path) -> set[str]:
     """Return the absolute paths of the files that earlier batches wrote into ``out``, which are not clips."""
-    records = filter(None, map(_read_record, sorted((out / FOLDER).rglob("*.json"))))
+    files = sorted((out / FOLDER).rglob("*.json")) if is_dir(out) else []
+    records = filter(None, map(_read_record, files))
     return {os.path.abspath(out / name) for record in records for name in record.outputs}
 
 
@@ -123,7 +124,7 @@ def done_record(out: Path, shot: Shot, settings: ShotSettings) -> Record | None:
     if record is None or record.error or record.clip != shot.clip or record.settings != settings.recorded():
         return None
     try:
-        whole = record.clip_stamp == stamp(shot.clip) and all((out / name).is_file() for name in record.outputs)
+        whole = record.clip_stamp == stamp(shot.clip) and all(is_file(out / name) for name in record.outputs)
     except OSError:
         return None
     return record if whole else None
@@ -133,7 +134,7 @@ def remove_leftovers(out: Path, shots: list[Shot]) -> None:
     """Remove the partial files of a killed batch. Only safe while no other batch works in ``out``."""
     written = [path for shot in shots for path in (out / shot.name, record_path(out, shot))]
     for folder in {path.parent for path in (out / REPORT, *written)}:
-        if folder.is_dir():
+        if is_dir(folder):
             for entry in folder.iterdir():
                 if is_partial(entry):
                     entry.unlink(missing_ok=True)

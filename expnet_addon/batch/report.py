@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ...model.errors import printable
-from ...model.files import write_whole
+from ...model.files import is_file, write_whole
 from .records import REPORT, Record, load_record, thumbnail_path
 from .shots import Shot
 
@@ -84,7 +84,7 @@ def _text(text: str) -> str:
 
 
 def _picture(path: Path) -> str:
-    if not path.is_file():
+    if not is_file(path):
         return ""
     return f"<img alt='' src='data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}'>"
 

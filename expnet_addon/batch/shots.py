@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.errors import InputError
+from ...model.files import is_dir, is_file
 from ...model.sight.sequences import is_image
 
 MOVIES = {
@@ -84,14 +85,14 @@ def _digest(clip: str) -> str:
 def _clips_of(given: str, out: Path) -> dict[str, str]:
     """Map each clip to its name without suffix."""
     path = Path(given).expanduser()
-    if path.is_dir():
+    if is_dir(path):
         own = _is_sequence(path) and not any(_is_movie(p) for p in path.iterdir())
         inside = {} if own else {str(p.absolute()): _name(p, path) for p in _walk(path, out.absolute())}
         return inside or ({str(path.absolute()): path.absolute().name} if _is_sequence(path) else {})
-    if path.is_file():
+    if is_file(path):
         return {str(path.absolute()): path.stem}
     matches = [Path(m) for m in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - the pattern may be absolute
-    return {str(p.absolute()): p.stem if p.is_file() else p.name for p in matches if p.is_file() or _is_sequence(p)}
+    return {str(p.absolute()): p.stem if is_file(p) else p.name for p in matches if is_file(p) or _is_sequence(p)}
 
 
 def _walk(folder: Path, out: Path) -> list[Path]:
@@ -99,7 +100,7 @@ def _walk(folder: Path, out: Path) -> list[Path]:
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith(".") or entry.absolute() == out:
             continue
-        if entry.is_dir():
+        if is_dir(entry):
             movies = _walk(entry, out)
             clips += movies if movies or not _is_sequence(entry) else [entry]
         elif _is_movie(entry):
@@ -108,12 +109,12 @@ def _walk(folder: Path, out: Path) -> list[Path]:
 
 
 def _is_movie(path: Path) -> bool:
-    return path.suffix.lower() in MOVIES and path.is_file()
+    return path.suffix.lower() in MOVIES and is_file(path)
 
 
 def _is_sequence(folder: Path) -> bool:
     """Whether the folder has at least two images."""
-    if not folder.is_dir():
+    if not is_dir(folder):
         return False
     seen = 0
     for entry in folder.iterdir():
@@ -125,7 +126,7 @@ def _is_sequence(folder: Path) -> bool:
 
 def _name(path: Path, folder: Path) -> str:
     relative = path.relative_to(folder)
-    return (relative.with_suffix("") if path.is_file() else relative).as_posix()
+    return (relative.with_suffix("") if is_file(path) else relative).as_posix()
 
 
 def _told_apart(shots: list[Shot], another_name: Callable[[Shot], str]) -> list[Shot]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...model.builtin import OPEN
 from ...model.errors import InputError
+from ...model.files import is_file
 from ...model.formats.npz import load_face_model
 from ...model.performance.face_performance import FacePerformance
 from ...model.performance.performance_files import load_performance
@@ -118,7 +119,7 @@ def animate_clip(
 
 def _animate(clip: Source, options: EstimatorOptions) -> Animate:
     """Request an animation; ``fps`` is for image sequences only, a movie keeps its own."""
-    fps = None if Path(clip.path).is_file() else clip.fps
+    fps = None if is_file(clip.path) else clip.fps
     return requests.animate(clip.path, options, clip.first, clip.last, fps)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...model.errors import InputError
-from ...model.files import atomic_path
+from ...model.files import atomic_path, is_dir
 from ...model.official.box_list import read_box_list
 from ...model.sight.sequences import check_there, images_in
 from ...model.worker.protocol import EstimateResult, EstimatorOptions, ImageRequest, ImageResult, Pack
@@ -103,7 +103,7 @@ def _entry(face: ImageRequest, result: ImageResult) -> dict[str, Any]:
 
 def _listed(given: str, box: Sequence[float] | None) -> list[ImageRequest]:
     """List the images that an argument names: itself, those of a folder, or the rows of a list."""
-    if Path(given).is_dir():
+    if is_dir(given):
         return [ImageRequest(str(image), image.stem, box_of(box)) for image in images_in(Path(given))]
     if Path(given).suffix.lower() != ".csv":
         check_there(given, "image")

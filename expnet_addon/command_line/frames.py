@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.errors import InputError
-from ...model.files import atomic_path
+from ...model.files import atomic_path, is_dir
 from ...model.sight.image_header import image_header
 from ...model.sight.sequences import check_there
 from ...model.worker.protocol import Progress
@@ -67,7 +67,7 @@ def render(a: RenderOptions) -> None:
 def encode(a: EncodeOptions) -> None:
     """Encode rendered frames as a video. Raises InputError."""
     check_there(str(a.folder), "folder")
-    if not a.folder.is_dir():
+    if not is_dir(a.folder):
         raise InputError(f"'{a.folder}' is a file: give the folder of rendered frames")
     check_outputs([str(a.folder)], {a.out: (".mp4",)})
     if not 1 <= a.fps <= 1000:

@@ -26,6 +26,7 @@ from typing import IO, Any
 from urllib.parse import unquote
 
 from ...model.errors import InputError
+from ...model.files import is_dir
 from ...model.worker.protocol import Progress
 from . import jobs, runtime
 from .jobs import WorkerFault, followed
@@ -86,7 +87,7 @@ def check(root: Path, build: Build, online: bool, wheels: str) -> None:
         raise InputError(
             "Blender is offline: turn on 'Allow Online Access' in Preferences > System, or choose a wheel folder"
         )
-    there = next(folder for folder in (root, *root.parents) if folder.is_dir())
+    there = next(folder for folder in (root, *root.parents) if is_dir(folder))
     free = shutil.disk_usage(there).free / 1e6
     # during the installation the disk also holds the download and a copy of its largest part
     needed = build.disk_mb + (0 if wheels else 2 * build.download_mb)

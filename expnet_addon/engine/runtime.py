@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.errors import InputError
-from ...model.files import write_whole
+from ...model.files import exists, is_dir, is_file, write_whole
 
 MARKER = "installed.json"
 DOWNLOADS = "downloads"
@@ -149,7 +149,7 @@ def installed(root: Path | None) -> Installed | None:
             int(marker["megabytes"]),
         )
         # The Blender whose Python made the environment may have been removed
-        return found if Path(found.python).is_file() and _home(environment).is_dir() else None
+        return found if is_file(found.python) and is_dir(_home(environment)) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -191,7 +191,7 @@ def write_marker(
 
 def clear(root: Path, keep_downloads: bool = False) -> None:
     """Remove everything in ``root`` except a complete runtime; without one also ``root``."""
-    if not root.is_dir():
+    if not is_dir(root):
         return
     found = installed(root)
     keep = {MARKER, Path(found.python).parents[1].name} if found else set()
@@ -203,9 +203,9 @@ def clear(root: Path, keep_downloads: bool = False) -> None:
 
 def remove(root: Path) -> None:
     """Remove the runtime and all downloads. Raises InputError if its files are in use."""
-    if root.exists():
+    if exists(root):
         _take_away([root])
-    if root.exists():
+    if exists(root):
         raise InputError(f"'{root}' is in use: close the other Blenders and remove it again")
 
 

@@ -19,6 +19,7 @@ from bpy.props import (
 )
 
 from ...model.errors import InputError
+from ...model.files import is_dir
 from ...model.retargeting.row import BONE, CHARACTER, LOCATIONS, OWN, ROTATIONS, SHAPE_KEY, Row
 from .. import compat
 from ..characters.character import Character, character_of
@@ -225,7 +226,7 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
 def presets() -> Iterator[Path]:
     """Yield the files of the saved tables, sorted by name."""
     folder = _folder()
-    yield from sorted(folder.glob("*.json")) if folder.is_dir() else []
+    yield from sorted(folder.glob("*.json")) if is_dir(folder) else []
 
 
 def preset_file(name: str) -> Path:

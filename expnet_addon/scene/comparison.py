@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 
 from ...model.errors import InputError
-from ...model.files import atomic_path, is_file
+from ...model.files import atomic_path, is_dir, is_file
 from ...model.performance.face_performance import FacePerformance, runs
 from ...model.sight.sequences import sequence_of, sequence_pattern
 from .. import compat
@@ -167,7 +167,7 @@ def _compose(
                 _text(strips, f"{round(frame)}", 4 + side, 1 + i, 1, (0.5 * side + 0.012, 0.025), height // 20, "LEFT")
         compat.write_h264(scene, str(out))
         bpy.ops.render.render(animation=True, scene=scene.name)
-    if not out.is_file():
+    if not is_file(out):
         raise InputError(f"Blender could not write {out}")
 
 
@@ -224,9 +224,9 @@ def _video_size(source: tuple[int, int], height: int | None) -> tuple[int, int]:
 
 
 def _check_writable(out: Path) -> None:
-    if not out.parent.is_dir():
+    if not is_dir(out.parent):
         raise InputError(f"there is no folder {out.parent}: make it first")
-    if out.is_dir() or not os.access(out.parent, os.W_OK):
+    if is_dir(out) or not os.access(out.parent, os.W_OK):
         raise InputError(f"{out} cannot be written: choose another place")
 
 

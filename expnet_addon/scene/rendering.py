@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 
 from ...model.errors import InputError
-from ...model.files import atomic_path
+from ...model.files import atomic_path, is_file
 from .. import compat
 from ..engine.isolation import isolated_environment, isolated_python
 from .animation import set_scene_fps
@@ -178,5 +178,5 @@ def encode_frames(files: Sequence[Path], fps: float, out: Path) -> None:
         compat.new_images(compat.sequencer_strips(scene), "frames", [str(f) for f in files], 1, 1)
         compat.write_h264(scene, str(out))
         bpy.ops.render.render(animation=True, scene=scene.name)
-    if not out.is_file() or not out.stat().st_size:
+    if not is_file(out) or not out.stat().st_size:
         raise InputError(f"Blender could not write {out}")

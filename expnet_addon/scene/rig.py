@@ -27,6 +27,7 @@ import numpy as np
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
+from ...model.files import is_file
 from ...model.formats.npz import OPEN_HEAD, load_face_model
 from . import materials
 from .coordinates import object_pose, to_blender, to_model
@@ -101,7 +102,7 @@ def rig_model(head: bpy.types.Object) -> FaceModel:
     """
     stored = head["expnet_model_path"]
     path = OPEN_HEAD if stored == OPEN else Path(bpy.path.abspath(stored))
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"the face model of {head.name!r} is not at {path}: put it back or make the head anew")
     model = _read_model(str(path), path.stat().st_mtime_ns)
     if (model.name, model.vertex_count) != (head["expnet_model"], head["expnet_vertices"]):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS
-from ...model.files import atomic_path
+from ...model.files import atomic_path, is_file
 from ...model.performance.live_link import write_live_link
 from ...model.sight.sequences import check_there, shown_file
 from ...model.worker.protocol import Progress
@@ -75,7 +75,7 @@ def read_clip(options: AnimateOptions) -> FacePerformance:
     with Job(request, preferred_python()) as job, bar() as shown:
         print_notes(job.wait(shown).notes)
         performance = load_performance(job.out)
-    if fps is None and not Path(clip).is_file() and len(performance.times) > 1:
+    if fps is None and not is_file(clip) and len(performance.times) > 1:
         print(f"The images are taken at {performance.fps:g} frames a second: --fps N says otherwise")
     return performance
 

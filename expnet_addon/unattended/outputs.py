@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...model import files
 from ...model.errors import InputError, one_line
-from ...model.files import atomic_path
+from ...model.files import atomic_path, exists, is_dir
 
 if TYPE_CHECKING:
     import bpy
@@ -25,33 +26,42 @@ def check_outputs(inputs: Sequence[str], outputs: dict[Path, tuple[str, ...]]) -
     for path, suffixes in outputs.items():
         if path.suffix.lower() not in suffixes:
             raise InputError(f"'{path}' does not end in {' or '.join(suffixes)}")
-        if path.is_dir():
+        if is_dir(path):
             raise InputError(f"'{path}' is a folder: give a file name")
         if any(os.path.abspath(i) == os.path.abspath(path) for i in inputs):
             raise InputError(f"'{path}' is also the input: give another name")
         check_writable(path.absolute().parent)
+        _check_name(path)
 
 
 def check_folder(path: Path) -> None:
     """Check, before any long work, that a folder can be created or written to. Raises InputError."""
-    if path.exists() and not path.is_dir():
+    if exists(path) and not is_dir(path):
         raise InputError(f"'{path}' is a file: give a folder")
-    check_writable(path if path.is_dir() else path.absolute().parent)
+    check_writable(path if is_dir(path) else path.absolute().parent)
+    _check_name(path)
+
+
+def _check_name(path: Path) -> None:
+    """Check that a file can have this name: file systems allow 255 bytes. Raises InputError."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be written ({error.strerror}): choose another name") from error
 
 
 def make_folder(path: Path) -> None:
     """Create a folder if it does not exist. Raises InputError if it cannot be written to."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be made ({error.strerror}): choose another folder") from error
+    files.make_folder(path)
     check_writable(path)
 
 
 @contextlib.contextmanager
 def made_folder(path: Path) -> Iterator[None]:
     """Create a folder as ``make_folder``; if the block raises InputError, remove the new folders that are empty."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    missing = [folder for folder in (path, *path.parents) if not exists(folder)]
     make_folder(path)
     try:
         yield
@@ -63,7 +73,7 @@ def made_folder(path: Path) -> Iterator[None]:
 
 
 def check_writable(folder: Path) -> None:
-    if not folder.is_dir():
+    if not is_dir(folder):
         raise InputError(f"there is no folder '{folder}': make it first")
     try:
         with tempfile.TemporaryFile(dir=folder):

@@ -18,6 +18,7 @@ from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import ICT_BASIS, OPEN_BASIS, arkit_weights
+from ...model.files import is_file
 from ...model.official import is_official
 from ...model.performance.face_performance import FacePerformance
 from ...model.worker.protocol import ConvertResult
@@ -100,7 +101,7 @@ def check(seen: str, wanted: str, name: str) -> None:
     if seen == wanted:
         return
     for basis in (seen, wanted):
-        if basis == OPEN_BASIS or (basis == ICT_BASIS and basis == wanted) or map_file(basis).is_file():
+        if basis == OPEN_BASIS or (basis == ICT_BASIS and basis == wanted) or is_file(map_file(basis)):
             continue
         file = USUAL_FILES.get(basis, "its face model")
         raise InputError(

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from ...model.builtin import OPEN
 from ...model.errors import InputError
-from ...model.files import atomic_path
+from ...model.files import atomic_path, exists, is_dir, is_file, make_folder
 from ...model.formats.npz import OPEN_HEAD, is_face_model
+
+MAX_STEM = 120  # bytes of the original's name in the name of its conversion; file systems allow 255
 
 
 def readable_file(face_model: str) -> Path | None:
@@ -26,30 +28,28 @@ def readable_file(face_model: str) -> Path | None:
     if face_model == OPEN:
         return OPEN_HEAD
     path = Path(face_model)
-    if not path.exists():
+    if not exists(path):
         raise InputError(f"There is no face model at '{face_model}'")
-    if path.is_file() and is_face_model(path):
+    if is_file(path) and is_face_model(path):
         return path
     cached = cache_file(path)
-    return cached if cached.exists() else None
+    return cached if exists(cached) else None
 
 
 def cache_file(path: Path) -> Path:
     """Return the path of the conversion of ``path`` in the cache."""
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    state = hashlib.sha256(str(path.resolve()).encode())
+    files = sorted(p for p in path.rglob("*") if is_file(p)) if is_dir(path) else [path]
+    state = hashlib.sha256(os.fsencode(path.resolve()))
     for file in files:
         stat = file.stat()
-        state.update(f"{file.name}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
-    return user_folder() / "face_models" / f"{path.stem}-{state.hexdigest()[:16]}.npz"
+        state.update(os.fsencode(f"{file.name}|{stat.st_size}|{stat.st_mtime_ns}\n"))
+    stem = os.fsencode(path.stem)[:MAX_STEM].decode("utf-8", "ignore")
+    return user_folder() / "face_models" / f"{stem}-{state.hexdigest()[:16]}.npz"
 
 
 def keep(converted: Path, target: Path) -> None:
     """Copy a conversion into the cache, atomically."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The converted face model cannot be kept in '{target.parent}': {error.strerror}") from error
+    make_folder(target.parent)
     with atomic_path(target) as partial:
         shutil.copyfile(converted, partial)  # the job's folder may be on another file system
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..builtin import OPEN
 from ..errors import InputError
 from ..face.face_model import FaceModel, check_face_model
+from ..files import exists, is_dir
 from .npz import OPEN_HEAD, is_face_model, load_face_model, save_face_model
 
 __all__ = ["OPEN_HEAD", "load_face_model", "open_face_model", "save_face_model"]
@@ -37,11 +38,11 @@ def _read(path: Path, identity_components: int | None) -> FaceModel:
     from . import bfm2009, bfm2017, bfm_3ddfa, bfm_expnet, ict_facekit
     from .beside import stored_arrays
 
-    if path.is_dir():
+    if is_dir(path):
         if ict_facekit.matches(path):
             return ict_facekit.read(path, identity_components)
         return _read(_only_model_in(path), identity_components)
-    if not path.exists():
+    if not exists(path):
         raise InputError(f"{path}: no such file; give a face model's path or 'open'")
     if path.name == ict_facekit.NEUTRAL:
         return ict_facekit.read(path.parent, identity_components)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import is_file
 from ..reading import reading
 from . import hdf5, mat5
 from .arrays import REMEDY, Arrays, StoredArray, group_with
@@ -30,7 +31,7 @@ def find_beside(path: Path, usual_name: str, fields: tuple[str, ...]) -> tuple[P
     usual = path.parent / usual_name
     others = sorted(p for p in path.parent.glob("*") if p.suffix.lower() in (".mat", ".h5") and p not in (path, usual))
     for candidate in [usual, *others[:_MAX_FILES]]:
-        if not candidate.is_file():
+        if not is_file(candidate):
             continue
         try:
             arrays = stored_arrays(candidate)

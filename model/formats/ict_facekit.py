@@ -23,6 +23,7 @@ import numpy as np
 from ..errors import InputError
 from ..face.face_model import FaceModel
 from ..face.semantics import ICT_BASIS
+from ..files import is_file
 from ..reading import json_object, reading
 from .arrays import as_indices
 
@@ -70,7 +71,7 @@ _GAZE = (
 
 def matches(folder: Path) -> bool:
     """Return whether this is the folder FaceXModel."""
-    return (folder / NEUTRAL).is_file()
+    return is_file(folder / NEUTRAL)
 
 
 def read(folder: Path, identity_components: int | None) -> FaceModel:

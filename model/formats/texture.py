@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import is_file
 from . import arrays as a
 from .beside import stored_arrays
 from .npz import is_face_model
@@ -28,7 +29,7 @@ class Texture:
 def read_texture(path: str | Path, vertices: int, components: int = 99) -> Texture | None:
     """Read the texture from a face model's file of V vertices; None where it has none. Raises InputError."""
     path = Path(path)
-    if not path.is_file() or is_face_model(path):
+    if not is_file(path) or is_face_model(path):
         return None
     arrays = stored_arrays(path)
     group = a.group_with(arrays, "texMU", "texPC", "texEV") if arrays is not None else None

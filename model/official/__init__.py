@@ -16,6 +16,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from ..files import is_dir, is_file
 from ..reading import check_regular, json_object
 
 FILE = "official.safetensors"
@@ -25,13 +26,13 @@ MAX_HEADER = 2**22  # bytes
 def is_official(path: str | Path) -> bool:
     """Return whether a folder holds such a file, or the path is one by its name."""
     path = Path(path)
-    return path.name == FILE and path.is_file() or (path / FILE).is_file()
+    return path.name == FILE and is_file(path) or is_file(path / FILE)
 
 
 def is_not_imported(path: str | Path) -> bool:
     """Return whether a folder holds the authors' checkpoints as published, and not their conversion."""
     path = Path(path)
-    return path.is_dir() and not is_official(path) and any(any(path.glob(at)) for at in ("*.ckpt*", "*/*.ckpt*"))
+    return is_dir(path) and not is_official(path) and any(any(path.glob(at)) for at in ("*.ckpt*", "*/*.ckpt*"))
 
 
 def imported_networks(folder: str | Path) -> frozenset[str]:

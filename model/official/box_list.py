@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import is_file
 from ..reading import reading
 
 COLUMNS = ("ID", "FILE", "FACE_X", "FACE_Y", "FACE_WIDTH", "FACE_HEIGHT")
@@ -60,7 +61,7 @@ def _faces(path: Path, rows: csv.Reader) -> list[ListedFace]:  # type: ignore[na
         if name in row_of:
             raise InputError(f"{where}: the ID {name!r} is that of row {row_of[name]} too")
         image = path.absolute().parent / Path(file).expanduser()
-        if not file or not image.is_file():
+        if not file or not is_file(image):
             raise InputError(f"{where}: there is no image '{file}'")
         row_of[name] = number
         faces.append(ListedFace(name, image, _box(where, numbers)))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..files import atomic_path
+from ..files import atomic_path, exists, is_dir
 from ..networks.weights.weights_file import writing_tensors
 from . import FILE
 from .layouts import NETWORKS, Layout, Network, shared_trunk
@@ -49,10 +49,10 @@ def import_weights(
     """
     folder = Path(folder)
     out = Path(out) if out else folder
-    if out.exists() and not out.is_dir():
+    if exists(out) and not is_dir(out):
         raise InputError(f"{out}: is a file; give a folder for {FILE}")
     found = find_release(folder)
-    if not out.absolute().parent.is_dir():
+    if not is_dir(out.absolute().parent):
         raise InputError(f"{out}: there is no folder {out.parent}; make it first")
     networks = [network for network in NETWORKS if network.name in found.checkpoints]
     layouts = {network.name: network.layout() for network in networks}
@@ -149,7 +149,7 @@ def _provenance(folder: Path, found: Found, used: dict, on_progress: Progress) -
 def _write(out: Path, header: OfficialHeader, tensors: dict[str, np.ndarray]) -> None:
     from safetensors.numpy import save_file
 
-    made = not out.exists()
+    made = not exists(out)
     try:
         out.mkdir(exist_ok=True)
         with atomic_path(out / FILE) as partial, writing_tensors(out / FILE):
@@ -157,6 +157,6 @@ def _write(out: Path, header: OfficialHeader, tensors: dict[str, np.ndarray]) ->
     except OSError as error:
         raise InputError(f"{out}: cannot be made ({error.strerror}); choose another folder") from error
     except BaseException:
-        if made and out.is_dir():
+        if made and is_dir(out):
             out.rmdir()
         raise

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..files import is_dir, is_file
 from .layouts import EXPRESSION, NETWORKS, POSE, POSE_RESNET, SHAPE, Network
 from .pose import read_generic_landmarks
 from .tensorflow import Checkpoint, checkpoint_prefix, open_checkpoint
@@ -99,7 +100,7 @@ class Found:
 
 def find_release(folder: Path) -> Found:
     """Search a folder and its subfolders. Raises InputError: nothing there, a broken checkpoint, two of one kind."""
-    if not folder.is_dir():
+    if not is_dir(folder):
         raise InputError(f"{folder}: there is no such folder; give the one with the files of the ExpNet release")
     found = Found()
     prefixes: set[Path] = set()
@@ -223,7 +224,7 @@ def _files(folder: Path) -> Iterator[Path]:
             if count > MAX_FILES:
                 raise InputError(f"{folder}: has more than {MAX_FILES} files; give the folder of the release only")
             path = Path(parent, name)
-            if not name.startswith(".") and path.is_file():
+            if not name.startswith(".") and is_file(path):
                 yield path
 
 

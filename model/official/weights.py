@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..files import is_dir, is_file
 from ..networks.weights.weights_file import check_shapes, refuse_what_is_not_safetensors
 from ..reading import reading
 from . import FILE
@@ -127,8 +128,8 @@ def _check_finite(path: Path, name: str, tensor: np.ndarray) -> None:
 
 def _file(path: str | Path) -> Path:
     path = Path(path)
-    path = path / FILE if path.is_dir() else path
-    if not path.is_file():
+    path = path / FILE if is_dir(path) else path
+    if not is_file(path):
         raise InputError(f"{path}: there is no such file; make it with: expnet import-weights FOLDER")
     return path
 

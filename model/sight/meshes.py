@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..builtin import OPEN
 from ..errors import InputError
+from ..files import is_dir, is_file, make_folder
 from ..formats import open_face_model
 from ..formats.ply import save_ply
 from ..formats.texture import read_texture
@@ -33,12 +34,12 @@ class MeshFolder:
                 "model that belongs to it"
             )
         self._texture = None if face_model == OPEN else read_texture(face_model, self._model.vertex_count)
-        if not self._folder.parent.is_dir() or self._folder.is_file():
+        if not is_dir(self._folder.parent) or is_file(self._folder):
             raise InputError(f"{folder}: no folder can be made there: choose another place")
 
     def save(self, i: int, seen: FaceEstimate) -> None:
         """Save the i-th face, a batch of one."""
         colours = self._texture.colours(seen.texture[0]) if self._texture and seen.texture is not None else None
-        self._folder.mkdir(exist_ok=True)
+        make_folder(self._folder)
         vertices = self._model.vertices(seen.alpha[0, : len(self._model.identity)], seen.eta[0])
         save_ply(self._folder / f"{self._names[i]}.ply", vertices, self._model.faces, colours)

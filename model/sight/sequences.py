@@ -16,7 +16,7 @@ from math import gcd
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import by_number
+from ..files import by_number, exists, is_dir, is_file
 from .image_header import image_header
 
 COUNTER = r"#+|%0?\d*d"
@@ -60,25 +60,25 @@ class ImageSequence:
 def sequence_of(path: str | Path) -> ImageSequence:
     """Find the images of a folder or of a pattern. Raises InputError where there are none or several sequences."""
     path = Path(path)
-    return _sequence_in(path) if path.is_dir() else _sequence_like(path)
+    return _sequence_in(path) if is_dir(path) else _sequence_like(path)
 
 
 def is_pattern(path: str | Path) -> bool:
     """Return whether the path names files by a counter, and is no file itself."""
-    return re.search(COUNTER, Path(path).name) is not None and not Path(path).exists()
+    return re.search(COUNTER, Path(path).name) is not None and not exists(path)
 
 
 def check_there(path: str, what: str) -> None:
     """Raise InputError unless ``path`` exists; the worker checks a pattern."""
     if not path:
         raise InputError(f"No {what} is given: choose one")
-    if not Path(path).exists() and not re.search(COUNTER, Path(path).name):
+    if not exists(path) and not re.search(COUNTER, Path(path).name):
         raise InputError(f"There is no {what} at '{path}'")
 
 
 def shown_file(clip: str) -> str:
     """Return the file that Blender opens to show a clip: of a folder or a pattern the first picture."""
-    return clip if Path(clip).is_file() else str(sequence_of(clip).files[0][1])
+    return clip if is_file(clip) else str(sequence_of(clip).files[0][1])
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -97,7 +97,7 @@ def images_in(folder: Path) -> list[Path]:
 
 def is_image(path: Path) -> bool:
     """Return whether a file is an image: by its suffix, or by its first bytes where it has none."""
-    if path.name.startswith(".") or _THUMBNAIL.search(path.stem) or not path.is_file():
+    if path.name.startswith(".") or _THUMBNAIL.search(path.stem) or not is_file(path):
         return False
     suffix = path.suffix.lower()
     if not suffix or suffix[1:].isdigit():  # also shot.0001
@@ -155,7 +155,7 @@ def _sequence_like(path: Path) -> ImageSequence:
     before, after = re.escape(path.name[: spot.start()]), re.escape(path.name[spot.end() :])
     name = re.compile(f"{before}(\\d{{{digits},}}){after}", re.ASCII)
     folder = path.parent
-    if not folder.is_dir():
+    if not is_dir(folder):
         raise InputError(f"{path}: there is no folder {folder}")
     found = [(int(hit[1]), entry) for entry in folder.iterdir() if (hit := name.fullmatch(entry.name))]
     if not found:

@@ -13,6 +13,7 @@ from types import TracebackType
 import numpy as np
 
 from ..errors import InputError
+from ..files import is_dir
 from ..opencv import cv2
 from ..reading import check_regular
 from .frame_clock import Placement, placed, standard_rate
@@ -124,7 +125,7 @@ def open_clip(path: str | Path, first: int | None = None, last: int | None = Non
     if fps is not None and not 1 / 60 <= fps <= 1000:
         raise InputError(f"{fps:g} frames a second is no frame rate for {source}")
     rate = None if fps is None else standard_rate(fps)
-    if path.is_dir() or is_pattern(path):
+    if is_dir(path) or is_pattern(path):
         return Clip(source, _Images(source, sequence_of(path), rate, first, last), first, last)
     _refuse_unread(path)
     if _is_image(path):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..builtin import OPEN
 from ..errors import InputError
+from ..files import exists, is_dir
 from ..networks import engines
 from .protocol import EstimatorOptions
 
@@ -37,8 +38,8 @@ class EstimatorCache:
 def _stamps(*sources: str) -> tuple[tuple[str, int], ...]:
     """List the files of these paths and folders, with their modification times."""
     paths = [Path(source) for source in sources if source != OPEN]
-    files = [file for path in paths for file in (sorted(path.glob("*.safetensors")) if path.is_dir() else [path])]
-    return tuple((str(file), file.stat().st_mtime_ns) for file in files if file.exists())
+    files = [file for path in paths for file in (sorted(path.glob("*.safetensors")) if is_dir(path) else [path])]
+    return tuple((str(file), file.stat().st_mtime_ns) for file in files if exists(file))
 
 
 def _load_estimator(options: EstimatorOptions) -> Any:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..builtin import OPEN
 from ..errors import InputError, one_line
+from ..files import is_dir
 from ..networks import engines
 from .chosen_estimator import EstimatorCache
 from .protocol import (
@@ -328,9 +329,9 @@ def _check_writable(out: str) -> None:
     if not out:
         raise InputError("the request names no file for its result: give 'out'")
     folder = Path(out).parent
-    if not folder.is_dir():
+    if not is_dir(folder):
         raise InputError(f"{out}: there is no folder {folder}: make it first")
-    if Path(out).is_dir() or not os.access(folder, os.W_OK):
+    if is_dir(out) or not os.access(folder, os.W_OK):
         raise InputError(f"{out}: cannot write there: choose another place")
 
 

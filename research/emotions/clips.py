@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...model.errors import InputError
-from ...model.files import by_number
+from ...model.files import by_number, is_dir
 from ...model.reading import reading
 from ...model.sight.sequences import IMAGE_SUFFIXES
 
@@ -29,8 +29,8 @@ class LabelledClip:
 
 def read_clips(source: Path) -> list[LabelledClip]:
     """Read the clips of a folder or table in a fixed order. Raises InputError."""
-    if source.is_dir():
-        is_ck = (source / "cohn-kanade-images").is_dir()
+    if is_dir(source):
+        is_ck = is_dir(source / "cohn-kanade-images")
         clips = _of_ck(source) if is_ck else _of_emotion_folders(source)
     else:
         clips = _of_table(source)
@@ -51,7 +51,7 @@ def _images(folder: Path) -> list[Path]:
 
 def _of_ck(root: Path) -> list[LabelledClip]:
     """Read cohn-kanade-images/S000/000/*.png and Emotion/S000/000/*_emotion.txt. Clips without a label are left out."""
-    if not (root / "Emotion").is_dir():
+    if not is_dir(root / "Emotion"):
         raise InputError(f"{root}: CK+ without its folder Emotion: unpack the emotion labels beside the pictures")
     clips = []
     for path in sorted((root / "Emotion").glob("*/*/*_emotion.txt")):
@@ -60,7 +60,7 @@ def _of_ck(root: Path) -> list[LabelledClip]:
             if code not in range(len(CK_CODES)):
                 raise InputError(f"{path}: {code:g} is no emotion of CK+: use 0 to {len(CK_CODES) - 1}")
         folder = root / "cohn-kanade-images" / path.parent.parent.name / path.parent.name
-        frames = _images(folder) if folder.is_dir() else []
+        frames = _images(folder) if is_dir(folder) else []
         if not frames:
             raise InputError(f"{folder}: has a label and no pictures: copy the clip or remove its label")
         clips.append(LabelledClip(folder.parent.name, folder.name, CK_CODES[int(code)], tuple(frames)))
@@ -69,7 +69,7 @@ def _of_ck(root: Path) -> list[LabelledClip]:
 
 def _of_emotion_folders(root: Path) -> list[LabelledClip]:
     frames = []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+    for folder in sorted(path for path in root.iterdir() if is_dir(path)):
         for path in _images(folder):
             parts = path.stem.split("_")
             if len(parts) != 3:

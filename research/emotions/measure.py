@@ -10,7 +10,7 @@ import numpy as np
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS
-from ...model.files import atomic_path
+from ...model.files import atomic_path, exists, is_dir, make_folder
 from .classify import MISSED, confusion, nearest, svm_accuracies
 from .clips import LabelledClip, read_clips
 from .features import features_of, load_estimator
@@ -23,7 +23,7 @@ def measure(
 ) -> None:  # fmt: skip
     """Measure each estimator, the pixels and the heuristic, and write the results into ``out``. Raises InputError."""
     clips = read_clips(source)
-    if out.exists() and not out.is_dir():
+    if exists(out) and not is_dir(out):
         raise InputError(f"{out}: is a file: give a folder for the results")
     names = sorted({clip.emotion for clip in clips})
     classes = np.array([names.index(clip.emotion) for clip in clips])
@@ -55,10 +55,7 @@ def measure(
                     scores = svm_accuracies(read.eta, classes, groups, trials, seed)
                     svms.append((label, kind, scores))
     text = _text(source, clips, names, rows, svms, times, tables, (k, trials, seed, frames))
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be made: {error.strerror}: choose another place") from error
+    make_folder(out)
     with atomic_path(out / "results.md") as part:
         part.write_text(text, encoding="utf-8")
     _write_guesses(out / "guesses.csv", clips, names, guesses)

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.semantics import mirror_open_eta, open_bounds
+from ...model.files import exists
 from ...model.formats import open_face_model
 from ...training.synthetic.brows import sample_brows
 from ...training.synthetic.degrade import develop
@@ -32,7 +33,7 @@ INTENSITY, NOISE = (0.35, 1.0), 0.08  # of the prototype; of each key, standard 
 
 def make(out: Path, clips: int, seed: int) -> None:
     """Render ``clips`` pictures as EMOTION/SUBJECT_CLIP_FRAME.png into the new folder ``out``. Raises InputError."""
-    if out.exists():
+    if exists(out):
         raise InputError(f"{out}: exists already: give the name of a new folder")
     names = list(PROTOTYPES)
     edges = np.cumsum(FREQUENCY) / FREQUENCY.sum()

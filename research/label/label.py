@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from ...model.builtin import OPEN
 from ...model.errors import InputError
-from ...model.files import write_whole
+from ...model.files import is_dir, is_file, write_whole
 from ...model.formats import open_face_model
 from ...model.networks import engines
 from ...model.sight.sequences import is_image
@@ -49,7 +49,8 @@ class LabelOptions:
 
 def label(options: LabelOptions) -> str:
     """Label all images under a folder, write the shards and labels.csv, and return a summary. Raises InputError."""
-    images = sorted(path for path in options.folder.rglob("*") if path.is_file() and is_image(path))
+    found = options.folder.rglob("*") if is_dir(options.folder) else ()
+    images = sorted(path for path in found if is_file(path) and is_image(path))
     if not images:
         raise InputError(f"{options.folder}: holds no images")
     finder = None if options.landmarks.startswith(".") else plugin(options.landmarks)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...model.camera import Camera
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
-from ...model.files import atomic_path, write_whole
+from ...model.files import atomic_path, is_dir, is_file, make_folder, write_whole
 from ...model.networks.estimate import FaceEstimate, SeesFaces
 from ...model.reading import json_object, reading
 from ...model.sight.stills import Still, see_stills
@@ -93,14 +93,14 @@ def shard_slices(count: int) -> list[slice]:
 def check_settings(out: Path, settings: Settings) -> None:
     """Write the settings into an empty folder. Raises InputError where labels with other settings are there."""
     path = out / SETTINGS
-    if path.is_file():
+    if is_file(path):
         with reading(path, "label settings", "delete the folder and label again"):
             there = json_object(path.read_bytes())
         different = [f.name for f in fields(Settings) if there.get(f.name) != getattr(settings, f.name)]
         if different:
             raise InputError(f"{out}: holds labels with another setting of {different[0]}: choose another folder")
         return
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_whole(path, json.dumps(asdict(settings), indent=1).encode())
 
 
@@ -192,7 +192,7 @@ def load_readings(path: Path) -> Readings:
 
 def load_labels(folder: Path) -> LabelShard:
     """Read all labels of a folder as one shard. Raises InputError where there are none."""
-    paths = sorted(folder.glob("labels_*.npz"))
+    paths = sorted(folder.glob("labels_*.npz")) if is_dir(folder) else []
     if not paths:
         raise InputError(f"{folder}: holds no labels: run expnet research label first")
     shards = [_arrays(path, LabelShard) for path in paths]
@@ -207,4 +207,4 @@ def _arrays(path: Path, kind: type[Readings] | type[LabelShard]) -> dict[str, An
 
 def missing_shards(out: Path, prefix: str, count: int) -> Iterator[int]:
     """Return the indices of shards that are not written yet."""
-    return (i for i in range(count) if not (out / f"{prefix}_{i:05d}.npz").is_file())
+    return (i for i in range(count) if not is_file(out / f"{prefix}_{i:05d}.npz"))

@@ -13,7 +13,7 @@ import numpy as np
 from ...model.builtin import OPEN
 from ...model.camera import Camera
 from ...model.face.face_model import FaceModel
-from ...model.files import atomic_path
+from ...model.files import atomic_path, make_folder
 from ...model.formats import open_face_model
 from ...model.rotations import rotation_of_euler
 from .eq2 import SIGMAS, Floats, LandmarkBasis, fit_expressions, pose_from_landmarks
@@ -116,7 +116,7 @@ def write_noise_study(out: Path, count: int, seed: int) -> str:
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     model = open_face_model(OPEN)
     studies = {
         "open head": recovery(LandmarkBasis.of(model), count, seed),

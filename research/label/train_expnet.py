@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from ...model.files import is_dir
 from ...training import train as training
 from ...training.config import load_config
 from .training_shards import write_training_shards
@@ -33,7 +34,7 @@ def train_expnet(options: TrainOptions) -> str:
     recipe = options.config or PAPER
     size = load_config(recipe).input.size
     pictures = options.out / "pictures"
-    if not (options.resume and pictures.is_dir()):
+    if not (options.resume and is_dir(pictures)):
         counts = write_training_shards(options.labels, pictures, size, options.subjects, options.seed)
         print(f"seed {options.seed}: {counts[0]} pictures to train on, {counts[1]} of other people to evaluate with")
     run = options.out / "run"

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ...model.camera import Crop
 from ...model.errors import InputError
-from ...model.files import atomic_path
+from ...model.files import atomic_path, make_folder
 from ...model.networks.cutting import cut
 from ...model.sight.video import read_image
 from .label_shards import LabelShard, load_labels
@@ -35,7 +35,7 @@ def write_training_shards(labels: Path, out: Path, size: int, subjects: str, see
     if not len(aside):
         raise InputError(f"{labels}: all images show one subject: at least 2 are needed, to hold one out")
     usable = found.converged & (found.error < MOST_ERROR * found.crop[:, 2])
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     counts = []
     for number, rows in enumerate((~np.isin(of, aside) & usable, np.isin(of, aside) & usable)):
         chosen = np.random.default_rng([seed, number]).permutation(np.flatnonzero(rows))

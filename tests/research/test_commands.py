@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +84,34 @@ def test_arguments_reach_the_verb(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = parser().parse_args(["research", "one", "--n", "3"])
     arguments.run(arguments)
     assert got == [3]
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["emotions", LONG, "--out", "out"],
+        ["emotions", "HERE", "--out", LONG],
+        ["synthetic-emotions", LONG, "--clips", "7"],
+        ["label", LONG, "--out", "out"],
+        ["label", "HERE", "--out", LONG],
+        ["label-noise", "--out", LONG, "--faces", "1"],
+        ["train-expnet", LONG, "--out", "out", "--steps", "1"],
+        ["train-expnet", "HERE", "--out", LONG, "--steps", "1"],
+        ["compare-labels", LONG, "--truth", "a.csv", "--weights", "a.safetensors"],
+        ["compare-labels", "HERE", "--truth", LONG, "--weights", LONG],
+    ],
+    ids=lambda words: " ".join(word.replace(LONG, "LONG") for word in words),
+)
+def test_a_name_that_no_file_can_have_is_one_line(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "a.png").write_bytes(b"no picture")
+    assert main(["research", *("here" if word == "HERE" else word for word in words)]) == 2
+    said = capsys.readouterr().err
+    lines = [line for line in said.splitlines() if line and not line.startswith("pictures:")]  # a progress bar
+    assert len(lines) == 1 and lines[0].startswith("expnet: ")

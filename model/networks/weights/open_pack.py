@@ -11,6 +11,7 @@ from ...builtin import OPEN
 from ...camera import ANCHOR, SIDE_MM
 from ...errors import InputError
 from ...face.semantics import OPEN_BASIS, OPEN_KEYS
+from ...files import is_dir, is_file
 from ..responses import responses_of
 from .weights_file import WeightsHeader, load_all
 
@@ -23,7 +24,7 @@ def weights_path(source: str | Path) -> Path:
     if source == OPEN:
         return OPEN_WEIGHTS
     path = Path(source).expanduser()
-    if path.is_dir():
+    if is_dir(path):
         found = sorted(path.glob("*.safetensors"))
         if len(found) != 1:
             raise InputError(f"{path}: holds {len(found)} safetensors files; an estimator's folder holds one")
@@ -35,7 +36,7 @@ def load_open(
     path: Path, architectures: Collection[str]
 ) -> tuple[WeightsHeader, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Run ``load_all`` on weights of one of ``architectures`` for this crop and keys. Raises InputError for others."""
-    if path in (OPEN_WEIGHTS, OPEN_FINDER) and not path.is_file():
+    if path in (OPEN_WEIGHTS, OPEN_FINDER) and not is_file(path):
         raise InputError(f"{path}: the open weights are missing: install the extension again")
     header, tensors, person = load_all(path)
     if header.architecture not in architectures:

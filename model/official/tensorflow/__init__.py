@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
+from ...files import is_file
 from .bundle import Bundle
 from .damage import naming, shown
 from .saved_slices import SavedSlices
@@ -67,7 +68,7 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     """Open the checkpoint with this prefix, or that this file is part of. Raises InputError."""
     path, prefix = Path(path), checkpoint_prefix(path)
     source: Bundle | SavedSlices
-    if prefix.with_name(prefix.name + ".index").is_file():
+    if is_file(prefix.with_name(prefix.name + ".index")):
         source = Bundle(prefix)
     else:
         files = _v1_files(path, prefix)
@@ -77,10 +78,10 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def _v1_files(path: Path, prefix: Path) -> list[Path]:
-    if prefix.is_file():
+    if is_file(prefix):
         files = [prefix]
     else:
-        files = sorted(p for p in prefix.parent.glob("*") if p.is_file() and checkpoint_prefix(p) == prefix)
+        files = sorted(p for p in prefix.parent.glob("*") if is_file(p) and checkpoint_prefix(p) == prefix)
         parts = [_SHARD.search(p.name) for p in files]
         if not files:
             raise InputError(f"{path}: there is no such checkpoint; give its prefix or one of its files")
