@@ -6,26 +6,10 @@ import argparse
 from pathlib import Path
 
 from ...model.builtin import OPEN
+from ..arguments import positive, scale
 from ..verb import Verb
 
 SCALES = (1.0, 0.8, 0.6, 0.4, 0.2)
-
-
-def _scale(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0.01 <= number <= 1:  # nan, too
-        raise argparse.ArgumentTypeError(f"{text} is no scale from 0.01 to 1")
-    return number
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than one")
-    return number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     parser.add_argument("--frames", default="peak", choices=("peak", "mean"), help="a clip's last frame, or their mean")
-    parser.add_argument("--scales", type=_scale, nargs="+", default=SCALES, metavar="S", help="of the pictures")
-    parser.add_argument("--neighbours", type=_positive, default=5, metavar="K", help="(5)")
+    parser.add_argument("--scales", type=scale, nargs="+", default=SCALES, metavar="S", help="of the pictures")
+    parser.add_argument("--neighbours", type=positive, default=5, metavar="K", help="(5)")
     parser.add_argument(
         "--trials", type=int, default=12, metavar="N", help="of the SVM's search in each fold; 0: no SVM"
     )
@@ -57,7 +41,7 @@ def run(a: argparse.Namespace) -> None:
 
 def add_synthetic_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="FOLDER", help="a new folder, for EMOTION/SUBJECT_CLIP_FRAME.png")
-    parser.add_argument("--clips", type=_positive, default=327, metavar="N", help="(327, as CK+ has)")
+    parser.add_argument("--clips", type=positive, default=327, metavar="N", help="(327, as CK+ has)")
     parser.add_argument("--seed", type=int, default=0)
 
 

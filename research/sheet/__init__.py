@@ -1,0 +1,1 @@
+"""``expnet research sheet``: photographs beside the heads that several methods make of them."""
