@@ -6,7 +6,19 @@ import bpy
 
 from ..expnet_addon.capture import faces
 from ..expnet_addon.engine import jobs
-from . import compare, drop_clip, live_link, old_takes, retarget, retarget_table, runtime, shortcuts, take_list, task
+from . import (
+    compare,
+    confidence,
+    drop_clip,
+    live_link,
+    old_takes,
+    retarget,
+    retarget_table,
+    runtime,
+    shortcuts,
+    take_list,
+    task,
+)
 from .add_face import EXPNET_OT_add_face
 from .animate_footage import EXPNET_OT_animate_footage
 from .apply_again import EXPNET_OT_apply_again
@@ -35,6 +47,7 @@ CLASSES = (
     *drop_clip.CLASSES,
     *take_list.CLASSES,
     *compare.CLASSES,
+    *confidence.CLASSES,
     *retarget.CLASSES,
     *retarget_table.CLASSES,
     *live_link.CLASSES,

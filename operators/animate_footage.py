@@ -71,6 +71,7 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
             sound=settings.sound,
             head_motion=settings.head_motion,
             root=settings.stay,
+            markers=settings.markers,
             replace_edited=self.earlier == "REPLACE",
         )
         source = chosen.source_in_range(context)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import bpy
 
 # name of the key map, its space, operator, key, shift, alt
-SHORTCUTS = (("3D View", "VIEW_3D", "expnet.toggle_footage", "F8", False, False),)
+SHORTCUTS = (
+    ("3D View", "VIEW_3D", "expnet.toggle_footage", "F8", False, False),
+    ("Frames", "EMPTY", "expnet.next_doubtful", "RIGHT_ARROW", True, True),
+    ("Frames", "EMPTY", "expnet.previous_doubtful", "LEFT_ARROW", True, True),
+)
 
 _added: list[tuple[bpy.types.KeyMap, bpy.types.KeyMapItem]] = []
 

@@ -100,6 +100,7 @@ class SettingsPanel:
             "stay",
             "sound",
             "head_motion",
+            "markers",
         ):
             layout.prop(settings, name)
 

@@ -192,6 +192,7 @@ def key_performance(
         takes.tune(head, tuned)
     root = head_root.settle(scene, head)
     action.expnet.head_motion = keying.head_motion
+    action.expnet.markers = keying.markers
     if keying.scene_timing:
         animation.set_frame_range(scene, take)
     action.expnet.sets_timing, action.expnet.scene_rate = keying.scene_timing, animation.scene_fps(scene)

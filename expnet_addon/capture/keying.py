@@ -19,6 +19,7 @@ class Keying:
     source_times   keys lie at the clip's own times, also between whole frames
     head_motion    FULL: the head moves as seen; ROTATION: it only turns; NONE: it stays still
     root           the head and its camera hang on an empty, so that the head stays where it stands
+    markers        the timeline marks where there is no face and where another shot begins
     replace_edited an earlier take of the same clip is replaced even if it has hand edits; else it is kept, too
     """
 
@@ -33,6 +34,7 @@ class Keying:
     source_times: bool = False
     head_motion: str = "FULL"
     root: bool = False
+    markers: bool = False
     replace_edited: bool = False
 
 

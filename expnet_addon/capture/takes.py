@@ -20,7 +20,7 @@ from ...model.performance.smoothing import REGIONS, region_of
 from ...model.performance.treatment import FRAME, Treatment, treated
 from .. import compat
 from ..properties.take_settings import register
-from ..scene import animation
+from ..scene import animation, confidence
 from ..scene.current_take import TAKE, take_of, takes_of
 from ..scene.hand_edits import pack
 from ..scene.take_keys import apply_again, bounds_of, frames_of, is_edited, rest_of, treatment_of, unpacked_performance
@@ -82,6 +82,7 @@ def write_take(
     take.written = pack(written.written)
     take.performance = content
     rate = animation.scene_fps(scene) if timed else performance.fps
+    confidence.remember(bpy.data.actions[written.action], performance, float(frames[-1] - frames[0]))
     take.rate = rate  # a rate marks a take; the settings above do not write keys before it is set
     return written
 

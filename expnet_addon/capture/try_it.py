@@ -28,6 +28,8 @@ def try_it(scene: bpy.types.Scene, device: str = "auto") -> Task[AnimateResult]:
         if into is None or bpy.context.scene != into:
             raise InputError("Another scene is open now: nothing was written")
         capture.add_face(into).run()
-        return capture.key_performance(into, bpy.context.view_layer.objects.active, performance, Keying(root=True))
+        return capture.key_performance(
+            into, bpy.context.view_layer.objects.active, performance, Keying(root=True, markers=True)
+        )
 
     return Task("Try it", requests.animate(str(CLIP), EstimatorOptions(device=device)), write, unit="frames")

@@ -208,6 +208,11 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         description="Put the footage's sound into the sequencer, in time with the keys",
         default=True,
     )
+    markers: BoolProperty(  # type: ignore[valid-type]
+        name="Timeline markers",
+        description="Mark in the timeline where there is no face and where another shot begins",
+        default=True,
+    )
     face: IntProperty(  # type: ignore[valid-type]
         name="Face",
         description="Which face to follow when there are several, counted from 0, for scripts",

@@ -30,6 +30,18 @@ def _motion_changed(take: bpy.types.PropertyGroup, context: bpy.types.Context) -
     take_keys.motion_changed(take.id_data)
 
 
+def _markers_changed(take: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    from ..scene import confidence
+
+    confidence.markers_changed(take.id_data)
+
+
+def _curve_changed(take: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    from ..scene import confidence
+
+    confidence.curve_changed(take.id_data)
+
+
 HEAD_MOTIONS = [
     ("FULL", "Full", "The head moves as it was seen"),
     ("ROTATION", "Rotation only", "The head turns and stays in its place"),
@@ -214,6 +226,25 @@ class ExpNetTake(bpy.types.PropertyGroup):
         step=0.01,
         subtype="DISTANCE",
         update=_changed,
+    )
+    strip: StringProperty(  # type: ignore[valid-type]
+        name="Strip",
+        description="Confidence of equal parts of the take, a letter for each: no face, doubtful, sure",
+        options={"HIDDEN"},
+    )
+    strip_frames: FloatProperty(  # type: ignore[valid-type]
+        name="Strip Frames", description="Scene frames that the strip spans", options={"HIDDEN"}
+    )
+    markers: BoolProperty(  # type: ignore[valid-type]
+        name="Timeline Markers",
+        description="Mark in the timeline where there is no face and where another shot begins",
+        update=_markers_changed,
+    )
+    confidence_curve: BoolProperty(  # type: ignore[valid-type]
+        name="Confidence Curve",
+        description="Show the network's confidence in the Graph Editor, as a curve of the head's property "
+        "expnet_confidence: 0 is no face, 1 is sure",
+        update=_curve_changed,
     )
     note: StringProperty(  # type: ignore[valid-type]
         name="Note",

@@ -9,7 +9,7 @@ import bpy
 
 from ...model.errors import InputError
 from .. import compat
-from . import animation, compare, head_root, scene_changes, sound
+from . import animation, compare, confidence, head_root, scene_changes, sound
 from . import camera_and_light as staging
 from .current_take import TAKE, head_action_of, take_of, takes_of
 from .take_keys import apply_head_motion, frames_of, recognise_edits, unpacked_performance
@@ -40,6 +40,7 @@ def show(scene: bpy.types.Scene, head: bpy.types.Object, action: bpy.types.Actio
         animation.set_frame_range(scene, span)
     root = head_root.settle(scene, head)
     apply_head_motion(head, action)
+    confidence.mark(scene, head)
     _show_footage(scene, action, root, raw.image_size, raw.lens_mm)
     if take.has_sound:
         sound.lay_sound(scene, raw, span, head.name)
@@ -100,6 +101,7 @@ def delete(scene: bpy.types.Scene, head: bpy.types.Object) -> str:
     left = [each for each in there if each != action]
     body, name = head_action_of(head, action), action.name
     sound.remove_sound(scene, str(action[TAKE]), head.name)
+    confidence.unmark(scene, head)
     bpy.data.actions.remove(action)
     if body is not None and body != action:
         bpy.data.actions.remove(body)

@@ -31,6 +31,7 @@ class FacePerformance:
     neutral      (Ke,) the actor's resting face that ``calibrated`` removed from ``eta``; None in a raw performance
     unread       number of images of the clip that could not be read;  damage  a line about them, else empty
     sound_start  seconds from the clip's first frame to its first sound, negative where the sound starts earlier
+    cuts         seconds at which another shot begins, increasing
     """
 
     times: np.ndarray
@@ -51,6 +52,7 @@ class FacePerformance:
     unread: int = 0
     damage: str = ""
     sound_start: float = 0.0
+    cuts: tuple[float, ...] = ()
 
     @property
     def frames(self) -> np.ndarray:

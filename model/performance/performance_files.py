@@ -60,6 +60,7 @@ def packed(performance: FacePerformance) -> bytes:
         "unread": int(performance.unread),
         "damage": performance.damage,
         "sound_start": float(performance.sound_start),
+        "cuts": [round(float(seconds), 6) for seconds in performance.cuts],
     }
     arrays = {k: np.asarray(getattr(performance, k), np.float64) for k in ("times", "rotation", "translation", "crop")}
     arrays |= {k: np.asarray(getattr(performance, k), np.float32) for k in ("eta", "gaze", "confidence", "alpha")}
@@ -104,6 +105,7 @@ def _loaded(file: BinaryIO, path: Path, size: int) -> FacePerformance:
         unread=header.get("unread", 0),
         damage=header.get("damage", ""),
         sound_start=float(header.get("sound_start", 0.0)),
+        cuts=tuple(float(seconds) for seconds in header.get("cuts", ())),
     )
 
 
@@ -121,6 +123,7 @@ def _header(path: Path, stored: NpzArrays) -> dict[str, Any]:
 
     keys, size, neutral = header.get("expression_keys"), header.get("image_size"), header.get("neutral")
     unread, sound = header.get("unread", 0), header.get("sound_start", 0.0)  # files of earlier versions lack them
+    cuts = header.get("cuts", [])
     whole = (
         isinstance(keys, list) and all(isinstance(k, str) for k in keys)
         and isinstance(size, list) and len(size) == 2 and all(number(n) and n >= 1 for n in size)
@@ -130,6 +133,7 @@ def _header(path: Path, stored: NpzArrays) -> dict[str, Any]:
              and all(number(n) for n in neutral))
         and type(unread) is int and 0 <= unread < 2**53 and isinstance(header.get("damage", ""), str)
         and number(sound)
+        and isinstance(cuts, list) and all(number(seconds) for seconds in cuts)
     )  # fmt: skip
     if not whole:
         raise broken

@@ -56,12 +56,13 @@ class Follower:
         self._lost_for = 0  # frames
         self._thumbnail: np.ndarray | None = None
         self._started = False
+        self.cut = False  # whether the last picture begins another shot
 
     def see(self, image: np.ndarray) -> FaceEstimate | None:
         """Look at the next frame, (H, W, 3) uint8 BGR."""
         if self._lost_for < WAIT:
             self._crop = self._crop or self._last
-        cut = self._is_cut(image)
+        self.cut = cut = self._is_cut(image)
         if cut:  # or a flash, or a fast pan: the face may be in the same place or anywhere
             self._last = None
             self._lost_for = 0
@@ -146,6 +147,7 @@ def perform(
     known = Acquaintance(estimator.person) if estimator.person else None
     keys = len(estimator.expression_keys)
     waiting: list[tuple[np.ndarray, FaceEstimate | None]] = []
+    cuts: list[int] = []
 
     def read() -> None:
         there = [(image, seen) for image, seen in waiting if seen is not None]
@@ -161,6 +163,8 @@ def perform(
 
     for done, frame in enumerate(clip, 1):
         waiting.append((frame.image, follower.see(frame.image)))
+        if follower.cut:
+            cuts.append(done - 1)
         if len(waiting) == estimator.at_once:
             read()
         on_frame(done)
@@ -168,9 +172,10 @@ def perform(
     placement = clip.placement()
     unread, damage = clip.shortfall()
     table = np.array(rows)[placement.pictures]
+    times = placement.frames / float(placement.rate)
     eta, gaze, rotation, translation, crop, confidence = np.split(table, np.cumsum([keys, 2, 9, 3, 4]), axis=1)
     return FacePerformance(
-        times=placement.frames / float(placement.rate),
+        times=times,
         eta=eta,
         gaze=gaze,
         rotation=rotation.reshape(-1, 3, 3),
@@ -187,7 +192,13 @@ def perform(
         unread=unread,
         damage=damage,
         sound_start=clip.sound_start,
+        cuts=tuple(times[np.flatnonzero(np.isin(placement.pictures, cuts) & _first(placement.pictures))].tolist()),
     )
+
+
+def _first(pictures: np.ndarray) -> np.ndarray:
+    """Return which frames (F,) are the first ones to show their picture."""
+    return np.diff(pictures, prepend=-1) != 0
 
 
 def look(

@@ -4,6 +4,7 @@ import csv
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,9 @@ def test_a_neutral_that_is_none(tmp_path: Path, neutral: object) -> None:
     np.savez(path, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
     with pytest.raises(InputError, match="not a performance|broken performance"):
         load_performance(path)
+
+
+def test_cuts_are_kept(tmp_path: Path) -> None:
+    cut = replace(acted(), cuts=(0.4, 1.2))
+    save_performance(cut, tmp_path / "cut.npz")
+    assert load_performance(tmp_path / "cut.npz").cuts == (0.4, 1.2)

@@ -178,6 +178,12 @@ def test_a_clip_becomes_a_performance(tmp_path: Path) -> None:
     np.testing.assert_allclose([crop.cx, crop.cy, crop.side, crop.angle], p.crop[50], atol=1e-6)
 
 
+def test_a_performance_knows_where_shots_begin(tmp_path: Path) -> None:
+    bright = np.array([90, 90, 90], np.uint8)
+    path = filmed(tmp_path, lambda i: disc(black() + bright * (15 <= i < 24), 100, 90, 25), 30)
+    assert performed(path).cuts == pytest.approx((15 / 30, 24 / 30))
+
+
 def test_a_clip_without_a_face(tmp_path: Path) -> None:
     p = performed(filmed(tmp_path, lambda i: black(), 20))
     assert not p.seen.any() and np.isnan(p.eta).all()
