@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..array_types import BoolArray, FloatArray
 from ..face.face_model import FaceModel
 from ..face.semantics import FACE_FROM_MM, REGION_WEIGHTS
 from .basis_map import BasisMap
@@ -29,10 +30,10 @@ class Moves:
     """
 
     model: FaceModel
-    points: np.ndarray
-    offset: np.ndarray
-    expression: np.ndarray
-    identity: np.ndarray
+    points: FloatArray
+    offset: FloatArray
+    expression: FloatArray
+    identity: FloatArray
 
 
 def map_to_open(
@@ -75,10 +76,10 @@ def maps_over(registration: Registration, open_head: FaceModel, other: FaceModel
 def fit(
     source: Moves,
     target: Moves,
-    weights: np.ndarray,
-    lips: np.ndarray,
-    lids: np.ndarray,
-    placement: tuple[np.ndarray, np.ndarray, float],
+    weights: FloatArray,
+    lips: BoolArray,
+    lids: BoolArray,
+    placement: tuple[FloatArray, FloatArray, float],
 ) -> BasisMap:
     """Fit the map from ``source`` to ``target``, both on the same n points.
 
@@ -102,7 +103,7 @@ def fit(
     unexplained = np.where(energy > 0, _energy(missing, weights) / np.maximum(energy, 1e-30), 0.0)[:-1]
     keys, bodies = slice(0, count), slice(count, None)
     # The cost of an error of the keys, after the best rigid motion has compensated part of it.
-    metric: np.ndarray = normal[keys, keys] - normal[keys, bodies] @ np.linalg.solve(
+    metric: FloatArray = normal[keys, keys] - normal[keys, bodies] @ np.linalg.solve(
         normal[bodies, bodies], normal[bodies, keys]
     )
     alpha_matrix, alpha_offset = _fit_identity(source, target, weights)
@@ -127,7 +128,7 @@ def fit(
     )
 
 
-def _fit_identity(source: Moves, target: Moves, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fit_identity(source: Moves, target: Moves, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Fit the target's alpha to the source's alpha, including the difference between the two mean shapes."""
     weights = (weights > 0).astype(float)
     wanted = np.concatenate([source.identity, (source.points - target.points)[None]])
@@ -139,13 +140,13 @@ def _fit_identity(source: Moves, target: Moves, weights: np.ndarray) -> tuple[np
     return solution[:, :-1], solution[:, -1]
 
 
-def _only(r: Registration, chosen: np.ndarray) -> Registration:
+def _only(r: Registration, chosen: BoolArray) -> Registration:
     return Registration(
         r.vertices[chosen], r.corners[chosen], r.shares[chosen], r.rotation, r.translation, r.scale, r.gap_mm[chosen]
     )
 
 
-def point_weights(model: FaceModel) -> np.ndarray:
+def point_weights(model: FaceModel) -> FloatArray:
     """Return the weight of each vertex of the open head, (V,); 0 where nothing is compared."""
     weights = np.zeros(model.vertex_count)
     for region, weight in REGION_WEIGHTS.items():
@@ -154,7 +155,7 @@ def point_weights(model: FaceModel) -> np.ndarray:
     return weights
 
 
-def rigid_motions(points: np.ndarray) -> np.ndarray:
+def rigid_motions(points: FloatArray) -> FloatArray:
     """Return small translations along and rotations about the three axes, (6, n, 3)."""
     shifts = np.broadcast_to(np.eye(3)[:, None], (3, len(points), 3))
     turns = (
@@ -163,17 +164,19 @@ def rigid_motions(points: np.ndarray) -> np.ndarray:
     return np.concatenate([shifts, turns])
 
 
-def _normal_equations(basis: np.ndarray, wanted: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _normal_equations(basis: FloatArray, wanted: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     a = (basis * weights[:, None]).reshape(len(basis), -1)
     b = (wanted * weights[:, None]).reshape(len(wanted), -1)
     return a @ a.T, a @ b.T
 
 
-def _energy(fields: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return ((fields * weights[:, None]) ** 2).sum(axis=(1, 2))
+def _energy(fields: FloatArray, weights: FloatArray) -> FloatArray:
+    energy: FloatArray = ((fields * weights[:, None]) ** 2).sum(axis=(1, 2))
+    return energy
 
 
-def _rms(fields: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def _rms(fields: FloatArray, chosen: BoolArray) -> FloatArray:
     if not chosen.any():
         return np.zeros(len(fields))
-    return np.sqrt((fields[:, chosen] ** 2).sum(axis=2).mean(axis=1))
+    rms: FloatArray = np.sqrt((fields[:, chosen] ** 2).sum(axis=2).mean(axis=1))
+    return rms

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..array_types import AnyArray, FloatArray
 from ..errors import InputError
 from ..face.semantics import ICT_BASIS, OPEN_BASIS, arkit_weights
 from ..files import write_whole
@@ -48,31 +49,31 @@ class BasisMap:
     to_basis: str
     from_keys: tuple[str, ...]
     to_keys: tuple[str, ...]
-    matrix: np.ndarray
-    offset: np.ndarray
-    bounds: np.ndarray
-    metric: np.ndarray
-    unexplained: np.ndarray
-    lips_mm: np.ndarray
-    lids_mm: np.ndarray
-    alpha_matrix: np.ndarray
-    alpha_offset: np.ndarray
-    rotation: np.ndarray
-    translation: np.ndarray
+    matrix: FloatArray
+    offset: FloatArray
+    bounds: FloatArray
+    metric: FloatArray
+    unexplained: FloatArray
+    lips_mm: FloatArray
+    lids_mm: FloatArray
+    alpha_matrix: FloatArray
+    alpha_offset: FloatArray
+    rotation: FloatArray
+    translation: FloatArray
     scale: float
 
-    def expression(self, eta: np.ndarray) -> np.ndarray:
+    def expression(self, eta: FloatArray) -> FloatArray:
         """Map (..., K) to the closest point by the metric inside the bounds, (..., L). NaN stays NaN."""
         eta = np.asarray(eta, np.float64)
         free = eta @ self.matrix.T + self.offset
         return _inside(free.reshape(-1, free.shape[-1]), self.metric, self.bounds).reshape(free.shape)
 
-    def identity(self, alpha: np.ndarray) -> np.ndarray:
+    def identity(self, alpha: FloatArray) -> FloatArray:
         """Map identity (N,), or fewer numbers, to (M,)."""
         alpha = np.asarray(alpha, np.float64)[: self.alpha_matrix.shape[1]]
         return self.alpha_matrix[:, : len(alpha)] @ alpha + self.alpha_offset
 
-    def pose(self, rotation: np.ndarray, translation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def pose(self, rotation: FloatArray, translation: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Convert poses (..., 3, 3), (..., 3) mm of this head to poses of the other head.
 
         The heads differ in size and a pose has no scale. So the other head is placed nearer or farther, and has the
@@ -134,7 +135,7 @@ def arkit_performance(performance: FacePerformance, keys: Sequence[str]) -> Face
     return replace(performance, eta=eta, alpha=np.zeros(0), basis=ICT_BASIS, expression_keys=tuple(keys))
 
 
-def _inside(free: np.ndarray, metric: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+def _inside(free: FloatArray, metric: FloatArray, bounds: FloatArray) -> FloatArray:
     """Return the points of the box ``bounds`` closest to ``free`` (F, L) in ``metric``, by coordinate descent."""
     low, high = np.asarray(bounds, np.float64).T
     out = np.clip(free, low, high)  # keeps NaN
@@ -187,7 +188,7 @@ def load_maps(path: str | Path) -> list[BasisMap]:
         return [_loaded(names, arrays, i) for i, names in enumerate(header["maps"])]
 
 
-def _loaded(names: dict[str, Any], arrays: dict[str, np.ndarray], i: int) -> BasisMap:
+def _loaded(names: dict[str, Any], arrays: dict[str, AnyArray], i: int) -> BasisMap:
     text: dict[str, Any] = {n: names[n] if n.endswith("basis") else tuple(names[n]) for n in _NAMES}
     strings = [text["from_basis"], text["to_basis"], *text["from_keys"], *text["to_keys"]]
     if not all(isinstance(s, str) for s in strings):

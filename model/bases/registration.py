@@ -18,6 +18,7 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, cg, splu
 from scipy.spatial import cKDTree
 
+from ..array_types import BoolArray, FloatArray, IntArray
 from ..errors import InputError
 from ..face.alignment import similarity
 from ..face.face_model import FaceModel, triangles
@@ -56,23 +57,24 @@ class Registration:
     gap_mm     (n,) remaining distance, at the source's size
     """
 
-    vertices: np.ndarray
-    corners: np.ndarray
-    shares: np.ndarray
-    rotation: np.ndarray
-    translation: np.ndarray
+    vertices: IntArray
+    corners: IntArray
+    shares: FloatArray
+    rotation: FloatArray
+    translation: FloatArray
     scale: float
-    gap_mm: np.ndarray
+    gap_mm: FloatArray
 
-    def sampled(self, field: np.ndarray) -> np.ndarray:
+    def sampled(self, field: FloatArray) -> FloatArray:
         """Sample a field of the target's vertices (..., Vt, 3) at the correspondences, (..., n, 3), target's frame."""
-        return np.einsum("...nkc,nk->...nc", field[..., self.corners, :], self.shares)
+        samples: FloatArray = np.einsum("...nkc,nk->...nc", field[..., self.corners, :], self.shares)
+        return samples
 
-    def carried(self, displacement: np.ndarray) -> np.ndarray:
+    def carried(self, displacement: FloatArray) -> FloatArray:
         """Transfer displacements of the target's vertices (..., Vt, 3) to ``vertices``, in the source's frame."""
         return self.sampled(displacement) @ self.rotation / self.scale
 
-    def carried_points(self, points: np.ndarray) -> np.ndarray:
+    def carried_points(self, points: FloatArray) -> FloatArray:
         """Transfer points of the target (Vt, 3) to ``vertices``, (n, 3), in the source's frame."""
         return (self.sampled(points) - self.translation) @ self.rotation / self.scale
 
@@ -136,13 +138,13 @@ def register(source: FaceModel, target: FaceModel, report: Report | None = None)
 
 def _as_person(
     source: FaceModel,
-    skin: np.ndarray,
+    skin: IntArray,
     sheet: _Sheet,
     surface: _Surface,
-    pins: np.ndarray,
-    pin_targets: np.ndarray,
-    pin_weights: np.ndarray,
-) -> np.ndarray:
+    pins: IntArray,
+    pin_targets: FloatArray,
+    pin_weights: FloatArray,
+) -> FloatArray:
     """Fit the source's identity components to the other head, and return the skin (n, 3).
 
     The statistical model places points on smooth areas such as cheeks, where the geometry alone does not.
@@ -170,7 +172,7 @@ def _as_person(
 class _Sheet:
     """The deformable skin: its rest vertices and the smoothness term of its displacements."""
 
-    def __init__(self, points: np.ndarray, faces: np.ndarray, chosen: np.ndarray) -> None:
+    def __init__(self, points: FloatArray, faces: IntArray, chosen: IntArray) -> None:
         number = np.full(len(points), -1)
         number[chosen] = np.arange(len(chosen))
         faces = number[faces]
@@ -188,20 +190,20 @@ class _Sheet:
         self._bending = (laplacian.T @ laplacian).tocsc()
         self._stretch = (sparse.diags(degree) - graph).tocsc() * 1e-4  # regularises vertices without data
 
-    def normals(self, points: np.ndarray) -> np.ndarray:
+    def normals(self, points: FloatArray) -> FloatArray:
         return vertex_normals(points, self._faces)
 
     def bend(
         self,
-        points: np.ndarray,
-        trust: np.ndarray,
-        partners: np.ndarray,
-        partner_normals: np.ndarray,
-        pins: np.ndarray,
-        pin_targets: np.ndarray,
-        pull: np.ndarray,
+        points: FloatArray,
+        trust: FloatArray,
+        partners: FloatArray,
+        partner_normals: FloatArray,
+        pins: IntArray,
+        pin_targets: FloatArray,
+        pull: FloatArray,
         stiffness: float,
-    ) -> np.ndarray:
+    ) -> FloatArray:
         """Return new points (n, 3): close to their targets along the normal, free to slide, and smoothly displaced."""
         n = len(points)
         pinned = np.bincount(pins, pull, n)
@@ -216,9 +218,10 @@ class _Sheet:
         )[:, None]  # fmt: skip
         smooth = (stiffness * (self._bending + self._stretch)).tocsr()
 
-        def system(x: np.ndarray) -> np.ndarray:
+        def system(x: FloatArray) -> FloatArray:
             x = x.reshape(n, 3)
-            return (np.einsum("nij,nj->ni", blocks, x) + smooth @ x).ravel()
+            forces: FloatArray = (np.einsum("nij,nj->ni", blocks, x) + smooth @ x).ravel()
+            return forces
 
         # Without the coupling of x, y and z there is one small system for all three axes. It is the preconditioner.
         plain = smooth + sparse.diags(np.einsum("nii->n", blocks) / 3)
@@ -230,29 +233,31 @@ class _Sheet:
             M=LinearOperator((3 * n, 3 * n), matvec=lambda x: solver.solve(x.reshape(n, 3)).ravel(), dtype=float),
             maxiter=CG_STEPS,
         )
-        return self.rest + found.reshape(n, 3)
+        bent: FloatArray = self.rest + found.reshape(n, 3)
+        return bent
 
 
 @dataclass(frozen=True, eq=False)
 class _Partners:
     """The nearest points on a surface: (n, 3) points, normals, corners (vertices), shares; (n,) distance, rim."""
 
-    points: np.ndarray
-    normals: np.ndarray
-    corners: np.ndarray
-    shares: np.ndarray
-    distance: np.ndarray
-    rim: np.ndarray
+    points: FloatArray
+    normals: FloatArray
+    corners: IntArray
+    shares: FloatArray
+    distance: FloatArray
+    rim: BoolArray
 
-    def trusted(self, normals: np.ndarray, reach: float) -> np.ndarray:
+    def trusted(self, normals: FloatArray, reach: float) -> BoolArray:
         facing = np.einsum("ij,ij->i", self.normals, normals)
-        return (facing > FACING) & (self.distance < reach) & ~self.rim
+        trusted: BoolArray = (facing > FACING) & (self.distance < reach) & ~self.rim
+        return trusted
 
 
 class _Surface:
     """A triangle mesh with a search for nearest points."""
 
-    def __init__(self, points: np.ndarray, faces: np.ndarray) -> None:
+    def __init__(self, points: FloatArray, faces: IntArray) -> None:
         self._points, self._faces = points, faces
         self._normals = vertex_normals(points, faces)
         used = np.unique(faces)
@@ -267,7 +272,7 @@ class _Surface:
         rim = keys[times == 1]
         self._rim[rim // len(points)] = self._rim[rim % len(points)] = True
 
-    def nearest(self, queries: np.ndarray, candidates: int = 4) -> _Partners:
+    def nearest(self, queries: FloatArray, candidates: int = 4) -> _Partners:
         """Find, for each query (n, 3), the nearest point on the triangles around its nearest vertices."""
         _, near = self._tree.query(queries, k=candidates)
         near = self._used[near]

@@ -52,7 +52,8 @@ def _read(path: Path, identity_components: int | None) -> FaceModel:
     if arrays is not None:
         for reader in (bfm_expnet, bfm2009, bfm_3ddfa, bfm2017):
             if reader.matches(arrays):
-                return reader.read(path, arrays, identity_components)
+                model: FaceModel = reader.read(path, arrays, identity_components)
+                return model
     raise InputError(f"{path}: not a face model that expnet knows; give {KNOWN}")
 
 

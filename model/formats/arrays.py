@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import AnyArray, FloatArray, IntArray
 from ..errors import InputError
 from ..reading import memory_limit, reading
 
@@ -44,7 +45,7 @@ class StoredArray:
 
     shape: tuple[int, ...]
     itemsize: int
-    read: Callable[[], np.ndarray]
+    read: Callable[[], AnyArray]
     budget: Budget
 
 
@@ -70,7 +71,7 @@ def vertex_count(path: Path, arrays: Arrays, name: str) -> int:
     return size // 3
 
 
-def read_vector(path: Path, arrays: Arrays, name: str, count: int | None = None) -> np.ndarray:
+def read_vector(path: Path, arrays: Arrays, name: str, count: int | None = None) -> FloatArray:
     """Read ``name`` as float64 (count,), stored as a row or as a column."""
     stored = _stored(path, arrays, name)
     size = prod(stored.shape)
@@ -85,7 +86,7 @@ def read_vector(path: Path, arrays: Arrays, name: str, count: int | None = None)
     return values
 
 
-def read_sigmas(path: Path, arrays: Arrays, name: str, count: int) -> np.ndarray:
+def read_sigmas(path: Path, arrays: Arrays, name: str, count: int) -> FloatArray:
     """Read ``count`` standard deviations or variances: a vector without negative numbers."""
     values = read_vector(path, arrays, name, count)
     if (values < 0).any():
@@ -106,7 +107,7 @@ def component_count(path: Path, arrays: Arrays, name: str, vertices: int) -> int
     return shape[1]
 
 
-def read_basis(path: Path, arrays: Arrays, name: str, vertices: int, scale: np.ndarray) -> np.ndarray:
+def read_basis(path: Path, arrays: Arrays, name: str, vertices: int, scale: FloatArray) -> FloatArray:
     """Read the first ``len(scale)`` components of a (3V, K) basis, each times its scale, as (k, V, 3) float32."""
     component_count(path, arrays, name, vertices)
     columns = _read(path, name, arrays[name], 4).reshape(3 * vertices, -1)[:, : len(scale)]
@@ -116,12 +117,12 @@ def read_basis(path: Path, arrays: Arrays, name: str, vertices: int, scale: np.n
     return out.reshape(len(scale), vertices, 3)
 
 
-def read_points(path: Path, arrays: Arrays, name: str, vertices: int, scale: float = 1.0) -> np.ndarray:
+def read_points(path: Path, arrays: Arrays, name: str, vertices: int, scale: float = 1.0) -> FloatArray:
     """Read 3V interleaved numbers as (V, 3) float64, times ``scale``."""
     return read_vector(path, arrays, name, 3 * vertices).reshape(vertices, 3) * scale
 
 
-def read_triangles(path: Path, arrays: Arrays, name: str, vertices: int, first: int) -> np.ndarray:
+def read_triangles(path: Path, arrays: Arrays, name: str, vertices: int, first: int) -> IntArray:
     """Read triangles as (F, 3) int32, 0-based, from (F, 3) or (3, F) that counts from ``first``."""
     stored = _stored(path, arrays, name)
     if len(stored.shape) != 2 or 3 not in stored.shape or prod(stored.shape) > 9_000_000:
@@ -130,12 +131,12 @@ def read_triangles(path: Path, arrays: Arrays, name: str, vertices: int, first: 
     return as_indices(path, name, values if values.shape[1] == 3 else values.T, vertices, first)
 
 
-def read_indices(path: Path, arrays: Arrays, name: str, count: int, vertices: int, first: int) -> np.ndarray:
+def read_indices(path: Path, arrays: Arrays, name: str, count: int, vertices: int, first: int) -> IntArray:
     """Read ``count`` vertex indices as int32, 0-based, from a file that counts from ``first``."""
     return as_indices(path, name, read_vector(path, arrays, name, count), vertices, first)
 
 
-def as_indices(path: Path, name: str, values: np.ndarray, vertices: int, first: int) -> np.ndarray:
+def as_indices(path: Path, name: str, values: AnyArray, vertices: int, first: int) -> IntArray:
     """Convert whole numbers first..first+vertices-1 (doubles in MATLAB) to int32, 0-based."""
     values = np.asarray(values)
     with np.errstate(invalid="ignore"):  # the comparison rejects NaN
@@ -149,7 +150,7 @@ def as_indices(path: Path, name: str, values: np.ndarray, vertices: int, first: 
     return np.ascontiguousarray(indices - first, np.int32)
 
 
-def wound_outward(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def wound_outward(vertices: FloatArray, triangles: IntArray) -> IntArray:
     """Return ``triangles`` (F, 3), reversed if the surface (V, 3), z out of the face, encloses a negative volume.
 
     A face mask is open at the back. The volume is measured about a point there, so the opening adds nothing to it. A
@@ -169,7 +170,7 @@ def _stored(path: Path, arrays: Arrays, name: str) -> StoredArray:
     return arrays[name]
 
 
-def _read(path: Path, name: str, stored: StoredArray, growth: int) -> np.ndarray:
+def _read(path: Path, name: str, stored: StoredArray, growth: int) -> AnyArray:
     """Return the array. ``growth`` is the bytes for each number that the caller makes of it."""
     stored.budget.spend(prod(stored.shape) * (stored.itemsize + growth), f"{name}, {_text(stored.shape)},")
     with reading(path, "file", REMEDY):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..errors import InputError
 from ..face.face_model import FaceModel
 from . import arrays as a
@@ -56,7 +57,7 @@ def read(path: Path, arrays: a.Arrays, identity_components: int | None) -> FaceM
 
 def _components(
     path: Path, arrays: a.Arrays, group: str, vertices: int, most: int | None
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[FloatArray, FloatArray]:
     count = a.component_count(path, arrays, f"{group}/model/pcaBasis", vertices)
     sigma = np.sqrt(a.read_sigmas(path, arrays, f"{group}/model/pcaVariance", count))[:most]
     return a.read_basis(path, arrays, f"{group}/model/pcaBasis", vertices, sigma), sigma

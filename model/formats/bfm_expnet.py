@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..face.face_model import FaceModel
 from . import arrays as a
 
@@ -24,7 +25,7 @@ def expression_keys(count: int) -> tuple[str, ...]:
     return tuple(f"expression_{i:02d}" for i in range(1, count + 1))
 
 
-def expression_bounds(count: int) -> np.ndarray:
+def expression_bounds(count: int) -> FloatArray:
     """Return bounds (count, 2) of plus and minus three sigmas."""
     return np.tile(np.array([-BOUND, BOUND], np.float32), (count, 1))
 

@@ -7,8 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ..array_types import AnyArray
 from ..errors import InputError
 from ..reading import reading
 from .arrays import REMEDY, Budget, StoredArray
@@ -64,16 +63,17 @@ def _is_plain(dataset: Any, budget: Budget) -> bool:
     if dataset.dtype.kind not in "fiu" or dataset.shape is None or dataset.is_virtual or dataset.external:
         return False
     if dataset.chunks is None:
-        return dataset.id.get_storage_size() == dataset.size * dataset.dtype.itemsize
+        return bool(dataset.id.get_storage_size() == dataset.size * dataset.dtype.itemsize)
     if prod(dataset.chunks) * dataset.dtype.itemsize > budget.left:  # HDF5 unpacks a chunk at once
         return False
     whole = prod(-(-length // chunk) for length, chunk in zip(dataset.shape, dataset.chunks, strict=True))
-    return dataset.id.get_num_chunks() == whole
+    return bool(dataset.id.get_num_chunks() == whole)
 
 
-def _read(path: Path, name: str, matlab: bool) -> np.ndarray:
+def _read(path: Path, name: str, matlab: bool) -> AnyArray:
     import h5py
 
     with h5py.File(path, "r") as file:
         values = file[name][()]
-    return values.T if matlab else values
+    array: AnyArray = values.T if matlab else values
+    return array

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ..array_types import AnyArray, FloatArray, IntArray
 from ..errors import InputError
 from ..face.face_model import FaceModel
 from ..face.semantics import ICT_BASIS
@@ -82,7 +83,7 @@ def read(folder: Path, identity_components: int | None) -> FaceModel:
     faces, uv = read_faces(neutral_path, text, len(mean))
     info = _info(folder / INDICES)
 
-    def offsets(names: list[str]) -> np.ndarray:
+    def offsets(names: list[str]) -> FloatArray:
         out = np.empty((len(names), len(mean), 3), np.float32)
         for i, name in enumerate(names):
             path = folder / f"{name}.obj"
@@ -125,7 +126,7 @@ def read(folder: Path, identity_components: int | None) -> FaceModel:
     )
 
 
-def _regions(vertices: int) -> dict[str, np.ndarray]:
+def _regions(vertices: int) -> dict[str, IntArray]:
     if vertices != _RELEASED_VERTICES:
         return {}
     return {
@@ -153,7 +154,7 @@ def _text(path: Path) -> bytes:
         return path.read_bytes()
 
 
-def read_vertices(path: Path, text: bytes, expected: int | None) -> np.ndarray:
+def read_vertices(path: Path, text: bytes, expected: int | None) -> FloatArray:
     """Read the ``v`` lines of an OBJ file, (V, 3) float64 in its own unit."""
     lines = _lines(path, text, b"v ", _MAX_VERTICES)
     if len(lines) != (expected or len(lines)) or not lines:
@@ -165,7 +166,7 @@ def read_vertices(path: Path, text: bytes, expected: int | None) -> np.ndarray:
     return values.reshape(-1, 3)
 
 
-def read_faces(path: Path, text: bytes, vertices: int) -> tuple[np.ndarray, np.ndarray]:
+def read_faces(path: Path, text: bytes, vertices: int) -> tuple[IntArray, FloatArray]:
     """Read faces (F, 4), -1 as the fourth corner of a triangle, and their UVs (F, 4, 2)."""
     uvs = _numbers(path, b" ".join(_lines(path, text, b"vt ", 4 * _MAX_VERTICES)), np.float64)
     lines = _lines(path, text, b"f ", 2 * _MAX_VERTICES)
@@ -193,7 +194,7 @@ def _lines(path: Path, text: bytes, start: bytes, most: int) -> list[bytes]:
     return lines
 
 
-def _numbers(path: Path, text: bytes, dtype: type) -> np.ndarray:
+def _numbers(path: Path, text: bytes, dtype: type) -> AnyArray:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a word among the numbers is a DeprecationWarning
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import AnyArray
 from ..errors import InputError
 from ..reading import reading
 from .arrays import REMEDY, Budget, StoredArray
@@ -90,7 +91,7 @@ def _variable(path: Path, budget: Budget, order: str, kind: int, at: int, count:
     if matrix.array_class not in _NUMERIC or matrix.complex or not matrix.name:
         return {}
 
-    def read() -> np.ndarray:
+    def read() -> AnyArray:
         limit = prod(matrix.shape) * 8 + _HEAD_BYTES
         return _numbers(_content(path, kind, at, count, limit), order, matrix)
 
@@ -161,7 +162,7 @@ def _fields(budget: Budget, data: memoryview, order: str, struct: _Matrix) -> di
     return found
 
 
-def _numbers(data: memoryview, order: str, matrix: _Matrix) -> np.ndarray:
+def _numbers(data: memoryview, order: str, matrix: _Matrix) -> AnyArray:
     """Read the real part, in MATLAB's order of axes. Its stored type is often smaller than the array's class."""
     part = _element(data, order, matrix.data)
     if part.kind not in _DTYPES:

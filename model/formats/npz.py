@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..array_types import AnyArray, FloatArray
 from ..errors import InputError
 from ..face.face_model import FaceModel, check_face_model
 from ..files import atomic_path
@@ -46,7 +47,7 @@ def save_face_model(model: FaceModel, path: str | Path, exact: bool = False) -> 
     ``exact`` keeps float32 and does not deflate: the file is larger, lossless and loads fastest.
     """
     check_face_model(model, f"face model {model.name!r}")
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, AnyArray] = {}
     for name in ("identity", "expression", "gaze_lids"):
         basis = getattr(model, name)
         if basis is not None:
@@ -91,7 +92,7 @@ def is_face_model(path: str | Path) -> bool:
         return False
 
 
-def _packed_basis(name: str, basis: np.ndarray, exact: bool) -> dict[str, np.ndarray]:
+def _packed_basis(name: str, basis: FloatArray, exact: bool) -> dict[str, AnyArray]:
     scale = np.abs(basis).max(axis=(1, 2), initial=0.0) / np.float32(32767)
     if exact or scale.max(initial=0.0) / 2 >= QUANTISATION_ERROR_MM:
         return {name: basis}
@@ -99,7 +100,7 @@ def _packed_basis(name: str, basis: np.ndarray, exact: bool) -> dict[str, np.nda
     return {name: steps, f"{name}_scale": scale.astype(np.float32)}
 
 
-def _write(arrays: dict[str, np.ndarray], path: Path, deflate: bool) -> None:
+def _write(arrays: dict[str, AnyArray], path: Path, deflate: bool) -> None:
     with atomic_path(path) as partial, partial.open("wb") as file:
         (np.savez_compressed if deflate else np.savez)(file, **arrays)
 
@@ -111,7 +112,7 @@ def _read(stored: NpzArrays, path: Path) -> FaceModel:
     _check_size(stored.declared, path)
     array, declared = stored.read, stored.declared
 
-    def basis(name: str) -> np.ndarray:
+    def basis(name: str) -> FloatArray:
         data = array(name)
         if data.dtype == _I2:
             data = data * array(f"{name}_scale")[:, None, None]
@@ -183,7 +184,7 @@ def _check_declared(declared: Mapping[str, Declared], ke: int, regions: int, pat
     vertices = shape("mean")[0] if len(shape("mean")) == 2 else -1
     ks = shape("identity")[0] if len(shape("identity")) == 3 else -1
     count, corners = shape("faces") if len(shape("faces")) == 2 else (-1, -1)
-    expected: dict[str, tuple[tuple[int, ...], tuple[np.dtype, ...]]] = {
+    expected: dict[str, tuple[tuple[int, ...], tuple[np.dtype[Any], ...]]] = {
         "mean": ((vertices, 3), (_F4,)),
         "expression_offset": ((vertices, 3), (_F4,)),
         "identity": ((ks, vertices, 3), (_F4, _I2)),

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import FloatArray, IntArray, UInt8Array
 from ..files import write_whole
 
 
-def save_ply(path: str | Path, vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray | None = None) -> None:
+def save_ply(path: str | Path, vertices: FloatArray, faces: IntArray, colours: UInt8Array | None = None) -> None:
     """Write a mesh atomically.
 
     vertices  (V, 3) mm;  faces  (F, 3) or (F, 4), 0-based, -1 for the fourth corner of a triangle
@@ -28,7 +29,7 @@ def save_ply(path: str | Path, vertices: np.ndarray, faces: np.ndarray, colours:
     write_whole(path, ("\n".join(header) + _points(vertices, colours) + _polygons(faces)).encode("ascii"))
 
 
-def _points(vertices: np.ndarray, colours: np.ndarray | None) -> str:
+def _points(vertices: FloatArray, colours: UInt8Array | None) -> str:
     line = "%.4f %.4f %.4f\n" if colours is None else "%.4f %.4f %.4f %d %d %d\n"
     numbers = np.asarray(vertices, np.float64)
     if colours is not None:
@@ -36,7 +37,7 @@ def _points(vertices: np.ndarray, colours: np.ndarray | None) -> str:
     return line * len(numbers) % tuple(numbers.ravel().tolist())
 
 
-def _polygons(faces: np.ndarray) -> str:
+def _polygons(faces: IntArray) -> str:
     if faces.shape[1] == 4 and (faces[:, 3] < 0).any():  # few models mix them: line by line
         return "".join(f"{(face >= 0).sum()} {' '.join(map(str, face[face >= 0]))}\n" for face in faces)
     corners = faces.shape[1]

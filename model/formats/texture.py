@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import FloatArray, UInt8Array
 from ..files import is_file
 from . import arrays as a
 from .beside import stored_arrays
@@ -17,10 +18,10 @@ from .npz import is_face_model
 class Texture:
     """mean (V, 3) and components (Kt, V, 3) per one sigma, RGB 0..255, float32."""
 
-    mean: np.ndarray
-    components: np.ndarray
+    mean: FloatArray
+    components: FloatArray
 
-    def colours(self, beta: np.ndarray) -> np.ndarray:
+    def colours(self, beta: FloatArray) -> UInt8Array:
         """Return (V, 3) uint8 for at most Kt coefficients, truncated and not rounded, as the release writes them."""
         offset = np.tensordot(np.asarray(beta, np.float32), self.components[: len(beta)], 1)
         return np.clip(self.mean + offset, 0, 255).astype(np.uint8)

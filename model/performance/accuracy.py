@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import FloatArray, IntArray
 from ..errors import InputError
 from .face_performance import FacePerformance
 from .performance_files import load_performance
@@ -32,9 +33,9 @@ class Accuracy:
     """
 
     expression_keys: tuple[str, ...]
-    correlation: np.ndarray
-    error: np.ndarray
-    travel: np.ndarray
+    correlation: FloatArray
+    error: FloatArray
+    travel: FloatArray
     gaze_error: float
     rotation_error: float
     frames: int
@@ -87,7 +88,7 @@ def compare(estimate: FacePerformance, truth: FacePerformance) -> Accuracy:
     )
 
 
-def _same_times(a: np.ndarray, b: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+def _same_times(a: FloatArray, b: FloatArray, tolerance: float) -> tuple[IntArray, IntArray]:
     """Return indices into ``a`` and ``b``, both ascending, of times within the tolerance of each other."""
     right = np.clip(np.searchsorted(b, a), 1, len(b) - 1) if len(b) > 1 else np.zeros(len(a), int)
     left = np.maximum(right - 1, 0)
@@ -96,14 +97,14 @@ def _same_times(a: np.ndarray, b: np.ndarray, tolerance: float) -> tuple[np.ndar
     return np.flatnonzero(close), nearest[close]
 
 
-def pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def pearson(a: FloatArray, b: FloatArray) -> FloatArray:
     """Compute Pearson's r of the columns of two (F, ...) arrays, (...); 0 where either is constant."""
     a, b = (values - values.mean(0) for values in (np.asarray(a, float), np.asarray(b, float)))
     scale = np.sqrt((a**2).sum(0) * (b**2).sum(0))
     return np.where(scale > 1e-12, (a * b).sum(0) / np.maximum(scale, 1e-12), 0.0)
 
 
-def _direction(gaze: np.ndarray) -> np.ndarray:
+def _direction(gaze: FloatArray) -> FloatArray:
     """Convert yaw and pitch (F, 2) to unit vectors (F, 3)."""
     yaw, pitch = gaze.T
     return np.stack([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)], -1)

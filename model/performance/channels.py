@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..errors import InputError
 from ..face.semantics import ARKIT_SOURCES, OPEN_BASIS, OPEN_KEYS, SIGNED_KEYS
 from ..rotations import euler_degrees
@@ -110,7 +111,7 @@ def is_signed(channel: str) -> bool:
                for t in CHANNELS[channel])  # fmt: skip
 
 
-def signals(performance: FacePerformance) -> np.ndarray:
+def signals(performance: FacePerformance) -> FloatArray:
     """Return the open keys, gaze and head pose of a performance, (F, len(SIGNALS)); NaN where no face was detected.
 
     Head angles are those of ``euler_degrees``, in radians and unwrapped. Raises InputError if the performance is not
@@ -128,7 +129,7 @@ def signals(performance: FacePerformance) -> np.ndarray:
     return np.concatenate([p.eta, p.gaze, head], axis=1)
 
 
-def channel_values(values: np.ndarray, channel: str) -> np.ndarray:
+def channel_values(values: FloatArray, channel: str) -> FloatArray:
     """Compute one channel (F,) from signals (F, len(SIGNALS))."""
     total = np.zeros(len(values)) + 0.0 * values[:, 0]  # NaN stays where no face was detected
     for term in CHANNELS[channel]:

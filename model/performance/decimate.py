@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..array_types import BoolArray, FloatArray
 
-def kept_keys(frames: np.ndarray, values: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+
+def kept_keys(frames: FloatArray, values: FloatArray, bounds: FloatArray) -> BoolArray:
     """Choose the keys of C curves to keep, (C, N) bool, for linear interpolation within each curve's error bound.
 
     frames (N,) increasing; values (C, N), bounds (C,). Ramer-Douglas-Peucker, with the error measured along the value

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..array_types import BoolArray, FloatArray
 from ..rotations import quaternions, rotations
 
 
@@ -34,52 +35,52 @@ class FacePerformance:
     cuts         seconds at which another shot begins, increasing
     """
 
-    times: np.ndarray
-    eta: np.ndarray
-    gaze: np.ndarray
-    rotation: np.ndarray
-    translation: np.ndarray
-    crop: np.ndarray
-    confidence: np.ndarray
-    alpha: np.ndarray
+    times: FloatArray
+    eta: FloatArray
+    gaze: FloatArray
+    rotation: FloatArray
+    translation: FloatArray
+    crop: FloatArray
+    confidence: FloatArray
+    alpha: FloatArray
     expression_keys: tuple[str, ...]
     basis: str
     source: str
     fps: float
     image_size: tuple[int, int]
     lens_mm: float = 50.0
-    neutral: np.ndarray | None = None
+    neutral: FloatArray | None = None
     unread: int = 0
     damage: str = ""
     sound_start: float = 0.0
     cuts: tuple[float, ...] = ()
 
     @property
-    def frames(self) -> np.ndarray:
+    def frames(self) -> FloatArray:
         """Return the clip's frames (F,) float64, from 0, at its rate; whole numbers where its rate is constant."""
         frames = self.times * self.fps
         whole = np.rint(frames)
         return np.where(np.abs(frames - whole) < 1e-3, whole, frames)
 
     @property
-    def seen(self) -> np.ndarray:
+    def seen(self) -> BoolArray:
         """Return the frames in which a face was detected, (F,) bool."""
         return self.confidence > 0
 
 
-def runs(mask: np.ndarray) -> list[tuple[int, int]]:
+def runs(mask: BoolArray) -> list[tuple[int, int]]:
     """Return the runs of True in ``mask`` (F,) as [first, last] frame indices, both included."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(int(a), int(b) - 1) for a, b in edges.reshape(-1, 2)]
 
 
-def clamped(performance: FacePerformance, bounds: np.ndarray) -> FacePerformance:
+def clamped(performance: FacePerformance, bounds: FloatArray) -> FacePerformance:
     """Return the performance with every coefficient clamped to ``bounds`` (Ke, 2)."""
     bounds = np.asarray(bounds, np.float64)
     return replace(performance, eta=np.clip(performance.eta, bounds[:, 0], bounds[:, 1]))
 
 
-def resampled(performance: FacePerformance, times: np.ndarray) -> FacePerformance:
+def resampled(performance: FacePerformance, times: FloatArray) -> FacePerformance:
     """Resample the performance at other ``times`` (seconds, increasing): linear, with rotations on SO(3).
 
     A time between a frame with a face and one without, or outside the clip, has no face.
@@ -97,12 +98,12 @@ def resampled(performance: FacePerformance, times: np.ndarray) -> FacePerformanc
     seen = inside & (p.seen[before] | (share >= 1 - slack)) & (p.seen[after] | (share <= slack))
     share = np.where(p.seen[before], np.where(p.seen[after], share, 0.0), 1.0)
 
-    def between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    def between(a: FloatArray, b: FloatArray) -> FloatArray:
         weight = share.reshape(-1, *[1] * (a.ndim - 1))
         mixed = np.where(weight <= 0, a, np.where(weight >= 1, b, (1 - weight) * a + weight * b))
         return np.where(seen.reshape(weight.shape), mixed, np.nan)
 
-    def of(name: str) -> np.ndarray:
+    def of(name: str) -> FloatArray:
         values = getattr(p, name)
         return between(values[before], values[after])
 

@@ -22,6 +22,7 @@ from typing import TextIO
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..errors import InputError
 from ..face.semantics import ARKIT_SOURCES, OPEN_BASIS, OPEN_KEYS, open_bounds
 from ..files import write_whole
@@ -79,7 +80,7 @@ def write_live_link(performance: FacePerformance, path: str | Path) -> None:
     write_signals(signals(performance), performance.times, performance.fps, path)
 
 
-def write_signals(values: np.ndarray, times: np.ndarray, fps: float, path: str | Path) -> None:
+def write_signals(values: FloatArray, times: FloatArray, fps: float, path: str | Path) -> None:
     """Write signals (F, len(SIGNALS)) at ``times`` (F,) seconds in the app's format, atomically.
 
     NaN rows are frames without a face. Conventions and errors as in ``write_live_link``.
@@ -185,7 +186,7 @@ def read_live_link(path: str | Path, fps: float | None = None, swap_sides: bool 
     )
 
 
-def eta_from_arkit(weights: np.ndarray) -> np.ndarray:
+def eta_from_arkit(weights: FloatArray) -> FloatArray:
     """Convert ARKit's weights (F, 52), ordered as ``channels.ARKIT``, to open coefficients (F, 29) inside their bounds.
 
     This is the least-squares inverse of ``semantics.arkit_weights``. Every weight belongs to one key. A key is the mean
@@ -204,13 +205,14 @@ def eta_from_arkit(weights: np.ndarray) -> np.ndarray:
     for key, share in _MOUTH_CLOSE.items():
         eta[:, OPEN_KEYS.index(key)] += share * weights[:, ARKIT.index("mouthClose")]
     low, high = open_bounds().T
-    return np.clip(eta, low, high)
+    inside: FloatArray = np.clip(eta, low, high)
+    return inside
 
 
-def _gaze_from_looks(weights: np.ndarray) -> np.ndarray:
+def _gaze_from_looks(weights: FloatArray) -> FloatArray:
     """Return yaw and pitch (F, 2) in radians: the mean of both eyes."""
 
-    def look(way: str, side: str) -> np.ndarray:
+    def look(way: str, side: str) -> FloatArray:
         return weights[:, ARKIT.index(f"eyeLook{way}{side}")]
 
     yaw = look("Out", "Left") - look("In", "Left") + look("In", "Right") - look("Out", "Right")
@@ -221,7 +223,7 @@ def _gaze_from_looks(weights: np.ndarray) -> np.ndarray:
 assert set(UNSEEN) < set(ARKIT)
 
 
-def _read_table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _read_table(path: Path) -> tuple[list[str], FloatArray, FloatArray]:
     """Return the names of the known value columns, the time codes as ``_moment``, and values (F, columns).
 
     Values are NaN in frames without a face.
@@ -297,7 +299,7 @@ def _moment(path: Path, line: int, code: str) -> tuple[float, float]:
     return hours * 3600.0 + minutes * 60 + seconds, frame + float(f"0.{found[5] or 0}")
 
 
-def _times(path: Path, moments: np.ndarray, fps: float | None) -> tuple[np.ndarray, float]:
+def _times(path: Path, moments: FloatArray, fps: float | None) -> tuple[FloatArray, float]:
     """Return (F,) seconds by the time codes (F, 2), and the rate."""
     second, frame_part = moments[:, 0], moments[:, 1]
     second = second + 86400.0 * np.cumsum(np.concatenate([[0], np.diff(second) < -43200]))  # over midnight
@@ -312,7 +314,7 @@ def _times(path: Path, moments: np.ndarray, fps: float | None) -> tuple[np.ndarr
     return frames / (fps if counts_frames else nominal), fps
 
 
-def _nominal_rate(second: np.ndarray, frame: np.ndarray, fps: float | None) -> int:
+def _nominal_rate(second: FloatArray, frame: FloatArray, fps: float | None) -> int:
     """Return the number of frames in a second of the time code, from the frame numbers around a new second."""
     highest = int(frame.max())
     steps = np.diff(frame)
@@ -329,7 +331,7 @@ def _nominal_rate(second: np.ndarray, frame: np.ndarray, fps: float | None) -> i
     return max(int(APP_FPS), highest + 1)
 
 
-def _shown_rate(frames: np.ndarray, nominal: int) -> float:
+def _shown_rate(frames: FloatArray, nominal: int) -> float:
     """Return the rate of ``frames`` (F,) of the time code, rounded to a whole rate or its 1000/1001 if it is near."""
     steps = np.diff(frames)
     steps = steps[steps > 0]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..errors import InputError
 from ..face.semantics import OPEN_BASIS, open_bounds
 from .face_performance import FacePerformance, runs
@@ -14,7 +15,7 @@ from .smoothing import region_of, smoothing_weights
 QUIET_SECONDS = 0.2  # minimum duration of a still face
 
 
-def quietest_neutral(performance: FacePerformance) -> np.ndarray:
+def quietest_neutral(performance: FacePerformance) -> FloatArray:
     """Estimate the actor's resting face, (Ke,), from the quietest frames.
 
     It is the median over a tenth of the frames with a face, at least 5. Those frames have the least motion, the
@@ -36,11 +37,12 @@ def quietest_neutral(performance: FacePerformance) -> np.ndarray:
     unrest += (np.degrees(np.arccos(np.clip(p.rotation[p.seen, 2, 2], -1, 1))) / 30) ** 2
     unrest += (1 - p.confidence[p.seen] / p.confidence.max()) / 0.2
     count = min(len(eta), max(5, len(eta) // 10))
-    return np.median(eta[np.argsort(unrest, kind="stable")[:count]], axis=0)
+    neutral: FloatArray = np.median(eta[np.argsort(unrest, kind="stable")[:count]], axis=0)
+    return neutral
 
 
 def calibrated(
-    performance: FacePerformance, neutral_eta: np.ndarray, bounds: np.ndarray, rest: np.ndarray | None = None
+    performance: FacePerformance, neutral_eta: FloatArray, bounds: FloatArray, rest: FloatArray | None = None
 ) -> FacePerformance:
     """Calibrate the performance to the actor's neutral: ``neutral_eta`` becomes ``rest``. The result has ``neutral``.
 
@@ -64,14 +66,14 @@ def calibrated(
     return replace(performance, eta=eta if rest is None else eta + rest, neutral=given)
 
 
-def usual_bounds(performance: FacePerformance) -> np.ndarray:
+def usual_bounds(performance: FacePerformance) -> FloatArray:
     """Return default bounds (Ke, 2) where there is no head: the open basis's own, or -3..3 sigma."""
     if performance.basis == OPEN_BASIS:
         return open_bounds()
     return np.tile([-3.0, 3.0], (performance.eta.shape[1], 1))
 
 
-def _motion(p: FacePerformance, unit: np.ndarray) -> np.ndarray:
+def _motion(p: FacePerformance, unit: FloatArray) -> FloatArray:
     """Return the change of expression in 0.1 s, in units, around each frame, (F,); NaN without a face.
 
     A frame without neighbours gets the largest value.
@@ -91,7 +93,7 @@ def _motion(p: FacePerformance, unit: np.ndarray) -> np.ndarray:
     return out
 
 
-def _mode(values: np.ndarray) -> float:
+def _mode(values: FloatArray) -> float:
     """Return the half-sample mode of the values (Robertson and Cryer 1974)."""
     values = np.sort(values)
     while len(values) > 2:

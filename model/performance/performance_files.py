@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..errors import InputError, printable
 from ..files import write_whole
 from ..npz_arrays import NpzArrays
@@ -159,7 +160,7 @@ def _check_declared(path: Path, stored: NpzArrays, keys: int) -> dict[str, tuple
     return shapes
 
 
-def _check_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def _check_arrays(path: Path, arrays: Mapping[str, FloatArray]) -> None:
     def refuse(why: str) -> InputError:
         return InputError(f"{path}: {why}: animate the clip again")
 
@@ -208,7 +209,7 @@ def export_json(performance: FacePerformance, path: str | Path) -> None:
     write_whole(path, json.dumps(document).encode())
 
 
-def table(performance: FacePerformance) -> tuple[list[str], np.ndarray]:
+def table(performance: FacePerformance) -> tuple[list[str], FloatArray]:
     """Return column names and (F, columns) numbers.
 
     The columns are the clip's frame (from 0), time (s), confidence, keys and POSE_COLUMNS.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..camera import ANCHOR
 from ..errors import InputError
 from ..rotations import quaternions, rotations
@@ -100,7 +101,7 @@ def smooth(performance: FacePerformance, strength: float | Mapping[str, float] =
 class _Moments:
     """The frames of one run, ``times`` (T,), and the smoothing strength."""
 
-    times: np.ndarray
+    times: FloatArray
     strength: float
 
 
@@ -117,11 +118,11 @@ def smoothing_weights(key: str) -> SmoothingWeights:
 
 def _weighted_mean(
     moments: _Moments,
-    values: np.ndarray,
+    values: FloatArray,
     kernel: SmoothingWeights,
-    squared_change: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    aligned: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda neighbour, centre: neighbour,
-) -> np.ndarray:
+    squared_change: Callable[[FloatArray, FloatArray], FloatArray],
+    aligned: Callable[[FloatArray, FloatArray], FloatArray] = lambda neighbour, centre: neighbour,
+) -> FloatArray:
     """Average (T, C) values with neighbours that are near in time and similar.
 
     ``squared_change`` returns (T, C) or (T, 1), in units of ``kernel.change``. ``aligned`` may convert a neighbour
@@ -142,40 +143,44 @@ def _weighted_mean(
     return total / weights
 
 
-def _with_adjacent(change: np.ndarray) -> np.ndarray:
+def _with_adjacent(change: FloatArray) -> FloatArray:
     """Add the changes of the frames before and after, (T, C).
 
     Frames are similar only where their neighbours are similar, so the peak of a blink is not averaged with its flanks.
     """
     padded = np.concatenate([change[:1], change, change[-1:]])
-    return padded[:-2] + change + padded[2:]
+    total: FloatArray = padded[:-2] + change + padded[2:]
+    return total
 
 
-def _smoothed(moments: _Moments, values: np.ndarray, kernel: SmoothingWeights) -> np.ndarray:
+def _smoothed(moments: _Moments, values: FloatArray, kernel: SmoothingWeights) -> FloatArray:
     mean = _weighted_mean(moments, values, kernel, lambda a, b: ((a - b) / kernel.change) ** 2)
     # Rounding must not push a value out of its bounds, or change a constant.
     return np.clip(mean, values.min(0), values.max(0))
 
 
-def _smoothed_rotations(moments: _Moments, rotation: np.ndarray) -> np.ndarray:
-    def squared_angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _smoothed_rotations(moments: _Moments, rotation: FloatArray) -> FloatArray:
+    def squared_angle(a: FloatArray, b: FloatArray) -> FloatArray:
         cosine = np.clip(np.abs((a * b).sum(-1, keepdims=True)), 0, 1)
-        return (2 * np.arccos(cosine) / TURN.change) ** 2
+        squared: FloatArray = (2 * np.arccos(cosine) / TURN.change) ** 2
+        return squared
 
-    def same_side(neighbour: np.ndarray, centre: np.ndarray) -> np.ndarray:
-        return neighbour * np.where((neighbour * centre).sum(-1, keepdims=True) < 0, -1.0, 1.0)
+    def same_side(neighbour: FloatArray, centre: FloatArray) -> FloatArray:
+        turned: FloatArray = neighbour * np.where((neighbour * centre).sum(-1, keepdims=True) < 0, -1.0, 1.0)
+        return turned
 
     return rotations(_weighted_mean(moments, quaternions(rotation), TURN, squared_angle, same_side))
 
 
-def _smoothed_positions(moments: _Moments, place: np.ndarray) -> np.ndarray:
+def _smoothed_positions(moments: _Moments, place: FloatArray) -> FloatArray:
     """Smooth the image position and the depth of a point (T, 3); depth is noisier than the image position."""
     depth = -place[:, 2:]
     screen = place[:, :2] / depth
     unit = HEAD_WIDTH_MM / np.median(depth)  # the head's width in the image
 
-    def squared_step(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return (((a - b) / (PLACE.change * unit)) ** 2).sum(-1, keepdims=True)
+    def squared_step(a: FloatArray, b: FloatArray) -> FloatArray:
+        squared: FloatArray = (((a - b) / (PLACE.change * unit)) ** 2).sum(-1, keepdims=True)
+        return squared
 
     screen = _weighted_mean(moments, screen, PLACE, squared_step)
     depth = np.exp(_smoothed(moments, np.log(depth), DEPTH))

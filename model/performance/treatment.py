@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..errors import InputError
 from .face_performance import FacePerformance, clamped
 from .neutral import calibrated, quietest_neutral
@@ -34,7 +35,7 @@ class Treatment:
 
 
 def treated(
-    performance: FacePerformance, treatment: Treatment, bounds: np.ndarray, rest: np.ndarray | None = None
+    performance: FacePerformance, treatment: Treatment, bounds: FloatArray, rest: FloatArray | None = None
 ) -> FacePerformance:
     """Apply the treatment to the raw ``performance``, with every coefficient clamped to ``bounds`` (Ke, 2).
 
@@ -51,7 +52,7 @@ def treated(
 
 
 def smoothed_from_neutral(
-    performance: FacePerformance, treatment: Treatment, bounds: np.ndarray, rest: np.ndarray | None = None
+    performance: FacePerformance, treatment: Treatment, bounds: FloatArray, rest: FloatArray | None = None
 ) -> FacePerformance:
     """Apply smoothing and neutral only, without gains and clamping."""
     smoothed = smooth(performance, treatment.smoothing)
@@ -60,13 +61,14 @@ def smoothed_from_neutral(
     return calibrated(smoothed, _neutral(smoothed, treatment), bounds, rest)
 
 
-def _neutral(performance: FacePerformance, treatment: Treatment) -> np.ndarray:
+def _neutral(performance: FacePerformance, treatment: Treatment) -> FloatArray:
     if treatment.neutral == QUIETEST:
         return quietest_neutral(performance)
     frame = treatment.neutral_frame
     if not 0 <= frame < len(performance.times) or not performance.seen[frame]:
         raise InputError(f"There is no face in frame {frame} of the clip: choose another one as neutral")
-    return performance.eta[frame]
+    neutral: FloatArray = performance.eta[frame]
+    return neutral
 
 
 def named_neutral(performance: FacePerformance, choice: str) -> tuple[str, int]:

@@ -216,7 +216,9 @@ def match_bones(names: Sequence[str], gaze_distance: float = 1.0, jaw: bool = Tr
     """
     rows: list[Row] = []
 
-    def turn(bone: str, channel: str, axis: str, gain: float, low: float = -ANY, high: float = ANY, on=True) -> None:
+    def turn(
+        bone: str, channel: str, axis: str, gain: float, low: float = -ANY, high: float = ANY, on: bool = True
+    ) -> None:
         rows.append(Row(channel, bone, BONE, f"ROTATION_{axis}", gain=gain, low=low, high=high, enabled=on))
 
     found = _first(names, _JAWS)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..errors import InputError
 from ..files import write_whole
 from ..performance.channels import CHANNELS, channel_values, is_signed
@@ -20,7 +21,7 @@ from ..reading import json_object, reading
 from .row import BONE, CHARACTER, LOCATIONS, OWN, ROTATIONS, SHAPE_KEY, Row
 
 
-def row_values(row: Row, values: np.ndarray) -> np.ndarray:
+def row_values(row: Row, values: FloatArray) -> FloatArray:
     """Return the values (F,) of a row's target from signals (F, len(SIGNALS)); NaN where no face was detected."""
     channel = channel_values(values, row.channel)
     if row.invert:
