@@ -83,7 +83,7 @@ def readers() -> dict[str, tuple[Reader, Callable[[Path], list[Path]]]]:
 
 
 def _read_image(path: Path) -> object:
-    from ..model.sight.video import read_image
+    from ..model.sight.images import read_image
 
     return read_image(path)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ...model.errors import InputError
-from ..engine.isolation import isolated_environment, isolated_python
+from ...model.isolation import isolated_environment, isolated_python
 from ..engine.jobs import ending
 from ..engine.pipes import report_broken_pipe
 from ..engine.temporary import guarded_folder

@@ -28,9 +28,9 @@ from types import TracebackType
 from typing import IO, Any, Generic, Protocol, TypeVar
 
 from ...model.errors import InputError
+from ...model.isolation import isolated_environment
 from ...model.worker.protocol import Done, Envelope, Failure, Progress, Request, parse_event, request_line
 from . import runtime
-from .isolation import isolated_environment
 from .pipes import report_broken_pipe
 
 Result = TypeVar("Result")

@@ -13,8 +13,8 @@ import numpy as np
 
 from ...model.errors import InputError
 from ...model.files import atomic_path, is_file
+from ...model.isolation import isolated_environment, isolated_python
 from .. import compat
-from ..engine.isolation import isolated_environment, isolated_python
 from .animation import set_scene_fps
 from .camera_and_light import light_head
 from .quality import Quality

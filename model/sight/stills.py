@@ -11,8 +11,8 @@ import numpy as np
 from ..camera import Camera
 from ..errors import InputError
 from ..networks.estimate import Box, FaceEstimate, SeesFaces, together
+from .image_process import ImageReader
 from .tracking import looked_for
-from .video import read_image
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,12 @@ def see_stills(
 ) -> Iterator[FaceEstimate | InputError]:
     """Estimate the face of each image (batches of one), in order; an image's error takes the place of its estimate."""
     waiting: list[_Looked | InputError] = []
-    for still in stills:
-        waiting.append(_looked(still, estimator, lens_mm))
-        if len(waiting) == estimator.at_once:
-            yield from _read(waiting, estimator)
-            waiting = []
+    with ImageReader(isolated=len(stills) > 1) as images:
+        for still in stills:
+            waiting.append(_looked(still, images, estimator, lens_mm))
+            if len(waiting) == estimator.at_once:
+                yield from _read(waiting, estimator)
+                waiting = []
     yield from _read(waiting, estimator)
 
 
@@ -45,9 +46,9 @@ class _Looked:
     box: Box | None
 
 
-def _looked(still: Still, estimator: SeesFaces, lens_mm: float) -> _Looked | InputError:
+def _looked(still: Still, images: ImageReader, estimator: SeesFaces, lens_mm: float) -> _Looked | InputError:
     try:
-        image = read_image(still.image)
+        image = images.read(still.image)
         seen, camera = looked_for(image, estimator.finding, still.box, still.face, lens_mm)
         return _Looked(image, camera, seen, still.box)
     except InputError as error:

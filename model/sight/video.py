@@ -14,19 +14,15 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import is_dir
-from ..opencv import cv2
-from ..reading import check_regular
 from .frame_clock import Placement, placed, standard_rate
-from .image_checks import decodable
-from .image_header import image_header
+from .image_process import ImageReader
+from .images import is_image_file, readable, refuse_unread
 from .movie_readers import open_movie
-from .movies import Movie, Picture, check_size
-from .orientation import as_stored, orientation, upright
-from .sequences import ImageSequence, is_pattern, sequence_of, unread_format
+from .movies import Movie, Picture
+from .sequences import ImageSequence, is_pattern, sequence_of
 
 SEQUENCE_FPS = 24.0
 LONG_HOLE = 1.0  # seconds without a picture in a constant-rate clip that count as damage, not as dropped frames
-_BAND = 64  # rows of an image that are converted at once
 PREFETCH = 4  # pictures decoded ahead while the network runs
 
 
@@ -65,10 +61,13 @@ class Clip:
         self._first, self._last = first, last
         self._stamps: list[float] = []
         self._ahead = _Ahead(pictures.read(first, last))
-        self._start = next(iter(self._ahead), None)
+        try:
+            self._start = next(iter(self._ahead), None)
+        except BaseException:
+            self._close()
+            raise
         if self._start is None:
-            self._ahead.stop()
-            pictures.close()
+            self._close()
             ends = f" from frame {first} on" if first else ""
             raise InputError(f"{source}: holds no picture{ends}: it is empty, cut short, or ends earlier")
 
@@ -89,6 +88,9 @@ class Clip:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         self._ahead.stop()
         self._pictures.close()
 
@@ -127,10 +129,10 @@ def open_clip(path: str | Path, first: int | None = None, last: int | None = Non
     rate = None if fps is None else standard_rate(fps)
     if is_dir(path) or is_pattern(path):
         return Clip(source, _Images(source, sequence_of(path), rate, first, last), first, last)
-    _refuse_unread(path)
-    if _is_image(path):
+    refuse_unread(path)
+    if is_image_file(path):
         return Clip(source, _Images(source, ImageSequence(((0, path),)), rate, first, last), first, last)
-    _readable(path)
+    readable(path)
     return Clip(source, _Film(source, path, rate), first, last)
 
 
@@ -241,11 +243,16 @@ class _Images:
         if not chosen:
             raise InputError(f"{source}: has {sequence.length} frames: there is no frame {first}")
         self._unread: list[tuple[int, str]] = []  # frames that cannot be decoded, and the reasons
-        self._first_read, self._start = self._first_readable(chosen)
+        self._images = ImageReader(isolated=len(sequence.files) > 1)
+        try:
+            self._first_read, self._start = self._first_readable(chosen)
+        except BaseException:
+            self._images.close()
+            raise
         self.size = (self._start.shape[1], self._start.shape[0])
 
     def close(self) -> None:
-        pass
+        self._images.close()
 
     def expected(self, first: int, last: int | None) -> int | None:
         return len(self._chosen(first, last))
@@ -255,7 +262,7 @@ class _Images:
             if frame < self._first_read:
                 continue  # unread, and counted
             try:
-                image = self._start if frame == self._first_read else read_image(path)
+                image = self._start if frame == self._first_read else self._images.read(path)
             except InputError as error:
                 self._unread.append((frame, str(error)))
                 continue
@@ -293,7 +300,7 @@ class _Images:
         failed: InputError | None = None
         for frame, path in chosen:
             try:
-                return frame, read_image(path)
+                return frame, self._images.read(path)
             except InputError as error:
                 failed = failed or error
                 self._unread.append((frame, str(error)))
@@ -360,95 +367,6 @@ class _Ahead:
         self._queue.put(last)
         if last is not None:
             self._queue.put(None)
-
-
-# --- images ---------------------------------------------------------------------------------------------------------
-
-
-def read_image(path: str | Path) -> np.ndarray:
-    """Read an image file as (H, W, 3) uint8 BGR, upright.
-
-    Grey, 16-bit, float (linear light) and alpha (over grey) become plain colour. Raises InputError; the size is read
-    from the header before anything is unpacked.
-    """
-    path = Path(path).expanduser()
-    _refuse_unread(_readable(path))
-    data = path.read_bytes()
-    header = image_header(data)
-    if header is None:
-        raise InputError(f"{path}: not an image that can be read: give a PNG, JPEG, TIFF, WebP, BMP or EXR file")
-    check_size(str(path), header.width, header.height)
-    if not header.whole:
-        raise InputError(f"{path}: the image is cut short: copy it again")
-    stored = decodable(path, data, header)
-    # IMREAD_UNCHANGED keeps alpha and depth, and ignores the orientation, which OpenCV applies for some formats only.
-    mode = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if header.format == "JPEG" else cv2.IMREAD_UNCHANGED
-    try:
-        image = cv2.imdecode(np.frombuffer(as_stored(stored, header.format), np.uint8), mode)
-    except cv2.error:
-        image = None
-    if image is None or image.shape[:2] not in ((header.height, header.width), (header.width, header.height)):
-        raise InputError(f"{path}: the {header.format} image is broken or of an unknown kind: save it again as PNG")
-    return _plain_colour(upright(image, orientation(data, header.format)))
-
-
-def _plain_colour(image: np.ndarray) -> np.ndarray:
-    if image.ndim == 2:
-        image = image[:, :, None]
-    colour, alpha = image[:, :, :3], None
-    if image.shape[2] in (2, 4):
-        colour, alpha = image[:, :, : image.shape[2] - 1], image[:, :, -1:]
-    plain = np.empty((*image.shape[:2], 3), np.uint8)
-    for first in range(0, len(image), _BAND):  # in bands, so that intermediate arrays take little memory
-        band = slice(first, first + _BAND)
-        plain[band] = _plain_band(colour[band], None if alpha is None else alpha[band])
-    return plain
-
-
-def _plain_band(colour: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
-    if colour.dtype != np.uint8:
-        colour = _to_8_bit(colour, linear=colour.dtype.kind == "f")
-        alpha = None if alpha is None else _to_8_bit(alpha, linear=False)
-    if alpha is not None and alpha.min() < 255:
-        share = alpha.astype(np.float32) / 255
-        colour = np.rint(colour * share + 128 * (1 - share)).astype(np.uint8)
-    return colour  # a single channel is repeated for all three
-
-
-def _to_8_bit(values: np.ndarray, linear: bool) -> np.ndarray:
-    if values.dtype == np.uint16:
-        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if values.dtype.kind != "f":
-        scale = np.iinfo(values.dtype).max / 255
-        return np.clip(values / scale, 0, 255).astype(np.uint8)
-    unit = np.clip(np.nan_to_num(values.astype(np.float32)), 0, 1)
-    if linear:  # the sRGB curve, IEC 61966-2-1
-        unit = np.where(unit <= 0.0031308, 12.92 * unit, 1.055 * unit ** (1 / 2.4) - 0.055)
-    return np.rint(unit * 255).astype(np.uint8)
-
-
-def _is_image(path: Path) -> bool:
-    with _readable(path).open("rb") as file:
-        return image_header(file.read(65536)) is not None
-
-
-def _readable(path: Path) -> Path:
-    try:
-        check_regular(path)
-        size = path.stat().st_size
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    if size == 0:
-        raise InputError(f"{path}: the file is empty")
-    return path
-
-
-def _refuse_unread(path: Path) -> None:
-    kind = unread_format(path)
-    if kind is not None:
-        raise InputError(f"{path}: {kind} images are not read: save it as JPEG or PNG")
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from ...model.errors import InputError
 from ...model.networks.cutting import cut
 from ...model.networks.estimate import FaceEstimate, SeesFaces
+from ...model.sight.images import read_image
 from ...model.sight.tracking import looked_for
-from ...model.sight.video import read_image
 from ...model.worker.chosen_estimator import EstimatorCache
 from ...model.worker.protocol import EstimatorOptions
 from .clips import LabelledClip

@@ -13,7 +13,7 @@ from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS
 from ...model.networks import engines
 from ...model.reading import reading
-from ...model.sight.video import read_image
+from ...model.sight.images import read_image
 from .eq2 import Floats
 from .label_shards import load_labels
 from .subjects import subjects_of

@@ -22,8 +22,8 @@ from ...model.face.face_model import FaceModel
 from ...model.files import atomic_path, is_dir, is_file, make_folder, write_whole
 from ...model.networks.estimate import FaceEstimate, SeesFaces
 from ...model.reading import json_object, reading
+from ...model.sight.images import read_image
 from ...model.sight.stills import Still, see_stills
-from ...model.sight.video import read_image
 from .contour import fit_with_contour
 from .eq2 import Floats, LandmarkBasis, pose_from_landmarks
 from .landmark_files import LANDMARKS, Finder, found_by, read_landmarks

@@ -13,7 +13,7 @@ from ...model.camera import Crop
 from ...model.errors import InputError
 from ...model.files import atomic_path, make_folder
 from ...model.networks.cutting import cut
-from ...model.sight.video import read_image
+from ...model.sight.images import read_image
 from .label_shards import LabelShard, load_labels
 from .subjects import subjects_of
 

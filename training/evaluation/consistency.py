@@ -16,8 +16,9 @@ from ...model.face.semantics import OPEN_KEYS, mirror_open_eta, open_bounds
 from ...model.networks.cutting import cut
 from ...model.networks.torch_engine.estimator import Estimator
 from ...model.sight.finder import find_faces
+from ...model.sight.images import read_image
 from ...model.sight.sequences import IMAGE_SUFFIXES
-from ...model.sight.video import open_clip, read_image
+from ...model.sight.video import open_clip
 from .section import Cell, Score, Section, Table
 from .subject import Subject
 

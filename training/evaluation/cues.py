@@ -23,7 +23,7 @@ from ...model.networks.torch_engine.by_name import Network
 from ...model.networks.torch_engine.estimator import Estimator
 from ...model.networks.weights.open_pack import OPEN_WEIGHTS
 from ...model.sight.finder import find_faces
-from ...model.sight.video import read_image
+from ...model.sight.images import read_image
 from .measures import load_network, predict
 
 # Of the 68 landmarks: outlines to paint out, each convex

@@ -15,9 +15,10 @@ from ...model.camera import Crop
 from ...model.errors import InputError
 from ...model.networks.estimate import FindsFaces, SeesFaces
 from ...model.sight.finder import FoundFace, find_faces
+from ...model.sight.images import read_image
 from ...model.sight.sequences import IMAGE_SUFFIXES
 from ...model.sight.tracking import perform
-from ...model.sight.video import open_clip, read_image
+from ...model.sight.video import open_clip
 from ..synthetic.cutouts import Cutouts
 from ..synthetic.scenes import Scene, SceneKind, sample_scene
 from .section import Cell, Score, Section, Table

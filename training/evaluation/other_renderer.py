@@ -19,7 +19,7 @@ from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS, SIGNED_KEYS
 from ...model.networks.estimate import FaceEstimate
 from ...model.networks.torch_engine.estimator import Estimator
-from ...model.sight.video import read_image
+from ...model.sight.images import read_image
 from .section import Cell, Plot, Score, Section, Table
 from .subject import Subject
 

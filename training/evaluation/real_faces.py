@@ -16,9 +16,9 @@ from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS
 from ...model.networks.estimate import FaceEstimate, SeesFaces, together
 from ...model.sight.finder import find_faces
+from ...model.sight.images import read_image
 from ...model.sight.sequences import IMAGE_SUFFIXES
 from ...model.sight.tracking import look
-from ...model.sight.video import read_image
 from . import hand_set
 from .brow_warp import brow_height, with_brows_moved
 from .finder import same_place

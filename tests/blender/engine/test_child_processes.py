@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from expnet.expnet_addon.engine import jobs
-from expnet.expnet_addon.engine.isolation import isolated_environment, isolated_python
+from expnet.model.isolation import isolated_environment, isolated_python
 from expnet.model.worker.protocol import Ping
 
 PLANTED = ("bpy", "numpy", "json", "cv2", "torch", "h5py", "safetensors")

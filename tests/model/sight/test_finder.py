@@ -13,8 +13,9 @@ from expnet.model.networks.torch_engine.estimator import Estimator
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.sight.candidates import Candidate
 from expnet.model.sight.finder import Propose, crop_of_box, find_faces, lies_in, refined, same_face
+from expnet.model.sight.images import read_image
 from expnet.model.sight.tracking import look
-from expnet.model.sight.video import open_clip, read_image
+from expnet.model.sight.video import open_clip
 
 from ..discs import SIDE_PER_RADIUS, DiscEstimator, disc
 

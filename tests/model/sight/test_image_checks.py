@@ -11,7 +11,7 @@ import pytest
 from expnet.model.errors import InputError
 from expnet.model.sight.image_checks import decodable
 from expnet.model.sight.image_header import image_header
-from expnet.model.sight.video import read_image
+from expnet.model.sight.images import read_image
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8)
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from expnet.model.errors import InputError
+from expnet.model.sight.images import read_image
 from expnet.model.sight.sequences import images_in, numbered, sequence_of, sequence_pattern, shown_file
-from expnet.model.sight.video import open_clip, read_image
+from expnet.model.sight.video import open_clip
 
 
 def write(folder: Path, *names: str) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from expnet.model.errors import InputError
 from expnet.model.sight.image_header import image_header
-from expnet.model.sight.video import open_clip, read_image
+from expnet.model.sight.images import read_image
+from expnet.model.sight.video import open_clip
 
 # Real clips, which are not ours to publish: beside the checkout where there are any.
 FOOTAGE = Path(os.environ.get("EXPNET_SHARED", Path(__file__).parents[4] / "shared")) / "footage"
@@ -294,7 +295,8 @@ def test_bad_files_print_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
     (tmp_path / "b.png").write_bytes(cv2.imencode(".png", picture(200, 200))[1].tobytes()[:300])
     code = (
-        "import sys; from expnet.model.sight.video import open_clip, read_image\n"
+        "import sys; from expnet.model.sight.images import read_image\n"
+        "from expnet.model.sight.video import open_clip\n"
         "for read, path in ((open_clip, sys.argv[1]), (read_image, sys.argv[2])):\n"
         "    try: read(path)\n"
         "    except ValueError: pass\n"
