@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon.capture import faces
+from ..expnet_addon.capture import faces, watched
 from ..expnet_addon.engine import jobs
 from . import (
     compare,
@@ -75,5 +75,6 @@ def unregister() -> None:
     jobs.end_kept_worker()
     shortcuts.unregister()
     faces.forget()
+    watched.forget()
     bpy.utils.unregister_class(drop_clip.EXPNET_FH_clip)
     _unregister_classes()

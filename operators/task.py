@@ -7,7 +7,7 @@ from collections.abc import Callable
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..expnet_addon.capture import chosen
+from ..expnet_addon.capture import chosen, watched
 from ..expnet_addon.engine import requests, tasks
 from ..expnet_addon.engine.jobs import WorkerFault
 from ..expnet_addon.engine.packs import Choice
@@ -115,12 +115,14 @@ class TaskOperator:
         if progress is self._shown:
             return
         self._shown = progress
+        watched.show(progress.look)
         context.window_manager.progress_update(100 * progress.fraction)
         context.workspace.status_text_set(f"{self._task.title}: {self._task.status}    {STATUS_KEYS}")
         redraw(context)
 
     def _end(self, context: bpy.types.Context) -> None:
         tasks.end(self._task)
+        watched.forget()
         if self._timer:
             context.window_manager.event_timer_remove(self._timer)
             context.window_manager.progress_end()

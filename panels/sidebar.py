@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..expnet_addon.capture import chosen, faces
+from ..expnet_addon.capture import chosen, faces, watched
 from ..expnet_addon.engine import tasks
 from ..expnet_addon.engine.packs import Choice
 from ..expnet_addon.scene import current_take
@@ -212,6 +212,9 @@ def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task:
     layout.progress(text=f"{progress.fraction:.0%}" if progress.total else "", factor=progress.fraction)
     layout.operator("expnet.cancel", icon="X")
     say(layout, context, task.status.replace(", ", "\n", 1))  # the progress; the speed
+    if watched.icon():
+        layout.template_icon(watched.icon(), scale=5)
+        say(layout, context, watched.keys())
 
 
 def _say_which_head(layout: bpy.types.UILayout, context: bpy.types.Context, head: bpy.types.Object | None) -> None:

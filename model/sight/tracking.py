@@ -132,11 +132,13 @@ def perform(
     lens_mm: float = 50.0,
     on_frame: Callable[[int], None] = lambda done: None,
     find: Find = find_faces,
+    on_look: Callable[[np.ndarray, FaceEstimate | None], None] = lambda image, seen: None,
 ) -> FacePerformance:
     """Track one face through a clip and return its performance.
 
-    box, face: as in ``Choice``. ``on_frame`` gets the number of finished frames and may raise to stop. Frames are
-    released as they are read: memory does not grow with the clip, except for some 800 bytes a frame.
+    box, face: as in ``Choice``. ``on_frame`` gets the number of finished frames and may raise to stop. ``on_look`` gets
+    each picture and what was seen in it, before that. Frames are released as they are read: memory does not grow with
+    the clip, except for some 800 bytes a frame.
     """
     if not 1 <= lens_mm <= 10_000:
         raise InputError(f"a lens of {lens_mm} mm cannot be: use the footage's, or 50")
@@ -163,6 +165,7 @@ def perform(
 
     for done, frame in enumerate(clip, 1):
         waiting.append((frame.image, follower.see(frame.image)))
+        on_look(*waiting[-1])
         if follower.cut:
             cuts.append(done - 1)
         if len(waiting) == estimator.at_once:

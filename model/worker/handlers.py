@@ -35,6 +35,7 @@ from .protocol import (
     ImportWeightsResult,
     Load,
     LoadResult,
+    Look,
     Pack,
     Ping,
     PingResult,
@@ -48,10 +49,14 @@ from .protocol import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..face.face_model import FaceModel
     from ..networks.estimate import FaceEstimate
 
 FACE_PIXELS = 96  # a thumbnail's width
+LOOK_PIXELS, LOOK_AROUND = 80, 1.5  # the progress's picture: its width, and its size relative to the crop
+LOOK_LINE, LOOK_KEYS = (90, 220, 120), 3  # colour of the crop's edge; number of keys
 STILL_PIXELS, STILL_AROUND = 192, 1.4  # a still's width, and its size relative to the crop
 LIBRARIES = {
     "torch": "torch",
@@ -63,9 +68,14 @@ LIBRARIES = {
 
 
 class Report(Protocol):
-    """Reports progress; raises Cancelled if the request was cancelled. May be called at every frame."""
+    """Reports progress; raises Cancelled if the request was cancelled. May be called at every frame.
 
-    def __call__(self, done: int, total: int | None, message: str = "") -> None: ...
+    ``look`` is called only where its result is sent, a few times a second.
+    """
+
+    def __call__(
+        self, done: int, total: int | None, message: str = "", look: Callable[[], Look | None] | None = None
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -152,6 +162,7 @@ def animate(request: Animate, work: Work) -> AnimateResult:
     started = time.monotonic()
     options = request.options
     estimator = work.estimator(options)
+    last: list[tuple[np.ndarray, FaceEstimate | None]] = []
     with open_clip(request.clip, request.first, request.last, request.fps) as clip:
         performance = perform(
             clip,
@@ -159,7 +170,8 @@ def animate(request: Animate, work: Work) -> AnimateResult:
             box=options.box,
             face=options.face,
             lens_mm=options.lens_mm,
-            on_frame=lambda done: work.report(done, clip.expected_frames, "watching"),
+            on_frame=lambda done: work.report(done, clip.expected_frames, "watching", lambda: _look(*last[0])),
+            on_look=lambda image, seen: last.__setitem__(slice(None), [(image, seen)]),
         )
         notes = clip.notes()
     save_performance(performance, work.out)
@@ -173,6 +185,28 @@ def animate(request: Animate, work: Work) -> AnimateResult:
         notes=(*([performance.damage] if performance.damage else []), *notes, *estimator.notes),
         unread=performance.unread,
     )
+
+
+def _look(image: np.ndarray, seen: FaceEstimate | None) -> Look | None:
+    """Return what the reader sees: the face with its crop, and its strongest keys; None without a face."""
+    import base64
+
+    from ..camera import Crop
+    from ..networks.cutting import cut
+
+    if seen is None:
+        return None
+    crop = seen.crop[0]
+    around = Crop(crop.cx, crop.cy, crop.side * LOOK_AROUND, crop.angle)
+    picture = cut(image, around, LOOK_PIXELS)[:, :, ::-1].copy()
+    edge = round(LOOK_PIXELS * (1 - 1 / LOOK_AROUND) / 2)
+    inside = slice(edge, LOOK_PIXELS - edge)
+    for line in (edge, LOOK_PIXELS - edge - 1):
+        picture[line, inside] = picture[inside, line] = LOOK_LINE
+    eta = seen.eta[0]
+    strongest = sorted(range(len(eta)), key=lambda i: -abs(eta[i]))[:LOOK_KEYS]
+    keys = tuple((seen.expression_keys[i], round(float(eta[i]), 2)) for i in strongest)
+    return Look(base64.b64encode(picture.tobytes()).decode("ascii"), LOOK_PIXELS, keys)
 
 
 def estimate(request: Estimate, work: Work) -> EstimateResult:

@@ -352,16 +352,32 @@ class Envelope:
     stay: bool = False
 
 
+@dataclass(frozen=True)
+class Look:
+    """What the reader sees: ``pixels`` are RGB rows of a square image of ``size`` in base64, with the crop in it.
+
+    ``keys`` are the strongest expression keys with their values, not smoothed.
+    """
+
+    pixels: str
+    size: int
+    keys: tuple[tuple[str, float], ...]
+
+
 # Events ---------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` steps (None while the total is unknown) and the current step."""
+    """``done`` of ``total`` steps (None while the total is unknown) and the current step.
+
+    A few times a second it has the ``look``, too.
+    """
 
     done: int = 0
     total: int | None = None
     message: str = ""
+    look: Look | None = None
 
     @property
     def fraction(self) -> float:

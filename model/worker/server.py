@@ -18,14 +18,16 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from .protocol import Done, Event, Failure, Progress, event_line, parse_request
+from .protocol import Done, Event, Failure, Look, Progress, event_line, parse_request
 
 if TYPE_CHECKING:
     from .chosen_estimator import EstimatorCache
 
 PROGRESS_SECONDS = 0.1
+LOOK_SECONDS = 0.3
 CANCEL_GRACE_SECONDS = 3.0
 STAY_SECONDS = 600.0
 
@@ -39,7 +41,7 @@ class Channel:
 
     def __init__(self, events: TextIO) -> None:
         self._events = events
-        self._last = 0.0
+        self._last = self._last_look = 0.0
         self.cancelled = threading.Event()
 
     def send(self, event: Event) -> None:
@@ -49,14 +51,22 @@ class Channel:
         except (BrokenPipeError, ValueError):  # the client is gone
             self.cancelled.set()
 
-    def progress(self, done: int, total: int | None, message: str = "") -> None:
-        """Report progress; raises Cancelled after a request to cancel. The output is rate-limited."""
+    def progress(
+        self, done: int, total: int | None, message: str = "", look: Callable[[], Look | None] | None = None
+    ) -> None:
+        """Report progress; raises Cancelled after a request to cancel. The output is rate-limited.
+
+        ``look`` is called only when its result is sent.
+        """
         if self.cancelled.is_set():
             raise Cancelled
         now = time.monotonic()
         if now - self._last >= PROGRESS_SECONDS or done == total:
             self._last = now
-            self.send(Progress(done, total, message))
+            shows = look is not None and now - self._last_look >= LOOK_SECONDS
+            if shows:
+                self._last_look = now
+            self.send(Progress(done, total, message, look() if look is not None and shows else None))
 
 
 def answer(line: str, channel: Channel, estimators: EstimatorCache) -> tuple[int, bool]:

@@ -1,5 +1,6 @@
 """The worker as a process: a request in, events out, results in files, and nothing left when it is stopped."""
 
+import base64
 import contextlib
 import io
 import json
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 from expnet.model.errors import InputError
+from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.performance.performance_files import load_performance
 from expnet.model.worker import handlers, protocol
 from expnet.model.worker.chosen_estimator import EstimatorCache
@@ -31,6 +33,7 @@ from expnet.model.worker.protocol import (
     Failure,
     ImageRequest,
     Load,
+    Look,
     Ping,
     Progress,
     Request,
@@ -41,6 +44,7 @@ from expnet.model.worker.server import Channel, answer
 
 PACKAGE = Path(__file__).parents[3]
 SHIPPED = ("__init__.py", "model")
+DEMO = PACKAGE / "model" / "data" / "demo_clip.mp4"
 ENOUGH = 120  # seconds for a process to end on a slow, busy machine
 
 
@@ -336,3 +340,33 @@ def test_progress_comes_at_most_ten_times_a_second() -> None:
     events = [parse_event(line, Ping.result) for line in stream.getvalue().splitlines()]
     assert len(events) <= 3 + 10 * (time.monotonic() - began)
     assert (events[0], events[-1]) == (Progress(), Progress(10_000, 10_000))
+
+
+def test_a_look_is_taken_only_a_few_times_a_second_and_only_to_be_sent() -> None:
+    stream, taken = io.StringIO(), []
+
+    def look() -> Look:
+        taken.append(time.monotonic())
+        return Look("", 0, (("jawOpen", 0.5),))
+
+    channel = Channel(stream)
+    began = time.monotonic()
+    while time.monotonic() - began < 0.8:
+        channel.progress(1, None, "watching", look)
+    events = [parse_event(line, Ping.result) for line in stream.getvalue().splitlines()]
+    sent = [event for event in events if isinstance(event, Progress) and event.look is not None]
+    assert 2 <= len(sent) == len(taken) <= 4
+    assert sent[0].look == Look("", 0, (("jawOpen", 0.5),))
+
+
+def test_the_reader_shows_the_face_its_crop_and_its_keys(start: Any, tmp_path: Path) -> None:
+    worker = start()
+    worker.ask(Animate(str(DEMO), EstimatorOptions(), 0, 11), str(tmp_path / "out.npz"))
+    looks = [event.look for event in worker.events() if isinstance(event, Progress) and event.look is not None]
+    assert looks
+    look = looks[0]
+    picture = np.frombuffer(base64.b64decode(look.pixels), np.uint8).reshape(look.size, look.size, 3)
+    assert picture.std() > 10
+    edge = round(look.size * (1 - 1 / handlers.LOOK_AROUND) / 2)
+    assert (picture[edge, edge : look.size - edge] == handlers.LOOK_LINE).all()
+    assert len(look.keys) == handlers.LOOK_KEYS and set(dict(look.keys)) <= set(OPEN_KEYS)
