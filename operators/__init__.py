@@ -30,6 +30,7 @@ from .estimate_expression import EXPNET_OT_estimate_expression
 from .find_faces import EXPNET_OT_find_faces
 from .import_weights import EXPNET_OT_import_weights
 from .neutral_from_frame import EXPNET_OT_neutral_from_frame
+from .render_head import EXPNET_OT_render_head
 from .try_it import EXPNET_OT_try_it
 
 CLASSES = (
@@ -48,6 +49,7 @@ CLASSES = (
     *take_list.CLASSES,
     *compare.CLASSES,
     *confidence.CLASSES,
+    EXPNET_OT_render_head,
     *retarget.CLASSES,
     *retarget_table.CLASSES,
     *live_link.CLASSES,

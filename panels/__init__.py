@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import bpy
 
-from . import compare, confidence, engine, footage_overlay, retarget, sidebar, takes
+from . import compare, confidence, engine, footage_overlay, render, retarget, sidebar, takes
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
-    (*takes.CLASSES, *sidebar.CLASSES, *confidence.CLASSES, *compare.CLASSES, *engine.CLASSES, *retarget.CLASSES)
+    (
+        *takes.CLASSES,
+        *sidebar.CLASSES,
+        *confidence.CLASSES,
+        *compare.CLASSES,
+        *engine.CLASSES,
+        *retarget.CLASSES,
+        *render.CLASSES,
+    )
 )
 
 

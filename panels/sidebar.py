@@ -99,10 +99,10 @@ class SettingsPanel:
             "match_camera",
             "stay",
             "sound",
-            "head_motion",
             "markers",
         ):
             layout.prop(settings, name)
+        layout.prop(settings, "head_motion", text="Head")  # the whole name does not fit beside the menu
 
 
 class WhichFacePanel:
@@ -126,7 +126,7 @@ class WhichFacePanel:
                 cell.template_icon(icon, scale=4)
                 selected = not settings.use_box and settings.face == i
                 cell.operator("expnet.choose_face", text=str(i + 1), translate=False, depress=selected).face = i
-        layout.use_property_split = True
+        layout.use_property_split, layout.use_property_decorate = True, False
         row = layout.row()
         row.enabled = not settings.use_box
         row.prop(settings, "face_number")
@@ -174,7 +174,7 @@ class TakePanel:
             column.prop(take, "neutral_number")
         column.operator("expnet.neutral_from_frame")
 
-        layout.prop(take, "head_motion")
+        layout.prop(take, "head_motion", text="Head")
         layout.prop(take, "source_times")
         column = layout.column(align=True)
         column.prop(take, "decimate")

@@ -21,7 +21,7 @@ class EXPNET_UL_takes(bpy.types.UIList):
         active_data: bpy.types.PropertyGroup,
         active_property: str,
     ) -> None:
-        names = layout.split(factor=0.55)
+        names = layout.split(factor=0.45)
         names.prop(item, "name", text="", emboss=False, icon="ACTION")
         facts = names.row()
         first, last = item.frame_range
@@ -29,7 +29,7 @@ class EXPNET_UL_takes(bpy.types.UIList):
         clip = PurePath(str(item.get(current_take.TAKE, "")))
         if clip.stem != item.name:
             facts.label(text=clip.name, translate=False)
-        facts.label(text=item.expnet.made[:10], translate=False)
+        facts.label(text=item.expnet.made[5:10], translate=False)  # month and day: the year does not fit
 
     def filter_items(
         self, context: bpy.types.Context, data: bpy.types.BlendData, property: str

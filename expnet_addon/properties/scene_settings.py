@@ -177,6 +177,10 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         name="Shape of animated face",
         description="Estimate Expression gives a face that has keys the shape of the face in the picture, too",
     )
+    render_footage: BoolProperty(  # type: ignore[valid-type]
+        name="Footage Behind",
+        description="The footage is in the rendered picture, behind the head. Off: the head alone",
+    )
     identity: BoolProperty(  # type: ignore[valid-type]
         name="Face shape",
         description="Give the head the shape of the face that was seen, too",

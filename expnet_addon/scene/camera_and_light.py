@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import bpy
+from mathutils import Vector
 
 from ...model.errors import InputError
 from .. import compat
@@ -13,6 +14,9 @@ SENSOR_MM = 36.0
 CAMERA = "expnet_camera"  # custom property that marks ExpNet's camera, so that it is reused
 FOOTAGE = "expnet_footage"  # custom property of a camera: the movie clip that ExpNet shows behind it
 LIGHT = "expnet_light"
+PLANE = "expnet_footage_plane"  # custom property of the plane that shows the footage in a render
+LIGHT_DISTANCE = 0.6  # metres; far enough from a head that no lamp's symbol is on it
+LIGHT_SIZE = 0.02  # scale: Blender draws a sun's direction as a line of 20 m, which would cross the picture
 BACKGROUND = (0.16, 0.16, 0.17)
 
 
@@ -124,10 +128,11 @@ def _is_ours(data: bpy.types.Camera, background: bpy.types.CameraBackgroundImage
     return background.clip is None or usual
 
 
-def light_head(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+def light_head(scene: bpy.types.Scene, around: Vector | None = None) -> list[bpy.types.Object]:
     """Add a soft key light, a fill light and a rim light, and a grey world if the scene has no world.
 
-    The lights are suns, so they light the head at any location. ExpNet's own lights are reused if the scene has them.
+    The lights are suns, so they light the head at any location. They stand around ``around``, the head's location, or
+    the world's origin. ExpNet's own lights are reused if the scene has them.
     """
     lights = [obj for obj in scene.objects if obj.type == "LIGHT" and obj.get(LIGHT)]
     if not lights:
@@ -140,6 +145,8 @@ def light_head(scene: bpy.types.Scene) -> list[bpy.types.Object]:
             sun.energy, sun.angle, sun.color = strength, math.radians(angle), colour
             light = bpy.data.objects.new(f"ExpNet {name}", sun)
             light.rotation_euler = [math.radians(each) for each in turn]
+            light.location = (around or Vector()) + light.rotation_euler.to_matrix().col[2] * LIGHT_DISTANCE
+            light.scale = (LIGHT_SIZE,) * 3
             light[LIGHT] = True
             scene.collection.objects.link(light)
             lights.append(light)

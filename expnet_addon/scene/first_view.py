@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import bpy
 from mathutils import Euler, Quaternion, Vector
 
-from .camera_and_light import CAMERA, LIGHT, light_head, own_camera
+from .camera_and_light import CAMERA, LIGHT, PLANE, light_head, own_camera
 from .head_root import ROOT
 from .heads import is_rig
 
@@ -34,20 +34,19 @@ def show_new_head(scene: bpy.types.Scene, head: bpy.types.Object) -> bool:
     if not nothing_at_stake(scene):
         return False
     clear_startup(scene)
-    light_head(scene)
-    middle = head.matrix_basis @ Vector(MIDDLE)
+    light_head(scene, head.location)
+    bpy.context.view_layer.update()  # places the head
+    middle = head.matrix_world @ Vector(MIDDLE)
     direction = Vector((0.0, -1.0, 0.0))
     direction.rotate(Euler((0.0, 0.0, FROM_THE_SIDE)))
-    scale = max(head.dimensions) / HEAD_HEIGHT if max(head.dimensions) > 0 else 1.0
-    scale = min(max(scale, 0.1), 2.0)
     if scene.camera is None or _is_startup(scene.camera):
-        _portrait_camera(scene, middle + direction * PORTRAIT_DISTANCE * scale, direction)
+        portrait_camera(scene, head)
     for space in _viewports(scene):
         view = space.region_3d
         view.view_perspective = "PERSP"
         view.view_location = middle
         view.view_rotation = _looking_along(-direction)
-        view.view_distance = VIEW_DISTANCE * scale
+        view.view_distance = VIEW_DISTANCE * _size_of(head)
         _show_pictures(space)
     return True
 
@@ -71,13 +70,24 @@ def clear_startup(scene: bpy.types.Scene) -> None:
             obj.hide_render = obj.hide_viewport = True
 
 
-def _portrait_camera(scene: bpy.types.Scene, place: Vector, direction: Vector) -> None:
+def portrait_camera(scene: bpy.types.Scene, head: bpy.types.Object) -> bpy.types.Object:
+    """Make ExpNet's camera the scene's, and point it at the face of ``head``, a little from the side."""
     camera = own_camera(scene)
-    camera.location = place
+    turn = head.matrix_world.to_quaternion() @ Euler((0.0, 0.0, FROM_THE_SIDE)).to_quaternion()
+    direction = turn @ Vector((0.0, -1.0, 0.0))
+    camera.parent = None
+    camera.location = head.matrix_world @ Vector(MIDDLE) + direction * PORTRAIT_DISTANCE * _size_of(head)
     camera.rotation_mode = "XYZ"
     camera.rotation_euler = _looking_along(-direction).to_euler()
     camera.data.lens, camera.data.clip_start, camera.data.display_size = PORTRAIT_LENS, 0.01, 0.1
     scene.camera = camera
+    return camera
+
+
+def _size_of(head: bpy.types.Object) -> float:
+    """Return how large a head is, beside the head that the distances are made for."""
+    largest = max(head.dimensions)
+    return min(max(largest / HEAD_HEIGHT, 0.1), 2.0) if largest > 0 else 1.0
 
 
 def _looking_along(direction: Vector) -> Quaternion:
@@ -100,7 +110,7 @@ def _show_pictures(space: bpy.types.SpaceView3D) -> None:
 
 
 def _is_ours(obj: bpy.types.Object) -> bool:
-    return is_rig(obj) or "expnet_eye" in obj or any(obj.get(mark) for mark in (CAMERA, LIGHT, ROOT))
+    return is_rig(obj) or "expnet_eye" in obj or any(obj.get(mark) for mark in (CAMERA, LIGHT, PLANE, ROOT))
 
 
 def _is_startup(obj: bpy.types.Object) -> bool:

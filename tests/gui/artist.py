@@ -87,6 +87,16 @@ class Artist:
     def open_tab(self) -> None:
         until(lambda: self.screen.ask("result = open_tab()"), "the ExpNet tab", self.screen.alive)
 
+    def nothing_changed(self, before: dict, what: str, says: str) -> None:
+        """Nothing but the panel's line, which has to tell what happened."""
+        now = self.state()
+        said = now["settings"].pop("result")
+        before = {**before, "settings": {k: v for k, v in before["settings"].items() if k != "result"}}
+        odd = [name for name in {**now, **before} if now.get(name) != before.get(name)]
+        self.check(not odd, f"{what} left something: {', '.join(sorted(odd))}")
+        self.check(says in said, f"{what} left the line '{said}'")
+        print(f"    {what}: '{said}'", flush=True)
+
     def undo_and_redo(self, before: dict, what: str) -> None:
         """Back to the state before, and to the one after again, exactly."""
         after = self.state()

@@ -46,10 +46,11 @@ def walk(artist: Artist) -> None:
     screen.over_view()
     screen.xdotool("key", "Escape")
     artist.ends("ESC")
-    artist.check(artist.state() == before, "a cancelled run left something")
+    artist.nothing_changed(before, "ESC", "cancelled")
     artist.nothing_left(worker)
 
     artist.step("Animate from Footage, Cancel")
+    before = artist.state()
     artist.start("animate_footage", animate)
     worker = artist.worker()
     fast = WORKER + "task = tasks.under_way(); fast = '/s' in task.status and task.progress.fraction > 0.3; "
@@ -58,7 +59,7 @@ def walk(artist: Artist) -> None:
     artist.picture("progress.png")
     screen.click("cancel", screen.find_button("cancel", below=animate[1]))
     artist.ends("Cancel")
-    artist.check(artist.state() == before, "a cancelled run left something")
+    artist.nothing_changed(before, "Cancel", "cancelled")
     artist.nothing_left(worker)
 
     artist.step("Animate from Footage, its worker killed")
@@ -67,7 +68,7 @@ def walk(artist: Artist) -> None:
     artist.start("animate_footage", animate)
     screen.ask(WORKER + "os.kill(worker, signal.SIGKILL)")
     artist.ends("the end of a killed worker")
-    artist.check(artist.state() == before, "a killed worker left something")
+    artist.nothing_changed(before, "a killed worker", "worker")
     screen.over_view()  # the red report hangs at the pointer until it leaves
 
     artist.step("Animate from Footage, the face deleted meanwhile")

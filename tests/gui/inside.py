@@ -69,10 +69,13 @@ def properties_of(group: bpy.types.PropertyGroup) -> dict[str, object]:
     content: dict[str, object] = {}
     for name, kind in group.bl_rna.properties.items():
         value = getattr(group, name)
+        if name == "rna_type":
+            continue
         if kind.type == "COLLECTION":
             content[name] = [properties_of(item) for item in value]
         elif kind.type == "POINTER":
-            content[name] = value.name if hasattr(value, "name") else None
+            inner = isinstance(value, bpy.types.PropertyGroup)
+            content[name] = properties_of(value) if inner else getattr(value, "name", None)
         elif not kind.is_readonly:
             content[name] = value
     return content
@@ -90,9 +93,7 @@ def state() -> dict[str, object]:
     content["strips"] = [
         (strip.name, strip.channel, strip.frame_final_start, strip.frame_final_end) for strip in strips
     ]
-    content["settings"] = {
-        name: str(getattr(settings, name)) for name in settings.bl_rna.properties.keys() if name != "rna_type"
-    }
+    content["settings"] = {name: str(value) for name, value in properties_of(settings).items()}
     for action in bpy.data.actions:
         take = action.expnet
         content[f"action {action.name}"] = curves_of(action)

@@ -111,6 +111,17 @@ class TestLight:
         assert scene.light_head(empty_scene) == scene.light_head(empty_scene)
         assert len(bpy.data.lights) == 3
 
+    def test_lamps_stand_around_the_head_and_shine_on_it(self, empty_scene):
+        middle = Vector((1.0, 2.0, 3.0))
+        lights = scene.light_head(empty_scene, middle)
+        bpy.context.view_layer.update()
+        for light in lights:
+            shines = -light.matrix_world.col[2].to_3d().normalized()
+            to_head = middle - light.location
+            assert shines.angle(to_head) < 1e-3
+            assert 0.5 < to_head.length < 1.0
+            assert max(light.scale) < 0.05  # a sun's line is 20 m long at scale 1, and would cross the picture
+
     def test_keeps_the_artist_s_world(self, empty_scene):
         empty_scene.world = theirs = bpy.data.worlds.new("mine")
         scene.light_head(empty_scene)

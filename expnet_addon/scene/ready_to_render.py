@@ -1,0 +1,95 @@
+"""Make a scene ready to render a head: light, a camera, and the footage behind the head where it is wanted."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import compat
+from . import camera_and_light as staging
+from . import compare, first_view
+from .camera_and_light import PLANE
+
+PLANE_DISTANCE = 10.0  # metres from the camera; behind every head
+MARGIN = 0.02  # of the footage's size: a renderer's pixels at the border see a little beyond it
+
+
+def make_ready(scene: bpy.types.Scene, head: bpy.types.Object, footage: bool) -> str:
+    """Add what a render of ``head`` lacks; the artist's own camera, lights and world are used as they are.
+
+    footage  whether the clip behind ExpNet's camera is in the picture: Blender itself renders no backgrounds
+
+    Returns a line on what was added, or an empty string.
+    """
+    bpy.context.view_layer.update()  # the places of what was just moved or made
+    added = []
+    if not any(obj.type == "LIGHT" and not obj.hide_render for obj in scene.objects):
+        staging.light_head(scene, head.matrix_world.translation)
+        added.append("lights")
+    if scene.camera is None:
+        first_view.portrait_camera(scene, head)
+        added.append("a camera")
+    found = compare.footage_of(scene)
+    shown = footage and found is not None and found[0] == scene.camera
+    remove_plane(scene)
+    if shown and found is not None:
+        _add_plane(scene, found[0], found[1].clip)
+        if first_view.nothing_at_stake(scene) and scene.view_settings.view_transform != "Standard":
+            scene.view_settings.view_transform = "Standard"
+            added.append("the view transform 'Standard', which keeps the footage's colours")
+    return f"Added: {', '.join(added)}" if added else ""
+
+
+def remove_plane(scene: bpy.types.Scene) -> None:
+    """Remove the plane with the footage, its material and its picture."""
+    for plane in [obj for obj in scene.objects if obj.get(PLANE)]:
+        mesh = plane.data
+        materials = [material for material in mesh.materials if material is not None]
+        bpy.data.objects.remove(plane)
+        bpy.data.meshes.remove(mesh)
+        for material in materials:
+            pictures = [node.image for node in compat.node_tree(material).nodes if node.type == "TEX_IMAGE"]
+            bpy.data.materials.remove(material)
+            for picture in pictures:
+                if picture is not None and not picture.users:
+                    bpy.data.images.remove(picture)
+
+
+def _add_plane(scene: bpy.types.Scene, camera: bpy.types.Object, clip: bpy.types.MovieClip) -> None:
+    """Hang a plane with the footage on the camera. It fills the frame as the background does, and casts no shadow."""
+    frame = [corner * (PLANE_DISTANCE / -corner.z) for corner in camera.data.view_frame(scene=scene)]
+    xs, ys = [corner.x for corner in frame], [corner.y for corner in frame]
+    size = (clip.size[0] * clip.display_aspect[0], clip.size[1] * clip.display_aspect[1])
+    corners = compare.fitted((min(xs), min(ys), max(xs), max(ys)), size)
+    mesh = bpy.data.meshes.new("ExpNet footage")
+    (left, bottom), (right, top) = corners[0], corners[2]
+    uvs = [(u * (1 + 2 * MARGIN) - MARGIN, v * (1 + 2 * MARGIN) - MARGIN) for u, v in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    places = [(left + u * (right - left), bottom + v * (top - bottom), -PLANE_DISTANCE) for u, v in uvs]
+    mesh.from_pydata(places, [], [(0, 1, 2, 3)])
+    mesh.uv_layers.new().data.foreach_set("uv", [each for uv in uvs for each in uv])
+    mesh.materials.append(_material(clip))
+    plane = bpy.data.objects.new("ExpNet footage", mesh)
+    plane[PLANE] = True
+    plane.hide_viewport = plane.hide_select = True  # the viewport shows the camera's background
+    for ray in ("diffuse", "glossy", "transmission", "volume_scatter", "shadow"):
+        setattr(plane, f"visible_{ray}", False)
+    scene.collection.objects.link(plane)
+    plane.parent = camera
+
+
+def _material(clip: bpy.types.MovieClip) -> bpy.types.Material:
+    material = bpy.data.materials.new("ExpNet footage")
+    tree = compat.node_tree(material)
+    tree.nodes.clear()
+    picture = tree.nodes.new("ShaderNodeTexImage")
+    light, out = tree.nodes.new("ShaderNodeEmission"), tree.nodes.new("ShaderNodeOutputMaterial")
+    tree.links.new(picture.outputs["Color"], light.inputs["Color"])
+    tree.links.new(light.outputs["Emission"], out.inputs["Surface"])
+    picture.extension = "EXTEND"
+    picture.image = image = bpy.data.images.load(bpy.path.abspath(clip.filepath, library=clip.library))
+    image.source = clip.source
+    image.colorspace_settings.name = clip.colorspace_settings.name
+    use = picture.image_user
+    use.frame_start, use.frame_duration = clip.frame_start, clip.frame_duration
+    use.frame_offset = compare.picture_number(clip, clip.frame_start) - 1
+    use.use_auto_refresh = True
+    return material
