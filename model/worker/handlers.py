@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..array_types import UInt8Array
 from ..builtin import OPEN
 from ..errors import InputError, one_line
 from ..files import is_dir
@@ -49,8 +50,6 @@ from .protocol import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..face.face_model import FaceModel
     from ..networks.estimate import FaceEstimate
 
@@ -162,7 +161,7 @@ def animate(request: Animate, work: Work) -> AnimateResult:
     started = time.monotonic()
     options = request.options
     estimator = work.estimator(options)
-    last: list[tuple[np.ndarray, FaceEstimate | None]] = []
+    last: list[tuple[UInt8Array, FaceEstimate | None]] = []
     with open_clip(request.clip, request.first, request.last, request.fps) as clip:
         performance = perform(
             clip,
@@ -187,7 +186,7 @@ def animate(request: Animate, work: Work) -> AnimateResult:
     )
 
 
-def _look(image: np.ndarray, seen: FaceEstimate | None) -> Look | None:
+def _look(image: UInt8Array, seen: FaceEstimate | None) -> Look | None:
     """Return what the reader sees: the face with its crop, and its strongest keys; None without a face."""
     import base64
 

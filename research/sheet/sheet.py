@@ -16,8 +16,8 @@ from ...model.camera import Crop
 from ...model.errors import InputError
 from ...model.files import write_whole
 from ...model.networks.cutting import cut
+from ...model.sight.images import read_image
 from ...model.sight.sequences import is_image
-from ...model.sight.video import read_image
 from .methods import Image, Method, Reading, methods, read, shrunk
 from .shaded import BACKGROUND, View, shaded
 
