@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 
 from ..builtin import OPEN
-from ..camera import Camera, Crop, pose_of_crop, roll, roll_matrix
+from ..camera import Camera, Crop, pose_of_crop, roll_matrix
 from .person import PersonReader
 from .responses import Responses
 
@@ -20,15 +20,33 @@ IDENTITY_LIMIT = 3.0  # sigma
 Box = Sequence[float]  # x, y, width, height in pixels
 
 
-@dataclass(frozen=True, eq=False)
-class FaceEstimate:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Located:
+    """The places of the faces in B crops.
+
+    crop         B crops as the faces themselves define them: the place to look in the next frame
+    confidence   (B,) 0..1 that there is a face
+    """
+
+    crop: list[Crop]
+    confidence: np.ndarray
+
+    def only(self, i: int) -> Self:
+        """Return the face in the i-th crop, as a batch of one."""
+        rows: dict[str, Any] = {n: v[i : i + 1] for n, v in vars(self).items() if isinstance(v, np.ndarray | list)}
+        return replace(self, **rows)
+
+
+L = TypeVar("L", bound=Located)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FaceEstimate(Located):
     """The estimate for the faces in B crops.
 
     eta          (B, Ke) expression;  alpha (B, Ks) identity, sigma
     gaze         (B, 2) radians: yaw (+ to the subject's left), pitch (+ up)
     rotation     (B, 3, 3), translation (B, 3) mm, in the frame of ``camera.py``
-    crop         B crops as the faces themselves define them: the place to look in the next frame
-    confidence   (B,) 0..1 that there is a face
     eta_deviation  (B, Ke) the standard deviation that the network expects of its eta (large where the face is hidden);
                  NaN from a network without this output
     basis, expression_keys  the meaning of eta
@@ -41,29 +59,23 @@ class FaceEstimate:
     gaze: np.ndarray
     rotation: np.ndarray
     translation: np.ndarray
-    crop: list[Crop]
-    confidence: np.ndarray
     eta_deviation: np.ndarray
     basis: str
     expression_keys: tuple[str, ...]
     texture: np.ndarray | None = None
     outputs: np.ndarray | None = None
 
-    def only(self, i: int) -> FaceEstimate:
-        """Return the estimate for the i-th crop, as a batch of one."""
-        rows: dict[str, Any] = {n: v[i : i + 1] for n, v in vars(self).items() if isinstance(v, np.ndarray)}
-        return replace(self, crop=self.crop[i : i + 1], **rows)
 
-
-def together(estimates: Sequence[FaceEstimate]) -> FaceEstimate:
+def together(looks: Sequence[L]) -> L:
     """Join the batches of one estimator to one batch."""
-    first = estimates[0]
-    rows: dict[str, Any] = {
-        name: np.concatenate([getattr(estimate, name) for estimate in estimates])
-        for name, value in vars(first).items()
-        if isinstance(value, np.ndarray)
-    }
-    return replace(first, crop=[crop for estimate in estimates for crop in estimate.crop], **rows)
+    rows: dict[str, Any] = {}
+    for name, value in vars(looks[0]).items():
+        parts = [getattr(look, name) for look in looks]
+        if isinstance(value, np.ndarray):
+            rows[name] = np.concatenate(parts)
+        elif isinstance(value, list):
+            rows[name] = [row for part in parts for row in part]
+    return replace(looks[0], **rows)
 
 
 class FindsFaces(Protocol):
@@ -72,18 +84,17 @@ class FindsFaces(Protocol):
     It is called some twenty times for each detected face, so it is fast.
     """
 
-    def estimate(
-        self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]
-    ) -> FaceEstimate: ...
+    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> Located: ...
 
 
-class SeesFaces(FindsFaces, Protocol):
+class SeesFaces(Protocol):
     """The interface that tracking needs of every estimator.
 
-    ``finding`` looks for the face and runs many times. ``read`` then reads the face that was found, once.
-    ``estimate`` does both. ``at_once`` is the best number of faces in one ``read``. ``boxes`` are known places of the
-    faces in their images, which an estimator may use exactly. ``person`` reads all looks at one person together,
-    where the estimator has it.
+    ``finding`` looks for the face and runs many times. ``read`` then reads the face that was found, once; it may run
+    in another thread than ``finding``. ``estimate`` does both. ``at_once`` is the best number of images in one
+    ``read``, ``frames_at_once`` that of a clip's frames. ``rereads`` says whether ``read`` needs the images again.
+    ``boxes`` are known places of the faces in their images, which an estimator may use exactly. ``person`` reads all
+    looks at one person together, where the estimator has it.
 
     ``name`` is the pack of the estimator, ``license`` the license of its numbers, ``notes`` the list of what it
     lacks.
@@ -111,13 +122,23 @@ class SeesFaces(FindsFaces, Protocol):
     def at_once(self) -> int: ...
 
     @property
+    def frames_at_once(self) -> int: ...
+
+    @property
+    def rereads(self) -> bool: ...
+
+    @property
     def person(self) -> PersonReader | None: ...
+
+    def estimate(
+        self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]
+    ) -> FaceEstimate: ...
 
     def read(
         self,
         images: Sequence[np.ndarray],
         cameras: Sequence[Camera],
-        seen: FaceEstimate,
+        seen: Located,
         boxes: Sequence[Box | None] | None = None,
     ) -> FaceEstimate: ...
 
@@ -128,7 +149,8 @@ class SeesAtAGlance:
     name = OPEN
     license = ""
     notes: tuple[str, ...] = ()
-    at_once = 1
+    at_once = frames_at_once = 1
+    rereads = False
     person: PersonReader | None = None
 
     @property
@@ -139,9 +161,10 @@ class SeesAtAGlance:
         self,
         images: Sequence[np.ndarray],
         cameras: Sequence[Camera],
-        seen: FaceEstimate,
+        seen: Located,
         boxes: Sequence[Box | None] | None = None,
     ) -> FaceEstimate:
+        assert isinstance(seen, FaceEstimate)
         return seen
 
 
@@ -159,17 +182,15 @@ def estimate_of(
     has some.
     """
     raw = {name: np.asarray(value, np.float64) for name, value in outputs.items()}
-    offset = np.clip(raw["crop"], -MAX_OFFSET, MAX_OFFSET)
-    seen = rotation_of_columns(raw["rotation"])
+    offsets, seen = offsets_of(raw), rotation_of_columns(raw["rotation"])
     own, rotation, translation = [], np.empty((len(crops), 3, 3)), np.empty((len(crops), 3))
     for i, (crop, camera, local) in enumerate(zip(crops, cameras, seen, strict=True)):
-        lean = roll(local)
-        dx, dy, log_scale = offset[i]
-        own.append(crop.moved(dx, dy, log_scale, lean))
-        rotation[i], translation[i] = pose_of_crop(roll_matrix(-lean) @ local, camera, own[i])
+        own.append(crop.moved(*offsets[i]))
+        rotation[i], translation[i] = pose_of_crop(roll_matrix(-offsets[i, 3]) @ local, camera, own[i])
     eta, deviation = raw["eta"], np.exp(0.5 * np.clip(raw["eta_log_variance"], -20, 10))
     if responses is not None:
-        eta, deviation = responses(eta), deviation * np.maximum(responses.slopes(eta), 1e-3)
+        eta, slopes = responses.with_slopes(eta)
+        deviation = deviation * np.maximum(slopes, 1e-3)
     return FaceEstimate(
         eta=eta,
         alpha=np.clip(raw["alpha"], -IDENTITY_LIMIT, IDENTITY_LIMIT),
@@ -177,12 +198,24 @@ def estimate_of(
         rotation=rotation,
         translation=translation,
         crop=own,
-        confidence=1.0 / (1.0 + np.exp(-np.clip(raw["face"][:, 0], -30, 30))),
+        confidence=confidence_of(raw),
         eta_deviation=deviation,
         basis=basis,
         expression_keys=expression_keys,
         outputs=np.concatenate(list(outputs.values()), 1),
     )
+
+
+def offsets_of(raw: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the offsets (B, 4) from the given crops to the faces' own, as ``Crop.moved`` takes them."""
+    rotation = rotation_of_columns(np.asarray(raw["rotation"], np.float64))
+    offset = np.clip(np.asarray(raw["crop"], np.float64), -MAX_OFFSET, MAX_OFFSET)
+    return np.column_stack([offset, np.arctan2(rotation[:, 0, 1], rotation[:, 1, 1])])
+
+
+def confidence_of(raw: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the confidence (B,) from 0 to 1."""
+    return 1.0 / (1.0 + np.exp(-np.clip(np.asarray(raw["face"][:, 0], np.float64), -30, 30)))
 
 
 def rotation_of_columns(six: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,21 +31,24 @@ class Responses:
 
     def __call__(self, eta: np.ndarray) -> np.ndarray:
         """Map values (B, K) as read to (B, K) as shown."""
-        low, high = self.read[:, 0], self.read[:, -1]
-        inside = np.clip(eta, low, high)
-        out = np.empty_like(inside)
-        for k in range(len(self.read)):
-            out[:, k] = np.interp(inside[:, k], self.read[k], self.shown[k])
-        return out + (eta - inside)
+        return self.with_slopes(eta)[0]
 
     def slopes(self, eta: np.ndarray) -> np.ndarray:
         """Return the slope of each curve at (B, K) as read."""
+        return self.with_slopes(eta)[1]
+
+    def with_slopes(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the values as shown and the slopes, each (B, K)."""
+        segment = (self.read < eta[:, :, None]).sum(2)  # the number of knots below
+        keys, knot = np.arange(len(self.read)), np.maximum(segment - 1, 0)
+        slope = self._slopes[keys, segment]
+        return self.shown[keys, knot] + slope * (eta - self.read[keys, knot]), slope
+
+    @cached_property
+    def _slopes(self) -> np.ndarray:
+        """The slope before each knot and after the last one, (K, P + 1)."""
         steps = np.diff(self.shown, axis=1) / np.diff(self.read, axis=1)
-        steps = np.pad(steps, ((0, 0), (1, 1)), constant_values=1.0)
-        out = np.empty_like(eta)
-        for k in range(len(self.read)):
-            out[:, k] = steps[k, np.searchsorted(self.read[k], eta[:, k])]
-        return out
+        return np.pad(steps, ((0, 0), (1, 1)), constant_values=1.0)
 
 
 def responses_of(table: Mapping[str, Any], keys: Sequence[str]) -> Responses | None:

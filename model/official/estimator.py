@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..face.alignment import similarity
 from ..face.face_model import FaceModel
 from ..formats.bfm_expnet import BASIS, expression_keys
-from ..networks.estimate import Box, FaceEstimate, FindsFaces
+from ..networks.estimate import Box, FaceEstimate, FindsFaces, Located, SeesFaces
 from . import pose as poses
 from . import preprocess
 from .networks import IDENTITY, NEEDED, OfficialNetworks, load_networks
@@ -42,13 +42,19 @@ class OfficialEstimator:
     basis = BASIS
     expression_keys = expression_keys(EXPRESSIONS)
     at_once = 8
+    rereads = True
     person = None  # alpha of a clip is the mean over its frames
 
     def __init__(
-        self, networks: OfficialNetworks, finding: FindsFaces, mode: Mode, face_model: FaceModel, open_head: FaceModel
+        self,
+        networks: OfficialNetworks,
+        open_estimator: SeesFaces,
+        mode: Mode,
+        face_model: FaceModel,
+        open_head: FaceModel,
     ) -> None:
         self._networks = networks
-        self._finding = finding
+        self._open = open_estimator
         self._mode = mode
         self._means = _mean_images(networks, mode)
         self._pose = next((name for name in POSE_NETWORKS if name in networks), None)
@@ -60,9 +66,14 @@ class OfficialEstimator:
 
     @staticmethod
     def load(
-        folder: str | Path, device: str, finding: FindsFaces, mode: Mode, face_model: FaceModel, open_head: FaceModel
+        folder: str | Path,
+        device: str,
+        open_estimator: SeesFaces,
+        mode: Mode,
+        face_model: FaceModel,
+        open_head: FaceModel,
     ) -> OfficialEstimator:
-        """Load the networks that ``import-weights`` put into ``folder``. The estimator ``finding`` locates the faces.
+        """Load the networks that ``import-weights`` put into ``folder``. ``open_estimator`` locates the faces.
 
         Raises InputError: no ExpNet in it, a mean image that is needed and was not imported, a broken file.
         """
@@ -77,28 +88,33 @@ class OfficialEstimator:
             if name in header.networks and all(needed in statistics for needed in NEEDED[name])
         ]
         networks = load_networks(folder, device, ["expression", "shape", *pose[:1]])
-        return OfficialEstimator(networks, finding, mode, face_model, open_head)
+        return OfficialEstimator(networks, open_estimator, mode, face_model, open_head)
+
+    @property
+    def frames_at_once(self) -> int:
+        return self.at_once
 
     @property
     def finding(self) -> FindsFaces:
-        return self._finding
+        return self._open.finding
 
     def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
         """Find the face near each crop, then read it."""
-        return self.read(images, cameras, self._finding.estimate(images, crops, cameras))
+        return self.read(images, cameras, self.finding.estimate(images, crops, cameras))
 
     def read(
         self,
         images: Sequence[np.ndarray],
         cameras: Sequence[Camera],
-        seen: FaceEstimate,
+        seen: Located,
         boxes: Sequence[Box | None] | None = None,
     ) -> FaceEstimate:
-        """Read the faces that were ``seen``.
+        """Read the faces that were ``seen`` by ``finding``.
 
         Each is cut out about its box (x, y, width, height) where that is known, exactly as in the release, and else
         about ``preprocess.box_of_crop``.
         """
+        seen = self._open.read(images, cameras, seen)
         boxes = boxes or [None] * len(images)
         squares, crops = self._cut(images, seen, boxes)
         inputs = self._inputs(crops)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..camera import Camera
 from ..errors import InputError
-from ..networks.estimate import Box, FaceEstimate, SeesFaces, together
+from ..networks.estimate import Box, FaceEstimate, Located, SeesFaces, together
 from .image_process import ImageReader
 from .tracking import looked_for
 
@@ -42,7 +42,7 @@ def see_stills(
 class _Looked:
     image: np.ndarray
     camera: Camera
-    seen: FaceEstimate
+    seen: Located
     box: Box | None
 
 

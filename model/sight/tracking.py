@@ -9,9 +9,9 @@ import numpy as np
 
 from ..camera import Camera, Crop
 from ..errors import InputError
-from ..networks.estimate import FaceEstimate, FindsFaces, SeesFaces, together
-from ..networks.person import Acquaintance
+from ..networks.estimate import FaceEstimate, FindsFaces, Located, SeesFaces
 from ..performance.face_performance import FacePerformance
+from .batches import ReadInBatches
 from .finder import FoundFace, crop_of_box, find_faces, lies_in, refined, same_face
 from .video import Clip
 
@@ -42,7 +42,7 @@ LARGEST = Choice()
 
 
 class Follower:
-    """Tracker of one face, frame by frame; ``see`` returns its estimate, or None where the face is not visible."""
+    """Tracker of one face, frame by frame; ``see`` returns its place, or None where the face is not visible."""
 
     def __init__(
         self, estimator: FindsFaces, camera: Camera, choice: Choice = LARGEST, find: Find = find_faces
@@ -58,7 +58,7 @@ class Follower:
         self._started = False
         self.cut = False  # whether the last picture begins another shot
 
-    def see(self, image: np.ndarray) -> FaceEstimate | None:
+    def see(self, image: np.ndarray) -> Located | None:
         """Look at the next frame, (H, W, 3) uint8 BGR."""
         if self._lost_for < WAIT:
             self._crop = self._crop or self._last
@@ -80,8 +80,8 @@ class Follower:
         self._crop = _followed(self._crop, seen.crop[0])
         return seen
 
-    def _look(self, image: np.ndarray, least: float) -> FaceEstimate | None:
-        """Return the estimate for the crop; None where the first look is less confident than ``least``."""
+    def _look(self, image: np.ndarray, least: float) -> Located | None:
+        """Return what is seen in the crop; None where the first look is less confident than ``least``."""
         assert self._crop is not None
         height, width = image.shape[:2]
         seen = self._estimator.estimate([image], [self._crop], [self._camera])
@@ -137,45 +137,34 @@ def perform(
     """Track one face through a clip and return its performance.
 
     box, face: as in ``Choice``. ``on_frame`` gets the number of finished frames and may raise to stop. ``on_look`` gets
-    each picture and what was seen in it, before that. Frames are released as they are read: memory does not grow with
-    the clip, except for some 800 bytes a frame.
+    the last picture of each batch of frames and what was read in it, before that. Frames are released as they are
+    read: memory does not grow with the clip, except for some 800 bytes a frame.
     """
     if not 1 <= lens_mm <= 10_000:
         raise InputError(f"a lens of {lens_mm} mm cannot be: use the footage's, or 50")
     camera = Camera.for_image(*clip.size, lens_mm)
     follower = Follower(estimator.finding, camera, Choice(box, face), find)
-    rows: list[np.ndarray] = []  # one for each picture
-    alphas = WeightedSum()
-    known = Acquaintance(estimator.person) if estimator.person else None
-    keys = len(estimator.expression_keys)
-    waiting: list[tuple[np.ndarray, FaceEstimate | None]] = []
     cuts: list[int] = []
+    done = 0
 
-    def read() -> None:
-        there = [(image, seen) for image, seen in waiting if seen is not None]
-        if there:
-            images, found = zip(*there)
-            all_read = estimator.read(images, [camera] * len(there), together(found))
-            alphas.add(all_read.alpha, identity_weight(all_read))
-            if known and all_read.outputs is not None:
-                known.add(all_read.outputs, all_read.confidence)
-        in_order = iter(range(len(there)))
-        rows.extend(_nothing(keys) if seen is None else _row(all_read, next(in_order)) for _, seen in waiting)
-        waiting.clear()
+    def show(image: np.ndarray, read: FaceEstimate | None, count: int) -> None:
+        nonlocal done
+        on_look(image, read)
+        for _ in range(count):
+            done += 1
+            on_frame(done)
 
-    for done, frame in enumerate(clip, 1):
-        waiting.append((frame.image, follower.see(frame.image)))
-        on_look(*waiting[-1])
-        if follower.cut:
-            cuts.append(done - 1)
-        if len(waiting) == estimator.at_once:
-            read()
-        on_frame(done)
-    read()
+    with ReadInBatches(estimator, camera, show) as reading:
+        for number, frame in enumerate(clip):
+            reading.add(frame.image, follower.see(frame.image))
+            if follower.cut:
+                cuts.append(number)
+        rows, alpha = reading.finish()
     placement = clip.placement()
     unread, damage = clip.shortfall()
-    table = np.array(rows)[placement.pictures]
+    table = rows[placement.pictures]
     times = placement.frames / float(placement.rate)
+    keys = len(estimator.expression_keys)
     eta, gaze, rotation, translation, crop, confidence = np.split(table, np.cumsum([keys, 2, 9, 3, 4]), axis=1)
     return FacePerformance(
         times=times,
@@ -185,7 +174,7 @@ def perform(
         translation=translation,
         crop=crop,
         confidence=confidence[:, 0],
-        alpha=known.alpha if known and alphas.mean.size else alphas.mean,
+        alpha=alpha,
         expression_keys=tuple(estimator.expression_keys),
         basis=estimator.basis,
         source=clip.source,
@@ -222,7 +211,7 @@ def looked_for(
     box: Sequence[float] | None = None,
     face: int | None = None,
     lens_mm: float = 50.0,
-) -> tuple[FaceEstimate, Camera]:
+) -> tuple[Located, Camera]:
     """Find the chosen face of a still image (a batch of one, still to be read), and return the image's camera too.
 
     Raises InputError when there is no face.
@@ -265,37 +254,3 @@ def _followed(crop: Crop, own: Crop) -> Crop:
     offset = crop.offset_to(own)
     share = np.clip(np.abs(offset).max() / (2 * STILL), 0.1, 1.0)
     return crop.moved(*(share * offset))
-
-
-class WeightedSum:
-    """A running weighted mean of rows; empty without any."""
-
-    def __init__(self) -> None:
-        self._sum, self._weight = np.zeros(0), 0.0
-
-    def add(self, rows: np.ndarray, weights: np.ndarray) -> None:
-        self._sum = weights @ rows + (self._sum if self._sum.size else 0.0)
-        self._weight += float(weights.sum())
-
-    @property
-    def mean(self) -> np.ndarray:
-        return self._sum / self._weight if self._weight else self._sum
-
-
-def _row(seen: FaceEstimate, i: int) -> np.ndarray:
-    crop = seen.crop[i]
-    place = np.array([crop.cx, crop.cy, crop.side, crop.angle])
-    sure = seen.confidence[i : i + 1]
-    return np.concatenate((seen.eta[i], seen.gaze[i], seen.rotation[i].ravel(), seen.translation[i], place, sure))
-
-
-def _nothing(keys: int) -> np.ndarray:
-    """Return the row of a frame without a face."""
-    row = np.full(keys + 2 + 9 + 3 + 4 + 1, np.nan)
-    row[-1] = 0.0
-    return row
-
-
-def identity_weight(seen: FaceEstimate) -> np.ndarray:
-    """Return the weight of each of B views in the pooled alpha, (B,): a frontal face weighs most."""
-    return seen.confidence * np.maximum(0.05, seen.rotation[:, 2, 2]) ** 2

@@ -14,7 +14,7 @@ from ...model.face.alignment import similarity
 from ...model.face.face_model import FaceModel, triangles
 from ...model.formats import open_face_model
 from ...model.networks.estimate import FaceEstimate
-from ...model.sight.tracking import identity_weight
+from ...model.sight.batches import identity_weight
 from ..synthetic.brows import sample_brows
 from ..synthetic.degrade import degrade, develop
 from ..synthetic.expressions import sample_eta, sample_gaze

@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...builtin import OPEN
-from ...camera import Camera, Crop
 from ...errors import InputError
-from ...face.semantics import OPEN_BASIS, OPEN_KEYS
 from ...opencv import cv2
 from ..architectures import CompactConfig, GlimpseConfig, as_config, outputs_for_person
-from ..cutting import cut
-from ..estimate import FaceEstimate, SeesAtAGlance, estimate_of
 from ..person import PersonReader
-from ..responses import responses_of
+from ..two_looks import LooksTwice
 from ..weights.open_pack import load_open, weights_path
 from ..weights.weights_file import WeightsHeader
 from .graphs import Tensors
-from .networks import LightCompact, LightGlimpse
+from .networks import LightCompact, LightGlimpse, split
 
 NETWORKS = {"compact": (CompactConfig, LightCompact), "glimpse": (GlimpseConfig, LightGlimpse)}
 
 
-class LightEstimator(SeesAtAGlance):
+class LightEstimator(LooksTwice):
     """The counterpart of ``estimator.Estimator`` without torch: same weights, same numbers to 1e-4, on the CPU."""
-
-    basis = OPEN_BASIS
-    expression_keys = OPEN_KEYS
 
     def __init__(
         self,
         header: WeightsHeader,
-        look: Callable[[np.ndarray], dict[str, np.ndarray]],
+        network: LightCompact | LightGlimpse,
         person: PersonReader | None = None,
     ) -> None:
-        self.header = header
-        self.license = header.license
-        self._responses = responses_of(header.responses, OPEN_KEYS)
-        self.person = person
-        self.size = header.input_size
-        self._look = look
+        super().__init__(header, person)
+        self._network = network
 
     @staticmethod
     def load(source: str | Path = OPEN) -> LightEstimator:
@@ -53,20 +42,35 @@ class LightEstimator(SeesAtAGlance):
         kind, network = NETWORKS[header.architecture]
         try:
             config: Any = as_config(kind, {**header.config, "size": header.input_size})
-            look = network(Tensors(path, tensors), config)
+            running = network(Tensors(path, tensors), config)
         except InputError:
             raise
         except (TypeError, ValueError, IndexError) as error:
             raise InputError(f"{path}: the header's config does not describe a network ({error})") from error
         reader = PersonReader.of(path, person, outputs_for_person(config)) if person else None
-        return LightEstimator(header, look, reader)
+        return LightEstimator(header, running, reader)
 
-    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
-        """Look at one crop of each image, (H, W, 3) uint8 BGR."""
-        batch = [cut(image, crop, self.size) for image, crop in zip(images, crops, strict=True)]
-        return estimate_of(self._run(batch), crops, cameras, self.basis, self.expression_keys, self._responses)
+    def split(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        return split(outputs, self._network.widths)
+
+    def first_look(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        looks = [self._network.first_look(_blob(crop)) for crop in pixels]
+        features, outputs = zip(*looks, strict=True)
+        return np.stack(features), np.stack(outputs)
+
+    def closer_look(self, pixels: np.ndarray, features: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        if isinstance(self._network, LightCompact):
+            return self.split(outputs)
+        first = zip(pixels, features, outputs, strict=True)
+        looks = [self._network.closer_look(_blob(crop), *look) for crop, *look in first]
+        return {name: np.stack([look[name] for look in looks]) for name in looks[0]}
 
     def _run(self, batch: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Run the network on (B, size, size, 3) uint8 BGR; return its outputs by name."""
-        seen = [self._look(cv2.dnn.blobFromImage(crop, 1 / 127.5, mean=(127.5, 127.5, 127.5))) for crop in batch]
-        return {name: np.stack([outputs[name] for outputs in seen]) for name in seen[0]}
+        pixels = np.stack(list(batch))
+        return self.closer_look(pixels, *self.first_look(pixels))
+
+
+def _blob(crop: np.ndarray) -> np.ndarray:
+    """Return (size, size, 3) uint8 BGR as the network takes it, (1, 3, size, size) float32."""
+    return cv2.dnn.blobFromImage(crop, 1 / 127.5, mean=(127.5, 127.5, 127.5))

@@ -61,12 +61,12 @@ class Convolutions:
 class LightCompact:
     def __init__(self, tensors: Tensors, config: CompactConfig) -> None:
         self._network = Convolutions(tensors.path, graphs.compact(tensors, config))
-        self._widths = output_widths(config)
+        self.widths = output_widths(config)
 
-    def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """Map (1, 3, size, size) float32 to the outputs by name, each (width,)."""
-        _, raw = self._network(pixels)
-        return _split(raw.ravel(), self._widths)
+    def first_look(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Map (1, 3, size, size) float32 to features (C,) and outputs (N,)."""
+        features, raw = self._network(pixels)
+        return features.ravel(), raw.ravel()
 
 
 class LightGlimpse:
@@ -74,16 +74,20 @@ class LightGlimpse:
         self._whole = Convolutions(tensors.path, graphs.whole(tensors, config))
         self._closer = Convolutions(tensors.path, graphs.closer(tensors, config))
         self._correction = Convolutions(tensors.path, graphs.correction(tensors, config))
-        self._widths = output_widths(config.whole)
+        self.widths = output_widths(config.whole)
         cells = (np.arange(config.glimpse // 4, dtype=np.float32) + 0.5) / (config.glimpse // 4) - 0.5
         self._cells = REACH * np.stack(np.meshgrid(cells, cells), 2).reshape(-1, 2)
         self._pixels = (np.arange(config.glimpse, dtype=np.float32) + 0.5) / config.glimpse - 0.5
         self._eye_groups, self._mouth_groups = averages(EYE_GROUPS, EYE_POINTS), averages(MOUTH_GROUPS, MOUTH_POINTS)
 
-    def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """Map (1, 3, size, size) float32 to the outputs by name, each (width,), and the glimpses' ``points``."""
-        features, raw = (output.ravel() for output in self._whole(pixels))
-        out = _split(raw, self._widths)
+    def first_look(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Map (1, 3, size, size) float32 to features (C,) and outputs (N,) of the whole."""
+        features, raw = self._whole(pixels)
+        return features.ravel(), raw.ravel()
+
+    def closer_look(self, pixels: np.ndarray, features: np.ndarray, raw: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the final outputs by name, each (width,), and the glimpses' ``points``, from the first look."""
+        out = split(raw, self.widths)
         frames, centres, layout = self._places(out)
         seen, eyes, mouths = self._closer(cut_glimpses(pixels[0], frames, centres, self._pixels))
         right, left = (self._read(eyes[i], seen[i], self._eye_groups) for i in (0, 1))
@@ -178,6 +182,7 @@ def averages(groups: tuple, points: int) -> np.ndarray:
     return matrix
 
 
-def _split(raw: np.ndarray, widths: Mapping[str, int]) -> dict[str, np.ndarray]:
+def split(raw: np.ndarray, widths: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Return outputs (…, N) by name."""
     ends = np.cumsum(list(widths.values()))
-    return dict(zip(widths, np.split(raw, ends[:-1]), strict=True))
+    return dict(zip(widths, np.split(raw, ends[:-1], -1), strict=True))

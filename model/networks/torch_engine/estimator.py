@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +10,10 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ...builtin import OPEN
-from ...camera import Camera, Crop
 from ...errors import InputError
-from ...face.semantics import OPEN_BASIS, OPEN_KEYS
 from ..architectures import outputs_for_person
-from ..cutting import cut
-from ..estimate import FaceEstimate, SeesAtAGlance, estimate_of
 from ..person import PersonReader
-from ..responses import responses_of
+from ..two_looks import LooksTwice
 from ..weights.open_pack import load_open, weights_path
 from ..weights.weights_file import WeightsHeader
 from .by_name import CONFIGS, Network, build_network
@@ -29,21 +24,14 @@ from .packed import can_pack, pack
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-class Estimator(SeesAtAGlance):
+class Estimator(LooksTwice):
     """A trained network with its preprocessing. Holds no state between calls."""
-
-    basis = OPEN_BASIS
-    expression_keys = OPEN_KEYS
 
     def __init__(
         self, network: Network, header: WeightsHeader, device: torch.device, person: PersonReader | None = None
     ) -> None:
-        self.header = header
-        self.license = header.license
-        self._responses = responses_of(header.responses, OPEN_KEYS)
+        super().__init__(header, person)
         self.device = device
-        self.size = header.input_size
-        self.person = person
         self._split = network.split
         self._precision = fast_precision(device)
         self._network = convolving_in(self._precision, ready_to_run(network, device))
@@ -63,22 +51,33 @@ class Estimator(SeesAtAGlance):
         reader = PersonReader.of(path, person, outputs_for_person(network.config)) if person else None
         return Estimator(network, header, torch_device(device), reader)
 
-    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
-        """Look at one crop of each image, (H, W, 3) uint8 BGR; all crops are computed in one batch."""
-        batch = np.stack([cut(image, crop, self.size) for image, crop in zip(images, crops, strict=True)])
-        return estimate_of(self._run(batch), crops, cameras, self.basis, self.expression_keys, self._responses)
+    def split(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: value.numpy() for name, value in self._split(torch.from_numpy(outputs)).items()}
+
+    def first_look(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():
+            x = self._input(pixels)
+            if isinstance(self._network, GlimpseNet):
+                features, raw = self._network.first_look(x)
+                return features.cpu().numpy(), raw.cpu().numpy()
+            return np.empty((len(pixels), 0), np.float32), self._network(x).cpu().numpy()
+
+    def closer_look(self, pixels: np.ndarray, features: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        if not isinstance(self._network, GlimpseNet):
+            return self.split(outputs)
+        with torch.inference_mode():
+            first = (torch.from_numpy(values).to(self.device) for values in (features, outputs))
+            seen = self._network.closer_look(self._input(pixels), *first)
+            out = self.split(seen.raw.cpu().numpy())
+            return {**out, "points": seen.points.flatten(1).cpu().numpy()} if self.person else out
 
     def _run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """Run the network on (B, size, size, 3) uint8 BGR; return its outputs by name."""
-        with torch.inference_mode():
-            pixels = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)  # channels last already
-            pixels = pixels.float().div_(127.5).sub_(1.0).to(self._precision)
-            if self.person is None or not isinstance(self._network, GlimpseNet):
-                outputs = self._split(self._network(pixels).cpu())
-            else:
-                seen = self._network.look(pixels)
-                outputs = {**self._split(seen.raw.cpu()), "points": seen.points.flatten(1).float().cpu()}
-            return {name: value.numpy() for name, value in outputs.items()}
+        return self.closer_look(batch, *self.first_look(batch))
+
+    def _input(self, pixels: np.ndarray) -> torch.Tensor:
+        x = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)  # channels last already
+        return x.float().div_(127.5).sub_(1.0).to(self._precision)
 
 
 def ready_to_run(network: nn.Module, device: torch.device) -> nn.Module:

@@ -86,23 +86,33 @@ class GlimpseNet(nn.Module):
         self.register_buffer("mouth_groups", _averages(MOUTH_GROUPS, MOUTH_POINTS), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._look(x)[0]
+        return self._closer(x, *self.first_look(x))[0]
 
     def look(self, x: Tensor) -> Seen:
         """Compute ``Seen`` for ``x``."""
-        raw, features, closer, local, frames, centres = self._look(x)
+        return self.closer_look(x, *self.first_look(x))
+
+    def first_look(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute ``features`` and ``raw`` from the whole; only its eta, gaze and eta_log_variance are not final."""
+        features = self.whole.features(self.halve(x))
+        with torch.autocast(x.device.type, enabled=False):
+            return features, self.whole.head(features)
+
+    def closer_look(self, x: Tensor, features: Tensor, raw: Tensor) -> Seen:
+        """Compute ``Seen`` for ``x`` from its first look."""
+        raw, features, closer, local, frames, centres = self._closer(x, features, raw)
         with torch.autocast(x.device.type, enabled=False):
             points = [p @ frame.mT + c[:, None] for p, frame, c in zip(local, frames, centres, strict=True)]
             return Seen(raw, features, torch.cat(points, 1), closer)
 
-    def _look(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor], Tensor, Tensor]:
+    def _closer(
+        self, x: Tensor, features: Tensor, raw: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, list[Tensor], Tensor, Tensor]:
         """Compute ``Seen`` with points in the glimpses' frames, and the places of the glimpses.
 
         The steps between the convolutions run in float32.
         """
-        features = self.whole.features(self.halve(x))
         with torch.autocast(x.device.type, enabled=False):
-            raw = self.whole.head(features)
             frames, centres, layout = self._places(self.split(raw.detach()))
             glimpses = self._cut(x.float(), frames, centres).to(x.dtype)
         seen = self.blocks(self.stem(glimpses.contiguous(memory_format=torch.channels_last)))

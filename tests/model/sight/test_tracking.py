@@ -1,5 +1,6 @@
 """A face is followed through footage: kept, lost, found again, chosen among others."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from expnet.model.camera import Camera, crop_of_pose
 from expnet.model.errors import InputError
+from expnet.model.networks.estimate import FaceEstimate
 from expnet.model.performance.face_performance import FacePerformance, runs
 from expnet.model.sight.tracking import FIND_EVERY, LARGEST, Choice, Follower, look, perform
 from expnet.model.sight.video import open_clip
@@ -188,6 +190,37 @@ def test_a_clip_without_a_face(tmp_path: Path) -> None:
     p = performed(filmed(tmp_path, lambda i: black(), 20))
     assert not p.seen.any() and np.isnan(p.eta).all()
     assert len(p.times) == 20
+
+
+@pytest.mark.parametrize("frames_at_once", [1, 7, 100])
+def test_faces_read_in_batches_are_those_read_one_by_one(tmp_path: Path, frames_at_once: int) -> None:
+    path = filmed(tmp_path, lambda i: black() if 11 <= i < 23 else disc(black(), 100 + i, 90, 25, i / 60), 40)
+    with open_clip(path) as clip:
+        estimator = DiscEstimator()
+        estimator.frames_at_once = frames_at_once
+        batched = perform(clip, estimator, find=FindDiscs())
+    alone = performed(path)
+    np.testing.assert_array_equal(batched.eta, alone.eta)
+    np.testing.assert_array_equal(batched.crop, alone.crop)
+    np.testing.assert_allclose(batched.alpha, alone.alpha, atol=1e-12)
+    assert not batched.seen[15] and batched.seen.sum() > 25
+
+
+class CannotRead(DiscEstimator):
+    """Finds discs; reading one of the later ones fails."""
+
+    def read(self, *arguments: Any) -> FaceEstimate:
+        if self.looks > 20:
+            raise InputError("out of memory")
+        return super().read(*arguments)
+
+
+def test_a_failure_while_a_batch_is_read_ends_the_clip_with_its_error(tmp_path: Path) -> None:
+    path = filmed(tmp_path, lambda i: disc(black(), 100, 90, 25), 60)
+    threads = threading.active_count()
+    with open_clip(path) as clip, pytest.raises(InputError, match="out of memory"):
+        perform(clip, CannotRead(), find=FindDiscs())
+    assert threading.active_count() == threads, "its threads have ended"
 
 
 def test_whoever_watches_can_stop_it(tmp_path: Path) -> None:

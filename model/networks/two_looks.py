@@ -1,0 +1,115 @@
+"""The estimators of the open networks, the same for both engines: a first look locates a face, a closer one reads it.
+
+The first look, at the whole face, is small and final in the face's place and pose. The closer look reads the
+expression and moves no crop. So a clip's frames are located by first looks, one after another, since each crop comes
+from the frame before. The closer looks follow in batches, in another thread. The crops are the same as when both
+looks are taken at each frame, and so are the numbers, except for the rounding of 16 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..builtin import OPEN
+from ..camera import Camera, Crop
+from ..face.semantics import OPEN_BASIS, OPEN_KEYS
+from .cutting import cut
+from .estimate import Box, FaceEstimate, Located, confidence_of, estimate_of, offsets_of
+from .person import PersonReader
+from .responses import responses_of
+from .weights.weights_file import WeightsHeader
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FirstLook(Located):
+    """An open network's first look at B crops, and all that its closer look needs.
+
+    given        B crops that were looked at
+    pixels       (B, size, size, 3) uint8 BGR, those crops as the network takes them
+    features     (B, C) and outputs (B, N) of the first look; the outputs of a network without glimpses are final
+    """
+
+    given: list[Crop]
+    pixels: np.ndarray
+    features: np.ndarray
+    outputs: np.ndarray
+
+
+class LooksTwice:
+    """A base for both engines' estimators of the open networks."""
+
+    name = OPEN
+    notes: tuple[str, ...] = ()
+    at_once = 1  # images do not gain enough, and an image's numbers do not depend on the others'
+    frames_at_once = 16  # more frames gain little more
+    rereads = False
+    basis = OPEN_BASIS
+    expression_keys = OPEN_KEYS
+
+    def __init__(self, header: WeightsHeader, person: PersonReader | None) -> None:
+        self.header = header
+        self.license = header.license
+        self.size = header.input_size
+        self.person = person
+        self._responses = responses_of(header.responses, OPEN_KEYS)
+        self._finding = FirstLooks(self)
+
+    @property
+    def finding(self) -> FirstLooks:
+        return self._finding
+
+    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
+        """Look at one crop of each image, (H, W, 3) uint8 BGR; all crops are computed in one batch."""
+        return self.read(images, cameras, self._finding.estimate(images, crops, cameras))
+
+    def read(
+        self,
+        images: Sequence[np.ndarray],
+        cameras: Sequence[Camera],
+        seen: Located,
+        boxes: Sequence[Box | None] | None = None,
+    ) -> FaceEstimate:
+        """Look closer at the faces that were ``seen`` by a first look; the images are not needed again."""
+        assert isinstance(seen, FirstLook)
+        outputs = self.closer_look(seen.pixels, seen.features, seen.outputs)
+        return estimate_of(outputs, seen.given, cameras, self.basis, self.expression_keys, self._responses)
+
+    def located(self, pixels: np.ndarray, crops: Sequence[Crop]) -> FirstLook:
+        """Take a first look at these crops, cut as (B, size, size, 3) uint8 BGR."""
+        features, outputs = self.first_look(pixels)
+        raw = self.split(outputs)
+        return FirstLook(
+            crop=[crop.moved(*offset) for crop, offset in zip(crops, offsets_of(raw), strict=True)],
+            confidence=confidence_of(raw),
+            given=list(crops),
+            pixels=pixels,
+            features=features,
+            outputs=outputs,
+        )
+
+    def split(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Return outputs (B, N) by name."""
+        raise NotImplementedError
+
+    def first_look(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return features (B, C) and outputs (B, N) of the look at the whole."""
+        raise NotImplementedError
+
+    def closer_look(self, pixels: np.ndarray, features: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the final outputs by name, from those of ``first_look``."""
+        raise NotImplementedError
+
+
+class FirstLooks:
+    """Faces are found and followed by an estimator's first look alone."""
+
+    def __init__(self, estimator: LooksTwice) -> None:
+        self._estimator = estimator
+
+    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FirstLook:
+        size = self._estimator.size
+        pixels = np.stack([cut(image, crop, size) for image, crop in zip(images, crops, strict=True)])
+        return self._estimator.located(pixels, crops)

@@ -1,0 +1,141 @@
+"""Reading of a followed face in batches, while the next frames are tracked."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+
+from ..camera import Camera
+from ..networks.estimate import FaceEstimate, Located, SeesFaces, together
+from ..networks.person import Acquaintance
+
+BEGUN = 2  # batches that may be waiting or being read while further frames are tracked
+NO_PICTURE = np.empty((0, 0, 3), np.uint8)  # in place of an image that is not needed again
+
+OnRead = Callable[[np.ndarray, FaceEstimate | None, int], None]  # a batch's last picture, its face, frames in the batch
+
+
+class ReadInBatches:
+    """The reading of one face in a clip, in a thread of its own; use it in a ``with``, which ends the thread.
+
+    ``on_read`` is called in the caller's thread after each batch.
+    """
+
+    def __init__(self, estimator: SeesFaces, camera: Camera, on_read: OnRead = lambda image, read, count: None) -> None:
+        self._estimator = estimator
+        self._camera = camera
+        self._on_read = on_read
+        self._thread = ThreadPoolExecutor(1)
+        self._waiting: list[tuple[np.ndarray, Located | None]] = []  # the next batch
+        self._begun: deque[_Batch] = deque()
+        self._rows: list[np.ndarray] = []  # one for each picture
+        self._alphas = WeightedSum()
+        self._known = Acquaintance(estimator.person) if estimator.person else None
+
+    def __enter__(self) -> ReadInBatches:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def add(self, image: np.ndarray, seen: Located | None) -> None:
+        """Add the next frame and what ``Follower.see`` returned for it. Raises what the reading of a batch raises."""
+        if self._waiting and not self._estimator.rereads:
+            self._waiting[-1] = NO_PICTURE, self._waiting[-1][1]
+        self._waiting.append((image, seen))
+        if len(self._waiting) >= self._estimator.frames_at_once:
+            self._begin()
+        while self._begun and (len(self._begun) > BEGUN or self._begun[0].is_done):
+            self._take()
+
+    def finish(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return a row (``_row``) for each frame, (F, …), and the face's alpha; empty where no face was seen."""
+        if self._waiting:
+            self._begin()
+        while self._begun:
+            self._take()
+        mean = self._alphas.mean
+        return np.array(self._rows), self._known.alpha if self._known and mean.size else mean
+
+    def _begin(self) -> None:
+        """Start to read the waiting batch."""
+        there = [(image, seen) for image, seen in self._waiting if seen is not None]
+        reading = None
+        if there:
+            images, found = zip(*there, strict=True)
+            cameras = [self._camera] * len(there)
+            reading = self._thread.submit(lambda: self._estimator.read(images, cameras, together(found)))
+        seen = tuple(seen is not None for _, seen in self._waiting)
+        self._begun.append(_Batch(seen, self._waiting[-1][0], reading))
+        self._waiting = []
+
+    def _take(self) -> None:
+        """Take the first batch that was begun, once it is read."""
+        batch = self._begun.popleft()
+        nothing, shown = _nothing(len(self._estimator.expression_keys)), None
+        if batch.reading is None:
+            self._rows += [nothing] * len(batch.seen)
+        else:
+            read = batch.reading.result()
+            self._alphas.add(read.alpha, identity_weight(read))
+            if self._known and read.outputs is not None:
+                self._known.add(read.outputs, read.confidence)
+            in_order = iter(range(len(read.crop)))
+            self._rows += [_row(read, next(in_order)) if seen else nothing for seen in batch.seen]
+            shown = read.only(len(read.crop) - 1) if batch.seen[-1] else None
+        self._on_read(batch.last_image, shown, len(batch.seen))
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Frames that are being read: which of them show the face, the last one's picture, and the estimates of those."""
+
+    seen: tuple[bool, ...]
+    last_image: np.ndarray
+    reading: Future[FaceEstimate] | None
+
+    @property
+    def is_done(self) -> bool:
+        return self.reading is None or self.reading.done()
+
+
+class WeightedSum:
+    """A running weighted mean of rows; empty without any."""
+
+    def __init__(self) -> None:
+        self._sum, self._weight = np.zeros(0), 0.0
+
+    def add(self, rows: np.ndarray, weights: np.ndarray) -> None:
+        # einsum: a BLAS sums in an order that depends on its number of threads
+        self._sum = np.einsum("f,fk->k", weights, rows) + (self._sum if self._sum.size else 0.0)
+        self._weight += float(weights.sum())
+
+    @property
+    def mean(self) -> np.ndarray:
+        return self._sum / self._weight if self._weight else self._sum
+
+
+def _row(seen: FaceEstimate, i: int) -> np.ndarray:
+    crop = seen.crop[i]
+    place = np.array([crop.cx, crop.cy, crop.side, crop.angle])
+    sure = seen.confidence[i : i + 1]
+    return np.concatenate((seen.eta[i], seen.gaze[i], seen.rotation[i].ravel(), seen.translation[i], place, sure))
+
+
+def _nothing(keys: int) -> np.ndarray:
+    """Return the row of a frame without a face."""
+    row = np.full(keys + 2 + 9 + 3 + 4 + 1, np.nan)
+    row[-1] = 0.0
+    return row
+
+
+def identity_weight(seen: FaceEstimate) -> np.ndarray:
+    """Return the weight of each of B views in the pooled alpha, (B,): a frontal face weighs most."""
+    return seen.confidence * np.maximum(0.05, seen.rotation[:, 2, 2]) ** 2

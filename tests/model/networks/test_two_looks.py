@@ -1,0 +1,75 @@
+"""A first look locates the face, a closer one reads it: together they are one estimate, in both engines."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from expnet.model.camera import Camera, Crop
+from expnet.model.networks import engines
+from expnet.model.networks.estimate import together
+from expnet.model.networks.two_looks import LooksTwice
+from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
+from expnet.model.performance.face_performance import FacePerformance
+from expnet.model.performance.performance_files import load_performance
+from expnet.model.sight.tracking import perform
+from expnet.model.sight.video import open_clip
+
+DEMO_CLIP = OPEN_WEIGHTS.with_name("demo_clip.mp4")
+FRAMES = 12
+ROUNDING = 0.01  # of 16-bit convolutions, which depends on the size of the batch
+
+
+@pytest.fixture(scope="module", params=["full", "light"])
+def estimator(request: pytest.FixtureRequest) -> LooksTwice:
+    if request.param == "full":
+        pytest.importorskip("torch")
+    return engines.start(device="cpu", engine=request.param).estimator
+
+
+@pytest.fixture(scope="module")
+def views() -> tuple[list[np.ndarray], list[Crop], list[Camera]]:
+    truth = load_performance(DEMO_CLIP.with_name("demo_clip_truth.npz"))
+    with open_clip(DEMO_CLIP) as clip:
+        images = [frame.image for frame in islice(clip, FRAMES)]
+    crops = [Crop(*place) for place in truth.crop[:FRAMES]]
+    return images, crops, [Camera.for_image(images[0].shape[1], images[0].shape[0])] * FRAMES
+
+
+def test_a_closer_look_moves_no_crop_and_changes_no_confidence(estimator: LooksTwice, views: tuple) -> None:
+    images, crops, cameras = views
+    first = estimator.finding.estimate(images, crops, cameras)
+    seen = estimator.read(images, cameras, first)
+    for located, read in zip(first.crop, seen.crop, strict=True):
+        np.testing.assert_allclose(located.offset_to(read), 0, atol=1e-9)
+    np.testing.assert_array_equal(first.confidence, seen.confidence)
+    assert np.abs(seen.eta).max() > 0.1
+
+
+def test_first_looks_one_by_one_are_read_together(estimator: LooksTwice, views: tuple) -> None:
+    images, crops, cameras = views
+    looks = [estimator.finding.estimate([i], [c], [k]) for i, c, k in zip(*views, strict=True)]
+    read = estimator.read([], cameras, together(looks))
+    alone = [estimator.read([], cameras[:1], look) for look in looks]
+    np.testing.assert_allclose(read.eta, together(alone).eta, atol=ROUNDING)
+    np.testing.assert_array_equal(read.confidence, together(alone).confidence)
+    np.testing.assert_array_equal(read.only(3).rotation[0], alone[3].rotation[0])
+
+
+def test_a_clip_read_in_batches_is_the_clip_read_frame_by_frame(
+    estimator: LooksTwice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batched = performed(estimator)
+    monkeypatch.setattr(estimator, "frames_at_once", 1)
+    alone = performed(estimator)
+    np.testing.assert_array_equal(batched.crop, alone.crop)
+    np.testing.assert_array_equal(batched.rotation, alone.rotation)
+    np.testing.assert_allclose(batched.eta, alone.eta, atol=ROUNDING)
+    np.testing.assert_allclose(batched.alpha, alone.alpha, atol=ROUNDING)
+
+
+def performed(estimator: LooksTwice) -> FacePerformance:
+    with open_clip(DEMO_CLIP, 0, FRAMES) as clip:
+        return perform(clip, estimator)
