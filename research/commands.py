@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from .emotions.command import EMOTION_VERBS
 from .label.verbs import LABEL_VERBS
+from .realy.command import REALY_VERBS
 from .sheet.command import SHEET_VERBS
 from .verb import Verb
 
-VERBS: tuple[Verb, ...] = (*LABEL_VERBS, *EMOTION_VERBS, *SHEET_VERBS)
+VERBS: tuple[Verb, ...] = (*LABEL_VERBS, *EMOTION_VERBS, *SHEET_VERBS, *REALY_VERBS)
 
 __all__ = ["VERBS", "Verb"]

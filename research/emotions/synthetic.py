@@ -58,10 +58,17 @@ def make(out: Path, clips: int, seed: int) -> None:
 
 def picture(surface: Surface, seed: int, subject: int, clip: int, prototype: np.ndarray) -> np.ndarray:
     """Render one subject's picture (SIZE, SIZE, 3) uint8 BGR: ``prototype`` (29,) with intensity and noise."""
+    return person_and_picture(surface, seed, subject, clip, prototype)[0]
+
+
+def person_and_picture(
+    surface: Surface, seed: int, subject: int, clip: int, prototype: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``picture`` and the head in it, (V, 3) mm; a ``prototype`` of zeros is a resting face without noise."""
     own, rng = np.random.default_rng([seed, subject]), np.random.default_rng([seed, subject, clip])
     alpha = np.clip(own.standard_normal(len(surface.model.identity)), -2.8, 2.8).astype(np.float32)
     ways = sample_ways(own)
-    eta = rng.uniform(*INTENSITY) * prototype + rng.normal(0, NOISE, len(prototype))
+    eta = rng.uniform(*INTENSITY) * prototype + rng.normal(0, NOISE if prototype.any() else 0, len(prototype))
     eta = mirror_open_eta(eta) if rng.random() < 0.5 else eta
     eta = np.clip(eta, *open_bounds().T).astype(np.float32)
     yaw, pitch, roll = sample_angles(rng, True, natural=True)
@@ -75,4 +82,4 @@ def picture(surface: Surface, seed: int, subject: int, clip: int, prototype: np.
     marks = landmarks_of(surface, vertices, gaze, brows)
     distances = -(marks @ pose.rotation[2] + pose.translation[2])
     image, _ = render(look, surface, vertices, eta, brows, pose, SIZE, pose.in_crop(marks), distances, natural=True)
-    return np.asarray(develop(rng, image, True) * 255).round().astype(np.uint8)
+    return np.asarray(develop(rng, image, True) * 255).round().astype(np.uint8), vertices
