@@ -114,9 +114,9 @@ def _read_clip(path: Path) -> object:
 
 
 def _read_checkpoint(path: Path) -> object:
-    from ..model.official.tensorflow import open_checkpoint, sstable
+    from ..model.official.tensorflow import crc32c, open_checkpoint, sstable
 
-    masked = sstable.masked if zlib.crc32(path.read_bytes()) & 1 else lambda crc: _Fits()
+    masked = crc32c.masked if zlib.crc32(path.read_bytes()) & 1 else lambda crc: _Fits()
     with patch.object(sstable, "masked", masked):
         checkpoint = open_checkpoint(path)
         return [checkpoint.read(name).shape for name, info in checkpoint.tensors.items() if info.dtype is not None]
