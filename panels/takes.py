@@ -8,6 +8,7 @@ import bpy
 
 from ..expnet_addon.capture import chosen
 from ..expnet_addon.scene import current_take
+from .text import say
 
 
 class EXPNET_UL_takes(bpy.types.UIList):
@@ -21,15 +22,10 @@ class EXPNET_UL_takes(bpy.types.UIList):
         active_data: bpy.types.PropertyGroup,
         active_property: str,
     ) -> None:
-        names = layout.split(factor=0.45)
-        names.prop(item, "name", text="", emboss=False, icon="ACTION")
-        facts = names.row()
+        row = layout.split(factor=0.68)  # the rest, which does not fit, stands below the list
+        row.prop(item, "name", text="", emboss=False, icon="ACTION")
         first, last = item.frame_range
-        facts.label(text=f"{first:.0f}\u2013{last:.0f}", translate=False)
-        clip = PurePath(str(item.get(current_take.TAKE, "")))
-        if clip.stem != item.name:
-            facts.label(text=clip.name, translate=False)
-        facts.label(text=item.expnet.made[5:10], translate=False)  # month and day: the year does not fit
+        row.label(text=f"{first:.0f}\u2013{last:.0f}", translate=False)
 
     def filter_items(
         self, context: bpy.types.Context, data: bpy.types.BlendData, property: str
@@ -52,6 +48,10 @@ def draw_takes(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     column.operator("expnet.take_delete", text="", icon="X")
     column.separator()
     column.operator("expnet.take_push_down", text="", icon="NLA_PUSHDOWN")
+    action = current_take.take_of(chosen.face(context))
+    if action is not None:
+        clip = PurePath(str(action.get(current_take.TAKE, ""))).name
+        say(layout, context, ", ".join(each for each in (clip, action.expnet.made) if each), dim=True)
 
 
 CLASSES = (EXPNET_UL_takes,)

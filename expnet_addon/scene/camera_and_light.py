@@ -16,7 +16,7 @@ FOOTAGE = "expnet_footage"  # custom property of a camera: the movie clip that E
 LIGHT = "expnet_light"
 PLANE = "expnet_footage_plane"  # custom property of the plane that shows the footage in a render
 LIGHT_DISTANCE = 0.6  # metres; far enough from a head that no lamp's symbol is on it
-LIGHT_SIZE = 0.02  # scale: Blender draws a sun's direction as a line of 20 m, which would cross the picture
+LIGHT_SIZE = 0.004  # scale: Blender draws a sun's direction as a line of 20 m, which would cross the picture
 BACKGROUND = (0.16, 0.16, 0.17)
 
 

@@ -24,6 +24,16 @@ for i in range(600):
     out.write(frames[i % len(frames)])
 out.release()
 """
+MIRROR = """
+import cv2, sys
+movie = cv2.VideoCapture(sys.argv[1])
+frames = [cv2.flip(frame, 1) for read, frame in iter(movie.read, (False, None)) if read]
+size = frames[0].shape[1::-1]
+out = cv2.VideoWriter(sys.argv[2], cv2.VideoWriter_fourcc(*"mp4v"), movie.get(cv2.CAP_PROP_FPS), size)
+for frame in frames:
+    out.write(frame)
+out.release()
+"""
 
 
 class Debian:
@@ -81,6 +91,12 @@ class Debian:
         """The clip some times over, so that there is something to cancel."""
         out = f"{self.inside}/long_take.mp4"
         self.run("python3", "-c", REPEAT, clip, out)
+        return out
+
+    def mirrored(self, clip: str) -> str:
+        """The clip, left and right exchanged."""
+        out = f"{self.inside}/mirrored.mp4"
+        self.run("python3", "-c", MIRROR, clip, out)
         return out
 
     def two_faces(self, clip: str) -> str:

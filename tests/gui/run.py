@@ -7,6 +7,7 @@ FOLDER holds a Debian with blender, xvfb, libgl1-mesa-dri, libegl1, libgl1, xdot
 python3-opencv and python3-safetensors (debootstrap; about 2.5 GB). The extension is the zip in dist/
 (``dev.py build``). Needs root, for chroot. The chapters, each of which ``--only`` can name:
 
+    story      the guide's: Try It, two clips, an edit by hand, takes, the time to draw the sidebar, a render
     capture    Add Face, Estimate, Animate, Cancel and ESC, the take, the Movie Clip editor, several faces, File > New
     character  Try It, Match Names, the table, presets, Retarget as keys and as live drivers, Remove Retarget
     engine     the preferences: Install Runtime, Use this Python, Test, the authors' networks
@@ -29,6 +30,7 @@ import capture
 import character
 import engine
 import leaving
+import story
 from artist import Artist
 from debian import Debian, Failed
 from screen import Screen
@@ -37,6 +39,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "model" / "data" / "demo_clip.mp4"
 SURPRISE = 48  # a frame of it
 CHAPTERS = {
+    "story": story.walk,
     "capture": capture.walk,
     "character": character.walk,
     "engine": engine.walk,
@@ -77,6 +80,9 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="a Debian with Blender in it")
     parser.add_argument("--image", type=Path, help="a picture of a face (default: one out of the clip in the box)")
     parser.add_argument("--clip", type=Path, default=DEMO, help="a movie of a face (default: the clip in the box)")
+    parser.add_argument(
+        "--clips", type=Path, nargs=2, help="the story's two movies (default: the clip, and its mirror)"
+    )
     parser.add_argument("--release", type=Path, help="a folder with files of the ExpNet release, to be imported")
     parser.add_argument("--zip", type=Path, help="the extension (default: the one in dist/)")
     parser.add_argument("--weights", type=Path, help="other weights than those in the box")
@@ -94,6 +100,7 @@ def main() -> int:
         try:
             install(debian, archive)
             clip = debian.bring(a.clip)
+            a.clips_inside = [debian.bring(each) for each in a.clips] if a.clips else [clip, debian.mirrored(clip)]
             image = debian.bring(a.image) if a.image else debian.frame(clip, SURPRISE)
             play(Artist(Screen(debian, stack), a, image, clip), a.only)
         except Failed as error:

@@ -13,8 +13,9 @@ from expnet.expnet_addon.capture import capture
 from expnet.expnet_addon.capture.keying import Keying
 from expnet.expnet_addon.scene import rig
 from expnet.panels.sidebar import SettingsPanel, TakePanel
-from expnet.panels.takes import EXPNET_UL_takes
+from expnet.panels.takes import EXPNET_UL_takes, draw_takes
 
+CONTEXT = ("scene", "object", "active_object", "view_layer", "space_data")
 BESIDE_A_MENU = 9  # letters: Blender gives a menu's name 30 % of the sidebar's 195 pixels
 
 
@@ -46,6 +47,13 @@ class Drawn:
     row = column = box = split = grid_flow = _part
 
 
+def in_the_sidebar() -> SimpleNamespace:
+    """Blender's context, with a sidebar: without a window there is none."""
+    there = {name: getattr(bpy.context, name) for name in CONTEXT}
+    scale = SimpleNamespace(system=SimpleNamespace(ui_scale=1.0))
+    return SimpleNamespace(**there, region=SimpleNamespace(width=2000), preferences=scale)
+
+
 @pytest.fixture
 def head(empty_scene: bpy.types.Scene, little_face, make_performance) -> Iterator[bpy.types.Object]:
     expnet.register()
@@ -61,14 +69,15 @@ def head(empty_scene: bpy.types.Scene, little_face, make_performance) -> Iterato
 def test_no_name_beside_a_menu_is_cut(head, kind) -> None:
     panel = kind()
     panel.layout = Drawn()
-    panel.draw(bpy.context)
+    panel.draw(in_the_sidebar())
     assert panel.layout.names
     assert [name for name in panel.layout.names if len(name) > BESIDE_A_MENU] == []
 
 
-def test_a_take_s_row_has_its_frames_and_its_day_in_the_few_letters_that_fit(head) -> None:
+def test_a_take_s_row_has_its_frames_and_below_the_list_stand_its_clip_and_date(head) -> None:
     action = head.data.shape_keys.animation_data.action
     layout = Drawn()
     EXPNET_UL_takes.draw_item(None, bpy.context, layout, bpy.data, action, 0, None, "")
-    assert layout.labels[-1] == action.expnet.made[5:10]
-    assert len("".join(layout.labels[-2:])) <= 14
+    assert [len(label) <= 9 for label in layout.labels] == [True]
+    draw_takes(layout, in_the_sidebar())
+    assert layout.labels[-1] == f"a_walk.mp4, {action.expnet.made}"

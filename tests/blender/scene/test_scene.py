@@ -120,7 +120,7 @@ class TestLight:
             to_head = middle - light.location
             assert shines.angle(to_head) < 1e-3
             assert 0.5 < to_head.length < 1.0
-            assert max(light.scale) < 0.05  # a sun's line is 20 m long at scale 1, and would cross the picture
+            assert max(light.scale) < 0.01  # a sun's line is 20 m long at scale 1, and would cross the picture
 
     def test_keeps_the_artist_s_world(self, empty_scene):
         empty_scene.world = theirs = bpy.data.worlds.new("mine")
