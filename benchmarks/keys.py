@@ -9,6 +9,8 @@ import numpy as np
 from ..model.face.face_model import FaceModel
 from ..model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from ..model.performance.face_performance import FacePerformance
+from ..model.performance.smoothing import REGIONS
+from ..model.performance.treatment import Treatment
 from ..training.measurement import Measurement, seconds, show
 
 RIG_SECONDS = 2.0  # the bound for 53,215 vertices x 128 keys
@@ -20,6 +22,7 @@ def measure() -> list[Measurement]:
         import bpy
     except ImportError:
         return []
+    from ..expnet_addon.capture import takes
     from ..expnet_addon.scene import animation, rig
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
@@ -31,10 +34,13 @@ def measure() -> list[Measurement]:
     head = rig.create_rig(small)
     performance = _performance(3000)
     keying = seconds(lambda: animation.key_performance(head, performance, scene))
+    treatment = Treatment(dict.fromkeys(REGIONS, 0.5))
+    taking = seconds(lambda: takes.write_take(scene, head, performance, treatment))
     playing = seconds(lambda: [scene.frame_set(frame) for frame in range(1, 101)], repeat=3) / 100
     return [
         Measurement("BFM rig, 53,215 vertices x 128 keys", building, "s", at_most=RIG_SECONDS),
         Measurement("29 curves x 3,000 keys, with gaze and pose", keying, "s", at_most=KEYS_SECONDS),
+        Measurement("the same as a take: smoothed, with what was seen", taking, "s", at_most=KEYS_SECONDS),
         Measurement("playing them, 500 vertices", 1000 * playing, "ms/frame"),
     ]
 

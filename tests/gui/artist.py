@@ -19,15 +19,6 @@ TASKS = f"import {EXTENSION}.expnet_addon.engine.tasks as tasks; "
 WORKER = TASKS + "import os, signal; worker = tasks.under_way()._job.pid; "
 SETTINGS = "settings = bpy.context.scene.expnet; "
 PUSH = "; bpy.ops.ed.undo_push(message='by the test')"
-LOOK = """
-window, area, _ = sidebar()
-region = next(r for r in area.regions if r.type == "WINDOW")
-with bpy.context.temp_override(window=window, area=area, region=region):
-    bpy.ops.view3d.view_axis(type="FRONT")
-    bpy.ops.view3d.view_selected()
-area.spaces.active.shading.color_type = "TEXTURE"
-area.spaces.active.overlay.show_floor = False
-"""
 LEFT = "import os, tempfile; result = [n for n in os.listdir(tempfile.gettempdir()) if n.startswith('expnet-')]"
 ALIVE = "import os; result = os.path.exists('/proc/%d') and open('/proc/%d/stat').read().split(')')[-1].split()[0]"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from artist import KEYS, LOOK, PUSH, RIG, SETTINGS, WORKER, Artist
+from artist import KEYS, PUSH, RIG, SETTINGS, WORKER, Artist
 from screen import until
 
 
@@ -21,7 +21,7 @@ def walk(artist: Artist) -> None:
     screen.click("add_face")
     until(lambda: screen.ask(RIG + "result = len(faces) == 1"), "the face", screen.alive)
     artist.undo_and_redo(before, "Add Face")
-    screen.ask(LOOK)
+    screen.over_view()
     artist.picture("panel.png")
 
     artist.step("Estimate Expression")
@@ -91,10 +91,10 @@ def walk(artist: Artist) -> None:
     artist.undo_and_redo(before, "Animate from Footage")
     middle = "scene = bpy.context.scene; scene.frame_set((scene.frame_start + scene.frame_end) // 2)"
     screen.ask(middle + "; sidebar()[1].spaces.active.region_3d.view_perspective = 'CAMERA'" + PUSH)
-    artist.picture("animate.png")
 
     artist.step("The take's settings")
-    gain = screen.find_property(".gain", below=animate[1], across=0.8)
+    screen.to_bottom()
+    gain = screen.find_property("regions[0].gain", across=0.8)
     before = artist.state()
     screen.paste(gain, "0.5")
     artist.undo_and_redo(before, "a gain")
@@ -103,14 +103,15 @@ def walk(artist: Artist) -> None:
     until(lambda: artist.state() != before, "the neutral", screen.alive)
     artist.undo_and_redo(before, "Neutral from Current Frame")
     before = artist.state()
-    decimate = screen.find_property("expnet.decimate", below=gain[1])
+    screen.to_bottom()  # the neutral's frame has a row now
+    decimate = screen.find_property("expnet.decimate")
     screen.point(*decimate)
     screen.xdotool("click", 1)
     until(lambda: artist.state() != before, "fewer keys", screen.alive)
     artist.undo_and_redo(before, "Fewer keys")
-    artist.picture("take.png")
 
     artist.step("A second face")
+    screen.to_top()
     first = screen.ask(KEYS + "result = data.action.name")
     screen.ask("bpy.ops.expnet.add_face(); bpy.context.object.location.x = 0.3" + PUSH)
     artist.start("animate_footage", animate)

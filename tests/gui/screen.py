@@ -75,13 +75,17 @@ class Screen:
         self.xdotool("sleep", there, "key", keys, "sleep", copied)
         return str(self.ask("result = bpy.context.window_manager.clipboard"))
 
-    def find(self, text: str, keys: str, what: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
-        """Where in the panel ``keys`` copy something with ``text`` in it; ``across`` is the share of its width."""
+    def find(
+        self, text: str, keys: str, what: str, below: int = 0, across: float = 0.47, ends: bool = False
+    ) -> tuple[int, int]:
+        """Where in the panel ``keys`` copy something with ``text`` in it, or that ``ends`` with it; ``across`` is the
+        share of its width."""
         left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
         x = int(left + (right - left) * across)
         for patience in (1, 4):
             for y in range(max(top + 30, below), bottom, 11):
-                if text in self.under(y, keys, x, patience):
+                copied = self.under(y, keys, x, patience)
+                if copied.endswith(text) if ends else text in copied:
                     return x, y
         raise Failed(f"there is no {what}")
 
@@ -91,7 +95,7 @@ class Screen:
 
     def find_property(self, path: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
         """Where a property is whose data path ends like this: Ctrl-Shift-Alt-C copies it."""
-        return self.find(path, "ctrl+shift+alt+c", f"property {path}", below, across)
+        return self.find(path, "ctrl+shift+alt+c", f"property {path}", below, across, ends=True)
 
     def type(self, at: tuple[int, int], value: str) -> None:
         """A double click opens a field, and what is typed replaces what was in it."""
@@ -114,10 +118,9 @@ class Screen:
     def first_section_alone(self, operator: str) -> int:
         """Close all of the tab's sections but the first, which has the button ``operator`` last; how far down the
         second one's title is. Ctrl and a click on a title do that."""
-        top, bottom = self.ask("result = rectangle(sidebar()[2])[1::2]")
+        top = self.ask("result = rectangle(sidebar()[2])[1]")
         x = int(self.middle())
-        self.point(x, (top + bottom) / 2)
-        self.xdotool("click", "--repeat", 30, "--delay", 10, 4, "sleep", 0.3)  # the wheel, to the top
+        self.to_top()
         self.point(x, top + TITLE)
         self.xdotool("keydown", "ctrl", "sleep", 0.2, "click", 1, "sleep", 1.5, "keyup", "ctrl", "sleep", 1)
         # (Blender asks for Ctrl when it comes to the click, which on a busy machine is later)
@@ -145,6 +148,18 @@ class Screen:
     def click(self, operator: str, at: tuple[int, int] | None = None) -> None:
         self.point(*(at or self.find_button(operator)))
         self.xdotool("click", 1, "sleep", 0.1)
+
+    def to_top(self) -> None:
+        self._scroll(4)
+
+    def to_bottom(self) -> None:
+        self._scroll(5)
+
+    def _scroll(self, wheel: int) -> None:
+        """Turn the wheel over the sidebar until its end."""
+        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
+        self.point((left + right) / 2 - 20, (top + bottom) / 2)
+        self.xdotool("click", "--repeat", 50, "--delay", 10, wheel, "sleep", 0.5)
 
     def press(self, *keys: str) -> None:
         for key in keys:

@@ -30,12 +30,13 @@ head = next(o for o in scene.objects if "expnet_basis" in o)
 area = sidebar()[1]
 region = next(r for r in area.regions if r.type == "WINDOW")
 view = area.spaces.active.region_3d
+ours = [head, *(o for o in scene.objects if o.parent == head)]
 places = [location_3d_to_region_2d(region, view, head.matrix_world @ Vector(c)) for c in head.bound_box]
 inside = [p for p in places if p and 0 <= p.x <= region.width and 0 <= p.y <= region.height]
 tall = max(p.y for p in places) - min(p.y for p in places)
 result = {
     "corners": len(inside), "share": tall / region.height,
-    "others": [o.name for o in scene.objects if o.type == "MESH" and o.visible_get() and o != head and o.parent != head],
+    "others": [o.name for o in scene.objects if o.type == "MESH" and o.visible_get() and o not in ours],
     "frame": scene.frame_start <= scene.frame_current <= scene.frame_end,
     "view": view.view_perspective, "colour": area.spaces.active.shading.color_type,
 }
@@ -172,7 +173,7 @@ def walk(artist: Artist) -> None:
 def animate_first(artist: Artist, clip: str) -> None:
     """Type a clip into the panel, and animate the head from it."""
     screen = artist.screen
-    to_top(artist)
+    screen.to_top()
     field = screen.find_property("expnet.source")
     artist.insist(
         lambda: screen.type(field, clip),
@@ -213,15 +214,16 @@ def at(keys: list, frame: float) -> float:
 
 
 def region_gain(artist: Artist, region: str) -> tuple[int, int]:
-    index = artist.screen.ask(TAKE + f"result = [r.name for r in take.regions].index({region!r})")
-    to_bottom(artist)
-    return artist.screen.find_property(f"regions[{index}].gain", across=0.8)
+    screen = artist.screen
+    index = screen.ask(TAKE + f"result = [r.name for r in take.regions].index({region!r})")
+    screen.to_bottom()
+    return screen.find_property(f"regions[{index}].gain", across=0.8)
 
 
 def choose_take(artist: Artist, name: str) -> None:
     """Click the rows of the list until the take is shown."""
     screen = artist.screen
-    to_bottom(artist)
+    screen.to_bottom()
     x, y = screen.find_button("take_duplicate", across=0.93)
     left, _, right, _ = screen.ask("result = rectangle(sidebar()[2])")
     for row in range(8):
@@ -232,20 +234,6 @@ def choose_take(artist: Artist, name: str) -> None:
     artist.check(screen.ask(TAKES)[1] == name, f"no row of the list shows the take {name}")
 
 
-def to_top(artist: Artist) -> None:
-    _scroll(artist, 4)
-
-
-def to_bottom(artist: Artist) -> None:
-    _scroll(artist, 5)
-
-
-def _scroll(artist: Artist, wheel: int) -> None:
-    left, top, right, bottom = artist.screen.ask("result = rectangle(sidebar()[2])")
-    artist.screen.point((left + right) / 2 - 20, (top + bottom) / 2)
-    artist.screen.xdotool("click", "--repeat", 40, "--delay", 10, wheel, "sleep", 0.5)
-
-
 def render(artist: Artist) -> None:
     """The section Render, with the footage; what is rendered is lit and has head and footage in it."""
     screen = artist.screen
@@ -253,7 +241,7 @@ def render(artist: Artist) -> None:
         "scene = bpy.context.scene; bpy.context.preferences.view.render_display_type = 'NONE'; "
         "getattr(scene, 'eevee').taa_render_samples = 4"
     )
-    to_bottom(artist)
+    screen.to_bottom()
     _, y = screen.find_button("render_head", across=0.3)
     footage = screen.find_property("expnet.render_footage", below=y - 40)
     screen.click("", footage)
