@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..array_types import FloatArray, UInt8Array
 from ..camera import Crop
 from ..opencv import cv2
 
 
-def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
+def cut(image: UInt8Array, crop: Crop, size: int) -> UInt8Array:
     """Cut the crop as (size, size, 3) uint8, black outside the image, without aliasing.
 
     A face larger than twice the crop's resolution is first shrunk by averaging whole blocks of pixels.
@@ -17,10 +18,11 @@ def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
     shrink = int(crop.side / size)
     if shrink >= 2:
         image, matrix = _shrunk(image, crop, matrix, shrink)
-    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    pixels: UInt8Array = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    return pixels
 
 
-def _shrunk(image: np.ndarray, crop: Crop, matrix: np.ndarray, shrink: int) -> tuple[np.ndarray, np.ndarray]:
+def _shrunk(image: UInt8Array, crop: Crop, matrix: FloatArray, shrink: int) -> tuple[UInt8Array, FloatArray]:
     """Return the part of the image that the crop needs at 1/shrink, and the crop's matrix into it."""
     reach = crop.side * 0.5 * (abs(np.cos(crop.angle)) + abs(np.sin(crop.angle))) + shrink
     height, width = image.shape[:2]

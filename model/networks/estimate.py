@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 
+from ..array_types import FloatArray, UInt8Array
 from ..builtin import OPEN
 from ..camera import Camera, Crop, pose_of_crop, roll_matrix
 from .person import PersonReader
@@ -29,7 +30,7 @@ class Located:
     """
 
     crop: list[Crop]
-    confidence: np.ndarray
+    confidence: FloatArray
 
     def only(self, i: int) -> Self:
         """Return the face in the i-th crop, as a batch of one."""
@@ -54,16 +55,16 @@ class FaceEstimate(Located):
     outputs      (B, N) all outputs of the network, for an estimator's ``person``
     """
 
-    eta: np.ndarray
-    alpha: np.ndarray
-    gaze: np.ndarray
-    rotation: np.ndarray
-    translation: np.ndarray
-    eta_deviation: np.ndarray
+    eta: FloatArray
+    alpha: FloatArray
+    gaze: FloatArray
+    rotation: FloatArray
+    translation: FloatArray
+    eta_deviation: FloatArray
     basis: str
     expression_keys: tuple[str, ...]
-    texture: np.ndarray | None = None
-    outputs: np.ndarray | None = None
+    texture: FloatArray | None = None
+    outputs: FloatArray | None = None
 
 
 def together(looks: Sequence[L]) -> L:
@@ -84,7 +85,7 @@ class FindsFaces(Protocol):
     It is called some twenty times for each detected face, so it is fast.
     """
 
-    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> Located: ...
+    def estimate(self, images: Sequence[UInt8Array], crops: Sequence[Crop], cameras: Sequence[Camera]) -> Located: ...
 
 
 class SeesFaces(Protocol):
@@ -131,12 +132,12 @@ class SeesFaces(Protocol):
     def person(self) -> PersonReader | None: ...
 
     def estimate(
-        self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]
+        self, images: Sequence[UInt8Array], crops: Sequence[Crop], cameras: Sequence[Camera]
     ) -> FaceEstimate: ...
 
     def read(
         self,
-        images: Sequence[np.ndarray],
+        images: Sequence[UInt8Array],
         cameras: Sequence[Camera],
         seen: Located,
         boxes: Sequence[Box | None] | None = None,
@@ -159,7 +160,7 @@ class SeesAtAGlance:
 
     def read(
         self,
-        images: Sequence[np.ndarray],
+        images: Sequence[UInt8Array],
         cameras: Sequence[Camera],
         seen: Located,
         boxes: Sequence[Box | None] | None = None,
@@ -169,7 +170,7 @@ class SeesAtAGlance:
 
 
 def estimate_of(
-    outputs: Mapping[str, np.ndarray],
+    outputs: Mapping[str, FloatArray],
     crops: Sequence[Crop],
     cameras: Sequence[Camera],
     basis: str,
@@ -206,19 +207,19 @@ def estimate_of(
     )
 
 
-def offsets_of(raw: Mapping[str, np.ndarray]) -> np.ndarray:
+def offsets_of(raw: Mapping[str, FloatArray]) -> FloatArray:
     """Return the offsets (B, 4) from the given crops to the faces' own, as ``Crop.moved`` takes them."""
     rotation = rotation_of_columns(np.asarray(raw["rotation"], np.float64))
     offset = np.clip(np.asarray(raw["crop"], np.float64), -MAX_OFFSET, MAX_OFFSET)
     return np.column_stack([offset, np.arctan2(rotation[:, 0, 1], rotation[:, 1, 1])])
 
 
-def confidence_of(raw: Mapping[str, np.ndarray]) -> np.ndarray:
+def confidence_of(raw: Mapping[str, FloatArray]) -> FloatArray:
     """Return the confidence (B,) from 0 to 1."""
     return 1.0 / (1.0 + np.exp(-np.clip(np.asarray(raw["face"][:, 0], np.float64), -30, 30)))
 
 
-def rotation_of_columns(six: np.ndarray) -> np.ndarray:
+def rotation_of_columns(six: FloatArray) -> FloatArray:
     """Convert (B, 6) to (B, 3, 3): two columns made orthonormal (Zhou et al. 2019), the third by the cross product."""
     x, b = six[:, :3], six[:, 3:]
     x = x / np.sqrt((x * x).sum(1, keepdims=True))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import FloatArray
 from .weights.weights_file import check_shapes
 
 MOST_LOOKS = 24.0  # upper limit of the counted looks: frames close together are not independent
@@ -45,11 +46,11 @@ class PersonReader:
     ``widths`` of a network's outputs by name, in their order.
     """
 
-    tensors: Mapping[str, np.ndarray]
+    tensors: Mapping[str, FloatArray]
     widths: Mapping[str, int]
 
     @staticmethod
-    def of(path: str | Path, tensors: Mapping[str, np.ndarray], widths: Mapping[str, int]) -> PersonReader | None:
+    def of(path: str | Path, tensors: Mapping[str, FloatArray], widths: Mapping[str, int]) -> PersonReader | None:
         """Build the reader from ``weights_file.load_all``; None where the file has none.
 
         Raises InputError for tensors of other shapes than a network with such outputs needs.
@@ -59,7 +60,7 @@ class PersonReader:
         check_shapes(path, tensors, shapes(widths))
         return PersonReader(tensors, widths)
 
-    def readings(self, outputs: np.ndarray) -> np.ndarray:
+    def readings(self, outputs: FloatArray) -> FloatArray:
         """Return readings and precision of B looks, (B, Ks + 1) float32.
 
         ``outputs`` are all outputs of the network side by side.
@@ -67,15 +68,16 @@ class PersonReader:
         ends = np.cumsum(list(self.widths.values()))
         return self.readings_of(inputs(dict(zip(self.widths, np.split(outputs, ends[:-1], 1), strict=True))))
 
-    def readings_of(self, read: np.ndarray) -> np.ndarray:
+    def readings_of(self, read: FloatArray) -> FloatArray:
         """Return the same for ``inputs``, (B, N)."""
         t = self.tensors
         normal = np.clip((read - t["mean"]) / t["deviation"], -FARTHEST, FARTHEST)
         readings = _product(normal, t["reading.weight"]) + t["reading.bias"]
         precision = np.exp(_product(normal, t["precision.weight"]) + t["precision.bias"])
-        return np.concatenate([readings, np.clip(precision, *PRECISION)], 1).astype(np.float32)
+        out: FloatArray = np.concatenate([readings, np.clip(precision, *PRECISION)], 1).astype(np.float32)
+        return out
 
-    def alpha(self, readings: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def alpha(self, readings: FloatArray, weights: FloatArray) -> FloatArray:
         """Return alpha (Ks,), sigma, from F looks' readings.
 
         ``weights`` (F,) from 0 to 1 are the looks' weights; some are positive.
@@ -84,7 +86,8 @@ class PersonReader:
         looks = min(precision.sum(), MOST_LOOKS)
         mean = np.einsum("f,fk->k", precision, readings[:, :-1]) / precision.sum()
         mean = mean / (np.maximum(self.tensors["spread"], 0) + 1 / looks)
-        return _product(mean[None], self.tensors["alpha.weight"])[0]
+        alpha: FloatArray = _product(mean[None], self.tensors["alpha.weight"])[0]
+        return alpha
 
 
 class Acquaintance:
@@ -92,11 +95,11 @@ class Acquaintance:
 
     def __init__(self, reader: PersonReader) -> None:
         self._reader = reader
-        self._waiting: list[np.ndarray] = []
-        self._readings: list[np.ndarray] = []
-        self._weights: list[np.ndarray] = []
+        self._waiting: list[FloatArray] = []
+        self._readings: list[FloatArray] = []
+        self._weights: list[FloatArray] = []
 
-    def add(self, outputs: np.ndarray, weights: np.ndarray) -> None:
+    def add(self, outputs: FloatArray, weights: FloatArray) -> None:
         """Add the network's outputs (B, N) for some looks, and their weights (B,)."""
         self._waiting.append(outputs)
         self._weights.append(weights)
@@ -104,7 +107,7 @@ class Acquaintance:
             self._read()
 
     @property
-    def alpha(self) -> np.ndarray:
+    def alpha(self) -> FloatArray:
         """Return alpha (Ks,) after one look or more."""
         self._read()
         return self._reader.alpha(np.concatenate(self._readings), np.concatenate(self._weights))
@@ -115,12 +118,13 @@ class Acquaintance:
             self._waiting.clear()
 
 
-def _product(rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _product(rows: FloatArray, weight: FloatArray) -> FloatArray:
     """Multiply rows (B, N) by a weight (K, N).
 
     A BLAS sums in another order with another number of threads; a shot is to be the same on every machine of a farm.
     """
-    return np.einsum("bn,kn->bk", rows, weight)
+    product: FloatArray = np.einsum("bn,kn->bk", rows, weight)
+    return product
 
 
 def shapes(widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
@@ -138,7 +142,7 @@ def shapes(widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     }
 
 
-def inputs(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+def inputs(outputs: Mapping[str, FloatArray]) -> FloatArray:
     """Return the reader's inputs, (B, N) float32, from a network's ``outputs``.
 
     The outputs are named as in ``architectures.output_widths``, each (B, width), with ``points`` (B, 2 P) in the unit

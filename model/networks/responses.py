@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from ..array_types import FloatArray
+
 MOST_KNOTS = 32
 
 
@@ -26,18 +28,18 @@ class Responses:
     Beyond the last knots a curve continues with slope 1.
     """
 
-    read: np.ndarray
-    shown: np.ndarray
+    read: FloatArray
+    shown: FloatArray
 
-    def __call__(self, eta: np.ndarray) -> np.ndarray:
+    def __call__(self, eta: FloatArray) -> FloatArray:
         """Map values (B, K) as read to (B, K) as shown."""
         return self.with_slopes(eta)[0]
 
-    def slopes(self, eta: np.ndarray) -> np.ndarray:
+    def slopes(self, eta: FloatArray) -> FloatArray:
         """Return the slope of each curve at (B, K) as read."""
         return self.with_slopes(eta)[1]
 
-    def with_slopes(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def with_slopes(self, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the values as shown and the slopes, each (B, K)."""
         segment = (self.read < eta[:, :, None]).sum(2)  # the number of knots below
         keys, knot = np.arange(len(self.read)), np.maximum(segment - 1, 0)
@@ -45,7 +47,7 @@ class Responses:
         return self.shown[keys, knot] + slope * (eta - self.read[keys, knot]), slope
 
     @cached_property
-    def _slopes(self) -> np.ndarray:
+    def _slopes(self) -> FloatArray:
         """The slope before each knot and after the last one, (K, P + 1)."""
         steps = np.diff(self.shown, axis=1) / np.diff(self.read, axis=1)
         return np.pad(steps, ((0, 0), (1, 1)), constant_values=1.0)

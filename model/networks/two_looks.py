@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..array_types import FloatArray, UInt8Array
 from ..builtin import OPEN
 from ..camera import Camera, Crop
 from ..face.semantics import OPEN_BASIS, OPEN_KEYS
@@ -33,9 +34,9 @@ class FirstLook(Located):
     """
 
     given: list[Crop]
-    pixels: np.ndarray
-    features: np.ndarray
-    outputs: np.ndarray
+    pixels: UInt8Array
+    features: FloatArray
+    outputs: FloatArray
 
 
 class LooksTwice:
@@ -61,13 +62,13 @@ class LooksTwice:
     def finding(self) -> FirstLooks:
         return self._finding
 
-    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
+    def estimate(self, images: Sequence[UInt8Array], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
         """Look at one crop of each image, (H, W, 3) uint8 BGR; all crops are computed in one batch."""
         return self.read(images, cameras, self._finding.estimate(images, crops, cameras))
 
     def read(
         self,
-        images: Sequence[np.ndarray],
+        images: Sequence[UInt8Array],
         cameras: Sequence[Camera],
         seen: Located,
         boxes: Sequence[Box | None] | None = None,
@@ -77,7 +78,7 @@ class LooksTwice:
         outputs = self.closer_look(seen.pixels, seen.features, seen.outputs)
         return estimate_of(outputs, seen.given, cameras, self.basis, self.expression_keys, self._responses)
 
-    def located(self, pixels: np.ndarray, crops: Sequence[Crop]) -> FirstLook:
+    def located(self, pixels: UInt8Array, crops: Sequence[Crop]) -> FirstLook:
         """Take a first look at these crops, cut as (B, size, size, 3) uint8 BGR."""
         features, outputs = self.first_look(pixels)
         raw = self.split(outputs)
@@ -90,15 +91,15 @@ class LooksTwice:
             outputs=outputs,
         )
 
-    def split(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
+    def split(self, outputs: FloatArray) -> dict[str, FloatArray]:
         """Return outputs (B, N) by name."""
         raise NotImplementedError
 
-    def first_look(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def first_look(self, pixels: UInt8Array) -> tuple[FloatArray, FloatArray]:
         """Return features (B, C) and outputs (B, N) of the look at the whole."""
         raise NotImplementedError
 
-    def closer_look(self, pixels: np.ndarray, features: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
+    def closer_look(self, pixels: UInt8Array, features: FloatArray, outputs: FloatArray) -> dict[str, FloatArray]:
         """Return the final outputs by name, from those of ``first_look``."""
         raise NotImplementedError
 
@@ -109,7 +110,7 @@ class FirstLooks:
     def __init__(self, estimator: LooksTwice) -> None:
         self._estimator = estimator
 
-    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FirstLook:
+    def estimate(self, images: Sequence[UInt8Array], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FirstLook:
         size = self._estimator.size
         pixels = np.stack([cut(image, crop, size) for image, crop in zip(images, crops, strict=True)])
         return self._estimator.located(pixels, crops)

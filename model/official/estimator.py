@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import FloatArray, UInt8Array
 from ..camera import Camera, Crop
 from ..errors import InputError
 from ..face.alignment import similarity
@@ -98,13 +99,13 @@ class OfficialEstimator:
     def finding(self) -> FindsFaces:
         return self._open.finding
 
-    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
+    def estimate(self, images: Sequence[UInt8Array], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
         """Find the face near each crop, then read it."""
         return self.read(images, cameras, self.finding.estimate(images, crops, cameras))
 
     def read(
         self,
-        images: Sequence[np.ndarray],
+        images: Sequence[UInt8Array],
         cameras: Sequence[Camera],
         seen: Located,
         boxes: Sequence[Box | None] | None = None,
@@ -137,8 +138,8 @@ class OfficialEstimator:
         )
 
     def _cut(
-        self, images: Sequence[np.ndarray], seen: FaceEstimate, boxes: Sequence[Box | None]
-    ) -> tuple[list[Square], np.ndarray]:
+        self, images: Sequence[UInt8Array], seen: FaceEstimate, boxes: Sequence[Box | None]
+    ) -> tuple[list[Square], FloatArray]:
         squares, pictures = [], []
         for image, crop, box in zip(images, seen.crop, boxes, strict=True):
             at = preprocess.square_of_box(box or preprocess.box_of_crop(crop), _size(image), self._mode.margin)
@@ -148,8 +149,8 @@ class OfficialEstimator:
         return squares, preprocess.crops_of(pictures)
 
     def _cut_tightly(
-        self, images: Sequence[np.ndarray], seen: FaceEstimate, boxes: Sequence[Box | None]
-    ) -> tuple[list[Square], np.ndarray]:
+        self, images: Sequence[UInt8Array], seen: FaceEstimate, boxes: Sequence[Box | None]
+    ) -> tuple[list[Square], FloatArray]:
         squares = [
             preprocess.square_of_tight_box(box or preprocess.tight_box_of_crop(crop), _size(image))
             for image, crop, box in zip(images, seen.crop, boxes, strict=True)
@@ -157,9 +158,9 @@ class OfficialEstimator:
         pictures = [preprocess.cut_square(i, at, preprocess.INPUT) for i, at in zip(images, squares)]
         return squares, preprocess.crops_of(pictures)
 
-    def _inputs(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+    def _inputs(self, crops: FloatArray) -> dict[str, FloatArray]:
         """Return the inputs; networks with the same mean image get the same array, so a shared trunk runs once."""
-        inputs: dict[str, np.ndarray] = {}
+        inputs: dict[str, FloatArray] = {}
         for name in ("expression", "shape"):
             if name in self._networks:
                 same = next((other for other in inputs if self._means[other] is self._means[name]), None)
@@ -169,8 +170,8 @@ class OfficialEstimator:
         return inputs
 
     def _posed(
-        self, found: dict[str, np.ndarray], squares: list[Square], cameras: Sequence[Camera], seen: FaceEstimate
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, found: dict[str, FloatArray], squares: list[Square], cameras: Sequence[Camera], seen: FaceEstimate
+    ) -> tuple[FloatArray, FloatArray]:
         """Return rotation and translation of the face model; the open network's where FacePoseNet gives none."""
         scale, turn, shift = self._from_open
         rotation = seen.rotation @ turn
@@ -186,7 +187,7 @@ class OfficialEstimator:
         return np.where(good[:, None, None], r, rotation), np.where(good[:, None], t, translation)
 
 
-def _mean_images(networks: OfficialNetworks, mode: Mode) -> dict[str, np.ndarray]:
+def _mean_images(networks: OfficialNetworks, mode: Mode) -> dict[str, FloatArray]:
     """Return the mean image of each network. The release subtracts the shape net's from all."""
     statistics = networks.statistics
     shape = statistics.get("shape.mean_image")
@@ -200,12 +201,12 @@ def _mean_images(networks: OfficialNetworks, mode: Mode) -> dict[str, np.ndarray
     return means  # type: ignore[return-value]
 
 
-def _landmarks(model: FaceModel) -> np.ndarray | None:
+def _landmarks(model: FaceModel) -> FloatArray | None:
     """Return the landmarks of the neutral head; those of the generic head and the open one are neutral too."""
     return None if model.landmarks is None else model.vertices(eta=model.rest)[model.landmarks].astype(float)
 
 
-def _similarity(model: np.ndarray | None, head: np.ndarray | None) -> tuple[float, np.ndarray, np.ndarray]:
+def _similarity(model: FloatArray | None, head: FloatArray | None) -> tuple[float, FloatArray, FloatArray]:
     """Return scale, rotation, translation from the face model to the open head, whose poses the open network gives.
 
     A pose has no scale. The head is nearer or farther instead, which looks the same.
@@ -224,5 +225,5 @@ def _notes(networks: OfficialNetworks, pose: str | None) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _size(image: np.ndarray) -> tuple[int, int]:
+def _size(image: UInt8Array) -> tuple[int, int]:
     return image.shape[1], image.shape[0]

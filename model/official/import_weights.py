@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..errors import InputError
 from ..files import atomic_path, exists, is_dir
 from ..networks.weights.weights_file import writing_tensors
 from . import FILE
 from .layouts import NETWORKS, Layout, Network, shared_trunk
-from .release import STATISTICS, Found, find_release, missing, read_statistic, sources_of
+from .release import STATISTICS, Found, Statistic, find_release, missing, read_statistic, sources_of
 from .tensorflow import Checkpoint
 from .weights import NetworkInfo, OfficialHeader, Source
 
@@ -88,12 +89,12 @@ def import_weights(
     return Imported(out / FILE, header, missing(found), found.passed_over, found.face_model)
 
 
-def _used_statistics(found: Found) -> dict:
+def _used_statistics(found: Found) -> dict[str, tuple[Statistic, Path]]:
     """Return the arrays that are there, by tensor: (Statistic, file)."""
     return {s.tensor: (s, found.statistics[s.tensor]) for s in STATISTICS if s.tensor in found.statistics}
 
 
-def _turned(checkpoint: Checkpoint, layout: Layout, ours: str, half: bool) -> np.ndarray:
+def _turned(checkpoint: Checkpoint, layout: Layout, ours: str, half: bool) -> FloatArray:
     """Return a tensor in our order of axes.
 
     Vectors stay float32: variances of pictures 0..255 exceed the range of float16.
@@ -112,7 +113,7 @@ def _turned(checkpoint: Checkpoint, layout: Layout, ours: str, half: bool) -> np
     return np.ascontiguousarray(array)
 
 
-def _trunk(network: Network, own: dict, trunks: dict[str, str], stored: dict[str, np.ndarray]) -> str:
+def _trunk(network: Network, own: dict[str, FloatArray], trunks: dict[str, str], stored: dict[str, FloatArray]) -> str:
     """Return the network under whose name the trunk is stored. A copy of an earlier one is removed from ``own``."""
     if not network.scope:
         return ""
@@ -125,7 +126,9 @@ def _trunk(network: Network, own: dict, trunks: dict[str, str], stored: dict[str
     return network.name
 
 
-def _provenance(folder: Path, found: Found, used: dict, on_progress: Progress) -> tuple[Source, ...]:
+def _provenance(
+    folder: Path, found: Found, used: dict[str, tuple[Statistic, Path]], on_progress: Progress
+) -> tuple[Source, ...]:
     """Return every file that something was taken from."""
     gave: dict[Path, list[str]] = {}
     for network, checkpoints in found.checkpoints.items():
@@ -146,7 +149,7 @@ def _provenance(folder: Path, found: Found, used: dict, on_progress: Progress) -
     return tuple(sources)
 
 
-def _write(out: Path, header: OfficialHeader, tensors: dict[str, np.ndarray]) -> None:
+def _write(out: Path, header: OfficialHeader, tensors: dict[str, FloatArray]) -> None:
     from safetensors.numpy import save_file
 
     made = not exists(out)

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-import numpy as np
-
+from ..array_types import AnyArray
 from ..networks.torch_engine.resnet101 import FEATURES, OWN_BLOCKS, Trunk, tensor_names
 
 Shape = tuple[int, ...]
@@ -26,7 +25,7 @@ class Variable:
     shape: Shape
     axes: tuple[int, ...]
 
-    def turned(self, array: np.ndarray) -> np.ndarray:
+    def turned(self, array: AnyArray) -> AnyArray:
         """Return the array in our order of axes, a view."""
         return array.transpose(self.axes)
 

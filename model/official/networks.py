@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..array_types import FloatArray
 from ..errors import InputError
 from ..networks.torch_engine.estimator import convolving_in, ready_to_run, torch_device
 from ..networks.torch_engine.expnet import ExpNet
@@ -32,7 +33,7 @@ NEEDED = {
     "pose": ("pose.mean_bgr", "pose.label_mean", "pose.label_std"),
     "pose_resnet": ("pose_resnet.label_mean", "pose_resnet.label_std"),
 }
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, FloatArray]
 ResNet = ExpNet | FacePoseResNet
 Module = ResNet | FacePoseAlexNet
 
@@ -66,10 +67,10 @@ class OfficialNetworks:
     def regress(
         self,
         *,
-        expression: np.ndarray | None = None,
-        shape: np.ndarray | None = None,
-        pose: np.ndarray | None = None,
-        pose_resnet: np.ndarray | None = None,
+        expression: FloatArray | None = None,
+        shape: FloatArray | None = None,
+        pose: FloatArray | None = None,
+        pose_resnet: FloatArray | None = None,
     ) -> Arrays:
         """Run the networks that are given an input; all in one batch of B faces.
 
@@ -106,7 +107,7 @@ class OfficialNetworks:
                 found |= self._meaning(name, raw.double().cpu().numpy())
         return found
 
-    def _check(self, name: str, array: np.ndarray) -> None:
+    def _check(self, name: str, array: FloatArray) -> None:
         if name not in self.networks:
             title = {network.name: network.title for network in NETWORKS}[name]
             reason = self.left_out.get(name, f"{title} was not loaded; run import-weights with its checkpoint too")
@@ -114,10 +115,10 @@ class OfficialNetworks:
         if array.ndim != 4 or array.shape[1:] != INPUTS[name] or array.dtype != np.float32:
             raise ValueError(f"{name} takes (B, *{INPUTS[name]}) float32, not {array.shape} {array.dtype}")
 
-    def _tensor(self, array: np.ndarray) -> Tensor:
+    def _tensor(self, array: FloatArray) -> Tensor:
         return torch.from_numpy(array).to(self.device).contiguous(memory_format=torch.channels_last)
 
-    def _meaning(self, name: str, raw: np.ndarray) -> Arrays:
+    def _meaning(self, name: str, raw: FloatArray) -> Arrays:
         if not np.isfinite(raw).all():
             raise InputError(f"the numbers of {name} go beyond {self.precision}; use float32, or import again")
         if name == "expression":

@@ -32,6 +32,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..camera import Camera
 from ..errors import InputError
 from ..face.alignment import similarity
@@ -61,12 +62,12 @@ class GenericHead:
     """
 
     scale: float
-    rotation: np.ndarray
-    translation: np.ndarray
-    anchor: np.ndarray
+    rotation: FloatArray
+    translation: FloatArray
+    anchor: FloatArray
 
 
-def generic_head(landmarks: np.ndarray, generic: np.ndarray | None = None) -> GenericHead:
+def generic_head(landmarks: FloatArray, generic: FloatArray | None = None) -> GenericHead:
     """Return the similarity from a face model to FacePoseNet's generic head.
 
     landmarks  (68, 3) of the model's neutral mean, mm, our axes (y up), iBUG's order
@@ -86,7 +87,7 @@ def generic_head(landmarks: np.ndarray, generic: np.ndarray | None = None) -> Ge
     return GenericHead(scale, rotation, shift, anchor)
 
 
-def read_generic_landmarks(path: str | Path) -> np.ndarray:
+def read_generic_landmarks(path: str | Path) -> FloatArray:
     """Read the landmarks (68, 3) mm, y down, in a ``model3D_aug_-00_00_10.mat`` of face_specific_augm.
 
     Raises InputError: no MAT-file, no such struct in it, or no landmarks of a face.
@@ -99,8 +100,8 @@ def read_generic_landmarks(path: str | Path) -> np.ndarray:
 
 
 def pose_of_facepose(
-    pose: np.ndarray, square: np.ndarray, camera: Camera | Sequence[Camera], head: GenericHead
-) -> tuple[np.ndarray, np.ndarray]:
+    pose: FloatArray, square: FloatArray, camera: Camera | Sequence[Camera], head: GenericHead
+) -> tuple[FloatArray, FloatArray]:
     """Return rotation (B, 3, 3) and translation (B, 3) mm of the face model, from FacePoseNet's outputs.
 
     pose    (B, 6) rx, ry, rz (radians), tx, ty, tz (mm), in the network's own units again (label std and mean applied)
@@ -122,8 +123,8 @@ def pose_of_facepose(
 
 
 def pose_of_weak_perspective(
-    pose: np.ndarray, square: np.ndarray, camera: Camera | Sequence[Camera], anchor: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    pose: FloatArray, square: FloatArray, camera: Camera | Sequence[Camera], anchor: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Return the Basel Face Model's rotation (B, 3, 3) and translation (B, 3) mm, from the newer FacePoseNet's outputs.
 
     pose    (B, 6) scale (pixels of 224 per micrometre), pitch, yaw, roll (radians), tx, ty (pixels of 224, y up)
@@ -144,7 +145,7 @@ def pose_of_weak_perspective(
         return _placed(local, _centre(square) + enlarged[:, None] * offset, size, camera, anchor)
 
 
-def rotation_of_angles(angles: np.ndarray) -> np.ndarray:
+def rotation_of_angles(angles: FloatArray) -> FloatArray:
     """Return (..., 3, 3) of (..., 3) pitch, yaw, roll, radians: Rx Ry Rz, each transposed, as in 300W-LP.
 
     In our frame: + pitch looks up, + yaw turns to the head's own right, + roll leans clockwise on screen.
@@ -166,8 +167,8 @@ def rotation_of_angles(angles: np.ndarray) -> np.ndarray:
 
 
 def _appearance(
-    rotation: np.ndarray, translation: np.ndarray, focal: np.ndarray, centre: np.ndarray, anchor: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rotation: FloatArray, translation: FloatArray, focal: FloatArray, centre: FloatArray, anchor: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the appearance of a posed head in pinhole cameras; NaN for heads behind them."""
     at = rotation @ anchor + translation
     at = np.where(at[:, 2:] < 0, at, np.nan)
@@ -178,8 +179,8 @@ def _appearance(
 
 
 def _placed(
-    local: np.ndarray, pixel: np.ndarray, size: np.ndarray, camera: Camera | Sequence[Camera], anchor: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    local: FloatArray, pixel: FloatArray, size: FloatArray, camera: Camera | Sequence[Camera], anchor: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Return the pose that has this appearance in ``camera``: the inverse of ``_appearance``."""
     cameras = [camera] if isinstance(camera, Camera) else list(camera)
     if len(cameras) not in (1, len(local)):
@@ -195,7 +196,7 @@ def _placed(
     return np.where(good[:, None, None], rotation, np.nan), np.where(good[:, None], translation, np.nan)
 
 
-def _ray_rotations(ray: np.ndarray) -> np.ndarray:
+def _ray_rotations(ray: FloatArray) -> FloatArray:
     """Apply ``camera.ray_rotation`` to unit rays (B, 3): the shortest rotations (B, 3, 3) of -z into them."""
     x, y, z = ray.T
     k = 1 / (1 - z)
@@ -203,25 +204,25 @@ def _ray_rotations(ray: np.ndarray) -> np.ndarray:
     return np.stack([np.stack(row, -1) for row in rows], -2)
 
 
-def _centre(square: np.ndarray) -> np.ndarray:
+def _centre(square: FloatArray) -> FloatArray:
     """Return the centres (B, 2) of squares of pixels, in pixels whose own centres are whole numbers."""
     return square[:, :2] + (square[:, 2:] - 1) / 2
 
 
-def _answers(pose: np.ndarray) -> np.ndarray:
+def _answers(pose: FloatArray) -> FloatArray:
     """Return (B, 6), with NaN for values that are not finite."""
     pose = _batch(pose, 6, "pose")
     return np.where(np.isfinite(pose), pose, np.nan)
 
 
-def _batch(values: np.ndarray, width: int, what: str) -> np.ndarray:
+def _batch(values: FloatArray, width: int, what: str) -> FloatArray:
     values = np.asarray(values, np.float64)
     if values.ndim != 2 or values.shape[1] != width:
         raise ValueError(f"{what} is {values.shape}, not (B, {width})")
     return values
 
 
-def _landmarks(points: np.ndarray, what: str) -> np.ndarray:
+def _landmarks(points: FloatArray, what: str) -> FloatArray:
     points = np.asarray(points, np.float64)
     if points.shape != (68, 3) or not np.isfinite(points).all():
         raise InputError(f"{what} are no 68 points of three numbers; give a face model with landmarks")

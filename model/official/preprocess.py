@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..array_types import FloatArray, IntArray, UInt8Array
 from ..camera import ANCHOR, SIDE_MM, Crop
 from ..errors import InputError
 from ..opencv import cv2
@@ -106,7 +107,7 @@ def _whole_pixels(edges: Sequence[np.float32], size: tuple[int, int]) -> Square:
     return Square(int(low[0]) - before[0], int(low[1]) - before[1], side)
 
 
-def _place_in_mean_image() -> tuple[float, np.ndarray]:
+def _place_in_mean_image() -> tuple[float, FloatArray]:
     """Return the similarity from a crop of ours to the frame of the mean image.
 
     It is its scale, and the point of that frame's unit square at the crop's centre. The head is seen from afar,
@@ -145,7 +146,7 @@ def tight_box_of_crop(crop: Crop) -> tuple[float, float, float, float]:
 # --- pixels ----------------------------------------------------------------------------------------------------------
 
 
-def cut_square(image: np.ndarray, square: Square, size: int) -> np.ndarray:
+def cut_square(image: UInt8Array, square: Square, size: int) -> UInt8Array:
     """Cut the square of a BGR image (H, W, 3) uint8, black outside it, resized to (size, size, 3) by OpenCV's cubic."""
     height, width = image.shape[:2]
     x0, y0 = max(square.x, 0), max(square.y, 0)
@@ -153,32 +154,34 @@ def cut_square(image: np.ndarray, square: Square, size: int) -> np.ndarray:
     whole = np.zeros((square.side, square.side, 3), np.uint8)
     if x1 > x0 and y1 > y0:
         whole[y0 - square.y : y1 - square.y, x0 - square.x : x1 - square.x] = image[y0:y1, x0:x1]
-    return cv2.resize(whole, (size, size), interpolation=cv2.INTER_CUBIC)
+    picture: UInt8Array = cv2.resize(whole, (size, size), interpolation=cv2.INTER_CUBIC)
+    return picture
 
 
-def through_jpeg(picture: np.ndarray) -> np.ndarray:
+def through_jpeg(picture: UInt8Array) -> UInt8Array:
     """Encode and decode a BGR picture as a JPEG file of OpenCV's default quality."""
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    decoded: UInt8Array = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return decoded
 
 
-def crops_of(pictures: Sequence[np.ndarray]) -> np.ndarray:
+def crops_of(pictures: Sequence[UInt8Array]) -> FloatArray:
     """Stack crops (size, size, 3) uint8 to one batch (B, size, size, 3) float32."""
     return np.stack(pictures).astype(np.float32)
 
 
-def resnet_input(crops: np.ndarray, mean_image: np.ndarray) -> np.ndarray:
+def resnet_input(crops: FloatArray, mean_image: FloatArray) -> FloatArray:
     """Convert (B, H, W, 3) float32, BGR 0..255, and a mean image (3, 224, 224) to (B, 3, 224, 224) float32."""
     small = legacy_bilinear(crops, INPUT).transpose(0, 3, 1, 2)
     return np.ascontiguousarray(small - mean_image.astype(np.float32))
 
 
-def facepose_input(crops: np.ndarray, mean_bgr: np.ndarray) -> np.ndarray:
+def facepose_input(crops: FloatArray, mean_bgr: FloatArray) -> FloatArray:
     """Convert (B, 227, 227, 3) float32, BGR 0..255, and a mean colour (3,) 0..1 to (B, 3, 227, 227) float32."""
     return np.ascontiguousarray((crops / np.float32(255) - mean_bgr.astype(np.float32)).transpose(0, 3, 1, 2))
 
 
-def legacy_bilinear(images: np.ndarray, size: int) -> np.ndarray:
+def legacy_bilinear(images: FloatArray, size: int) -> FloatArray:
     """Resize (B, H, W, C) float32 to (B, size, size, C) as ``resize_bilinear`` of TensorFlow 1.
 
     Output pixel i is taken at i * H / size, between whole pixels, the last one repeated; corners are not aligned.
@@ -194,7 +197,7 @@ def legacy_bilinear(images: np.ndarray, size: int) -> np.ndarray:
     return top + (bottom - top) * v
 
 
-def _neighbours(count: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _neighbours(count: int, size: int) -> tuple[IntArray, IntArray, FloatArray]:
     at = np.arange(size, dtype=np.float32) * (np.float32(count) / np.float32(size))
     low = np.floor(at).astype(int)
     return low, np.minimum(low + 1, count - 1), at - low.astype(np.float32)

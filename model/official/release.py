@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..errors import InputError
 from ..files import is_dir, is_file
 from .layouts import EXPRESSION, NETWORKS, POSE, POSE_RESNET, SHAPE, Network
@@ -162,7 +163,7 @@ def missing(found: Found) -> list[tuple[str, str]]:
     return lines
 
 
-def read_statistic(statistic: Statistic, path: Path) -> np.ndarray:
+def read_statistic(statistic: Statistic, path: Path) -> FloatArray:
     """Read its array, float32 of ``statistic.shape``. Raises InputError before reading another shape or type."""
     import warnings
     import zipfile
@@ -194,7 +195,7 @@ def read_statistic(statistic: Statistic, path: Path) -> np.ndarray:
     return values
 
 
-def _array(file: Any, statistic: Statistic, where: str) -> np.ndarray:
+def _array(file: Any, statistic: Statistic, where: str) -> FloatArray:
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..errors import InputError
 from ..files import is_dir, is_file
 from ..networks.weights.weights_file import check_shapes, refuse_what_is_not_safetensors
@@ -75,7 +76,7 @@ def load_header(path: str | Path) -> OfficialHeader:
         return _header(path, file.metadata() or {})
 
 
-def load_network(path: str | Path, name: str) -> dict[str, np.ndarray]:
+def load_network(path: str | Path, name: str) -> dict[str, FloatArray]:
     """Load the tensors of network ``name``, by their names in layouts.py, and its statistics, float32.
 
     The statistics are ``mean_image``, …. A ResNet's trunk is under ``trunk.``; batch normalisation comes without
@@ -104,7 +105,7 @@ def load_network(path: str | Path, name: str) -> dict[str, np.ndarray]:
     return tensors
 
 
-def load_statistics(path: str | Path) -> dict[str, np.ndarray]:
+def load_statistics(path: str | Path) -> dict[str, FloatArray]:
     """Load all imported arrays of the release, for any networks, by their names in release.py, float32.
 
     Raises InputError: one has another shape, or a value that is no number.
@@ -121,7 +122,7 @@ def load_statistics(path: str | Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _check_finite(path: Path, name: str, tensor: np.ndarray) -> None:
+def _check_finite(path: Path, name: str, tensor: FloatArray) -> None:
     if not np.isfinite(tensor).all():
         raise InputError(f"{path}: tensor {name} holds NaN or infinity; import the weights again")
 

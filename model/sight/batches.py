@@ -10,6 +10,7 @@ from types import TracebackType
 
 import numpy as np
 
+from ..array_types import FloatArray, UInt8Array
 from ..camera import Camera
 from ..networks.estimate import FaceEstimate, Located, SeesFaces, together
 from ..networks.person import Acquaintance
@@ -17,7 +18,7 @@ from ..networks.person import Acquaintance
 BEGUN = 2  # batches that may be waiting or being read while further frames are tracked
 NO_PICTURE = np.empty((0, 0, 3), np.uint8)  # in place of an image that is not needed again
 
-OnRead = Callable[[np.ndarray, FaceEstimate | None, int], None]  # a batch's last picture, its face, frames in the batch
+OnRead = Callable[[UInt8Array, FaceEstimate | None, int], None]  # a batch's last picture, its face, frames in the batch
 
 
 class ReadInBatches:
@@ -31,9 +32,9 @@ class ReadInBatches:
         self._camera = camera
         self._on_read = on_read
         self._thread = ThreadPoolExecutor(1)
-        self._waiting: list[tuple[np.ndarray, Located | None]] = []  # the next batch
+        self._waiting: list[tuple[UInt8Array, Located | None]] = []  # the next batch
         self._begun: deque[_Batch] = deque()
-        self._rows: list[np.ndarray] = []  # one for each picture
+        self._rows: list[FloatArray] = []  # one for each picture
         self._alphas = WeightedSum()
         self._known = Acquaintance(estimator.person) if estimator.person else None
 
@@ -45,7 +46,7 @@ class ReadInBatches:
     ) -> None:
         self._thread.shutdown(cancel_futures=True)
 
-    def add(self, image: np.ndarray, seen: Located | None) -> None:
+    def add(self, image: UInt8Array, seen: Located | None) -> None:
         """Add the next frame and what ``Follower.see`` returned for it. Raises what the reading of a batch raises."""
         if self._waiting and not self._estimator.rereads:
             self._waiting[-1] = NO_PICTURE, self._waiting[-1][1]
@@ -55,7 +56,7 @@ class ReadInBatches:
         while self._begun and (len(self._begun) > BEGUN or self._begun[0].is_done):
             self._take()
 
-    def finish(self) -> tuple[np.ndarray, np.ndarray]:
+    def finish(self) -> tuple[FloatArray, FloatArray]:
         """Return a row (``_row``) for each frame, (F, …), and the face's alpha; empty where no face was seen."""
         if self._waiting:
             self._begin()
@@ -98,7 +99,7 @@ class _Batch:
     """Frames that are being read: which of them show the face, the last one's picture, and the estimates of those."""
 
     seen: tuple[bool, ...]
-    last_image: np.ndarray
+    last_image: UInt8Array
     reading: Future[FaceEstimate] | None
 
     @property
@@ -112,30 +113,30 @@ class WeightedSum:
     def __init__(self) -> None:
         self._sum, self._weight = np.zeros(0), 0.0
 
-    def add(self, rows: np.ndarray, weights: np.ndarray) -> None:
+    def add(self, rows: FloatArray, weights: FloatArray) -> None:
         # einsum: a BLAS sums in an order that depends on its number of threads
         self._sum = np.einsum("f,fk->k", weights, rows) + (self._sum if self._sum.size else 0.0)
         self._weight += float(weights.sum())
 
     @property
-    def mean(self) -> np.ndarray:
+    def mean(self) -> FloatArray:
         return self._sum / self._weight if self._weight else self._sum
 
 
-def _row(seen: FaceEstimate, i: int) -> np.ndarray:
+def _row(seen: FaceEstimate, i: int) -> FloatArray:
     crop = seen.crop[i]
     place = np.array([crop.cx, crop.cy, crop.side, crop.angle])
     sure = seen.confidence[i : i + 1]
     return np.concatenate((seen.eta[i], seen.gaze[i], seen.rotation[i].ravel(), seen.translation[i], place, sure))
 
 
-def _nothing(keys: int) -> np.ndarray:
+def _nothing(keys: int) -> FloatArray:
     """Return the row of a frame without a face."""
     row = np.full(keys + 2 + 9 + 3 + 4 + 1, np.nan)
     row[-1] = 0.0
     return row
 
 
-def identity_weight(seen: FaceEstimate) -> np.ndarray:
+def identity_weight(seen: FaceEstimate) -> FloatArray:
     """Return the weight of each of B views in the pooled alpha, (B,): a frontal face weighs most."""
     return seen.confidence * np.maximum(0.05, seen.rotation[:, 2, 2]) ** 2

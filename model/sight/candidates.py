@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import UInt8Array
 from ..camera import Crop
 from ..errors import InputError
 from ..networks.architectures import CELL, GRAIN, UNIT_SIDE, FinderConfig, as_config
@@ -28,7 +29,7 @@ class Candidate:
     confidence: float
 
 
-def candidates(image: np.ndarray, longer_side: int, least: float, path: Path = OPEN_FINDER) -> list[Candidate]:
+def candidates(image: UInt8Array, longer_side: int, least: float, path: Path = OPEN_FINDER) -> list[Candidate]:
     """Return face candidates in an image (H, W, 3) uint8 BGR, the most confident first.
 
     The image is first shrunk to ``longer_side`` pixels. Faces under a twentieth of that are not found. ``least`` is
@@ -48,7 +49,7 @@ def candidates(image: np.ndarray, longer_side: int, least: float, path: Path = O
             return sorted(found, key=lambda c: -c.confidence)
 
 
-def _in_level(level: np.ndarray, x_scale: float, y_scale: float, least: float, path: Path) -> list[Candidate]:
+def _in_level(level: UInt8Array, x_scale: float, y_scale: float, least: float, path: Path) -> list[Candidate]:
     """Return the candidates of one pyramid level, in pixels of the image, which is larger by the scales."""
     high, wide = level.shape[:2]
     pixels = np.zeros((1, 3, high + -high % GRAIN, wide + -wide % GRAIN), np.float32)

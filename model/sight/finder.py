@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..array_types import UInt8Array
 from ..camera import Camera, Crop
 from ..errors import InputError
 from ..networks.estimate import FindsFaces
@@ -33,7 +34,7 @@ THUMBNAIL, WHOLE = 64, (1.05, 1.4)
 QUICK_SIDE, THOROUGH_SIDE = 320, 1280  # the picture's longer side during the candidate search
 LEAST = 0.2  # minimum confidence of a candidate
 
-Propose = Callable[[np.ndarray, int, float], list[Candidate]]
+Propose = Callable[[UInt8Array, int, float], list[Candidate]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class FoundFace:
 
 
 def find_faces(
-    image: np.ndarray, estimator: FindsFaces, thorough: bool = True, propose: Propose = candidates
+    image: UInt8Array, estimator: FindsFaces, thorough: bool = True, propose: Propose = candidates
 ) -> list[FoundFace]:
     """Find the faces of an image (H, W, 3) uint8 BGR, the largest first.
 
@@ -91,7 +92,7 @@ def crop_of_box(box: Sequence[float], size: tuple[int, int]) -> Crop:
 
 
 def refined(
-    image: np.ndarray, crops: Sequence[Crop], estimator: FindsFaces, times: int = REFINEMENTS
+    image: UInt8Array, crops: Sequence[Crop], estimator: FindsFaces, times: int = REFINEMENTS
 ) -> list[FoundFace]:
     """Move each crop to the face in it, ``times`` times; confidence 0 where it never settles."""
     height, width = image.shape[:2]
@@ -125,7 +126,7 @@ def _whole(width: int, height: int) -> list[Crop]:
     return [Crop((width - 1) / 2, (height - 1) / 2, share * side) for share in WHOLE]
 
 
-def _verified(image: np.ndarray, crops: list[Crop], estimator: FindsFaces) -> list[FoundFace]:
+def _verified(image: UInt8Array, crops: list[Crop], estimator: FindsFaces) -> list[FoundFace]:
     near = [
         face
         for crop, face in zip(crops, refined(image, crops, estimator))
@@ -135,7 +136,7 @@ def _verified(image: np.ndarray, crops: list[Crop], estimator: FindsFaces) -> li
     return [face for face in checked if face is not None]
 
 
-def _seen_askew(image: np.ndarray, crop: Crop, estimator: FindsFaces) -> FoundFace | None:
+def _seen_askew(image: UInt8Array, crop: Crop, estimator: FindsFaces) -> FoundFace | None:
     height, width = image.shape[:2]
     proof = TINY_PROOF if crop.side < SMALLEST else PROOF
     looks = [crop.moved(*offset) for offset in ASKEW]

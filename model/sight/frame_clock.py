@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..array_types import FloatArray, IntArray
 from ..errors import InputError
 
 STANDARD_RATES = tuple(
@@ -34,8 +35,8 @@ class Placement:
     constant  whether each picture has one frame of its own; else pictures are held as Blender holds them
     """
 
-    frames: np.ndarray
-    pictures: np.ndarray
+    frames: IntArray
+    pictures: IntArray
     rate: Fraction
     constant: bool
 
@@ -45,7 +46,7 @@ class Placement:
         return int(self.frames[-1] - self.frames[0] + 1 - len(self.frames)) if len(self.frames) else 0
 
 
-def placed(stamps: np.ndarray, rate: Fraction, tick: float = 0.0) -> Placement:
+def placed(stamps: FloatArray, rate: Fraction, tick: float = 0.0) -> Placement:
     """Place pictures with time stamps (P,) in seconds from the clip's start, increasing, on frames.
 
     ``tick`` is the unit of the stamps in seconds. A constant-rate clip gets whole frames, even if its stamps are
@@ -78,7 +79,7 @@ def standard_rate(rate: float) -> Fraction:
     return Fraction(rate).limit_denominator(1001)
 
 
-def _believed(stamps: np.ndarray, rate: Fraction) -> Fraction:
+def _believed(stamps: FloatArray, rate: Fraction) -> Fraction:
     """Return the nominal rate, or the usual rate of most steps where it is the time stamps' unit (1000, 90000)."""
     if rate <= HIGHEST_RATE or len(stamps) < 3:
         return rate

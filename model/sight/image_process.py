@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..array_types import UInt8Array
 from ..errors import InputError, one_line
 from ..isolation import isolated_environment
 from .images import read_image
@@ -52,7 +53,7 @@ class ImageReader:
     ) -> None:
         self.close()
 
-    def read(self, path: str | Path) -> np.ndarray:
+    def read(self, path: str | Path) -> UInt8Array:
         """Read an image file as (H, W, 3) uint8 BGR, upright. Raises InputError."""
         process = self._running()
         return read_image(path) if process is None else self._asked(process, path)
@@ -91,7 +92,7 @@ class ImageReader:
             return None
         return process
 
-    def _asked(self, process: subprocess.Popen[bytes], path: str | Path) -> np.ndarray:
+    def _asked(self, process: subprocess.Popen[bytes], path: str | Path) -> UInt8Array:
         assert process.stdin is not None and process.stdout is not None
         timer = threading.Timer(SECONDS, process.kill)
         timer.start()
@@ -111,7 +112,7 @@ class ImageReader:
         raise InputError(f"{path}: the decoder ends, or takes longer than {SECONDS:g} s: save it again as PNG")
 
     @staticmethod
-    def _picture(header: dict[str, Any], pixels: Any) -> np.ndarray:
+    def _picture(header: dict[str, Any], pixels: Any) -> UInt8Array:
         if "error" in header:
             raise InputError(header["error"])
         if "fault" in header:
@@ -137,7 +138,7 @@ def serve() -> None:
         answers.flush()
 
 
-def _decoded(path: str) -> tuple[np.ndarray | None, dict[str, Any]]:
+def _decoded(path: str) -> tuple[UInt8Array | None, dict[str, Any]]:
     try:
         image = read_image(path)
     except InputError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import AnyArray, UInt8Array
 from ..errors import InputError
 from ..opencv import cv2
 from ..reading import check_regular
@@ -18,7 +19,7 @@ from .sequences import unread_format
 _BAND = 64  # rows of an image that are converted at once
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path) -> UInt8Array:
     """Read an image file as (H, W, 3) uint8 BGR, upright.
 
     Grey, 16-bit, float (linear light) and alpha (over grey) become plain colour. Raises InputError; the size is read
@@ -45,7 +46,7 @@ def read_image(path: str | Path) -> np.ndarray:
     return _plain_colour(upright(image, orientation(data, header.format)))
 
 
-def _plain_colour(image: np.ndarray) -> np.ndarray:
+def _plain_colour(image: AnyArray) -> UInt8Array:
     if image.ndim == 2:
         image = image[:, :, None]
     colour, alpha = image[:, :, :3], None
@@ -58,7 +59,7 @@ def _plain_colour(image: np.ndarray) -> np.ndarray:
     return plain
 
 
-def _plain_band(colour: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+def _plain_band(colour: AnyArray, alpha: AnyArray | None) -> UInt8Array:
     if colour.dtype != np.uint8:
         colour = _to_8_bit(colour, linear=colour.dtype.kind == "f")
         alpha = None if alpha is None else _to_8_bit(alpha, linear=False)
@@ -68,7 +69,7 @@ def _plain_band(colour: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
     return colour  # a single channel is repeated for all three
 
 
-def _to_8_bit(values: np.ndarray, linear: bool) -> np.ndarray:
+def _to_8_bit(values: AnyArray, linear: bool) -> UInt8Array:
     if values.dtype == np.uint16:
         return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if values.dtype.kind != "f":
@@ -77,7 +78,8 @@ def _to_8_bit(values: np.ndarray, linear: bool) -> np.ndarray:
     unit = np.clip(np.nan_to_num(values.astype(np.float32)), 0, 1)
     if linear:  # the sRGB curve, IEC 61966-2-1
         unit = np.where(unit <= 0.0031308, 12.92 * unit, 1.055 * unit ** (1 / 2.4) - 0.055)
-    return np.rint(unit * 255).astype(np.uint8)
+    pixels: UInt8Array = np.rint(unit * 255).astype(np.uint8)
+    return pixels
 
 
 def is_image_file(path: Path) -> bool:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-import numpy as np
-
+from ..array_types import UInt8Array
 from ..errors import InputError
 
 FALLBACK_RATE = Fraction(24)  # for a movie without a rate
@@ -20,7 +19,7 @@ class Picture:
     """``stamp`` in seconds from the clip's start, ``image`` (H, W, 3) uint8 BGR, upright, with square pixels."""
 
     stamp: float
-    image: np.ndarray
+    image: UInt8Array
 
 
 @dataclass(frozen=True)

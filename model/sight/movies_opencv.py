@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_types import FloatArray
 from ..errors import InputError
 from ..opencv import cv2
 from .frame_clock import STANDARD_RATES, standard_rate
@@ -73,7 +74,7 @@ class OpenCvMovie:
             yield Picture(stamps[-1], image)
         self._count_missing(np.array(stamps))
 
-    def _count_missing(self, stamps: np.ndarray) -> None:
+    def _count_missing(self, stamps: FloatArray) -> None:
         """Count missing pictures from the number that the file declares, which is not exact in every format."""
         rate = float(self.header.rate)
         missing = (self.header.frames or 0) - len(stamps)
@@ -151,7 +152,7 @@ class OpenCvMovie:
             return min(frequent, key=lambda usual: abs(float(usual) * float(np.median(fitting)) - 1))
         return min(STANDARD_RATES, key=lambda usual: abs(float(usual) * float(np.median(steps)) - 1))
 
-    def _stamps(self) -> np.ndarray:
+    def _stamps(self) -> FloatArray:
         """Return all time stamps in seconds; this decodes the movie once more."""
         probe = self._opened()
         stamps, failed = [], 0

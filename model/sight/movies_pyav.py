@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
+from ..array_types import UInt8Array
 from ..errors import InputError
 from .frame_clock import STANDARD_RATES, standard_rate
 from .movies import FALLBACK_RATE, MovieHeader, Picture, check_size, increasing, square_size
@@ -195,7 +196,7 @@ class PyAvMovie:
             return 0.0
         return float(sound.start_time * sound.time_base - self._stream.start_time * self._stream.time_base)
 
-    def _image(self, frame: Any) -> np.ndarray:
+    def _image(self, frame: Any) -> UInt8Array:
         colours = frame.colorspace if frame.colorspace != 2 else ("ITU709" if frame.height >= HD_HEIGHT else "ITU601")
         width, height = self._square
         try:
@@ -209,7 +210,7 @@ class PyAvMovie:
     @staticmethod
     def _turns(frame: Any) -> int:
         """Return the counter-clockwise quarter turns that make the picture upright."""
-        return round(frame.rotation / 90) % 4
+        return int(round(frame.rotation / 90) % 4)
 
 
 def _moment(frame: Any) -> Fraction | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-import numpy as np
+from ..array_types import AnyArray
 
 ORIENTATION = 0x0112  # Exif 2.3, 4.6.4
 MOST_ENTRIES = 1000  # of a TIFF directory
@@ -35,7 +35,7 @@ def as_stored(data: bytes, kind: str) -> bytes:
     return data[:at] + entry + data[at + len(entry) :]
 
 
-def upright(image: np.ndarray, orientation: int) -> np.ndarray:
+def upright(image: AnyArray, orientation: int) -> AnyArray:
     """Turn and mirror the image (H, W, ...) by its EXIF orientation."""
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from ..array_types import UInt8Array
 from ..camera import Camera
 from ..errors import InputError
 from ..networks.estimate import Box, FaceEstimate, Located, SeesFaces, together
@@ -40,7 +39,7 @@ def see_stills(
 
 @dataclass(frozen=True)
 class _Looked:
-    image: np.ndarray
+    image: UInt8Array
     camera: Camera
     seen: Located
     box: Box | None

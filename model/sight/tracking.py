@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..array_types import BoolArray, IntArray, UInt8Array
 from ..camera import Camera, Crop
 from ..errors import InputError
 from ..networks.estimate import FaceEstimate, FindsFaces, Located, SeesFaces
@@ -24,7 +25,7 @@ JUMP = 0.08  # a face farther from its crop (in sides, log scale or radians) is 
 STILL = 0.02  # movements of this size are mostly the network's noise: the crop follows them slowly
 CUT = 18.0  # grey levels; mean difference of two frames over the picture at a cut
 
-Find = Callable[[np.ndarray, FindsFaces, bool], list[FoundFace]]
+Find = Callable[[UInt8Array, FindsFaces, bool], list[FoundFace]]
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,11 @@ class Follower:
         self._crop: Crop | None = None  # where to look next
         self._last: Crop | None = None  # the last crop of the face, also after its loss
         self._lost_for = 0  # frames
-        self._thumbnail: np.ndarray | None = None
+        self._thumbnail: IntArray | None = None
         self._started = False
         self.cut = False  # whether the last picture begins another shot
 
-    def see(self, image: np.ndarray) -> Located | None:
+    def see(self, image: UInt8Array) -> Located | None:
         """Look at the next frame, (H, W, 3) uint8 BGR."""
         if self._lost_for < WAIT:
             self._crop = self._crop or self._last
@@ -80,7 +81,7 @@ class Follower:
         self._crop = _followed(self._crop, seen.crop[0])
         return seen
 
-    def _look(self, image: np.ndarray, least: float) -> Located | None:
+    def _look(self, image: UInt8Array, least: float) -> Located | None:
         """Return what is seen in the crop; None where the first look is less confident than ``least``."""
         assert self._crop is not None
         height, width = image.shape[:2]
@@ -96,7 +97,7 @@ class Follower:
             return None
         return seen
 
-    def _found(self, image: np.ndarray) -> Crop | None:
+    def _found(self, image: UInt8Array) -> Crop | None:
         """Search a frame for the chosen face and return its crop."""
         first, self._started = not self._started, True
         if first and self._choice.box is not None:
@@ -117,7 +118,7 @@ class Follower:
         chosen, self._choice = faces[self._choice.face], LARGEST
         return chosen.crop
 
-    def _is_cut(self, image: np.ndarray) -> bool:
+    def _is_cut(self, image: UInt8Array) -> bool:
         step = max(1, max(image.shape[:2]) // 64)
         thumbnail = image[step // 2 :: step, step // 2 :: step, 1].astype(np.int16)
         before, self._thumbnail = self._thumbnail, thumbnail
@@ -132,7 +133,7 @@ def perform(
     lens_mm: float = 50.0,
     on_frame: Callable[[int], None] = lambda done: None,
     find: Find = find_faces,
-    on_look: Callable[[np.ndarray, FaceEstimate | None], None] = lambda image, seen: None,
+    on_look: Callable[[UInt8Array, FaceEstimate | None], None] = lambda image, seen: None,
 ) -> FacePerformance:
     """Track one face through a clip and return its performance.
 
@@ -147,7 +148,7 @@ def perform(
     cuts: list[int] = []
     done = 0
 
-    def show(image: np.ndarray, read: FaceEstimate | None, count: int) -> None:
+    def show(image: UInt8Array, read: FaceEstimate | None, count: int) -> None:
         nonlocal done
         on_look(image, read)
         for _ in range(count):
@@ -188,13 +189,14 @@ def perform(
     )
 
 
-def _first(pictures: np.ndarray) -> np.ndarray:
+def _first(pictures: IntArray) -> BoolArray:
     """Return which frames (F,) are the first ones to show their picture."""
-    return np.diff(pictures, prepend=-1) != 0
+    first: BoolArray = np.diff(pictures, prepend=-1) != 0
+    return first
 
 
 def look(
-    image: np.ndarray,
+    image: UInt8Array,
     estimator: SeesFaces,
     box: Sequence[float] | None = None,
     face: int | None = None,
@@ -206,7 +208,7 @@ def look(
 
 
 def looked_for(
-    image: np.ndarray,
+    image: UInt8Array,
     finding: FindsFaces,
     box: Sequence[float] | None = None,
     face: int | None = None,

@@ -12,6 +12,7 @@ from types import TracebackType
 
 import numpy as np
 
+from ..array_types import FloatArray, UInt8Array
 from ..errors import InputError
 from ..files import is_dir
 from .frame_clock import Placement, placed, standard_rate
@@ -36,7 +37,7 @@ class Frame:
 
     index: int
     time: float
-    image: np.ndarray
+    image: UInt8Array
 
 
 class Clip:
@@ -136,7 +137,7 @@ def open_clip(path: str | Path, first: int | None = None, last: int | None = Non
     return Clip(source, _Film(source, path, rate), first, last)
 
 
-def picture_at(path: str | Path, frame: int) -> np.ndarray:
+def picture_at(path: str | Path, frame: int) -> UInt8Array:
     """Return the picture (H, W, 3) uint8 BGR that shows at a frame of a clip, from 0."""
     with open_clip(path, frame, frame) as clip:
         images = [shown.image for shown in clip]
@@ -184,7 +185,7 @@ class _Film:
         if before is not None and (before.stamp * rate > first - 0.5 or first == 0):
             yield before
 
-    def place(self, stamps: np.ndarray) -> Placement:
+    def place(self, stamps: FloatArray) -> Placement:
         following = [] if self._following is None else [self._following]
         found = placed(np.append(stamps, following), self.own_rate, self._movie.header.tick)
         read = found.pictures < len(stamps)
@@ -271,7 +272,7 @@ class _Images:
                 raise InputError(f"{path}: is not {width} x {height} like the images before it: make them one size")
             yield Picture(frame / float(self.rate), image)
 
-    def place(self, stamps: np.ndarray) -> Placement:
+    def place(self, stamps: FloatArray) -> Placement:
         frames = np.rint(stamps * float(self.rate)).astype(int)
         return Placement(frames, np.arange(len(frames)), self.rate, True)
 
@@ -295,7 +296,7 @@ class _Images:
             return [f"{_count(holes, 'number')} missing in the sequence: those frames have no keys"]
         return []
 
-    def _first_readable(self, chosen: list[tuple[int, Path]]) -> tuple[int, np.ndarray]:
+    def _first_readable(self, chosen: list[tuple[int, Path]]) -> tuple[int, UInt8Array]:
         """Return the first picture that can be decoded and its frame. Raises InputError where there is none."""
         failed: InputError | None = None
         for frame, path in chosen:

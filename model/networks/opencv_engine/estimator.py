@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...array_types import FloatArray, UInt8Array
 from ...builtin import OPEN
 from ...errors import InputError
 from ...opencv import cv2
@@ -50,27 +51,28 @@ class LightEstimator(LooksTwice):
         reader = PersonReader.of(path, person, outputs_for_person(config)) if person else None
         return LightEstimator(header, running, reader)
 
-    def split(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
+    def split(self, outputs: FloatArray) -> dict[str, FloatArray]:
         return split(outputs, self._network.widths)
 
-    def first_look(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def first_look(self, pixels: UInt8Array) -> tuple[FloatArray, FloatArray]:
         looks = [self._network.first_look(_blob(crop)) for crop in pixels]
         features, outputs = zip(*looks, strict=True)
         return np.stack(features), np.stack(outputs)
 
-    def closer_look(self, pixels: np.ndarray, features: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
+    def closer_look(self, pixels: UInt8Array, features: FloatArray, outputs: FloatArray) -> dict[str, FloatArray]:
         if isinstance(self._network, LightCompact):
             return self.split(outputs)
         first = zip(pixels, features, outputs, strict=True)
         looks = [self._network.closer_look(_blob(crop), *look) for crop, *look in first]
         return {name: np.stack([look[name] for look in looks]) for name in looks[0]}
 
-    def _run(self, batch: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    def _run(self, batch: Sequence[UInt8Array]) -> dict[str, FloatArray]:
         """Run the network on (B, size, size, 3) uint8 BGR; return its outputs by name."""
         pixels = np.stack(list(batch))
         return self.closer_look(pixels, *self.first_look(pixels))
 
 
-def _blob(crop: np.ndarray) -> np.ndarray:
+def _blob(crop: UInt8Array) -> FloatArray:
     """Return (size, size, 3) uint8 BGR as the network takes it, (1, 3, size, size) float32."""
-    return cv2.dnn.blobFromImage(crop, 1 / 127.5, mean=(127.5, 127.5, 127.5))
+    blob: FloatArray = cv2.dnn.blobFromImage(crop, 1 / 127.5, mean=(127.5, 127.5, 127.5))
+    return blob

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...array_types import FloatArray
 from ...errors import InputError
 from ..architectures import (
     EYE_POINTS,
@@ -33,9 +34,9 @@ class Tensors:
     """A weights file's tensors by name; the error for a missing tensor names it and the file."""
 
     path: Path
-    by_name: Mapping[str, np.ndarray]
+    by_name: Mapping[str, FloatArray]
 
-    def __getitem__(self, name: str) -> np.ndarray:
+    def __getitem__(self, name: str) -> FloatArray:
         if name not in self.by_name:
             raise InputError(f"{self.path}: tensor {name} is missing: the weights belong to another network")
         return self.by_name[name]
@@ -43,7 +44,7 @@ class Tensors:
     def __contains__(self, name: str) -> bool:
         return name in self.by_name
 
-    def norm(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def norm(self, name: str) -> tuple[FloatArray, FloatArray]:
         """Return scale and shift of a trained batch norm."""
         scale = self[f"{name}.weight"] / np.sqrt(self[f"{name}.running_var"] + EPSILON)
         return scale, self[f"{name}.bias"] - scale * self[f"{name}.running_mean"]
@@ -125,7 +126,7 @@ class Layers:
             raise self._misfit(f"{name}.weight", weight, f"{width} outputs")
         return self.graph.conv(x, weight[..., None, None], self.tensors[f"{name}.bias"])
 
-    def _misfit(self, name: str, tensor: np.ndarray, expected: str) -> InputError:
+    def _misfit(self, name: str, tensor: FloatArray, expected: str) -> InputError:
         return InputError(
             f"{self.tensors.path}: tensor {name} has shape {tensor.shape}, "
             f"the network in the header's config has {expected} there"

@@ -6,11 +6,12 @@ a batch gains nothing here. OpenCV computes large products too: numpy's would wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ...array_types import FloatArray
 from ...errors import InputError
 from ...opencv import cv2
 from ..architectures import (
@@ -46,10 +47,11 @@ class Convolutions:
             raise self._misfit(error) from error
         self._outputs = self._net.getUnconnectedOutLayersNames()
 
-    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
+    def __call__(self, x: FloatArray) -> tuple[FloatArray, ...]:
         self._net.setInput(x)
         try:
-            return self._net.forward(self._outputs)
+            outputs: tuple[FloatArray, ...] = self._net.forward(self._outputs)
+            return outputs
         except cv2.error as error:
             raise self._misfit(error) from error
 
@@ -63,7 +65,7 @@ class LightCompact:
         self._network = Convolutions(tensors.path, graphs.compact(tensors, config))
         self.widths = output_widths(config)
 
-    def first_look(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def first_look(self, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Map (1, 3, size, size) float32 to features (C,) and outputs (N,)."""
         features, raw = self._network(pixels)
         return features.ravel(), raw.ravel()
@@ -80,12 +82,12 @@ class LightGlimpse:
         self._pixels = (np.arange(config.glimpse, dtype=np.float32) + 0.5) / config.glimpse - 0.5
         self._eye_groups, self._mouth_groups = averages(EYE_GROUPS, EYE_POINTS), averages(MOUTH_GROUPS, MOUTH_POINTS)
 
-    def first_look(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def first_look(self, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Map (1, 3, size, size) float32 to features (C,) and outputs (N,) of the whole."""
         features, raw = self._whole(pixels)
         return features.ravel(), raw.ravel()
 
-    def closer_look(self, pixels: np.ndarray, features: np.ndarray, raw: np.ndarray) -> dict[str, np.ndarray]:
+    def closer_look(self, pixels: FloatArray, features: FloatArray, raw: FloatArray) -> dict[str, FloatArray]:
         """Return the final outputs by name, each (width,), and the glimpses' ``points``, from the first look."""
         out = split(raw, self.widths)
         frames, centres, layout = self._places(out)
@@ -103,7 +105,7 @@ class LightGlimpse:
         out["points"] = np.concatenate(points).ravel().astype(np.float32)
         return out
 
-    def _places(self, whole: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _places(self, whole: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:
         """``GlimpseNet._places`` of one picture: matrices (3, 2, 2), centres (3, 2), six numbers."""
         points = whole["landmarks"].reshape(-1, 2)
         rotation = rotation_of_columns(whole["rotation"][None])[0]
@@ -122,7 +124,7 @@ class LightGlimpse:
         layout = np.concatenate([(mouth - (eyes[0] + eyes[1]) / 2) / side, (eyes[1] - eyes[0]) / side, [cos, sin]])
         return frames, np.stack([*eyes, mouth]), layout.astype(np.float32)
 
-    def _read(self, maps: np.ndarray, seen: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, maps: FloatArray, seen: FloatArray, groups: FloatArray) -> tuple[FloatArray, FloatArray]:
         """``GlimpseNet._read`` of one glimpse: the features at each group of points, and the points' places."""
         weights = maps.reshape(len(maps), -1)
         weights = np.exp(weights - weights.max(1, keepdims=True))
@@ -137,11 +139,12 @@ class LightFinder:
     def __init__(self, tensors: Tensors, config: FinderConfig) -> None:
         self._convolutions = Convolutions(tensors.path, graphs.finder(tensors, config))
 
-    def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        return self._convolutions(pixels)[0][0]
+    def __call__(self, pixels: FloatArray) -> FloatArray:
+        outputs: FloatArray = self._convolutions(pixels)[0][0]
+        return outputs
 
 
-def cut_glimpses(picture: np.ndarray, frames: np.ndarray, centres: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+def cut_glimpses(picture: FloatArray, frames: FloatArray, centres: FloatArray, pixels: FloatArray) -> FloatArray:
     """Cut squares of a picture (3, S, S) float32, as torch's grid_sample does: (N, 3, P, P).
 
     ``frames`` (N, 2, 2) and ``centres`` (N, 2) place them in the unit crop. ``pixels`` (P,) are the places along
@@ -166,7 +169,7 @@ def cut_glimpses(picture: np.ndarray, frames: np.ndarray, centres: np.ndarray, p
     return out
 
 
-def _between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
+def _between(a: FloatArray, b: FloatArray, share: FloatArray) -> FloatArray:
     """Interpolate from a to b, in place of b."""
     b -= a
     b *= share
@@ -174,7 +177,7 @@ def _between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
     return b
 
 
-def averages(groups: tuple, points: int) -> np.ndarray:
+def averages(groups: Sequence[Sequence[int]], points: int) -> FloatArray:
     """Return (groups, points): each row the average over one group."""
     matrix = np.zeros((len(groups), points), np.float32)
     for row, group in zip(matrix, groups, strict=True):
@@ -182,7 +185,7 @@ def averages(groups: tuple, points: int) -> np.ndarray:
     return matrix
 
 
-def split(raw: np.ndarray, widths: Mapping[str, int]) -> dict[str, np.ndarray]:
+def split(raw: FloatArray, widths: Mapping[str, int]) -> dict[str, FloatArray]:
     """Return outputs (…, N) by name."""
     ends = np.cumsum(list(widths.values()))
     return dict(zip(widths, np.split(raw, ends[:-1], -1), strict=True))

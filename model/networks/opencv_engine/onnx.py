@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...array_types import FloatArray
+
 IR_VERSION, OPSET = 7, 13
 FLOAT, INT64 = 1, 7  # TensorProto.DataType
 ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_STRING, ATTRIBUTE_INTS = 1, 2, 3, 7  # AttributeProto.AttributeType
@@ -24,7 +26,7 @@ class Graph:
         self._nodes: list[bytes] = []
         self._weights: list[bytes] = []
 
-    def conv(self, x: str, weight: np.ndarray, bias: np.ndarray, stride: int = 1) -> str:
+    def conv(self, x: str, weight: FloatArray, bias: FloatArray, stride: int = 1) -> str:
         """Add a convolution with "same" padding."""
         size, pad = weight.shape[2], weight.shape[2] // 2
         return self._node(
@@ -77,7 +79,7 @@ class Graph:
         self._nodes.append(b"".join(parts))
         return name
 
-    def _tensor(self, values: np.ndarray) -> str:
+    def _tensor(self, values: FloatArray) -> str:
         name = f"w{len(self._weights)}"
         dims = b"".join(_number(1, size) for size in values.shape)
         data = np.ascontiguousarray(values, "<f4").tobytes()

@@ -6,6 +6,7 @@ All have CompactNet's input, outputs and ``split``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ...errors import InputError
 from ..architectures import CompactConfig, GlimpseConfig
@@ -25,7 +26,7 @@ CONFIGS: dict[str, type[NetworkConfig]] = {
 _CLASSES: dict[str, type[Network]] = {"compact": CompactNet, "glimpse": GlimpseNet, "resnet101": ResNet101}
 
 
-def build_network(architecture: str, config: NetworkConfig | Mapping) -> Network:
+def build_network(architecture: str, config: NetworkConfig | Mapping[str, Any]) -> Network:
     """Build the untrained network. Raises InputError for an unknown architecture, other errors for a broken config."""
     if architecture not in _CLASSES:
         raise InputError(f"architecture {architecture!r} is unknown; known are {', '.join(_CLASSES)}")

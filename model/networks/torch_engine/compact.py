@@ -10,6 +10,7 @@ Output  (B, OUT), split by name with ``split``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ class ResidualBlock(nn.Module):
 
 
 class CompactNet(nn.Module):
-    def __init__(self, config: CompactConfig | Mapping = CompactConfig()) -> None:  # noqa: B008 - frozen
+    def __init__(self, config: CompactConfig | Mapping[str, Any] = CompactConfig()) -> None:  # noqa: B008 - frozen
         super().__init__()
         self.config = config = as_config(CompactConfig, config)
         c = config.channels

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ...array_types import FloatArray, UInt8Array
 from ...builtin import OPEN
 from ...errors import InputError
 from ..architectures import outputs_for_person
@@ -51,10 +52,10 @@ class Estimator(LooksTwice):
         reader = PersonReader.of(path, person, outputs_for_person(network.config)) if person else None
         return Estimator(network, header, torch_device(device), reader)
 
-    def split(self, outputs: np.ndarray) -> dict[str, np.ndarray]:
+    def split(self, outputs: FloatArray) -> dict[str, FloatArray]:
         return {name: value.numpy() for name, value in self._split(torch.from_numpy(outputs)).items()}
 
-    def first_look(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def first_look(self, pixels: UInt8Array) -> tuple[FloatArray, FloatArray]:
         with torch.inference_mode():
             x = self._input(pixels)
             if isinstance(self._network, GlimpseNet):
@@ -62,7 +63,7 @@ class Estimator(LooksTwice):
                 return features.cpu().numpy(), raw.cpu().numpy()
             return np.empty((len(pixels), 0), np.float32), self._network(x).cpu().numpy()
 
-    def closer_look(self, pixels: np.ndarray, features: np.ndarray, outputs: np.ndarray) -> dict[str, np.ndarray]:
+    def closer_look(self, pixels: UInt8Array, features: FloatArray, outputs: FloatArray) -> dict[str, FloatArray]:
         if not isinstance(self._network, GlimpseNet):
             return self.split(outputs)
         with torch.inference_mode():
@@ -71,11 +72,11 @@ class Estimator(LooksTwice):
             out = self.split(seen.raw.cpu().numpy())
             return {**out, "points": seen.points.flatten(1).cpu().numpy()} if self.person else out
 
-    def _run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+    def _run(self, batch: UInt8Array) -> dict[str, FloatArray]:
         """Run the network on (B, size, size, 3) uint8 BGR; return its outputs by name."""
         return self.closer_look(batch, *self.first_look(batch))
 
-    def _input(self, pixels: np.ndarray) -> torch.Tensor:
+    def _input(self, pixels: UInt8Array) -> torch.Tensor:
         x = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2)  # channels last already
         return x.float().div_(127.5).sub_(1.0).to(self._precision)
 

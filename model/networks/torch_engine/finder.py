@@ -13,6 +13,7 @@ It finds faces whose crop is about 12-84 pixels wide; larger ones are found in a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from .compact import ResidualBlock
 
 
 class FinderNet(nn.Module):
-    def __init__(self, config: FinderConfig | Mapping = FinderConfig()) -> None:  # noqa: B008 - frozen
+    def __init__(self, config: FinderConfig | Mapping[str, Any] = FinderConfig()) -> None:  # noqa: B008 - frozen
         super().__init__()
         self.config = config = as_config(FinderConfig, config)
         c = config.channels

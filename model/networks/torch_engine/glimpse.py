@@ -11,8 +11,8 @@ Input and output as CompactNet's: (B, 3, size, size) float, BGR, x / 127.5 - 1, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +53,7 @@ class Seen(NamedTuple):
 
 
 class GlimpseNet(nn.Module):
-    def __init__(self, config: GlimpseConfig | Mapping = GlimpseConfig()) -> None:  # noqa: B008 - frozen
+    def __init__(self, config: GlimpseConfig | Mapping[str, Any] = GlimpseConfig()) -> None:  # noqa: B008 - frozen
         super().__init__()
         self.config = config = as_config(GlimpseConfig, config)
         c = config
@@ -171,7 +171,7 @@ class GlimpseNet(nn.Module):
         return self.whole.split(raw)
 
 
-def _averages(groups: tuple, points: int) -> Tensor:
+def _averages(groups: Sequence[Sequence[int]], points: int) -> Tensor:
     """Return (groups, points): each row the average over one group."""
     matrix = torch.zeros(len(groups), points)
     for row, group in zip(matrix, groups, strict=True):

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import nn
 
+from ...array_types import FloatArray
 from ...errors import InputError
 from ..weights.weights_file import WeightsHeader, check_shapes
 
 N = TypeVar("N", bound=nn.Module)
 
 
-def loaded(path: Path, header: WeightsHeader, tensors: Mapping[str, np.ndarray], build: Callable[[], N]) -> N:
+def loaded(path: Path, header: WeightsHeader, tensors: Mapping[str, FloatArray], build: Callable[[], N]) -> N:
     """Build the network with ``build`` and load these weights.
 
     Raises InputError where ``build`` cannot read the header's config, and where tensors do not fit.

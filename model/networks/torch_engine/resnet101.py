@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -144,7 +145,7 @@ class ResNet101(nn.Module):
 
     mean_image: Tensor
 
-    def __init__(self, config: ResNet101Config | Mapping = ResNet101Config()) -> None:
+    def __init__(self, config: ResNet101Config | Mapping[str, Any] = ResNet101Config()) -> None:
         super().__init__()
         self.config = config = as_config(ResNet101Config, config)
         self.trunk = Trunk()

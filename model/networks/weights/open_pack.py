@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
-
+from ...array_types import FloatArray
 from ...builtin import OPEN
 from ...camera import ANCHOR, SIDE_MM
 from ...errors import InputError
@@ -34,7 +33,7 @@ def weights_path(source: str | Path) -> Path:
 
 def load_open(
     path: Path, architectures: Collection[str]
-) -> tuple[WeightsHeader, dict[str, np.ndarray], dict[str, np.ndarray]]:
+) -> tuple[WeightsHeader, dict[str, FloatArray], dict[str, FloatArray]]:
     """Run ``load_all`` on weights of one of ``architectures`` for this crop and keys. Raises InputError for others."""
     if path in (OPEN_WEIGHTS, OPEN_FINDER) and not is_file(path):
         raise InputError(f"{path}: the open weights are missing: install the extension again")

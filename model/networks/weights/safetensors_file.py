@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ...array_types import AnyArray
 from ...reading import json_object
 
 DTYPES = {
@@ -30,7 +31,7 @@ class BrokenFile(ValueError):
     """Invalid safetensors; the message says what is wrong."""
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, AnyArray]]:
     """Return the metadata and the tensors by name, each with memory of its own. Raises BrokenFile, OSError and others.
 
     Call it inside ``reading``. As the format demands, the tensors fill the file without holes and do not overlap, so
@@ -59,7 +60,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]
 @dataclass(frozen=True)
 class _Place:
     name: str
-    dtype: np.dtype
+    dtype: np.dtype[Any]
     shape: tuple[int, ...]
     begin: int
     end: int
@@ -77,7 +78,7 @@ def _place(name: str, entry: Any) -> _Place:
     return _Place(name, dtype, shape, begin, end)
 
 
-def _tensor(file: BinaryIO, place: _Place) -> np.ndarray:
+def _tensor(file: BinaryIO, place: _Place) -> AnyArray:
     data = bytearray(place.end - place.begin)
     if file.readinto(data) != len(data):  # type: ignore[attr-defined]
         raise BrokenFile(f"tensor {place.name[:60]} is cut short")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...array_types import FloatArray
 from ...errors import InputError, one_line
 from ...files import atomic_path
 from ...reading import check_regular, reading
@@ -67,7 +68,7 @@ class WeightsHeader:
         }
 
 
-def save_weights(path: str | Path, header: WeightsHeader, tensors: Mapping[str, np.ndarray]) -> None:
+def save_weights(path: str | Path, header: WeightsHeader, tensors: Mapping[str, FloatArray]) -> None:
     """Write ``tensors`` (numpy, by name) under ``header`` atomically."""
     from safetensors.numpy import save_file
 
@@ -86,7 +87,7 @@ def writing_tensors(path: str | Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot be written ({one_line(error)}): choose another place") from error
 
 
-def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray]]:
+def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, FloatArray]]:
     """Return the header and the network's tensors (float32; integers stay as they are) of a weights file.
 
     Raises InputError for a missing file, a pickle, a broken or incomplete header, or a tensor with NaN.
@@ -95,7 +96,7 @@ def load_weights(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray]
     return header, network
 
 
-def load_all(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray], dict[str, np.ndarray]]:
+def load_all(path: str | Path) -> tuple[WeightsHeader, dict[str, FloatArray], dict[str, FloatArray]]:
     """Run ``load_weights``; return the tensors of ``person.PersonReader`` too, without their prefix (possibly none)."""
     path = Path(path)
     with reading(path, "weights", "fetch the file again"):
@@ -113,7 +114,7 @@ def load_all(path: str | Path) -> tuple[WeightsHeader, dict[str, np.ndarray], di
     return header, tensors, person
 
 
-def check_shapes(path: str | Path, tensors: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, ...]]) -> None:
+def check_shapes(path: str | Path, tensors: Mapping[str, FloatArray], expected: Mapping[str, tuple[int, ...]]) -> None:
     """Raise InputError unless ``tensors`` are exactly those of ``expected`` (name -> shape)."""
     for name, shape in expected.items():
         if name not in tensors:

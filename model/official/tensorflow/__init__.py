@@ -15,9 +15,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ...array_types import AnyArray
 from ...errors import InputError
 from ...files import is_file
 from .bundle import Bundle
@@ -36,7 +38,7 @@ class TensorInfo:
     """Shape and type of a stored tensor; ``dtype`` is None for other types than plain numbers (text, for example)."""
 
     shape: tuple[int, ...]
-    dtype: np.dtype | None
+    dtype: np.dtype[Any] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class Checkpoint:
     tensors: Mapping[str, TensorInfo]
     _source: Bundle | SavedSlices
 
-    def read(self, name: str) -> np.ndarray:
+    def read(self, name: str) -> AnyArray:
         """Read the tensor ``name``, new and writable, checked against its checksum. Raises InputError."""
         info = self.tensors.get(name)
         if info is None:

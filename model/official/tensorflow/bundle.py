@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...array_types import AnyArray
 from . import wire
 from .crc32c import crc32c, masked
 from .damage import Damaged, naming
@@ -45,13 +46,13 @@ class Bundle:
         self.files = (index, *self._shards.values())
         self._check_places()
 
-    def read(self, name: str) -> np.ndarray:
+    def read(self, name: str) -> AnyArray:
         """Read the tensor's array, new and writable. Raises InputError."""
         entry = self.entries[name]
         if not entry.slices:
             return self._array(name, entry)
 
-        def part(extents: Slice, shape: tuple[int, ...]) -> np.ndarray:
+        def part(extents: Slice, shape: tuple[int, ...]) -> AnyArray:
             found = self._parts.get(slice_key(name, extents))
             if found is None or found.shape != shape or found.dtype != entry.dtype:
                 raise Damaged("one of its slices is missing, or has another shape")
@@ -62,7 +63,7 @@ class Bundle:
             total = sum(path.stat().st_size for path in self._shards.values())
             return assemble(entry.shape, entry.dtype, entry.slices, part, total)
 
-    def _array(self, name: str, entry: BundleEntry) -> np.ndarray:
+    def _array(self, name: str, entry: BundleEntry) -> AnyArray:
         path = self._shards[entry.shard]
         with naming(path, name):
             assert entry.dtype is not None

@@ -15,11 +15,13 @@ from functools import cache, lru_cache
 
 import numpy as np
 
+from ...array_types import IntArray, UInt8Array
+
 _POLYNOMIAL = 0x82F63B78  # reflected
 _MAX_LANES = 1 << 14  # 64 kB of state stay in the cache
 
 
-def crc32c(data: bytes | bytearray | memoryview | np.ndarray) -> int:
+def crc32c(data: bytes | bytearray | memoryview | UInt8Array) -> int:
     """Return the checksum of ``data``, which is read as bytes in memory order."""
     octets = np.frombuffer(data, np.uint8) if not isinstance(data, np.ndarray) else data.reshape(-1).view(np.uint8)
     if octets.size < 1024:
@@ -98,7 +100,7 @@ def _apply(columns: tuple[int, ...], value: int) -> int:
 
 
 @cache
-def _shift_tables(power: int) -> tuple[np.ndarray, np.ndarray]:
+def _shift_tables(power: int) -> tuple[IntArray, IntArray]:
     """Return ``_shift_columns`` for every lower and every upper half of a word: (65536,) uint32 each."""
     columns = _shift_columns(power)
     halves = []

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
-import numpy as np
-
+from ...array_types import AnyArray
 from . import wire
 from .damage import Damaged, naming
 from .slices import assemble, slice_key
@@ -34,11 +33,11 @@ class SavedSlices:
                     self._add(tensor, table)
                 self._tables.append(table)
 
-    def read(self, name: str) -> np.ndarray:
+    def read(self, name: str) -> AnyArray:
         """Read the tensor's array, new and writable. Raises InputError."""
         entry = self.entries[name]
 
-        def part(extents: Slice, shape: tuple[int, ...]) -> np.ndarray:
+        def part(extents: Slice, shape: tuple[int, ...]) -> AnyArray:
             table = self._where[name, extents]
             with naming(table.path, name):
                 return _values(table, entry, extents, shape)
@@ -79,7 +78,7 @@ def _meta(table: Table) -> list[SavedTensor]:
     return tensors
 
 
-def _values(table: Table, entry: SavedTensor, extents: Slice, shape: tuple[int, ...]) -> np.ndarray:
+def _values(table: Table, entry: SavedTensor, extents: Slice, shape: tuple[int, ...]) -> AnyArray:
     """Return the values of one slice, checked against its key."""
     message = table.get(slice_key(entry.name, extents))
     if message is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import prod
+from typing import Any
 
 import numpy as np
 
+from ...array_types import AnyArray
 from .damage import Damaged
 from .wire import Extent, Slice
 
@@ -43,11 +45,11 @@ def region(extents: Slice, shape: tuple[int, ...]) -> tuple[slice, ...]:
 
 def assemble(
     shape: tuple[int, ...],
-    dtype: np.dtype,
+    dtype: np.dtype[Any],
     slices: Iterable[Slice],
-    read: Callable[[Slice, tuple[int, ...]], np.ndarray],
+    read: Callable[[Slice, tuple[int, ...]], AnyArray],
     limit: int,
-) -> np.ndarray:
+) -> AnyArray:
     """Assemble a tensor from its slices; ``read(slice, its shape)`` gets one.
 
     Raises Damaged unless they fill it, each element once, and before taking more than ``limit`` bytes.

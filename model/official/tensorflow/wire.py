@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
+from ...array_types import AnyArray
 from .damage import Damaged
 
 # DataType -> numpy type of the array. Others (text, resources, quantised numbers) are listed, but not read.
-DTYPES: dict[int, np.dtype] = {
+DTYPES: dict[int, np.dtype[Any]] = {
     1: np.dtype("<f4"),
     2: np.dtype("<f8"),
     3: np.dtype("<i4"),
@@ -176,7 +178,7 @@ def needs_version(message: memoryview) -> int:
 class BundleEntry:
     """One tensor of a V2 checkpoint: the place of its bytes, or its parts (``slices``)."""
 
-    dtype: np.dtype | None
+    dtype: np.dtype[Any] | None
     shape: tuple[int, ...]
     shard: int
     offset: int
@@ -213,7 +215,7 @@ class SavedTensor:
     """One tensor of a V1 checkpoint: the slices that hold it."""
 
     name: str
-    dtype: np.dtype | None
+    dtype: np.dtype[Any] | None
     shape: tuple[int, ...]
     slices: tuple[Slice, ...]
 
@@ -271,7 +273,7 @@ _FIXED = {"<f4": (5, 4), "<f8": (6, 8)}
 _VARINTS = {"<i4": 7, "|u1": 7, "<i2": 7, "|i1": 7, "<i8": 10, "|b1": 11, "<f2": 13}
 
 
-def tensor_values(proto: memoryview, dtype: np.dtype, count: int) -> np.ndarray:
+def tensor_values(proto: memoryview, dtype: np.dtype[Any], count: int) -> AnyArray:
     """Decode the ``count`` numbers of a TensorProto, (count,). Raises Damaged for a wrong length before allocating."""
     code = dtype.newbyteorder("<").str
     number, width = _FIXED.get(code) or (_VARINTS[code], 0)
