@@ -22,6 +22,8 @@ from .serve import ANSWER
 from .settings import ShotSettings
 from .shots import Shot
 
+SILENT_SECONDS = 900.0  # of a process during a shot; longer than its worker may be silent
+
 
 def do_shots(
     out: Path, shots: Sequence[Shot], settings: ShotSettings, lanes: int, gpus: int = 0, python: str = ""
@@ -106,16 +108,46 @@ class _Lane:
                 process.stdin.flush()
         except OSError:
             pass  # it died: reading reports it
+        silence = _Silence(process)
         for line in process.stdout:
+            silence.ends()
             if line.startswith(ANSWER):
+                silence.stop()
                 return Record(**json.loads(line[len(ANSWER) :]))
+        silence.stop()
         if self._ending:
             return None
-        why = f"the process that did it {ending(process.wait())}"
+        code = process.wait()
+        why = f"the process that did it {silence.limit if silence.too_long else ending(code)}"
         record = Record(shot.clip, shot.name, [0, 0], self._settings.recorded(), error=why)
         with contextlib.suppress(InputError, OSError):  # as on a full disk
             save_record(self._out, shot, record)
         return record
+
+
+class _Silence:
+    """Kills a process that prints no line for SILENT_SECONDS; ``ends`` starts the time again."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.too_long = False
+        self.limit = f"said nothing for {SILENT_SECONDS / 60:.0f} minutes, and was ended"
+        self._process = process
+        self._timer: threading.Timer | None = None
+        self.ends()
+
+    def ends(self) -> None:
+        self.stop()
+        self._timer = threading.Timer(SILENT_SECONDS, self._kill)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _kill(self) -> None:
+        self.too_long = True
+        self._process.kill()
 
 
 def _started(environment: dict[str, str]) -> subprocess.Popen[str]:

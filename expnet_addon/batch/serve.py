@@ -1,7 +1,8 @@
 """A process that does shots: ``expnet serve-shots``, started by lanes.py (or a Ray worker, by ray_cluster.py).
 
 It reads one JSON line for each shot, {"out", "clip", "name", "settings"}, and answers with the record as JSON on a line
-that starts with ANSWER (Blender prints other lines). It ends when stdin closes, because the client has ended.
+that starts with ANSWER (Blender prints other lines). While it works, it writes a line ALIVE at most once a second. It
+ends when stdin closes, because the client has ended.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -25,11 +27,14 @@ from ...model.files import write_whole
 from ...model.performance.face_performance import FacePerformance, runs
 from ...model.performance.performance_files import load_performance
 from ..engine import jobs, requests
+from ..unattended import terminal
 from .records import POINTS, Record, done_record, save_record, stamp, thumbnail_path
 from .settings import ShotSettings
 from .shots import Shot, check_name
 
 ANSWER = "expnet-shot "
+ALIVE = "expnet-alive"
+ALIVE_SECONDS = 1.0  # minimum time between two such lines
 
 
 def outputs(shot: Shot, settings: ShotSettings) -> list[str]:
@@ -105,6 +110,7 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
+    terminal.on_progress(_Beat(answers))
     jobs.keep_worker()
     while line := lines.get():
         asked = json.loads(line)
@@ -114,6 +120,21 @@ def serve() -> None:
         answers.write(ANSWER + json.dumps(asdict(record)) + "\n")
         answers.flush()
     jobs.end_kept_worker()
+
+
+class _Beat:
+    """Writes ALIVE when it is called, at most once in ALIVE_SECONDS."""
+
+    def __init__(self, answers: TextIO) -> None:
+        self._answers = answers
+        self._last = 0.0
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._last >= ALIVE_SECONDS:
+            self._last = now
+            self._answers.write(ALIVE + "\n")
+            self._answers.flush()
 
 
 def _read(lines: queue.SimpleQueue[str]) -> None:

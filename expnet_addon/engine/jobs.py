@@ -302,7 +302,9 @@ class Job(Generic[Result]):
                 line = self._worker.lines.get(timeout=timeout) if timeout else self._worker.lines.get_nowait()
             except queue.Empty:
                 if time.monotonic() - self._heard > SILENT_SECONDS:
-                    raise WorkerFault(f"The worker said nothing for {SILENT_SECONDS / 60:.0f} minutes") from None
+                    raise WorkerFault(
+                        f"The worker said nothing for {SILENT_SECONDS / 60:.0f} minutes, and is ended"
+                    ) from None
                 return True
             self._heard = time.monotonic()
             self._take(line)

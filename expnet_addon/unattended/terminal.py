@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ...model.worker.protocol import Progress
 
@@ -34,6 +34,20 @@ def bar() -> Iterator[Bar]:
         shown.end()
 
 
+class _Heard:
+    """What is called at every progress, for a process that follows this one; set by ``on_progress``."""
+
+    tell: Callable[[], None] | None = None
+
+
+_heard = _Heard()
+
+
+def on_progress(tell: Callable[[], None]) -> None:
+    """Call ``tell`` at every progress of all verbs from now on."""
+    _heard.tell = tell
+
+
 class Bar:
     """A progress bar on one line of stderr, if it is a terminal."""
 
@@ -41,6 +55,8 @@ class Bar:
         self._shown = 0
 
     def __call__(self, progress: Progress) -> None:
+        if _heard.tell:
+            _heard.tell()
         if not sys.stderr.isatty():
             return
         filled = round(30 * progress.fraction)

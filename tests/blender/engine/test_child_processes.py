@@ -1,5 +1,7 @@
 """Child processes: no code from the working directory, nothing left behind, none that is waited for forever."""
 
+import io
+import json
 import os
 import shutil
 import signal
@@ -7,14 +9,23 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from expnet.expnet_addon import headless
+from expnet.expnet_addon.batch import lanes, serve
+from expnet.expnet_addon.batch.records import Record
+from expnet.expnet_addon.batch.serve import ANSWER
+from expnet.expnet_addon.batch.settings import ShotSettings
+from expnet.expnet_addon.batch.shots import Shot
 from expnet.expnet_addon.engine import jobs
+from expnet.expnet_addon.engine.tasks import Task
+from expnet.expnet_addon.unattended import terminal
 from expnet.model.isolation import isolated_environment, isolated_python
-from expnet.model.worker.protocol import Ping
+from expnet.model.worker.protocol import Ping, Progress
 
 PLANTED = ("bpy", "numpy", "json", "cv2", "torch", "h5py", "safetensors")
 
@@ -91,13 +102,83 @@ def test_a_worker_whose_client_is_killed_removes_the_temporary_folder(tmp_path: 
         poll_until(lambda: not list(temporary.iterdir()), 60)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a shell script")
-def test_a_silent_worker_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, poll_until: Callable) -> None:
-    silent = tmp_path / "python"
-    silent.write_text("#!/bin/sh\nexec sleep 1000\n")
-    silent.chmod(0o755)
+# A worker that says nothing, in every way that one is asked ----------------------------------------------------------
+
+
+@pytest.fixture
+def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The Python of such a worker; its temporary folder is removed."""
+    if os.name != "posix":
+        pytest.skip("a shell script")
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nexec sleep 1000\n")
+    program.chmod(0o755)
     monkeypatch.setattr(jobs, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(jobs, "worker_python", lambda preferred="": str(program))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with jobs.Job(Ping(), str(silent)) as job, pytest.raises(jobs.WorkerFault, match="said nothing"):
-        job.wait()
+    yield str(program)
     assert not list(tmp_path.glob("expnet-*"))
+
+
+def test_a_silent_worker_is_given_up(silent: str) -> None:
+    with jobs.Job(Ping(), silent) as job, pytest.raises(jobs.WorkerFault, match="said nothing"):
+        job.wait()
+
+
+@pytest.mark.parametrize("way", ["execute", "modal"])
+def test_a_silent_worker_ends_an_operators_task(silent: str, way: str, poll_until: Callable) -> None:
+    """``execute`` waits for the task; ``modal`` polls it with a timer."""
+    task: Task = Task("Ping", Ping(), lambda reply, job: "done")
+    with pytest.raises(jobs.WorkerFault, match="said nothing"):
+        if way == "execute":
+            task.run(silent)
+        else:
+            task.start(silent)
+            poll_until(lambda: not task.step())
+    task.cancel()
+
+
+@pytest.mark.parametrize("verb", ["animate", "estimate", "batch", "map-basis"])
+def test_a_silent_worker_ends_a_verb_in_one_line(
+    silent: str, verb: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(jobs.__file__).parents[2] / "model" / "data"
+    clip, out = str(data / "demo_clip.mp4"), tmp_path / "out"
+    words = {
+        "animate": [clip, "--out", str(tmp_path / "a.blend")],
+        "estimate": [clip],
+        "batch": [clip, "--out", str(out)],
+        "map-basis": [clip],
+    }[verb]
+    assert headless.main([verb, *words]) == 1
+    lines = [line for line in capfd.readouterr().err.splitlines() if not line.startswith("EGL Error")]
+    assert len(lines) == 1 and "said nothing" in lines[0]
+    assert not list(tmp_path.rglob("*.blend"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script")
+def test_a_silent_process_fails_its_shot_and_the_batch_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two shots the first one's process hangs, as a graphics driver may; the second is done by a new process."""
+    (tmp_path / "process").write_text(
+        "#!/bin/sh\nread line\n"
+        f"if mkdir {tmp_path}/first 2>/dev/null; then exec sleep 1000; fi\n"
+        'echo "expnet-alive"; echo "Blender 5.0"\n'
+        f"echo '{ANSWER}{json.dumps(asdict(Record('/b.mp4', 'b', [0, 0], {})))}'\n"
+    )
+    (tmp_path / "process").chmod(0o755)
+    monkeypatch.setattr(lanes, "serving_command", lambda: [str(tmp_path / "process")])
+    monkeypatch.setattr(lanes, "SILENT_SECONDS", 0.3)
+    shots = [Shot("/a.mp4", "a"), Shot("/b.mp4", "b")]
+    first, second = lanes.do_shots(tmp_path, shots, ShotSettings(), 1)
+    assert "the process that did it said nothing for 0 minutes, and was ended" in first.error
+    assert (second.name, second.error) == ("b", "")
+
+
+def test_a_process_of_a_batch_says_that_it_is_alive_at_every_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = io.StringIO()
+    monkeypatch.setattr(serve, "ALIVE_SECONDS", 0.0)
+    monkeypatch.setattr(terminal._heard, "tell", serve._Beat(told))
+    with terminal.bar() as shown:
+        shown(Progress(1, 3, "frames"))
+        shown(Progress(2, 3, "frames"))
+    assert told.getvalue().split() == [serve.ALIVE] * 2
