@@ -30,8 +30,8 @@ def icon() -> int:
 
 
 def keys() -> str:
-    """Return the strongest keys of the last look as a line."""
-    return ", ".join(f"{name} {value:.2f}" for name, value in _watched.look.keys) if _watched.look is not None else ""
+    """Return the strongest keys of the last look, a line for each."""
+    return "\n".join(f"{name} {value:.2f}" for name, value in _watched.look.keys) if _watched.look is not None else ""
 
 
 def forget() -> None:

@@ -30,7 +30,7 @@ def test_a_look_becomes_an_icon_and_a_line_until_the_task_ends() -> None:
     assert shown.shown == () and watched.keys() == ""
     watched.show(look(("jawOpen", 0.5), ("smile_L", 0.25)))
     assert len(shown.shown) == 1
-    assert watched.keys() == "jawOpen 0.50, smile_L 0.25"
+    assert watched.keys() == "jawOpen 0.50\nsmile_L 0.25"
     watched.show(None)  # progress without a look, as most of it
     assert len(shown.shown) == 1
     watched.forget()
