@@ -12,6 +12,10 @@ def recognise_after_load(*_: object) -> None:
     """Record the generated keys of takes that earlier versions wrote, so that later changes keep hand edits."""
     for head in bpy.data.objects:
         take = take_of(head)
+        if take is not None and not take.expnet.key_settings:
+            from ..expnet_addon.scene import take_keys
+
+            take_keys.list_keys(head, take)
         if take is not None and not take.expnet.strip:
             from ..expnet_addon.scene import confidence
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import bpy
 
-from . import compare, confidence, engine, footage_overlay, render, retarget, sidebar, takes
+from . import compare, confidence, engine, footage_overlay, keys, render, retarget, sidebar, takes
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
     (
         *takes.CLASSES,
         *sidebar.CLASSES,
+        *keys.CLASSES,
         *confidence.CLASSES,
         *compare.CLASSES,
         *engine.CLASSES,

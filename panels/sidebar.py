@@ -170,8 +170,11 @@ class TakePanel:
 
         column = layout.column(align=True)
         column.prop(take, "neutral")
-        if take.neutral == "FRAME":
-            column.prop(take, "neutral_number")
+        if take.neutral in ("FRAME", "RANGE"):
+            row = column.row(align=True)
+            row.prop(take, "neutral_number")
+            if take.neutral == "RANGE":
+                row.prop(take, "neutral_last_number")
         column.operator("expnet.neutral_from_frame")
 
         layout.prop(take, "head_motion", text="Head")

@@ -17,10 +17,10 @@ from ...model.errors import InputError
 from ...model.performance.face_performance import FacePerformance
 from ...model.performance.performance_files import packed
 from ...model.performance.smoothing import REGIONS, region_of
-from ...model.performance.treatment import FRAME, Treatment, treated
+from ...model.performance.treatment import FRAME, RANGE, Treatment, treated
 from .. import compat
 from ..properties.take_settings import register
-from ..scene import animation, confidence
+from ..scene import animation, confidence, take_keys
 from ..scene.current_take import TAKE, take_of, takes_of
 from ..scene.hand_edits import pack
 from ..scene.take_keys import apply_again, bounds_of, frames_of, is_edited, rest_of, treatment_of, unpacked_performance
@@ -66,12 +66,14 @@ def write_take(
     take = bpy.data.actions[written.action].expnet
     take.start = float(frames[0])
     take.neutral, take.neutral_frame = treatment.neutral, treatment.neutral_frame
+    take.neutral_last = treatment.neutral_last
     take.regions.clear()
     for name in regions_of(performance):
         region = take.regions.add()
         region.name = name
         region.smoothing = treatment.smoothing.get(name, 0.0)
         region.gain = treatment.gains.get(name, 1.0)
+    take_keys.list_keys(head, bpy.data.actions[written.action])
     take.note = ""
     take.smoothed = next(iter(treatment.smoothing.values()), 0.0)
     take.made = datetime.now().strftime("%Y-%m-%d %H:%M")
@@ -99,7 +101,8 @@ class Tuned:
 
     regions: dict[str, tuple[float, float]]
     neutral: str
-    neutral_time: float | None
+    neutral_times: tuple[float, ...]
+    keys: dict[str, tuple[bool, float, float, float]]
     others: dict[str, object]
 
 
@@ -127,15 +130,17 @@ def edited_take(head: bpy.types.Object, source: str) -> str:
 def tuned_settings(action: bpy.types.Action) -> Tuned:
     """Return the settings of a take, for ``tune``."""
     take = action.expnet
-    time = None
-    if take.neutral == FRAME:
+    times: tuple[float, ...] = ()
+    if take.neutral in (FRAME, RANGE):
         raw = unpacked_performance(take.performance, action.name)
-        time = float(raw.times[take.neutral_frame]) if take.neutral_frame < len(raw.times) else None
+        ends = [take.neutral_frame, take.neutral_last][: 1 + (take.neutral == RANGE)]
+        times = tuple(float(raw.times[end]) for end in ends if end < len(raw.times))
     # A smoothing that is the same everywhere is the panel's, which may have changed for the next take.
     strengths = {region.smoothing for region in take.regions}
     common = len(strengths) == 1 and take.smoothed in (-1.0, *strengths)
     regions = {r.name: (-1.0 if common else r.smoothing, r.gain) for r in take.regions}
-    return Tuned(regions, take.neutral, time, {name: getattr(take, name) for name in TUNED})
+    keys = {key.name: (key.on, key.gain, key.low, key.high) for key in take.key_settings}
+    return Tuned(regions, take.neutral, times, keys, {name: getattr(take, name) for name in TUNED})
 
 
 def tune(head: bpy.types.Object, tuned: Tuned) -> None:
@@ -149,11 +154,16 @@ def tune(head: bpy.types.Object, tuned: Tuned) -> None:
         region.gain = gain
         if smoothing >= 0:
             region.smoothing = smoothing
-    if tuned.neutral == FRAME and tuned.neutral_time is not None:
-        frame = int(np.argmin(np.abs(raw.times - tuned.neutral_time)))
-        if raw.seen[frame] and abs(float(raw.times[frame]) - tuned.neutral_time) < 0.5 / raw.fps:
-            take.neutral, take.neutral_frame = FRAME, frame
-    elif tuned.neutral != FRAME:
+    for key in take.key_settings:
+        if key.name in tuned.keys:
+            key.on, key.gain, key.low, key.high = tuned.keys[key.name]
+    frames = [int(np.argmin(np.abs(raw.times - time))) for time in tuned.neutral_times]
+    near = [abs(float(raw.times[f]) - t) < 0.5 / raw.fps for f, t in zip(frames, tuned.neutral_times)]
+    if tuned.neutral == FRAME and near == [True] and raw.seen[frames[0]]:
+        take.neutral, take.neutral_frame = FRAME, frames[0]
+    elif tuned.neutral == RANGE and near == [True, True] and raw.seen[min(frames) : max(frames) + 1].any():
+        take.neutral, take.neutral_frame, take.neutral_last = RANGE, frames[0], frames[1]
+    elif tuned.neutral not in (FRAME, RANGE):
         take.neutral = tuned.neutral
     for name, value in tuned.others.items():
         if name != "live":

@@ -72,6 +72,41 @@ class ExpNetRegion(bpy.types.PropertyGroup):
     )
 
 
+class ExpNetKeySettings(bpy.types.PropertyGroup):
+    """Settings of one expression key; ``name`` is the key's."""
+
+    on: BoolProperty(  # type: ignore[valid-type]
+        name="On", description="Whether the take moves this key. Off: it rests", default=True, update=_changed
+    )
+    gain: FloatProperty(  # type: ignore[valid-type]
+        name="Gain",
+        description="How strongly this key moves, on top of the gain of its part of the face: 1 is as seen",
+        default=1.0,
+        min=0.0,
+        soft_max=2.0,
+        max=10.0,
+        update=_changed,
+    )
+    low: FloatProperty(  # type: ignore[valid-type]
+        name="Low",
+        description="The key never goes below this",
+        default=-10.0,
+        min=-10.0,
+        max=10.0,
+        step=1,
+        update=_changed,
+    )
+    high: FloatProperty(  # type: ignore[valid-type]
+        name="High",
+        description="The key never goes above this",
+        default=10.0,
+        min=-10.0,
+        max=10.0,
+        step=1,
+        update=_changed,
+    )
+
+
 class ExpNetTake(bpy.types.PropertyGroup):
     performance: StringProperty(  # type: ignore[valid-type]
         name="Performance",
@@ -163,6 +198,7 @@ class ExpNetTake(bpy.types.PropertyGroup):
             ("SEEN", "As seen", "What the network takes for a face at rest"),
             ("QUIETEST", "Quietest frames", "The frames in which the actor does and moves the least"),
             ("FRAME", "One frame", "The frame of the clip named below, counted from 1"),
+            ("RANGE", "Frame range", "The middle of what the frames of the clip named below show, counted from 1"),
         ],
         update=_changed,
     )
@@ -178,6 +214,27 @@ class ExpNetTake(bpy.types.PropertyGroup):
         min=1,
         get=lambda take: take.neutral_frame + 1,
         set=lambda take, value: setattr(take, "neutral_frame", value - 1),
+    )
+    neutral_last: IntProperty(  # type: ignore[valid-type]
+        name="Last Frame",
+        description="Last frame of the range that is the actor's face at rest, counted from 0, for scripts",
+        min=0,
+        update=_changed,
+    )
+    neutral_last_number: IntProperty(  # type: ignore[valid-type]
+        name="To",
+        description="Last frame of the clip's read part that shows the actor's face at rest, counted from 1",
+        min=1,
+        get=lambda take: take.neutral_last + 1,
+        set=lambda take, value: setattr(take, "neutral_last", value - 1),
+    )
+    key_settings: CollectionProperty(  # type: ignore[valid-type]
+        type=ExpNetKeySettings,
+        name="Keys",
+        description="On or off, gain and limits for each expression key",
+    )
+    active_key: IntProperty(  # type: ignore[valid-type]
+        name="Key", description="The key whose limits are shown below the list"
     )
     source_times: BoolProperty(  # type: ignore[valid-type]
         name="Keep Source Times",
@@ -252,7 +309,7 @@ class ExpNetTake(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (ExpNetRegion, ExpNetTake)
+CLASSES = (ExpNetRegion, ExpNetKeySettings, ExpNetTake)
 
 
 def register() -> None:

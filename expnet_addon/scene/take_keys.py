@@ -11,7 +11,7 @@ import numpy as np
 from ...model.errors import InputError
 from ...model.performance.face_performance import FacePerformance
 from ...model.performance.performance_files import unpacked
-from ...model.performance.treatment import FRAME, Treatment, treated
+from ...model.performance.treatment import FRAME, KeyTreatment, Treatment, treated
 from .. import compat
 from . import animation, hand_edits, head_root, rig
 from .current_take import UNTREATED, head_action_of, take_of
@@ -25,7 +25,20 @@ def treatment_of(action: bpy.types.Action) -> Treatment:
         neutral=take.neutral,
         neutral_frame=take.neutral_frame,
         gains={region.name: region.gain for region in take.regions if region.name not in UNTREATED},
+        neutral_last=take.neutral_last,
+        keys={key.name: KeyTreatment(key.on, key.gain, key.low, key.high) for key in take.key_settings},
     )
+
+
+def list_keys(head: bpy.types.Object, action: bpy.types.Action) -> None:
+    """Give the take settings for each key of its performance, with the sliders' ranges as limits."""
+    take = action.expnet
+    rate, take.rate = take.rate, 0  # without a rate, settings do not write keys
+    take.key_settings.clear()
+    for name, (low, high) in zip(rig.model_keys(head), bounds_of(head).tolist()):
+        key = take.key_settings.add()
+        key.name, key.low, key.high = name, low, high
+    take.rate = rate
 
 
 def apply_again(action: bpy.types.Action, discard: bool = False) -> str:

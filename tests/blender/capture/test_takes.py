@@ -239,3 +239,34 @@ def test_fewer_keys_stay_within_the_errors_at_every_frame(head, take, key, degre
     assert angle.max() <= np.radians(degrees)
     left, _, before = take.note.split()[:3]
     assert int(left) == sum(map(len, keyed(head).values())) < int(before)
+
+
+def test_each_key_is_switched_weakened_and_limited_for_itself(head, take, raw: FacePerformance) -> None:
+    assert [key.name for key in take.key_settings] == list(OPEN_KEYS)
+    before = keyed(head)
+    jaw, press = take.key_settings["jawOpen"], take.key_settings["mouthPress"]
+    assert (jaw.on, jaw.gain) == (True, 1.0) and (jaw.low, jaw.high) == (0.0, 1.0)
+    jaw.gain, jaw.high, press.on = 0.5, 0.25, False
+    after = keyed(head)
+    changed = {path for path, keys in after.items() if not np.array_equal(keys, before[path])}
+    assert changed == {('key_blocks["jawOpen"].value', 0), ('key_blocks["mouthPress"].value', 0)}
+    assert after['key_blocks["jawOpen"].value', 0][:, 1].max() <= 0.25
+    assert not after['key_blocks["mouthPress"].value', 0][:, 1].any()
+    jaw.gain, jaw.high, press.on = 1.0, 1.0, True
+    assert_same(keyed(head), before)
+
+
+def test_neutral_can_be_a_range_of_frames(head, take, raw: FacePerformance) -> None:
+    take.neutral_number, take.neutral_last_number, take.neutral = 3, 9, "RANGE"
+    wanted = Treatment(HALF, "RANGE", 2, neutral_last=8)
+    np.testing.assert_allclose(eta_of(head), treated(raw, wanted, open_bounds()).eta[raw.seen], atol=1e-6)
+    assert take.note == ""
+
+
+def test_the_next_take_of_the_clip_keeps_keys_and_range(empty_scene, head, take, raw: FacePerformance) -> None:
+    take.key_settings["jawOpen"].gain, take.key_settings["mouthPress"].on = 0.5, False
+    take.neutral_frame, take.neutral_last, take.neutral = 2, 8, "RANGE"
+    before, tuned = keyed(head), takes.tuned_settings(take_of(head))
+    takes.write_take(empty_scene, head, raw, Treatment(HALF))
+    takes.tune(head, tuned)
+    assert_same(keyed(head), before)

@@ -14,7 +14,19 @@ from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from expnet.model.performance.decimate import kept_keys
 from expnet.model.performance.face_performance import FacePerformance
 from expnet.model.performance.smoothing import REGIONS, region_of, smooth
-from expnet.model.performance.treatment import FRAME, QUIETEST, SEEN, Treatment, named_neutral, treated
+from expnet.model.performance.treatment import (
+    FRAME,
+    QUIETEST,
+    RANGE,
+    SEEN,
+    KeyTreatment,
+    Treatment,
+    named_neutral,
+    range_neutral,
+    treated,
+)
+
+from .performances import acted
 
 RAW = Treatment(smoothing={})
 
@@ -152,3 +164,39 @@ def test_each_curve_has_its_own_bound() -> None:
     wave = np.sin(np.arange(300) / 7)
     coarse, fine = kept_keys(np.arange(300.0), np.stack([wave, wave]), np.array([0.2, 0.05])).sum(1)
     assert 2 < coarse < fine < 150
+
+
+def test_each_key_has_a_gain_limits_and_a_switch() -> None:
+    p, plain = acted(), Treatment(smoothing={})
+    names = [p.expression_keys[i] for i in range(4)]
+    keys = {
+        names[0]: KeyTreatment(on=False),
+        names[1]: KeyTreatment(gain=0.5),
+        names[2]: KeyTreatment(low=0.2, high=0.3),
+        names[3]: KeyTreatment(low=-9, high=9),
+    }
+    before = treated(p, plain, open_bounds()).eta[p.seen]
+    after = treated(p, replace(plain, keys=keys), open_bounds()).eta
+    assert np.isnan(after[~p.seen]).all()
+    after = after[p.seen]
+    assert (after[:, 0] == 0).all()
+    np.testing.assert_allclose(after[:, 1], np.clip(p.eta[p.seen, 1] * 0.5, 0, 1))
+    np.testing.assert_allclose(after[:, 2], np.clip(p.eta[p.seen, 2], 0.2, 0.3))
+    np.testing.assert_array_equal(after[:, 3:], before[:, 3:])
+
+
+def test_a_key_that_is_off_rests_where_the_head_rests() -> None:
+    p, rest = acted(), np.full(29, 0.125)
+    keys = {p.expression_keys[0]: KeyTreatment(on=False)}
+    eta = treated(p, Treatment(keys=keys), open_bounds(), rest).eta
+    assert (eta[p.seen, 0] == 0.125).all()
+
+
+def test_neutral_from_a_range_is_the_middle_of_what_its_frames_show() -> None:
+    p = acted()
+    wanted = Treatment(smoothing={}, neutral=RANGE, neutral_frame=2, neutral_last=6)
+    np.testing.assert_allclose(range_neutral(p, 2, 6), np.median(p.eta[2:7], axis=0))
+    np.testing.assert_allclose(treated(p, wanted, open_bounds()).neutral, np.median(p.eta[2:7], axis=0))
+    np.testing.assert_allclose(range_neutral(p, 6, 2), range_neutral(p, 2, 6))
+    with pytest.raises(InputError, match="frames 901 to 911"):
+        range_neutral(p, 900, 910)
