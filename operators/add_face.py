@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from ..expnet_addon.engine.tasks import Task
@@ -19,7 +21,7 @@ class EXPNET_OT_add_face(TaskOperator, bpy.types.Operator):
             return False
         return is_there(cls, context.scene.expnet.chosen_head()) and idle(cls)
 
-    def task(self, context: bpy.types.Context) -> Task:
+    def task(self, context: bpy.types.Context) -> Task[Any]:
         from ..expnet_addon.capture import capture
 
         return capture.add_face(context.scene, context.scene.expnet.chosen_head().path)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 from bpy.props import EnumProperty
@@ -58,7 +60,7 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
                 return {"CANCELLED"}
         return super().invoke(context, event)
 
-    def task(self, context: bpy.types.Context) -> Task:
+    def task(self, context: bpy.types.Context) -> Task[Any]:
         from ..expnet_addon.capture import capture
         from ..expnet_addon.capture.keying import Keying
 

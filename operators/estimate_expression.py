@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from ..expnet_addon.capture import chosen
@@ -21,7 +23,7 @@ class EXPNET_OT_estimate_expression(TaskOperator, bpy.types.Operator):
         network = context.scene.expnet.chosen_network()
         return has_source(cls, context) and is_there(cls, network) and has_face(cls, context) and idle(cls)
 
-    def task(self, context: bpy.types.Context) -> Task:
+    def task(self, context: bpy.types.Context) -> Task[Any]:
         from ..expnet_addon.capture import capture
 
         settings, head = context.scene.expnet, chosen.face(context)

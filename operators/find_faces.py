@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from ..expnet_addon.capture import chosen, faces
@@ -17,5 +19,5 @@ class EXPNET_OT_find_faces(TaskOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_source(cls, context) and is_there(cls, context.scene.expnet.chosen_network()) and idle(cls)
 
-    def task(self, context: bpy.types.Context) -> Task:
+    def task(self, context: bpy.types.Context) -> Task[Any]:
         return faces.find_faces(chosen.source_in_range(context), estimator_options(context.scene.expnet))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from ..expnet_addon.engine import packs
@@ -23,7 +25,7 @@ class EXPNET_OT_import_weights(TaskOperator, bpy.types.Operator):
             return False
         return idle(cls)
 
-    def task(self, context: bpy.types.Context) -> Task:
+    def task(self, context: bpy.types.Context) -> Task[Any]:
         return packs.import_weights(*preferences.release(), keep=preferences.keep_official)
 
     def keep(self, context: bpy.types.Context, result: str) -> None:

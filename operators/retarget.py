@@ -27,7 +27,8 @@ def has_character(operator: type[bpy.types.Operator], context: bpy.types.Context
 
 
 def settings_of(context: bpy.types.Context) -> ExpNetCharacter:
-    return context.object.expnet_character
+    settings: ExpNetCharacter = context.object.expnet_character
+    return settings
 
 
 class EXPNET_OT_match_names(bpy.types.Operator):
@@ -60,7 +61,8 @@ class EXPNET_OT_match_names(bpy.types.Operator):
         unknown = unmatched_names(character, rows)
         if unknown:
             settings.result += f"\nUnknown names, add rows for those that should move: {_some(unknown)}"
-        return settings.result
+        line: str = settings.result
+        return line
 
 
 class EXPNET_OT_retarget(bpy.types.Operator):
@@ -94,7 +96,8 @@ class EXPNET_OT_retarget(bpy.types.Operator):
         settings.result = f"{report} {'driven' if settings.output == 'DRIVERS' else 'keyed'}"
         for why, targets in report.reasons().items():
             settings.result += f"\n{_some(targets)}: {why}"
-        return settings.result
+        line: str = settings.result
+        return line
 
 
 class EXPNET_OT_remove_retarget(bpy.types.Operator):
@@ -119,7 +122,8 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
         settings = settings_of(context)
         remove(settings.character())
         settings.result = "The character is as it was before"
-        return settings.result
+        line: str = settings.result
+        return line
 
 
 def _some(names: Sequence[str]) -> str:

@@ -78,7 +78,8 @@ class EXPNET_OT_character_meshes(_OfCharacter, bpy.types.Operator):
             if count
             else "No other selected mesh has shape keys: those of the same head are found by themselves"
         )
-        return settings.result
+        line: str = settings.result
+        return line
 
 
 # Presets ------------------------------------------------------------------------------------------------------------
@@ -110,7 +111,8 @@ class EXPNET_OT_save_retarget_preset(_OfRow, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.name = self.name or context.object.name
-        return context.window_manager.invoke_props_dialog(self)
+        answer: set[str] = context.window_manager.invoke_props_dialog(self)
+        return answer
 
     @reports
     def execute(self, context: bpy.types.Context) -> str:

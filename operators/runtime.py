@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from ..expnet_addon.engine import jobs, runtime
@@ -35,7 +37,7 @@ class EXPNET_OT_install_runtime(EngineOperator, bpy.types.Operator):
     )
     bl_options = {"REGISTER"}
 
-    def task(self, context: bpy.types.Context) -> Task:
+    def task(self, context: bpy.types.Context) -> Task[Any]:
         from ..expnet_addon.engine import installation
 
         build, wheels = preferences.runtime_choice()
@@ -58,7 +60,8 @@ class EXPNET_OT_remove_runtime(bpy.types.Operator):
         return idle(cls)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_confirm(self, event)
+        answer: set[str] = context.window_manager.invoke_confirm(self, event)
+        return answer
 
     @reports
     def execute(self, context: bpy.types.Context) -> str:
@@ -84,7 +87,7 @@ class EXPNET_OT_check_python(EngineOperator, bpy.types.Operator):
             return False
         return idle(cls)
 
-    def task(self, context: bpy.types.Context) -> Task:
+    def task(self, context: bpy.types.Context) -> Task[Any]:
         return engine_status.check_python(preferences.worker_python())
 
 
@@ -97,7 +100,7 @@ class EXPNET_OT_test_engine(EngineOperator, bpy.types.Operator):
     def keep(self, context: bpy.types.Context, result: str) -> None:
         preferences.keep_engine_report("")  # the status shows the result
 
-    def task(self, context: bpy.types.Context) -> Task:
+    def task(self, context: bpy.types.Context) -> Task[Any]:
         return engine_status.test(preferences.worker_python(), preferences.device())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
@@ -32,10 +33,10 @@ class TaskOperator:
 
     report: Callable[[set[str], str], None]  # from bpy.types.Operator
     _timer: bpy.types.Timer | None = None
-    _task: Task | None = None
+    _task: Task[Any] | None = None
     _shown: Progress | None = None
 
-    def task(self, context: bpy.types.Context) -> Task:
+    def task(self, context: bpy.types.Context) -> Task[Any]:
         raise NotImplementedError
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from ..expnet_addon.engine.tasks import Task
@@ -20,7 +22,7 @@ class EXPNET_OT_try_it(TaskOperator, bpy.types.Operator):
             return False
         return idle(cls)
 
-    def task(self, context: bpy.types.Context) -> Task:
+    def task(self, context: bpy.types.Context) -> Task[Any]:
         from ..expnet_addon.capture import try_it
 
         return try_it.try_it(context.scene, preferences.device())

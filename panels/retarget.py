@@ -13,7 +13,17 @@ from .text import say
 
 
 class EXPNET_UL_retarget(bpy.types.UIList):
-    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index) -> None:
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: bpy.types.PropertyGroup,
+        item: bpy.types.PropertyGroup,
+        icon: int,
+        active_data: bpy.types.PropertyGroup,
+        active_property: str,
+        index: int,
+    ) -> None:
         row = layout.row(align=True)
         row.prop(item, "enabled", text="")
         row = row.row(align=True)
@@ -28,7 +38,9 @@ class EXPNET_UL_retarget(bpy.types.UIList):
         number.ui_units_x = 3.2 if item.invert else 2.2
         number.label(text=f"{item.gain:.4g}", icon="ARROW_LEFTRIGHT" if item.invert else "NONE", translate=False)
 
-    def filter_items(self, context, data, property_name) -> tuple[list[int], list[int]]:
+    def filter_items(
+        self, context: bpy.types.Context, data: bpy.types.PropertyGroup, property_name: str
+    ) -> tuple[list[int], list[int]]:
         rows = getattr(data, property_name)
         wanted = self.filter_name.lower()
         if not wanted:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
@@ -204,7 +206,7 @@ def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     layout.prop(settings, name[settings.source_kind], text="")
 
 
-def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task) -> None:
+def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task[Any]) -> None:
     """Draw the task's progress in place of the buttons.
 
     A button that Blender has drawn grey under the pointer would stay grey after the task. Cancel is placed so that the

@@ -14,6 +14,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.files import is_file
@@ -128,8 +129,8 @@ class _Seen:
     """The estimate of one picture: ``eta`` by key, gaze (2,) in radians, and the identity (Ks,)."""
 
     eta: dict[str, float]
-    gaze: np.ndarray
-    alpha: np.ndarray
+    gaze: FloatArray
+    alpha: FloatArray
 
 
 def _only_image(reply: EstimateResult) -> _Seen:
@@ -267,7 +268,7 @@ def check_head(options: EstimatorOptions, basis: str, components: int, name: str
         basis_maps.check_identity(seen, basis, components, name)
 
 
-def _find(collection, uid: int, what: str):
+def _find(collection: bpy.types.bpy_prop_collection, uid: int, what: str) -> bpy.types.ID:
     for item in collection:
         if item.session_uid == uid:
             return item

@@ -9,7 +9,7 @@ import bpy
 import bpy.utils.previews
 
 if TYPE_CHECKING:
-    import numpy as np
+    from ...model.array_types import FloatArray
 
 
 class Icons:
@@ -19,7 +19,7 @@ class Icons:
         self.shown: tuple[int, ...] = ()
         self._previews: bpy.utils.previews.ImagePreviewCollection | None = None
 
-    def show(self, pictures: list[np.ndarray]) -> None:
+    def show(self, pictures: list[FloatArray]) -> None:
         """Replace the icons by those of ``pictures``, each (size, size, 4) float32."""
         self.forget()
         self._previews = previews = bpy.utils.previews.new()
@@ -38,7 +38,7 @@ class Icons:
             self._previews = None
 
 
-def decoded(coded: str, size: int) -> np.ndarray:
+def decoded(coded: str, size: int) -> FloatArray:
     """Return RGB rows in base64 as (size, size, 4) float32 RGBA, with the last row first, as in Blender.
 
     Raises ValueError if they are not ``size`` rows of ``size`` pixels.

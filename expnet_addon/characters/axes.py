@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.retargeting.name_schemes import head_bone, side_key
 
 UPRIGHT = np.cos(np.radians(30.0))  # an armature whose own Z is so near to the world's stands upright
@@ -26,7 +27,7 @@ class Axes:
     ``metres``: how long one unit of the armature is in the world.
     """
 
-    directions: np.ndarray
+    directions: FloatArray
     metres: float
 
 
@@ -53,9 +54,9 @@ def head_axes(armature: bpy.types.Object) -> Axes:
     return Axes(np.stack([left, np.cross(up, left), up], axis=1), metres)
 
 
-def _left(armature: bpy.types.Object) -> np.ndarray | None:
+def _left(armature: bpy.types.Object) -> FloatArray | None:
     """Return the direction from bones of the right side to their counterparts on the left, of unit length."""
-    sides: dict[tuple[str, str], np.ndarray] = {}
+    sides: dict[tuple[str, str], FloatArray] = {}
     for bone in armature.data.bones:
         stem, side = side_key(bone.name.rpartition(":")[2])
         if side:
@@ -68,7 +69,7 @@ def _left(armature: bpy.types.Object) -> np.ndarray | None:
     return total / length if length > 1e-6 else None
 
 
-def _spine(armature: bpy.types.Object) -> np.ndarray | None:
+def _spine(armature: bpy.types.Object) -> FloatArray | None:
     """Return the direction from the root of the head's chain of bones to the head, of unit length.
 
     None where the chain is too short or lies askew to all axes of the armature.
@@ -86,9 +87,10 @@ def _spine(armature: bpy.types.Object) -> np.ndarray | None:
     return direction if np.abs(direction).max() > SNAP_UP else None
 
 
-def _snapped(direction: np.ndarray, near: float) -> np.ndarray:
+def _snapped(direction: FloatArray, near: float) -> FloatArray:
     """Return the nearest axis of the armature where ``direction`` is nearly along it, else ``direction``."""
     index = int(np.argmax(np.abs(direction)))
     if abs(direction[index]) < near:
         return direction
-    return np.eye(3)[index] * np.sign(direction[index])
+    axis: FloatArray = np.eye(3)[index] * np.sign(direction[index])
+    return axis

@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from ...model.array_types import FloatArray
 from ...model.retargeting.row import OWN, ROTATIONS, Row
 from ...model.retargeting.table import row_values
 from ...model.rotations import quaternions, rodrigues
@@ -18,7 +19,7 @@ UNLIMITED = 3.14  # radians: a range from -pi to pi is none
 ALIGNED = np.cos(np.radians(8.0))  # a driver turns about one axis of the bone, which has to be so near
 
 
-def local_axis(bone: bpy.types.PoseBone, row: Row, axes: Axes) -> np.ndarray:
+def local_axis(bone: bpy.types.PoseBone, row: Row, axes: Axes) -> FloatArray:
     """Return the row's axis (3,) in the frame in which the bone's rotation or location is given.
 
     A unit vector for a rotation. For a location it is as long as one metre of the world.
@@ -27,19 +28,21 @@ def local_axis(bone: bpy.types.PoseBone, row: Row, axes: Axes) -> np.ndarray:
     length = 1.0 if turns else 1.0 / axes.metres
     index = "XYZ".index(row.component[-1])
     if row.axes == OWN:
-        return length * np.eye(3)[index]
+        along: FloatArray = length * np.eye(3)[index]
+        return along
     direction = length * axes.directions[:, index]
     if not turns and not bone.bone.use_local_location:
         return direction
-    return np.array(bone.bone.matrix_local.to_3x3()).T @ direction
+    axis: FloatArray = np.array(bone.bone.matrix_local.to_3x3()).T @ direction
+    return axis
 
 
-def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarray, axes: Axes) -> dict[str, np.ndarray]:
+def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: FloatArray, axes: Axes) -> dict[str, FloatArray]:
     """Return the values (F, components) of each property of the bone, from signals (F, S) without gaps.
 
     Rotations are applied in the order of the rows and written in the bone's own rotation mode.
     """
-    curves: dict[str, np.ndarray] = {}
+    curves: dict[str, FloatArray] = {}
     turns = [row for row in rows if row.component in ROTATIONS]
     moves = [row for row in rows if row.component not in ROTATIONS]
     if turns:
@@ -55,7 +58,7 @@ def bone_curves(bone: bpy.types.PoseBone, rows: Sequence[Row], values: np.ndarra
     return curves
 
 
-def _in_mode(rotation: np.ndarray, mode: str) -> tuple[str, np.ndarray]:
+def _in_mode(rotation: FloatArray, mode: str) -> tuple[str, FloatArray]:
     """Return the property of a rotation mode, and rotations (F, 3, 3) as its values, without jumps."""
     if mode == "QUATERNION":
         return "rotation_quaternion", continuous(quaternions(rotation))
@@ -137,7 +140,7 @@ def _are(rows: Sequence[Row], wanted: Mapping[str, tuple[str, float]]) -> bool:
     )
 
 
-def _linear(factors: np.ndarray, terms: Sequence[str]) -> str:
+def _linear(factors: FloatArray, terms: Sequence[str]) -> str:
     return "+".join(f"{factor:.6f}*{term}" for factor, term in zip(factors, terms))
 
 

@@ -97,7 +97,7 @@ def _meshes_of_head(mesh: bpy.types.Object) -> list[bpy.types.Object]:
     def belongs(other: bpy.types.Object) -> bool:
         others = deforming_armature(other)
         if others is not None:
-            return others == armature
+            return bool(others == armature)
         if _top(other) == top:
             return True
         return top.parent is None and top.type == "MESH" and other.parent is None and _is_loose_part(named, other)

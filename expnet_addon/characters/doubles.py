@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import bpy
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray
 from .character import deforming_armature
 
 SHARE = 0.25  # of what the bone moves the vertices: from there on the shapes move them, too
@@ -63,7 +64,7 @@ def _followers(armature: bpy.types.Object, bone: str) -> set[str]:
         names |= more
 
 
-def _held_vertices(obj: bpy.types.Object, armature: bpy.types.Object, bones: set[str]) -> np.ndarray:
+def _held_vertices(obj: bpy.types.Object, armature: bpy.types.Object, bones: set[str]) -> IntArray:
     """Return the indices of the vertices that follow the bones: all of a child of a bone, else by vertex groups."""
     if obj.parent == armature and obj.parent_type == "BONE":
         return np.arange(len(obj.data.vertices)) if obj.parent_bone in bones else np.empty(0, int)
@@ -74,7 +75,7 @@ def _held_vertices(obj: bpy.types.Object, armature: bpy.types.Object, bones: set
     return np.array(held, int)
 
 
-def _moved_by_shapes(obj: bpy.types.Object, shapes: set[str], held: np.ndarray, into: np.ndarray) -> float:
+def _moved_by_shapes(obj: bpy.types.Object, shapes: set[str], held: IntArray, into: FloatArray) -> float:
     """Return how far the shape that moves them most moves the vertices, in metres, summed over them."""
     blocks = obj.data.shape_keys.key_blocks
     rest = _coordinates(blocks[0].data)[held]
@@ -86,7 +87,7 @@ def _moved_by_shapes(obj: bpy.types.Object, shapes: set[str], held: np.ndarray, 
     return float(max(moved, default=0.0))
 
 
-def _coordinates(points: bpy.types.bpy_prop_collection) -> np.ndarray:
+def _coordinates(points: bpy.types.bpy_prop_collection) -> FloatArray:
     """Return (V, 3) of vertices or of a shape key's points."""
     co = np.empty(3 * len(points), np.float32)
     points.foreach_get("co", co)

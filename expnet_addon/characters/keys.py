@@ -14,6 +14,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.retargeting.row import Row
 from ...model.retargeting.table import row_values
 from .. import compat
@@ -32,7 +33,7 @@ def apply_keys(character: Character, rows: Sequence[Row], motion: Motion) -> Rep
     """
     plan = Plan(character, rows)
     remove(character)
-    curves: dict[bpy.types.ID, dict[tuple[str, int], np.ndarray]] = {}
+    curves: dict[bpy.types.ID, dict[tuple[str, int], FloatArray]] = {}
     for key, targets in plan.shapes.items():
         curves[key] = {
             (key_path(name), 0): np.sum([row_values(row, motion.values) for row in mine], axis=0)
@@ -41,7 +42,7 @@ def apply_keys(character: Character, rows: Sequence[Row], motion: Motion) -> Rep
     if plan.bones:
         assert character.armature is not None
         axes = head_axes(character.armature)
-        mine: dict[tuple[str, int], np.ndarray] = {}
+        mine: dict[tuple[str, int], FloatArray] = {}
         for name, bone_rows in plan.bones.items():
             bone = character.armature.pose.bones[name]
             for what, numbers in bone_curves(bone, bone_rows, motion.values, axes).items():
@@ -60,7 +61,7 @@ def apply_keys(character: Character, rows: Sequence[Row], motion: Motion) -> Rep
 _LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
 
 
-def _write(curves: Any, path: str, index: int, frames: np.ndarray, values: np.ndarray) -> None:
+def _write(curves: Any, path: str, index: int, frames: FloatArray, values: FloatArray) -> None:
     """Add an F-curve through (frames, values) with linear interpolation."""
     curve = curves.new(path, index=index)
     points = curve.keyframe_points

@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS
 from ...model.performance.channels import signals
@@ -26,8 +27,8 @@ class Motion:
 
     name: str
     source: str
-    frames: np.ndarray
-    values: np.ndarray
+    frames: FloatArray
+    values: FloatArray
 
 
 def performance_motion(
@@ -67,7 +68,7 @@ def face_motion(head: bpy.types.Object) -> Motion:
         raise InputError(f"'{head.name}' has no keys yet: animate it from footage first")
     frames = np.unique(np.concatenate(keyed).round(4))
 
-    def sample(curve: Any, otherwise: float) -> np.ndarray:
+    def sample(curve: Any, otherwise: float) -> FloatArray:
         if curve is None:
             return np.full(len(frames), otherwise)
         return np.array([curve.evaluate(float(f)) for f in frames])
@@ -94,7 +95,7 @@ def check_face(head: bpy.types.Object | None) -> None:
         )
 
 
-def _head_angles(quaternion: np.ndarray) -> np.ndarray:
+def _head_angles(quaternion: FloatArray) -> FloatArray:
     """Return yaw, pitch and roll (F, 3) in radians of a head's rotation in Blender: Ry(roll) Rx(-pitch) Rz(yaw)."""
     w, x, y, z = (quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)).T
     pitch = -np.arcsin(np.clip(2 * (w * x - y * z), -1, 1))
@@ -103,7 +104,7 @@ def _head_angles(quaternion: np.ndarray) -> np.ndarray:
     return np.unwrap(np.stack([yaw, pitch, roll], 1), axis=0)
 
 
-def _points(curve: Any) -> np.ndarray:
+def _points(curve: Any) -> FloatArray:
     co = np.empty(2 * len(curve.keyframe_points), np.float32)
     curve.keyframe_points.foreach_get("co", co)
     return co[::2].astype(np.float64)

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ WIDE = 6  # more images than this are listed one per line
 VISIBLE, STRONGEST = 0.05, 4
 
 
-def table(estimates: Sequence[dict]) -> str:
+def table(estimates: Sequence[dict[str, Any]]) -> str:
     """Show few images side by side, a column each, or many as a line each with their strongest keys."""
     seen = [e for e in estimates if "error" not in e]
     if not seen:
@@ -25,7 +26,7 @@ def table(estimates: Sequence[dict]) -> str:
     return _columns(seen) if len(seen) <= WIDE else _lines(seen)
 
 
-def csv_text(estimates: Sequence[dict]) -> str:
+def csv_text(estimates: Sequence[dict[str, Any]]) -> str:
     """Write a row per image: image, confidence, keys, POSE_COLUMNS, alpha, and the error if there is no estimate."""
     seen = [e for e in estimates if "error" not in e]
     keys = list(seen[0]["eta"]) if seen else []
@@ -58,7 +59,7 @@ def plain_cell(text: str) -> str:
     return f"'{shown}" if shown[:1] in ("=", "+", "-", "@") else shown
 
 
-def _columns(seen: Sequence[dict]) -> str:
+def _columns(seen: Sequence[dict[str, Any]]) -> str:
     """List the keys above ``VISIBLE``, then pose and confidence."""
     keys = [k for k in seen[0]["eta"] if any(abs(e["eta"][k]) >= VISIBLE for e in seen)]
     names = [_name(e) for e in seen]
@@ -75,7 +76,7 @@ def _columns(seen: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
-def _lines(seen: Sequence[dict]) -> str:
+def _lines(seen: Sequence[dict[str, Any]]) -> str:
     width = max(len(_name(e)) for e in seen)
     lines = [f"{'':<{width}}  confidence  strongest"]
     for e in seen:
@@ -85,7 +86,7 @@ def _lines(seen: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
-def _name(estimate: dict) -> str:
+def _name(estimate: dict[str, Any]) -> str:
     """Name a face by its ID in a list, else by its image."""
     name = Path(estimate["image"]).name
     return name if estimate["id"] == Path(name).stem else estimate["id"]

@@ -101,7 +101,7 @@ class Installation:
     def __init__(self, root: Path, build: Build, wheels: str = "", packages: Packages = PACKAGES) -> None:
         self.root, self.build = root, build
         self.progress = Progress(message="Making the environment")
-        self.reply: dict | None = None
+        self.reply: dict[str, Any] | None = None
         self.pid = 0
         self._environment = runtime.new_environment(root)
         try:
@@ -110,7 +110,7 @@ class Installation:
             runtime.clear(root)
             raise
         self._step: Step | None = None
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._said: deque[str] = deque(maxlen=400)
         self._file = ""
@@ -131,8 +131,9 @@ class Installation:
                 self._take(line.rstrip())
         return False
 
-    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> dict:
-        return followed(self, on_progress)
+    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> dict[str, Any]:
+        reply: dict[str, Any] = followed(self, on_progress)
+        return reply
 
     def close(self) -> None:
         """End the current step and remove an incomplete environment. Idempotent.

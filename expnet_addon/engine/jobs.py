@@ -392,7 +392,7 @@ def _wheel_folders() -> list[str]:
     return [folder for folder in found if os.path.realpath(folder) not in usual]
 
 
-def end_process(process: subprocess.Popen) -> None:
+def end_process(process: subprocess.Popen[Any]) -> None:
     """Kill a process that still runs, and on POSIX its process group."""
     if process.poll() is None and os.name == "posix":
         # It may just have ended: macOS refuses a group whose last process has.

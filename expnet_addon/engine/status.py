@@ -10,6 +10,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...model.errors import InputError
 from ...model.worker import protocol
@@ -33,7 +34,7 @@ class Status:
 
 
 _tested: dict[tuple[str, str], str] = {}  # (Python, requested device) -> result of a test
-_told: dict[tuple, Status] = {}  # only the last status
+_told: dict[tuple[Any, ...], Status] = {}  # only the last status
 
 
 def status(preferred: str, device: str) -> Status:

@@ -22,6 +22,7 @@ from uuid import uuid4
 import bpy
 import numpy as np
 
+from ...model.array_types import BoolArray, FloatArray, IntArray
 from ...model.errors import InputError
 from ...model.performance.decimate import kept_keys
 from ...model.performance.face_performance import FacePerformance, runs
@@ -77,7 +78,8 @@ def take_report(take: Take, frames: int) -> str:
 
 def scene_fps(scene: bpy.types.Scene) -> float:
     """Return the scene's frame rate, ``fps`` divided by ``fps_base``."""
-    return scene.render.fps / scene.render.fps_base
+    rate: float = scene.render.fps / scene.render.fps_base
+    return rate
 
 
 def set_scene_fps(scene: bpy.types.Scene, fps: float) -> None:
@@ -95,7 +97,7 @@ def set_scene_fps(scene: bpy.types.Scene, fps: float) -> None:
 
 def scene_frames(
     scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None = None, timed: bool = False
-) -> np.ndarray:
+) -> FloatArray:
     """Return the scene frames (F,) of the performance's frames.
 
     The first lies at ``start_frame`` (default: the scene's first frame). The others follow frame for frame, as Blender
@@ -103,9 +105,11 @@ def scene_frames(
     """
     start = float(scene.frame_start if start_frame is None else start_frame)
     if not timed or abs(scene_fps(scene) - performance.fps) < 1e-4:
-        return start + performance.frames - performance.frames[0]
+        by_frame: FloatArray = start + performance.frames - performance.frames[0]
+        return by_frame
     times = np.asarray(performance.times, float)
-    return start + (times - times[0]) * scene_fps(scene)
+    by_time: FloatArray = start + (times - times[0]) * scene_fps(scene)
+    return by_time
 
 
 def key_performance(
@@ -180,7 +184,7 @@ class Rewritten:
 def rewrite(
     head: bpy.types.Object,
     performance: FacePerformance,
-    all_frames: np.ndarray,
+    all_frames: FloatArray,
     errors: Errors | None = None,
     source_times: bool = True,
     last: Written | None = None,
@@ -212,9 +216,7 @@ def rewrite(
     return Rewritten(int(kept.sum()), kept.size, written)
 
 
-def _update(
-    channel: _Channel, curves: tuple[Any, Any], last: Written, written: Written, types: np.ndarray
-) -> np.ndarray:
+def _update(channel: _Channel, curves: tuple[Any, Any], last: Written, written: Written, types: IntArray) -> BoolArray:
     """Write one curve with the artist's edits. Returns its removed keys, (F,) bool of ``written``."""
     new, old = written.row(channel.name), last.row(channel.name)
     assert new is not None
@@ -236,7 +238,7 @@ def _update(
     return removed
 
 
-def _decimated(made: _Generated, errors: Errors | None) -> np.ndarray:
+def _decimated(made: _Generated, errors: Errors | None) -> BoolArray:
     """Return the keys to write, (C, F) bool: all without ``errors``."""
     if errors is None:
         return np.ones((len(made.channels), len(made.frames)), bool)
@@ -244,7 +246,7 @@ def _decimated(made: _Generated, errors: Errors | None) -> np.ndarray:
 
 
 def recognised(
-    head: bpy.types.Object, performance: FacePerformance, all_frames: np.ndarray, errors: Errors | None = None
+    head: bpy.types.Object, performance: FacePerformance, all_frames: FloatArray, errors: Errors | None = None
 ) -> Written | None:
     """Return the generated keys among those of the head's current take, which was written by an earlier version.
 
@@ -338,8 +340,8 @@ def current_curves(head: bpy.types.Object) -> tuple[Any, Any]:
 
 def key_expression(
     head: bpy.types.Object,
-    eta: np.ndarray | Mapping[str, float],
-    gaze: np.ndarray | None,
+    eta: FloatArray | Mapping[str, float],
+    gaze: FloatArray | None,
     frame: float,
 ) -> str:
     """Key one expression (as ``rig.set_expression`` takes it) at ``frame``, and show it. Returns the action's name.
@@ -358,7 +360,7 @@ def key_expression(
         curves = compat.assigned_curves(head)
         for name, value in zip(("gaze_yaw", "gaze_pitch"), gaze, strict=True):
             _insert(curves, f'["{name}"]', frame, float(value))
-    return keys.animation_data.action.name
+    return str(keys.animation_data.action.name)
 
 
 def set_frame_range(scene: bpy.types.Scene, take: Take) -> None:
@@ -431,7 +433,7 @@ class _Channel(_Place):
     of it.
     """
 
-    values: np.ndarray
+    values: FloatArray
     error: tuple[str, float]
 
 
@@ -440,10 +442,10 @@ class _Generated:
     """The keys of a performance before decimation, at scene ``frames`` (F,), with their keyframe ``types`` (F,)."""
 
     channels: list[_Channel]
-    frames: np.ndarray
-    types: np.ndarray
+    frames: FloatArray
+    types: IntArray
 
-    def written(self, kept: np.ndarray) -> Written:
+    def written(self, kept: BoolArray) -> Written:
         """Return what is written with the keys ``kept`` (C, F)."""
         values = np.stack([channel.values for channel in self.channels]).astype(np.float32)
         names = tuple(channel.name for channel in self.channels)
@@ -451,7 +453,7 @@ class _Generated:
 
 
 def _generated(
-    channels: list[_Channel], performance: FacePerformance, all_frames: np.ndarray, source_times: bool
+    channels: list[_Channel], performance: FacePerformance, all_frames: FloatArray, source_times: bool
 ) -> _Generated:
     """Place the channels' values, one for each frame with a face, at scene frames."""
     seen = performance.seen
@@ -464,14 +466,15 @@ def _generated(
     return _Generated(channels, frames, types)
 
 
-def _whole_frames(all_frames: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _whole_frames(all_frames: FloatArray, seen: BoolArray) -> FloatArray:
     """Return the whole frames that lie between two neighbouring frames with a face, or nearest to a single one."""
     frames = np.arange(np.floor(all_frames[0]), np.ceil(all_frames[-1]) + 1)
     after = np.clip(np.searchsorted(all_frames, frames), 0, len(all_frames) - 1)
     before = np.where(all_frames[after] > frames, np.maximum(after - 1, 0), after)
     inside = (frames >= all_frames[0] - 1e-3) & (frames <= all_frames[-1] + 1e-3)
     chosen = frames[inside & seen[before] & seen[after]]
-    return chosen if len(chosen) else np.unique(np.rint(all_frames[seen]))
+    whole: FloatArray = chosen if len(chosen) else np.unique(np.rint(all_frames[seen]))
+    return whole
 
 
 def _channels(head: bpy.types.Object, performance: FacePerformance) -> list[_Channel]:
@@ -491,11 +494,12 @@ def _channels(head: bpy.types.Object, performance: FacePerformance) -> list[_Cha
     return channels
 
 
-def _bounds(channels: Sequence[_Channel], errors: Errors) -> np.ndarray:
+def _bounds(channels: Sequence[_Channel], errors: Errors) -> FloatArray:
     """Return the largest error of each curve (C,), less the rounding error of Blender's 32-bit floats."""
     rounding = np.array([np.abs(channel.values).max() for channel in channels]) * 1e-6
     allowed = np.array([getattr(errors, channel.error[0]) * channel.error[1] for channel in channels])
-    return np.maximum(allowed - rounding, 0)
+    bounds: FloatArray = np.maximum(allowed - rounding, 0)
+    return bounds
 
 
 def _value_path(key: str) -> str:

@@ -123,7 +123,7 @@ def _is_ours(data: bpy.types.Camera, background: bpy.types.CameraBackgroundImage
     if background.source != "MOVIE_CLIP":
         return False
     if FOOTAGE in data:
-        return background.clip == data[FOOTAGE]
+        return bool(background.clip == data[FOOTAGE])
     usual = background.alpha == 1.0 and background.display_depth == "BACK" and background.frame_method == "FIT"
     return background.clip is None or usual
 

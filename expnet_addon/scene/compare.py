@@ -58,9 +58,9 @@ def picture_number(clip: bpy.types.MovieClip, frame: int) -> int:
     """
     number = min(max(frame - clip.frame_start + clip.frame_offset, 0), max(clip.frame_duration - 1, 0))
     if clip.source == "MOVIE":
-        return number + 1
+        return int(number + 1)
     digits = "".join(_trailing_digits(clip.filepath))
-    return number + (int(digits) if digits else 1)
+    return int(number + (int(digits) if digits else 1))
 
 
 def _trailing_digits(path: str) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ...model.array_types import BoolArray, FloatArray, IntArray
 from ...model.errors import InputError
 from ...model.files import atomic_path, is_dir, is_file
 from ...model.performance.face_performance import FacePerformance, runs
@@ -77,9 +78,9 @@ class _Timeline:
     In a gap of the clip the head is interpolated between the neighbouring keys.
     """
 
-    scene: np.ndarray
-    clip: np.ndarray
-    seen: np.ndarray
+    scene: FloatArray
+    clip: IntArray
+    seen: BoolArray
 
 
 def _timeline(scene: bpy.types.Scene, performance: FacePerformance, start_frame: float | None) -> _Timeline:
@@ -171,7 +172,7 @@ def _compose(
         raise InputError(f"Blender could not write {out}")
 
 
-def _footage_strip(strips, clip: str, shown: np.ndarray):
+def _footage_strip(strips: bpy.types.bpy_prop_collection, clip: str, shown: IntArray) -> bpy.types.bpy_struct:
     """Add a strip that shows the clip's frames ``shown`` (0-based) at frames 1, 2, ..."""
     if not _is_movie(clip):
         if len(shown) == 1:
@@ -184,7 +185,7 @@ def _footage_strip(strips, clip: str, shown: np.ndarray):
     return strip
 
 
-def _stored_size(strip, shown: tuple[int, int]) -> tuple[int, int]:
+def _stored_size(strip: bpy.types.bpy_struct, shown: tuple[int, int]) -> tuple[int, int]:
     """Return the size that Blender gives the strip's pictures; it ignores the sample aspect ratio.
 
     Returns ``shown`` if Blender does not report a size, or if the pictures are rotated.
@@ -200,13 +201,22 @@ def _is_movie(path: str) -> bool:
     return Path(path).suffix.lower() not in bpy.path.extensions_image
 
 
-def _place(strip, source: tuple[int, int], size: tuple[int, int], side: int) -> None:
+def _place(strip: bpy.types.bpy_struct, source: tuple[int, int], size: tuple[int, int], side: int) -> None:
     """Scale a strip of ``source`` size to ``size``; ``side`` moves it to the left (-1) or right (+1) half if not 0."""
     strip.transform.scale_x, strip.transform.scale_y = size[0] / source[0], size[1] / source[1]
     strip.transform.offset_x = side * size[0] / 2
 
 
-def _text(strips, text: str, channel: int, start: int, length: int, location, size: int, align: str) -> None:
+def _text(
+    strips: bpy.types.bpy_prop_collection,
+    text: str,
+    channel: int,
+    start: int,
+    length: int,
+    location: tuple[float, float],
+    size: int,
+    align: str,
+) -> None:
     strip = compat.new_effect(strips, text, "TEXT", channel, start, length)
     strip.text = text
     strip.font_size = max(size, 8)

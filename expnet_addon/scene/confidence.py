@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.errors import InputError
 from ...model.performance.face_performance import FacePerformance, runs
 from .. import compat
@@ -26,7 +27,7 @@ def remember(action: bpy.types.Action, performance: FacePerformance, scene_frame
     action.expnet.strip_frames = scene_frames
 
 
-def strip(confidence: np.ndarray) -> str:
+def strip(confidence: FloatArray) -> str:
     """Return a letter for each of up to ``PARTS`` equal parts of ``confidence`` (F,), by the least in the part."""
     parts = np.array_split(confidence, min(PARTS, len(confidence)))
     return "".join(NO_FACE if p.min() <= 0 else DOUBTFUL if p.min() < LOW_CONFIDENCE else SURE for p in parts)

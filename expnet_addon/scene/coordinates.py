@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.rotations import quaternions
 
 M = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 METRES = 0.001
 
 
-def to_blender(points: np.ndarray) -> np.ndarray:
+def to_blender(points: FloatArray) -> FloatArray:
     """Convert points or offsets (..., 3) from model mm to Blender metres, float32.
 
     The computation has the precision of the input. For positions in float64 the only rounding is the final one, 7e-6 mm
@@ -28,13 +29,14 @@ def to_blender(points: np.ndarray) -> np.ndarray:
     return out
 
 
-def to_model(points: np.ndarray) -> np.ndarray:
+def to_model(points: FloatArray) -> FloatArray:
     """Convert Blender metres to model mm, float64; the inverse of ``to_blender``."""
     points = np.asarray(points, np.float64)
-    return np.stack([points[..., 0], points[..., 2], -points[..., 1]], -1) / METRES
+    turned: FloatArray = np.stack([points[..., 0], points[..., 2], -points[..., 1]], -1) / METRES
+    return turned
 
 
-def object_pose(rotation: np.ndarray, translation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def object_pose(rotation: FloatArray, translation: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Convert head poses in the camera frame, (..., 3, 3) and (..., 3) mm, to an object's location and rotation.
 
     The location (..., 3) is in metres, the rotation a quaternion (..., 4), w first. The camera stands at the world's
@@ -44,8 +46,9 @@ def object_pose(rotation: np.ndarray, translation: np.ndarray) -> tuple[np.ndarr
     return location, quaternions(M @ np.asarray(rotation, np.float64) @ M.T)
 
 
-def continuous(rotations: np.ndarray) -> np.ndarray:
+def continuous(rotations: FloatArray) -> FloatArray:
     """Flip signs of quaternions (N, 4) so that each is nearest to its predecessor and interpolation is the shortest."""
     flips = np.sum(rotations[1:] * rotations[:-1], -1) < 0
     sign = np.where(np.cumsum(np.concatenate([[False], flips])) % 2, -1.0, 1.0)
-    return rotations * sign[:, None]
+    same_side: FloatArray = rotations * sign[:, None]
+    return same_side

@@ -30,7 +30,7 @@ def is_of(head: bpy.types.Object, action: bpy.types.Action) -> bool:
     if TAKE not in action or action.library is not None:
         return False
     known = action.get(HEAD_ID)
-    return known == head.get(HEAD_ID) if known is not None else action.get(TAKE_HEAD) == head.name
+    return bool(known == head.get(HEAD_ID) if known is not None else action.get(TAKE_HEAD) == head.name)
 
 
 def takes_of(head: bpy.types.Object) -> list[bpy.types.Action]:

@@ -110,7 +110,8 @@ def _run_length(pattern: str, first: int) -> int:
 
 
 def _absolute(block: bpy.types.ID) -> str:
-    return os.path.normpath(bpy.path.abspath(block.filepath, library=block.library))
+    path: str = os.path.normpath(bpy.path.abspath(block.filepath, library=block.library))
+    return path
 
 
 def _file_of(block: bpy.types.ID) -> str:

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -130,7 +131,7 @@ def _enable() -> bool:
     return True
 
 
-def _addons():
+def _addons() -> Any:
     import addon_utils
 
     return addon_utils

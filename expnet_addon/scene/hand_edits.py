@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...model.array_types import BoolArray, FloatArray, IntArray
 from ...model.npz_arrays import NpzArrays
 from ...model.reading import json_object, memory_limit, parsing
-from .keyframes import linear_keys
+from .keyframes import KeyArray, linear_keys
 
 SAME_FRAME = 1e-3
 NEAR = 0.5 + 1e-3  # frames; keys move that far when a take goes between whole frames and the clip's times
@@ -31,10 +32,10 @@ class Written:
     """
 
     names: tuple[str, ...]
-    frames: np.ndarray
-    values: np.ndarray
-    kept: np.ndarray
-    removed: np.ndarray
+    frames: FloatArray
+    values: FloatArray
+    kept: BoolArray
+    removed: BoolArray
 
     def row(self, name: str) -> Row | None:
         """Return the curve of that name, or None."""
@@ -48,10 +49,10 @@ class Written:
 class Row:
     """One curve of ``Written``: (F,) each."""
 
-    frames: np.ndarray
-    values: np.ndarray
-    kept: np.ndarray
-    removed: np.ndarray
+    frames: FloatArray
+    values: FloatArray
+    kept: BoolArray
+    removed: BoolArray
 
 
 def pack(written: Written) -> bytes:
@@ -90,12 +91,12 @@ class _Found:
     removed  (F,) bool: generated keys that are not there
     """
 
-    at: np.ndarray
-    edited: np.ndarray
-    removed: np.ndarray
+    at: IntArray
+    edited: BoolArray
+    removed: BoolArray
 
 
-def _found(co: np.ndarray, row: Row) -> _Found:
+def _found(co: FloatArray, row: Row) -> _Found:
     """Compare the current keys ``co`` (N, 2) with the generated ones."""
     at = nearest(row.frames, co[:, 0])
     if len(row.frames):
@@ -110,18 +111,18 @@ def _found(co: np.ndarray, row: Row) -> _Found:
     return _Found(at, ~same, (row.kept | row.removed) & ~present)
 
 
-def has_edits(co: np.ndarray, row: Row) -> bool:
+def has_edits(co: FloatArray, row: Row) -> bool:
     """Return whether the artist changed the curve with the keys ``co`` (N, 2)."""
     found = _found(co, row)
     return bool(found.edited.any() or found.removed.any())
 
 
-def removed_keys(co: np.ndarray, row: Row) -> np.ndarray:
+def removed_keys(co: FloatArray, row: Row) -> BoolArray:
     """Return which generated keys the artist removed, (F,) bool; all of them where the whole curve is gone."""
     return _found(co, row).removed
 
 
-def merged(current: np.ndarray, old: Row, new: Row, types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def merged(current: KeyArray, old: Row, new: Row, types: IntArray) -> tuple[KeyArray, BoolArray]:
     """Merge the artist's edits into newly generated keys.
 
     current  the curve's keys (N,) of dtype ``KEY``
@@ -163,7 +164,7 @@ def merged(current: np.ndarray, old: Row, new: Row, types: np.ndarray) -> tuple[
     return result[np.argsort(result["co"][:, 0], kind="stable")], removed
 
 
-def _moved(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+def _moved(old: FloatArray, new: FloatArray) -> IntArray:
     """Return for each old frame the index of the new frame that replaces it, or -1."""
     if len(new) == 0:
         return np.full(len(old), -1)
@@ -173,7 +174,7 @@ def _moved(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     return np.where(np.abs(new[index] - old) <= NEAR, index, -1)
 
 
-def nearest(frames: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def nearest(frames: FloatArray, wanted: FloatArray) -> IntArray:
     """Return the indices (N,) of the ``frames`` (F,), increasing, that are nearest to the ``wanted`` ones (N,)."""
     if len(frames) == 0:
         return np.full(len(wanted), -1)

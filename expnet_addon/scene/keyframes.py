@@ -6,7 +6,9 @@ from typing import Any
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
+from ...model.array_types import FloatArray, IntArray
 from .. import compat
 
 # A keyframe with Blender's names; ``co`` and the handles are (frame, value). Types of handles are set before handles.
@@ -25,6 +27,7 @@ KEY = np.dtype(
         ("handle_right", "f4", 2),
     ]
 )
+KeyArray = NDArray[np.void]  # of dtype KEY
 
 
 def _value(field: str, name: str) -> int:
@@ -37,7 +40,7 @@ AUTO = _value("handle_left_type", "AUTO_CLAMPED")
 BREAKDOWN = _value("type", "BREAKDOWN")
 
 
-def linear_keys(frames: np.ndarray, values: np.ndarray, types: np.ndarray | int = GENERATED) -> np.ndarray:
+def linear_keys(frames: FloatArray, values: FloatArray, types: IntArray | int = GENERATED) -> KeyArray:
     """Return keys (N,) with linear interpolation and automatic handles."""
     keys = np.zeros(len(frames), KEY)
     keys["co"][:, 0], keys["co"][:, 1] = frames, values
@@ -49,7 +52,7 @@ def linear_keys(frames: np.ndarray, values: np.ndarray, types: np.ndarray | int 
     return keys
 
 
-def read_keys(curve: Any) -> np.ndarray:
+def read_keys(curve: Any) -> KeyArray:
     """Return the curve's keys (N,) of dtype ``KEY``."""
     points = curve.keyframe_points
     keys = np.zeros(len(points), KEY)
@@ -60,7 +63,7 @@ def read_keys(curve: Any) -> np.ndarray:
     return keys
 
 
-def coordinates(curve: Any) -> np.ndarray:
+def coordinates(curve: Any) -> FloatArray:
     """Return frame and value of the curve's keys, (N, 2) float32."""
     values = np.empty(2 * len(curve.keyframe_points), np.float32)
     curve.keyframe_points.foreach_get("co", values)
@@ -80,7 +83,7 @@ def is_plain(curve: Any) -> bool:
     return True
 
 
-def write_keys(curve: Any, keys: np.ndarray) -> None:
+def write_keys(curve: Any, keys: KeyArray) -> None:
     """Replace the curve's keys by ``keys`` (N,) of dtype ``KEY``, sorted by frame."""
     points = curve.keyframe_points
     points.clear()

@@ -12,6 +12,7 @@ from functools import partial
 import bpy
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray
 from ...model.face.face_model import FaceModel, gaze_pivot
 from .. import compat
 from . import paint, skins
@@ -43,7 +44,7 @@ BROW_MM = 2.9  # from a brow's line: half as far as a brow is high
 PUPIL_SHARE = 0.4  # of the iris's angle
 
 
-def dress_head(mesh: bpy.types.Mesh, model: FaceModel, vertices: np.ndarray) -> None:
+def dress_head(mesh: bpy.types.Mesh, model: FaceModel, vertices: IntArray) -> None:
     """Assign materials to the parts of the head's mesh.
 
     ``vertices`` (n,) are the model's indices of the mesh's vertices, in the mesh's order.
@@ -65,7 +66,7 @@ def dress_head(mesh: bpy.types.Mesh, model: FaceModel, vertices: np.ndarray) -> 
     mesh.polygons.foreach_set("material_index", np.searchsorted(used, slot).astype(np.int32))
 
 
-def _slot_of_faces(model: FaceModel) -> np.ndarray:
+def _slot_of_faces(model: FaceModel) -> IntArray:
     """Return the index (F,) into ``SLOTS`` of each face: its part, with lips and brows apart from the skin."""
     slot = paint.part_of_faces(model)
     corners = paint.corners_of(model)
@@ -124,7 +125,7 @@ def dress_eye(mesh: bpy.types.Mesh, model: FaceModel, side: str) -> None:
     mesh.polygons.foreach_set("material_index", slot.astype(np.int32))
 
 
-def _picture(name: str, paint_it: Callable[[], np.ndarray]) -> bpy.types.Image:
+def _picture(name: str, paint_it: Callable[[], FloatArray]) -> bpy.types.Image:
     """Return the image of this name; paint it if the .blend does not have it yet."""
     known = bpy.data.images.get(name)
     if known is not None and known.size[0] > 0:
@@ -177,7 +178,7 @@ def _material(
     return material
 
 
-def _add_pores(nodes, links, shader, roughness: float) -> None:
+def _add_pores(nodes: bpy.types.Nodes, links: bpy.types.NodeLinks, shader: bpy.types.Node, roughness: float) -> None:
     """Add noise at the scale of a millimetre to the skin's roughness and bump."""
     where = nodes.new("ShaderNodeTexCoord")
     where.location = (-1100, -200)

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray
 from ...model.face.face_model import FaceModel
 
 PARTS = ("skin", "eyeball", "nostrils", "eye_socket", "mouth_socket", "teeth", "gums", "tongue", "lashes")
@@ -35,7 +36,7 @@ IRIS_EDGE = 0.25  # radius of the iris in ``eye_uv``, as a share of the eye text
 
 
 @lru_cache(maxsize=1)
-def skin_picture(model: FaceModel, size: int = 1024) -> np.ndarray:
+def skin_picture(model: FaceModel, size: int = 1024) -> FloatArray:
     """Paint the skin of the mean face in the model's UVs, (size, size, 3)."""
     assert model.uv is not None
     corners = corners_of(model)
@@ -64,7 +65,7 @@ def skin_picture(model: FaceModel, size: int = 1024) -> np.ndarray:
     return picture.reshape(size, size, 3)
 
 
-def part_of_faces(model: FaceModel) -> np.ndarray:
+def part_of_faces(model: FaceModel) -> IntArray:
     """Return the index (F,) into ``PARTS`` of each face's part; skin for faces in no other region."""
     faces = corners_of(model)
     out = np.zeros(len(faces), np.int32)
@@ -78,13 +79,13 @@ def part_of_faces(model: FaceModel) -> np.ndarray:
     return out
 
 
-def corners_of(model: FaceModel) -> np.ndarray:
+def corners_of(model: FaceModel) -> IntArray:
     """Return the faces (F, k); a triangle among quads repeats its third corner."""
     return np.where(model.faces < 0, model.faces[:, 2:3], model.faces)
 
 
 @lru_cache(maxsize=3)
-def eye_picture(iris_colour: str = "blue", size: int = 256) -> np.ndarray:
+def eye_picture(iris_colour: str = "blue", size: int = 256) -> FloatArray:
     """Paint sclera, limbus, iris and pupil around the centre of the texture (``eye_uv``), (size, size, 3).
 
     ``iris_colour`` is one of ``IRISES``.
@@ -105,7 +106,7 @@ def eye_picture(iris_colour: str = "blue", size: int = 256) -> np.ndarray:
     return np.clip(colour + inside * (iris - colour), 0, 1).astype(np.float32)
 
 
-def eye_uv(directions: np.ndarray, iris_angle: float) -> np.ndarray:
+def eye_uv(directions: FloatArray, iris_angle: float) -> FloatArray:
     """Return the UVs (..., 2) in ``eye_picture`` of directions (..., 3) from the pivot, in model axes.
 
     The distance from the centre grows with the angle from the optical axis (+z).
@@ -114,14 +115,15 @@ def eye_uv(directions: np.ndarray, iris_angle: float) -> np.ndarray:
     angle = np.arccos(np.clip(unit[..., 2], -1, 1))
     across = np.hypot(unit[..., 0], unit[..., 1])
     radius = np.minimum(IRIS_EDGE * angle / iris_angle, 0.49) / np.maximum(across, 1e-6)
-    return 0.5 + radius[..., None] * unit[..., :2]
+    uv: FloatArray = 0.5 + radius[..., None] * unit[..., :2]
+    return uv
 
 
-def _marks(model: FaceModel) -> dict[str, np.ndarray]:
+def _marks(model: FaceModel) -> dict[str, FloatArray]:
     """Return soft masks (V,) of the coloured areas, from the regions; zeros for a region that the model lacks."""
     edges = _edges(corners_of(model))
 
-    def mark(softness: int, *names: str) -> np.ndarray:
+    def mark(softness: int, *names: str) -> FloatArray:
         values = np.zeros(model.vertex_count)
         for name in names:
             values[model.regions.get(name, [])] = 1.0
@@ -147,16 +149,17 @@ def _marks(model: FaceModel) -> dict[str, np.ndarray]:
     }
 
 
-def _hair(where: np.ndarray, scalp: np.ndarray) -> np.ndarray:
+def _hair(where: FloatArray, scalp: FloatArray) -> FloatArray:
     """Return the coverage (N,) of short hair at points (N, 3): the scalp behind a round hairline."""
     ragged = 0.10 * (_noise(where / 2.5, 3) - 0.5)
     face = np.hypot(where[:, 0] / 76.0, (where[:, 1] - 20.0) / 92.0) + ragged
     ears = (np.abs(where - [0, 6, -8]) < [np.inf, 34, 24]).all(axis=1) & (np.abs(where[:, 0]) > 68)
     behind = _step(-where[:, 2], -30.0, -15.0)
-    return _step(scalp, 0.1, 0.6) * np.maximum(_step(face, 0.95, 1.09), behind) * ~ears
+    share: FloatArray = _step(scalp, 0.1, 0.6) * np.maximum(_step(face, 0.95, 1.09), behind) * ~ears
+    return share
 
 
-def _lips(where: np.ndarray, model: FaceModel) -> np.ndarray:
+def _lips(where: FloatArray, model: FaceModel) -> FloatArray:
     """Return the coverage (N,) of the lips at points (N, 3): inside the landmarks' outline, with a soft edge."""
     assert model.landmarks is not None
     outline = _rounded(model.neutral[model.landmarks[48:60]].astype(float))
@@ -176,15 +179,16 @@ def _lips(where: np.ndarray, model: FaceModel) -> np.ndarray:
     return out
 
 
-def _rounded(corners: np.ndarray, steps: int = 4) -> np.ndarray:
+def _rounded(corners: FloatArray, steps: int = 4) -> FloatArray:
     """Return a closed Catmull-Rom curve (n * steps, d) through ``corners`` (n, d)."""
     a, b, c, d = (np.roll(corners, shift, axis=0)[:, None] for shift in (1, 0, -1, -2))
     t = (np.arange(steps) / steps)[None, :, None]
     curve = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-    return curve.reshape(-1, corners.shape[1])
+    rounded: FloatArray = curve.reshape(-1, corners.shape[1])
+    return rounded
 
 
-def from_brows(where: np.ndarray, model: FaceModel) -> np.ndarray:
+def from_brows(where: FloatArray, model: FaceModel) -> FloatArray:
     """Return the distance (N,) mm of points (N, 3) of the mean face from the nearest brow's line; inf without brows."""
     out = np.full(len(where), np.inf)
     for line in _brow_lines(model):
@@ -194,7 +198,7 @@ def from_brows(where: np.ndarray, model: FaceModel) -> np.ndarray:
     return out
 
 
-def _brow_lines(model: FaceModel) -> list[np.ndarray]:
+def _brow_lines(model: FaceModel) -> list[FloatArray]:
     """Return each brow as a line (5, 3) from its inner to its outer end, from the landmarks."""
     if model.landmarks is None or not len(model.regions.get("brow_L", [])):
         return []
@@ -202,7 +206,7 @@ def _brow_lines(model: FaceModel) -> list[np.ndarray]:
     return [right[::-1], left]
 
 
-def _brow(where: np.ndarray, line: np.ndarray) -> np.ndarray:
+def _brow(where: FloatArray, line: FloatArray) -> FloatArray:
     """Return the coverage (N,) of a brow at points (N, 3): hairs along a line, dense inside, thin at the outer end."""
     out = np.zeros(len(where), np.float32)
     near = np.flatnonzero(
@@ -229,16 +233,16 @@ def _brow(where: np.ndarray, line: np.ndarray) -> np.ndarray:
     return out
 
 
-def _blend(colours: np.ndarray, colour: tuple[float, float, float], share: np.ndarray) -> None:
+def _blend(colours: FloatArray, colour: tuple[float, float, float], share: FloatArray) -> None:
     colours += np.asarray(share, np.float32)[..., None] * (np.array(colour, np.float32) - colours)
 
 
-def _step(values: np.ndarray, low: float, high: float) -> np.ndarray:
+def _step(values: FloatArray, low: float, high: float) -> FloatArray:
     t = np.clip((values - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
-def _noise(points: np.ndarray, seed: int) -> np.ndarray:
+def _noise(points: FloatArray, seed: int) -> FloatArray:
     """Return smooth noise (N,) in 0..1 at points (N, 3), with features of size 1."""
     lattice = np.random.default_rng(seed).random(32**3, np.float32)
     points = np.asarray(points, np.float32)
@@ -253,7 +257,7 @@ def _noise(points: np.ndarray, seed: int) -> np.ndarray:
     return out
 
 
-def _rasterised(uv: np.ndarray, values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _rasterised(uv: FloatArray, values: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
     """Rasterise corner ``values`` (F, k, C) at ``uv`` (F, k, 2). Returns flat pixel indices (N,) and values (N, C)."""
     if uv.shape[1] == 3:  # a triangle becomes a quad that repeats a corner
         uv, values = (np.concatenate([a, a[:, 2:]], axis=1) for a in (uv, values))
@@ -291,19 +295,20 @@ def _rasterised(uv: np.ndarray, values: np.ndarray, size: int) -> tuple[np.ndarr
     return drawn, (weights[:, None] @ corners)[:, 0]
 
 
-def _bilinear(grid: np.ndarray) -> np.ndarray:
+def _bilinear(grid: FloatArray) -> FloatArray:
     """Return the weights (N, 4) of a quad's corners at points (N, 2) in the unit square."""
     a, b = grid.T
     return np.stack([(1 - a) * (1 - b), a * (1 - b), a * b, (1 - a) * b], 1)
 
 
-def _edges(faces: np.ndarray) -> np.ndarray:
+def _edges(faces: IntArray) -> IntArray:
     """Return the edges (E, 2) of the faces, in both directions."""
     pairs = np.stack([faces, np.roll(faces, -1, axis=1)], -1).reshape(-1, 2)
-    return np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
+    edges: IntArray = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
+    return edges
 
 
-def _smoothed(values: np.ndarray, edges: np.ndarray, rounds: int) -> np.ndarray:
+def _smoothed(values: FloatArray, edges: IntArray, rounds: int) -> FloatArray:
     count = np.maximum(np.bincount(edges[:, 0], minlength=len(values)), 1)
     for _ in range(rounds):
         values = 0.5 * values + 0.5 * np.bincount(edges[:, 0], values[edges[:, 1]], len(values)) / count

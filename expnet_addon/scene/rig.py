@@ -24,6 +24,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
@@ -86,7 +87,8 @@ def eyes_of(head: bpy.types.Object) -> dict[str, bpy.types.Object]:
 
 def model_keys(head: bpy.types.Object) -> list[str]:
     """Return the names of the model's expression keys, in the model's order."""
-    return head["expnet_keys"].split("\n")
+    names: list[str] = head["expnet_keys"].split("\n")
+    return names
 
 
 def expression_keys(head: bpy.types.Object) -> list[str]:
@@ -118,7 +120,7 @@ def _read_model(path: str, _modified: int) -> FaceModel:
     return load_face_model(path)
 
 
-def apply_alpha(head: bpy.types.Object, model: FaceModel, alpha: np.ndarray) -> None:
+def apply_alpha(head: bpy.types.Object, model: FaceModel, alpha: FloatArray) -> None:
     """Give the head the identity ``alpha`` (up to Ks numbers, the rest are zeros): Basis, every key and the eyes.
 
     Keys, values, drivers and actions are kept. Keys that the artist has sculpted or added keep their offsets from
@@ -152,7 +154,7 @@ def apply_alpha(head: bpy.types.Object, model: FaceModel, alpha: np.ndarray) -> 
 
 
 def set_expression(
-    head: bpy.types.Object, eta: np.ndarray | Mapping[str, float], gaze: np.ndarray | None = None
+    head: bpy.types.Object, eta: FloatArray | Mapping[str, float], gaze: FloatArray | None = None
 ) -> None:
     """Set the sliders: ``eta`` (Ke,) in the model's order or by key name; ``gaze`` (2,) yaw and pitch in radians.
 
@@ -168,14 +170,14 @@ def set_expression(
     head.update_tag()
 
 
-def set_pose(head: bpy.types.Object, rotation: np.ndarray, translation: np.ndarray) -> None:
+def set_pose(head: bpy.types.Object, rotation: FloatArray, translation: FloatArray) -> None:
     """Set the head's pose from R (3, 3) and t (3,) in mm, in the frame of ``camera_and_light.match_camera``."""
     location, quaternion = object_pose(rotation, translation)
     head.rotation_mode = "QUATERNION"
     head.location, head.rotation_quaternion = location.tolist(), quaternion.tolist()
 
 
-def evaluated_vertices(head: bpy.types.Object) -> np.ndarray:
+def evaluated_vertices(head: bpy.types.Object) -> FloatArray:
     """Return the head's vertices as Blender evaluates them, (V, 3) float64 in model millimetres.
 
     The vertices are in the model's order, without the head's own pose. The gaze rotates the eyes. Vertices that the
@@ -200,7 +202,7 @@ def evaluated_vertices(head: bpy.types.Object) -> np.ndarray:
     return points
 
 
-def _by_key(head: bpy.types.Object, eta: np.ndarray | Mapping[str, float]) -> dict[str, float]:
+def _by_key(head: bpy.types.Object, eta: FloatArray | Mapping[str, float]) -> dict[str, float]:
     """Return the coefficients by key name, checked against the head's keys."""
     keys = model_keys(head)
     if isinstance(eta, Mapping):
@@ -220,14 +222,14 @@ def _is_rigid(model: FaceModel, region: str) -> bool:
     return vertices is not None and len(vertices) > 0 and not np.abs(model.expression[:, vertices]).max(initial=0) > 0
 
 
-def _key_offsets(model: FaceModel) -> dict[str, np.ndarray]:
+def _key_offsets(model: FaceModel) -> dict[str, FloatArray]:
     offsets = dict(zip(model.expression_keys, model.expression, strict=True))
     if model.gaze_lids is not None:
         offsets.update(zip(GAZE_KEYS, model.gaze_lids, strict=True))
     return offsets
 
 
-def _new_mesh(model: FaceModel, name: str, vertices: np.ndarray, positions: np.ndarray) -> bpy.types.Mesh:
+def _new_mesh(model: FaceModel, name: str, vertices: IntArray, positions: FloatArray) -> bpy.types.Mesh:
     """Make a mesh of the model's ``vertices`` (sorted), with UVs, smooth shading and the model's vertex indices."""
     keep = np.zeros(model.vertex_count, bool)
     keep[vertices] = True
@@ -275,7 +277,7 @@ def _add_properties(head: bpy.types.Object, model: FaceModel, model_path: str) -
         head.property_overridable_library_set(f'["{key}"]', True)
 
 
-def _add_regions(head: bpy.types.Object, model: FaceModel, vertices: np.ndarray) -> None:
+def _add_regions(head: bpy.types.Object, model: FaceModel, vertices: IntArray) -> None:
     """Add vertex groups for the regions in the head's mesh."""
     for region, members in model.regions.items():
         own = np.flatnonzero(np.isin(vertices, members))
@@ -283,7 +285,7 @@ def _add_regions(head: bpy.types.Object, model: FaceModel, vertices: np.ndarray)
             head.vertex_groups.new(name=region).add(own.tolist(), 1.0, "REPLACE")
 
 
-def _add_keys(head: bpy.types.Object, model: FaceModel, vertices: np.ndarray, basis: np.ndarray) -> None:
+def _add_keys(head: bpy.types.Object, model: FaceModel, vertices: IntArray, basis: FloatArray) -> None:
     head.shape_key_add(name="Basis", from_mix=False)
     bounds = dict(zip(model.expression_keys, model.expression_bounds.tolist(), strict=True))
     everything = len(vertices) == model.vertex_count
@@ -296,7 +298,7 @@ def _add_keys(head: bpy.types.Object, model: FaceModel, vertices: np.ndarray, ba
         key.data.foreach_set("co", (basis + to_blender(offset if everything else offset[vertices])).ravel())
 
 
-def _place_eye(eye: bpy.types.Object, points: np.ndarray) -> None:
+def _place_eye(eye: bpy.types.Object, points: FloatArray) -> None:
     """Move the origin to the centre of the eyeball's vertices and the mesh to ``points`` (metres, head's frame)."""
     pivot = points.mean(axis=0, dtype=np.float64).astype(np.float32)
     eye.location = pivot.tolist()
@@ -320,7 +322,11 @@ def _drive_lids(head: bpy.types.Object) -> None:
 
 
 def _drive(
-    block: bpy.types.ID, path: tuple, head: bpy.types.Object, source: str, ramp: list[tuple[float, float]]
+    block: bpy.types.ID,
+    path: tuple[str] | tuple[str, int],
+    head: bpy.types.Object,
+    source: str,
+    ramp: list[tuple[float, float]],
 ) -> None:
     """Drive ``path`` by the head's property through a linear ramp. Uses no Python expression, so it always runs."""
     curve = block.driver_add(*path)
@@ -340,14 +346,14 @@ def _drive(
     curve.update()
 
 
-def _model_vertices(mesh: bpy.types.Mesh) -> np.ndarray:
+def _model_vertices(mesh: bpy.types.Mesh) -> IntArray:
     attribute = mesh.attributes[VERTEX_INDEX]
     out = np.empty(len(attribute.data), np.int32)
     attribute.data.foreach_get("value", out)
     return out
 
 
-def _coordinates(collection: bpy.types.bpy_prop_collection) -> np.ndarray:
+def _coordinates(collection: bpy.types.bpy_prop_collection) -> FloatArray:
     out = np.empty((len(collection), 3), np.float32)
     collection.foreach_get("co", out.ravel())
     return out

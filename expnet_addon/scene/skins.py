@@ -54,7 +54,7 @@ def skin_of(head: bpy.types.Object) -> str:
             if texture is not None and texture.image is not None:
                 name = texture.image.get(MARK)
                 if name in PHOTOGRAPHS:
-                    return name
+                    return str(name)
                 return PAINTED if texture.image.name.startswith(f"ExpNet skin {OPEN}") else OWN
     return OWN
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 import bpy
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.errors import InputError
 from ...model.performance.face_performance import FacePerformance
 from ...model.performance.performance_files import unpacked
@@ -54,7 +55,7 @@ def apply_again(action: bpy.types.Action, discard: bool = False) -> str:
         take.note = _write_again(head, action, discard)
     except InputError as error:
         take.note = str(error)
-        return take.note
+        return str(take.note)
     return ""
 
 
@@ -157,7 +158,7 @@ def is_edited(head: bpy.types.Object, action: bpy.types.Action | None = None) ->
     return animation.is_edited(head, replace(written, frames=written.frames + np.float32(moved)), curves)
 
 
-def frames_of(action: bpy.types.Action, performance: FacePerformance) -> np.ndarray:
+def frames_of(action: bpy.types.Action, performance: FacePerformance) -> FloatArray:
     """Return the scene frames (F,) of the take's keys.
 
     ``rate`` is the clip's own rate. In takes of earlier versions it is the scene's.
@@ -165,21 +166,22 @@ def frames_of(action: bpy.types.Action, performance: FacePerformance) -> np.ndar
     frames = performance.frames if abs(action.expnet.rate - performance.fps) < 1e-3 else None
     if frames is None:
         frames = performance.times * action.expnet.rate
-    return action.expnet.start + frames - frames[0]
+    in_scene: FloatArray = action.expnet.start + frames - frames[0]
+    return in_scene
 
 
 def _head_of(action: bpy.types.Action) -> bpy.types.Object | None:
     return next((obj for obj in bpy.data.objects if take_of(obj) == action), None)
 
 
-def bounds_of(head: bpy.types.Object) -> np.ndarray:
+def bounds_of(head: bpy.types.Object) -> FloatArray:
     """Return the ranges (Ke, 2) of the head's sliders; -10..10 for keys that the artist has removed."""
     blocks = head.data.shape_keys.key_blocks
     limits = [(blocks[k].slider_min, blocks[k].slider_max) if k in blocks else (-10, 10) for k in rig.model_keys(head)]
     return np.array(limits, np.float64)
 
 
-def rest_of(head: bpy.types.Object) -> np.ndarray | None:
+def rest_of(head: bpy.types.Object) -> FloatArray | None:
     """Return ``FaceModel.rest`` (Ke,) of the head's model; None for heads of versions that did not store it."""
     kept = head.get("expnet_rest")
     return None if kept is None else np.array(kept, np.float64)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.bases.basis_map import BasisMap, arkit_performance, converted, load_maps
 from ...model.builtin import OPEN
 from ...model.errors import InputError
@@ -57,7 +58,7 @@ class Route:
     maps: tuple[BasisMap, ...] = ()
     by_meaning: tuple[str, ...] = ()
 
-    def numbers(self, eta: dict[str, float], alpha: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
+    def numbers(self, eta: dict[str, float], alpha: FloatArray) -> tuple[dict[str, float], FloatArray]:
         """Convert one expression by key, and the identity, for the head."""
         for basis_map in self.maps:
             values = basis_map.expression(np.array([eta[key] for key in basis_map.from_keys]))
