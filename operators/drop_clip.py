@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bpy
 from bpy.props import StringProperty
 
@@ -29,10 +27,7 @@ class EXPNET_OT_drop_clip(bpy.types.Operator):
 
     @reports
     def execute(self, context: bpy.types.Context) -> str:
-        settings = context.scene.expnet
-        settings.source_kind, settings.source = "FILE", self.filepath
-        settings.result = f"The source is '{Path(self.filepath).name}'"
-        return str(settings.result)
+        return str(context.scene.expnet.use_file(self.filepath))
 
 
 class EXPNET_FH_clip(bpy.types.FileHandler):

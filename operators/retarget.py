@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import bpy
 
 from ..expnet_addon.characters.character import is_retargeted
 from ..expnet_addon.properties.character_settings import ExpNetCharacter
 from ..expnet_addon.scene.heads import has_shape_keys
-from ..model.errors import InputError
-from ..model.retargeting.row import BONE, SHAPE_KEY
 from .reporting import reports
 
 
@@ -43,26 +39,12 @@ class EXPNET_OT_match_names(bpy.types.Operator):
 
     @reports
     def execute(self, context: bpy.types.Context) -> str:
-        from ..expnet_addon.characters.name_matching import matched_rows, unmatched_names
+        from ..expnet_addon.capture import drive_character
 
         settings = settings_of(context)
-        character = settings.character()
-        scheme, rows = matched_rows(character, settings.scheme)
-        if not rows:
-            raise InputError("None of its shape keys and bones has a known name: add rows to the table")
-        settings.set_table(rows)
-        names = settings.bl_rna.properties["scheme"].enum_items[scheme].name
-        on = [row for row in rows if row.enabled]
-        shapes, bones = (len({r.target for r in on if r.kind == kind}) for kind in (SHAPE_KEY, BONE))
-        settings.result = f"{shapes} shape keys by {names}, {bones} bones"
-        off = {row.target for row in rows} - {row.target for row in on}
-        if off:
-            settings.result += f"\nSwitched off, as other rows move the same: {_some(sorted(off))}"
-        unknown = unmatched_names(character, rows)
-        if unknown:
-            settings.result += f"\nUnknown names, add rows for those that should move: {_some(unknown)}"
-        line: str = settings.result
-        return line
+        told = drive_character.match(settings)
+        settings.result = told
+        return told
 
 
 class EXPNET_OT_retarget(bpy.types.Operator):
@@ -82,22 +64,35 @@ class EXPNET_OT_retarget(bpy.types.Operator):
 
     @reports
     def execute(self, context: bpy.types.Context) -> str:
-        from ..expnet_addon.characters.drivers import apply_drivers
-        from ..expnet_addon.characters.keys import apply_keys
+        from ..expnet_addon.capture import drive_character
 
         settings = settings_of(context)
-        rows = settings.table()
-        if settings.output == "DRIVERS":
-            if settings.source != "FACE":
-                raise InputError("Drivers need a face to follow: choose a face, or keys")
-            report = apply_drivers(settings.character(), rows, settings.followed(context.scene))
-        else:
-            report = apply_keys(settings.character(), rows, settings.motion(context.scene))
-        settings.result = f"{report} {'driven' if settings.output == 'DRIVERS' else 'keyed'}"
-        for why, targets in report.reasons().items():
-            settings.result += f"\n{_some(targets)}: {why}"
-        line: str = settings.result
-        return line
+        told = drive_character.retarget(settings, context.scene)
+        settings.result = told
+        return told
+
+
+class EXPNET_OT_drive_character(bpy.types.Operator):
+    bl_idname = "expnet.drive_character"
+    bl_label = "Drive My Character"
+    bl_description = (
+        "Match the names of the character, if its table is empty, check them, and let the character follow the face. "
+        "Your own keys and actions are kept"
+    )
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_character(cls, context)
+
+    @reports
+    def execute(self, context: bpy.types.Context) -> str:
+        from ..expnet_addon.capture import drive_character
+
+        settings = settings_of(context)
+        told = drive_character.drive(settings, context.scene)
+        settings.result = told
+        return told
 
 
 class EXPNET_OT_remove_retarget(bpy.types.Operator):
@@ -126,9 +121,4 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
         return line
 
 
-def _some(names: Sequence[str]) -> str:
-    """Return the first names and the number of the others, as text."""
-    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
-
-
-CLASSES = (EXPNET_OT_match_names, EXPNET_OT_retarget, EXPNET_OT_remove_retarget)
+CLASSES = (EXPNET_OT_match_names, EXPNET_OT_retarget, EXPNET_OT_drive_character, EXPNET_OT_remove_retarget)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import compare, confidence, engine, footage_overlay, keys, render, retarget, sidebar, takes
+from . import compare, confidence, engine, footage_overlay, keys, poses, render, retarget, sidebar, takes
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
     (
@@ -13,6 +13,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         *keys.CLASSES,
         *confidence.CLASSES,
         *compare.CLASSES,
+        *poses.CLASSES,
         *engine.CLASSES,
         *retarget.CLASSES,
         *render.CLASSES,

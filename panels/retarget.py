@@ -73,6 +73,7 @@ class EXPNET_PT_character(Sidebar, bpy.types.Panel):
             return
         settings = context.object.expnet_character
         layout.label(text=context.object.name, icon=f"{context.object.type}_DATA", translate=False)
+        layout.operator("expnet.drive_character", icon="PLAY")
         row = layout.row(align=True)
         row.prop(settings, "scheme", text="")
         row.operator("expnet.match_names")

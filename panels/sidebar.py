@@ -202,8 +202,16 @@ def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
         layout.label(text=shown.name, icon="TRACKER", translate=False)
         return
     layout.row().prop(settings, "source_kind", expand=True)
-    name = {"FILE": "source", "FOLDER": "source_folder", "CLIP": "source_clip", "IMAGE": "source_image"}
-    layout.prop(settings, name[settings.source_kind], text="")
+    if settings.source_kind == "FILE":
+        row = layout.row(align=True)
+        row.prop(settings, "source", text="")
+        row.operator("expnet.open_footage", text="", icon="FILE_MOVIE")
+    elif settings.source_kind == "FOLDER":
+        layout.prop(settings, "source_folder", text="")
+    elif settings.source_kind == "CLIP":
+        layout.template_ID(settings, "source_clip", open="clip.open")
+    else:
+        layout.template_ID(settings, "source_image", open="image.open")
 
 
 def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task[Any]) -> None:

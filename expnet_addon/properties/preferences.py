@@ -7,6 +7,7 @@ import bpy
 from ..engine import packs, runtime, tasks
 from ..engine import status as engine_status
 
+KEYMAPS = ("3D View", "Frames")  # with shortcuts of the extension
 PACKAGE = __package__.removesuffix(".expnet_addon.properties")
 
 
@@ -76,6 +77,7 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
         layout.use_property_split = True
         self._draw_engine(layout)
         self._draw_official(layout)
+        _draw_shortcuts(layout)
 
     def _draw_engine(self, layout: bpy.types.UILayout) -> None:
         body = layout.box()
@@ -114,11 +116,28 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
         body.prop(self, "half")
         body.operator("expnet.import_weights", icon="IMPORT")
         body.prop(self, "official_face_model")
-        for choice in (packs.official_network(self.official_pack), packs.official_head(self.official_face_model)):
-            icon = "ERROR" if choice.missing else "CHECKMARK"
+        network, head = packs.official_network(self.official_pack), packs.official_head(self.official_face_model)
+        for choice in (network, head):
+            wanted = self.official_pack if choice is network else self.official_face_model
+            icon = "CHECKMARK" if not choice.missing else "ERROR" if wanted else "INFO"
             body.label(text=f"{choice.name}: {choice.missing or choice.license}", icon=icon)
         for line in self.import_report.splitlines():
             body.label(text=line)
+
+
+def _draw_shortcuts(layout: bpy.types.UILayout) -> None:
+    """Draw the extension's shortcuts, which the artist can change."""
+    import rna_keymap_ui
+
+    body = layout.box()
+    body.label(text="Shortcuts")
+    config = bpy.context.window_manager.keyconfigs.user
+    for keymap in (config.keymaps.get(name) for name in KEYMAPS) if config is not None else ():
+        for item in keymap.keymap_items if keymap is not None else ():
+            if item.idname.startswith("expnet."):
+                column = body.column()
+                column.context_pointer_set("keymap", keymap)
+                rna_keymap_ui.draw_kmi([], config, keymap, item, column, 0)
 
 
 def enabled() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import PurePath
 
 import bpy
 from bpy.props import (
@@ -254,6 +255,12 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         name="Result",
         description="What the last run wrote",
     )
+
+    def use_file(self, path: str) -> str:
+        """Make the image or movie at ``path`` the source. Returns a line for the user."""
+        self.source_kind, self.source = "FILE", path
+        self.result = f"The source is '{PurePath(path).name}'"
+        return str(self.result)
 
     def chosen_head(self) -> packs.Choice:
         """Return the head that Add Face makes."""

@@ -403,6 +403,29 @@ class TestInThePanel:
         assert hero.data.shape_keys.animation_data is None
         assert not bpy.ops.expnet.remove_retarget.poll()
 
+    def test_one_button_matches_checks_and_retargets(self, empty_scene, hero, performance):
+        assert bpy.ops.expnet.drive_character() == {"FINISHED"}
+        assert hero.expnet_character.result.startswith("2 shape keys by ARKit, 0 bones\n")
+        assert hero.expnet_character.result.endswith("\n2 shape keys keyed")
+        empty_scene.frame_set(6)
+        assert value(hero, "jawOpen") == pytest.approx(performance.eta[5, 25], abs=1e-3)
+        hero.expnet_character.rows[0].gain = 0.5
+        assert bpy.ops.expnet.drive_character() == {"FINISHED"}  # with the table as the artist left it
+        empty_scene.frame_set(6)
+        assert value(hero, "jawOpen") == pytest.approx(performance.eta[5, 25] / 2, abs=1e-3)
+
+    def test_one_button_leaves_the_table_empty_where_nothing_would_move(self, empty_scene, hero):
+        stranger = mesh_with_keys("stranger", ["hat", "boots"])
+        stranger.location.x = 5.0
+        bpy.context.view_layer.objects.active = stranger
+        with pytest.raises(RuntimeError, match="has a known name"):
+            bpy.ops.expnet.drive_character()
+        hero.expnet_character.source, hero.expnet_character.file = "FILE", "no such file.csv"
+        bpy.context.view_layer.objects.active = hero
+        with pytest.raises(RuntimeError, match="no such file"):
+            bpy.ops.expnet.drive_character()
+        assert not hero.expnet_character.rows
+
     def test_presets_keep_the_table(self, hero):
         bpy.ops.expnet.match_names()
         hero.expnet_character.rows[1].gain = 1.5
