@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..expnet_addon.capture import faces, watched
+from ..expnet_addon.capture import everyone, faces, watched
 from ..expnet_addon.engine import jobs
 from . import (
     compare,
@@ -13,6 +13,7 @@ from . import (
     live_link,
     old_takes,
     open_footage,
+    people,
     poses,
     retarget,
     retarget_table,
@@ -47,6 +48,7 @@ CLASSES = (
     EXPNET_OT_find_faces,
     EXPNET_OT_choose_face,
     EXPNET_OT_cancel,
+    *people.CLASSES,
     *drop_clip.CLASSES,
     *open_footage.CLASSES,
     *poses.CLASSES,
@@ -81,6 +83,7 @@ def unregister() -> None:
     jobs.end_kept_worker()
     shortcuts.unregister()
     faces.forget()
+    everyone.forget_portraits()
     watched.forget()
     bpy.utils.unregister_class(drop_clip.EXPNET_FH_clip)
     _unregister_classes()

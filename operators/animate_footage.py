@@ -7,7 +7,9 @@ from bpy.app.translations import pgettext_iface as iface
 from bpy.props import EnumProperty
 
 from ..expnet_addon.capture import chosen
+from ..expnet_addon.capture.keying import Keying
 from ..expnet_addon.engine.tasks import Task
+from ..expnet_addon.properties.scene_settings import ExpNetSceneProperties
 from ..model.errors import InputError
 from .task import TaskOperator, estimator_options, has_face, has_source, idle, is_there
 
@@ -62,22 +64,26 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
 
     def task(self, context: bpy.types.Context) -> Task[Any]:
         from ..expnet_addon.capture import capture
-        from ..expnet_addon.capture.keying import Keying
 
         settings, head = context.scene.expnet, chosen.face(context)
-        keying = Keying(
-            smoothing=settings.smoothing,
-            identity=settings.identity,
-            scene_timing=settings.scene_timing,
-            match_camera=settings.match_camera,
-            sound=settings.sound,
-            head_motion=settings.head_motion,
-            root=settings.stay,
-            markers=settings.markers,
-            replace_edited=self.earlier == "REPLACE",
-        )
+        keying = panel_keying(settings, self.earlier == "REPLACE")
         source = chosen.source_in_range(context)
         return capture.animate_clip(context.scene, head, source, estimator_options(settings, head), keying)
+
+
+def panel_keying(settings: ExpNetSceneProperties, replace_edited: bool = False) -> Keying:
+    """Return how the panel's settings key a performance."""
+    return Keying(
+        smoothing=settings.smoothing,
+        identity=settings.identity,
+        scene_timing=settings.scene_timing,
+        match_camera=settings.match_camera,
+        sound=settings.sound,
+        head_motion=settings.head_motion,
+        root=settings.stay,
+        markers=settings.markers,
+        replace_edited=replace_edited,
+    )
 
 
 def _ask(menu: bpy.types.UIPopupMenu, context: bpy.types.Context) -> None:

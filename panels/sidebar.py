@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..expnet_addon.capture import chosen, faces, watched
+from ..expnet_addon.capture import chosen, everyone, faces, watched
 from ..expnet_addon.engine import tasks
 from ..expnet_addon.engine.packs import Choice
 from ..expnet_addon.scene import current_take
@@ -139,6 +139,35 @@ class WhichFacePanel:
             column.prop(settings, "box", index=i, text=name)
 
 
+class EveryonePanel:
+    layout: bpy.types.UILayout
+    bl_label = "Everyone"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, task = self.layout, tasks.under_way()
+        layout.enabled = task is None
+        people = context.scene.expnet.people
+        row = layout.row(align=True)
+        if task is None:
+            row.operator("expnet.find_people", icon="COMMUNITY")
+        else:  # has the button's height, so that nothing moves under the pointer
+            row.label(text=task.title, icon="COMMUNITY")
+        if people:
+            row.operator("expnet.forget_people", text="", icon="X")
+        icons = everyone.portraits()
+        for i, person in enumerate(people):
+            split = layout.row().split(factor=0.25)
+            if len(icons) == len(people):
+                split.template_icon(icons[i], scale=2.6)
+            else:  # found in another session
+                split.label(text=str(i + 1), icon="USER", translate=False)
+            column = split.column(align=True)
+            column.prop(person, "name", text="")
+            column.prop(person, "head", text="")
+        layout.operator("expnet.animate_people", icon="RENDER_ANIMATION")
+
+
 class TakePanel:
     layout: bpy.types.UILayout
     bl_label = "Take"
@@ -262,6 +291,10 @@ class EXPNET_PT_which_face(Sidebar, WhichFacePanel, bpy.types.Panel):
     bl_parent_id = "EXPNET_PT_capture"
 
 
+class EXPNET_PT_everyone(Sidebar, EveryonePanel, bpy.types.Panel):
+    bl_parent_id = "EXPNET_PT_capture"
+
+
 class EXPNET_PT_take(Sidebar, TakePanel, bpy.types.Panel):
     pass
 
@@ -280,6 +313,10 @@ class EXPNET_PT_clip_which_face(InClipEditor, WhichFacePanel, bpy.types.Panel):
     bl_parent_id = "EXPNET_PT_clip_capture"
 
 
+class EXPNET_PT_clip_everyone(InClipEditor, EveryonePanel, bpy.types.Panel):
+    bl_parent_id = "EXPNET_PT_clip_capture"
+
+
 class EXPNET_PT_clip_take(InClipEditor, TakePanel, bpy.types.Panel):
     pass
 
@@ -289,9 +326,11 @@ CLASSES = (
     EXPNET_PT_capture,
     EXPNET_PT_settings,
     EXPNET_PT_which_face,
+    EXPNET_PT_everyone,
     EXPNET_PT_take,
     EXPNET_PT_clip_capture,
     EXPNET_PT_clip_settings,
     EXPNET_PT_clip_which_face,
+    EXPNET_PT_clip_everyone,
     EXPNET_PT_clip_take,
 )

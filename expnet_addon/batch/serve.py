@@ -60,9 +60,9 @@ def do_shot(out: Path, shot: Shot, settings: ShotSettings) -> Record:
         files = [out / name for name in outputs(shot, settings)]
         for file in files:
             file.parent.mkdir(parents=True, exist_ok=True)
-        animate(settings.animate_options(shot.clip, files))
-        performance = load_performance(next(file for file in files if file.suffix == ".npz"))  # always among them
-        record = replace(_seen(record, performance), outputs=outputs(shot, settings))
+        written = animate(settings.animate_options(shot.clip, files))
+        performance = load_performance(next(file for file in written if file.suffix == ".npz"))  # always among them
+        record = replace(_seen(record, performance), outputs=[file.relative_to(out).as_posix() for file in written])
         _thumbnail(out, shot, performance, settings.first or 0)
     except InputError as error:
         record = replace(record, error=str(error))

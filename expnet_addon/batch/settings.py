@@ -43,11 +43,14 @@ class ShotSettings:
     layout: str = "beside"
     first: int | None = None
     last: int | None = None
+    everyone: bool = False
     outputs: tuple[str, ...] = (".blend", ".npz")
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
         kept: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if not self.everyone:
+            del kept["everyone"]  # records of earlier versions do not have it
         return kept
 
     @classmethod
@@ -86,6 +89,7 @@ class ShotSettings:
             keying=scene_keying(self.smoothing, self.neutral, self.identity, self.fps),
             quality=named_quality(self.engine, self.samples, self.height),
             layout=self.layout,
+            everyone=self.everyone,
         )
 
 

@@ -35,6 +35,7 @@ def animate_options(a: argparse.Namespace) -> AnimateOptions:
         keying=scene_keying(a.smoothing, a.neutral, a.identity, a.fps),
         quality=named_quality(a.engine, a.samples, a.height),
         layout=a.layout,
+        everyone=a.everyone,
     )
 
 
@@ -60,6 +61,7 @@ def batch_options(a: argparse.Namespace) -> BatchOptions:
         samples=a.samples,
         height=a.height,
         layout=a.layout,
+        everyone=a.everyone,
         outputs=(".blend", ".npz", *((".csv",) if a.csv else ()), *((".mp4",) if a.render else ())),
     )
     return BatchOptions(tuple(a.clips), a.out, settings, a.jobs, a.cluster, a.address, a.strict)

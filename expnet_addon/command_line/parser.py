@@ -100,6 +100,10 @@ def parser() -> argparse.ArgumentParser:
         "--box", type=float, nargs=4, metavar=("X", "Y", "W", "H"), help="where the face is at first, pixels"
     )
     which.add_argument("--face", type=_natural, metavar="N", help="which face when there are several; 0 is the largest")
+    crowd = _Parser(add_help=False)
+    crowd.add_argument(
+        "--everyone", action="store_true", help="all people of the clip: a head, a take and numbered tables for each"
+    )
     official = estimator.add_argument_group("with the authors' networks (import-weights)")
     official.add_argument(
         "--preprocessing", default="release", choices=("release", "paper"),
@@ -152,7 +156,7 @@ def parser() -> argparse.ArgumentParser:
     estimate_verb.set_defaults(run=lambda a: estimate.estimate(fill.estimate_options(a)))
 
     animate_verb = verbs.add_parser(
-        "animate", parents=[model, estimator, keying, look, video], help="a head keyed from a clip"
+        "animate", parents=[model, estimator, crowd, keying, look, video], help="a head keyed from a clip"
     )
     animate_verb.add_argument("clip", metavar="CLIP", help="a movie, or a folder of images")
     animate_verb.add_argument(
@@ -218,7 +222,7 @@ def parser() -> argparse.ArgumentParser:
     encode_verb.set_defaults(run=lambda a: frames.encode(fill.encode_options(a)))
 
     batch_verb = verbs.add_parser(
-        "batch", parents=[model, estimator, keying, look, video], help="animate for every clip of a folder"
+        "batch", parents=[model, estimator, crowd, keying, look, video], help="animate for every clip of a folder"
     )
     batch_verb.add_argument(
         "clips", nargs="+", metavar="FOLDER|GLOB", help="folders of clips, patterns such as '*.mov'"

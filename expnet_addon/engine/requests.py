@@ -17,6 +17,7 @@ from ...model.worker.protocol import (
     ImageRequest,
     ImportWeights,
     Load,
+    People,
     Still,
 )
 
@@ -44,6 +45,17 @@ def animate(
     ``fps`` is an image sequence's rate, or replaces a movie's own rate, frame for frame.
     """
     return Animate(os.path.abspath(clip), _absolute(options), first, last, fps)
+
+
+def people(
+    clip: str,
+    options: EstimatorOptions,
+    first: int | None = None,
+    last: int | None = None,
+    fps: float | None = None,
+) -> People:
+    """Follow everyone through a clip; frames and rate as in ``animate``."""
+    return People(os.path.abspath(clip), _absolute(options), first, last, fps)
 
 
 def still(clip: str, frame: int, crop: Sequence[float]) -> Still:

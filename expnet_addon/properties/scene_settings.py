@@ -8,6 +8,7 @@ from pathlib import PurePath
 import bpy
 from bpy.props import (
     BoolProperty,
+    CollectionProperty,
     EnumProperty,
     FloatProperty,
     IntProperty,
@@ -20,7 +21,7 @@ from .. import compat
 from ..engine import packs
 from ..scene import current_take
 from ..scene.heads import chosen_head, is_rig
-from . import preferences, take_settings
+from . import people_settings, preferences, take_settings
 from .compare_settings import ExpNetCompare
 
 
@@ -251,6 +252,9 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
     compare: PointerProperty(  # type: ignore[valid-type]
         name="Compare", description="How footage and head are shown together", type=ExpNetCompare
     )
+    people: CollectionProperty(  # type: ignore[valid-type]
+        name="People", description="Who was found in the clip", type=people_settings.ExpNetPerson
+    )
     result: StringProperty(  # type: ignore[valid-type]
         name="Result",
         description="What the last run wrote",
@@ -281,6 +285,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
 
 def register() -> None:
     take_settings.register()
+    people_settings.register()
     bpy.utils.register_class(ExpNetCompare)
     bpy.utils.register_class(ExpNetSceneProperties)
     bpy.types.Scene.expnet = PointerProperty(
@@ -292,4 +297,5 @@ def unregister() -> None:
     del bpy.types.Scene.expnet
     bpy.utils.unregister_class(ExpNetSceneProperties)
     bpy.utils.unregister_class(ExpNetCompare)
+    people_settings.unregister()
     take_settings.unregister()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from ...model.performance.face_performance import FacePerformance
 
 
-def animate(options: AnimateOptions) -> None:
-    """Read one clip and write every file that ``options`` name. Raises InputError, WorkerFault."""
+def animate(options: AnimateOptions) -> tuple[Path, ...]:
+    """Read one clip and write every file that ``options`` name. Returns the files. Raises InputError, WorkerFault."""
     face_model, keying = options.estimator.face_model, options.keying
     _check_outputs(options)
     head_file = None
@@ -39,13 +40,27 @@ def animate(options: AnimateOptions) -> None:
 
         head = read_head(head_file)
         capture.check_head(options.estimator, head.basis, len(head.identity), face_model, keying.identity)
-    performance = read_clip(options)
-    if not performance.seen.any():
+    performances = read_everyone(options) if options.everyone else [read_clip(options)]
+    if not performances[0].seen.any():
         name = Path(options.clip).name
         raise InputError(f"no face was found in '{name}': use another clip, or say where the face is with --box")
-    _write_performances(performance, head_file, options)
+    written: list[Path] = []
+    for number, performance in enumerate(performances, 1):
+        own = _of_person(options, number) if options.everyone else options
+        _write_performances(performance, head_file, own)
+        written += [*own.performances, *own.live_link]
     if head_file and (options.out or options.render):
-        _write_scene(performance, head_file, options)
+        _write_scene(performances, head_file, options)
+    return (*written, *filter(None, (options.out, options.render)))
+
+
+def _of_person(options: AnimateOptions, number: int) -> AnimateOptions:
+    """Return the options with the numbered tables of one person: shot.csv becomes shot_1.csv."""
+
+    def numbered(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(path.with_name(f"{path.stem}_{number}{path.suffix}") for path in paths)
+
+    return replace(options, performances=numbered(options.performances), live_link=numbered(options.live_link))
 
 
 def _check_outputs(options: AnimateOptions) -> None:
@@ -57,6 +72,10 @@ def _check_outputs(options: AnimateOptions) -> None:
         outputs[options.render] = (".mp4",)
     if not outputs:
         raise InputError("nothing to write: give --out SHOT.blend, --render SHOT.mp4 or --performance SHOT.npz")
+    if options.everyone and options.render:
+        raise InputError("--render shows one head: leave it out, or leave out --everyone")
+    if options.everyone and (options.estimator.box or options.estimator.face is not None):
+        raise InputError("--everyone follows all people: leave out --face and --box")
     check_there(options.clip, "clip")
     check_outputs([options.clip], outputs)
     basis = seen_basis(options.estimator.estimator)
@@ -75,9 +94,26 @@ def read_clip(options: AnimateOptions) -> FacePerformance:
     with Job(request, preferred_python()) as job, bar() as shown:
         print_notes(job.wait(shown).notes)
         performance = load_performance(job.out)
-    if fps is None and not is_file(clip) and len(performance.times) > 1:
-        print(f"The images are taken at {performance.fps:g} frames a second: --fps N says otherwise")
+    _say_rate(performance, options)
     return performance
+
+
+def read_everyone(options: AnimateOptions) -> list[FacePerformance]:
+    """Read the raw performances of all people of the clip, the most prominent person first."""
+    from ...model.performance.performance_files import load_performance
+
+    request = requests.people(options.clip, options.estimator, options.first, options.last, options.keying.fps)
+    with Job(request, preferred_python()) as job, bar() as shown:
+        reply = job.wait(shown)
+        print_notes(reply.notes)
+        performances = [load_performance(person.file) for person in reply.people]
+    _say_rate(performances[0], options)
+    return performances
+
+
+def _say_rate(performance: FacePerformance, options: AnimateOptions) -> None:
+    if options.keying.fps is None and not is_file(options.clip) and len(performance.times) > 1:
+        print(f"The images are taken at {performance.fps:g} frames a second: --fps N says otherwise")
 
 
 def _write_performances(performance: FacePerformance, head_file: Path | None, options: AnimateOptions) -> None:
@@ -97,22 +133,27 @@ def _write_performances(performance: FacePerformance, head_file: Path | None, op
         write_live_link(smoothed, path)
 
 
-def _write_scene(performance: FacePerformance, head_file: Path, options: AnimateOptions) -> None:
+def _write_scene(performances: list[FacePerformance], head_file: Path, options: AnimateOptions) -> None:
     with quiet_stdout():
-        report = _scene_files(performance, head_file, options)
+        report = _scene_files(performances, head_file, options)
     print(report)
 
 
-def _scene_files(performance: FacePerformance, head_file: Path, options: AnimateOptions) -> str:
-    from ..capture import capture
+def _scene_files(performances: list[FacePerformance], head_file: Path, options: AnimateOptions) -> str:
+    from ..capture import capture, everyone
     from ..scene import camera_and_light as staging
     from ..scene import comparison
 
     blender_scene, head = fresh_head(head_file, options.estimator.face_model)
-    report = capture.key_performance(blender_scene, head, performance, options.keying)
+    if options.everyone:
+        heads = everyone.add_heads(head, len(performances))
+        report = everyone.key_people(blender_scene, list(zip(heads, performances)), options.keying)
+    else:
+        heads = [head]
+        report = capture.key_performance(blender_scene, head, performances[0], options.keying)
     staging.light_head(blender_scene)
     if options.out:
-        save_scene(options.out, [head, *head.children])
+        save_scene(options.out, [each for head in heads for each in (head, *head.children)])
     if options.render:
         with atomic_path(options.render) as part, bar() as shown:
             comparison.render_comparison(
@@ -120,7 +161,7 @@ def _scene_files(performance: FacePerformance, head_file: Path, options: Animate
                 shown_file(options.clip),
                 part,
                 head,
-                performance,
+                performances[0],
                 quality=options.quality,
                 layout=options.layout,
                 progress=lambda done, total: shown(Progress(done, total, "rendering")),

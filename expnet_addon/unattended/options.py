@@ -22,6 +22,7 @@ class AnimateOptions:
     first, last     frames of the clip to read, from 0, both included
     estimator       the network; its ``face_model`` is also that of the head
     quality, layout of the video; the head ``beside`` the clip or ``over`` it
+    everyone        all people of the clip: a head and a take for each, and numbered tables
     """
 
     clip: str
@@ -35,6 +36,7 @@ class AnimateOptions:
     keying: Keying = field(default_factory=Keying)
     quality: Quality = field(default_factory=Quality)
     layout: str = "beside"
+    everyone: bool = False
 
 
 def scene_keying(smoothing: float, neutral: str, identity: bool, fps: float | str) -> Keying:

@@ -12,7 +12,7 @@ Needs numpy only: both engines use it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,6 +111,16 @@ class Acquaintance:
         """Return alpha (Ks,) after one look or more."""
         self._read()
         return self._reader.alpha(np.concatenate(self._readings), np.concatenate(self._weights))
+
+    @staticmethod
+    def together(parts: Sequence[Acquaintance]) -> Acquaintance:
+        """Return the looks of several parts of a clip as one person's."""
+        whole = Acquaintance(parts[0]._reader)
+        for part in parts:
+            part._read()
+            whole._readings += part._readings
+            whole._weights += part._weights
+        return whole
 
     def _read(self) -> None:
         if self._waiting:

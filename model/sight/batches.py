@@ -57,7 +57,7 @@ class ReadInBatches:
             self._take()
 
     def finish(self) -> tuple[FloatArray, FloatArray]:
-        """Return a row (``_row``) for each frame, (F, …), and the face's alpha; empty where no face was seen."""
+        """Return a row (``row_of``) for each frame, (F, …), and the face's alpha; empty where no face was seen."""
         if self._waiting:
             self._begin()
         while self._begun:
@@ -80,7 +80,7 @@ class ReadInBatches:
     def _take(self) -> None:
         """Take the first batch that was begun, once it is read."""
         batch = self._begun.popleft()
-        nothing, shown = _nothing(len(self._estimator.expression_keys)), None
+        nothing, shown = nothing_seen(len(self._estimator.expression_keys)), None
         if batch.reading is None:
             self._rows += [nothing] * len(batch.seen)
         else:
@@ -89,7 +89,7 @@ class ReadInBatches:
             if self._known and read.outputs is not None:
                 self._known.add(read.outputs, read.confidence)
             in_order = iter(range(len(read.crop)))
-            self._rows += [_row(read, next(in_order)) if seen else nothing for seen in batch.seen]
+            self._rows += [row_of(read, next(in_order)) if seen else nothing for seen in batch.seen]
             shown = read.only(len(read.crop) - 1) if batch.seen[-1] else None
         self._on_read(batch.last_image, shown, len(batch.seen))
 
@@ -118,19 +118,26 @@ class WeightedSum:
         self._sum = np.einsum("f,fk->k", weights, rows) + (self._sum if self._sum.size else 0.0)
         self._weight += float(weights.sum())
 
+    def include(self, other: WeightedSum) -> None:
+        """Add the rows of another sum."""
+        if other._sum.size:
+            self._sum = other._sum + (self._sum if self._sum.size else 0.0)
+            self._weight += other._weight
+
     @property
     def mean(self) -> FloatArray:
         return self._sum / self._weight if self._weight else self._sum
 
 
-def _row(seen: FaceEstimate, i: int) -> FloatArray:
+def row_of(seen: FaceEstimate, i: int) -> FloatArray:
+    """Return all numbers of the i-th face, in the order of ``tracking.performance_of``."""
     crop = seen.crop[i]
     place = np.array([crop.cx, crop.cy, crop.side, crop.angle])
     sure = seen.confidence[i : i + 1]
     return np.concatenate((seen.eta[i], seen.gaze[i], seen.rotation[i].ravel(), seen.translation[i], place, sure))
 
 
-def _nothing(keys: int) -> FloatArray:
+def nothing_seen(keys: int) -> FloatArray:
     """Return the row of a frame without a face."""
     row = np.full(keys + 2 + 9 + 3 + 4 + 1, np.nan)
     row[-1] = 0.0

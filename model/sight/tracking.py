@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..array_types import BoolArray, IntArray, UInt8Array
+from ..array_types import BoolArray, FloatArray, IntArray, UInt8Array
 from ..camera import Camera, Crop
 from ..errors import InputError
 from ..networks.estimate import FaceEstimate, FindsFaces, Located, SeesFaces
@@ -42,6 +42,20 @@ class Choice:
 LARGEST = Choice()
 
 
+class Cuts:
+    """Detector of cuts: a frame that differs much from the one before it, over the whole picture."""
+
+    def __init__(self) -> None:
+        self._thumbnail: IntArray | None = None
+
+    def is_cut(self, image: UInt8Array) -> bool:
+        """Compare the next frame, (H, W, 3) uint8 BGR, with the last one."""
+        step = max(1, max(image.shape[:2]) // 64)
+        thumbnail = image[step // 2 :: step, step // 2 :: step, 1].astype(np.int16)
+        before, self._thumbnail = self._thumbnail, thumbnail
+        return before is not None and float(np.abs(thumbnail - before).mean()) > CUT
+
+
 class Follower:
     """Tracker of one face, frame by frame; ``see`` returns its place, or None where the face is not visible."""
 
@@ -55,7 +69,7 @@ class Follower:
         self._crop: Crop | None = None  # where to look next
         self._last: Crop | None = None  # the last crop of the face, also after its loss
         self._lost_for = 0  # frames
-        self._thumbnail: IntArray | None = None
+        self._cuts = Cuts()
         self._started = False
         self.cut = False  # whether the last picture begins another shot
 
@@ -63,7 +77,7 @@ class Follower:
         """Look at the next frame, (H, W, 3) uint8 BGR."""
         if self._lost_for < WAIT:
             self._crop = self._crop or self._last
-        self.cut = cut = self._is_cut(image)
+        self.cut = cut = self._cuts.is_cut(image)
         if cut:  # or a flash, or a fast pan: the face may be in the same place or anywhere
             self._last = None
             self._lost_for = 0
@@ -78,7 +92,7 @@ class Follower:
         self._lost_for = 0
         self._last = seen.crop[0]
         assert self._crop is not None
-        self._crop = _followed(self._crop, seen.crop[0])
+        self._crop = followed(self._crop, seen.crop[0])
         return seen
 
     def _look(self, image: UInt8Array, least: float) -> Located | None:
@@ -118,12 +132,6 @@ class Follower:
         chosen, self._choice = faces[self._choice.face], LARGEST
         return chosen.crop
 
-    def _is_cut(self, image: UInt8Array) -> bool:
-        step = max(1, max(image.shape[:2]) // 64)
-        thumbnail = image[step // 2 :: step, step // 2 :: step, 1].astype(np.int16)
-        before, self._thumbnail = self._thumbnail, thumbnail
-        return before is not None and float(np.abs(thumbnail - before).mean()) > CUT
-
 
 def perform(
     clip: Clip,
@@ -141,9 +149,7 @@ def perform(
     the last picture of each batch of frames and what was read in it, before that. Frames are released as they are
     read: memory does not grow with the clip, except for some 800 bytes a frame.
     """
-    if not 1 <= lens_mm <= 10_000:
-        raise InputError(f"a lens of {lens_mm} mm cannot be: use the footage's, or 50")
-    camera = Camera.for_image(*clip.size, lens_mm)
+    camera = camera_of(clip, lens_mm)
     follower = Follower(estimator.finding, camera, Choice(box, face), find)
     cuts: list[int] = []
     done = 0
@@ -161,6 +167,23 @@ def perform(
             if follower.cut:
                 cuts.append(number)
         rows, alpha = reading.finish()
+    return performance_of(clip, estimator, rows, alpha, lens_mm, cuts)
+
+
+def camera_of(clip: Clip, lens_mm: float) -> Camera:
+    """Return the camera of a clip's pictures. Raises InputError for a lens that cannot be."""
+    if not 1 <= lens_mm <= 10_000:
+        raise InputError(f"a lens of {lens_mm} mm cannot be: use the footage's, or 50")
+    return Camera.for_image(*clip.size, lens_mm)
+
+
+def performance_of(
+    clip: Clip, estimator: SeesFaces, rows: FloatArray, alpha: FloatArray, lens_mm: float, cuts: Sequence[int]
+) -> FacePerformance:
+    """Build the performance of one face from the rows (``batches.row_of``) of all pictures of a clip read to its end.
+
+    ``cuts`` are the pictures that begin another shot.
+    """
     placement = clip.placement()
     unread, damage = clip.shortfall()
     table = rows[placement.pictures]
@@ -248,7 +271,7 @@ def _nearest(faces: list[FoundFace], last: Crop, lost_for: int) -> Crop | None:
     return near.crop
 
 
-def _followed(crop: Crop, own: Crop) -> Crop:
+def followed(crop: Crop, own: Crop) -> Crop:
     """Return the next frame's crop, on the face.
 
     Small movements are smoothed, since noise of the crop shows as noise in the curves.

@@ -38,6 +38,9 @@ from .protocol import (
     LoadResult,
     Look,
     Pack,
+    People,
+    PeopleResult,
+    PersonSeen,
     Ping,
     PingResult,
     Request,
@@ -208,6 +211,45 @@ def _look(image: UInt8Array, seen: FaceEstimate | None) -> Look | None:
     return Look(base64.b64encode(picture.tobytes()).decode("ascii"), LOOK_PIXELS, keys)
 
 
+def people(request: People, work: Work) -> PeopleResult:
+    from ..performance.face_performance import runs
+    from ..performance.performance_files import save_performance
+    from ..sight.people import perform_everyone
+    from ..sight.tracklets import PORTRAIT
+    from ..sight.video import open_clip
+
+    _check_writable(work.out)
+    started = time.monotonic()
+    estimator = work.estimator(request.options)
+    with open_clip(request.clip, request.first, request.last, request.fps) as clip:
+        everyone = perform_everyone(
+            clip,
+            estimator,
+            lens_mm=request.options.lens_mm,
+            on_frame=lambda done: work.report(done, clip.expected_frames, "watching"),
+        )
+        notes = clip.notes()
+    found = []
+    for number, person in enumerate(everyone, 1):
+        file = Path(work.out).with_name(f"person_{number}.npz")
+        performance = person.performance
+        save_performance(performance, file)
+        missing = tuple(runs(~performance.seen))
+        portrait = _thumbnail(float(performance.confidence.max()), person.portrait)
+        found.append(PersonSeen(str(file), int(performance.seen.sum()), missing, portrait))
+    first = everyone[0].performance
+    return PeopleResult(
+        frames=len(first.times),
+        people=tuple(found),
+        size=PORTRAIT,
+        fps=float(first.fps),
+        seconds=round(time.monotonic() - started, 3),
+        pack=_pack(estimator),
+        notes=(*([first.damage] if first.damage else []), *notes, *estimator.notes),
+        unread=first.unread,
+    )
+
+
 def estimate(request: Estimate, work: Work) -> EstimateResult:
     from ..sight.stills import Still as StillImage
     from ..sight.stills import see_stills
@@ -275,8 +317,6 @@ def still(request: Still, work: Work) -> StillResult:
 
 
 def faces(request: Faces, work: Work) -> FacesResult:
-    import base64
-
     from ..networks.cutting import cut
     from ..sight.finder import find_faces
     from ..sight.video import picture_at
@@ -284,12 +324,18 @@ def faces(request: Faces, work: Work) -> FacesResult:
     estimator = work.estimator(request.options)
     image = picture_at(request.clip, request.frame)
     work.report(0, None, "looking for faces")
-    found = []
-    for face in find_faces(image, estimator.finding):
-        small = cut(image, face.crop, FACE_PIXELS)[:, :, ::-1]
-        pixels = base64.b64encode(small.tobytes()).decode("ascii")
-        found.append(Thumbnail(round(float(face.confidence), 6), pixels))
+    found = [
+        _thumbnail(float(face.confidence), cut(image, face.crop, FACE_PIXELS))
+        for face in find_faces(image, estimator.finding)
+    ]
     return FacesResult(tuple(found), FACE_PIXELS)
+
+
+def _thumbnail(confidence: float, image: UInt8Array) -> Thumbnail:
+    """Return the thumbnail of a square image (N, N, 3) uint8 BGR."""
+    import base64
+
+    return Thumbnail(round(confidence, 6), base64.b64encode(image[:, :, ::-1].tobytes()).decode("ascii"))
 
 
 def convert(request: Convert, work: Work) -> ConvertResult:
@@ -384,6 +430,7 @@ HANDLERS: dict[type[Request[Any]], Callable[[Any, Work], Any]] = {
     Test: test,
     Load: load,
     Animate: animate,
+    People: people,
     Estimate: estimate,
     Still: still,
     Faces: faces,

@@ -111,6 +111,19 @@ class Thumbnail:
 
 
 @dataclass(frozen=True)
+class PersonSeen:
+    """A person of a clip: ``file`` is the performance (npz), with the clip's frames; ``seen`` of them show the face.
+
+    ``missing`` are the ranges without it.
+    """
+
+    file: str
+    seen: int
+    missing: tuple[tuple[int, int], ...]
+    portrait: Thumbnail
+
+
+@dataclass(frozen=True)
 class SourceFile:
     """An imported checkpoint and its content."""
 
@@ -171,6 +184,20 @@ class AnimateResult:
     frames: int
     seen: int
     missing: tuple[tuple[int, int], ...]
+    fps: float
+    seconds: float
+    pack: Pack
+    notes: tuple[str, ...]
+    unread: int = 0
+
+
+@dataclass(frozen=True)
+class PeopleResult:
+    """The most prominent person first; ``size`` is the width and height of each portrait in pixels."""
+
+    frames: int
+    people: tuple[PersonSeen, ...]
+    size: int
     fps: float
     seconds: float
     pack: Pack
@@ -292,6 +319,22 @@ class Animate(Request[AnimateResult]):
 
 
 @dataclass(frozen=True)
+class People(Request[PeopleResult]):
+    """Follow everyone through a clip, and write a performance (npz) for each person beside the envelope's ``out``.
+
+    ``box`` and ``face`` of the options do not count. ``fps`` is as in ``Animate``.
+    """
+
+    verb = "people"
+    result = PeopleResult
+    clip: str
+    options: EstimatorOptions
+    first: int | None = None
+    last: int | None = None
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
 class Still(Request[StillResult]):
     """Write a small JPEG of the face in one frame to the envelope's ``out``. ``crop`` is centre, side and angle."""
 
@@ -335,7 +378,7 @@ class ImportWeights(Request[ImportWeightsResult]):
 
 
 REQUESTS: dict[str, type[Request[Any]]] = {
-    kind.verb: kind for kind in (Ping, Test, Load, Estimate, Animate, Still, Faces, Convert, ImportWeights)
+    kind.verb: kind for kind in (Ping, Test, Load, Estimate, Animate, People, Still, Faces, Convert, ImportWeights)
 }
 
 

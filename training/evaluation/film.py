@@ -45,9 +45,9 @@ class Person:
     ways: np.ndarray
 
 
-def cast(surface: Surface, count: int) -> Iterator[Person]:
-    """Yield the first ``count`` people whose faces are not occluded."""
-    seed, rest = 0, np.zeros(len(surface.model.expression), np.float32)
+def cast(surface: Surface, count: int, first: int = 0) -> Iterator[Person]:
+    """Yield ``count`` people whose faces are not occluded, from the seed ``first`` on."""
+    seed, rest = first, np.zeros(len(surface.model.expression), np.float32)
     while count:
         rng = np.random.default_rng(seed)
         alpha = np.clip(rng.standard_normal(len(surface.model.identity)), -2.5, 2.5).astype(np.float32)
@@ -65,7 +65,11 @@ def film(person: Person, surface: Surface, eta: np.ndarray, gaze: np.ndarray) ->
 
 
 def _pose(rng: np.random.Generator) -> Pose:
-    rotation = rotation_of_euler(*(rng.normal(0, 1, 3) * TURN))
+    return posed(rotation_of_euler(*(rng.normal(0, 1, 3) * TURN)))
+
+
+def posed(rotation: np.ndarray) -> Pose:
+    """Return the pose of a head, turned by ``rotation`` (3, 3), in the middle of a film's picture."""
     translation = np.array([0, 0, -DISTANCE]) - rotation @ ANCHOR
     middle = (SIZE - 1) / 2
     camera = Camera(FACE * DISTANCE / SIDE_MM, middle, middle)
