@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from . import compare, confidence, engine, footage_overlay, keys, poses, render, retarget, sidebar, takes
+from . import compare, confidence, engine, footage_overlay, keys, poses, presets, render, retarget, sidebar, takes
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
     (
+        *presets.CLASSES,
         *takes.CLASSES,
         *sidebar.CLASSES,
         *keys.CLASSES,

@@ -13,6 +13,7 @@ from ..expnet_addon.engine.packs import Choice
 from ..expnet_addon.scene import current_take
 from ..expnet_addon.scene.skins import has_skins
 from .no_engine import draw_without_engine
+from .presets import EXPNET_PT_settings_presets, EXPNET_PT_take_presets
 from .takes import draw_takes
 from .text import say
 
@@ -88,6 +89,9 @@ class SettingsPanel:
     layout: bpy.types.UILayout
     bl_label = "Settings"
     bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        EXPNET_PT_settings_presets.draw_panel_header(self.layout)
 
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.expnet
@@ -171,6 +175,10 @@ class EveryonePanel:
 class TakePanel:
     layout: bpy.types.UILayout
     bl_label = "Take"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        if current_take.take_of(chosen.face(context)) is not None:
+            EXPNET_PT_take_presets.draw_panel_header(self.layout)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

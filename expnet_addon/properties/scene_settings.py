@@ -260,6 +260,11 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         description="What the last run wrote",
     )
 
+    def shown_take(self) -> take_settings.ExpNetTake | None:
+        """Return the settings of the take that the chosen head shows, or None. Presets call it."""
+        action = current_take.take_of(chosen_head(bpy.context))
+        return action.expnet if action is not None else None
+
     def use_file(self, path: str) -> str:
         """Make the image or movie at ``path`` the source. Returns a line for the user."""
         self.source_kind, self.source = "FILE", path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import bpy
 from bpy.props import (
@@ -42,6 +43,7 @@ def _curve_changed(take: bpy.types.PropertyGroup, context: bpy.types.Context) ->
     confidence.curve_changed(take.id_data)
 
 
+TUNING = ("head_motion", "source_times", "decimate", "key_error", "angle_error", "place_error")
 HEAD_MOTIONS = [
     ("FULL", "Full", "The head moves as it was seen"),
     ("ROTATION", "Rotation only", "The head turns and stays in its place"),
@@ -307,6 +309,29 @@ class ExpNetTake(bpy.types.PropertyGroup):
         name="Note",
         description="Why the last change could not be applied, or how many keys it wrote",
     )
+
+    def tuning(self) -> dict[str, Any]:
+        """Return the settings that fit other takes, too, for a preset; frames of the clip are not among them."""
+        kept: dict[str, Any] = {name: getattr(self, name) for name in TUNING}
+        if self.neutral in ("SEEN", "QUIETEST"):
+            kept["neutral"] = self.neutral
+        kept["regions"] = {region.name: (region.smoothing, region.gain) for region in self.regions}
+        kept["keys"] = {key.name: (key.on, key.gain, key.low, key.high) for key in self.key_settings}
+        return kept
+
+    def tune(self, tuning: dict[str, Any]) -> None:
+        """Set what ``tuning`` returned for another take, for parts and keys that this one has, and write the keys."""
+        live, self.live = self.live, False
+        for name in (*TUNING, "neutral"):
+            if name in tuning:
+                setattr(self, name, tuning[name])
+        for region in self.regions:
+            if region.name in tuning["regions"]:
+                region.smoothing, region.gain = tuning["regions"][region.name]
+        for key in self.key_settings:
+            if key.name in tuning["keys"]:
+                key.on, key.gain, key.low, key.high = tuning["keys"][key.name]
+        self.live = live  # writes the keys, once
 
 
 CLASSES = (ExpNetRegion, ExpNetKeySettings, ExpNetTake)

@@ -699,7 +699,8 @@ CHANGE_NO_FILE = {
     for verb in (
         "cancel", "import_weights", "find_faces",
         "install_runtime", "remove_runtime", "check_python", "test_engine",
-        "open_footage_beside", "next_doubtful", "previous_doubtful", "go_to_part",
+        "open_footage_beside", "settings_preset_add", "take_preset_add",
+        "next_doubtful", "previous_doubtful", "go_to_part",
         "save_retarget_preset", "export_retarget_preset", "export_live_link",
     )
 }  # fmt: skip
