@@ -14,7 +14,7 @@ SETTINGS = (
 )  # fmt: skip
 
 
-class _Preset(AddPresetBase):  # type: ignore[misc]
+class _Preset(AddPresetBase):
     bl_options = {"REGISTER", "INTERNAL"}  # writes a file of presets, and nothing in the .blend
 
     name: StringProperty(  # type: ignore[valid-type]
