@@ -33,6 +33,7 @@ from .discard_edits import EXPNET_OT_discard_edits
 from .estimate_expression import EXPNET_OT_estimate_expression
 from .find_faces import EXPNET_OT_find_faces
 from .import_weights import EXPNET_OT_import_weights
+from .label_emotions import EXPNET_OT_label_emotions
 from .neutral_from_frame import EXPNET_OT_neutral_from_frame
 from .render_head import EXPNET_OT_render_head
 from .try_it import EXPNET_OT_try_it
@@ -45,6 +46,7 @@ CLASSES = (
     EXPNET_OT_apply_again,
     EXPNET_OT_discard_edits,
     EXPNET_OT_neutral_from_frame,
+    EXPNET_OT_label_emotions,
     EXPNET_OT_import_weights,
     EXPNET_OT_find_faces,
     EXPNET_OT_choose_face,

@@ -228,6 +228,7 @@ class TakePanel:
         row.prop(take, "live")
         row.operator("expnet.apply_again", icon="FILE_REFRESH")
         layout.operator("expnet.discard_edits", icon="LOOP_BACK")
+        layout.operator("expnet.label_emotions", icon="BOOKMARKS")
         if take.note:
             say(layout, context, take.note)
 

@@ -5,12 +5,20 @@ ExpNet: the K nearest neighbours. DeepExp3D: one-against-all SVMs, whose paramet
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
+
+from ...model.performance.emotion_classifier import EmotionClassifier
+
+Floats = NDArray[np.float64]
+Classes = NDArray[np.int64]
 
 MISSED = -1  # the class of a clip without a face: always wrong
 
 
-def nearest(features: np.ndarray, classes: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
+def nearest(features: Floats, classes: Classes, groups: Classes, k: int) -> Classes:
     """Return the class of each of N clips by its K nearest clips of other groups, (N,); MISSED without features.
 
     features (N, D), NaN rows are left out; classes (N,) from 0. ``groups`` (N,) are the clips themselves (leave one
@@ -28,19 +36,20 @@ def nearest(features: np.ndarray, classes: np.ndarray, groups: np.ndarray, k: in
     # The least weight decides ties only: all of them together are less than one vote.
     weight = np.where(usable, 1 + 2.0 ** -np.arange(2, k + 2), 0)
     np.add.at(votes, (np.arange(len(rows))[:, None], classes[order]), weight)
-    return np.where(there & usable.any(1), votes.argmax(1), MISSED)
+    chosen: Classes = np.where(there & usable.any(1), votes.argmax(1), MISSED)
+    return chosen
 
 
-def confusion(classes: np.ndarray, guessed: np.ndarray, count: int) -> np.ndarray:
+def confusion(classes: Classes, guessed: Classes, count: int) -> Classes:
     """Return the counts (count, count + 1): a row for each true class, the last column for clips without a face."""
-    table = np.zeros((count, count + 1), int)
+    table = np.zeros((count, count + 1), np.int64)
     np.add.at(table, (classes, np.where(guessed == MISSED, count, guessed)), 1)
     return table
 
 
 def svm_accuracies(
-    features: np.ndarray, classes: np.ndarray, groups: np.ndarray | None, trials: int, seed: int, most_folds: int = 10
-) -> np.ndarray:
+    features: Floats, classes: Classes, groups: Classes | None, trials: int, seed: int, most_folds: int = 10
+) -> Floats:
     """Return the accuracy of each fold, (F,). With ``groups``, no group is in two folds.
 
     C, gamma and kernel are searched in three folds of the training clips; the test clips have no part in it. There are
@@ -66,7 +75,7 @@ def svm_accuracies(
     return np.array(scores)
 
 
-def _searched(features, classes, trials: int, seed: int, groups):
+def _searched(features: Floats, classes: Classes, trials: int, seed: int, groups: Classes | None) -> Any:
     """Return the SVM with the best parameters in three folds of these clips, trained on all of them."""
     import optuna
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_score
@@ -74,7 +83,7 @@ def _searched(features, classes, trials: int, seed: int, groups):
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     inner = (StratifiedKFold if groups is None else StratifiedGroupKFold)(3, shuffle=True, random_state=seed)
 
-    def accuracy(trial) -> float:
+    def accuracy(trial: Any) -> float:
         chosen = _machine(
             trial.suggest_float("C", 1e-2, 1e3, log=True),
             trial.suggest_float("gamma", 1e-4, 1e1, log=True),
@@ -88,10 +97,35 @@ def _searched(features, classes, trials: int, seed: int, groups):
     return _machine(best["C"], best["gamma"], best["kernel"]).fit(features, classes)
 
 
-def _machine(c: float, gamma: float, kernel: str):
+def _machine(c: float, gamma: float, kernel: str) -> Any:
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
     return make_pipeline(StandardScaler(), OneVsRestClassifier(SVC(C=c, gamma=gamma, kernel=kernel)))
+
+
+def trained(
+    features: Floats, classes: Classes, subjects: Classes, names: tuple[str, ...], keys: tuple[str, ...], basis: str,
+    trials: int, seed: int,
+) -> EmotionClassifier:  # fmt: skip
+    """Train the SVMs on all clips with a face, their parameters searched in subject-disjoint folds.
+
+    ``names`` are those of the classes, ``keys`` and ``basis`` those of the features.
+    """
+    there = ~np.isnan(features).any(1)
+    best = _searched(features[there], classes[there], trials, seed, subjects[there])
+    scaler, machines = best[0], best[1].estimators_
+    # scikit-learn makes one machine of two classes, which is for the second.
+    signs = [1.0] * len(machines) if len(machines) > 1 else [-1.0, 1.0]
+    machines = list(machines) if len(machines) > 1 else [machines[0]] * 2
+    kernel = machines[0].kernel
+    return EmotionClassifier(
+        names, keys, basis, scaler.mean_, scaler.scale_,
+        np.concatenate([m.support_vectors_ for m in machines]),
+        np.repeat(np.arange(len(machines)), [len(m.support_vectors_) for m in machines]).astype(np.float64),
+        np.concatenate([sign * m.dual_coef_[0] for sign, m in zip(signs, machines)]),
+        np.array([sign * m.intercept_[0] for sign, m in zip(signs, machines)]),
+        float(machines[0].gamma) if kernel == "rbf" else 0.0,
+    )  # fmt: skip

@@ -15,16 +15,22 @@ from ...model.sight.sequences import IMAGE_SUFFIXES
 # The codes of CK+'s Emotion files (Lucey et al. 2010); 0 is neutral.
 CK_CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
 COLUMNS = ("image", "emotion", "subject", "clip")
+VIEW = "view"  # a column that a table may have
+Frame = tuple[str, str, str, str, Path]  # subject, clip, emotion, view, image
 
 
 @dataclass(frozen=True)
 class LabelledClip:
-    """A clip: ``frames`` are its images in order, the last one is the peak. ``name`` is unique for the subject."""
+    """A clip: ``frames`` are its images in order, the last one is the peak. ``name`` is unique for the subject.
+
+    ``view``: from where it is seen, such as frontal; the same clip may be there from several views.
+    """
 
     subject: str
     name: str
     emotion: str
     frames: tuple[Path, ...]
+    view: str = ""
 
 
 def read_clips(source: Path) -> list[LabelledClip]:
@@ -42,7 +48,7 @@ def read_clips(source: Path) -> list[LabelledClip]:
     emotions = sorted({clip.emotion for clip in clips})
     if len(emotions) < 2:
         raise InputError(f"{source}: all pictures are labelled {emotions[0]}: give at least two emotions")
-    return sorted(clips, key=lambda clip: (clip.emotion, clip.subject, clip.name))
+    return sorted(clips, key=lambda clip: (clip.emotion, clip.subject, clip.name, clip.view))
 
 
 def _images(folder: Path) -> list[Path]:
@@ -68,18 +74,18 @@ def _of_ck(root: Path) -> list[LabelledClip]:
 
 
 def _of_emotion_folders(root: Path) -> list[LabelledClip]:
-    frames = []
+    frames: list[Frame] = []
     for folder in sorted(path for path in root.iterdir() if is_dir(path)):
         for path in _images(folder):
             parts = path.stem.split("_")
             if len(parts) != 3:
                 raise InputError(f"{path}: the name is not SUBJECT_CLIP_FRAME: rename it, or list it in a table")
-            frames.append((parts[0], parts[1], folder.name, path))
+            frames.append((parts[0], parts[1], folder.name, "", path))
     return _grouped(frames)
 
 
 def _of_table(table: Path) -> list[LabelledClip]:
-    frames = []
+    frames: list[Frame] = []
     with (
         reading(table, "table", f"give a CSV with the columns {','.join(COLUMNS)}"),
         open(table, newline="", encoding="utf-8-sig") as file,
@@ -92,13 +98,14 @@ def _of_table(table: Path) -> list[LabelledClip]:
             image, emotion, subject, clip = ((row[name] or "").strip() for name in COLUMNS)
             if not (image and emotion and subject and clip):
                 raise InputError(f"{table}: line {reader.line_num} has an empty cell: fill it or remove the line")
-            frames.append((subject, clip, emotion, table.parent / image))
+            frames.append((subject, clip, emotion, (row.get(VIEW) or "").strip(), table.parent / image))
     return _grouped(frames)
 
 
-def _grouped(frames: list[tuple[str, str, str, Path]]) -> list[LabelledClip]:
-    """Join frames (subject, clip, emotion, image) to clips; frames keep their order."""
-    clips: dict[tuple[str, str, str], list[Path]] = defaultdict(list)
-    for subject, clip, emotion, image in frames:
-        clips[subject, clip, emotion].append(image)
-    return [LabelledClip(s, c, e, tuple(paths)) for (s, c, e), paths in clips.items()]
+def _grouped(frames: list[Frame]) -> list[LabelledClip]:
+    """Join frames to clips; frames keep their order."""
+    clips: dict[tuple[str, str, str, str], list[Path]] = defaultdict(list)
+    for *clip, image in frames:
+        subject, name, emotion, view = clip
+        clips[subject, name, emotion, view].append(image)
+    return [LabelledClip(s, c, e, tuple(paths), v) for (s, c, e, v), paths in clips.items()]

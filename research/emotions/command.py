@@ -29,26 +29,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trials", type=int, default=12, metavar="N", help="of the SVM's search in each fold; 0: no SVM"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--landmarks", metavar=".pts|PLUGIN", help="also Eq. (2): the landmark files' suffix, or a plug-in's name"
+    )
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE.npz", help="a classifier trained on all clips, for Label Emotions in Blender"
+    )
 
 
 def run(a: argparse.Namespace) -> None:
-    from .measure import measure
+    from .measure import EmotionOptions, measure
 
     estimators = tuple(dict.fromkeys(a.estimator or [OPEN]))
     scales = tuple(dict.fromkeys(a.scales))
-    measure(a.source, a.out, estimators, a.device, a.frames, scales, a.neighbours, a.trials, a.seed)
+    measure(
+        EmotionOptions(
+            a.source, a.out, estimators, a.device, a.frames, scales, a.neighbours, a.trials, a.seed, a.landmarks, a.save
+        )
+    )
 
 
 def add_synthetic_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="FOLDER", help="a new folder, for EMOTION/SUBJECT_CLIP_FRAME.png")
     parser.add_argument("--clips", type=positive, default=327, metavar="N", help="(327, as CK+ has)")
+    parser.add_argument("--views", action="store_true", help="each clip from two sides, listed in table.csv")
     parser.add_argument("--seed", type=int, default=0)
 
 
 def run_synthetic(a: argparse.Namespace) -> None:
     from .synthetic import make
 
-    make(a.out, a.clips, a.seed)
+    make(a.out, a.clips, a.seed, a.views)
 
 
 EMOTION_VERBS = (

@@ -5,20 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
+from ...model.formats import open_face_model
 from ...model.networks.cutting import cut
 from ...model.networks.estimate import FaceEstimate, SeesFaces
 from ...model.sight.images import read_image
 from ...model.sight.tracking import looked_for
 from ...model.worker.chosen_estimator import EstimatorCache
 from ...model.worker.protocol import EstimatorOptions
+from ..label.landmark_files import Finder
+from ..label.landmark_method import eta_of_landmarks, landmarks_in
+from ..pictures import Image, shrunk
 from .clips import LabelledClip
+
+Floats = NDArray[np.float64]
 
 PIXELS = 32  # a face's width for the method that compares pixels
 
@@ -27,18 +36,21 @@ PIXELS = 32  # a face's width for the method that compares pixels
 class Features:
     """Of N clips: eta (N, Ke), pixels (N, PIXELS²) of unit norm; rows of NaN where no face is found.
 
+    ``fitted``: the open basis' eta (N, 29) by Eq. (2) from landmarks, where they were asked for.
     ``ms``: median time of a picture, with the search for the face.
     """
 
-    eta: np.ndarray
-    pixels: np.ndarray
+    eta: Floats
+    pixels: Floats
+    fitted: Floats | None
     keys: tuple[str, ...]
     ms: float
 
     @property
-    def found(self) -> np.ndarray:
+    def found(self) -> NDArray[np.bool_]:
         """Return the clips with a face, (N,) bool."""
-        return ~np.isnan(self.eta).any(1)
+        found: NDArray[np.bool_] = ~np.isnan(self.eta).any(1)
+        return found
 
 
 def load_estimator(source: str, device: str) -> Any:
@@ -46,15 +58,24 @@ def load_estimator(source: str, device: str) -> Any:
     return EstimatorCache().get(EstimatorOptions(estimator=source, device=device))
 
 
-def features_of(clips: Sequence[LabelledClip], estimator: SeesFaces, scale: float, frames: str) -> Features:
+def features_of(
+    clips: Sequence[LabelledClip],
+    estimator: SeesFaces,
+    scale: float,
+    frames: str,
+    landmarks: Finder | str | None = None,
+) -> Features:
     """Read each clip's peak, or the ``mean`` over its frames, in pictures shrunk to ``scale``.
 
-    Raises InputError for a picture that cannot be read; a picture without a face is no error.
+    ``landmarks``: see ``landmark_method.landmark_source``; alpha of Eq. (2) is the estimator's. Raises InputError for a
+    picture or landmarks that cannot be read; a picture without a face is no error.
     """
     eta = np.full((len(clips), len(estimator.expression_keys)), np.nan)
     pixels, taken = np.full((len(clips), PIXELS**2), np.nan), []
+    head = open_face_model(OPEN)
+    fitted = None if landmarks is None else np.full((len(clips), len(head.expression)), np.nan)
     for i, clip in enumerate(tqdm(clips, desc=f"scale {scale:g}", leave=False)):
-        rows, faces = [], []
+        rows, faces, fits = [], [], []
         for path in clip.frames if frames == "mean" else clip.frames[-1:]:
             image = read_image(path)
             small = shrunk(image, scale)
@@ -64,20 +85,18 @@ def features_of(clips: Sequence[LabelledClip], estimator: SeesFaces, scale: floa
             if seen is not None:
                 rows.append(seen.eta[0])
                 faces.append(_face(small, seen))
+                if landmarks is not None:
+                    points = landmarks_in(landmarks, small, Path(path), scale)
+                    alpha = np.asarray(seen.alpha[0], np.float64)
+                    fits.append(eta_of_landmarks(head, points, alpha, (small.shape[1], small.shape[0])))
         if rows:
             eta[i], pixels[i] = np.mean(rows, 0), np.mean(faces, 0)
-    return Features(eta, pixels, tuple(estimator.expression_keys), float(np.median(taken)))
+            if fitted is not None:
+                fitted[i] = np.mean(fits, 0)
+    return Features(eta, pixels, fitted, tuple(estimator.expression_keys), float(np.median(taken)))
 
 
-def shrunk(image: np.ndarray, scale: float) -> np.ndarray:
-    """Return ``image`` (H, W, 3) at ``scale``, at least one pixel a side."""
-    if scale == 1:
-        return image
-    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _seen(image: np.ndarray, estimator: SeesFaces) -> FaceEstimate | None:
+def _seen(image: Image, estimator: SeesFaces) -> FaceEstimate | None:
     try:
         seen, camera = looked_for(image, estimator.finding, None, None, 50.0)
     except InputError:  # no face; the picture itself was read
@@ -85,7 +104,8 @@ def _seen(image: np.ndarray, estimator: SeesFaces) -> FaceEstimate | None:
     return estimator.read([image], [camera], seen, [None])
 
 
-def _face(image: np.ndarray, seen: FaceEstimate) -> np.ndarray:
-    grey = cv2.cvtColor(cut(image, seen.crop[0], PIXELS), cv2.COLOR_BGR2GRAY).astype(np.float64).ravel()
+def _face(image: Image, seen: FaceEstimate) -> Floats:
+    grey: Floats = cv2.cvtColor(cut(image, seen.crop[0], PIXELS), cv2.COLOR_BGR2GRAY).astype(np.float64).ravel()
     grey -= grey.mean()
-    return grey / max(np.linalg.norm(grey), 1e-9)
+    unit: Floats = grey / max(float(np.linalg.norm(grey)), 1e-9)
+    return unit

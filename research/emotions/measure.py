@@ -3,119 +3,248 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...model.builtin import OPEN
 from ...model.errors import InputError
-from ...model.face.semantics import OPEN_KEYS
-from ...model.files import atomic_path, exists, is_dir, make_folder
-from .classify import MISSED, confusion, nearest, svm_accuracies
+from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS
+from ...model.files import atomic_path
+from ...model.performance.emotion_classifier import save_classifier
+from ...model.performance.emotion_prototypes import PROTOTYPES, heuristic_scores
+from ..label.landmark_method import landmark_source
+from .classify import MISSED, Classes, Floats, confusion, nearest, svm_accuracies, trained
 from .clips import LabelledClip, read_clips
-from .features import features_of, load_estimator
-from .prototypes import PROTOTYPES, heuristic_scores
+from .features import Features, features_of, load_estimator
+from .views import distances_between_views
+
+PIXELS, HEURISTIC, LANDMARKS = "pixels", "heuristic", "landmarks, Eq. (2)"
 
 
-def measure(
-    source: Path, out: Path, estimators: tuple[str, ...], device: str, frames: str,
-    scales: tuple[float, ...], k: int, trials: int, seed: int,
-) -> None:  # fmt: skip
-    """Measure each estimator, the pixels and the heuristic, and write the results into ``out``. Raises InputError."""
-    clips = read_clips(source)
-    if exists(out) and not is_dir(out):
+@dataclass(frozen=True)
+class EmotionOptions:
+    """What to measure: see the command's help. ``save``: a file for a classifier of the first estimator."""
+
+    source: Path
+    out: Path
+    estimators: tuple[str, ...]
+    device: str
+    frames: str
+    scales: tuple[float, ...]
+    k: int
+    trials: int
+    seed: int
+    landmarks: str | None = None
+    save: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Clips:
+    """N clips with classes (N,) and subjects (N,) counted from 0, and the names of the classes."""
+
+    clips: list[LabelledClip]
+    names: list[str]
+    classes: Classes
+    subjects: Classes
+
+    @staticmethod
+    def of(clips: list[LabelledClip]) -> Clips:
+        names = sorted({clip.emotion for clip in clips})
+        classes = np.array([names.index(clip.emotion) for clip in clips])
+        return Clips(clips, names, classes, np.unique([clip.subject for clip in clips], return_inverse=True)[1])
+
+    @property
+    def views(self) -> list[str]:
+        return sorted({clip.view for clip in self.clips})
+
+    def of_view(self, view: str) -> Classes:
+        """Return the indices of the clips of a view."""
+        return np.flatnonzero([clip.view == view for clip in self.clips])
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What is measured. Methods are named with their view where there are several.
+
+    neighbours  method, scale, faces found, clips, accuracy leaving out the clip, and the subject
+    svms        method, kind of folds, accuracies of the folds
+    times       method, scale, ms
+    tables      confusion matrices;  curves  accuracy by scale;  guesses  class of each clip
+    between     method, lines of ``views``
+    """
+
+    neighbours: list[tuple[str, float, int, int, float, float]] = field(default_factory=list)
+    svms: list[tuple[str, str, Floats]] = field(default_factory=list)
+    times: list[tuple[str, float, float]] = field(default_factory=list)
+    tables: dict[str, Classes] = field(default_factory=dict)
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    guesses: dict[str, Classes] = field(default_factory=dict)
+    between: list[tuple[str, float, float]] = field(default_factory=list)
+
+
+def measure(options: EmotionOptions) -> None:
+    """Measure each estimator, the pixels and the heuristic, and write the results. Raises InputError."""
+    clips = Clips.of(read_clips(options.source))
+    out = options.out
+    if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file: give a folder for the results")
-    names = sorted({clip.emotion for clip in clips})
-    classes = np.array([names.index(clip.emotion) for clip in clips])
-    subjects = np.unique([clip.subject for clip in clips], return_inverse=True)[1]
-    print(f"{len(clips)} clips of {subjects.max() + 1} subjects, {len(names)} emotions, seed {seed}")
-    rows, svms, times, guesses, tables = [], [], [], {}, {}
-    curves: dict[str, list[float]] = {}
-    for source_of_weights in estimators:
-        estimator = load_estimator(source_of_weights, device)
-        label = "open" if source_of_weights == OPEN else Path(source_of_weights).stem
-        for scale in scales:
-            read = features_of(clips, estimator, scale, frames)
-            methods = {label: read.eta}
-            if source_of_weights == estimators[0]:
-                methods["pixels"] = read.pixels
-            for method, values in methods.items():
-                by_clip = nearest(values, classes, np.arange(len(clips)), k)
-                by_subject = nearest(values, classes, subjects, k)
-                rows.append((method, scale, int(read.found.sum()), *_accuracies(by_clip, by_subject, classes)))
-                curves.setdefault(method, []).append(rows[-1][4])
-                if scale == scales[0]:
-                    guesses[method], tables[method] = by_subject, confusion(classes, by_subject, len(names))
-            if read.keys == OPEN_KEYS and set(names) <= set(PROTOTYPES) and source_of_weights == estimators[0]:
-                guessed = _heuristic(read.eta, names)
-                rows.append(("heuristic", scale, int(read.found.sum()), *_accuracies(guessed, guessed, classes)))
-            times.append((label, scale, read.ms))
-            if trials > 0 and scale == scales[0]:
-                for kind, groups in (("clips in folds", None), ("subjects in folds", subjects)):
-                    scores = svm_accuracies(read.eta, classes, groups, trials, seed)
-                    svms.append((label, kind, scores))
-    text = _text(source, clips, names, rows, svms, times, tables, (k, trials, seed, frames))
-    make_folder(out)
+    landmarks = None if options.landmarks is None else landmark_source(options.landmarks)
+    count = clips.subjects.max() + 1
+    print(f"{len(clips.clips)} clips of {count} subjects, {len(clips.names)} emotions, seed {options.seed}")
+    found = Found()
+    for source in options.estimators:
+        estimator = load_estimator(source, options.device)
+        label = OPEN if source == OPEN else Path(source).stem
+        is_first = source == options.estimators[0]
+        for scale in options.scales:
+            read = features_of(clips.clips, estimator, scale, options.frames, landmarks if is_first else None)
+            found.times.append((label, scale, read.ms))
+            _add_neighbours(found, clips, read, label, scale, options, is_first)
+            if scale != options.scales[0]:
+                continue
+            if len(clips.views) == 2:
+                found.between.append((label, *distances_between_views(clips.clips, read.eta)))
+            if options.trials > 0:
+                _add_svms(found, clips, read.eta, label, options)
+            if is_first and options.save is not None:
+                _save(options, clips, read, estimator.basis)
+    text = _text(clips, found, options)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be made: {error.strerror}: choose another place") from error
     with atomic_path(out / "results.md") as part:
         part.write_text(text, encoding="utf-8")
-    _write_guesses(out / "guesses.csv", clips, names, guesses)
-    _draw(out, names, tables, scales, curves)
+    _write_guesses(out / "guesses.csv", clips, found.guesses)
+    _draw(out, clips.names, found, options.scales)
     print(text)
 
 
-def _accuracies(by_clip: np.ndarray, by_subject: np.ndarray, classes: np.ndarray) -> tuple[float, float]:
-    return float((by_clip == classes).mean()), float((by_subject == classes).mean())
+def _add_neighbours(
+    found: Found, clips: Clips, read: Features, label: str, scale: float, options: EmotionOptions, is_first: bool
+) -> None:
+    methods: dict[str, Floats] = {label: read.eta}
+    if is_first:
+        methods[PIXELS] = read.pixels
+    if read.fitted is not None:
+        methods[LANDMARKS] = read.fitted
+    has_prototypes = read.keys == OPEN_KEYS and set(clips.names) <= set(PROTOTYPES)
+    if is_first and has_prototypes:
+        methods[HEURISTIC] = read.eta
+    for method, values in methods.items():
+        for view in clips.views:
+            rows = clips.of_view(view)
+            name = f"{method}, {view}" if view else method
+            classes, subjects, seen = clips.classes[rows], clips.subjects[rows], values[rows]
+            if method == HEURISTIC:
+                by_clip = by_subject = _heuristic(seen, clips.names)
+            else:
+                by_clip = nearest(seen, classes, np.arange(len(rows)), options.k)
+                by_subject = nearest(seen, classes, subjects, options.k)
+            there = int((~np.isnan(seen).any(1)).sum())
+            accuracies = float((by_clip == classes).mean()), float((by_subject == classes).mean())
+            found.neighbours.append((name, scale, there, len(rows), *accuracies))
+            if method == HEURISTIC:
+                continue
+            found.curves.setdefault(name, []).append(accuracies[1])
+            if scale == options.scales[0]:
+                guessed = np.full(len(clips.clips), MISSED)
+                guessed[rows] = by_subject
+                found.guesses[name] = guessed
+                found.tables[name] = confusion(classes, by_subject, len(clips.names))
 
 
-def _heuristic(eta: np.ndarray, names: list[str]) -> np.ndarray:
+def _add_svms(found: Found, clips: Clips, eta: Floats, label: str, options: EmotionOptions) -> None:
+    for view in clips.views:
+        rows = clips.of_view(view)
+        for kind, groups in (("clips in folds", None), ("subjects in folds", clips.subjects[rows])):
+            scores = svm_accuracies(eta[rows], clips.classes[rows], groups, options.trials, options.seed)
+            found.svms.append((f"{label}, {view}" if view else label, kind, scores))
+
+
+def _save(options: EmotionOptions, clips: Clips, read: Features, basis: str) -> None:
+    assert options.save is not None
+    people = [len(set(clips.subjects[read.found & (clips.classes == c)])) for c in range(len(clips.names))]
+    if min(people) < 3:
+        raise InputError(
+            f"{options.source}: {clips.names[int(np.argmin(people))]} is seen of {min(people)} subjects: a classifier "
+            "needs 3 of each emotion"
+        )
+    basis = OPEN_BASIS if read.keys == OPEN_KEYS else basis
+    names = tuple(clips.names)
+    trials = max(options.trials, 1)
+    classifier = trained(read.eta, clips.classes, clips.subjects, names, read.keys, basis, trials, options.seed)
+    save_classifier(classifier, options.save)
+    print(f"{options.save}: a classifier of {', '.join(names)}")
+
+
+def _heuristic(eta: Floats, names: list[str]) -> Classes:
     scores = heuristic_scores(np.nan_to_num(eta))[:, [list(PROTOTYPES).index(name) for name in names]]
-    return np.where(np.isnan(eta).any(1), MISSED, scores.argmax(1))
+    guessed: Classes = np.where(np.isnan(eta).any(1), MISSED, scores.argmax(1))
+    return guessed
 
 
-def _text(source, clips: list[LabelledClip], names, rows, svms, times, tables, settings) -> str:
-    k, trials, seed, frames = settings
+def _text(clips: Clips, found: Found, options: EmotionOptions) -> str:
     lines = [
-        f"# Emotions of {source.name}", "",
-        f"{len(clips)} clips, {len({clip.subject for clip in clips})} subjects; {frames} of each clip; seed {seed}. "
-        "A clip without a found face counts as wrong.", "",
-        f"Nearest neighbours, K = {k}:", "",
+        f"# Emotions of {options.source.name}", "",
+        f"{len(clips.clips)} clips, {clips.subjects.max() + 1} subjects; {options.frames} of each clip; "
+        f"seed {options.seed}. A clip without a found face counts as wrong.", "",
+        f"Nearest neighbours, K = {options.k}:", "",
         "| method | scale | faces found | leave one clip out | leave one subject out |", "|---|---|---|---|---|",
-        *(f"| {m} | {s:g} | {n} of {len(clips)} | {a:.1%} | {b:.1%} |" for m, s, n, a, b in rows), "",
+        *(f"| {m} | {s:g} | {n} of {all_} | {a:.1%} | {b:.1%} |" for m, s, n, all_, a, b in found.neighbours), "",
         "The heuristic compares coefficients with EMFACS prototypes and learns nothing.", "",
     ]  # fmt: skip
-    if svms:
-        lines += [f"One-against-all SVMs, search of {trials} trials nested in each fold, mean ± SD over the folds:", ""]
-        lines += ["| method | folds of | number | accuracy |", "|---|---|---|---|"]
-        for method, kind, scores in svms:
+    if found.svms:
+        lines += [
+            f"One-against-all SVMs, search of {options.trials} trials nested in each fold, mean ± SD over the folds:",
+            "",
+            "| method | folds of | number | accuracy |",
+            "|---|---|---|---|",
+        ]
+        for method, kind, scores in found.svms:
             said = f"{scores.mean():.1%} ± {scores.std():.1%}" if len(scores) else "too few clips of an emotion"
             lines.append(f"| {method} | {kind} | {len(scores)} | {said} |")
         lines.append("")
+    if found.between:
+        first, second = clips.views
+        lines += [f"Mean squared difference of the coefficients between {first} and {second}:", ""]
+        lines += ["| method | the same clip | other subjects with the same emotion |", "|---|---|---|"]
+        lines += [*(f"| {m} | {same:.4f} | {other:.4f} |" for m, same, other in found.between), ""]
     lines += ["Time of a picture, with the search for the face:", "", "| method | scale | ms |", "|---|---|---|"]
-    lines += [*(f"| {m} | {s:g} | {ms:.1f} |" for m, s, ms in times), ""]
-    for method, table in tables.items():
+    lines += [*(f"| {m} | {s:g} | {ms:.1f} |" for m, s, ms in found.times), ""]
+    for method, table in found.tables.items():
         lines += [f"Confusion of {method} in percent, leave one subject out, first scale; rows are the labels:", ""]
-        lines += ["| | " + " | ".join([*names, "no face"]) + " |", "|---" * (len(names) + 2) + "|"]
-        for name, row in zip(names, 100 * table / table.sum(1, keepdims=True)):
+        lines += ["| | " + " | ".join([*clips.names, "no face"]) + " |", "|---" * (len(clips.names) + 2) + "|"]
+        for name, row in zip(clips.names, 100 * table / np.maximum(table.sum(1, keepdims=True), 1)):
             lines.append(f"| {name} | " + " | ".join(f"{value:.0f}" for value in row) + " |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _write_guesses(path: Path, clips: list[LabelledClip], names: list[str], guesses: dict[str, np.ndarray]) -> None:
+def _write_guesses(path: Path, clips: Clips, guesses: dict[str, Classes]) -> None:
     with atomic_path(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["subject", "clip", "emotion", *guesses])
-        for i, clip in enumerate(clips):
-            found = ["" if guess[i] == MISSED else names[guess[i]] for guess in guesses.values()]
-            writer.writerow([clip.subject, clip.name, clip.emotion, *found])
+        writer.writerow(["subject", "clip", "view", "emotion", *guesses])
+        for i, clip in enumerate(clips.clips):
+            found = ["" if guess[i] == MISSED else clips.names[guess[i]] for guess in guesses.values()]
+            writer.writerow([clip.subject, clip.name, clip.view, clip.emotion, *found])
 
 
-def _draw(out: Path, names: list[str], tables: dict[str, np.ndarray], scales, curves: dict[str, list[float]]) -> None:
+def _file_name(method: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in method).strip("_")
+
+
+def _draw(out: Path, names: Sequence[str], found: Found, scales: Sequence[float]) -> None:
     from matplotlib.figure import Figure
 
-    for method, table in tables.items():
+    for method, table in found.tables.items():
         figure = Figure((5, 4.6), layout="constrained")
-        axes, share = figure.subplots(), table[:, :-1] / table.sum(1, keepdims=True)
+        axes: Any = figure.subplots()
+        share = table[:, :-1] / np.maximum(table.sum(1, keepdims=True), 1)
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
         axes.set(xlabel="classified", ylabel="label", title=f"{method}, leave one subject out")
         axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
@@ -124,11 +253,11 @@ def _draw(out: Path, names: list[str], tables: dict[str, np.ndarray], scales, cu
             axes.text(
                 j, i, f"{100 * share[i, j]:.0f}", ha="center", va="center", color="w" if share[i, j] > 0.5 else "k"
             )
-        with atomic_path(out / f"confusion_{method}.png") as part:
+        with atomic_path(out / f"confusion_{_file_name(method)}.png") as part:
             figure.savefig(part, dpi=80)
     figure = Figure((5, 3.4), layout="constrained")
     axes = figure.subplots()
-    for method, values in curves.items():
+    for method, values in found.curves.items():
         axes.plot(scales, values, marker="o", label=method)
     axes.set(xlabel="scale", ylabel="accuracy, leave one subject out", ylim=(0, 1))
     axes.legend()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ...model.builtin import OPEN
@@ -15,6 +19,7 @@ from ...model.errors import InputError
 from ...model.face.semantics import mirror_open_eta, open_bounds
 from ...model.files import exists
 from ...model.formats import open_face_model
+from ...model.performance.emotion_prototypes import PROTOTYPES, prototypes
 from ...training.synthetic.brows import sample_brows
 from ...training.synthetic.degrade import develop
 from ...training.synthetic.expressions import sample_gaze
@@ -22,23 +27,42 @@ from ...training.synthetic.pose import sample_angles, sample_pose
 from ...training.synthetic.sample import render
 from ...training.synthetic.shape import blend, landmarks_of, sample_ways, shape_head
 from ...training.synthetic.surface import Surface, build_surface
-from .prototypes import PROTOTYPES, prototypes
+from .clips import COLUMNS, VIEW
 
 # How often each emotion is among CK+'s 327 labelled clips (Lucey et al. 2010), in the order of PROTOTYPES
 FREQUENCY = np.array([45, 18, 59, 25, 69, 28, 83])
 CLIPS_OF_A_SUBJECT = 3
 SIZE, ROOM = 192, 1.6  # pixels; the picture's side in sides of the face's crop
 INTENSITY, NOISE = (0.35, 1.0), 0.08  # of the prototype; of each key, standard deviation
+LANDMARK_NOISE = 1.0  # pixels
+FRONTAL, HALF_PROFILE = "frontal", "half profile"
+TURNED = {FRONTAL: 0.0, HALF_PROFILE: float(np.radians(40))}  # yaw of the views, radians
 
 
-def make(out: Path, clips: int, seed: int) -> None:
-    """Render ``clips`` pictures as EMOTION/SUBJECT_CLIP_FRAME.png into the new folder ``out``. Raises InputError."""
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """``image`` (SIZE, SIZE, 3) uint8 BGR, ``vertices`` (V, 3) mm of its head, ``points`` (68, 2) its landmarks."""
+
+    image: NDArray[np.uint8]
+    vertices: NDArray[np.float32]
+    points: NDArray[np.float64]
+
+
+def make(out: Path, clips: int, seed: int, views: bool = False) -> None:
+    """Render ``clips`` pictures as EMOTION/SUBJECT_CLIP_FRAME.png into the new folder ``out``. Raises InputError.
+
+    Beside each is a .pts with its landmarks and noise. With ``views`` each clip is seen frontal and in half profile,
+    and table.csv lists them.
+    """
     if exists(out):
         raise InputError(f"{out}: exists already: give the name of a new folder")
     names = list(PROTOTYPES)
     edges = np.cumsum(FREQUENCY) / FREQUENCY.sum()
     emotions = np.random.default_rng(seed).permutation(np.searchsorted(edges, (np.arange(clips) + 0.5) / clips))
     surface = build_surface(open_face_model(OPEN))
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow([*COLUMNS, VIEW])
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -46,8 +70,13 @@ def make(out: Path, clips: int, seed: int) -> None:
             subject, clip = divmod(i, CLIPS_OF_A_SUBJECT)
             folder = part / names[emotion]
             folder.mkdir(parents=True, exist_ok=True)
-            image = picture(surface, seed, subject, clip, prototypes()[emotion])
-            cv2.imwrite(str(folder / f"S{subject:03d}_{clip:03d}_001.png"), image)
+            for view in (FRONTAL, HALF_PROFILE) if views else (FRONTAL,):
+                drawn = picture(surface, seed, subject, clip, prototypes()[emotion], TURNED[view])
+                name = f"S{subject:03d}_{clip:03d}_{'001' if view == FRONTAL else '002'}"
+                _write(folder / name, drawn, np.random.default_rng([seed, subject, clip, 3]))
+                table.writerow([f"{names[emotion]}/{name}.png", names[emotion], f"S{subject:03d}", clip, view])
+        if views:
+            (part / "table.csv").write_text(text.getvalue(), encoding="utf-8")
         part.rename(out)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror}: choose another place") from error
@@ -56,15 +85,20 @@ def make(out: Path, clips: int, seed: int) -> None:
     print(f"{out}: {clips} synthetic pictures, seed {seed}")
 
 
-def picture(surface: Surface, seed: int, subject: int, clip: int, prototype: np.ndarray) -> np.ndarray:
-    """Render one subject's picture (SIZE, SIZE, 3) uint8 BGR: ``prototype`` (29,) with intensity and noise."""
-    return person_and_picture(surface, seed, subject, clip, prototype)[0]
+def _write(path: Path, drawn: Picture, rng: np.random.Generator) -> None:
+    cv2.imwrite(str(path.with_suffix(".png")), drawn.image)
+    points = drawn.points + rng.normal(0, LANDMARK_NOISE, drawn.points.shape)
+    rows = "\n".join(f"{x + 1:.3f} {y + 1:.3f}" for x, y in points)
+    path.with_suffix(".pts").write_text(f"version: 1\nn_points: 68\n{{\n{rows}\n}}\n")
 
 
-def person_and_picture(
-    surface: Surface, seed: int, subject: int, clip: int, prototype: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``picture`` and the head in it, (V, 3) mm; a ``prototype`` of zeros is a resting face without noise."""
+def picture(
+    surface: Surface, seed: int, subject: int, clip: int, prototype: NDArray[np.floating[Any]], turned: float = 0.0
+) -> Picture:
+    """Render one subject's picture: ``prototype`` (29,) with intensity and noise, the head ``turned`` in yaw, radians.
+
+    A ``prototype`` of zeros is a resting face without noise.
+    """
     own, rng = np.random.default_rng([seed, subject]), np.random.default_rng([seed, subject, clip])
     alpha = np.clip(own.standard_normal(len(surface.model.identity)), -2.8, 2.8).astype(np.float32)
     ways = sample_ways(own)
@@ -72,6 +106,7 @@ def person_and_picture(
     eta = mirror_open_eta(eta) if rng.random() < 0.5 else eta
     eta = np.clip(eta, *open_bounds().T).astype(np.float32)
     yaw, pitch, roll = sample_angles(rng, True, natural=True)
+    yaw += turned
     gaze = sample_gaze(rng, yaw, pitch)
     pose = sample_pose(rng, yaw, pitch, roll, SIZE, is_face=True)
     pose = replace(pose, given=pose.own.moved(0, 0, np.log(ROOM), 0))
@@ -82,4 +117,5 @@ def person_and_picture(
     marks = landmarks_of(surface, vertices, gaze, brows)
     distances = -(marks @ pose.rotation[2] + pose.translation[2])
     image, _ = render(look, surface, vertices, eta, brows, pose, SIZE, pose.in_crop(marks), distances, natural=True)
-    return np.asarray(develop(rng, image, True) * 255).round().astype(np.uint8), vertices
+    developed = np.asarray(develop(rng, image, True) * 255).round().astype(np.uint8)
+    return Picture(developed, vertices, pose.in_crop(marks[:68]) * SIZE - 0.5)

@@ -21,7 +21,7 @@ from ...model.formats import open_face_model
 from ...model.formats.ply import save_ply
 from ...model.rotations import rotation_of_euler
 from ...training.synthetic.surface import build_surface
-from ..emotions.synthetic import person_and_picture
+from ..emotions.synthetic import picture
 from .meshes import Floats, Indices, Mesh
 
 NOISE_MM = 0.1  # of a scanned point
@@ -47,8 +47,9 @@ def make(out: Path, count: int, seed: int) -> None:
             (part / name).mkdir(parents=True)
         for person in tqdm(range(count), desc="people"):
             rest = np.zeros(len(model.expression))
-            image, vertices = person_and_picture(surface, seed, person, 0, rest)
-            cv2.imwrite(str(part / PEOPLE / f"{person + 1}.png"), image)
+            drawn = picture(surface, seed, person, 0, rest)
+            vertices = drawn.vertices
+            cv2.imwrite(str(part / PEOPLE / f"{person + 1}.png"), drawn.image)
             folder = part / SCANS / str(person + 1)
             folder.mkdir(parents=True)
             rng = np.random.default_rng([seed, person, 7])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,9 +21,9 @@ from ...model.worker.chosen_estimator import EstimatorCache
 from ...model.worker.protocol import EstimatorOptions
 from ..label.landmark_files import Finder
 from ..label.landmark_method import eta_of_landmarks, landmark_source, landmarks_in
+from ..pictures import Image
 
 LANDMARKS = "landmarks, Eq. (2)"
-Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +68,6 @@ def methods(estimators: Sequence[str], face_model: str, landmarks: str | None, d
         estimator = with_alpha.estimator if with_alpha else EstimatorCache().get(EstimatorOptions(device=device))
         found.append(Method(LANDMARKS, head, estimator, landmark_source(landmarks)))
     return found
-
-
-def shrunk(image: Image, scale: float) -> Image:
-    """Return ``image`` (H, W, 3) at ``scale``, at least one pixel a side."""
-    if scale == 1:
-        return image
-    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    small: Image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return small
 
 
 def read(method: Method, image: Image, path: Path, scale: float, alpha: NDArray[np.float64] | None) -> Reading | None:

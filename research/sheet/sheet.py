@@ -18,7 +18,8 @@ from ...model.files import write_whole
 from ...model.networks.cutting import cut
 from ...model.sight.images import read_image
 from ...model.sight.sequences import is_image
-from .methods import Image, Method, Reading, methods, read, shrunk
+from ..pictures import Image, shrunk
+from .methods import Method, Reading, methods, read
 from .shaded import BACKGROUND, View, shaded
 
 TILE = 224  # pixels

@@ -11,10 +11,12 @@ import pytest
 from expnet.expnet_addon.headless import main
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import open_bounds
-from expnet.research.emotions.classify import MISSED, confusion, nearest, svm_accuracies
-from expnet.research.emotions.clips import read_clips
-from expnet.research.emotions.features import shrunk
-from expnet.research.emotions.prototypes import PROTOTYPES, heuristic_scores, prototypes
+from expnet.model.performance.emotion_classifier import load_classifier, save_classifier
+from expnet.model.performance.emotion_prototypes import PROTOTYPES, heuristic_scores, prototypes
+from expnet.research.emotions.classify import MISSED, confusion, nearest, svm_accuracies, trained
+from expnet.research.emotions.clips import LabelledClip, read_clips
+from expnet.research.emotions.views import distances_between_views
+from expnet.research.pictures import shrunk
 
 
 def picture(path: Path) -> Path:
@@ -141,4 +143,61 @@ def test_the_command_measures_synthetic_people(tmp_path: Path, capsys: pytest.Ca
     }
     (made / "happy" / "S901_000_001.png").write_bytes(b"no picture")
     assert main(["research", "emotions", str(made), *options]) == 2
+    assert capsys.readouterr().err.count("expnet: ") == 1
+
+
+def test_two_views_of_a_clip_are_nearer_to_each_other_than_to_other_subjects() -> None:
+    clips = [LabelledClip(s, "1", "happy", (), view) for s in "AB" for view in ("frontal", "half profile")]
+    eta = np.array([[0.0, 0], [0.2, 0], [1, 0], [1.2, 0]])
+    same, other = distances_between_views(clips, eta)
+    assert same == pytest.approx(0.02)
+    assert other == pytest.approx((1.2**2 + 0.8**2) / 4)
+    assert np.isnan(distances_between_views(clips[:1], eta[:1])).all()
+
+
+def test_a_trained_classifier_says_the_same_from_its_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for count in (2, 3):
+        classes, subjects = np.tile(np.arange(count), 12), np.repeat(np.arange(12), count)
+        features = 0.3 * rng.normal(size=(12 * count, 4)) + np.eye(4)[classes]
+        names, keys = ("a", "b", "c")[:count], ("w", "x", "y", "z")
+        found = trained(features, classes, subjects, names, keys, "own", trials=3, seed=0)
+        save_classifier(found, tmp_path / "c.npz")
+        read = load_classifier(tmp_path / "c.npz")
+        assert (read.margins(features).argmax(1) == classes).mean() > 0.9
+        assert np.allclose(read.margins(features), found.margins(features))
+
+
+def test_the_margins_are_those_of_scikit_learn() -> None:
+    from sklearn.multiclass import OneVsRestClassifier
+
+    from expnet.research.emotions import classify
+
+    rng = np.random.default_rng(0)
+    classes = np.tile(np.arange(3), 12)
+    features = 0.6 * rng.normal(size=(36, 4)) + np.eye(4)[classes]
+    found = trained(features, classes, np.arange(36) // 3, ("a", "b", "c"), tuple("wxyz"), "own", 2, 0)
+    best = classify._searched(features, classes, 2, 0, np.arange(36) // 3)
+    assert isinstance(best[1], OneVsRestClassifier)
+    assert np.allclose(best.decision_function(features), found.margins(features))
+
+
+def test_views_landmarks_and_a_saved_classifier_from_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, out = tmp_path / "set", tmp_path / "results"
+    assert main(["research", "synthetic-emotions", str(made), "--clips", "3", "--views"]) == 0
+    table = made / "table.csv"
+    assert table.read_text().count("half profile") == 3
+    options = ["--out", str(out), "--scales", "1", "--trials", "0", "--landmarks", ".pts"]
+    capsys.readouterr()
+    assert main(["research", "emotions", str(table), *options]) == 0
+    shown = capsys.readouterr().out
+    for method in ("open, frontal", "open, half profile", "landmarks, Eq. (2), frontal", "pixels, half profile"):
+        assert f"| {method} | 1 | " in shown
+    assert "between frontal and half profile" in shown
+    assert main(["research", "emotions", str(table), *options, "--save", str(tmp_path / "c.npz")]) == 2
+    assert "3 of each emotion" in capsys.readouterr().err
+    next(made.glob("*/*.pts")).unlink()
+    assert main(["research", "emotions", str(table), *options]) == 2
     assert capsys.readouterr().err.count("expnet: ") == 1

@@ -1,4 +1,4 @@
-"""Seven emotions as keys of the open basis, and scores by them.
+"""Seven emotions as keys of the open basis, and scores by them. numpy only.
 
 The prototypes are those of EMFACS (Friesen & Ekman 1983), in the keys that stand for their action units. The scores are
 a heuristic: nothing is learned from labelled faces.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...model.face.semantics import OPEN_KEYS
+from ..array_types import FloatArray
+from ..face.semantics import OPEN_KEYS, mirror_open_eta
 
 PROTOTYPES: dict[str, dict[str, float]] = {
     "anger": {"browDown": 1, "lid": -0.15, "eyeSquint": 0.7, "mouthPress": 0.8},
@@ -22,17 +23,23 @@ PROTOTYPES: dict[str, dict[str, float]] = {
 }  # fmt: skip
 
 
-def prototypes() -> np.ndarray:
+def prototypes() -> FloatArray:
     """Return the prototypes as eta of the open basis, (7, 29); keys without a side move both."""
     keys = [{key, key.removesuffix("_L").removesuffix("_R")} for key in OPEN_KEYS]
     return np.array([[sum(recipe.get(k, 0.0) for k in names) for names in keys] for recipe in PROTOTYPES.values()])
 
 
-def heuristic_scores(eta: np.ndarray) -> np.ndarray:
+def heuristic_scores(eta: FloatArray) -> FloatArray:
     """Return the cosine between eta (N, 29) and each prototype, (N, 7), of a one-sided smile on either side."""
-    from ...model.face.semantics import mirror_open_eta
-
     targets = prototypes()
     unit = eta / np.maximum(np.linalg.norm(eta, axis=1, keepdims=True), 1e-9)
     both = [unit @ (t / np.linalg.norm(t, axis=1, keepdims=True)).T for t in (targets, mirror_open_eta(targets))]
-    return np.maximum(*both)
+    scores: FloatArray = np.maximum(*both)
+    return scores
+
+
+def heuristic_strengths(eta: FloatArray) -> FloatArray:
+    """Return 0 to 1 for each prototype, (N, 7): its score, reduced where the face moves less than the prototype."""
+    size = np.linalg.norm(eta, axis=1, keepdims=True) / np.linalg.norm(prototypes(), axis=1)
+    strengths: FloatArray = np.clip(heuristic_scores(eta), 0, 1) * np.minimum(size, 1)
+    return strengths
