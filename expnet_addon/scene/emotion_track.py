@@ -122,7 +122,8 @@ def _most_frequent(labels: IntArray, window: int) -> IntArray:
     sums = np.concatenate([np.zeros((1, len(kinds)), int), np.cumsum(own, 0)])
     first = np.maximum(np.arange(len(labels)) - half, 0)
     last = np.minimum(np.arange(len(labels)) + half + 1, len(labels))
-    return kinds[(2 * (sums[last] - sums[first]) + own).argmax(1)]
+    chosen: IntArray = kinds[(2 * (sums[last] - sums[first]) + own).argmax(1)]
+    return chosen
 
 
 def _remove(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
