@@ -32,7 +32,10 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
     )
 
     @classmethod
-    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties | None) -> str:
+        if properties is not None and properties.earlier != "ASK":  # a row of the menu that asks
+            meaning = properties.bl_rna.properties["earlier"].enum_items[properties.earlier].description
+            return f"{iface(meaning)}. {iface('Then the clip is read')}"
         settings = context.scene.expnet
         wanted = [
             (settings.scene_timing, "the frame rate and range"),

@@ -16,6 +16,7 @@ from debian import Debian, Failed
 
 INSIDE = Path(__file__).resolve().parent / "inside.py"
 SIZE = (1500, 1100)
+PAGES = 5  # that a find turns to: as shown, the top, and three below it
 TITLE = 14  # pixels from the top of the sidebar to the middle of the first title
 BETWEEN = 27  # pixels from one title to the next, where all sections are closed
 PATIENCE = 600.0  # seconds; drawing by software on a busy machine
@@ -83,10 +84,17 @@ class Screen:
         left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
         x = int(left + (right - left) * across)
         for patience in (1, 4):
-            for y in range(max(top + 30, below), bottom, 11):
-                copied = self.under(y, keys, x, patience)
-                if copied.endswith(text) if ends else text in copied:
-                    return x, y
+            for page in range(PAGES):
+                if page == 1:
+                    self.to_top()  # the sidebar is longer than the window
+                elif page:
+                    self._scroll(5, 8)
+                for y in range(max(top + 30, below), bottom, 11):
+                    copied = self.under(y, keys, x, patience)
+                    if copied.endswith(text) if ends else text in copied:
+                        return x, y
+                if below:  # a place that is known is on the page that is shown
+                    break
         raise Failed(f"there is no {what}")
 
     def find_button(self, operator: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
@@ -155,11 +163,11 @@ class Screen:
     def to_bottom(self) -> None:
         self._scroll(5)
 
-    def _scroll(self, wheel: int) -> None:
-        """Turn the wheel over the sidebar until its end."""
+    def _scroll(self, wheel: int, notches: int = 60) -> None:
+        """Turn the wheel over the sidebar, by default until its end."""
         left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
         self.point((left + right) / 2 - 20, (top + bottom) / 2)
-        self.xdotool("click", "--repeat", 50, "--delay", 10, wheel, "sleep", 0.5)
+        self.xdotool("click", "--repeat", notches, "--delay", 10, wheel, "sleep", 0.5)
 
     def press(self, *keys: str) -> None:
         for key in keys:

@@ -133,7 +133,7 @@ def walk(artist: Artist) -> None:
     animate = screen.find_button("animate_footage")
     screen.over_view()
     screen.point(*animate)
-    screen.xdotool("click", 1, "sleep", 1.5)
+    screen.xdotool("click", 1, "sleep", 0.5, "mousemove_relative", "--", -60, 0)  # no tooltip over the menu
     artist.picture("keep_or_replace.png")
     check(not artist.running(), "it did not ask")
     screen.press("Escape")
@@ -224,7 +224,7 @@ def choose_take(artist: Artist, name: str) -> None:
     """Click the rows of the list until the take is shown."""
     screen = artist.screen
     screen.to_bottom()
-    x, y = screen.find_button("take_duplicate", across=0.93)
+    x, y = screen.find_button("take_duplicate", across=0.84)
     left, _, right, _ = screen.ask("result = rectangle(sidebar()[2])")
     for row in range(8):
         if screen.ask(TAKES)[1] == name:

@@ -207,6 +207,16 @@ def test_the_button_says_beforehand_what_it_changes(settings) -> None:
     assert told().endswith(": nothing else")
 
 
+@pytest.mark.parametrize(("earlier", "means"), [("KEEP", "stays in the list"), ("REPLACE", "replaces the edited one")])
+def test_the_menu_that_asks_says_what_its_rows_do(earlier: str, means: str) -> None:
+    kind = operators.EXPNET_OT_animate_footage
+    items = bpy.ops.expnet.animate_footage.get_rna_type().properties["earlier"].enum_items
+    chosen = SimpleNamespace(
+        earlier=earlier, bl_rna=SimpleNamespace(properties={"earlier": SimpleNamespace(enum_items=items)})
+    )
+    assert means in kind.description(bpy.context, chosen)
+
+
 def test_a_file_that_is_dropped_on_the_viewport_becomes_the_source(settings, clip: Path) -> None:
     settings.source_kind = "FOLDER"
     handler = bpy.types.FileHandler.bl_rna_get_subclass_py("EXPNET_FH_clip")

@@ -11,6 +11,7 @@ import pytest
 import expnet
 from expnet.expnet_addon.capture import capture
 from expnet.expnet_addon.capture.keying import Keying
+from expnet.expnet_addon.properties import preferences
 from expnet.expnet_addon.scene import rig
 from expnet.panels.sidebar import SettingsPanel, TakePanel
 from expnet.panels.takes import EXPNET_UL_takes, draw_takes
@@ -63,6 +64,23 @@ def head(empty_scene: bpy.types.Scene, little_face, make_performance) -> Iterato
     capture.key_performance(empty_scene, head, make_performance(source="/clips/a_walk.mp4"), keying)
     yield head
     expnet.unregister()
+
+
+@pytest.mark.parametrize(("given", "icons"), [("", ["INFO", "INFO"]), ("/nowhere", ["ERROR", "ERROR"])])
+def test_the_preferences_warn_of_the_authors_files_only_where_they_were_named(given, icons) -> None:
+    drawn: list[str] = []
+
+    class Layout(Drawn):
+        def prop(self, *_: object, **__: object) -> None: ...
+
+        def label(self, text: str = "", icon: str = "NONE", **_: object) -> None:
+            drawn.append(icon)
+
+        box = lambda self: self  # noqa: E731
+
+    owner = SimpleNamespace(official_pack=given, official_face_model=given, import_report="")
+    preferences.ExpNetPreferences._draw_official(owner, Layout())
+    assert [icon for icon in drawn if icon != "NONE"] == icons
 
 
 @pytest.mark.parametrize("kind", [SettingsPanel, TakePanel])
