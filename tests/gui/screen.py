@@ -89,7 +89,7 @@ class Screen:
                     self.to_top()  # the sidebar is longer than the window
                 elif page:
                     self._scroll(5, 8)
-                for y in range(max(top + 30, below), bottom, 11):
+                for y in range(max(top + 30, below), bottom, 15):
                     copied = self.under(y, keys, x, patience)
                     if copied.endswith(text) if ends else text in copied:
                         return x, y

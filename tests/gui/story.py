@@ -196,7 +196,7 @@ def edit_jaw(artist: Artist) -> None:
     x = int(left + 0.7 * (right - left))
     found = None
     for patience in (1, 4):
-        for y in range(top + 10, bottom, 9):
+        for y in range((top + bottom) // 2, bottom, 15):
             if found is None and JAW in screen.under(y, "ctrl+shift+alt+c", x, patience):
                 found = (x, y + 2)
     artist.check(found, "the value of jawOpen is not in the properties editor")

@@ -36,6 +36,8 @@ RIM_MM = 1.3  # half width of the lids' reddish edge
 EYE_MM, PARTING_MM = 2.2, 1.2  # about the eyes' openings, and between the lips: not MakeHuman's colours
 LIP_EDGE_MM = (-0.9, 1.1)  # about the lips' outline: where their colour begins, and is full
 SCALP_MM = 22.0  # from the scalp: stubble there does not fill neck and shoulders
+TORN = 2.5  # times the median of the texels on a millimetre
+MIRRORED_MM = 2.0  # from a texel's place on the other side of the scalp to one with a colour
 LASHES, LASH_MM = 38, 3.4  # of a lower lid
 LINES_MM = 1.1  # between the fine lines of the lips
 
@@ -118,10 +120,24 @@ def _chart(model: FaceModel, texel: np.ndarray) -> Chart:
     outward = np.hypot(model.neutral[:, 0], model.neutral[:, 2])[model.faces[chosen]].mean(axis=1)
     grid = np.full((SIZE, SIZE, 5), np.nan, np.float32)
     drawn = np.zeros((SIZE, SIZE), bool)
+    stretch = _stretch(model, texel)
+    torn = stretch > TORN * np.nanmedian(stretch[chosen])  # its corners are on both sides of a seam of MakeHuman's
     for face in chosen[np.argsort(outward)]:
         for corners in ((0, 1, 2), (0, 2, 3)):
-            _draw(grid, drawn, model.uv[face][list(corners)] * SIZE - 0.5, values[model.faces[face][list(corners)]])
+            at_corners = values[model.faces[face][list(corners)]]
+            if torn[face]:
+                at_corners[:, 3:] = np.nan
+            _draw(grid, drawn, model.uv[face][list(corners)] * SIZE - 0.5, at_corners)
     return Chart(drawn, np.nan_to_num(grid[..., :3]), grid[..., 3:])
+
+
+def _stretch(model: FaceModel, texel: np.ndarray) -> np.ndarray:
+    """Return how many texels of a head crop a millimetre of each face spans at most, by its edges; (F,)."""
+    ends = model.faces, np.roll(model.faces, 1, axis=1)
+    across = np.linalg.norm(texel[ends[0]] - texel[ends[1]], axis=-1)
+    length = np.linalg.norm(model.neutral[ends[0]] - model.neutral[ends[1]], axis=-1)
+    stretch: np.ndarray = (across / np.maximum(length, 0.3)).max(axis=1)
+    return stretch
 
 
 def _draw(grid: np.ndarray, drawn: np.ndarray, p: np.ndarray, values: np.ndarray) -> None:
@@ -159,6 +175,7 @@ def _skin(model: FaceModel, chart: Chart, crop: np.ndarray, brow: np.ndarray, ch
     nostrils = _distance_to(chart, model.neutral[model.regions["nostrils"]], 5.0)
     lips = _lips(chart, model)
     trusted = known & chart.drawn & (eyes > EYE_MM) & (nostrils > 1.5) & (lips < 0.02)
+    colours, trusted = _other_side_of_scalp(chart, model, colours, trusted)
     bare = _distance_to(chart, model.neutral[model.regions["scalp"]], SCALP_MM + 1) > SCALP_MM
     filled = _filled(colours, trusted & bare)
     sure = cv2.GaussianBlur(cv2.erode(trusted.astype(np.uint8), np.ones((5, 5))).astype(np.float32), (0, 0), 2.5)
@@ -175,6 +192,28 @@ def _skin(model: FaceModel, chart: Chart, crop: np.ndarray, brow: np.ndarray, ch
     cover = choice.cover * _brow_cover(chart, marks, brow)[..., None]
     out += cover * (np.array(choice.hair, np.float32) - out)
     return np.clip(np.round(out), 0, 255).astype(np.uint8)
+
+
+def _other_side_of_scalp(
+    chart: Chart, model: FaceModel, colours: np.ndarray, trusted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give texels of the scalp without a colour that of the other side's: MakeHuman's own texture has a seam there.
+
+    Where the other side has none either, the coloured scalp continues as a reflection at its edge. Returns the colours,
+    and where they are trusted now.
+    """
+    scalp = chart.drawn & (_distance_to(chart, model.neutral[model.regions["scalp"]], SCALP_MM) < SCALP_MM)
+    missing, there = np.nonzero(scalp & ~trusted), np.nonzero(scalp & trusted)
+    tree = cKDTree(chart.place[there])
+    mirrored = chart.place[missing] * np.array([-1.0, 1.0, 1.0], np.float32)
+    away, nearest = tree.query(mirrored)
+    edge = chart.place[there][tree.query(chart.place[missing])[1]]
+    reflected = tree.query(2 * edge - chart.place[missing])[1]
+    found = np.where(away < MIRRORED_MM, nearest, reflected)
+    colours, trusted = colours.copy(), trusted.copy()
+    colours[missing] = colours[there][found]
+    trusted[missing] = True
+    return colours, trusted
 
 
 def _filled(colours: np.ndarray, keep: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ import pytest
 
 import expnet
 from expnet.expnet_addon.scene import rig, skins
+from expnet.model.builtin import OPEN
+from expnet.model.formats import open_face_model
 
 
 @pytest.fixture
@@ -108,3 +110,23 @@ def test_the_photographs_are_small():
     files = sorted(skins.FOLDER.glob("*.jpg"))
     assert [file.stem.upper() for file in files] == sorted(skins.PHOTOGRAPHS)
     assert all(file.stat().st_size < 1e6 for file in files)
+
+
+@pytest.mark.parametrize("name", skins.PHOTOGRAPHS)
+def test_the_stubble_covers_the_whole_scalp(name):
+    """No place of it is much lighter or darker than the places about it: MakeHuman's own texture has a seam there."""
+    model = open_face_model(OPEN)
+    image = skins.photograph(name)
+    wide, high = image.size
+    pixels = np.empty(wide * high * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    grey = pixels.reshape(high, wide, 4)[..., :3].mean(-1) * 255
+    grey = grey.reshape(high // 16, 16, wide // 16, 16).mean((1, 3))  # over the single hairs
+    corners = dict(zip(model.faces.ravel()[::-1].tolist(), model.uv.reshape(-1, 2)[::-1], strict=True))
+    scalp = [vertex for vertex in model.regions["scalp"].tolist() if vertex in corners]
+    column, row = np.clip(np.array([corners[v] for v in scalp]) * grey.shape[1], 0, grey.shape[1] - 1).astype(int).T
+    shade = grey[row, column]
+    places = model.neutral[scalp]
+    near = np.argsort(np.linalg.norm(places[:, None] - places[None], axis=-1), axis=1)[:, :13]
+    off = np.abs(shade - np.median(shade[near], axis=1))
+    assert np.percentile(off, 99) < 25
