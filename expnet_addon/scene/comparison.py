@@ -20,7 +20,7 @@ from .. import compat
 from .animation import scene_frames, set_scene_fps
 from .camera_and_light import BACKGROUND, grey_world, match_camera
 from .quality import Quality
-from .rendering import render_frame, set_engine, temporary_scene
+from .rendering import render_frame, render_video, set_engine, temporary_scene
 from .rig import eyes_of
 
 QUICK = Quality()
@@ -166,10 +166,7 @@ def _compose(
         for i, frame in enumerate(timeline.scene):
             for side in (0, 1) if layout == "beside" else (0,):
                 _text(strips, f"{round(frame)}", 4 + side, 1 + i, 1, (0.5 * side + 0.012, 0.025), height // 20, "LEFT")
-        compat.write_h264(scene, str(out))
-        bpy.ops.render.render(animation=True, scene=scene.name)
-    if not is_file(out):
-        raise InputError(f"Blender could not write {out}")
+        render_video(scene, out)
 
 
 def _footage_strip(strips: bpy.types.bpy_prop_collection, clip: str, shown: IntArray) -> bpy.types.bpy_struct:

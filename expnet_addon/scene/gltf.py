@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -41,7 +44,8 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
         obj.select_set(True)
     layer.objects.active = wanted[0]
     try:
-        with _whole_rate(scene) as whole:
+        # Blender prints the exporter's traceback, which the exception holds too.
+        with _whole_rate(scene) as whole, contextlib.redirect_stderr(io.StringIO()):
             bpy.ops.export_scene.gltf(
                 filepath=str(path),
                 export_format="GLB",
@@ -60,7 +64,7 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
         if abs(whole / rate - 1) > 1e-9:
             scale_times(Path(path), whole / rate)
     except RuntimeError as error:
-        raise InputError(f"Blender's glTF exporter: {str(error).strip().splitlines()[-1]}") from error
+        raise _failure(error) from error
     finally:
         for obj in wanted:
             obj.select_set(False)
@@ -71,6 +75,15 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
         if enabled:
             _addons().disable(EXPORTER)
     _check_contents(Path(path), wanted)
+
+
+def _failure(error: RuntimeError) -> Exception:
+    """Return an OSError for the exporter's, such as a full disk; an InputError with its last line for others."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    told = [line for line in lines if line and not line.startswith("Location:")] or ["it failed"]
+    if found := re.fullmatch(r"(?:OSError|PermissionError): \[Errno \d+\] (.*)", told[-1]):
+        return OSError(found[1])
+    return InputError(f"Blender's glTF exporter: {told[-1]}")
 
 
 def _check_contents(path: Path, objects: Iterable[bpy.types.Object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,9 +12,10 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ...model.errors import InputError
-from ...model.files import atomic_path, is_file
+from ...model.errors import InputError, one_line
+from ...model.files import atomic_path
 from ...model.isolation import isolated_environment, isolated_python
+from ...model.sight.image_header import image_header
 from .. import compat
 from .animation import set_scene_fps
 from .camera_and_light import light_head
@@ -90,7 +92,8 @@ def render_frame(scene: bpy.types.Scene, frame: float, prefix: Path) -> Path:
     """Render one picture at a scene frame, which may be fractional.
 
     The picture is rendered as an animation of one frame, because rendering a still does not evaluate animation. The
-    animation starts on the whole frame, and a handler adds the fraction before the evaluation.
+    animation starts on the whole frame, and a handler adds the fraction before the evaluation. Raises OSError where the
+    picture cannot be written.
     """
     whole = int(np.floor(frame + 1e-4))
 
@@ -102,10 +105,28 @@ def render_frame(scene: bpy.types.Scene, frame: float, prefix: Path) -> Path:
     scene.render.filepath = str(prefix)
     bpy.app.handlers.frame_change_pre.append(add_fraction)
     try:
-        bpy.ops.render.render(animation=True, scene=scene.name)
+        _render(scene)
     finally:
         bpy.app.handlers.frame_change_pre.remove(add_fraction)
-    return Path(scene.render.frame_path(frame=whole))
+    picture = Path(scene.render.frame_path(frame=whole))
+    header = image_header(picture.read_bytes())
+    if header is None or not header.whole:  # on a full disk Blender writes a part and says nothing
+        raise OSError("Blender could not write the whole picture")
+    return picture
+
+
+def render_video(scene: bpy.types.Scene, out: Path) -> None:
+    """Render the scene's sequencer as an H.264 video. Raises OSError where it cannot be written."""
+    compat.write_h264(scene, str(out))
+    _render(scene)
+    check_video(out)
+
+
+def _render(scene: bpy.types.Scene) -> None:
+    try:
+        bpy.ops.render.render(animation=True, scene=scene.name)
+    except RuntimeError as error:  # such as a full disk
+        raise OSError(one_line(error)) from error
 
 
 @contextmanager
@@ -156,7 +177,13 @@ def render_frames(
     for done, frame in enumerate(range(first, last + 1), 1):
         file = folder / f"{frame:04d}.png"
         with atomic_path(file) as partial:
-            Path(render_frame(scene, frame, partial.with_suffix(""))).replace(partial)
+            prefix = partial.with_suffix("")
+            try:
+                render_frame(scene, frame, prefix).replace(partial)
+            finally:
+                for leftover in folder.glob(f"{prefix.name}*.png"):
+                    if leftover != partial:
+                        leftover.unlink()
         files.append(file)
         if progress:
             progress(done, last + 1 - first)
@@ -176,7 +203,22 @@ def encode_frames(files: Sequence[Path], fps: float, out: Path) -> None:
         set_scene_fps(scene, fps)
         scene.render.use_sequencer, scene.render.use_compositing = True, False
         compat.new_images(compat.sequencer_strips(scene), "frames", [str(f) for f in files], 1, 1)
-        compat.write_h264(scene, str(out))
-        bpy.ops.render.render(animation=True, scene=scene.name)
-    if not is_file(out) or not out.stat().st_size:
-        raise InputError(f"Blender could not write {out}")
+        render_video(scene, out)
+
+
+def check_video(path: Path) -> None:
+    """Raise OSError unless Blender has written a whole MP4 file: on a full disk it writes a part and says nothing."""
+    kinds, at = set(), 0
+    with suppress(OSError, struct.error):
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            while at < size:
+                file.seek(at)
+                length, kind = struct.unpack(">I4s", file.read(8))
+                if length == 1:  # a 64-bit length follows
+                    (length,) = struct.unpack(">Q", file.read(8))
+                kinds.add(kind)
+                at += max(length, 8)
+            if at == size and {b"moov", b"mdat"} <= kinds:
+                return
+    raise OSError("Blender could not write the whole video")
