@@ -113,6 +113,7 @@ class Worker:
     """A worker process, its pipes, and the threads that read them.
 
     It runs in ``folder``, which also holds the folders of its jobs. If this process is killed, the worker removes it.
+    ``ahead`` is the request that it got before its first job and has not answered yet.
     """
 
     def __init__(self, python: str, folder: Path | None = None) -> None:
@@ -120,6 +121,7 @@ class Worker:
         self.folder = folder or _temporary_folder()
         self.lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.stderr_tail: deque[str] = deque(maxlen=40)
+        self.ahead: Request[Any] | None = None
         try:
             self._process = subprocess.Popen(
                 [python, "-u", str(WORKER)],
@@ -203,6 +205,10 @@ class _WaitingWorker:
         self.keeps = False
         self._worker: Worker | None = None
 
+    @property
+    def waits(self) -> bool:
+        return self._worker is not None and self._worker.runs
+
     def take(self, python: str) -> Worker | None:
         """Remove and return the waiting worker, if it still runs and uses this Python; else None."""
         worker, self._worker = self._worker, None
@@ -232,6 +238,22 @@ _waiting = _WaitingWorker()
 def keep_worker() -> None:
     """Keep workers from now on: a worker that has finished its job waits for the next one, which starts at once."""
     _waiting.keeps = True
+
+
+def start_ahead(request: Request[Any], preferred_python: str = "") -> None:
+    """Start a worker for the next job and give it ``request``, which loads what the job needs.
+
+    Does nothing if workers are not kept or one waits already. Like every waiting worker, it ends after ten minutes
+    without a job. Its reply is not used: if loading fails, the job tells why. Raises InputError where there is no
+    Python for it.
+    """
+    if not _waiting.keeps or _waiting.waits:
+        return
+    worker = Worker(worker_python(preferred_python))
+    worker.ahead = request
+    worker.ask(Envelope(request, str(worker.folder / "ahead.npz"), stay=True))
+    if not _waiting.put(worker):
+        worker.end()
 
 
 def end_kept_worker() -> None:
@@ -338,6 +360,9 @@ class Job(Generic[Result]):
             return
         if line is None:
             raise self._worker.exit_reason()
+        if self._worker.ahead is not None:
+            self._take_ahead(line, self._worker.ahead)
+            return
         self._may_be_dying = False
         try:
             event = parse_event(line, self._envelope.request.result)
@@ -352,6 +377,16 @@ class Job(Generic[Result]):
             self.reply = event.result
         else:
             self._fail(event)
+
+    def _take_ahead(self, line: str, request: Request[Any]) -> None:
+        """Take a line of the answer to the request before this one."""
+        with suppress(InputError):  # an answer that is not understood: the next one is this job's
+            event = parse_event(line, request.result)
+            if isinstance(event, Progress):
+                self.progress = event
+            if event is None or isinstance(event, Progress):
+                return
+        self._worker.ahead = None
 
     def _fail(self, failure: Failure) -> None:
         if failure.fault:

@@ -30,6 +30,12 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
             ("mps", "Metal", "An Apple graphics processor"),
         ],
     )
+    start_ahead: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Start when a clip is chosen",
+        description="Start the process that reads footage, and load the network, as soon as a source is chosen, so "
+        "that Animate from Footage begins at once. The process ends after ten minutes without work",
+        default=True,
+    )
     build: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Torch for",
         description="Which build of torch Install Runtime fetches",
@@ -86,6 +92,7 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
         row.label(text=status.line, icon="CHECKMARK" if status.ready else "ERROR", translate=False)
         row.operator("expnet.test_engine")
         body.prop(self, "device")
+        body.prop(self, "start_ahead")
         found = runtime.installed(runtime.folder())
         body.prop(self, "build")
         sizes = {build.name: build.sizes for build in runtime.builds()}
@@ -155,6 +162,12 @@ def device() -> str:
     """Return the device that the user has chosen, ``auto`` by default."""
     preferences = _preferences()
     return preferences.device if preferences else "auto"
+
+
+def start_ahead() -> bool:
+    """Return whether the worker starts when a source is chosen."""
+    preferences = _preferences()
+    return bool(preferences.start_ahead) if preferences else True
 
 
 def runtime_choice() -> tuple[runtime.Build, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import PurePath
 
 import bpy
@@ -57,6 +58,21 @@ def _show_take(settings: bpy.types.PropertyGroup, index: int) -> None:
         settings.result = str(error)
 
 
+def _start_ahead(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    """Start the worker and load the network: a source has just been chosen, so the artist will capture it."""
+    from ...model.errors import InputError
+    from ...model.worker.protocol import EstimatorOptions
+    from ..engine import jobs, requests, tasks
+
+    named = (settings.source, settings.source_folder, settings.source_clip, settings.source_image)
+    network = settings.chosen_network()
+    if not any(named) or network.missing or tasks.under_way() is not None or not preferences.start_ahead():
+        return
+    options = EstimatorOptions(estimator=network.path, device=preferences.device())
+    with suppress(InputError):  # there is no engine, as the panel says
+        jobs.start_ahead(requests.load(options), preferences.worker_python())
+
+
 class ExpNetSceneProperties(bpy.types.PropertyGroup):
     face_model: EnumProperty(  # type: ignore[valid-type]
         name="Face model",
@@ -91,19 +107,21 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         name="File",
         description="An image or a movie with a face in it",
         subtype="FILE_PATH",
+        update=_start_ahead,
         options=compat.PATH_OPTIONS,
     )
     source_folder: StringProperty(  # type: ignore[valid-type]
         name="Folder",
         description="A folder of numbered images with a face in them",
         subtype="DIR_PATH",
+        update=_start_ahead,
         options=compat.PATH_OPTIONS,
     )
     source_clip: PointerProperty(  # type: ignore[valid-type]
-        name="Movie Clip", description="A movie clip with a face in it", type=bpy.types.MovieClip
+        name="Movie Clip", description="A movie clip with a face in it", type=bpy.types.MovieClip, update=_start_ahead
     )
     source_image: PointerProperty(  # type: ignore[valid-type]
-        name="Image", description="An image with a face in it", type=bpy.types.Image
+        name="Image", description="An image with a face in it", type=bpy.types.Image, update=_start_ahead
     )
     use_range: BoolProperty(  # type: ignore[valid-type]
         name="Frames",

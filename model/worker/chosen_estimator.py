@@ -23,10 +23,13 @@ class EstimatorCache:
 
     def get(self, options: EstimatorOptions) -> Any:
         """Load the estimator of these options. Raises InputError."""
+        from ..official import is_official
+
+        official = options.estimator != OPEN and is_official(options.estimator)
         key = (
             (options.estimator, options.device, options.engine),
-            (options.preprocessing, options.jpeg, options.face_model),
-            _stamps(options.estimator, options.face_model),
+            (options.preprocessing, options.jpeg, options.face_model) if official else None,
+            _stamps(options.estimator, options.face_model if official else OPEN),
         )
         if self._key != key:
             self._key = self._estimator = None  # two at once may not fit into memory

@@ -151,7 +151,20 @@ def test(request: Test, work: Work) -> TestResult:
 
 def load(request: Load, work: Work) -> LoadResult:
     estimator = work.estimator(request.options)
+    _warm_up(estimator)
     return LoadResult(_pack(estimator), tuple(estimator.notes))
+
+
+def _warm_up(estimator: Any) -> None:
+    """Import what reads clips and look once, so that the next request begins at once."""
+    import numpy as np
+
+    from ..camera import Camera, Crop
+    from ..sight.tracking import perform  # noqa: F401
+    from ..sight.video import open_clip  # noqa: F401
+
+    picture = np.zeros((64, 64, 3), np.uint8)
+    estimator.finding.estimate([picture], [Crop(32.0, 32.0, 64.0)], [Camera.for_image(64, 64)])
 
 
 def animate(request: Animate, work: Work) -> AnimateResult:
