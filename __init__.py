@@ -8,6 +8,7 @@ that enabling the extension stays fast.
 
 from __future__ import annotations
 
+# The names of scripting.__all__, here too so that nothing is imported to find them; a test compares both.
 SCRIPTING = (
     "AS_RECORDED",
     "EstimatorOptions",

@@ -261,8 +261,8 @@ class _Skull:
         np.maximum.at(self._reach, self._cell(places), np.linalg.norm(places, axis=1))
         for _ in range(rows):
             around = np.pad(self._reach, ((1, 1), (0, 0)), mode="edge")
-            beside = np.maximum(np.roll(self._reach, 1, 1), np.roll(self._reach, -1, 1))
-            spread = np.maximum(np.maximum(around[:-2], around[2:]), beside)
+            neighbours = np.maximum(np.roll(self._reach, 1, 1), np.roll(self._reach, -1, 1))
+            spread = np.maximum(np.maximum(around[:-2], around[2:]), neighbours)
             self._reach = np.where(self._reach > 0, self._reach, spread)  # cells without a point of their own
 
     def _cell(self, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -46,12 +46,12 @@ class EXPNET_OT_import_live_link(bpy.types.Operator, ImportHelper):
         keying = replace(AS_RECORDED, source_times=False)
         try:
             performance = read_live_link(self.filepath, self.fps or None, self.swap_sides)
-            told = capture.key_performance(context.scene, chosen.face(context), performance, keying)
+            message = capture.key_performance(context.scene, chosen.face(context), performance, keying)
         except InputError as error:
             context.scene.expnet.result = str(error)
             raise
-        context.scene.expnet.result = told
-        return told
+        context.scene.expnet.result = message
+        return message
 
 
 class EXPNET_OT_export_live_link(bpy.types.Operator, ExportHelper):

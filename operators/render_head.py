@@ -44,12 +44,12 @@ class EXPNET_OT_render_head(bpy.types.Operator):
 
         scene, settings = context.scene, context.scene.expnet
         try:
-            told = ready_to_render.make_ready(scene, chosen.face(context), settings.render_footage)
+            message = ready_to_render.make_ready(scene, chosen.face(context), settings.render_footage)
             bpy.ops.render.render(how, animation=self.animation)
         except (InputError, RuntimeError) as error:  # Blender's own message: an output that cannot be written
             settings.result = str(error).strip().removeprefix("Error: ")
             self.report({"ERROR"}, settings.result)
             return {"CANCELLED"}
-        if told:
-            self.report({"INFO"}, told)
+        if message:
+            self.report({"INFO"}, message)
         return {"FINISHED"}

@@ -20,12 +20,12 @@ def reports(do: Callable[[Any, bpy.types.Context], str]) -> Callable[[Any, bpy.t
     @wraps(do)
     def execute(self: Any, context: bpy.types.Context) -> set[str]:
         try:
-            told = do(self, context)
+            message = do(self, context)
         except InputError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        if told:
-            self.report({"INFO"}, told.replace("\n", ". "))
+        if message:
+            self.report({"INFO"}, message.replace("\n", ". "))
         return {"FINISHED"}
 
     return execute

@@ -89,9 +89,9 @@ class TaskOperator:
     def _cancelled(self, context: bpy.types.Context) -> set[str]:
         title = self._task.title if self._task else ""
         self._end(context)
-        told = iface("{}: cancelled, nothing was changed").format(iface(title))
-        self.keep(context, told)
-        self.report({"WARNING"}, told)
+        message = iface("{}: cancelled, nothing was changed").format(iface(title))
+        self.keep(context, message)
+        self.report({"WARNING"}, message)
         return {"CANCELLED"}
 
     def keep(self, context: bpy.types.Context, result: str) -> None:

@@ -64,10 +64,10 @@ class Trainee(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         closer: dict[str, Tensor] = {}
         if isinstance(self.network, GlimpseNet):
-            raw, features, points, beside = self.network.look(x)
+            raw, features, points, head_input = self.network.look(x)
             if self.closer:
                 with torch.autocast(x.device.type, enabled=False):
-                    closer = {"closer": points, "closer_log_scale": self.closer(beside)}
+                    closer = {"closer": points, "closer_log_scale": self.closer(head_input)}
         else:
             features = self.network.features(x)
             with torch.autocast(x.device.type, enabled=False):

@@ -47,7 +47,7 @@ def find_shots(where: Sequence[str], out: Path, written: Collection[str] = ()) -
             raise InputError(f"there are no clips in '{given}': give a folder of movies, or a pattern like '*.mp4'")
         found |= {clip: name for clip, name in clips.items() if clip not in found}
     shots = [Shot(clip, name) for clip, name in sorted(found.items(), key=lambda item: (item[1], item[0]))]
-    return _told_apart(_told_apart([_writable(shot) for shot in shots], _with_suffix), _with_place)
+    return _with_distinct_names(_with_distinct_names([_writable(shot) for shot in shots], _with_suffix), _with_place)
 
 
 def _writable(shot: Shot) -> Shot:
@@ -129,7 +129,7 @@ def _name(path: Path, folder: Path) -> str:
     return (relative.with_suffix("") if is_file(path) else relative).as_posix()
 
 
-def _told_apart(shots: list[Shot], another_name: Callable[[Shot], str]) -> list[Shot]:
+def _with_distinct_names(shots: list[Shot], another_name: Callable[[Shot], str]) -> list[Shot]:
     """Give shots that share a name another name."""
     count = Counter(shot.name for shot in shots)
     return [shot if count[shot.name] == 1 else Shot(shot.clip, another_name(shot)) for shot in shots]

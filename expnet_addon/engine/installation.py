@@ -205,8 +205,8 @@ class Installation:
         assert self._step is not None
         if code < 0:
             return f"The runtime was not installed: its process was killed (signal {-code})"
-        told = [line for line in self._said if line.strip()]
-        errors = [line for line in told if line.lower().startswith("error")] or told[-1:]
+        lines = [line for line in self._said if line.strip()]
+        errors = [line for line in lines if line.lower().startswith("error")] or lines[-1:]
         last = re.sub(r"^error: *", "", errors[-1], flags=re.IGNORECASE) if errors else f"exit code {code}"
         return f"The runtime was not installed ({self._step.message.lower()}): {last[:300]}"
 

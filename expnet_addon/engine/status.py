@@ -34,16 +34,16 @@ class Status:
 
 
 _tested: dict[tuple[str, str], str] = {}  # (Python, requested device) -> result of a test
-_told: dict[tuple[Any, ...], Status] = {}  # only the last status
+_last: dict[tuple[Any, ...], Status] = {}  # only the last status
 
 
 def status(preferred: str, device: str) -> Status:
     """Describe the engine that the next job will use."""
     key = (preferred, device, os.environ.get("EXPNET_PYTHON"), _changed(runtime.folder()), len(_tested))
-    if key not in _told:
-        _told.clear()
-        _told[key] = _tell(preferred, device)
-    return _told[key]
+    if key not in _last:
+        _last.clear()
+        _last[key] = _describe(preferred, device)
+    return _last[key]
 
 
 def test(preferred: str, device: str) -> Task[TestResult]:
@@ -53,7 +53,7 @@ def test(preferred: str, device: str) -> Task[TestResult]:
         line = f"{_named(reply.engine, reply.version, reply.device)}: {reply.ms:.1f} ms a frame"
         _tested.pop((python, device), None)
         _tested[python, device] = line
-        _told.clear()
+        _last.clear()
         return line
 
     python = jobs.worker_python(preferred)
@@ -66,12 +66,12 @@ def check_python(preferred: str) -> Task[PingResult]:
         raise InputError("Choose a Python first")
 
     def write(reply: PingResult, job: object) -> str:
-        return told_by_ping(reply)
+        return ping_text(reply)
 
     return Task("Check", None, write, begin=lambda _: Job(protocol.Ping(), preferred))
 
 
-def told_by_ping(reply: PingResult) -> str:
+def ping_text(reply: PingResult) -> str:
     """Format a ping result: a line with the packages, and a line with the missing ones and how to install them."""
     packages = reply.packages
     names = {**FOR_ENGINE, **FOR_OFFICIAL}
@@ -91,7 +91,7 @@ def _pip(reply: PingResult, missing: list[str]) -> str:
     return f"{', '.join(missing)} ('{reply.executable}' -m pip install {' '.join(missing)})"
 
 
-def _tell(preferred: str, device: str) -> Status:
+def _describe(preferred: str, device: str) -> Status:
     try:
         python = jobs.worker_python(preferred)
     except InputError as error:

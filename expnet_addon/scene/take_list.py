@@ -47,8 +47,8 @@ def show(scene: bpy.types.Scene, head: bpy.types.Object, action: bpy.types.Actio
     else:
         sound.remove_sound(scene, raw.source, head.name)
     scene.frame_set(scene.frame_current)  # shows the take
-    told = f"{head.name} shows the take '{action.name}'"
-    return "\n".join(line for line in (told, scene_changes.changes(before, scene)) if line)
+    first_line = f"{head.name} shows the take '{action.name}'"
+    return "\n".join(line for line in (first_line, scene_changes.changes(before, scene)) if line)
 
 
 def _show_footage(

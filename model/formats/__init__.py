@@ -36,7 +36,7 @@ def open_face_model(path: str | Path, identity_components: int | None = 99) -> F
 
 def _read(path: Path, identity_components: int | None) -> FaceModel:
     from . import bfm2009, bfm2017, bfm_3ddfa, bfm_expnet, ict_facekit
-    from .beside import stored_arrays
+    from .sidecars import stored_arrays
 
     if is_dir(path):
         if ict_facekit.matches(path):
@@ -61,7 +61,7 @@ def _only_model_in(folder: Path) -> Path:
     """Return the only face model among a folder's files. Files that only complete another one do not count."""
     from . import bfm2009, bfm2017, bfm_3ddfa, bfm_expnet
     from .arrays import group_with
-    from .beside import stored_arrays
+    from .sidecars import stored_arrays
 
     found: list[Path] = []
     for path in sorted(folder.iterdir()):

@@ -20,8 +20,8 @@ from ..errors import InputError
 from ..face.face_model import FaceModel
 from . import arrays as a
 from . import bfm_expnet
-from .beside import find_beside
 from .bfm_3ddfa import EXPRESSION_FIELDS, EXPRESSION_FILE, MM
+from .sidecars import find_sidecar
 
 NAME = "bfm-2009"
 TABLE_FILE = "mod_struct_expr.mat"
@@ -56,10 +56,10 @@ def read(path: Path, arrays: a.Arrays, identity_components: int | None) -> FaceM
         license=bfm_expnet.LICENSE,
         source=path.name,
     )
-    expression = find_beside(path, EXPRESSION_FILE, EXPRESSION_FIELDS)
+    expression = find_sidecar(path, EXPRESSION_FILE, EXPRESSION_FIELDS)
     if expression is None:
         return identity_only
-    table = find_beside(path, TABLE_FILE, TABLE_FIELDS)
+    table = find_sidecar(path, TABLE_FILE, TABLE_FIELDS)
     if table is None:
         raise InputError(f"{path}: {expression[0].name} has other vertices; put {TABLE_FILE} into the same folder")
     return _release_model(identity_only, expression, table)

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..face.face_model import FaceModel
 from . import arrays as a
 from . import bfm_expnet
-from .beside import find_beside
+from .sidecars import find_sidecar
 
 NAME = "bfm-3ddfa"
 BASIS = "3ddfa-29"
@@ -44,7 +44,7 @@ def read(path: Path, arrays: a.Arrays, identity_components: int | None) -> FaceM
     ks = a.component_count(shape_path, shape, "w", vertices)
     sigma = a.read_sigmas(shape_path, shape, "sigma", ks)[:identity_components] * MM
     ke = a.component_count(expression_path, expression, "w_exp", vertices)
-    table = find_beside(path, "mod_struct_expr.mat", ("expEV", "vertex_expr_ref"))
+    table = find_sidecar(path, "mod_struct_expr.mat", ("expEV", "vertex_expr_ref"))
     if table is not None:
         exp_sigma, basis = a.read_sigmas(table[0], table[1], "expEV", ke), bfm_expnet.BASIS
     else:
@@ -73,7 +73,7 @@ def read(path: Path, arrays: a.Arrays, identity_components: int | None) -> FaceM
 
 def _half(path: Path, arrays: a.Arrays, name: str, fields: tuple[str, ...]) -> tuple[Path, a.Arrays]:
     here = a.group_with(arrays, *fields)
-    found = (path, here) if here else find_beside(path, name, fields)
+    found = (path, here) if here else find_sidecar(path, name, fields)
     if found is None:
         raise InputError(f"{path}: half of 3DDFA's model; put {name} into the same folder")
     return found

@@ -10,8 +10,8 @@ import numpy as np
 from ..array_types import FloatArray, UInt8Array
 from ..files import is_file
 from . import arrays as a
-from .beside import stored_arrays
 from .npz import is_face_model
+from .sidecars import stored_arrays
 
 
 @dataclass(frozen=True, eq=False)

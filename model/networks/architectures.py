@@ -83,6 +83,7 @@ MIDDLES = range(36, 42), range(42, 48), range(48, 60)
 # Sides of the glimpses, and the step from the eye up to the centre between it and the brow, in sides of the face's
 # own crop (200 mm).
 EYE_SIDE, MOUTH_SIDE, EYE_TO_MIDDLE = 0.36, 0.5, 0.05
+PLACE_SCALE = 6  # of the points' places in the head's input
 REACH = 1.25  # the maps also cover points a little outside of the glimpse
 
 

@@ -62,8 +62,8 @@ def placed(stamps: FloatArray, rate: Fraction, tick: float = 0.0) -> Placement:
     if nearest[-1] - nearest[0] > MOST_FRAMES:
         raise InputError(f"its time stamps span {nearest[-1] - nearest[0]} frames: convert it to a constant frame rate")
     steps = np.diff(nearest)
-    beside = np.abs(moments - nearest).max()
-    if (steps >= 1).all() and beside <= JITTER and (not len(steps) or (steps == 1).mean() >= CONSTANT):
+    offset = np.abs(moments - nearest).max()
+    if (steps >= 1).all() and offset <= JITTER and (not len(steps) or (steps == 1).mean() >= CONSTANT):
         return Placement(nearest, np.arange(len(stamps)), rate, True)
     slack = 0.5 * tick * float(rate) + 1e-6  # stamps are rounded to their unit
     frames = np.arange(int(np.ceil(moments[0] - slack)), int(np.floor(moments[-1] + slack)) + 1)

@@ -137,13 +137,13 @@ class OpenCvMovie:
             return rate
         step = float(np.quantile(steps, 0.05))
 
-        def beside(usual: Fraction) -> float:
+        def deviation(usual: Fraction) -> float:
             moments = (stamps - stamps[0]) * float(usual)
             return float(np.abs(moments - np.rint(moments)).max())
 
         for usual in sorted(STANDARD_RATES):
-            if float(usual) * step > 0.9 and beside(usual) < 0.1:
-                return min((u for u in STANDARD_RATES if abs(float(u / usual) - 1) < 2e-3), key=beside)
+            if float(usual) * step > 0.9 and deviation(usual) < 0.1:
+                return min((u for u in STANDARD_RATES if abs(float(u / usual) - 1) < 2e-3), key=deviation)
         # A joined clip has steps of several rates. The nominal one is the highest, as FFmpeg has it.
         off = np.abs(np.outer([float(usual) for usual in STANDARD_RATES], steps) - 1)
         frequent = [usual for usual, row in zip(STANDARD_RATES, off) if (row < SAME_STEP).mean() >= FREQUENT]

@@ -67,8 +67,8 @@ def _vertically(p: np.ndarray, x: np.ndarray, y: np.ndarray, up: float) -> np.nd
     rising = np.clip((y - still) / np.maximum(lower - still, 1), 0, 1)
     falling = np.clip((hair - y) / (hair - upper), 0, 1)
     tail = np.abs(p[[71, 82], 0]).mean()
-    beside = np.clip((STILL_FROM - np.abs(x)) / (STILL_FROM - tail), 0, 1)
-    return np.minimum(rising, falling) * beside
+    sideways = np.clip((STILL_FROM - np.abs(x)) / (STILL_FROM - tail), 0, 1)
+    return np.minimum(rising, falling) * sideways
 
 
 def _outline(p: np.ndarray, parts: tuple[tuple[int, ...], ...], x: np.ndarray) -> np.ndarray:

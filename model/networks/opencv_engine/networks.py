@@ -22,6 +22,7 @@ from ..architectures import (
     MOUTH_GROUPS,
     MOUTH_POINTS,
     MOUTH_SIDE,
+    PLACE_SCALE,
     REACH,
     CompactConfig,
     FinderConfig,
@@ -31,8 +32,6 @@ from ..architectures import (
 from ..estimate import rotation_of_columns
 from . import graphs
 from .graphs import Tensors
-
-TOLD = 6  # scale of the points' places in the head's input
 
 
 class Convolutions:
@@ -100,8 +99,8 @@ class LightGlimpse:
         out["eta"] = out["eta"] + correction[:keys]
         out["gaze"] = out["gaze"] + correction[keys : keys + 2]
         out["eta_log_variance"] = out["eta_log_variance"] + correction[keys + 2 :]
-        told = zip((right[1], left[1], mouth[1]), frames, centres, strict=True)
-        points = [(at.reshape(-1, 2) / TOLD) @ frame.T + centre for at, frame, centre in told]
+        glimpses = zip((right[1], left[1], mouth[1]), frames, centres, strict=True)
+        points = [(at.reshape(-1, 2) / PLACE_SCALE) @ frame.T + centre for at, frame, centre in glimpses]
         out["points"] = np.concatenate(points).ravel().astype(np.float32)
         return out
 
@@ -130,7 +129,7 @@ class LightGlimpse:
         weights = np.exp(weights - weights.max(1, keepdims=True))
         weights /= weights.sum(1, keepdims=True)
         at_groups = (groups @ weights) @ seen.reshape(len(seen), -1).T
-        return at_groups.ravel(), TOLD * (weights @ self._cells).ravel()
+        return at_groups.ravel(), PLACE_SCALE * (weights @ self._cells).ravel()
 
 
 class LightFinder:

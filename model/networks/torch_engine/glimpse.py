@@ -27,6 +27,7 @@ from ..architectures import (
     MOUTH_GROUPS,
     MOUTH_POINTS,
     MOUTH_SIDE,
+    PLACE_SCALE,
     POINTS,
     REACH,
     GlimpseConfig,
@@ -158,13 +159,13 @@ class GlimpseNet(nn.Module):
     def _read(self, maps: Tensor, seen: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
         """Return points (B, P, 2) in the glimpse and, as (B, …), the features at each group and the points' places."""
         weights = maps.flatten(2).softmax(-1)
-        points = told = weights @ self.cells
+        points = places = weights @ self.cells
         held, looked = weights, seen.flatten(2)
         if self.training:
             held, looked = (torch.lerp(v.detach(), v, LEAK) for v in (held, looked))
-            told = held @ self.cells
+            places = held @ self.cells
         at_groups = (groups @ held) @ looked.transpose(1, 2)
-        return points, torch.cat([at_groups.flatten(1), 6 * told.flatten(1)], 1)
+        return points, torch.cat([at_groups.flatten(1), PLACE_SCALE * places.flatten(1)], 1)
 
     def split(self, raw: Tensor) -> dict[str, Tensor]:
         """Return the outputs by name, each (B, width)."""

@@ -262,7 +262,7 @@ def test_what_it_lacks_is_named_with_the_command_that_gets_it() -> None:
         devices=("cpu",),
         gpus=0,
     )
-    assert engine_status.told_by_ping(reply).splitlines() == [
+    assert engine_status.ping_text(reply).splitlines() == [
         "Python 3.12.1: opencv-python-headless 4.10.0; processor",
         "The light engine only. Missing for the full one: torch, safetensors "
         "('/usr/bin/python3' -m pip install torch safetensors)",
@@ -280,7 +280,7 @@ def test_the_panel_names_the_engine_before_and_after_a_test() -> None:
 def test_without_any_engine_the_panel_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "NEEDED", {"full": ("no_such_module_anywhere",)})
     monkeypatch.delenv("EXPNET_PYTHON", raising=False)
-    monkeypatch.setattr(engine_status, "_told", {})
+    monkeypatch.setattr(engine_status, "_last", {})
     status = engine_status.status("", "auto")
     assert not status.ready and "Install Runtime" in status.line
 

@@ -57,7 +57,7 @@ def registered(empty_scene):
 def test_without_an_engine_it_comes_first_with_its_button(registered, monkeypatch) -> None:
     monkeypatch.setattr(jobs, "NEEDED", {"full": ("no_such_module_anywhere",)})
     monkeypatch.delenv("EXPNET_PYTHON", raising=False)
-    monkeypatch.setattr(engine_status, "_told", {})
+    monkeypatch.setattr(engine_status, "_last", {})
     first, button, *rest = drawn_panel()
     assert "Install Runtime" in first
     assert button == "expnet.install_runtime"
@@ -65,5 +65,5 @@ def test_without_an_engine_it_comes_first_with_its_button(registered, monkeypatc
 
 
 def test_with_an_engine_there_is_no_note(registered, monkeypatch) -> None:
-    monkeypatch.setattr(engine_status, "_told", {})
+    monkeypatch.setattr(engine_status, "_last", {})
     assert "expnet.install_runtime" not in drawn_panel()

@@ -23,7 +23,7 @@ def stored_arrays(path: Path) -> dict[str, StoredArray] | None:
         return hdf5.stored_arrays(path) if hdf5.is_hdf5(path) else None
 
 
-def find_beside(path: Path, usual_name: str, fields: tuple[str, ...]) -> tuple[Path, Arrays] | None:
+def find_sidecar(path: Path, usual_name: str, fields: tuple[str, ...]) -> tuple[Path, Arrays] | None:
     """Find the file in ``path``'s folder that has all ``fields``: ``usual_name`` first, then any other .mat or .h5.
 
     An unreadable file with the usual name raises InputError. Other unreadable files are skipped.
