@@ -9,8 +9,9 @@ from .emotions.command import EMOTION_VERBS
 from .label.verbs import LABEL_VERBS
 from .realy.command import REALY_VERBS
 from .sheet.command import SHEET_VERBS
+from .stress.command import STRESS_VERBS
 from .verb import Verb
 
-VERBS: tuple[Verb, ...] = (*LABEL_VERBS, *EMOTION_VERBS, *SHEET_VERBS, *REALY_VERBS)
+VERBS: tuple[Verb, ...] = (*LABEL_VERBS, *EMOTION_VERBS, *SHEET_VERBS, *REALY_VERBS, *STRESS_VERBS)
 
 __all__ = ["VERBS", "Verb"]
