@@ -85,7 +85,8 @@ def _tiff(data: bytes) -> ImageHeader:
 def tiff_entries(data: bytes) -> dict[int, tuple[int, ...]]:
     """Return the whole numbers of the first directory, by tag; at most 2^16 of each. Raises ValueError, struct.error.
 
-    Of two entries with one tag, some readers take the first and others the last. Such a file is refused.
+    The two resolutions are fractions: numerator and denominator. Of two entries with one tag, some readers take the
+    first and others the last. Such a file is refused.
     """
     order = "<" if data[:2] == b"II" else ">"
     (at,) = struct.unpack_from(order + "I", data, 4)
@@ -95,9 +96,11 @@ def tiff_entries(data: bytes) -> dict[int, tuple[int, ...]]:
         tag, kind, length = struct.unpack_from(order + "HHI", data, entry)
         if tag in entries:
             raise ValueError(f"tag {tag} is in it twice")
-        if kind not in (3, 4) or not length:  # SHORT, LONG
+        is_resolution = kind == 5 and length == 1 and tag in (282, 283)
+        if not length or (kind not in (3, 4) and not is_resolution):  # SHORT, LONG
             continue
         sign, size = ("H", 2) if kind == 3 else ("I", 4)
+        length = 2 * length if is_resolution else length
         place = entry + 8
         if length * size > 4:
             (place,) = struct.unpack_from(order + "I", data, entry + 8)

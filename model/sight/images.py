@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,16 @@ from ..opencv import cv2
 from ..reading import check_regular
 from .image_checks import decodable
 from .image_header import image_header
-from .movies import check_size
+from .movies import check_size, square_size
 from .orientation import as_stored, orientation, upright
+from .pixel_aspect import pixel_aspect
 from .sequences import unread_format
 
 _BAND = 64  # rows of an image that are converted at once
 
 
 def read_image(path: str | Path) -> UInt8Array:
-    """Read an image file as (H, W, 3) uint8 BGR, upright.
+    """Read an image file as (H, W, 3) uint8 BGR, upright, with square pixels.
 
     Grey, 16-bit, float (linear light) and alpha (over grey) become plain colour. Raises InputError; the size is read
     from the header before anything is unpacked.
@@ -43,7 +45,18 @@ def read_image(path: str | Path) -> UInt8Array:
         image = None
     if image is None or image.shape[:2] not in ((header.height, header.width), (header.width, header.height)):
         raise InputError(f"{path}: the {header.format} image is broken or of an unknown kind: save it again as PNG")
-    return _plain_colour(upright(image, orientation(data, header.format)))
+    turned = orientation(data, header.format)
+    return _with_square_pixels(path, _plain_colour(upright(image, turned)), pixel_aspect(data, header.format), turned)
+
+
+def _with_square_pixels(path: Path, image: UInt8Array, aspect: Fraction, turned: int) -> UInt8Array:
+    height, width = image.shape[:2]
+    size = square_size(width, height, 1 / aspect if turned in (5, 6, 7, 8) else aspect)
+    if size == (width, height):
+        return image
+    check_size(str(path), *size)
+    stretched: UInt8Array = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+    return stretched
 
 
 def _plain_colour(image: AnyArray) -> UInt8Array:
