@@ -488,7 +488,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True, metavar="demo | test | lint | build | bench")
     one = commands.add_parser("demo", help="a clip of a face -> shot.blend, shot.mp4, shot.csv")
-    one.add_argument("clip", nargs="?", metavar="CLIP", help="a movie; without it, the clip in the box")
+    one.add_argument("clip", nargs="?", metavar="CLIP", help="a movie; without it, the built-in clip")
     one.add_argument("--out", default="demo", help="the folder to write to (demo)")
     one.add_argument("--frames", type=int, help="only that many frames")
     one.add_argument("--estimator", default="open", metavar="open|FOLDER", help="the authors' networks, imported")

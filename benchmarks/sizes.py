@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = (
     ("the open weights", "model/data/open_weights.safetensors", 12),
     ("the open head", "model/data/open_head.npz", 10),
-    ("the clip in the box", "model/data/demo_clip.mp4", 1),
+    ("the built-in clip", "model/data/demo_clip.mp4", 1),
     ("the extension's zip", "dist/expnet-?.?.?.zip", 60),
     ("the zip with OpenCV", "dist/expnet-*_*.zip", None),  # two thirds of it or more is OpenCV's wheel as published
 )

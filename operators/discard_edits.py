@@ -10,7 +10,7 @@ class EXPNET_OT_discard_edits(ConfirmedTakeOperator, bpy.types.Operator):
     bl_idname = "expnet.discard_edits"
     bl_label = "Discard Hand Edits"
     bl_description = (
-        "Write all keys of the take anew from what the network saw. "
+        "Write all keys of the take again from the raw performance.  "
         "Keys that were changed, added or removed by hand are replaced"
     )
 

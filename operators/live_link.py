@@ -26,7 +26,7 @@ class EXPNET_OT_import_live_link(bpy.types.Operator, ImportHelper):
         name="Files", description="Which files are shown", default="*.csv", options={"HIDDEN"}
     )
     fps: FloatProperty(  # type: ignore[valid-type]
-        name="Frame rate", description="The recording's true frame rate. 0: what its time code counts to", min=0.0
+        name="Frame rate", description="The recording's true frame rate. 0: the rate of its time code", min=0.0
     )
     swap_sides: BoolProperty(  # type: ignore[valid-type]
         name="Swap jaw and mouth",

@@ -10,7 +10,7 @@ from .take_operator import TakeOperator
 class EXPNET_OT_neutral_from_frame(TakeOperator, bpy.types.Operator):
     bl_idname = "expnet.neutral_from_frame"
     bl_label = "Neutral from Current Frame"
-    bl_description = "Let the face that the footage shows at the current frame be the actor's face at rest"
+    bl_description = "Use the face in the footage at the current frame as the actor's face at rest"
 
     @reports
     def execute(self, context: bpy.types.Context) -> str:

@@ -35,7 +35,7 @@ class EXPNET_OT_find_people(TaskOperator, bpy.types.Operator):
 class EXPNET_OT_animate_people(bpy.types.Operator):
     bl_idname = "expnet.animate_people"
     bl_label = "Animate People"
-    bl_description = "Give each person of the list a take on their head. Who has no head gets a new one"
+    bl_description = "Give each person of the list a take on their head. People without a head get a new one"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod

@@ -21,15 +21,15 @@ class _OfFace:
 class EXPNET_OT_mirror_pose(_OfFace, bpy.types.Operator):
     bl_idname = "expnet.mirror_pose"
     bl_label = "Mirror Pose"
-    bl_description = "Mirror what the face does at the current frame. On an animated face this keys the current frame"
+    bl_description = "Mirror the expression at the current frame. On an animated face this keys the current frame"
 
     mode: EnumProperty(  # type: ignore[valid-type]
         name="Mode",
         description="What is mirrored",
         items=[
             ("FLIP", "Flip", "Exchange left and right"),
-            ("TO_RIGHT", "Left to Right", "The face's right side does what its left side does"),
-            ("TO_LEFT", "Right to Left", "The face's left side does what its right side does"),
+            ("TO_RIGHT", "Left to Right", "Copy the left side of the face to its right side"),
+            ("TO_LEFT", "Right to Left", "Copy the right side of the face to its left side"),
         ],
     )
 
@@ -43,7 +43,7 @@ class EXPNET_OT_mirror_pose(_OfFace, bpy.types.Operator):
 class EXPNET_OT_keep_pose(_OfFace, bpy.types.Operator):
     bl_idname = "expnet.keep_pose"
     bl_label = "Keep Pose as Asset"
-    bl_description = "Keep what the face does at the current frame as an asset, to apply it to this or another face"
+    bl_description = "Keep the expression at the current frame as an asset, to apply it to this or another face"
 
     name: StringProperty(  # type: ignore[valid-type]
         name="Name", description="Name of the pose", default="Pose"
@@ -62,7 +62,7 @@ class EXPNET_OT_keep_pose(_OfFace, bpy.types.Operator):
 class EXPNET_OT_apply_pose(_OfFace, bpy.types.Operator):
     bl_idname = "expnet.apply_pose"
     bl_label = "Apply Pose"
-    bl_description = "Give the face a kept pose. On an animated face this keys the current frame"
+    bl_description = "Apply a kept pose to the face. On an animated face this keys the current frame"
 
     name: StringProperty(name="Name", description="Name of the pose")  # type: ignore[valid-type]
 

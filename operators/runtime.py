@@ -33,7 +33,7 @@ class EXPNET_OT_install_runtime(EngineOperator, bpy.types.Operator):
     bl_label = "Install Runtime"
     bl_description = (
         "Make a Python environment of the extension's own and put torch into it. "
-        "ESC or Cancel ends it and leaves nothing"
+        "ESC or Cancel stops it and removes its files"
     )
     bl_options = {"REGISTER"}
 
@@ -77,7 +77,7 @@ class EXPNET_OT_remove_runtime(bpy.types.Operator):
 class EXPNET_OT_check_python(EngineOperator, bpy.types.Operator):
     bl_idname = "expnet.check_python"
     bl_label = "Check"
-    bl_description = "Ask this Python which engines, versions and devices it has"
+    bl_description = "Check which engines, versions and devices this Python has"
     bl_options = {"REGISTER"}
 
     @classmethod

@@ -24,7 +24,7 @@ class EXPNET_OT_take_duplicate(TakeOperator, bpy.types.Operator):
 class EXPNET_OT_take_delete(ConfirmedTakeOperator, bpy.types.Operator):
     bl_idname = "expnet.take_delete"
     bl_label = "Delete Take"
-    bl_description = "Delete the take with its keys and what the network saw, and show another take"
+    bl_description = "Delete the take with its keys and its raw performance, and show another take"
 
     @reports
     def execute(self, context: bpy.types.Context) -> str:

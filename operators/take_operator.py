@@ -1,4 +1,4 @@
-"""What the operators that act on the head's current take share."""
+"""The base of the operators that change the head's current take."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TakeOperator:
 
 
 class ConfirmedTakeOperator(TakeOperator):
-    """An operator that asks before it throws the artist's work away."""
+    """An operator that asks before it discards the artist's edits."""
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         confirmed: set[str] = context.window_manager.invoke_confirm(self, event)

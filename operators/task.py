@@ -198,7 +198,7 @@ def has_face(operator: type[bpy.types.Operator], context: bpy.types.Context) -> 
     if chosen.face(context) is not None:
         return True
     several = rigs_in(context.scene)
-    operator.poll_message_set("Select the face that is meant" if several else "Add a face first")
+    operator.poll_message_set("Select one of the faces first" if several else "Add a face first")
     return False
 
 

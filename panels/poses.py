@@ -1,4 +1,4 @@
-"""The panel "Pose": what the face does at the current frame, mirrored, kept, or replaced by a kept pose."""
+"""The panel "Pose": the expression at the current frame, mirrored, kept, or replaced by a kept pose."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class _Lane:
         if self._ending:
             return None
         code = process.wait()
-        why = f"the process that did it {silence.limit if silence.too_long else ending(code)}"
+        why = f"its process {silence.limit if silence.too_long else ending(code)}"
         record = Record(shot.clip, shot.name, [0, 0], self._settings.recorded(), error=why)
         with contextlib.suppress(InputError, OSError):  # as on a full disk
             save_record(self._out, shot, record)
@@ -130,7 +130,7 @@ class _Silence:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.too_long = False
-        self.limit = f"said nothing for {SILENT_SECONDS / 60:.0f} minutes, and was ended"
+        self.limit = f"did not answer for {SILENT_SECONDS / 60:.0f} minutes, and was stopped"
         self._process = process
         self._timer: threading.Timer | None = None
         self.ends()

@@ -154,7 +154,7 @@ def _open_head() -> FaceModel:
 
 
 def _stand_alone(head: bpy.types.Object) -> None:
-    """Take the head off its root, and remove the root if nothing else hangs on it."""
+    """Unparent the head from its root, and remove the root if it has no other children."""
     from ..scene import head_root
 
     root = head_root.root_of(head)

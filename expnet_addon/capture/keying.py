@@ -18,7 +18,7 @@ class Keying:
     sound          the clip's sound is added to the sequencer
     source_times   keys lie at the clip's own times, also between whole frames
     head_motion    FULL: the head moves as seen; ROTATION: it only turns; NONE: it stays still
-    root           the head and its camera hang on an empty, so that the head stays where it stands
+    root           the head and its camera are parented to an empty, so that the head stays in its place
     markers        the timeline marks where there is no face and where another shot begins
     replace_edited an earlier take of the same clip is replaced even if it has hand edits; else it is kept, too
     """

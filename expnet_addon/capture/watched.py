@@ -1,4 +1,4 @@
-"""What the reader sees while it reads, for the panel: the last picture of the face, and its strongest keys."""
+"""What the worker sees while it reads, for the panel: the last picture of the face, and its strongest keys."""
 
 from __future__ import annotations
 

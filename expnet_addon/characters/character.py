@@ -72,7 +72,7 @@ def parts_without_shape_keys(character: Character) -> list[bpy.types.Object]:
 
 
 def deforming_armature(mesh: bpy.types.Object) -> bpy.types.Object | None:
-    """Return the armature that deforms a mesh or what it hangs on, or that it is a child of."""
+    """Return the armature that deforms a mesh or one of its parents, or that is one of its parents."""
     above: bpy.types.Object | None = mesh
     while above is not None:
         if above.type == "ARMATURE":

@@ -1,4 +1,4 @@
-"""Whether a bone moves again what shape keys already move.
+"""Detect bones that move what shape keys already move.
 
 Many characters have both an open jaw as a shape and a jaw bone, or a gaze in shapes and eye bones. On some of them both
 are needed: the shapes move the lids, the bones turn the eyeballs. So what counts is which vertices they move.
@@ -22,7 +22,7 @@ def moves_again(
 ) -> bool:
     """Return whether shape keys already move what a bone moves by a turn of ``angle`` radians.
 
-    True also where the bone moves no vertex of a mesh and no object: then the shapes are what there is.
+    True also where the bone moves no vertex of a mesh and no object: then only the shapes move anything.
     """
     followers = _followers(armature, bone)
     shapes = set(shapes)

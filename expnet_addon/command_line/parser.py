@@ -179,7 +179,7 @@ def parser() -> argparse.ArgumentParser:
         "retarget", help="a performance, or a Live Link Face recording, on your own character"
     )
     retarget_verb.add_argument("--performance", type=Path, required=True, metavar="SHOT.npz|RECORDING.csv")
-    retarget_verb.add_argument("--character", type=Path, metavar="HERO.blend", help="without it: the head in the box")
+    retarget_verb.add_argument("--character", type=Path, metavar="HERO.blend", help="without it: the built-in head")
     retarget_verb.add_argument(
         "--object", action="append", default=[], metavar="NAME",
         help="the character's meshes or armature in the .blend; may be repeated (found by their shape keys)",

@@ -84,7 +84,7 @@ def _check(options: RetargetOptions) -> None:
     check_there(str(options.performance), "performance")
     check_outputs(inputs, outputs)
     if options.character is None and (options.objects or options.preset or options.save_preset):
-        raise InputError("whose? --object, --preset and --save-preset need --character HERO.blend")
+        raise InputError("--object, --preset and --save-preset need --character HERO.blend")
     if options.character is not None:
         check_there(str(options.character), "character")
 

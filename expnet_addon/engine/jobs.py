@@ -325,7 +325,7 @@ class Job(Generic[Result]):
             except queue.Empty:
                 if time.monotonic() - self._heard > SILENT_SECONDS:
                     raise WorkerFault(
-                        f"The worker said nothing for {SILENT_SECONDS / 60:.0f} minutes, and is ended"
+                        f"The worker did not answer for {SILENT_SECONDS / 60:.0f} minutes, and is stopped"
                     ) from None
                 return True
             self._heard = time.monotonic()

@@ -66,12 +66,12 @@ def own_network(path: str) -> Choice:
     missing = "" if path else "Choose the weights first"
     if path and not exists(path):
         missing = f"There are no weights at '{path}'"
-    return Choice("Own weights", path, "As the licence of these weights says", missing)
+    return Choice("Own weights", path, "See the licence of these weights", missing)
 
 
 def own_head(path: str) -> Choice:
     missing = "" if path else "Choose the face model's file first"
-    return Choice("Own face model", path, "As the licence of this face model says", missing)
+    return Choice("Own face model", path, "See the licence of this face model", missing)
 
 
 def import_weights(

@@ -19,7 +19,7 @@ class ExpNetPerson(bpy.types.PropertyGroup):
     )
     performance: StringProperty(  # type: ignore[valid-type]
         name="Performance",
-        description="What the network saw, before smoothing; packed",
+        description="The raw performance, before smoothing; packed",
         subtype="BYTE_STRING",
         options={"HIDDEN"},
     )

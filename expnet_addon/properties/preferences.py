@@ -39,7 +39,7 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
     build: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Torch for",
         description="Which build of torch Install Runtime fetches",
-        items=[(build.name, build.label, build.sizes) for build in runtime.builds()] or [("none", "Not to be had", "")],
+        items=[(build.name, build.label, build.sizes) for build in runtime.builds()] or [("none", "Not available", "")],
     )
     wheel_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Wheel folder",
@@ -48,7 +48,7 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
     )
     engine_report: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Engine",
-        description="What the last installation, check or test told",
+        description="Result of the last installation, check or test",
         options={"SKIP_SAVE"},
     )
 
@@ -74,7 +74,7 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
     )
     import_report: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Import",
-        description="What the last Import Weights found and missed",
+        description="Report of the last Import Weights",
         options={"SKIP_SAVE"},
     )
 

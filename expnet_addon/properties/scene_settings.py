@@ -78,7 +78,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         name="Face model",
         description="The head that Add Face makes",
         items=[
-            ("OPEN", "Open head", "The head in the box, free for any use"),
+            ("OPEN", "Open head", "The built-in head, free for any use"),
             (
                 "OFFICIAL",
                 "Basel Face Model",
@@ -156,7 +156,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         name="Network",
         description="The network that reads the face",
         items=[
-            ("OPEN", "Open network", "The network in the box, free for any use"),
+            ("OPEN", "Open network", "The built-in network, free for any use"),
             (
                 "OFFICIAL",
                 "Official ExpNet",
@@ -223,7 +223,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
     )
     stay: BoolProperty(  # type: ignore[valid-type]
         name="Stay in place",
-        description="Hang head and camera on an empty, so that the head stays where it stands. Off: the camera is at "
+        description="Parent head and camera to an empty, so that the head stays in its place. Off: the camera is at "
         "the world's origin and the head in front of it",
         default=True,
     )
@@ -252,7 +252,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
     )
     use_box: BoolProperty(  # type: ignore[valid-type]
         name="Box",
-        description="Say where the face is, instead of looking for it",
+        description="Give the place of the face, instead of searching for it",
     )
     box: IntVectorProperty(  # type: ignore[valid-type]
         name="X, Y, width, height",
@@ -271,7 +271,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         name="Compare", description="How footage and head are shown together", type=ExpNetCompare
     )
     people: CollectionProperty(  # type: ignore[valid-type]
-        name="People", description="Who was found in the clip", type=people_settings.ExpNetPerson
+        name="People", description="The people found in the clip", type=people_settings.ExpNetPerson
     )
     result: StringProperty(  # type: ignore[valid-type]
         name="Result",

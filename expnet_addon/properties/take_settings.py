@@ -112,7 +112,7 @@ class ExpNetKeySettings(bpy.types.PropertyGroup):
 class ExpNetTake(bpy.types.PropertyGroup):
     performance: StringProperty(  # type: ignore[valid-type]
         name="Performance",
-        description="What the network saw, before smoothing; packed",
+        description="The raw performance, before smoothing; packed",
         subtype="BYTE_STRING",
         options={"HIDDEN"},
     )
@@ -197,7 +197,7 @@ class ExpNetTake(bpy.types.PropertyGroup):
         name="Neutral",
         description="Which face of the actor counts as rest",
         items=[
-            ("SEEN", "As seen", "What the network takes for a face at rest"),
+            ("SEEN", "As seen", "The network's own estimate of a face at rest"),
             ("QUIETEST", "Quietest frames", "The frames in which the actor does and moves the least"),
             ("FRAME", "One frame", "The frame of the clip named below, counted from 1"),
             ("RANGE", "Frame range", "The middle of what the frames of the clip named below show, counted from 1"),

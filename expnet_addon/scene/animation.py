@@ -418,7 +418,7 @@ def _new_take(
 
 
 def own_id(head: bpy.types.Object) -> str:
-    """Return the head's identifier, by which its takes know it. A copy of a head gets one of its own."""
+    """Return the head's identifier, which its takes store. A copy of a head gets a new one."""
     known = head.get(HEAD_ID)
     if known is None or any(each != head and each.get(HEAD_ID) == known for each in bpy.data.objects):
         head[HEAD_ID] = uuid4().hex

@@ -79,7 +79,7 @@ def show_footage(
         raise InputError(f"Blender cannot open {clip}: {_last_line(error)}") from None
     if block.frame_duration < 1:
         bpy.data.movieclips.remove(block)
-        raise InputError(f"Blender cannot read {clip}: it is no movie that it knows, or cut short")
+        raise InputError(f"Blender cannot read {clip}: its format is unknown, or it is incomplete")
     block.frame_start = scene.frame_start if start_frame is None else start_frame
     block.frame_offset = first
     if size is not None and block.size[0] and block.size[1]:

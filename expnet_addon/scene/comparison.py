@@ -245,4 +245,4 @@ def _check_readable(clip: str) -> None:
         frames = probe.frame_duration
         bpy.data.movieclips.remove(probe)
         if frames < 1:
-            raise InputError(f"Blender cannot read {clip}: it is no movie that it knows, or cut short")
+            raise InputError(f"Blender cannot read {clip}: its format is unknown, or it is incomplete")

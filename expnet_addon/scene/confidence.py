@@ -1,4 +1,4 @@
-"""Show how sure the network was of a take: the panel's strip, timeline markers, a curve, and doubtful frames."""
+"""Show the network's confidence in a take: the panel's strip, timeline markers, a curve, and doubtful frames."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def curve_changed(action: bpy.types.Action) -> None:
     raw = unpacked_performance(action.expnet.performance, action.name)
     head[CONFIDENCE] = 1.0
     head.id_properties_ui(CONFIDENCE).update(
-        min=0.0, max=1.0, description="How sure the network was of the face: 0 is no face"
+        min=0.0, max=1.0, description="The network's confidence in the face: 0 is no face"
     )
     keyframes.write_keys(curve or curves.new(path), keyframes.linear_keys(frames_of(action, raw), raw.confidence))
     head.update_tag()

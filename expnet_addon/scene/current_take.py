@@ -25,7 +25,7 @@ def take_of(head: bpy.types.Object | None) -> bpy.types.Action | None:
 def is_of(head: bpy.types.Object, action: bpy.types.Action) -> bool:
     """Return whether ``action`` is a take, or a part of one, that was made for ``head``.
 
-    Takes of earlier versions know their head by name.
+    Takes of earlier versions store the name of their head.
     """
     if TAKE not in action or action.library is not None:
         return False

@@ -1,6 +1,6 @@
 """Show a new head: hide the startup cube, add light and a camera, and turn the viewports to the head.
 
-All of this happens only in a scene where nothing else is at stake: one that holds the objects of Blender's startup
+All of this happens only in an untouched scene: one that holds the objects of Blender's startup
 file, as they were, and what ExpNet has made.
 """
 
@@ -30,7 +30,7 @@ def nothing_at_stake(scene: bpy.types.Scene) -> bool:
 
 
 def show_new_head(scene: bpy.types.Scene, head: bpy.types.Object) -> bool:
-    """Light and frame ``head``, if nothing else is at stake in ``scene``. Returns whether it did."""
+    """Light and frame ``head``, if ``scene`` is untouched. Returns whether it did."""
     if not nothing_at_stake(scene):
         return False
     clear_startup(scene)
@@ -52,7 +52,7 @@ def show_new_head(scene: bpy.types.Scene, head: bpy.types.Object) -> bool:
 
 
 def look_through_camera(scene: bpy.types.Scene) -> bool:
-    """Show what the scene's camera sees, if nothing else is at stake in ``scene``. Returns whether it did."""
+    """Show what the scene's camera sees, if ``scene`` is untouched. Returns whether it did."""
     if scene.camera is None or not nothing_at_stake(scene):
         return False
     clear_startup(scene)
@@ -85,7 +85,7 @@ def portrait_camera(scene: bpy.types.Scene, head: bpy.types.Object) -> bpy.types
 
 
 def _size_of(head: bpy.types.Object) -> float:
-    """Return how large a head is, beside the head that the distances are made for."""
+    """Return the size of a head relative to the head that the distances are made for."""
     largest = max(head.dimensions)
     return min(max(largest / HEAD_HEIGHT, 0.1), 2.0) if largest > 0 else 1.0
 

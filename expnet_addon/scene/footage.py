@@ -65,7 +65,7 @@ def _of_clip(clip: bpy.types.MovieClip) -> Footage:
     size = (int(clip.size[0]), int(clip.size[1]))
     skipped = clip.frame_offset
     if clip.frame_duration < 1:
-        raise InputError(f"{path} cannot be read: it is no movie that Blender knows, or cut short")
+        raise InputError(f"{path} cannot be read: Blender does not know its format, or it is incomplete")
     if clip.source == "MOVIE":
         return Footage("movie", path, skipped, max(clip.frame_duration - skipped, 1), clip.frame_start, clip.fps, size)
     pattern, number = sequence_pattern(path)

@@ -1,4 +1,4 @@
-"""The empty that a head and its matched camera hang on, so that the head stays where the artist put it.
+"""The empty that is the parent of a head and its matched camera, so that the head stays where the artist put it.
 
 Keys of head pose are relative to the camera. Under the root, the first frame's place is where the head stood before.
 """
@@ -74,7 +74,7 @@ def stand(scene: bpy.types.Scene, head: bpy.types.Object, place: Vector) -> bpy.
 
 
 def carry(root: bpy.types.Object | None, camera: bpy.types.Object) -> None:
-    """Hang the matched camera on the root, so that the footage stays behind the head."""
+    """Parent the matched camera to the root, so that the footage stays behind the head."""
     if root is not None:
         camera.parent = root
         camera.matrix_parent_inverse.identity()

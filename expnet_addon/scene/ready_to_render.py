@@ -55,7 +55,7 @@ def remove_plane(scene: bpy.types.Scene) -> None:
 
 
 def _add_plane(scene: bpy.types.Scene, camera: bpy.types.Object, clip: bpy.types.MovieClip) -> None:
-    """Hang a plane with the footage on the camera. It fills the frame as the background does, and casts no shadow."""
+    """Parent a plane with the footage to the camera. It fills the frame as the background does, and casts no shadow."""
     frame = [corner * (PLANE_DISTANCE / -corner.z) for corner in camera.data.view_frame(scene=scene)]
     xs, ys = [corner.x for corner in frame], [corner.y for corner in frame]
     size = (clip.size[0] * clip.display_aspect[0], clip.size[1] * clip.display_aspect[1])

@@ -54,7 +54,7 @@ def _read(path: Path, identity_components: int | None) -> FaceModel:
             if reader.matches(arrays):
                 model: FaceModel = reader.read(path, arrays, identity_components)
                 return model
-    raise InputError(f"{path}: not a face model that expnet knows; give {KNOWN}")
+    raise InputError(f"{path}: not a supported face model; give {KNOWN}")
 
 
 def _only_model_in(folder: Path) -> Path:

@@ -50,7 +50,7 @@ def stored_arrays(path: Path) -> dict[str, StoredArray]:
             kind, count = np.frombuffer(file.read(8), f"{order}u4").tolist()
             variables += 1
             if kind not in (_MATRIX, _COMPRESSED) or at + 8 + count > size or variables > _MAX_VARIABLES:
-                raise _Broken("it is cut off, or not what it says")
+                raise _Broken("it is incomplete, or its header is wrong")
             found |= _variable(path, budget, order, kind, at + 8, count)
             at += 8 + count
         return found

@@ -52,9 +52,7 @@ def engine_for(engine: str, device: str) -> str:
 def needs_full(engine: str, what: str) -> None:
     """Raise InputError where ``what`` needs the full engine and the light one is requested or the only one."""
     if engine_for(engine, "auto") == "light":
-        lacking = (
-            "was asked for" if engine == "light" else "is all there is: install torch, or choose a Python that has it"
-        )
+        lacking = "is chosen" if engine == "light" else "is the only one: install torch, or choose a Python that has it"
         raise InputError(f"{what} need the full engine, and the light one {lacking}")
 
 

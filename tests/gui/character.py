@@ -55,7 +55,7 @@ def walk(artist: Artist) -> None:
     artist.step("Try It")
     before = artist.state()
     artist.start("try_it")
-    artist.ends("the clip in the box")
+    artist.ends("the built-in clip")
     check(artist.keyed(), "Try It left no keys")
     artist.undo_and_redo(before, "Try It")
 

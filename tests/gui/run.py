@@ -78,8 +78,8 @@ def play(artist: Artist, chapters: list[str]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="a Debian with Blender in it")
-    parser.add_argument("--image", type=Path, help="a picture of a face (default: one out of the clip in the box)")
-    parser.add_argument("--clip", type=Path, default=DEMO, help="a movie of a face (default: the clip in the box)")
+    parser.add_argument("--image", type=Path, help="a picture of a face (default: one out of the built-in clip)")
+    parser.add_argument("--clip", type=Path, default=DEMO, help="a movie of a face (default: the built-in clip)")
     parser.add_argument(
         "--clips", type=Path, nargs=2, help="the story's two movies (default: the clip, and its mirror)"
     )

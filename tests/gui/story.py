@@ -99,7 +99,7 @@ def walk(artist: Artist) -> None:
 
     artist.step("Try It in the startup scene")
     artist.start("try_it")
-    artist.ends("the clip in the box")
+    artist.ends("the built-in clip")
     screen.over_view()
     seen = screen.ask(IN_SIGHT)
     print(f"    {seen}", flush=True)

@@ -108,7 +108,7 @@ class Bundle:
                 if entry.offset < 0 or entry.size < 0 or entry.offset + entry.size > sizes[entry.shard]:
                     raise Damaged("it lies beyond the end: the file is cut short")
                 if entry.offset < ends.get(entry.shard, 0) and entry.size:
-                    raise Damaged("it lies on another tensor's bytes")
+                    raise Damaged("it overlaps another tensor")
                 ends[entry.shard] = max(ends.get(entry.shard, 0), entry.offset + entry.size)
 
 

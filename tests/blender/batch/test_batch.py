@@ -104,7 +104,7 @@ def test_no_clips_is_one_line(given: str, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first twelve frames of the clip in the box."""
+    """The first twelve frames of the built-in clip."""
     import cv2
 
     path = tmp_path_factory.mktemp("short") / "short.mp4"

@@ -121,7 +121,7 @@ def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_silent_worker_is_given_up(silent: str) -> None:
-    with jobs.Job(Ping(), silent) as job, pytest.raises(jobs.WorkerFault, match="said nothing"):
+    with jobs.Job(Ping(), silent) as job, pytest.raises(jobs.WorkerFault, match="did not answer"):
         job.wait()
 
 
@@ -129,7 +129,7 @@ def test_a_silent_worker_is_given_up(silent: str) -> None:
 def test_a_silent_worker_ends_an_operators_task(silent: str, way: str, poll_until: Callable) -> None:
     """``execute`` waits for the task; ``modal`` polls it with a timer."""
     task: Task = Task("Ping", Ping(), lambda reply, job: "done")
-    with pytest.raises(jobs.WorkerFault, match="said nothing"):
+    with pytest.raises(jobs.WorkerFault, match="did not answer"):
         if way == "execute":
             task.run(silent)
         else:
@@ -152,7 +152,7 @@ def test_a_silent_worker_ends_a_verb_in_one_line(
     }[verb]
     assert headless.main([verb, *words]) == 1
     lines = [line for line in capfd.readouterr().err.splitlines() if not line.startswith("EGL Error")]
-    assert len(lines) == 1 and "said nothing" in lines[0]
+    assert len(lines) == 1 and "did not answer" in lines[0]
     assert not list(tmp_path.rglob("*.blend"))
 
 
@@ -170,7 +170,7 @@ def test_a_silent_process_fails_its_shot_and_the_batch_goes_on(tmp_path: Path, m
     monkeypatch.setattr(lanes, "SILENT_SECONDS", 0.3)
     shots = [Shot("/a.mp4", "a"), Shot("/b.mp4", "b")]
     first, second = lanes.do_shots(tmp_path, shots, ShotSettings(), 1)
-    assert "the process that did it said nothing for 0 minutes, and was ended" in first.error
+    assert "its process did not answer for 0 minutes, and was stopped" in first.error
     assert (second.name, second.error) == ("b", "")
 
 

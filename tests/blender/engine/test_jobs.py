@@ -114,7 +114,7 @@ def test_a_job_ends_with_the_workers_reply_and_its_file() -> None:
 
 def test_bad_input_comes_back_as_one_line(tmp_path: Path) -> None:
     text = tmp_path / "notes.mat"
-    text.write_text("not a face model")
+    text.write_text("not a supported face model")
     with Job(Convert(str(text))) as job, pytest.raises(InputError, match="notes.mat") as caught:
         job.wait()
     assert "\n" not in str(caught.value)
@@ -291,7 +291,7 @@ def test_a_kept_worker_does_the_next_job_too(tmp_path: Path) -> None:
     with Job(CONVERT) as first:
         first.wait()
     text = tmp_path / "notes.mat"
-    text.write_text("not a face model")
+    text.write_text("not a supported face model")
     with Job(Convert(str(text))) as bad, pytest.raises(InputError):
         bad.wait()
     with Job(CONVERT) as third:

@@ -63,7 +63,7 @@ def mat(path, fields):
 def test_other_files_are_no_face_models(tmp_path, content):
     path = tmp_path / "model.mat"
     path.write_bytes(content)
-    assert "not a face model that expnet knows" in refusal(path)
+    assert "not a supported face model" in refusal(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -83,12 +83,12 @@ def test_a_folder_with_two_models_asks_which(tmp_path, fields):
 
 def test_another_mat_file(tmp_path):
     scipy.io.savemat(tmp_path / "other.mat", {"x": np.eye(3), "cell": np.array([[1, "a"]], object)})
-    assert "not a face model that expnet knows" in refusal(tmp_path / "other.mat")
+    assert "not a supported face model" in refusal(tmp_path / "other.mat")
 
 
 def test_another_zip(tmp_path):
     np.savez(tmp_path / "arrays.npz", a=np.zeros(3))
-    assert "not a face model that expnet knows" in refusal(tmp_path / "arrays.npz")
+    assert "not a supported face model" in refusal(tmp_path / "arrays.npz")
 
 
 # ---------------------------------------------------------------- a model whose numbers do not fit together
@@ -216,7 +216,7 @@ def test_gigantic_dimensions_in_a_tiny_hdf5_file(tmp_path):
         for name in ("pcaBasis", "pcaVariance"):
             file.create_dataset(f"shape/model/{name}", (10**9, 10**6), np.float32, chunks=(100, 100))
         file["shape/representer/cells"] = np.zeros((3, 1), np.int32)
-    assert "not a face model" in refusal(path)  # HDF5 would fill in what is not stored
+    assert "not a supported face model" in refusal(path)  # HDF5 would fill in what is not stored
 
 
 @pytest.mark.parametrize("chunks", [None, (300, 20)])
@@ -227,7 +227,7 @@ def test_fill_values_are_no_numbers_of_a_face(tmp_path, chunks):
         file["shape/model/pcaVariance"] = np.ones(200, np.float32)
         file.create_dataset("shape/model/pcaBasis", (300, 200), np.float32, chunks=chunks, fillvalue=1.0)
         file["shape/representer/cells"] = np.zeros((3, 1), np.int32)
-    assert "not a face model" in refusal(path)
+    assert "not a supported face model" in refusal(path)
 
 
 def test_an_hdf5_file_whose_packed_numbers_are_a_thousand_times_its_size(tmp_path):

@@ -104,5 +104,5 @@ def test_an_unknown_engine_is_said_in_one_line() -> None:
 
 
 def test_the_authors_networks_need_the_full_engine() -> None:
-    with pytest.raises(InputError, match="need the full engine, and the light one was asked for"):
+    with pytest.raises(InputError, match="need the full engine, and the light one is chosen"):
         engines.needs_full("light", "the authors' networks")
