@@ -5,6 +5,7 @@ All verbs' modules are imported for the help, so a module imports scikit-learn, 
 
 from __future__ import annotations
 
+from .annotate.verbs import ANNOTATE_VERBS
 from .emotions.command import EMOTION_VERBS
 from .label.verbs import LABEL_VERBS
 from .realy.command import REALY_VERBS
@@ -12,6 +13,13 @@ from .sheet.command import SHEET_VERBS
 from .stress.command import STRESS_VERBS
 from .verb import Verb
 
-VERBS: tuple[Verb, ...] = (*LABEL_VERBS, *EMOTION_VERBS, *SHEET_VERBS, *REALY_VERBS, *STRESS_VERBS)
+VERBS: tuple[Verb, ...] = (
+    *LABEL_VERBS,
+    *EMOTION_VERBS,
+    *SHEET_VERBS,
+    *REALY_VERBS,
+    *STRESS_VERBS,
+    *ANNOTATE_VERBS,
+)
 
 __all__ = ["VERBS", "Verb"]

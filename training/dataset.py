@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..model.face.dense_points import DENSE, DENSE_MIRROR
 from ..model.face.semantics import mirror_open_alpha, mirror_open_eta
-from .synthetic.dense import DENSE, DENSE_MIRROR
 from .synthetic.sample import Sample
 
 FIELDS = tuple(Sample.__dataclass_fields__)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .synthetic.dense import DENSE
+from ..model.face.dense_points import DENSE
 
 LANDMARKS = 70
 

@@ -5,26 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..model.networks.architectures import LEFT_EYE, MOUTH, POINTS, RIGHT_EYE
+from ..model.networks.architectures import POINTS
+from ..model.networks.glimpse_order import GLIMPSE_ORDER
 from ..model.networks.torch_engine.glimpse import GlimpseNet
-from .synthetic.dense import PER_SIDE, SIDE
 
-_LIPS, _EYE = PER_SIDE["lips"], sum(PER_SIDE[k] for k in ("lid_upper_L", "lid_lower_L", "brow_L"))
-_LANDMARKS = 70
-
-
-def _dense(first: int, count: int) -> list[int]:
-    return [_LANDMARKS + i for i in range(first, first + count)]
-
-
-# Of the 70 landmarks followed by the 192 dense points (the left half's first, the right half's in the same order).
-ORDER = torch.tensor(
-    [
-        *RIGHT_EYE, *_dense(SIDE + _LIPS, _EYE),
-        *LEFT_EYE, *_dense(_LIPS, _EYE),
-        *MOUTH, *_dense(0, _LIPS), *_dense(SIDE, _LIPS),
-    ]
-)  # fmt: skip
+# Of the 70 landmarks followed by the 192 dense points.
+ORDER = torch.tensor(GLIMPSE_ORDER)
 
 
 def true_points(batch: dict[str, Tensor]) -> Tensor:

@@ -36,6 +36,7 @@ def animate_options(a: argparse.Namespace) -> AnimateOptions:
         quality=named_quality(a.engine, a.samples, a.height),
         layout=a.layout,
         everyone=a.everyone,
+        fit=a.fit,
     )
 
 

@@ -173,6 +173,11 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     animate_verb.add_argument("--first", type=_natural, metavar="FRAME", help="first frame of the clip to read, from 0")
     animate_verb.add_argument("--last", type=_natural, metavar="FRAME", help="last frame of the clip to read")
+    animate_verb.add_argument(
+        "--fit",
+        action="store_true",
+        help="read the clip twice and refine the curves over all frames; open network only",
+    )
     animate_verb.set_defaults(run=lambda a: animate.animate(fill.animate_options(a)))
 
     retarget_verb = verbs.add_parser(

@@ -39,12 +39,14 @@ def animate(
     first: int | None = None,
     last: int | None = None,
     fps: float | None = None,
+    fit: bool = False,
 ) -> Animate:
     """Follow a face from frame ``first`` to frame ``last`` of a clip.
 
-    ``fps`` is an image sequence's rate, or replaces a movie's own rate, frame for frame.
+    ``fps`` is an image sequence's rate, or replaces a movie's own rate, frame for frame. ``fit``: refine the
+    performance over the whole clip.
     """
-    return Animate(os.path.abspath(clip), _absolute(options), first, last, fps)
+    return Animate(os.path.abspath(clip), _absolute(options), first, last, fps, fit)
 
 
 def people(

@@ -74,6 +74,8 @@ def _check_outputs(options: AnimateOptions) -> None:
         raise InputError("nothing to write: give --out SHOT.blend, --render SHOT.mp4 or --performance SHOT.npz")
     if options.everyone and options.render:
         raise InputError("--render shows one head: leave it out, or leave out --everyone")
+    if options.everyone and options.fit:
+        raise InputError("--fit refines one person's curves: leave it out, or leave out --everyone")
     if options.everyone and (options.estimator.box or options.estimator.face is not None):
         raise InputError("--everyone follows all people: leave out --face and --box")
     check_there(options.clip, "clip")
@@ -90,7 +92,7 @@ def read_clip(options: AnimateOptions) -> FacePerformance:
     from ...model.performance.performance_files import load_performance
 
     clip, fps = options.clip, options.keying.fps
-    request = requests.animate(clip, options.estimator, options.first, options.last, fps)
+    request = requests.animate(clip, options.estimator, options.first, options.last, fps, options.fit)
     with Job(request, preferred_python()) as job, bar() as shown:
         print_notes(job.wait(shown).notes)
         performance = load_performance(job.out)

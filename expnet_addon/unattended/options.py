@@ -23,6 +23,7 @@ class AnimateOptions:
     estimator       the network; its ``face_model`` is also that of the head
     quality, layout of the video; the head ``beside`` the clip or ``over`` it
     everyone        all people of the clip: a head and a take for each, and numbered tables
+    fit             refine the performance over the whole clip; the clip is read twice
     """
 
     clip: str
@@ -37,6 +38,7 @@ class AnimateOptions:
     quality: Quality = field(default_factory=Quality)
     layout: str = "beside"
     everyone: bool = False
+    fit: bool = False
 
 
 def scene_keying(smoothing: float, neutral: str, identity: bool, fps: float | str) -> Keying:

@@ -53,8 +53,10 @@ from .protocol import (
 )
 
 if TYPE_CHECKING:
+    from ..array_types import IntArray
     from ..face.face_model import FaceModel
     from ..networks.estimate import FaceEstimate
+    from ..performance.face_performance import FacePerformance
 
 FACE_PIXELS = 96  # a thumbnail's width
 LOOK_PIXELS, LOOK_AROUND = 80, 1.5  # the progress's picture: its width, and its size relative to the crop
@@ -188,7 +190,9 @@ def animate(request: Animate, work: Work) -> AnimateResult:
             on_frame=lambda done: work.report(done, clip.expected_frames, "watching", lambda: _look(*last[0])),
             on_look=lambda image, seen: last.__setitem__(slice(None), [(image, seen)]),
         )
-        notes = clip.notes()
+        notes, pictures = clip.notes(), clip.placement().pictures
+    if request.fit and performance.seen.any():
+        performance = _fitted(performance, pictures, request, estimator, work)
     save_performance(performance, work.out)
     return AnimateResult(
         frames=len(performance.times),
@@ -261,6 +265,27 @@ def people(request: People, work: Work) -> PeopleResult:
         notes=(*([first.damage] if first.damage else []), *notes, *estimator.notes),
         unread=first.unread,
     )
+
+
+def _fitted(
+    performance: FacePerformance, pictures: IntArray, request: Animate, estimator: Any, work: Work
+) -> FacePerformance:
+    """Read the clip again and refine its performance over all frames."""
+    from ..fitting.looks import look_again
+    from ..fitting.refine import refined
+    from ..formats import open_face_model
+    from ..sight.video import open_clip
+
+    with open_clip(request.clip, request.first, request.last, request.fps) as clip:
+        looks = look_again(
+            clip,
+            performance,
+            pictures,
+            estimator,
+            lambda done: work.report(done, clip.expected_frames, "watching again"),
+        )
+    work.report(0, None, "fitting")
+    return refined(performance, looks, open_face_model(OPEN))
 
 
 def estimate(request: Estimate, work: Work) -> EstimateResult:

@@ -306,7 +306,8 @@ class Estimate(Request[EstimateResult]):
 class Animate(Request[AnimateResult]):
     """Follow a face through a clip, and write the performance (npz) to the envelope's ``out``.
 
-    ``fps`` is the rate of an image sequence, or the playback rate of a movie, frame for frame.
+    ``fps`` is the rate of an image sequence, or the playback rate of a movie, frame for frame. ``fit``: read the clip
+    twice and refine the performance over all frames (model/fitting).
     """
 
     verb = "animate"
@@ -316,6 +317,7 @@ class Animate(Request[AnimateResult]):
     first: int | None = None
     last: int | None = None
     fps: float | None = None
+    fit: bool = False
 
 
 @dataclass(frozen=True)

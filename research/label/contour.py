@@ -66,7 +66,7 @@ def fit_with_contour(
     for _ in range(STEPS):
         if labels is not None:
             rotation, translation = labels.rotation, labels.translation
-        chosen = _outermost(rest, rotation, translation, cameras)
+        chosen = outermost(rest, rotation, translation, cameras)
         each = np.concatenate([weights, (chosen * weights[:, SIDES, None]).reshape(len(points), -1)], 1)
         each[:, SIDES] = 0
         start = None if labels is None else labels.eta
@@ -77,7 +77,7 @@ def fit_with_contour(
     return labels
 
 
-def _outermost(rest: Floats, rotation: Floats, translation: Floats, cameras: Sequence[Camera]) -> Floats:
+def outermost(rest: Floats, rotation: Floats, translation: Floats, cameras: Sequence[Camera]) -> Floats:
     """Return 1 for each landmark's candidate that lies farthest out in the picture, else 0: (N, 12, CANDIDATES)."""
     placed = rest @ rotation.transpose(0, 2, 1) + translation[:, None]
     focal = np.array([c.focal for c in cameras])[:, None]

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from expnet.model.camera import Camera, crop_of_pose
+from expnet.model.face.dense_points import DENSE, DENSE_MIRROR
 from expnet.model.formats import open_face_model
 from expnet.model.rotations import rotation_of_euler
 from expnet.training.synthetic import sample as engine
 from expnet.training.synthetic.brows import sample_brows
 from expnet.training.synthetic.degrade import degrade
-from expnet.training.synthetic.dense import DENSE, DENSE_MIRROR
 from expnet.training.synthetic.pose import Pose
 from expnet.training.synthetic.shape import landmarks_of
 from expnet.training.synthetic.surface import build_surface

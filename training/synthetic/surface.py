@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...model.errors import InputError
+from ...model.face.dense_points import dense_points
 from ...model.face.face_model import FaceModel, triangles
 from ...model.face.semantics import OPEN_KEYS
-from .dense import dense_points
 from .furrows import Furrow, furrows_of
 from .ingredients import EVERYTHING, Ingredients
 from .rasterizer import BARE, SKIN, vertex_normals

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...model.face.face_model import FaceModel
+from ..array_types import FloatArray, IntArray
+from .face_model import FaceModel
 
 PER_SIDE = {"lips": 28, "lid_upper_L": 12, "lid_lower_L": 12, "brow_L": 12, "skin": 32}
 SIDE = sum(PER_SIDE.values())
@@ -16,8 +17,13 @@ DENSE = 2 * SIDE
 DENSE_MIRROR = np.r_[SIDE:DENSE, :SIDE]
 
 
-def dense_points(model: FaceModel, normals: np.ndarray) -> np.ndarray:
-    """Their vertex indices, (192,) int32, by farthest-point sampling within each region of the mean head."""
+def dense_points(model: FaceModel, normals: FloatArray | None = None) -> IntArray:
+    """Return their vertex indices, (192,) int32, by farthest-point sampling within each region of the mean head.
+
+    ``normals`` (V, 3) of the mean head are computed if they are not given.
+    """
+    if normals is None:
+        normals = _normals(model)
     mean, landmarks = model.neutral, model.neutral[model.landmarks]
     x, y, z = mean.T
     left = (x > 0.5) & (normals[:, 2] > 0)  # points visible to a camera in front
@@ -30,7 +36,19 @@ def dense_points(model: FaceModel, normals: np.ndarray) -> np.ndarray:
     return np.array(chosen + mirrored, np.int32)
 
 
-def _farthest(mean: np.ndarray, candidates: np.ndarray, count: int, taken: list[int]) -> list[int]:
+def _normals(model: FaceModel) -> FloatArray:
+    """Return the vertices' normals (V, 3) on the mean head, by area and not of unit length."""
+    corners = model.faces if model.faces.shape[1] == 4 else model.faces[:, [0, 1, 2, 0]]
+    corners = np.where(corners < 0, corners[:, :1], corners)
+    a, b, c, d = model.neutral[corners].transpose(1, 0, 2)
+    across = np.cross(c - a, d - b)  # half the product of the diagonals is a quad's area
+    own = np.ones(corners.shape, bool)
+    own[:, 3] = corners[:, 3] != corners[:, 0]
+    weighted = across[:, None] * own[..., None]
+    return np.stack([np.bincount(corners.ravel(), weighted[..., i].ravel(), len(model.mean)) for i in range(3)], 1)
+
+
+def _farthest(mean: FloatArray, candidates: IntArray, count: int, taken: list[int]) -> list[int]:
     """Return ``count`` of the candidates by farthest-point sampling, starting from those ``taken``."""
     points = mean[candidates].astype(np.float64)
     nearest = np.full(len(points), np.inf)

@@ -1,0 +1,67 @@
+"""Refinement of a capture over the whole clip: the network's readings and its points, explained by one person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..camera import ANCHOR, Camera
+from ..face.face_model import FaceModel
+from ..performance.face_performance import FacePerformance
+from .looks import Looks
+from .point_basis import PointBasis, network_vertices
+from .whole_clip import Energy, Frames, Observed, fit_frames
+
+# Tuned on synthetic clips (research/annotate/refinement.py). Points are taken for three times as far off as they are,
+# because the errors of neighbours are alike.
+LANDMARK, POINT = 0.05, 0.027  # deviation of the coarse landmarks and the glimpses' points, in sides of the crop
+LANDMARKS = 70
+LEAST_DEVIATION = 0.02  # of the network's eta
+CHANGE = 0.1  # of eta between frames that may be noise
+ALPHA_DEVIATION = 0.3  # of the network's alpha for the clip, sigma
+OFFSET_MM = 2.0
+LEAST_FRAMES = 2
+
+
+def observed_by_network(model: FaceModel, looks: Looks, rows: NDArray[np.int64]) -> tuple[PointBasis, Observed]:
+    """Return the points and the readings of some frames of ``looks``, and the face model at these points."""
+    vertices = network_vertices(model)[: looks.points.shape[1]]
+    follows = vertices >= 0
+    sides = np.where(np.arange(len(vertices)) < LANDMARKS, LANDMARK, POINT)[follows]
+    observed = Observed(
+        looks.points[rows][:, follows],
+        looks.side[rows, None] * sides,
+        looks.eta[rows],
+        np.hypot(looks.eta_deviation[rows], LEAST_DEVIATION),
+        np.diff(rows) == 1,
+    )
+    return PointBasis.at(model, vertices[follows]), observed
+
+
+def refined(performance: FacePerformance, looks: Looks, model: FaceModel) -> FacePerformance:
+    """Return the performance with eta, pose and alpha refined over all frames with a face.
+
+    ``model`` is the one whose basis the network reads. Gaze, crops and confidence stay. A performance with fewer than
+    two frames with a face stays as it is.
+    """
+    rows = np.flatnonzero(performance.seen & np.isfinite(looks.side))
+    if len(rows) < LEAST_FRAMES:
+        return performance
+    basis, observed = observed_by_network(model, looks, rows)
+    alpha = performance.alpha.astype(np.float64)
+    energy = Energy(np.full(len(basis.low), CHANGE), alpha, np.full(len(alpha), ALPHA_DEVIATION), offset_mm=OFFSET_MM)
+    rotation = performance.rotation[rows]
+    start = Frames(
+        alpha,
+        np.clip(observed.expected, basis.low, basis.high),
+        rotation,
+        rotation @ ANCHOR + performance.translation[rows],
+    )
+    camera = Camera.for_image(*performance.image_size, performance.lens_mm)
+    found = fit_frames(basis, observed, camera, energy, start)
+    eta, turned, translation = performance.eta.copy(), performance.rotation.copy(), performance.translation.copy()
+    eta[rows], turned[rows] = found.eta, found.rotation
+    translation[rows] = found.anchor - found.rotation @ ANCHOR
+    return replace(performance, eta=eta, rotation=turned, translation=translation, alpha=found.alpha)
