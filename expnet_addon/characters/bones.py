@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import bpy
 import numpy as np
@@ -10,13 +11,14 @@ from mathutils import Matrix
 
 from ...model.array_types import FloatArray
 from ...model.retargeting.row import OWN, ROTATIONS, Row
-from ...model.retargeting.table import row_values
+from ...model.retargeting.table import expression, row_values
 from ...model.rotations import quaternions, rodrigues
 from ..scene.coordinates import continuous
 from .axes import Axes
 
 UNLIMITED = 3.14  # radians: a range from -pi to pi is none
-ALIGNED = np.cos(np.radians(8.0))  # a driver turns about one axis of the bone, which has to be so near
+ALIGNED = np.cos(np.radians(8.0))  # one driver turns about one axis of the bone, which has to be so near
+EXACT = np.cos(np.radians(0.5))  # farther from it, four drivers turn about the axis itself where they can
 
 
 def local_axis(bone: bpy.types.PoseBone, row: Row, axes: Axes) -> FloatArray:
@@ -78,9 +80,9 @@ def _in_mode(rotation: FloatArray, mode: str) -> tuple[str, FloatArray]:
 # Drivers ------------------------------------------------------------------------------------------------------------
 
 
-def is_askew(bone: bpy.types.PoseBone, row: Row, axes: Axes) -> bool:
+def is_askew(bone: bpy.types.PoseBone, row: Row, axes: Axes, near: float = ALIGNED) -> bool:
     """Return whether the row turns the bone about an axis that is not near one of the bone's own."""
-    return row.component in ROTATIONS and float(np.abs(local_axis(bone, row, axes)).max()) < ALIGNED
+    return row.component in ROTATIONS and float(np.abs(local_axis(bone, row, axes)).max()) < near
 
 
 def driven_components(
@@ -110,11 +112,13 @@ _WHOLE_HEAD = {"headYaw": ("ROTATION_Z", 1.0), "headPitch": ("ROTATION_X", -1.0)
 _WHOLE_GAZE = {"gazePitch": ("ROTATION_X", -1.0), "gazeYaw": ("ROTATION_Z", 1.0)}
 
 
-def quaternion_expressions(bone: bpy.types.PoseBone, rows: Sequence[Row], axes: Axes) -> list[str] | None:
-    """Return w, x, y and z of a bone that turns as the head or as its gaze does, however the bone lies.
+def quaternion_expressions(
+    bone: bpy.types.PoseBone, rows: Sequence[Row], axes: Axes, names: Mapping[str, str]
+) -> list[str] | None:
+    """Return w, x, y and z of a bone with these rows of rotation, however the bone lies.
 
-    None where the rows are not those of a whole head or a whole gaze with their own gains and no narrower range: an
-    expression for any rows would be longer than Blender allows.
+    ``names`` are the variables of the signals. None for more than two rows, except those of a whole head with its own
+    gains and no narrower range: the expressions would be longer than Blender allows.
     """
     into_bone = np.array(bone.bone.matrix_local.to_3x3()).T @ axes.directions
     if _are(rows, _WHOLE_HEAD):
@@ -124,7 +128,39 @@ def quaternion_expressions(bone: bpy.types.PoseBone, rows: Sequence[Row], axes: 
         pitch, yaw = f"{GAZE['gazePitch']}/2", f"{GAZE['gazeYaw']}/2"
         parts = [f"-cos({yaw})*sin({pitch})", f"-sin({yaw})*sin({pitch})", f"sin({yaw})*cos({pitch})"]
         return [f"cos({yaw})*cos({pitch})", *(_linear(line, [f"({part})" for part in parts]) for line in into_bone)]
-    return None
+    return _two_turns(bone, rows, axes, names) if len(rows) <= 2 else None
+
+
+def _two_turns(bone: bpy.types.PoseBone, rows: Sequence[Row], axes: Axes, names: Mapping[str, str]) -> list[str]:
+    """Return the quaternion of one or two turns, each about an axis of its own, by the half angles A and B.
+
+    With unit axes u and v the product has w = cos A cos B - u.v sin A sin B and the vector
+    u sin A cos B + v cos A sin B + (v x u) sin A sin B. Each is a sum of one wave of A + B and one of A - B, which
+    holds every angle twice only: Blender's expressions have at most 255 characters.
+    """
+    halves = [
+        expression(replace(row, gain=row.gain / 2, offset=row.offset / 2, low=row.low / 2, high=row.high / 2), names)
+        for row in rows
+    ]
+    u, *rest = (local_axis(bone, row, axes) for row in rows)
+    if not rest:
+        return [f"cos({halves[0]})", *(f"{factor:.6f}*sin({halves[0]})" for factor in u)]
+    (v,) = rest
+    a, b = halves
+    w = _waves(a, b, 0.0, 0.0, 1.0, -float(u @ v))
+    return [w, *(_waves(a, b, *map(float, parts)) for parts in zip(u, v, np.zeros(3), np.cross(v, u), strict=True))]
+
+
+def _waves(a: str, b: str, sin_cos: float, cos_sin: float, cos_cos: float, sin_sin: float) -> str:
+    """Return sin_cos sin A cos B + cos_sin cos A sin B + cos_cos cos A cos B + sin_sin sin A sin B."""
+    terms = []
+    for sign, sine, cosine in (
+        ("+", sin_cos + cos_sin, cos_cos - sin_sin),
+        ("-", sin_cos - cos_sin, cos_cos + sin_sin),
+    ):
+        size, phase = np.hypot(sine, cosine) / 2, np.arctan2(cosine, sine)
+        terms.append(f"{size:.6f}*sin({phase:.6f}+{a}{sign}{b})")
+    return "+".join(terms)
 
 
 def _are(rows: Sequence[Row], wanted: Mapping[str, tuple[str, float]]) -> bool:

@@ -13,10 +13,11 @@ import bpy
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS
 from ...model.performance.channels import CHANNELS, SIGNALS
-from ...model.retargeting.row import Row
+from ...model.retargeting.row import ROTATIONS, Row
 from ...model.retargeting.table import expression
 from .axes import head_axes
 from .bones import (
+    EXACT,
     GAZE,
     HEAD_QUATERNION,
     driven_components,
@@ -36,9 +37,9 @@ MAX_EXPRESSION = 256  # characters, Blender's own
 def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Object) -> Report:
     """Drive the character by a head, live. An earlier retarget is removed first.
 
-    Head and eyes turn however their bones lie; other rows that turn a bone about an axis askew to its own are left out
-    and reported. Raises InputError, with nothing
-    changed, when no row is left that has a target in the character.
+    Head, eyes and bones with one or two rows of rotation turn however they lie. Of other bones, rows that turn them
+    about an axis askew to their own are left out and reported. Raises InputError, with nothing changed, when no row is
+    left that has a target in the character.
     """
     check_face(head)
     blocks = head.data.shape_keys.key_blocks
@@ -62,7 +63,7 @@ def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Obj
                 modes[name] = "QUATERNION"
                 path = f"{bone_path(name)}.rotation_quaternion"
                 mine |= {(path, i): text for i, text in enumerate(quaternions[name])}
-                continue
+                bone_rows = [row for row in bone_rows if row.component not in ROTATIONS]
             bone = character.armature.pose.bones[name]
             components = driven_components(bone, bone_rows, axes)
             mode = driven_mode(list(components))
@@ -85,14 +86,15 @@ def apply_drivers(character: Character, rows: Sequence[Row], head: bpy.types.Obj
 
 
 def _quaternions(plan: Plan, character: Character) -> dict[str, list[str]]:
-    """Return expressions of the quaternions of bones that lie askew but turn as a whole head or gaze."""
+    """Return the expressions of the quaternions of bones that do not turn about their own axes, where there are any."""
     found = {}
     for name, rows in plan.bones.items():
         assert character.armature is not None
         bone, axes = character.armature.pose.bones[name], head_axes(character.armature)
-        if any(is_askew(bone, row, axes) for row in rows):
-            texts = quaternion_expressions(bone, rows, axes)
-            if texts is not None:
+        if any(is_askew(bone, row, axes, EXACT) for row in rows):
+            turns = [row for row in rows if row.component in ROTATIONS]
+            texts = quaternion_expressions(bone, turns, axes, _names())
+            if texts is not None and max(map(len, texts)) < MAX_EXPRESSION:
                 found[name] = texts
     return found
 
@@ -117,16 +119,19 @@ def _without_askew(plan: Plan, character: Character, done: Collection[str]) -> l
 
 def _sum(parts: Iterable[tuple[Row, float]]) -> str:
     """Return the sum of rows as one expression of signals."""
-    names = {signal: _variable(signal) for signal in SIGNALS}
     texts = []
     for row, factor in parts:
-        text = expression(row, names)
+        text = expression(row, _names())
         texts.append(text if factor == 1.0 else f"{factor:.6g}*{text}")
     total = "+".join(texts)
     if len(total) >= MAX_EXPRESSION:
         target = row.target
         raise InputError(f"'{target}' has too many rows for one driver: use keys, or fewer rows")
     return total
+
+
+def _names() -> dict[str, str]:
+    return {signal: _variable(signal) for signal in SIGNALS}
 
 
 def _variable(signal: str) -> str:

@@ -133,7 +133,7 @@ class TestLiveAxes:
         bones, axes = imported(MAKERS[maker])
         character = Character((), bones)
         report = apply_drivers(character, matched_rows(character)[1], face)
-        assert report.bones == 3
+        assert report.bones == (4 if MAKERS[maker].jaw else 3) and not report.left
         curves = bones.animation_data.drivers
         assert all(
             c.driver.is_valid and c.driver.is_simple_expression and len(c.driver.expression) < 256 for c in curves
@@ -147,14 +147,41 @@ class TestLiveAxes:
                 front = np.array(axes) @ [0, -1, 0]
                 np.testing.assert_allclose(turn_in_world(bones, eye) @ front, looks, atol=3e-3)
 
+    @pytest.mark.parametrize("maker", [name for name, made in MAKERS.items() if made.jaw])
+    def test_a_jaw_turns_live_as_its_keys_turn_it(self, empty_scene, little_face, performance, motion, maker):
+        """Whatever the rotation of its bone at rest: about the axes of the head, open first and then to the side."""
+        empty_scene.render.fps, empty_scene.render.fps_base = 24, 1.0
+        face = rig.create_rig(little_face)
+        animation.key_performance(face, performance, empty_scene)
+        bones, jaw = imported(MAKERS[maker])[0], MAKERS[maker].jaw
+        character = Character((), bones)
+        rows = [*matched_rows(character)[1], Row("jawOpen", jaw, BONE, "LOCATION_Z", gain=-0.02, low=-1.0)]
+        for followed in (rows, [row for row in rows if row.channel != "jawSide"]):
+            keyed = {}
+            apply_keys(character, followed, motion)
+            for frame in (1, 4, 6):
+                empty_scene.frame_set(frame)
+                keyed[frame] = turn_in_world(bones, jaw), self.place(bones, jaw)
+            assert np.abs(keyed[6][0] - keyed[1][0]).max() > 0.02, "it moves"
+            assert apply_drivers(character, followed, face).left == ()
+            for frame, (turned, place) in keyed.items():
+                empty_scene.frame_set(frame)
+                np.testing.assert_allclose(turn_in_world(bones, jaw), turned, atol=2e-3)
+                np.testing.assert_allclose(self.place(bones, jaw), place, atol=1e-4)
+
+    def place(self, bones, name) -> np.ndarray:
+        evaluated = bones.evaluated_get(bpy.context.evaluated_depsgraph_get())
+        return np.array(evaluated.matrix_world @ evaluated.pose.bones[name].head)
+
     def test_rows_that_no_driver_can_do_are_left_out_and_said(self, empty_scene, little_face, performance):
         face = rig.create_rig(little_face)
         animation.key_performance(face, performance, empty_scene)
         bones = imported(MAKERS["Character Creator"])[0]
         character = Character((), bones)
-        report = apply_drivers(character, matched_rows(character)[1], face)
+        third = Row("mouthSide", "CC_Base_JawRoot", BONE, "ROTATION_Y", low=-1.0)
+        report = apply_drivers(character, [*matched_rows(character)[1], third], face)
         assert report.left == (
-            "jawOpen, jawSide of 'CC_Base_JawRoot' (the bone lies askew to the character's axes: use keys)",
+            "jawOpen, jawSide, mouthSide of 'CC_Base_JawRoot' (the bone lies askew to the character's axes: use keys)",
         )
 
 
