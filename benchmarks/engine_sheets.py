@@ -120,7 +120,7 @@ def expression(keys: dict[str, float]) -> np.ndarray:
 
 @contextmanager
 def drawing(**how: Callable[..., Any]) -> Iterator[None]:
-    """Let the engine draw these ingredients so."""
+    """Set fixed values for these ingredients of the engine."""
     with replaced(engine, how):
         yield
 

@@ -1,4 +1,4 @@
-"""Render the head from the panel, with light, a camera, and the footage where it is wanted."""
+"""Render the head from the panel, with light, a camera, and the footage if it is requested."""
 
 from __future__ import annotations
 

@@ -80,10 +80,10 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
 def _failure(error: RuntimeError) -> Exception:
     """Return an OSError for the exporter's, such as a full disk; an InputError with its last line for others."""
     lines = [line.strip() for line in str(error).strip().splitlines()]
-    told = [line for line in lines if line and not line.startswith("Location:")] or ["it failed"]
-    if found := re.fullmatch(r"(?:OSError|PermissionError): \[Errno \d+\] (.*)", told[-1]):
+    errors = [line for line in lines if line and not line.startswith("Location:")] or ["it failed"]
+    if found := re.fullmatch(r"(?:OSError|PermissionError): \[Errno \d+\] (.*)", errors[-1]):
         return OSError(found[1])
-    return InputError(f"Blender's glTF exporter: {told[-1]}")
+    return InputError(f"Blender's glTF exporter: {errors[-1]}")
 
 
 def _check_contents(path: Path, objects: Iterable[bpy.types.Object]) -> None:

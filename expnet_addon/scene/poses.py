@@ -43,7 +43,7 @@ def mirrored(pose: dict[str, float], mode: str) -> dict[str, float]:
 
 
 def show_pose(head: bpy.types.Object, pose: dict[str, float], frame: float) -> None:
-    """Give the head a pose. Where its keys or its gaze are animated, the pose is keyed at ``frame``."""
+    """Apply a pose to the head. Where its keys or its gaze are animated, the pose is keyed at ``frame``."""
     keys, gaze = head.data.shape_keys, np.array([pose.get(name, head[name]) for name in GAZE])
     eta = {name: value for name, value in pose.items() if name in rig.expression_keys(head)}
     action = keys.animation_data.action if keys.animation_data is not None else None
@@ -60,7 +60,7 @@ def show_pose(head: bpy.types.Object, pose: dict[str, float], frame: float) -> N
 
 
 def mirror(head: bpy.types.Object, mode: str, frame: float) -> str:
-    """Mirror what the head does at ``frame``. Returns a line for the user. Raises InputError as ``mirrored``."""
+    """Mirror the head's pose at ``frame``. Returns a line for the user. Raises InputError as ``mirrored``."""
     before = pose_of(head)
     after = mirrored(before, mode)
     show_pose(head, after, frame)
@@ -69,7 +69,7 @@ def mirror(head: bpy.types.Object, mode: str, frame: float) -> str:
 
 
 def keep_pose(head: bpy.types.Object, name: str) -> str:
-    """Keep what the head does now as an action that is an asset. Returns a line for the user."""
+    """Keep the head's current pose as an action that is an asset. Returns a line for the user."""
     keys, pose = head.data.shape_keys, pose_of(head)
     old, slot = _assigned(keys)
     action, curves = compat.new_actions(name, [keys])[0]
@@ -95,7 +95,7 @@ def poses_for(head: bpy.types.Object) -> list[bpy.types.Action]:
 
 
 def apply_pose(head: bpy.types.Object, name: str, frame: float) -> str:
-    """Give the head a kept pose. Returns a line for the user. Raises InputError if there is no such pose."""
+    """Apply a kept pose to the head. Returns a line for the user. Raises InputError if there is no such pose."""
     action = next((each for each in poses_for(head) if each.name == name), None)
     curves = compat.action_curves(action, "KEY") if action is not None else None
     if action is None or curves is None:

@@ -1,4 +1,4 @@
-"""Make a scene ready to render a head: light, a camera, and the footage behind the head where it is wanted."""
+"""Make a scene ready to render a head: light, a camera, and the footage behind the head if it is requested."""
 
 from __future__ import annotations
 

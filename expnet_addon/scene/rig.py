@@ -105,12 +105,12 @@ def rig_model(head: bpy.types.Object) -> FaceModel:
     stored = head["expnet_model_path"]
     path = OPEN_HEAD if stored == OPEN else Path(bpy.path.abspath(stored))
     if not is_file(path):
-        raise InputError(f"the face model of {head.name!r} is not at {path}: put it back or make the head anew")
+        raise InputError(f"the face model of {head.name!r} is not at {path}: put it back, or add the head again")
     model = _read_model(str(path), path.stat().st_mtime_ns)
     if (model.name, model.vertex_count) != (head["expnet_model"], head["expnet_vertices"]):
         raise InputError(
             f"{head.name!r} was made of face model {head['expnet_model']!r} with {head['expnet_vertices']} vertices, "
-            f"but {path} is {model.name!r} with {model.vertex_count}: put the old one back or make the head anew"
+            f"but {path} is {model.name!r} with {model.vertex_count}: put the old one back, or add the head again"
         )
     return model
 

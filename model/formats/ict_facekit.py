@@ -92,7 +92,7 @@ def read(folder: Path, identity_components: int | None) -> FaceModel:
 
     identities = sorted(p.stem for p in folder.glob("identity[0-9][0-9][0-9].obj"))[:identity_components]
     if not identities:
-        raise InputError(f"{folder}: identity000.obj and its kin are missing; download FaceXModel again")
+        raise InputError(f"{folder}: identity000.obj or the files like it are missing; download FaceXModel again")
     expressions: list[str] = info["expressions"]
     expression = offsets(expressions)
     keys = {name: i for i, name in enumerate(expressions)}

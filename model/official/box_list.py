@@ -81,5 +81,5 @@ def _box(where: str, numbers: list[str]) -> tuple[float, float, float, float]:
             raise InputError(f"{where}: {column} is {text}, which is no place in an image")
     x, y, width, height = box
     if width <= 1 or height <= 1:
-        raise InputError(f"{where}: a face of {width:g} x {height:g} pixels is none")
+        raise InputError(f"{where}: a face of {width:g} x {height:g} pixels is not possible")
     return x, y, width, height

@@ -49,7 +49,7 @@ def test_columns_in_another_order_more_of_them_and_a_byte_order_mark(folder: Pat
         ("0,images/a.jpg,1,two,30,40\n", "row 2: FACE_Y is 'two', which is no number"),
         ("0,images/a.jpg,nan,2,30,40\n", "row 2: FACE_X is nan"),
         ("0,images/a.jpg,1,2,1e300,40\n", "row 2: FACE_WIDTH is 1e300"),
-        ("0,images/a.jpg,1,2,0,40\n", "row 2: a face of 0 x 40 pixels is none"),
+        ("0,images/a.jpg,1,2,0,40\n", "row 2: a face of 0 x 40 pixels is not possible"),
         ("0,images/a.jpg,1,2,30,40\n\n0,images/a.jpg,1,2,30,40\n", "row 4: the ID '0' is that of row 2 too"),
         ("../../x,images/a.jpg,1,2,30,40\n", "row 2: the ID '../../x' cannot be a file's name"),
         (",images/a.jpg,1,2,30,40\n", "row 2: the ID '' cannot be a file's name"),
