@@ -221,6 +221,7 @@ class TakePanel:
         column = layout.column(align=True)
         column.prop(take, "decimate")
         if take.decimate:
+            column.prop(take, "bezier")
             for error in ("key_error", "angle_error", "place_error"):
                 column.prop(take, error)
 

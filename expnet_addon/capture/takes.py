@@ -74,7 +74,7 @@ def write_take(
         region.smoothing = treatment.smoothing.get(name, 0.0)
         region.gain = treatment.gains.get(name, 1.0)
     take_keys.list_keys(head, bpy.data.actions[written.action])
-    take.note = ""
+    take.note, take.bezier = "", True
     take.smoothed = next(iter(treatment.smoothing.values()), 0.0)
     take.made = datetime.now().strftime("%Y-%m-%d %H:%M")
     if not compat.HAS_SLOTS:
@@ -106,7 +106,7 @@ class Tuned:
     others: dict[str, object]
 
 
-TUNED = ("live", "decimate", "key_error", "angle_error", "place_error")
+TUNED = ("live", "decimate", "bezier", "key_error", "angle_error", "place_error")
 
 
 def earlier_take(head: bpy.types.Object, source: str) -> bpy.types.Action | None:

@@ -43,7 +43,7 @@ def _curve_changed(take: bpy.types.PropertyGroup, context: bpy.types.Context) ->
     confidence.curve_changed(take.id_data)
 
 
-TUNING = ("head_motion", "source_times", "decimate", "key_error", "angle_error", "place_error")
+TUNING = ("head_motion", "source_times", "decimate", "bezier", "key_error", "angle_error", "place_error")
 HEAD_MOTIONS = [
     ("FULL", "Full", "The head moves as it was seen"),
     ("ROTATION", "Rotation only", "The head turns and stays in its place"),
@@ -251,7 +251,12 @@ class ExpNetTake(bpy.types.PropertyGroup):
     )
     decimate: BoolProperty(  # type: ignore[valid-type]
         name="Fewer keys",
-        description="Leave out keys that straight lines between the others replace within the errors below",
+        description="Leave out keys that lines between the others replace within the errors below",
+        update=_changed,
+    )
+    bezier: BoolProperty(  # type: ignore[valid-type]
+        name="Bézier handles",
+        description="The lines between fewer keys are curves with handles. Off: they are straight",
         update=_changed,
     )
     key_error: FloatProperty(  # type: ignore[valid-type]

@@ -165,11 +165,13 @@ class Errors:
     key    expression keys, in units of the slider
     angle  gaze and head rotation, in radians
     place  head location, in metres
+    smooth  the keys have Bézier handles; else straight lines run between them
     """
 
     key: float
     angle: float
     place: float
+    smooth: bool = False
 
 
 @dataclass(frozen=True)
@@ -201,48 +203,57 @@ def rewrite(
     made = _generated(_channels(head, performance), performance, all_frames, source_times)
     curves = current_curves(head)
     kept = _decimated(made, errors)
-    written = made.written(kept)
+    written = made.written(kept, smooth=errors is not None and errors.smooth)
     if last is None:
-        for channel, keys in zip(made.channels, kept, strict=True):
-            keyframes.write_keys(
-                channel.made_curve(curves),
-                keyframes.linear_keys(made.frames[keys], channel.values[keys], made.types[keys]),
-            )
+        for channel in made.channels:
+            row = written.row(channel.name)
+            assert row is not None
+            keyframes.write_keys(channel.made_curve(curves), row.keys(made.types)[row.kept])
     else:
         for i, channel in enumerate(made.channels):
-            written.removed[i] = _update(channel, curves, last, written, made.types)
+            written.removed[i], written.kept[i] = _update(channel, curves, last, written, made.types)
     head.data.shape_keys.update_tag()
     head.update_tag()
     return Rewritten(int(kept.sum()), kept.size, written)
 
 
-def _update(channel: _Channel, curves: tuple[Any, Any], last: Written, written: Written, types: IntArray) -> BoolArray:
-    """Write one curve with the artist's edits. Returns its removed keys, (F,) bool of ``written``."""
+def _update(
+    channel: _Channel, curves: tuple[Any, Any], last: Written, written: Written, types: IntArray
+) -> tuple[BoolArray, BoolArray]:
+    """Write one curve with the artist's edits. Returns its removed and its kept keys, (F,) bool of ``written``."""
     new, old = written.row(channel.name), last.row(channel.name)
     assert new is not None
     curve = channel.curve(curves)
     if old is None:
         curve = channel.made_curve(curves)
-        keyframes.write_keys(curve, keyframes.linear_keys(new.frames, new.values, types)[new.kept])
-        return new.removed
+        keyframes.write_keys(curve, new.keys(types)[new.kept])
+        return new.removed, new.kept
     if curve is None:  # the artist removed the curve
-        return np.ones(len(new.frames), bool)
+        return np.ones(len(new.frames), bool), new.kept
     unchanged = np.array_equal(old.frames, new.frames) and np.array_equal(old.kept, new.kept)
-    if unchanged and np.array_equal(old.values, new.values):
-        return hand_edits.removed_keys(keyframes.coordinates(curve), old)
-    if not hand_edits.has_edits(keyframes.coordinates(curve), old) and keyframes.is_plain(curve):
-        keyframes.write_keys(curve, keyframes.linear_keys(new.frames, new.values, types)[new.kept])
-        return new.removed
-    keys, removed = hand_edits.merged(keyframes.read_keys(curve), old, new, types)
+    if unchanged and old.smooth == new.smooth and np.array_equal(old.values, new.values):
+        return hand_edits.removed_keys(keyframes.coordinates(curve), old), new.kept
+    if not hand_edits.has_edits(keyframes.coordinates(curve), old) and _is_as_generated(curve, old):
+        keyframes.write_keys(curve, new.keys(types)[new.kept])
+        return new.removed, new.kept
+    keys, removed, kept = hand_edits.merged(keyframes.read_keys(curve), old, new, types)
     keyframes.write_keys(curve, keys)
-    return removed
+    return removed, kept
+
+
+def _is_as_generated(curve: Any, old: hand_edits.Row) -> bool:
+    """Return whether a curve without edited values has no edited interpolation or handles either."""
+    if old.smooth:
+        return hand_edits.is_as_generated(keyframes.read_keys(curve), old)
+    return keyframes.is_plain(curve)
 
 
 def _decimated(made: _Generated, errors: Errors | None) -> BoolArray:
     """Return the keys to write, (C, F) bool: all without ``errors``."""
     if errors is None:
         return np.ones((len(made.channels), len(made.frames)), bool)
-    return kept_keys(made.frames, np.stack([c.values for c in made.channels]), _bounds(made.channels, errors))
+    values = np.stack([c.values for c in made.channels])
+    return kept_keys(made.frames, values, _bounds(made.channels, errors), errors.smooth)
 
 
 def recognised(
@@ -445,11 +456,11 @@ class _Generated:
     frames: FloatArray
     types: IntArray
 
-    def written(self, kept: BoolArray) -> Written:
-        """Return what is written with the keys ``kept`` (C, F)."""
+    def written(self, kept: BoolArray, smooth: bool = False) -> Written:
+        """Return what is written with the keys ``kept`` (C, F), with Bézier handles if ``smooth``."""
         values = np.stack([channel.values for channel in self.channels]).astype(np.float32)
         names = tuple(channel.name for channel in self.channels)
-        return Written(names, self.frames.astype(np.float32), values, kept, np.zeros_like(kept))
+        return Written(names, self.frames.astype(np.float32), values, kept, np.zeros_like(kept), smooth)
 
 
 def _generated(

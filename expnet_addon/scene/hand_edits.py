@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...model.array_types import BoolArray, FloatArray, IntArray
 from ...model.npz_arrays import NpzArrays
+from ...model.performance.decimate import bezier_handles
 from ...model.reading import json_object, memory_limit, parsing
-from .keyframes import KeyArray, linear_keys
+from .keyframes import GENERATED, KeyArray, bezier_keys, linear_keys
 
 SAME_FRAME = 1e-3
+HANDLE_SLACK = 1e-4  # relative; rounding of handles
 NEAR = 0.5 + 1e-3  # frames; keys move that far when a take goes between whole frames and the clip's times
 
 
@@ -29,6 +31,7 @@ class Written:
     values   (C, F) float32
     kept     (C, F) bool: the keys that were generated; others were left out by decimation
     removed  (C, F) bool: the keys that the artist removed
+    smooth   the keys have Bézier handles
     """
 
     names: tuple[str, ...]
@@ -36,13 +39,14 @@ class Written:
     values: FloatArray
     kept: BoolArray
     removed: BoolArray
+    smooth: bool = False
 
     def row(self, name: str) -> Row | None:
         """Return the curve of that name, or None."""
         if name not in self.names:
             return None
         i = self.names.index(name)
-        return Row(self.frames, self.values[i], self.kept[i], self.removed[i])
+        return Row(self.frames, self.values[i], self.kept[i], self.removed[i], self.smooth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +57,20 @@ class Row:
     values: FloatArray
     kept: BoolArray
     removed: BoolArray
+    smooth: bool = False
+
+    def keys(self, types: IntArray | int = GENERATED) -> KeyArray:
+        """Return the curve's keys as they are generated; only the kept ones are meant."""
+        if not self.smooth:
+            return linear_keys(self.frames, self.values, types)
+        left, right = bezier_handles(self.frames, self.values, self.kept)
+        return bezier_keys(self.frames, self.values, left, right, types)
 
 
 def pack(written: Written) -> bytes:
     """Return bytes that ``unpack`` reads."""
     buffer = io.BytesIO()
-    header = np.frombuffer(json.dumps({"names": written.names}).encode(), np.uint8)
+    header = np.frombuffer(json.dumps({"names": written.names, "smooth": written.smooth}).encode(), np.uint8)
     bits = {name: np.packbits(getattr(written, name), axis=1) for name in ("kept", "removed")}
     np.savez(buffer, header=header, frames=written.frames, values=written.values, **bits)
     return buffer.getvalue()
@@ -69,7 +81,8 @@ def unpack(content: bytes, name: str) -> Written:
     with parsing(name, "record of a take's keys", "discard the hand edits"), NpzArrays(io.BytesIO(content)) as stored:
         if stored.bytes > memory_limit(len(content)):
             raise ValueError("it unpacks to more than it can hold")
-        names = json_object(stored.read("header").tobytes())["names"]
+        header = json_object(stored.read("header").tobytes())
+        names, smooth = header["names"], header.get("smooth", False)
         frames, values = stored.read("frames").astype(np.float32), stored.read("values").astype(np.float32)
         shape = (len(names), len(frames))
         kept, removed = (
@@ -77,9 +90,9 @@ def unpack(content: bytes, name: str) -> Written:
             for key in ("kept", "removed")
         )
         whole = all(isinstance(each, str) for each in names) and frames.ndim == 1 and np.isfinite(frames).all()
-        if not whole or not values.shape == kept.shape == removed.shape == shape:
+        if not whole or not isinstance(smooth, bool) or not values.shape == kept.shape == removed.shape == shape:
             raise ValueError("its arrays do not fit together")
-        return Written(tuple(names), frames, values, kept, removed)
+        return Written(tuple(names), frames, values, kept, removed, smooth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +130,30 @@ def has_edits(co: FloatArray, row: Row) -> bool:
     return bool(found.edited.any() or found.removed.any())
 
 
+def as_generated(current: KeyArray, old: Row, at: IntArray) -> BoolArray:
+    """Return which of the keys (N,), generated as ``old``'s keys ``at`` (N,), have the attributes of generated keys."""
+    made = old.keys()[at]
+    same: BoolArray = np.ones(len(current), bool)
+    for field in ("interpolation", "handle_left_type", "handle_right_type"):
+        same &= current[field] == made[field]
+    if old.smooth:
+        for field in ("handle_left", "handle_right"):
+            near = np.abs(current[field] - made[field]) <= HANDLE_SLACK * np.maximum(1, np.abs(made[field]))
+            same &= near.all(axis=1)
+    return same
+
+
+def is_as_generated(current: KeyArray, old: Row) -> bool:
+    """Return whether all keys (N,) of a curve without edits have the attributes of generated keys."""
+    return bool(as_generated(current, old, _found(current["co"], old).at).all())
+
+
 def removed_keys(co: FloatArray, row: Row) -> BoolArray:
     """Return which generated keys the artist removed, (F,) bool; all of them where the whole curve is gone."""
     return _found(co, row).removed
 
 
-def merged(current: KeyArray, old: Row, new: Row, types: IntArray) -> tuple[KeyArray, BoolArray]:
+def merged(current: KeyArray, old: Row, new: Row, types: IntArray) -> tuple[KeyArray, BoolArray, BoolArray]:
     """Merge the artist's edits into newly generated keys.
 
     current  the curve's keys (N,) of dtype ``KEY``
@@ -131,7 +162,8 @@ def merged(current: KeyArray, old: Row, new: Row, types: IntArray) -> tuple[KeyA
     types    (F,) keyframe type of each of ``new``
 
     Edited keys keep all of their attributes. The others get the new values, and keep the interpolation and handles that
-    the artist gave them. Returns the keys, sorted by frame, and the removed keys as (F,) of ``new``.
+    the artist gave them; such keys are never left out. Returns the keys, sorted by frame, and the removed and the kept
+    keys as (F,) of ``new``.
     """
     found = _found(current["co"], old)
     target = _moved(old.frames, new.frames)  # (F old,) index into new.frames or -1
@@ -149,19 +181,24 @@ def merged(current: KeyArray, old: Row, new: Row, types: IntArray) -> tuple[KeyA
     blocked = removed.copy()
     blocked[goes[onto]] = True
 
-    keys = linear_keys(new.frames, new.values, types)
     unedited = ~found.edited
     into = target[found.at[unedited]] if len(target) else np.zeros(0, int)
     before, after = current[unedited][into >= 0], into[into >= 0]
+    own = ~as_generated(before, old, found.at[unedited][into >= 0])
+    kept = new.kept.copy()
+    kept[after[own]] = True
+    keys = replace(new, kept=kept).keys(types)
+    keys["type"][after] = before["type"]
+    before, after = before[own], after[own]
     there = keys[after]
     co = there["co"].copy()
-    kept = before.copy()
-    kept["co"] = co
+    mine = before.copy()
+    mine["co"] = co
     for field in ("handle_left", "handle_right"):
-        kept[field] = before[field] + (co - before["co"])
-    keys[after] = kept
-    result = np.concatenate([keys[new.kept & ~blocked], edits])
-    return result[np.argsort(result["co"][:, 0], kind="stable")], removed
+        mine[field] = before[field] + (co - before["co"])
+    keys[after] = mine
+    result = np.concatenate([keys[kept & ~blocked], edits])
+    return result[np.argsort(result["co"][:, 0], kind="stable")], removed, kept
 
 
 def _moved(old: FloatArray, new: FloatArray) -> IntArray:

@@ -35,6 +35,8 @@ def _value(field: str, name: str) -> int:
 
 
 LINEAR = _value("interpolation", "LINEAR")
+BEZIER = _value("interpolation", "BEZIER")
+FREE = _value("handle_left_type", "FREE")
 GENERATED = _value("type", compat.GENERATED_KEY)
 AUTO = _value("handle_left_type", "AUTO_CLAMPED")
 BREAKDOWN = _value("type", "BREAKDOWN")
@@ -49,6 +51,17 @@ def linear_keys(frames: FloatArray, values: FloatArray, types: IntArray | int = 
     keys["handle_left_type"] = keys["handle_right_type"] = AUTO
     keys["handle_left"] = keys["handle_right"] = keys["co"]
     keys["type"] = types
+    return keys
+
+
+def bezier_keys(
+    frames: FloatArray, values: FloatArray, left: FloatArray, right: FloatArray, types: IntArray | int = GENERATED
+) -> KeyArray:
+    """Return keys (N,) with Bézier interpolation and the handles ``left`` and ``right``, (N, 2) frame and value."""
+    keys = linear_keys(frames, values, types)
+    keys["interpolation"] = BEZIER
+    keys["handle_left_type"] = keys["handle_right_type"] = FREE
+    keys["handle_left"], keys["handle_right"] = left, right
     return keys
 
 
@@ -93,6 +106,6 @@ def write_keys(curve: Any, keys: KeyArray) -> None:
         if automatic and field in ("handle_left", "handle_right"):
             continue  # ``update`` places them
         values = np.ascontiguousarray(keys[field]).ravel()
-        if values.any():  # new keys are all zero
+        if values.any() or field.endswith("_type"):  # new keys are zero, but for their handles' types
             points.foreach_set(field, values)
     curve.update()

@@ -101,7 +101,7 @@ def recognise_edits(head: bpy.types.Object) -> None:
         raw = unpacked_performance(take.performance, action.name)
         frames = frames_of(action, raw)
         performance = treated(raw, treatment_of(action), bounds_of(head), rest_of(head))
-        errors = animation.Errors(take.key_error, take.angle_error, take.place_error) if take.decimate else None
+        errors = _errors_of(take)
         written = animation.recognised(head, performance, frames, errors)
     except InputError:
         return
@@ -119,7 +119,7 @@ def _write_again(head: bpy.types.Object, action: bpy.types.Action, discard: bool
         number = take.neutral_frame + 1
         raise InputError(f"There is no face in frame {number} of the clip: choose another one as neutral")
     performance = treated(raw, treatment_of(action), bounds_of(head), rest_of(head))
-    errors = animation.Errors(take.key_error, take.angle_error, take.place_error) if take.decimate else None
+    errors = _errors_of(take)
     try:
         last = written_of(action)
     except InputError:
@@ -135,7 +135,21 @@ def _write_again(head: bpy.types.Object, action: bpy.types.Action, discard: bool
         head, performance, frames_of(action, raw), errors, take.source_times, None if discard else last
     )
     take.written = hand_edits.pack(again.written)
-    return f"{again.keys} of {again.undecimated} keys" if errors else ""
+    return f"{again.keys} of {again.undecimated} keys\n{_said(errors)}" if errors else ""
+
+
+def _errors_of(take: bpy.types.PropertyGroup) -> animation.Errors | None:
+    """Return the errors that the take's curves may have with fewer keys, or None."""
+    if not take.decimate:
+        return None
+    return animation.Errors(take.key_error, take.angle_error, take.place_error, take.bezier)
+
+
+def _said(errors: animation.Errors) -> str:
+    return (
+        f"No curve is farther from the full one than {errors.key:.3g} of a slider, {np.degrees(errors.angle):.3g}° "
+        f"or {1000 * errors.place:.3g} mm"
+    )
 
 
 def written_of(action: bpy.types.Action) -> hand_edits.Written | None:

@@ -229,6 +229,7 @@ def test_fewer_keys_stay_within_the_errors_at_every_frame(head, take, key, degre
         )
 
     full = shown()
+    take.bezier = False
     take.key_error, take.angle_error, take.place_error = key, np.radians(degrees), millimetres / 1000
     take.decimate = True
     eta, gaze, place, turn = (np.abs(a - b) for a, b in zip(shown(), full))
@@ -270,3 +271,48 @@ def test_the_next_take_of_the_clip_keeps_keys_and_range(empty_scene, head, take,
     takes.write_take(empty_scene, head, raw, Treatment(HALF))
     takes.tune(head, tuned)
     assert_same(keyed(head), before)
+
+
+def test_fewer_keys_with_handles_stay_within_the_errors_and_say_so(head, take, raw: FacePerformance) -> None:
+    assert take.bezier, "new takes have handles"
+    frames = np.flatnonzero(raw.seen) + 1
+
+    def shown() -> np.ndarray:
+        return np.array([[c.evaluate(f) for f in frames] for c in compat.assigned_curves(head.data.shape_keys)])
+
+    full, every = shown(), keyed(head)
+    take.key_error, take.bezier = 0.03, False
+    take.decimate = True
+    straight = int(take.note.split()[0])
+    take.bezier = True
+    assert np.abs(shown() - full).max() <= 0.03
+    assert int(take.note.split()[0]) < straight
+    assert take.note.splitlines()[1] == ("No curve is farther from the full one than 0.03 of a slider, 0.25° or 0.5 mm")
+    point = compat.assigned_curves(head.data.shape_keys).find('key_blocks["jawOpen"].value').keyframe_points[1]
+    assert (point.interpolation, point.handle_left_type, point.handle_right_type) == ("BEZIER", "FREE", "FREE")
+    take.decimate = False
+    assert_same(keyed(head), every)
+    assert {point.interpolation for point in compat.assigned_curves(head)[0].keyframe_points} == {"LINEAR"}
+
+
+def test_handles_that_the_artist_moved_stay_and_others_follow_the_settings(head, take) -> None:
+    take.key_error, take.decimate = 0.03, True
+    jaw = 'key_blocks["jawOpen"].value'
+
+    def points():
+        return compat.assigned_curves(head.data.shape_keys).find(jaw).keyframe_points
+
+    def handle_at(frame: float) -> tuple[float, float] | None:
+        return next((tuple(p.handle_right - p.co) for p in points() if p.co[0] == frame), None)
+
+    mine = points()[1]
+    frame, value = tuple(mine.co)
+    mine.handle_right = (frame + 0.5, value + 0.2)
+    for gain in (0.5, 0.25, 1.0):
+        region(take, "jaw").gain = gain
+        assert handle_at(frame) == pytest.approx((0.5, 0.2), abs=1e-5), "also where the key would be left out"
+        at = next(p.co[1] for p in points() if p.co[0] == frame)
+        assert at == pytest.approx(value * gain), "its value follows the settings"
+        assert not take_keys.is_edited(head)
+    take_keys.apply_again(take_of(head), discard=True)
+    assert handle_at(frame) != pytest.approx((0.5, 0.2), abs=1e-2)

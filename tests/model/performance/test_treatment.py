@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
-from expnet.model.performance.decimate import kept_keys
+from expnet.model.performance.decimate import bezier_handles, kept_keys
 from expnet.model.performance.face_performance import FacePerformance
 from expnet.model.performance.smoothing import REGIONS, region_of, smooth
 from expnet.model.performance.treatment import (
@@ -200,3 +200,41 @@ def test_neutral_from_a_range_is_the_middle_of_what_its_frames_show() -> None:
     np.testing.assert_allclose(range_neutral(p, 6, 2), range_neutral(p, 2, 6))
     with pytest.raises(InputError, match="frames 901 to 911"):
         range_neutral(p, 900, 910)
+
+
+def bezier_at(frames: np.ndarray, values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """The curve of the kept keys and their handles at all frames, point by point on each segment."""
+    left, right = bezier_handles(frames, values, kept)
+    at, out = np.flatnonzero(kept), np.empty(len(frames))
+    out[at] = values[at]
+    for a, b in zip(at, at[1:]):
+        points = np.array([[frames[a], values[a]], right[a], left[b], [frames[b], values[b]]])
+        np.testing.assert_allclose(points[:, 0], np.linspace(frames[a], frames[b], 4))
+        for i in range(a + 1, b):
+            s = (frames[i] - frames[a]) / (frames[b] - frames[a])
+            out[i] = np.array([(1 - s) ** 3, 3 * s * (1 - s) ** 2, 3 * s * s * (1 - s), s**3]) @ points[:, 1]
+    return out
+
+
+@given(st.integers(0, 1000), st.integers(1, 60), st.floats(1e-3, 0.3))
+def test_fewer_keys_with_handles_stay_within_the_error(seed: int, count: int, bound: float) -> None:
+    rng = np.random.default_rng(seed)
+    frames = np.cumsum(rng.integers(1, 4, count)).astype(float)
+    values = np.cumsum(rng.normal(0, 0.1, (3, count)), axis=1)
+    kept = kept_keys(frames, values, np.full(3, bound), smooth=True)
+    for row, keys in zip(values, kept):
+        curve = bezier_at(frames, row, keys)
+        assert np.abs(curve - row).max() <= bound + 1e-9
+
+
+def test_handles_need_fewer_keys_where_a_curve_is_round_and_never_overshoot() -> None:
+    frames = np.arange(200.0)
+    values = np.sin(frames / 12)[None]
+    straight, smooth = (kept_keys(frames, values, np.array([0.01]), s)[0] for s in (False, True))
+    assert smooth.sum() < 0.7 * straight.sum()
+    step = np.where(frames < 100, 0.0, 1.0)
+    kept = kept_keys(frames, step[None], np.array([0.01]), True)[0]
+    assert kept.sum() == 4
+    for handles in bezier_handles(frames, step, kept):
+        assert (handles[:99, 1] == 0).all() and (handles[101:, 1] == 1).all()
+        assert ((handles[:, 1] >= 0) & (handles[:, 1] <= 1)).all()
