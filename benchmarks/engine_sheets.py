@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..model.array_types import AnyArray, FloatArray, UInt8Array
 from ..model.builtin import OPEN
 from ..model.camera import Camera, Crop, crop_of_pose
 from ..model.errors import InputError
@@ -69,14 +70,14 @@ class Studio:
         self,
         looks: int,
         person: int | None = None,
-        keys: dict[str, float] | np.ndarray | None = None,
+        keys: dict[str, float] | FloatArray | None = None,
         gaze: Sequence[float] = (0.0, 0.0),
         angles: Sequence[float] = (0.0, 0.0, 0.0),
         distance: float = 900.0,
         close: tuple[float, tuple[float, float]] = (1.0, (0.0, 0.0)),
         surface: Surface | None = None,
         backdrop: bool = True,
-    ) -> np.ndarray:
+    ) -> FloatArray:
         """Render (TILE, TILE, 3) float32, before degradation.
 
         ``looks`` and ``person`` are seeds (one for both by default); yaw, pitch and roll in radians, ``distance`` in
@@ -108,7 +109,7 @@ class Studio:
         return image
 
 
-def expression(keys: dict[str, float]) -> np.ndarray:
+def expression(keys: dict[str, float]) -> FloatArray:
     """Return eta (29,) with the named keys; "x" stands for x_L and x_R."""
     eta = np.zeros(len(OPEN_KEYS), np.float32)
     for name, value in keys.items():
@@ -148,7 +149,7 @@ def always(function: Callable[..., Any], wanted: Callable[[Any], Any]) -> Callab
     return again
 
 
-def _nothing_before(_rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+def _nothing_before(_rng: np.random.Generator, image: AnyArray) -> AnyArray:
     return np.zeros(image.shape[:2], np.float32)
 
 
@@ -165,20 +166,20 @@ WINDOW = light.Light(SKY, LAMPS, LAMP_COLORS, wrap=0.25, specular=0.2, polish=0.
 DAYLIGHT: dict[str, Callable[..., Any]] = {"sample_light": lambda *_: WINDOW, "_exposure": lambda *_: np.float32(1.25)}
 
 
-def _identity(studio: Studio) -> Iterator[np.ndarray]:
+def _identity(studio: Studio) -> Iterator[AnyArray]:
     with drawing(**BARE_FACE, **DAYLIGHT):
         for person in range(10):
             yield studio.picture(3, person, angles=(0.5 * (-1) ** person * (person % 3), 0, 0))
 
 
-def _expressions(studio: Studio) -> Iterator[np.ndarray]:
+def _expressions(studio: Studio) -> Iterator[AnyArray]:
     rng = np.random.default_rng(4)
     with drawing(**BARE_FACE, **DAYLIGHT):
         for k in range(10):
             yield studio.picture(20 + k, keys=expressions.sample_eta(rng))
 
 
-def _gaze(studio: Studio) -> Iterator[np.ndarray]:
+def _gaze(studio: Studio) -> Iterator[AnyArray]:
     ways = [(0, 0), (0.5, 0), (-0.5, 0), (0, 0.35), (0, -0.25), (0, -0.5), (0.4, 0.3), (-0.4, -0.3), (0, 0), (0, -0.5)]
     with drawing(**BARE_FACE, **DAYLIGHT):
         for k, way in enumerate(ways):
@@ -186,19 +187,19 @@ def _gaze(studio: Studio) -> Iterator[np.ndarray]:
             yield studio.picture(106, keys=keys, gaze=way, close=(1.7, (0, -0.1)))
 
 
-def _skin(studio: Studio) -> Iterator[np.ndarray]:
+def _skin(studio: Studio) -> Iterator[AnyArray]:
     with drawing(**BARE_FACE, **DAYLIGHT):
         pictures = [studio.picture(40 + k, close=(1.25, (0, 0.03))) for k in range(10)]
     yield from sorted(pictures, key=lambda p: -p[TILE // 3 : -TILE // 3, TILE // 3 : -TILE // 3].mean())
 
 
-def _brows(studio: Studio) -> Iterator[np.ndarray]:
+def _brows(studio: Studio) -> Iterator[AnyArray]:
     with drawing(**BARE_FACE, **DAYLIGHT):
         for k in range(10):
             yield studio.picture(60 + k, keys={"lid": (0, 1, 0.5)[k % 3]}, close=EYES)
 
 
-def _shut(studio: Studio) -> Iterator[np.ndarray]:
+def _shut(studio: Studio) -> Iterator[AnyArray]:
     made_up = always(skin.sample_look, lambda look: look.lashes[1] > 1.4 and look.skin_color.mean() > 0.35)
     ways = [(0, 0, 0), (0, -0.35, 0), (0, 0.35, 0), (0.6, 0, 0), (-0.3, 0.1, 0.2)]
     with drawing(**BARE_FACE, **DAYLIGHT, sample_look=made_up):
@@ -207,7 +208,7 @@ def _shut(studio: Studio) -> Iterator[np.ndarray]:
                 yield studio.picture(someone + k, keys=keys, gaze=(0, gaze), angles=way, close=EYES)
 
 
-def _wrinkles(studio: Studio) -> Iterator[np.ndarray]:
+def _wrinkles(studio: Studio) -> Iterator[AnyArray]:
     folds: list[dict[str, float]] = [
         {"browDown": 1},
         {"browInnerUp": 1, "browOuterUp": 1},
@@ -221,13 +222,13 @@ def _wrinkles(studio: Studio) -> Iterator[np.ndarray]:
                 yield studio.picture(someone, keys=keys, close=(1.2, (0, 0)), surface=surface)
 
 
-def _hair(studio: Studio) -> Iterator[np.ndarray]:
+def _hair(studio: Studio) -> Iterator[AnyArray]:
     with drawing(**BARE_FACE):
         for k in range(10):
             yield studio.picture(100 + k, angles=((k % 3 - 1) * 0.6, 0, 0), close=(0.8, (0, -0.05)))
 
 
-def _worn(studio: Studio) -> Iterator[np.ndarray]:
+def _worn(studio: Studio) -> Iterator[AnyArray]:
     hat = always(covers.sample_headwear, lambda drawn: drawn[0])
     glasses = always(covers.sample_glasses, lambda drawn: drawn[0])
     for k in range(10):
@@ -236,13 +237,13 @@ def _worn(studio: Studio) -> Iterator[np.ndarray]:
             yield studio.picture(120 + k, angles=((k % 3 - 1) * 0.5, 0, 0), close=(0.85, (0, -0.05)))
 
 
-def _hands(studio: Studio) -> Iterator[np.ndarray]:
+def _hands(studio: Studio) -> Iterator[AnyArray]:
     with drawing(**{**BARE_FACE, "sample_hand": always(covers.sample_hand, len)}):
         for k in range(10):
             yield studio.picture(140 + k, angles=((k % 3 - 1) * 0.35, 0, 0), close=(0.8, (0, 0.05)))
 
 
-def _mouth(studio: Studio) -> Iterator[np.ndarray]:
+def _mouth(studio: Studio) -> Iterator[AnyArray]:
     mouths: list[dict[str, float]] = [
         {},
         {"mouthPress": 1},
@@ -260,13 +261,13 @@ def _mouth(studio: Studio) -> Iterator[np.ndarray]:
             yield studio.picture(160 + k, keys=keys, close=MOUTH)
 
 
-def _light(studio: Studio) -> Iterator[np.ndarray]:
+def _light(studio: Studio) -> Iterator[AnyArray]:
     for k in range(10):
         with drawing(**BARE_FACE, sample_light=lambda *_, k=k: light.sample_light(np.random.default_rng(200 + k))):
             yield studio.picture(45)
 
 
-def _photographs(studio: Studio) -> Iterator[np.ndarray]:
+def _photographs(studio: Studio) -> Iterator[AnyArray]:
     if studio.realism is None:
         raise InputError("the sheet of photographs needs --realism FILE (python -m expnet.training.realism.skins)")
     surface = build_surface(studio.surface.model, realism=studio.realism)
@@ -276,7 +277,7 @@ def _photographs(studio: Studio) -> Iterator[np.ndarray]:
             yield studio.picture(341 + k, angles=((k % 3 - 1) * 0.4, 0, 0), surface=surface)
 
 
-def _camera(studio: Studio) -> Iterator[np.ndarray]:
+def _camera(studio: Studio) -> Iterator[AnyArray]:
     near = [(0, 0, 0, 330), (0.3, 0, 0, 350), (-0.5, -0.3, -0.4, 500)]
     turned = [(0.6, 0, 0, 900), (1.2, 0, 0, 900), (-0.9, 0.2, 0, 900), (0, 0.55, 0, 900), (0, -0.5, 0, 900)]
     views = [*near, *turned, (0.4, 0.4, 0.5, 900), (0, 0, 0, 4000)]
@@ -285,14 +286,14 @@ def _camera(studio: Studio) -> Iterator[np.ndarray]:
             yield studio.picture(55, angles=angles, distance=distance, close=(0.85, (0, 0)))
 
 
-def _backgrounds(studio: Studio) -> Iterator[np.ndarray]:
+def _backgrounds(studio: Studio) -> Iterator[AnyArray]:
     for k in range(10):
         scene = background.sample_background(np.random.default_rng(240 + k), TILE)
         with drawing(**BARE_FACE, **DAYLIGHT, sample_background=lambda *_, scene=scene: scene.copy()):
             yield studio.picture(50, close=(0.55, (0, 0.05)), backdrop=False)
 
 
-def _degradations(studio: Studio) -> Iterator[np.ndarray]:
+def _degradations(studio: Studio) -> Iterator[AnyArray]:
     with drawing(**BARE_FACE, **DAYLIGHT):
         image = studio.picture(52)
     yield image
@@ -301,18 +302,18 @@ def _degradations(studio: Studio) -> Iterator[np.ndarray]:
         yield _degraded(image, k)
 
 
-def _degraded(image: np.ndarray, seed: int) -> np.ndarray:
+def _degraded(image: AnyArray, seed: int) -> AnyArray:
     rng = np.random.default_rng([260, seed])
     return degrade.degrade(rng, degrade.develop(rng, image.copy())).image
 
 
-def _changed(image: np.ndarray, seed: int) -> float:
+def _changed(image: AnyArray, seed: int) -> float:
     """Return how much detail a degradation removes or adds."""
     edges = [cv2.Laplacian(np.float32(p), cv2.CV_32F) for p in (_shown(image) / 255, _degraded(image, seed) / 255)]
     return float(abs(edges[0] - edges[1]).mean())
 
 
-def _labels(studio: Studio) -> Iterator[np.ndarray]:
+def _labels(studio: Studio) -> Iterator[AnyArray]:
     seed, shown = 0, 0
     while shown < 10:
         sample = engine.sample(np.random.default_rng([280, seed]), studio.surface, TILE)
@@ -322,12 +323,12 @@ def _labels(studio: Studio) -> Iterator[np.ndarray]:
             yield _marked(sample)
 
 
-def _marked(sample: engine.Sample) -> np.ndarray:
+def _marked(sample: engine.Sample) -> UInt8Array:
     """Draw dense points (blue), landmarks (visible green, hidden red), the head's axes and the gaze."""
     image = cv2.resize(sample.image, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     size = len(image)
 
-    def dot(point: np.ndarray, radius: float, color: tuple[int, int, int]) -> None:
+    def dot(point: FloatArray, radius: float, color: tuple[int, int, int]) -> None:
         cv2.circle(image, tuple(int(v * size * 16) for v in point), int(16 * radius), color, -1, cv2.LINE_AA, 4)
 
     for point in sample.points.astype(np.float64):
@@ -343,22 +344,24 @@ def _marked(sample: engine.Sample) -> np.ndarray:
     way = rotation @ rotation_of_euler(float(yaw), float(pitch), 0.0)[:, 2]
     for pupil in sample.landmarks[68:]:
         _arrow(image, pupil, way[:2] * [1, -1] * 0.3, (0, 230, 255))
-    return cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA)
+    small: UInt8Array = cv2.resize(image, (TILE, TILE), interpolation=cv2.INTER_AREA)
+    return small
 
 
-def _arrow(image: np.ndarray, start: np.ndarray, way: np.ndarray, color: tuple[int, int, int]) -> None:
+def _arrow(image: AnyArray, start: FloatArray, way: FloatArray, color: tuple[int, int, int]) -> None:
     ends = [tuple(int(v) for v in p * len(image)) for p in (start, start + way)]
     cv2.arrowedLine(image, *ends, color, 6, cv2.LINE_AA, tipLength=0.2)
 
 
-def _shown(picture: np.ndarray) -> np.ndarray:
+def _shown(picture: AnyArray) -> UInt8Array:
     """Return a float picture with a plain tone curve as uint8."""
     if picture.dtype == np.uint8:
         return picture
-    return cv2.convertScaleAbs(np.clip(picture, 0, None) ** 0.8, alpha=255)
+    shown: UInt8Array = cv2.convertScaleAbs(np.clip(picture, 0, None) ** 0.8, alpha=255)
+    return shown
 
 
-def save(pictures: list[np.ndarray], path: Path, columns: int = 5) -> None:
+def save(pictures: list[AnyArray], path: Path, columns: int = 5) -> None:
     """Write a sheet as a JPEG file of at most MOST_BYTES."""
     tiles = [_shown(p) for p in pictures]
     sheet = np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
@@ -369,7 +372,7 @@ def save(pictures: list[np.ndarray], path: Path, columns: int = 5) -> None:
     path.write_bytes(coded.tobytes())
 
 
-SHEETS: dict[str, Callable[[Studio], Iterator[np.ndarray]]] = {
+SHEETS: dict[str, Callable[[Studio], Iterator[AnyArray]]] = {
     "identity": _identity,
     "expressions": _expressions,
     "gaze": _gaze,

@@ -22,6 +22,7 @@ from mathutils import Vector
 from ..expnet_addon import compat
 from ..expnet_addon.scene import camera_and_light as scenery
 from ..expnet_addon.scene import materials, rig, skins
+from ..model.array_types import UInt8Array
 from ..model.builtin import OPEN
 from ..model.face.semantics import OPEN_KEYS
 from ..model.formats import open_face_model
@@ -93,7 +94,7 @@ class _Studio:
         pitch: float = 0.0,
         width: float = 0.23,
         target: tuple[float, float, float] = FACE,
-    ) -> np.ndarray:
+    ) -> UInt8Array:
         """Render (size, size, 3) BGR of ``width`` metres about ``target``, ``yaw`` degrees from the subject's left."""
         distance = width * self.camera.data.lens / self.camera.data.sensor_width
         a, b = np.radians([yaw, pitch])
@@ -105,13 +106,13 @@ class _Studio:
             file = Path(folder, "picture.png")
             self.scene.render.filepath = str(file)
             bpy.ops.render.render(write_still=True)
-            image = cv2.imread(str(file))
+            image: UInt8Array = cv2.imread(str(file))
         cv2.putText(image, label, (7, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
         return image
 
 
-def _keys(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
-    def pictures() -> Iterator[np.ndarray]:
+def _keys(studio: _Studio) -> tuple[Iterator[UInt8Array], int]:
+    def pictures() -> Iterator[UInt8Array]:
         yield studio.picture(250, "neutral")
         for key, bounds in zip(studio.model.expression_keys, studio.model.expression_bounds):
             for value in (bounds[1], bounds[0]):
@@ -123,8 +124,8 @@ def _keys(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
     return pictures(), 6
 
 
-def _emotions(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
-    def pictures() -> Iterator[np.ndarray]:
+def _emotions(studio: _Studio) -> tuple[Iterator[UInt8Array], int]:
+    def pictures() -> Iterator[UInt8Array]:
         faces = list(EMOTIONS.items())
         for row in (faces[:4], faces[4:]):
             for yaw in (0, 35):
@@ -136,11 +137,11 @@ def _emotions(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
     return pictures(), 4
 
 
-def _skins(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
+def _skins(studio: _Studio) -> tuple[Iterator[UInt8Array], int]:
     """Each photographed skin in three lights: of the panel, a soft one, and one from the side, as it speaks."""
     talking = {"jawOpen": 0.35, "mouthUpperUp": 0.5, "mouthSmile": 0.4, "browInnerUp": 0.3}
 
-    def pictures() -> Iterator[np.ndarray]:
+    def pictures() -> Iterator[UInt8Array]:
         shapes: tuple[dict[str, float], ...] = ({}, talking, {})
         for name in skins.PHOTOGRAPHS:
             materials.change_skin(studio.head, studio.model, name)
@@ -186,10 +187,10 @@ def _both_sides(keys: dict[str, float]) -> dict[str, float]:
     return {key: float(keys.get(key, keys.get(key.removesuffix("_L").removesuffix("_R"), 0.0))) for key in OPEN_KEYS}
 
 
-def _identities(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
+def _identities(studio: _Studio) -> tuple[Iterator[UInt8Array], int]:
     rng = np.random.default_rng(SEED)
 
-    def pictures() -> Iterator[np.ndarray]:
+    def pictures() -> Iterator[UInt8Array]:
         for k in range(12):
             rig.apply_alpha(studio.head, studio.model, rng.standard_normal(len(studio.model.identity)))
             yield studio.picture(320, yaw=(-28, 0, 28, 0)[k % 4], width=0.31, target=(0, -0.05, 0.01))
@@ -198,20 +199,20 @@ def _identities(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
     return pictures(), 4
 
 
-def _mesh(studio: _Studio) -> tuple[Iterator[np.ndarray], int]:
+def _mesh(studio: _Studio) -> tuple[Iterator[UInt8Array], int]:
     eye = (0.06, (0.032, -0.09, 0.036))
     line = bpy.data.materials.new("line")
     shader = compat.node_tree(line).nodes["Principled BSDF"]
     shader.inputs["Base Color"].default_value = (0.01, 0.03, 0.2, 1)
 
-    def wired(width: float, target: tuple[float, float, float], yaw: float = 0.0, pitch: float = 0.0) -> np.ndarray:
+    def wired(width: float, target: tuple[float, float, float], yaw: float = 0.0, pitch: float = 0.0) -> UInt8Array:
         copies = [_wire_copy(part, line, width / 900) for part in (studio.head, *studio.head.children)]
         image = studio.picture(420, yaw=yaw, pitch=pitch, width=width, target=target)
         for copy in copies:
             bpy.data.meshes.remove(copy.data)
         return image
 
-    def pictures() -> Iterator[np.ndarray]:
+    def pictures() -> Iterator[UInt8Array]:
         yield wired(width=0.26, target=(0.0, -0.05, 0.01))
         yield wired(yaw=65, width=0.30, target=(0.0, 0.0, 0.01))
         yield wired(*eye)
@@ -238,7 +239,7 @@ def _wire_copy(thing: bpy.types.Object, material: bpy.types.Material, thickness:
     return copy
 
 
-def _sheet(pictures: list[np.ndarray], columns: int) -> np.ndarray:
+def _sheet(pictures: list[UInt8Array], columns: int) -> UInt8Array:
     blank = np.full_like(pictures[0], 80)
     pictures += [blank] * (-len(pictures) % columns)
     return np.vstack([np.hstack(pictures[k : k + columns]) for k in range(0, len(pictures), columns)])

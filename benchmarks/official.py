@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from ..model.array_types import FloatArray
 from ..model.networks.torch_engine.expnet import ExpNet
 from ..model.networks.torch_engine.facepose_alexnet import FacePoseAlexNet
 from ..model.official.networks import Module, OfficialNetworks, ready_networks
@@ -74,7 +75,7 @@ def _three(together: OfficialNetworks, apart: OfficialNetworks, where: str) -> I
     yield Measurement(f"three networks, two trunks, {where}", twice / one, "forwards", FORWARDS)
 
 
-def _pixels(batch: int, side: int) -> np.ndarray:
+def _pixels(batch: int, side: int) -> FloatArray:
     return np.random.default_rng(0).normal(0, 60, (batch, 3, side, side)).astype(np.float32)
 
 

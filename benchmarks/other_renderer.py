@@ -16,10 +16,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
 
+from ..model.array_types import FloatArray
 from ..model.builtin import OPEN
 from ..model.camera import ANCHOR, SIDE_MM, Camera, ray_rotation
 from ..model.errors import InputError
@@ -63,7 +65,7 @@ class Setting:
     at: tuple[float, float]
     yaw: float
     lamps: Sequence[Lamp]
-    sky: tuple
+    sky: tuple[Any, ...]
     wall: tuple[Colour, str, int, int] | None
     depth: float
     exposure: float
@@ -81,8 +83,8 @@ class Shot:
 
     kind: str
     key: int
-    eta: np.ndarray
-    gaze: np.ndarray
+    eta: FloatArray
+    gaze: FloatArray
     turn: tuple[float, float, float]  # yaw, pitch, roll, radians
 
 
@@ -106,12 +108,13 @@ def sweeps(steps: int, turn: tuple[float, float, float]) -> list[Shot]:
     return [Shot("neutral", -1, rest, ahead, turn), *(shot for _, shot in sorted(shots, key=lambda pair: pair[0]))]
 
 
-def _through_rest(low: float, high: float, steps: int) -> np.ndarray:
+def _through_rest(low: float, high: float, steps: int) -> FloatArray:
     """Return ``steps`` values from ``low`` to ``high`` without 0; a short negative end gets one step."""
     if low < 0 and -low < high / 2:
         return np.concatenate([[low], np.linspace(0, high, steps - 1)[1:]])
     values = np.linspace(low, high, steps)
-    return values[np.abs(values) > 1e-9]
+    away: FloatArray = values[np.abs(values) > 1e-9]
+    return away
 
 
 # Keys that people use together, in three independent parts of the face.
@@ -149,7 +152,7 @@ def combined(rng: np.random.Generator, count: int, yaw: float) -> Iterator[Shot]
         yield Shot("combined", -1, np.clip(eta, low, high), gaze, tuple(turn))
 
 
-def truth(setting: Setting, shots: Sequence[Shot], size: int = SIZE) -> dict[str, np.ndarray]:
+def truth(setting: Setting, shots: Sequence[Shot], size: int = SIZE) -> dict[str, FloatArray]:
     """Return the arrays of truth.npz, a row per picture.
 
     eta (N, 29), gaze (N, 2), rotation (N, 3, 3), translation (N, 3) mm, camera (N, 3) focal length and principal point
@@ -166,7 +169,7 @@ def truth(setting: Setting, shots: Sequence[Shot], size: int = SIZE) -> dict[str
     }  # fmt: skip
 
 
-def pose(setting: Setting, turn: tuple[float, float, float], size: int) -> tuple[np.ndarray, np.ndarray, Camera]:
+def pose(setting: Setting, turn: tuple[float, float, float], size: int) -> tuple[FloatArray, FloatArray, Camera]:
     """Return the head's rotation (3, 3) and translation (3,) mm before the camera, and the camera.
 
     The camera is that of a picture of ``size`` px about the face, cut from the whole frame.

@@ -15,6 +15,7 @@ import numpy as np
 from ..expnet_addon import compat
 from ..expnet_addon.scene import heads, rig
 from ..expnet_addon.scene.coordinates import METRES, to_blender
+from ..model.array_types import FloatArray
 from ..model.face.face_model import FaceModel, gaze_pivot, triangles
 from . import strands
 from .shading import Shader, linear, transparent_gloss
@@ -77,7 +78,7 @@ class Cast:
     head: bpy.types.Object
     moving: list[tuple[strands.Strands, bpy.types.Curves]]
 
-    def show(self, eta: np.ndarray, gaze: np.ndarray, rotation: np.ndarray, translation: np.ndarray) -> None:
+    def show(self, eta: FloatArray, gaze: FloatArray, rotation: FloatArray, translation: FloatArray) -> None:
         """Apply an expression (29,), gaze (2,) and pose; brows, lashes and beard follow the skin."""
         rig.set_expression(self.head, eta, gaze)
         rig.set_pose(self.head, rotation, translation)
@@ -140,7 +141,7 @@ def sculpted(person: Person, model: FaceModel, rng: np.random.Generator) -> Face
     )  # fmt: skip
 
 
-def _waves(rng: np.random.Generator, points: np.ndarray) -> np.ndarray:
+def _waves(rng: np.random.Generator, points: FloatArray) -> FloatArray:
     """Return a smooth random offset (V, 3) of about one mm, with features of 6 to 14 cm."""
     out = np.zeros_like(points, dtype=float)
     for _ in range(6):
@@ -163,7 +164,11 @@ class Masks:
         self.nostrils = self._region(model, "nostrils")
         self.lids = np.maximum(self._region(model, "lid_upper_L"), self._region(model, "lid_upper_R"))
         ahead = skin * (z > 30)
-        blob = lambda bx, by, reach: ahead * np.exp(-((np.abs(x) - bx) ** 2 + (y - by) ** 2) / reach**2)  # noqa: E731
+
+        def blob(bx: float, by: float, reach: float) -> FloatArray:
+            density: FloatArray = ahead * np.exp(-((np.abs(x) - bx) ** 2 + (y - by) ** 2) / reach**2)
+            return density
+
         self.cheeks = np.clip(blob(44, -6, 20) + 0.8 * blob(0, 2, 12), 0, 1)
         self.eye_shadow = skin * (z > 60) * np.exp(-((np.abs(x) - 33) ** 2 / 20**2 + (y - 43) ** 2 / 7**2))
         rim = np.min([_distance(place, marks[a:b], closed=True) for a, b in ((36, 42), (42, 48))], axis=0)
@@ -182,13 +187,13 @@ class Masks:
         self.shirt = skin * (y < -128 - 0.25 * np.clip(z, -60, 60))
 
     @staticmethod
-    def _region(model: FaceModel, name: str) -> np.ndarray:
+    def _region(model: FaceModel, name: str) -> FloatArray:
         mask = np.zeros(model.vertex_count)
         mask[model.regions.get(name, [])] = 1.0
         return mask
 
 
-def _distance(points: np.ndarray, line: np.ndarray, closed: bool = False) -> np.ndarray:
+def _distance(points: FloatArray, line: FloatArray, closed: bool = False) -> FloatArray:
     """Return (N,) mm from points (N, 3) to a polyline (K, 3)."""
     ends = np.roll(line, -1, axis=0) if closed else line[1:]
     best = np.full(len(points), 1e3)
@@ -203,7 +208,7 @@ def _dress(head: bpy.types.Object, model: FaceModel, person: Person, masks: Mask
     pigment = np.tile(linear(person.skin), (model.vertex_count, 1))
     gloss = np.full(model.vertex_count, person.roughness)
 
-    def blend(mask: np.ndarray, colour: Sequence[float], share: float = 1.0) -> None:
+    def blend(mask: FloatArray, colour: Sequence[float], share: float = 1.0) -> None:
         weight = np.clip(mask * share, 0, 1)[:, None]
         pigment[:] += weight * (linear(colour) - pigment)
 
@@ -273,7 +278,7 @@ def _skin(material: bpy.types.Material, person: Person) -> None:
     )  # fmt: skip
 
 
-def _wet(material: bpy.types.Material, colour: np.ndarray) -> None:
+def _wet(material: bpy.types.Material, colour: FloatArray) -> None:
     shader = next(n for n in compat.node_tree(material).nodes if n.type == "BSDF_PRINCIPLED")
     shader.inputs["Base Color"].default_value = (*colour, 1.0)
     shader.inputs["Roughness"].default_value = 0.28

@@ -25,6 +25,7 @@ from ..expnet_addon.characters.name_matching import matched_rows
 from ..expnet_addon.scene import animation, rendering, rig
 from ..expnet_addon.scene import camera_and_light as scene
 from ..expnet_addon.scene.quality import Quality
+from ..model.array_types import UInt8Array
 from ..model.builtin import OPEN
 from ..model.formats import open_face_model
 from ..model.performance.channels import signals
@@ -78,7 +79,7 @@ def main() -> None:
     print(f"{options.out}: frames {frames}, {options.out.stat().st_size / 1e3:.0f} kB")
 
 
-def _titled(row: np.ndarray, title: str) -> np.ndarray:
+def _titled(row: UInt8Array, title: str) -> UInt8Array:
     bar = np.full((26, row.shape[1], 3), 235, np.uint8)
     cv2.putText(bar, title, (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (30, 30, 30), 1, cv2.LINE_AA)
     return np.vstack([bar, row])
@@ -95,7 +96,7 @@ def _telling(performance: FacePerformance, count: int = 5) -> list[int]:
     return sorted(int(seen[i]) for i in chosen)
 
 
-def _footage(clip: Path, performance: FacePerformance, frames: list[int]) -> list[np.ndarray]:
+def _footage(clip: Path, performance: FacePerformance, frames: list[int]) -> list[UInt8Array]:
     movie = cv2.VideoCapture(str(clip))
     pictures = []
     for frame in frames:
@@ -111,7 +112,7 @@ def _render(
     shown: bpy.types.Object,
     frames: list[int],
     performance: FacePerformance,
-) -> list[np.ndarray]:
+) -> list[UInt8Array]:
     """Render our face where it was seen, and the character by a separate camera, because it does not translate."""
     for obj in here.objects:
         family = {obj, obj.parent}
@@ -133,7 +134,7 @@ def _render(
     return pictures
 
 
-def _cut(picture: np.ndarray, x: float, y: float, side: float) -> np.ndarray:
+def _cut(picture: UInt8Array, x: float, y: float, side: float) -> UInt8Array:
     half = 0.62 * side
     matrix = np.array(
         [
@@ -141,7 +142,10 @@ def _cut(picture: np.ndarray, x: float, y: float, side: float) -> np.ndarray:
             [0, SIZE / (2 * half), SIZE / 2 - y * SIZE / (2 * half)],
         ]
     )
-    return cv2.warpAffine(picture, matrix, (SIZE, SIZE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+    part: UInt8Array = cv2.warpAffine(
+        picture, matrix, (SIZE, SIZE), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
+    )
+    return part
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import bpy
 import numpy as np
 
 from ..expnet_addon import compat
+from ..model.array_types import FloatArray
 
 
-def linear(srgb: Sequence[float] | np.ndarray) -> np.ndarray:
+def linear(srgb: Sequence[float] | FloatArray) -> FloatArray:
     """sRGB 0..1 to linear light."""
     c = np.asarray(srgb, float)
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)

@@ -14,11 +14,12 @@ from mathutils import Vector
 
 from ..expnet_addon import compat
 from ..expnet_addon.scene import camera_and_light as scenery
+from ..model.array_types import FloatArray
 from ..model.camera import Camera
 from .shading import Shader, linear
 
 Colour = tuple[float, float, float]
-Numbers = Sequence[float] | np.ndarray
+Numbers = Sequence[float] | FloatArray
 
 
 def add_area(

@@ -13,6 +13,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from ..expnet_addon.scene import rig
+from ..model.array_types import FloatArray
 from ..model.face.face_model import FaceModel
 from ..model.face.semantics import ARKIT_SOURCES
 from ..model.performance.channels import ARKIT, UNSEEN
@@ -21,7 +22,7 @@ MIDDLE = 0.008  # metres over which a shape of one side fades into the other's
 NECK = Vector((0.0, 0.03, -0.10))  # the pivot of the head bone, metres in the head
 
 
-def stand_in(model: FaceModel, alpha: np.ndarray, name: str = "Hero") -> tuple[bpy.types.Object, bpy.types.Object]:
+def stand_in(model: FaceModel, alpha: FloatArray, name: str = "Hero") -> tuple[bpy.types.Object, bpy.types.Object]:
     """Make the mesh and the armature, in the active collection. ``model`` has the open keys or ICT-FaceKit's."""
     head = rig.create_rig(model, name)
     rig.apply_alpha(head, model, alpha)
@@ -50,7 +51,7 @@ def stand_in(model: FaceModel, alpha: np.ndarray, name: str = "Hero") -> tuple[b
     return head, armature
 
 
-def arkit_shapes(keys: Mapping[str, np.ndarray], basis: np.ndarray) -> dict[str, np.ndarray]:
+def arkit_shapes(keys: Mapping[str, FloatArray], basis: FloatArray) -> dict[str, FloatArray]:
     """ARKit name -> offsets (V, 3) out of the open keys' offsets and those of the lids that follow the gaze."""
     left = np.clip(basis[:, :1] / MIDDLE * 0.5 + 0.5, 0, 1)
     halves = {"Left": left, "Right": 1 - left}
@@ -67,7 +68,7 @@ def arkit_shapes(keys: Mapping[str, np.ndarray], basis: np.ndarray) -> dict[str,
             shapes[name] = np.zeros_like(basis)
         else:
             key, factor = ARKIT_SOURCES[name]
-            share: float | np.ndarray = 1.0
+            share: float | FloatArray = 1.0
             if key.startswith(("mouthRoll",)):
                 share = 0.5
             elif name in both and not key.startswith(("lid_", "mouthSide", "jawSide")):
@@ -76,7 +77,7 @@ def arkit_shapes(keys: Mapping[str, np.ndarray], basis: np.ndarray) -> dict[str,
     return shapes
 
 
-def _coordinates(block: bpy.types.ShapeKey) -> np.ndarray:
+def _coordinates(block: bpy.types.ShapeKey) -> FloatArray:
     co = np.empty(3 * len(block.data), np.float32)
     block.data.foreach_get("co", co)
     return co.reshape(-1, 3).astype(np.float64)

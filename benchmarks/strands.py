@@ -13,6 +13,7 @@ import bpy
 import numpy as np
 
 from ..expnet_addon.scene.coordinates import METRES, to_blender
+from ..model.array_types import FloatArray, IntArray
 from ..model.face.face_model import FaceModel
 from .shading import Shader, linear
 
@@ -65,13 +66,13 @@ class Ground:
     """The skin at rest that hair grows on."""
 
     model: FaceModel
-    triangles: np.ndarray
+    triangles: IntArray
 
     @cached_property
-    def places(self) -> np.ndarray:
+    def places(self) -> FloatArray:
         return self.model.neutral.astype(float)
 
-    def pick(self, rng: np.random.Generator, density: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def pick(self, rng: np.random.Generator, density: FloatArray, count: int) -> tuple[IntArray, FloatArray]:
         """Sample roots with density ``density`` (V,): the triangle (N,) and place (N, 3) of each."""
         a, b, c = (self.places[self.triangles[:, i]] for i in range(3))
         share = np.linalg.norm(np.cross(b - a, c - a), axis=1) * np.clip(density, 0, None)[self.triangles].mean(axis=1)
@@ -80,12 +81,13 @@ class Ground:
         u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
         return chosen, a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]
 
-    def nearest(self, places: np.ndarray, among: np.ndarray) -> np.ndarray:
+    def nearest(self, places: FloatArray, among: IntArray) -> IntArray:
         """Return the triangle (N,) closest to each place, of the triangles whose numbers are ``among``."""
         middles = self.places[self.triangles[among]].mean(axis=1)
-        return among[np.linalg.norm(places[:, None] - middles[None], axis=2).argmin(axis=1)]
+        nearest: IntArray = among[np.linalg.norm(places[:, None] - middles[None], axis=2).argmin(axis=1)]
+        return nearest
 
-    def frames(self, vertices: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def frames(self, vertices: FloatArray, chosen: IntArray) -> tuple[FloatArray, FloatArray]:
         """Middle (N, 3) and axes (N, 3, 3; rows: along an edge, across, normal) of triangles of posed skin."""
         a, b, c = (vertices[self.triangles[chosen, i]] for i in range(3))
         along = _unit(b - a)
@@ -97,22 +99,24 @@ class Ground:
 class Strands:
     """Hairs at rest, points (N, P, 3), and the triangle (N,) of the ground that each is rooted in."""
 
-    points: np.ndarray
+    points: FloatArray
     ground: Ground
-    root: np.ndarray
+    root: IntArray
 
     @cached_property
-    def _local(self) -> np.ndarray:
+    def _local(self) -> FloatArray:
         middle, axes = self.ground.frames(self.ground.places, self.root)
-        return np.einsum("nij,npj->npi", axes, self.points - middle[:, None])
+        local: FloatArray = np.einsum("nij,npj->npi", axes, self.points - middle[:, None])
+        return local
 
-    def posed(self, vertices: np.ndarray) -> np.ndarray:
+    def posed(self, vertices: FloatArray) -> FloatArray:
         """Move the hairs (N, P, 3) to skin whose vertices are at (V, 3): each turns with its triangle."""
         middle, axes = self.ground.frames(vertices, self.root)
-        return middle[:, None] + np.einsum("nij,npi->npj", axes, self._local)
+        posed: FloatArray = middle[:, None] + np.einsum("nij,npi->npj", axes, self._local)
+        return posed
 
 
-def scalp(rng: np.random.Generator, ground: Ground, above_hairline: np.ndarray, style: Style) -> Strands:
+def scalp(rng: np.random.Generator, ground: Ground, above_hairline: FloatArray, style: Style) -> Strands:
     """Hair of the head. ``above_hairline`` (V,) mm."""
     root, place = ground.pick(rng, np.clip((above_hairline - style.hairline) / 5, 0, 1), style.count)
     normal = ground.frames(ground.places, root)[1][:, 2]
@@ -125,7 +129,7 @@ def scalp(rng: np.random.Generator, ground: Ground, above_hairline: np.ndarray, 
     return Strands(_hang(rng, ground, place, start, style, face=style.forward <= 0), ground, root)
 
 
-def beard(rng: np.random.Generator, ground: Ground, density: np.ndarray, style: Style) -> Strands:
+def beard(rng: np.random.Generator, ground: Ground, density: FloatArray, style: Style) -> Strands:
     root, place = ground.pick(rng, density, style.count)
     normal = ground.frames(ground.places, root)[1][:, 2]
     lip = (place[:, 1] > -27) & (np.abs(place[:, 0]) < 32)
@@ -185,7 +189,7 @@ def lashes(rng: np.random.Generator, ground: Ground, side: str, upper: bool, lon
     return Strands(place[:, None] + reach * start[:, None] + 0.5 * reach * t * bend, ground, root)
 
 
-def curves(name: str, points: np.ndarray, thickness: float) -> bpy.types.Curves:
+def curves(name: str, points: FloatArray, thickness: float) -> bpy.types.Curves:
     """Hair curves through points (N, P, 3), tapered, ``thickness`` mm wide at the root."""
     data = bpy.data.hair_curves.new(name)
     data.add_curves([points.shape[1]] * len(points))
@@ -196,7 +200,7 @@ def curves(name: str, points: np.ndarray, thickness: float) -> bpy.types.Curves:
     return data
 
 
-def move(data: bpy.types.Curves, points: np.ndarray) -> None:
+def move(data: bpy.types.Curves, points: FloatArray) -> None:
     data.attributes["position"].data.foreach_set("vector", to_blender(points).ravel())
     data.update_tag()
 
@@ -222,8 +226,8 @@ def material(name: str, pigment: Pigment) -> bpy.types.Material:
 
 
 def _hang(
-    rng: np.random.Generator, ground: Ground, place: np.ndarray, direction: np.ndarray, style: Style, face: bool
-) -> np.ndarray:
+    rng: np.random.Generator, ground: Ground, place: FloatArray, direction: FloatArray, style: Style, face: bool
+) -> FloatArray:
     """Hairs (N, P, 3) that grow on in ``direction``, sink, lie on the head and leave the face free."""
     length = style.length * _varied(rng, len(place), style.spread)[:, None]
     step = length / (style.points - 1)
@@ -240,7 +244,7 @@ def _hang(
     return np.stack(points, 1) + _curls(rng, len(place), style)
 
 
-def _beside_face(points: np.ndarray) -> np.ndarray:
+def _beside_face(points: FloatArray) -> FloatArray:
     """Push points in front of the face out to its sides."""
     flat = (points[:, :2] - [0, -8]) / [68, 98]
     far = np.linalg.norm(flat, axis=1, keepdims=True)
@@ -265,28 +269,30 @@ class _Skull:
             spread = np.maximum(np.maximum(around[:-2], around[2:]), neighbours)
             self._reach = np.where(self._reach > 0, self._reach, spread)  # cells without a point of their own
 
-    def _cell(self, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _cell(self, offset: FloatArray) -> tuple[IntArray, IntArray]:
         up = np.arccos(np.clip(offset[:, 1] / np.linalg.norm(offset, axis=1), -1, 1)) / np.pi
         round_ = np.arctan2(offset[:, 0], offset[:, 2]) / (2 * np.pi) % 1
         row, column = (np.stack([up, round_], 1) * self._shape).astype(int).T
         return np.minimum(row, self._shape[0] - 1), column % self._shape[1]
 
-    def outside(self, points: np.ndarray, clearance: np.ndarray) -> np.ndarray:
+    def outside(self, points: FloatArray, clearance: FloatArray) -> FloatArray:
         offset = points - SKULL
         far = np.linalg.norm(offset, axis=1, keepdims=True)
         least = self._reach[self._cell(offset)][:, None] + clearance
-        return SKULL + offset * np.maximum(1, least / far)
+        moved: FloatArray = SKULL + offset * np.maximum(1, least / far)
+        return moved
 
 
-def _curls(rng: np.random.Generator, count: int, style: Style) -> np.ndarray:
+def _curls(rng: np.random.Generator, count: int, style: Style) -> FloatArray:
     """Offsets (N, P, 3) of a helix that widens from the root."""
     t = np.linspace(0, 1, style.points)[None, :, None]
     phase = rng.uniform(0, 2 * np.pi, (count, 1, 1)) + 2 * np.pi * style.turns * t
     a, b = _unit(rng.normal(0, 1, (2, count, 1, 3)))
-    return style.curl * np.minimum(1, 4 * t) * (np.cos(phase) * a + np.sin(phase) * b)
+    curls: FloatArray = style.curl * np.minimum(1, 4 * t) * (np.cos(phase) * a + np.sin(phase) * b)
+    return curls
 
 
-def _smooth(line: np.ndarray, steps: int = 6) -> np.ndarray:
+def _smooth(line: FloatArray, steps: int = 6) -> FloatArray:
     """Return a Catmull-Rom curve through an open polyline (K, 3)."""
     ends = np.concatenate([2 * line[:1] - line[1:2], line, 2 * line[-1:] - line[-2:-1]])
     a, b, c, d = (ends[i : len(ends) - 3 + i, None] for i in range(4))
@@ -295,20 +301,21 @@ def _smooth(line: np.ndarray, steps: int = 6) -> np.ndarray:
     return np.concatenate([middle.reshape(-1, 3), line[-1:]])
 
 
-def _on_line(line: np.ndarray, along: np.ndarray) -> np.ndarray:
+def _on_line(line: FloatArray, along: FloatArray) -> FloatArray:
     """Points (N, 3) at the shares ``along`` (N,) of a polyline's length."""
     lengths = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     return np.stack([np.interp(along * lengths[-1], lengths, axis) for axis in line.T], 1)
 
 
-def _flat(direction: np.ndarray, normal: np.ndarray) -> np.ndarray:
+def _flat(direction: FloatArray, normal: FloatArray) -> FloatArray:
     """Return ``direction`` without its component along ``normal``, of length one."""
     return _unit(direction - (direction * normal).sum(axis=-1, keepdims=True) * normal)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+def _unit(vectors: FloatArray) -> FloatArray:
+    unit: FloatArray = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return unit
 
 
-def _varied(rng: np.random.Generator, count: int, spread: float) -> np.ndarray:
+def _varied(rng: np.random.Generator, count: int, spread: float) -> FloatArray:
     return np.clip(rng.normal(1, spread, count), 0.3, 2.0)

@@ -9,7 +9,7 @@ Scenes are composed during training, so none is used twice. The learning rate fa
 or steps. Writes RUN/finder.safetensors (averaged weights with their header) and RUN/log.csv.
 
 The loop is separate from that of train.py. Most of its time is the processor time of composing scenes, which train.py
-reads from finished shards; the config, the schedule, the log and the checkpoints are shared.
+reads from finished shards; the config, the averaging of weights, the log and the checkpoints are shared.
 """
 
 from __future__ import annotations
