@@ -1,18 +1,20 @@
 """Movies read by OpenCV, where PyAV is not installed.
 
 OpenCV reports the mean frame rate, so the nominal one is found from the time stamps. It reads the first video stream
-only, and does not report where the sound starts.
+only, reports neither where the sound starts nor whether the pictures are interlaced, and skips broken packets without
+an error. A note says so for the clips where it matters.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from ..array_types import FloatArray
+from ..array_types import FloatArray, UInt8Array
 from ..errors import InputError
 from ..opencv import cv2
 from .frame_clock import STANDARD_RATES, standard_rate
@@ -27,6 +29,10 @@ COUNTED = (
 )  # formats that store the number of their pictures, not only their duration
 STILL_CODECS = ("MJPG", "png ", "MPNG", "JPEG", "bmp ", "GIF ")  # codecs of cover images
 SAME_STEP = 0.02  # share of a frame by which a step between pictures may differ from the frame's length
+SOUND = re.compile(rb"hdlr.{8}soun|strh.{4}auds|A_(?:AAC|AC3|EAC3|FLAC|MPEG|OPUS|PCM|VORBIS)", re.DOTALL)
+SEARCHED = 2**20  # bytes at both ends of a file that are searched for a sound stream
+WOVEN = 1.1  # neighbouring rows differ so much more than every second row where fields are woven
+COMPARED = 5  # the distance of the pictures that are looked at
 FREQUENT = 0.2  # share of the steps that a rate of a joined clip has at least
 
 
@@ -42,6 +48,10 @@ class OpenCvMovie:
         try:
             self._check_pictures()
             self.header = self._header()
+            if _holds_sound(path):
+                self.notes.append(
+                    "Only the full engine knows where the sound starts: it is taken to start with the pictures"
+                )
         except BaseException:
             self._capture.release()
             raise
@@ -51,6 +61,7 @@ class OpenCvMovie:
 
     def pictures(self) -> Iterator[Picture]:
         capture, header = self._capture, self.header
+        interlaced = False
         stamps: list[float] = []
         origin = 0.0
         shape = None
@@ -67,6 +78,12 @@ class OpenCvMovie:
             shape = shape or image.shape
             if image.shape != shape:
                 raise InputError(f"{self._source}: changes its size on the way: convert it to one size")
+            if not interlaced and len(stamps) % COMPARED == 0 and is_woven(image):
+                interlaced = True
+                self.notes.append(
+                    "The clip looks interlaced, and only the full engine deinterlaces: install the runtime, or "
+                    "deinterlace the clip"
+                )
             if (image.shape[1], image.shape[0]) != header.size:
                 image = cv2.resize(image, header.size, interpolation=cv2.INTER_LINEAR)
             origin = origin if stamps else stamp
@@ -164,3 +181,23 @@ class OpenCvMovie:
                 failed += 1
         probe.release()
         return np.array(stamps)
+
+
+def is_woven(image: UInt8Array) -> bool:
+    """Return whether a picture (H, W, 3) looks like two fields of different moments.
+
+    In a picture of one moment, neighbouring rows are more alike than every second row.
+    """
+    green = image[:, ::8, 1].astype(np.int16)
+    if len(green) < 8:
+        return False
+    neighbours = float(np.abs(green[1:-1] - green[:-2]).mean())
+    return neighbours > 1 and neighbours > WOVEN * float(np.abs(green[2:] - green[:-2]).mean())
+
+
+def _holds_sound(path: Path) -> bool:
+    """Return whether the headers of an MP4, a MOV, an AVI or a Matroska file name a sound stream."""
+    with path.open("rb") as file:
+        start = file.read(SEARCHED)
+        file.seek(max(len(start), path.stat().st_size - SEARCHED))
+        return SOUND.search(start) is not None or SOUND.search(file.read(SEARCHED)) is not None
