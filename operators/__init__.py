@@ -35,6 +35,7 @@ from .find_faces import EXPNET_OT_find_faces
 from .import_weights import EXPNET_OT_import_weights
 from .label_emotions import EXPNET_OT_label_emotions
 from .neutral_from_frame import EXPNET_OT_neutral_from_frame
+from .open_guide import EXPNET_OT_open_guide
 from .render_head import EXPNET_OT_render_head
 from .try_it import EXPNET_OT_try_it
 
@@ -51,6 +52,7 @@ CLASSES = (
     EXPNET_OT_find_faces,
     EXPNET_OT_choose_face,
     EXPNET_OT_cancel,
+    EXPNET_OT_open_guide,
     *people.CLASSES,
     *drop_clip.CLASSES,
     *open_footage.CLASSES,

@@ -39,8 +39,7 @@ class EXPNET_OT_settings_preset_add(_Preset, bpy.types.Operator):
 
     preset_menu = "EXPNET_PT_settings_presets"
     preset_subdir = "expnet/settings"
-    preset_defines = ("settings = bpy.context.scene.expnet",)
-    preset_values = tuple(f"settings.{name}" for name in SETTINGS)
+    preset_values = tuple(f"bpy.context.scene.expnet.{name}" for name in SETTINGS)
 
 
 class EXPNET_OT_take_preset_add(_Preset, bpy.types.Operator):

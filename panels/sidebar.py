@@ -34,6 +34,9 @@ class FacePanel:
     layout: bpy.types.UILayout
     bl_label = "Face"
 
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        self.layout.operator("expnet.open_guide", text="", icon="HELP", emboss=False)
+
     def draw(self, context: bpy.types.Context) -> None:
         settings = context.scene.expnet
         layout = self.layout

@@ -81,7 +81,8 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 def test_what_blender_runs_ships_and_nothing_else() -> None:
     excluded = {pattern.strip("/") for pattern in MANIFEST["build"]["paths_exclude_pattern"]}
-    assert {"tests", "training", "research", "benchmarks", "docs", "dev.py", "pyproject.toml", "setup.py"} <= excluded
+    assert {"tests", "training", "research", "benchmarks", "dev.py", "pyproject.toml", "setup.py"} <= excluded
+    assert {f"docs/{each.name}" for each in (ROOT / "docs").iterdir() if each.is_dir()} - excluded == {"docs/guide"}
     assert not {"model", "expnet_addon", "operators", "panels", "__init__.py", "LICENSE"} & excluded
 
 

@@ -81,6 +81,7 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
+        layout.operator("expnet.open_guide", icon="HELP")
         self._draw_engine(layout)
         self._draw_official(layout)
         _draw_shortcuts(layout)

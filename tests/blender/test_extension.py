@@ -104,12 +104,14 @@ def test_it_holds_what_runs_and_nothing_else(archive: Path) -> None:
         "__init__.py",
         "__main__.py",
         "blender_manifest.toml",
+        "docs",
         "expnet_addon",
         "model",
         "operators",
         "panels",
     }
     assert "model/data/open_head.npz" in names
+    assert {name.split("/")[1] for name in names if name.startswith("docs/")} == {"guide"}
     assert not [name for name in names if name.endswith((".pyc", ".so", ".whl", ".pth"))]
     assert archive.stat().st_size < 60e6
 

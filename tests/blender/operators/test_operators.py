@@ -707,7 +707,7 @@ def test_one_task_at_a_time(task: tasks.Task, settings, head: bpy.types.Object, 
 CHANGE_NO_FILE = {
     f"expnet.{verb}"
     for verb in (
-        "cancel", "import_weights", "find_faces",
+        "cancel", "open_guide", "import_weights", "find_faces",
         "install_runtime", "remove_runtime", "check_python", "test_engine",
         "open_footage_beside", "settings_preset_add", "take_preset_add",
         "next_doubtful", "previous_doubtful", "go_to_part",
