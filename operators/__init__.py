@@ -23,6 +23,7 @@ from . import (
     take_list,
     task,
 )
+from .actor_face import EXPNET_OT_actor_face
 from .add_face import EXPNET_OT_add_face
 from .animate_footage import EXPNET_OT_animate_footage
 from .apply_again import EXPNET_OT_apply_again
@@ -41,6 +42,7 @@ from .try_it import EXPNET_OT_try_it
 
 CLASSES = (
     EXPNET_OT_add_face,
+    EXPNET_OT_actor_face,
     EXPNET_OT_estimate_expression,
     EXPNET_OT_animate_footage,
     EXPNET_OT_apply_identity,

@@ -48,6 +48,7 @@ class FacePanel:
         layout.operator("expnet.try_it", icon="PLAY")
         layout.operator("expnet.add_face", icon="ADD")
         layout.operator("expnet.apply_identity")
+        layout.operator("expnet.actor_face", icon="USER")
         head = chosen.face(context)
         if head is not None and has_skins(head["expnet_model"]):
             layout.prop(head, "expnet_skin")

@@ -12,6 +12,7 @@ from ..unattended.options import AnimateOptions, scene_keying
 from .estimate import EstimateOptions
 from .frames import EncodeOptions, RenderOptions
 from .heads import ImportOptions, MapOptions, RigOptions
+from .likeness import LikenessOptions
 from .retarget import RetargetOptions
 
 if TYPE_CHECKING:
@@ -86,6 +87,10 @@ def retarget_options(a: argparse.Namespace) -> RetargetOptions:
 
 def rig_options(a: argparse.Namespace) -> RigOptions:
     return RigOptions(a.out, a.face_model)
+
+
+def likeness_options(a: argparse.Namespace) -> LikenessOptions:
+    return LikenessOptions(tuple(a.pictures), a.out, a.texture, _estimator(a, a.lens))
 
 
 def render_options(a: argparse.Namespace) -> RenderOptions:

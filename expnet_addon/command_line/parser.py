@@ -11,7 +11,7 @@ from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.retargeting.schemes import SCHEMES
 from ..unattended import animate
-from . import batch, estimate, fill, frames, heads, research, retarget
+from . import batch, estimate, fill, frames, heads, likeness, research, retarget
 
 
 def _positive(text: str) -> int:
@@ -213,6 +213,15 @@ def parser() -> argparse.ArgumentParser:
     rig_verb = verbs.add_parser("rig", parents=[model], help="a head without animation")
     rig_verb.add_argument("--out", type=Path, required=True, metavar="RIG.blend")
     rig_verb.set_defaults(run=lambda a: heads.rig(fill.rig_options(a)))
+
+    likeness_verb = verbs.add_parser(
+        "likeness", parents=[estimator], help="a head that looks like the person in photos or a clip"
+    )
+    likeness_verb.add_argument("pictures", nargs="+", metavar="PHOTO|FOLDER|CLIP", help="all of one person")
+    likeness_verb.add_argument("--out", type=Path, metavar="HEAD.blend|glb", help="the head; its skin lies beside it")
+    likeness_verb.add_argument("--texture", type=Path, metavar="SKIN.png", help="its skin alone, a texture")
+    likeness_verb.add_argument("--lens", type=_lens, default=50.0, metavar="MM", help="focal length (50)")
+    likeness_verb.set_defaults(face_model=OPEN, run=lambda a: likeness.likeness(fill.likeness_options(a)))
 
     render_verb = verbs.add_parser("render", parents=[look], help="frames of a scene, such as a share of a farm's work")
     render_verb.add_argument("scene", type=Path, metavar="SHOT.blend")

@@ -16,6 +16,7 @@ from ...model.worker.protocol import (
     Faces,
     ImageRequest,
     ImportWeights,
+    Likeness,
     Load,
     People,
     Still,
@@ -58,6 +59,11 @@ def people(
 ) -> People:
     """Follow everyone through a clip; frames and rate as in ``animate``."""
     return People(os.path.abspath(clip), _absolute(options), first, last, fps)
+
+
+def likeness(sources: Sequence[str], options: EstimatorOptions) -> Likeness:
+    """Fit one face over images, folders of images or clips, and write its texture."""
+    return Likeness(tuple(os.path.abspath(source) for source in sources), _absolute(options))
 
 
 def still(clip: str, frame: int, crop: Sequence[float]) -> Still:

@@ -87,7 +87,11 @@ def change_skin(head: bpy.types.Object, model: FaceModel, name: str) -> None:
         skins.wear(head, skins.photograph(name), skins.PHOTOGRAPHS[name])
     else:
         return
-    iris = skins.EYES.get(name, "blue")
+    colour_eyes(head, skins.EYES.get(name, "blue"))
+
+
+def colour_eyes(head: bpy.types.Object, iris: str) -> None:
+    """Give the eyes of ``head`` a colour, one of ``paint.IRISES``."""
     skins.look(head, _eye_picture(iris), paint.IRISES[iris][0])
 
 

@@ -34,6 +34,8 @@ from .protocol import (
     ImageResult,
     ImportWeights,
     ImportWeightsResult,
+    Likeness,
+    LikenessResult,
     Load,
     LoadResult,
     Look,
@@ -288,6 +290,45 @@ def _fitted(
     return refined(performance, looks, open_face_model(OPEN))
 
 
+def likeness(request: Likeness, work: Work) -> LikenessResult:
+    from ..face.semantics import OPEN_BASIS
+    from ..files import write_whole
+    from ..formats import open_face_model
+    from ..likeness.texture import texture_of
+    from ..likeness.views import alpha_of, views_of
+    from ..opencv import cv2
+
+    _check_writable(work.out)
+    options = request.options
+    estimator = work.estimator(options)
+    if estimator.basis != OPEN_BASIS:
+        raise InputError(f"the texture is for the open head, the network has the keys of '{estimator.basis}'")
+    views = views_of(
+        request.sources,
+        estimator,
+        box=options.box,
+        face=options.face,
+        lens_mm=options.lens_mm,
+        report=lambda done, total: work.report(done, total, "looking"),
+    )
+    work.report(0, None, "projecting")
+    alpha = alpha_of(views, estimator)
+    texture = texture_of(views, open_face_model(OPEN), alpha)
+    coded, data = cv2.imencode(".png", texture.picture)
+    if not coded:
+        raise InputError("the texture cannot be written as PNG")
+    write_whole(work.out, data.tobytes())
+    return LikenessResult(
+        alpha=_rounded(alpha),
+        skin=texture.skin,
+        iris=texture.iris,
+        seen=texture.seen,
+        views=tuple(view.name for view in views),
+        pack=_pack(estimator),
+        notes=tuple(estimator.notes),
+    )
+
+
 def estimate(request: Estimate, work: Work) -> EstimateResult:
     from ..sight.stills import Still as StillImage
     from ..sight.stills import see_stills
@@ -469,6 +510,7 @@ HANDLERS: dict[type[Request[Any]], Callable[[Any, Work], Any]] = {
     Load: load,
     Animate: animate,
     People: people,
+    Likeness: likeness,
     Estimate: estimate,
     Still: still,
     Faces: faces,

@@ -206,6 +206,22 @@ class PeopleResult:
 
 
 @dataclass(frozen=True)
+class LikenessResult:
+    """A person's shape ``alpha``; ``skin`` and ``iris`` are names of the box's skin and eyes that fit best.
+
+    ``seen`` is the share of the face that the pictures show, ``views`` the names of those that were used.
+    """
+
+    alpha: tuple[float, ...]
+    skin: str
+    iris: str
+    seen: float
+    views: tuple[str, ...]
+    pack: Pack
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StillResult:
     pass
 
@@ -337,6 +353,16 @@ class People(Request[PeopleResult]):
 
 
 @dataclass(frozen=True)
+class Likeness(Request[LikenessResult]):
+    """Fit one face over images, folders of images or clips, and write its texture (PNG) to the envelope's ``out``."""
+
+    verb = "likeness"
+    result = LikenessResult
+    sources: tuple[str, ...]
+    options: EstimatorOptions
+
+
+@dataclass(frozen=True)
 class Still(Request[StillResult]):
     """Write a small JPEG of the face in one frame to the envelope's ``out``. ``crop`` is centre, side and angle."""
 
@@ -380,7 +406,8 @@ class ImportWeights(Request[ImportWeightsResult]):
 
 
 REQUESTS: dict[str, type[Request[Any]]] = {
-    kind.verb: kind for kind in (Ping, Test, Load, Estimate, Animate, People, Still, Faces, Convert, ImportWeights)
+    kind.verb: kind
+    for kind in (Ping, Test, Load, Estimate, Animate, People, Likeness, Still, Faces, Convert, ImportWeights)
 }
 
 
