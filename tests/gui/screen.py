@@ -29,10 +29,11 @@ class Screen:
         self.debian = debian
         self.asked = 0
         read, write = os.pipe()
+        # -r: a busy machine is slow between the press of a key and its release, and the key would repeat.
         # 96 dpi makes Blender's scale exactly 1; -displayfd chooses a number that is free
         server = debian.start(
             "Xvfb", "-displayfd", write, "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-dpi", "96",
-            "+extension", "GLX", "-nolisten", "tcp", "-noreset", log="xvfb.log", pass_fds=(write,),
+            "+extension", "GLX", "-nolisten", "tcp", "-noreset", "-r", log="xvfb.log", pass_fds=(write,),
         )  # fmt: skip
         stack.callback(_end, server)
         os.close(write)
