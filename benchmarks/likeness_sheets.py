@@ -20,6 +20,7 @@ from ..expnet_addon.engine import requests
 from ..expnet_addon.engine.jobs import Job
 from ..expnet_addon.scene import camera_and_light as staging
 from ..expnet_addon.scene import rig
+from ..model.array_types import UInt8Array
 from ..model.builtin import OPEN
 from ..model.formats import open_face_model
 from ..model.rotations import rotation_of_euler
@@ -32,7 +33,7 @@ TURN = np.radians(40)
 LAMPS = {"soft": ((0.3, 0.6, 1.0), 1.6, 60.0), "side": ((-1.0, 0.5, 0.6), 3.2, 5.0)}  # towards it, strength, degrees
 
 
-def render(head: bpy.types.Object, yaw: float, light: str, samples: int, folder: Path) -> np.ndarray:
+def render(head: bpy.types.Object, yaw: float, light: str, samples: int, folder: Path) -> UInt8Array:
     """Render the head turned by ``yaw`` in one of ``LAMPS``, (SIDE, SIDE, 3) uint8 BGR."""
     scene = bpy.context.scene
     for lamp in [obj for obj in scene.objects if obj.type == "LIGHT"]:
@@ -54,11 +55,11 @@ def render(head: bpy.types.Object, yaw: float, light: str, samples: int, folder:
     compat.write_images(scene, "PNG")
     scene.render.filepath = str(folder / "view.png")
     bpy.ops.render.render(write_still=True)
-    picture: np.ndarray = cv2.imread(scene.render.filepath)
+    picture: UInt8Array = cv2.imread(scene.render.filepath)
     return picture
 
 
-def row(photo: str, samples: int, folder: Path) -> np.ndarray:
+def row(photo: str, samples: int, folder: Path) -> UInt8Array:
     """Return the photo's face and the five pictures of the head side by side."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     model = open_face_model(OPEN)
@@ -71,7 +72,7 @@ def row(photo: str, samples: int, folder: Path) -> np.ndarray:
     return np.hstack([_face_of(photo), *(render(head, yaw, light, samples, folder) for yaw, light in views)])
 
 
-def _face_of(photo: str) -> np.ndarray:
+def _face_of(photo: str) -> UInt8Array:
     from ..model.camera import Crop
     from ..model.networks import engines
     from ..model.networks.cutting import cut

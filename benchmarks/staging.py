@@ -16,6 +16,7 @@ from ..expnet_addon import compat
 from ..expnet_addon.scene import camera_and_light as scenery
 from ..model.array_types import FloatArray
 from ..model.camera import Camera
+from ..model.files import atomic_path
 from .shading import Shader, linear
 
 Colour = tuple[float, float, float]
@@ -151,10 +152,9 @@ def use_camera(scene: bpy.types.Scene, camera: Camera, size: int, focus: float, 
 
 def take(scene: bpy.types.Scene, path: Path) -> None:
     """Render to a PNG, written completely or not at all."""
-    partial = path.with_suffix(".partial.png")
-    scene.render.filepath = str(partial)
-    bpy.ops.render.render(write_still=True)
-    partial.replace(path)
+    with atomic_path(path) as partial:
+        scene.render.filepath = str(partial)
+        bpy.ops.render.render(write_still=True)
 
 
 def brightness(path: Path) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,6 +41,24 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         for leftover in (partial, partial.with_name(f"{partial.name}@")):  # Blender leaves this file on a full disk
             with suppress(OSError):
                 leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; rename it to ``path`` at the end, remove it after any failure.
+
+    Folders above it are made. Raises InputError for every OSError inside, and where ``path`` is a folder with content.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{secrets.token_hex(3)}.part")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        partial.rename(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}: choose another place") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_whole(path: str | Path, content: bytes) -> None:

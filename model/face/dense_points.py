@@ -10,6 +10,7 @@ import numpy as np
 
 from ..array_types import FloatArray, IntArray
 from .face_model import FaceModel
+from .meshes import vertex_normals
 
 PER_SIDE = {"lips": 28, "lid_upper_L": 12, "lid_lower_L": 12, "brow_L": 12, "skin": 32}
 SIDE = sum(PER_SIDE.values())
@@ -23,7 +24,7 @@ def dense_points(model: FaceModel, normals: FloatArray | None = None) -> IntArra
     ``normals`` (V, 3) of the mean head are computed if they are not given.
     """
     if normals is None:
-        normals = _normals(model)
+        normals = vertex_normals(model.neutral, np.where(model.faces < 0, model.faces[:, :1], model.faces))
     mean, landmarks = model.neutral, model.neutral[model.landmarks]
     x, y, z = mean.T
     left = (x > 0.5) & (normals[:, 2] > 0)  # points visible to a camera in front
@@ -34,18 +35,6 @@ def dense_points(model: FaceModel, normals: FloatArray | None = None) -> IntArra
         chosen += _farthest(mean, inside, count, chosen if region == "skin" else [])
     mirrored = [int(np.argmin(((mean - mean[i] * [-1, 1, 1]) ** 2).sum(1))) for i in chosen]
     return np.array(chosen + mirrored, np.int32)
-
-
-def _normals(model: FaceModel) -> FloatArray:
-    """Return the vertices' normals (V, 3) on the mean head, by area and not of unit length."""
-    corners = model.faces if model.faces.shape[1] == 4 else model.faces[:, [0, 1, 2, 0]]
-    corners = np.where(corners < 0, corners[:, :1], corners)
-    a, b, c, d = model.neutral[corners].transpose(1, 0, 2)
-    across = np.cross(c - a, d - b)  # half the product of the diagonals is a quad's area
-    own = np.ones(corners.shape, bool)
-    own[:, 3] = corners[:, 3] != corners[:, 0]
-    weighted = across[:, None] * own[..., None]
-    return np.stack([np.bincount(corners.ravel(), weighted[..., i].ravel(), len(model.mean)) for i in range(3)], 1)
 
 
 def _farthest(mean: FloatArray, candidates: IntArray, count: int, taken: list[int]) -> list[int]:

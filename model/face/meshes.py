@@ -17,9 +17,10 @@ def vertex_normals(points: FloatArray, faces: IntArray) -> FloatArray:
     a, b, c, d = (points[faces[:, corner]] for corner in (0, 1, 2, 3 if faces.shape[1] == 4 else 0))
     area = np.cross(c - a, d - b)
     normals = np.zeros_like(points)
-    for corner in faces.T:
+    for i, corner in enumerate(faces.T):
+        share = area if i < 3 else area * (corner != faces[:, 0])[:, None]  # a repeated corner counts once
         for axis in range(3):
-            normals[:, axis] += np.bincount(corner, area[:, axis], len(points))
+            normals[:, axis] += np.bincount(corner, share[:, axis], len(points))
     unit: FloatArray = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     return unit
 

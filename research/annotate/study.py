@@ -23,6 +23,7 @@ from ...model.fitting.refine import refined
 from ...model.formats import open_face_model
 from ...model.networks import engines
 from ...model.networks.estimate import SeesFaces
+from ...model.performance.accuracy import pearson
 from ...model.performance.smoothing import smooth
 from ...training.evaluation.identity import SurfaceError
 from ...training.synthetic.surface import build_surface
@@ -66,7 +67,7 @@ class Judge:
         self._surface = SurfaceError(model)
 
     def __call__(self, truth: ClipTruth, eta: Floats, rotation: Floats, alpha: Floats) -> Errors:
-        r = [np.corrcoef(a, b)[0, 1] for a, b in zip(eta.T, truth.eta.T) if b.std() > MOVES and a.std() > 0]
+        r = pearson(eta, truth.eta)[(truth.eta.std(0) > MOVES) & (eta.std(0) > 0)]
         assert self.model.landmarks is not None
         rest = self.model.vertices(alpha)[self.model.landmarks].astype(np.float64)
         return Errors(

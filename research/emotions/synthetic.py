@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from tqdm import tqdm
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.semantics import mirror_open_eta, open_bounds
-from ...model.files import exists
+from ...model.files import atomic_folder, exists
 from ...model.formats import open_face_model
 from ...model.performance.emotion_prototypes import PROTOTYPES, prototypes
 from ...training.synthetic.brows import sample_brows
@@ -63,9 +62,7 @@ def make(out: Path, clips: int, seed: int, views: bool = False) -> None:
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow([*COLUMNS, VIEW])
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+    with atomic_folder(out) as part:
         for i, emotion in enumerate(tqdm(emotions, desc="pictures")):
             subject, clip = divmod(i, CLIPS_OF_A_SUBJECT)
             folder = part / names[emotion]
@@ -77,11 +74,6 @@ def make(out: Path, clips: int, seed: int, views: bool = False) -> None:
                 table.writerow([f"{names[emotion]}/{name}.png", names[emotion], f"S{subject:03d}", clip, view])
         if views:
             (part / "table.csv").write_text(text.getvalue(), encoding="utf-8")
-        part.rename(out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}: choose another place") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     print(f"{out}: {clips} synthetic pictures, seed {seed}")
 
 

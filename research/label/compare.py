@@ -12,6 +12,7 @@ from ...model.camera import Camera, Crop
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS
 from ...model.networks import engines
+from ...model.performance.accuracy import pearson
 from ...model.reading import reading
 from ...model.sight.images import read_image
 from .eq2 import Floats
@@ -59,8 +60,8 @@ def compare(labels: Path, truth: Path, weights: Path, subjects: str, seed: int) 
 
 def accuracy(eta: Floats, true: Floats) -> Accuracy:
     """Rate estimates ``eta`` (N, Ke) against ``true``."""
-    r = [np.corrcoef(a, b)[0, 1] for a, b in zip(eta.T, true.T) if a.std() > 1e-9 and b.std() > 1e-9]
-    return Accuracy(float(np.abs(eta - true).mean()), float(np.mean(r)) if r else float("nan"), len(eta))
+    r = pearson(eta, true)[(eta.std(0) > 1e-9) & (true.std(0) > 1e-9)]
+    return Accuracy(float(np.abs(eta - true).mean()), float(np.mean(r)) if len(r) else float("nan"), len(eta))
 
 
 def _truth(table: Path, images: list[Path]) -> Floats:

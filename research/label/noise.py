@@ -15,6 +15,7 @@ from ...model.camera import Camera
 from ...model.face.face_model import FaceModel
 from ...model.files import atomic_path, make_folder
 from ...model.formats import open_face_model
+from ...model.performance.accuracy import pearson
 from ...model.rotations import rotation_of_euler
 from .eq2 import SIGMAS, Floats, LandmarkBasis, fit_expressions, pose_from_landmarks
 
@@ -95,7 +96,7 @@ def recovery(basis: LandmarkBasis, count: int, seed: int = 0) -> list[Recovery]:
                 pose = pose_from_landmarks(basis.at_rest(faces.alpha), seen, faces.cameras)
             labels = fit_expressions(basis, seen, faces.alpha, *pose, faces.cameras, solve_pose=solved)
             gap = labels.eta - faces.eta
-            r = [np.corrcoef(a, b)[0, 1] for a, b in zip(labels.eta.T, faces.eta.T) if a.std() > 0 and b.std() > 0]
+            r = pearson(labels.eta, faces.eta)[(labels.eta.std(0) > 0) & (faces.eta.std(0) > 0)]
             moved = np.linalg.norm(np.einsum("nk,klc->nlc", gap, basis.expression), axis=-1)
             found.append(
                 Recovery(

@@ -6,7 +6,6 @@ the open head, and with noise of a scanner.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import cv2
@@ -17,6 +16,7 @@ from tqdm import tqdm
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel, triangles
+from ...model.files import atomic_folder
 from ...model.formats import open_face_model
 from ...model.formats.ply import save_ply
 from ...model.rotations import rotation_of_euler
@@ -40,9 +40,7 @@ def make(out: Path, count: int, seed: int) -> None:
     model = open_face_model(OPEN)
     surface = build_surface(model)
     regions = head_regions(model)
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+    with atomic_folder(out) as part:
         for name in (PEOPLE, HEADS):
             (part / name).mkdir(parents=True)
         for person in tqdm(range(count), desc="people"):
@@ -56,11 +54,6 @@ def make(out: Path, count: int, seed: int) -> None:
             write_scan(folder, vertices.astype(np.float64), model, regions, rng)
             turned = vertices @ rotation_of_euler(*rng.normal(0, 0.3, 3)).T * rng.uniform(0.5, 2) + rng.normal(0, 50, 3)
             save_ply(part / HEADS / f"{person + 1}.ply", turned, model.faces)
-        part.rename(out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}: choose another place") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     print(f"{out}: scans and photographs of {count} synthetic people, seed {seed}")
 
 

@@ -7,7 +7,6 @@ pressed more, people blink and move the head more, and look away. How much diffe
 from __future__ import annotations
 
 import csv
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from tqdm import tqdm
 
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
-from ...model.files import exists
+from ...model.files import atomic_folder, exists
 from ...model.performance.face_performance import FacePerformance
 from ...model.performance.performance_files import save_performance
 from ...model.rotations import rotation_of_euler
@@ -32,23 +31,14 @@ def make(out: Path, subjects: int, seed: int) -> None:
     """Write a performance for each subject and phase and table.csv into the new folder ``out``. Raises InputError."""
     if exists(out):
         raise InputError(f"{out}: exists already: give the name of a new folder")
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
-        with open(part / "table.csv", "w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(COLUMNS)
-            for subject in tqdm(range(subjects), desc="subjects"):
-                for phase, stress in PHASES.items():
-                    name = f"S{subject + 1:02d}_{phase.replace(' ', '_')}.npz"
-                    save_performance(recording(seed, subject, phase), part / name)
-                    table.writerow([name, f"S{subject + 1:02d}", phase, int(stress)])
-        part.rename(out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}: choose another place") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with atomic_folder(out) as part, open(part / "table.csv", "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        for subject in tqdm(range(subjects), desc="subjects"):
+            for phase, stress in PHASES.items():
+                name = f"S{subject + 1:02d}_{phase.replace(' ', '_')}.npz"
+                save_performance(recording(seed, subject, phase), part / name)
+                table.writerow([name, f"S{subject + 1:02d}", phase, int(stress)])
     print(f"{out}: simulated recordings of {subjects} subjects, seed {seed}")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from expnet.model.errors import InputError
-from expnet.model.files import atomic_path, is_file, is_partial, write_whole
+from expnet.model.files import atomic_folder, atomic_path, is_file, is_partial, write_whole
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
@@ -25,6 +25,30 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
         partial.with_name(f"{partial.name}@").write_bytes(b"as Blender leaves it on a full disk")
         raise RuntimeError
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["shot.blend"]
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
+    folder = tmp_path / "above" / "out"
+    with atomic_folder(folder) as partial:
+        (partial / "a.txt").write_text("whole")
+        assert not folder.exists()
+    assert [file.name for file in folder.iterdir()] == ["a.txt"] and list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "out") as partial:
+        (partial / "a.txt").write_text("half")
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_content_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    refused = pytest.raises(InputError, match="out: cannot be written: .*: choose another place")
+    with refused, atomic_folder(tmp_path / "out"):
+        pass
+    assert [file.name for file in tmp_path.rglob("*.txt")] == ["mine.txt"]
 
 
 def test_a_name_of_255_bytes_can_be_written(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ The expression, the gaze, the pose, the crop and the degradation are sampled for
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import cv2
@@ -17,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ...model.builtin import OPEN
+from ...model.files import atomic_path
 from ...model.formats import open_face_model
 from .brows import sample_brows
 from .degrade import degrade, develop
@@ -91,9 +91,8 @@ def main() -> None:
             continue
         people = range(index * args.people, (index + 1) * args.people)
         rows = [pictures_of(surface, args.seed, person, args.pictures, args.size) for person in people]
-        partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
-        np.savez(partial, **{name: np.stack([row[name] for row in rows]) for name in rows[0]})
-        partial.replace(path)
+        with atomic_path(path) as partial:
+            np.savez(partial, **{name: np.stack([row[name] for row in rows]) for name in rows[0]})
 
 
 if __name__ == "__main__":

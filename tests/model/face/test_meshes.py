@@ -27,6 +27,12 @@ def test_a_vertex_without_a_face_has_no_normal(faces: list[list[int]]) -> None:
     assert not normals[[2, 4, 5, 6, 7]].any()
 
 
+def test_the_first_corner_of_a_triangle_among_quads_counts_once() -> None:
+    both = np.array([[0, 1, 3, 0], [0, 4, 5, 1]])  # a triangle and a quad at a right angle, with vertices 0 and 1
+    normals = vertex_normals(CUBE, both)
+    np.testing.assert_allclose(normals[0], normals[1])
+
+
 @given(arrays.arrays(float, (1, 3), elements=numbers), arrays.arrays(float, (1, 3, 3), elements=numbers))
 def test_no_point_of_a_triangle_is_nearer_than_the_nearest(point: np.ndarray, corners: np.ndarray) -> None:
     """Triangles without an area, and points on them, included."""
