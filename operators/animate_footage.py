@@ -6,7 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 from bpy.props import EnumProperty
 
-from ..expnet_addon.capture import chosen
+from ..expnet_addon.capture import chosen, watched
 from ..expnet_addon.capture.keying import Keying
 from ..expnet_addon.engine.tasks import Task
 from ..expnet_addon.properties.scene_settings import ExpNetSceneProperties
@@ -63,7 +63,10 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
                 title = iface("The take '{}' has hand edits").format(edited)
                 context.window_manager.popup_menu(_ask, title=title, icon="QUESTION")
                 return {"CANCELLED"}
-        return super().invoke(context, event)
+        started = super().invoke(context, event)
+        if "RUNNING_MODAL" in started and context.scene.expnet.move_along:
+            watched.move_along(chosen.face(context))
+        return started
 
     def task(self, context: bpy.types.Context) -> Task[Any]:
         from ..expnet_addon.capture import capture

@@ -72,6 +72,7 @@ class TaskOperator:
             if self._task.step():
                 self._show_progress(context)
                 return {"PASS_THROUGH"}
+            watched.forget()  # a head that moved along rests before it is keyed
             result = self._task.finish()
         except (InputError, WorkerFault) as error:
             self._end(context)

@@ -14,9 +14,9 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         *keys.CLASSES,
         *confidence.CLASSES,
         *compare.CLASSES,
-        *poses.CLASSES,
         *engine.CLASSES,
         *retarget.CLASSES,
+        *poses.CLASSES,
         *render.CLASSES,
     )
 )

@@ -110,6 +110,7 @@ class SettingsPanel:
             "stay",
             "sound",
             "markers",
+            "move_along",
         ):
             layout.prop(settings, name)
         layout.prop(settings, "head_motion", text="Head")  # the whole name does not fit beside the menu

@@ -237,6 +237,11 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         description="Mark in the timeline where there is no face and where another shot begins",
         default=True,
     )
+    move_along: BoolProperty(  # type: ignore[valid-type]
+        name="Move along",
+        description="The head shows what is seen while the footage is read. Afterwards, and if it is cancelled, it "
+        "does what it did before",
+    )
     face: IntProperty(  # type: ignore[valid-type]
         name="Face",
         description="Which face to follow when there are several, counted from 0, for scripts",

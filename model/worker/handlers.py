@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 FACE_PIXELS = 96  # a thumbnail's width
 LOOK_PIXELS, LOOK_AROUND = 80, 1.5  # the progress's picture: its width, and its size relative to the crop
-LOOK_LINE, LOOK_KEYS = (90, 220, 120), 3  # colour of the crop's edge; number of keys
+LOOK_LINE = (90, 220, 120)  # colour of the crop's edge
 STILL_PIXELS, STILL_AROUND = 192, 1.4  # a still's width, and its size relative to the crop
 LIBRARIES = {
     "torch": "torch",
@@ -209,7 +209,7 @@ def animate(request: Animate, work: Work) -> AnimateResult:
 
 
 def _look(image: UInt8Array, seen: FaceEstimate | None) -> Look | None:
-    """Return what the reader sees: the face with its crop, and its strongest keys; None without a face."""
+    """Return what the reader sees: the face with its crop, and its keys; None without a face."""
     import base64
 
     from ..camera import Crop
@@ -225,9 +225,10 @@ def _look(image: UInt8Array, seen: FaceEstimate | None) -> Look | None:
     for line in (edge, LOOK_PIXELS - edge - 1):
         picture[line, inside] = picture[inside, line] = LOOK_LINE
     eta = seen.eta[0]
-    strongest = sorted(range(len(eta)), key=lambda i: -abs(eta[i]))[:LOOK_KEYS]
+    strongest = sorted(range(len(eta)), key=lambda i: -abs(eta[i]))
     keys = tuple((seen.expression_keys[i], round(float(eta[i]), 2)) for i in strongest)
-    return Look(base64.b64encode(picture.tobytes()).decode("ascii"), LOOK_PIXELS, keys)
+    pixels = base64.b64encode(picture.tobytes()).decode("ascii")
+    return Look(pixels, LOOK_PIXELS, keys, (float(seen.gaze[0, 0]), float(seen.gaze[0, 1])))
 
 
 def people(request: People, work: Work) -> PeopleResult:

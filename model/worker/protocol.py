@@ -428,12 +428,14 @@ class Envelope:
 class Look:
     """What the reader sees: ``pixels`` are RGB rows of a square image of ``size`` in base64, with the crop in it.
 
-    ``keys`` are the strongest expression keys with their values, not smoothed.
+    ``keys`` are the expression keys with their values, not smoothed, the strongest first; ``gaze`` is yaw and pitch in
+    radians.
     """
 
     pixels: str
     size: int
     keys: tuple[tuple[str, float], ...]
+    gaze: tuple[float, float] = (0.0, 0.0)
 
 
 # Events ---------------------------------------------------------------------------------------------------------------

@@ -369,4 +369,6 @@ def test_the_reader_shows_the_face_its_crop_and_its_keys(start: Any, tmp_path: P
     assert picture.std() > 10
     edge = round(look.size * (1 - 1 / handlers.LOOK_AROUND) / 2)
     assert (picture[edge, edge : look.size - edge] == handlers.LOOK_LINE).all()
-    assert len(look.keys) == handlers.LOOK_KEYS and set(dict(look.keys)) <= set(OPEN_KEYS)
+    assert set(dict(look.keys)) == set(OPEN_KEYS)
+    strengths = [abs(value) for _, value in look.keys]
+    assert strengths == sorted(strengths, reverse=True)
