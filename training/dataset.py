@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 
+from ..model.array_types import AnyArray
 from ..model.face.dense_points import DENSE, DENSE_MIRROR
 from ..model.face.semantics import mirror_open_alpha, mirror_open_eta
 from .synthetic.sample import Sample
@@ -29,7 +32,7 @@ class ShardFolder:
 
     def __init__(self, folder: Path, seed: int = 0, most: int = 10_000) -> None:
         self.folder, self.seed, self.most = folder, seed, most
-        self.shards: dict[str, dict[str, np.ndarray]] = {}
+        self.shards: dict[str, dict[str, AnyArray]] = {}
         self.refresh()
 
     def refresh(self) -> None:
@@ -83,7 +86,7 @@ def shard_names(folder: Path, seed: int) -> list[str]:
     return sorted(path.name for path in folder.glob(f"seed{seed}_shard*.npz"))
 
 
-def read_shard(path: Path) -> dict[str, np.ndarray]:
+def read_shard(path: Path) -> dict[str, AnyArray]:
     """Read the fields of ``Sample``, stacked.
 
     Fields that older shards lack are filled in: points and natural with NaN, landmarks all visible, as much detail as
@@ -100,22 +103,24 @@ def read_shard(path: Path) -> dict[str, np.ndarray]:
     return shard
 
 
-def _mapped(path: Path, name: str) -> np.ndarray:
+def _mapped(path: Path, name: str) -> AnyArray:
     """Return an array of an .npz file, memory-mapped if it is stored uncompressed, read otherwise."""
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         entry = archive.getinfo(f"{name}.npy")
         if entry.compress_type != zipfile.ZIP_STORED:
             with np.load(path, allow_pickle=False) as data:
-                return data[name]
+                array: AnyArray = data[name]
+                return array
         file.seek(entry.header_offset + 26)  # behind the entry's own header, two lengths, a name and an extra field
         file.seek(entry.header_offset + 30 + sum(struct.unpack("<HH", file.read(4))))
         version = np.lib.format.read_magic(file)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        old, new = np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0
+        read_header: Callable[[BinaryIO], Any] = old if version == (1, 0) else new
         shape, fortran, dtype = read_header(file)
         return np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
 
 
-def _resized(shard: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+def _resized(shard: dict[str, AnyArray], size: int) -> dict[str, AnyArray]:
     """Return the same samples with pictures of ``size`` pixels, their detail limited to that."""
     if shard["image"].shape[1] == size:
         return shard
@@ -133,12 +138,12 @@ def count_pictures(folder: Path, seed: int = 0) -> int:
     return total
 
 
-def mirrored(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def mirrored(batch: dict[str, AnyArray]) -> dict[str, AnyArray]:
     """Return the samples mirrored left to right."""
     return {**mirrored_labels(batch), "image": batch["image"][:, :, ::-1]}
 
 
-def mirrored_labels(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def mirrored_labels(batch: dict[str, AnyArray]) -> dict[str, AnyArray]:
     """Return the labels mirrored left to right."""
     rotation = batch["rotation"] * np.array([1, -1, -1, -1, 1, 1], np.float32)
     landmarks = batch["landmarks"][:, MIRRORED_LANDMARKS].copy()
@@ -158,7 +163,7 @@ def mirrored_labels(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def as_tensors(batch: dict[str, np.ndarray]) -> Batch:
+def as_tensors(batch: dict[str, AnyArray]) -> Batch:
     return {
         k: torch.from_numpy(np.ascontiguousarray(v, dtype=None if k == "image" else np.float32))
         for k, v in batch.items()

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..model.array_types import FloatArray
 from ..model.face.face_model import FaceModel
 from ..model.face.semantics import FACE_FROM_MM, REGION_WEIGHTS
 from ..model.networks.torch_engine.compact import rotation_matrix
@@ -80,7 +81,7 @@ def identity_factor(model: FaceModel) -> Tensor:
     return _factor(model.identity, weights)
 
 
-def _factor(basis: np.ndarray, weights: np.ndarray) -> Tensor:
+def _factor(basis: FloatArray, weights: FloatArray) -> Tensor:
     weighted = (basis * weights[None, :, None]).reshape(len(basis), -1).astype(np.float64)
     gram = weighted @ weighted.T / (weights**2).sum()
     return torch.from_numpy(np.linalg.cholesky(gram + 1e-6 * np.eye(len(gram))).T.astype(np.float32))

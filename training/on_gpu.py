@@ -90,11 +90,11 @@ def train_within(args: argparse.Namespace) -> None:
     _run("responses", args.out / "weights.safetensors", data)
 
 
-def _pictures(args: argparse.Namespace) -> list:
+def _pictures(args: argparse.Namespace) -> list[object]:
     return ["--per-shard", args.per_shard, *(["--realism", args.realism] if args.realism else [])]
 
 
-def _wait_for_pictures(data: Path, renderers: list[subprocess.Popen], ends: float) -> None:
+def _wait_for_pictures(data: Path, renderers: list[subprocess.Popen[bytes]], ends: float) -> None:
     """Wait until every renderer has written a shard."""
     with tqdm(total=len(renderers), desc="first shards") as progress:
         while progress.n < len(renderers):
@@ -110,7 +110,7 @@ def _steps_per_second(log: Path) -> float:
     return float(last["step"]) / (60 * float(last["minutes"]))
 
 
-def _start(module: str, *arguments: object) -> subprocess.Popen:
+def _start(module: str, *arguments: object) -> subprocess.Popen[bytes]:
     package = __package__ or "expnet.training"
     command = [sys.executable, "-P", "-m", f"{package}.{module}", *map(str, arguments)]
     return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=None)
@@ -122,7 +122,7 @@ def _run(module: str, *arguments: object) -> None:
             raise InputError(f"{module} has failed: see its lines above")
 
 
-def _stop(processes: list[subprocess.Popen]) -> None:
+def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         process.send_signal(signal.SIGTERM)
     for process in processes:

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..model.array_types import AnyArray, FloatArray, UInt8Array
 from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.face.face_model import FaceModel, triangles
@@ -57,9 +58,9 @@ class Seen:
 # --- what the network sees ------------------------------------------------------------------------------------------
 
 
-def outputs_of(network: Network, images: np.ndarray, together: int = 64) -> dict[str, np.ndarray]:
+def outputs_of(network: Network, images: UInt8Array, together: int = 64) -> dict[str, AnyArray]:
     """Return the network's outputs and ``points`` for pictures (B, S, S, 3) uint8 of its size."""
-    parts: list[dict[str, np.ndarray]] = []
+    parts: list[dict[str, AnyArray]] = []
     with torch.inference_mode():
         for first in range(0, len(images), together):
             x = as_input(torch.from_numpy(images[first : first + together]))
@@ -93,7 +94,7 @@ def singles_seen(network: Network, folder: Path, most: int) -> Seen:
     return _joined(parts)
 
 
-def _seen(network: Network, shard: Mapping[str, np.ndarray], alone: bool = False) -> Seen:
+def _seen(network: Network, shard: Mapping[str, AnyArray], alone: bool = False) -> Seen:
     images = shard["image"]
     if images.shape[-2] != network.config.size:
         raise InputError(f"the pictures are {images.shape[-2]} pixels wide, the network sees {network.config.size}")
@@ -116,7 +117,7 @@ FLOOR = 1e-4  # of covariances
 LEAST_SPREAD = 0.01  # of people's readings, in units of a look's
 
 
-def learn(people: Seen, singles: Seen | None, millimetres: Tensor) -> dict[str, np.ndarray]:
+def learn(people: Seen, singles: Seen | None, millimetres: Tensor) -> dict[str, AnyArray]:
     """Fit the tensors of ``PersonReader``. ``millimetres`` (99, 99) is ``aligned_factor``."""
     count, views = people.inputs.shape[:2]
     read, truth = people.inputs.flatten(0, 1), people.alpha.repeat_interleave(views, 0)
@@ -199,12 +200,13 @@ def aligned_factor(model: FaceModel) -> Tensor:
     return torch.from_numpy(np.linalg.cholesky(gram + 1e-6 * np.eye(len(gram))).T.astype(np.float32))
 
 
-def _motions(points: np.ndarray, grows: bool) -> np.ndarray:
+def _motions(points: FloatArray, grows: bool) -> FloatArray:
     """Return a matrix (3 n, 6 or 7)."""
     shifts = np.tile(np.eye(3), (len(points), 1, 1))
     turns = np.stack([np.cross(axis, points) for axis in np.eye(3)], 2)
     columns = np.concatenate([shifts, turns, points[..., None]] if grows else [shifts, turns], 2)
-    return columns.reshape(-1, columns.shape[2])
+    flat: FloatArray = columns.reshape(-1, columns.shape[2])
+    return flat
 
 
 # --- what it gives --------------------------------------------------------------------------------------------------
@@ -216,7 +218,7 @@ def table(reader: PersonReader, people: Seen, millimetres: Tensor) -> str:
     The mean of the network's own alphas stands beside it.
     """
 
-    def error(alpha: np.ndarray) -> float:
+    def error(alpha: FloatArray) -> float:
         return float(((torch.as_tensor(alpha).float() - people.alpha) @ millimetres.T).norm(dim=1).mean())
 
     lines = [f"{len(people.alpha)} people: alpha, mm", "views   network   learned"]

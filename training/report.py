@@ -32,6 +32,8 @@ from .losses import expression_factor
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from ..model.array_types import FloatArray, UInt8Array
+
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 88]
 
 
@@ -62,13 +64,13 @@ def draw_curves(log: Path, out: Path) -> list[dict[str, float]]:
     return rows
 
 
-def draw_samples(images: np.ndarray, out: Path, columns: int = 14) -> None:
+def draw_samples(images: UInt8Array, out: Path, columns: int = 14) -> None:
     rows = len(images) // columns
     sheet = images[: rows * columns].reshape(rows, columns, *images.shape[1:]).transpose(0, 2, 1, 3, 4)
     cv2.imwrite(str(out), sheet.reshape(rows * images.shape[1], columns * images.shape[2], 3), JPEG)
 
 
-def draw_keys(eta: np.ndarray, truth: np.ndarray, r: np.ndarray, out: Path) -> None:
+def draw_keys(eta: FloatArray, truth: FloatArray, r: FloatArray, out: Path) -> None:
     figure, axes = plt.subplots(5, 6, figsize=(13, 11), constrained_layout=True)
     for axis, key, p, t, value in zip(axes.flat, OPEN_KEYS, eta.T, truth.T, r):
         axis.plot(t, p, ".", markersize=2, alpha=0.5)
@@ -80,7 +82,7 @@ def draw_keys(eta: np.ndarray, truth: np.ndarray, r: np.ndarray, out: Path) -> N
     plt.close(figure)
 
 
-def key_table(eta: np.ndarray, truth: np.ndarray, r: np.ndarray) -> str:
+def key_table(eta: FloatArray, truth: FloatArray, r: FloatArray) -> str:
     error = np.abs(eta - truth).mean(0)
     lines = ["| key | r | mean abs error |", "|---|---|---|"]
     return "\n".join(lines + [f"| {k} | {a:.3f} | {b:.3f} |" for k, a, b in zip(OPEN_KEYS, r, error)])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..model.array_types import AnyArray
 from .dataset import LEARNED, Batch, mirrored_labels, read_shard, shard_names
 
 LABELS = tuple(name for name in LEARNED if name != "image")
@@ -60,5 +61,5 @@ class ResidentFolder:
             labels.append({k: torch.cat([plain[k][rows[:half]], mirror[k][rows[half:]]]) for k in LABELS})
         return {"image": torch.cat(images), **{k: torch.cat([part[k] for part in labels]) for k in LABELS}}
 
-    def _tensors(self, labels: dict[str, np.ndarray]) -> Batch:
+    def _tensors(self, labels: dict[str, AnyArray]) -> Batch:
         return {k: torch.from_numpy(np.ascontiguousarray(v, np.float32)).to(self.device) for k, v in labels.items()}

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..model.array_types import FloatArray
 from ..model.errors import InputError
 from ..model.face.semantics import OPEN_KEYS
 from ..model.networks.weights.weights_file import load_weights, save_weights
@@ -30,7 +31,7 @@ LEVELS = np.array([0.002, 0.01, 0.04, 0.12, 0.3, 0.5, 0.65, 0.76, 0.84, 0.9, 0.9
 APART = 1e-3  # knots lie at least so far apart
 
 
-def measured(read: np.ndarray, true: np.ndarray) -> dict[str, list[list[float]]]:
+def measured(read: FloatArray, true: FloatArray) -> dict[str, list[list[float]]]:
     """Fit a curve per key to readings and truths (N, 29): key -> [read, shown]."""
     table = {}
     for k, key in enumerate(OPEN_KEYS):
@@ -45,11 +46,12 @@ def measured(read: np.ndarray, true: np.ndarray) -> dict[str, list[list[float]]]
     return table
 
 
-def gains(true: np.ndarray, shown: np.ndarray) -> np.ndarray:
+def gains(true: FloatArray, shown: FloatArray) -> FloatArray:
     """Return the slope (K,) of what is shown against the truth, both (N, K); NaN for a key that never moves."""
     away = true - true.mean(0)
     with np.errstate(invalid="ignore"):
-        return (away * shown).sum(0) / (away**2).sum(0)
+        gains: FloatArray = (away * shown).sum(0) / (away**2).sum(0)
+        return gains
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..model.array_types import AnyArray
 from ..model.camera import ANCHOR, SIDE_MM
 from ..model.errors import InputError
 from ..model.face.semantics import OPEN_BASIS
@@ -59,7 +60,8 @@ def load_checkpoint(path: Path, device: str) -> dict[str, Any]:
     """Load a run's own ``.pt``: tensors and numbers only, no executable content."""
     if not path.is_file():
         raise InputError(f"{path}: no checkpoint there: give the folder of a run that has reached its first evaluation")
-    return torch.load(path, map_location=device, weights_only=True)
+    checkpoint: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    return checkpoint
 
 
 def load_tensors(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
@@ -98,6 +100,6 @@ def export_weights(
     save_weights(path, header, storable(tensors))
 
 
-def storable(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def storable(tensors: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
     """Convert convolutions and the head to float16 (half the file, no measurable loss), except small tensors."""
     return {name: array.astype(np.float16) if array.ndim >= 2 else array for name, array in tensors.items()}

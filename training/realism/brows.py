@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from scipy.interpolate import griddata
 
+from ...model.array_types import FloatArray, UInt8Array
 from ...model.errors import InputError
 from ..synthetic.realism import BROW_ACROSS, BROW_ALONG, BROW_SHAPE
 from .makehuman import read_obj
@@ -16,7 +17,7 @@ STRIP = 4  # pixels per mm of a brow seen flat
 DENSER = 2.5  # layers of hairs: one layer is sparse; the strength of a brow is sampled when it is drawn
 
 
-def read_brows(folder: Path) -> np.ndarray:
+def read_brows(folder: Path) -> UInt8Array:
     """Read the left brows, (N, *BROW_SHAPE) uint8.
 
     The brows are brows/*.png on their cards mesh/*.obj, relative to their mean line. Raises InputError.
@@ -35,7 +36,7 @@ def read_brows(folder: Path) -> np.ndarray:
     return np.stack([_along(sheet, line) for sheet in sheets])
 
 
-def _flat(picture: Path, card: Path) -> tuple[np.ndarray, tuple[float, float]]:
+def _flat(picture: Path, card: Path) -> tuple[FloatArray, tuple[float, float]]:
     """Render the left brow from the front, turned flat: (H, W) 0..1, rows upward, and its corner's place, mm."""
     alpha = cv2.imread(str(picture), cv2.IMREAD_UNCHANGED)
     if alpha is None or alpha.ndim != 3 or alpha.shape[2] != 4:
@@ -56,7 +57,7 @@ def _flat(picture: Path, card: Path) -> tuple[np.ndarray, tuple[float, float]]:
     return np.where(at[..., 0] < 0, 0, cover), (float(low[0]), float(low[1]))
 
 
-def _mean_line(sheets: np.ndarray) -> np.ndarray:
+def _mean_line(sheets: FloatArray) -> FloatArray:
     """Return (K, 2) pixels from the nose outwards: a smooth line through the middles of all brows."""
     total = np.clip(sheets, 0, 1).mean(0)
     weight = total.sum(0)
@@ -68,7 +69,7 @@ def _mean_line(sheets: np.ndarray) -> np.ndarray:
     return np.stack([along, curve(along)], 1)
 
 
-def _along(sheet: np.ndarray, line: np.ndarray) -> np.ndarray:
+def _along(sheet: FloatArray, line: FloatArray) -> UInt8Array:
     """Return a flat brow relative to a line: BROW_SHAPE, row 0 below it, column 0 before its beginning."""
     step = np.linalg.norm(np.diff(line, axis=0), axis=1)
     arc = np.concatenate([[0], np.cumsum(step)]) / step.sum()
@@ -86,4 +87,5 @@ def _along(sheet: np.ndarray, line: np.ndarray) -> np.ndarray:
     at = (on + t[..., None] * normal).astype(np.float32)
     cover = cv2.remap(cv2.GaussianBlur(sheet, (0, 0), 0.6), at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderValue=0)
     dense = 1 - (1 - np.clip(cover, 0, 1)) ** DENSER
-    return np.round(dense * 255).astype(np.uint8)
+    drawn: UInt8Array = np.round(dense * 255).astype(np.uint8)
+    return drawn

@@ -5,11 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ..synthetic.paint import PAINT
 from ..synthetic.surface import Surface
 
 
-def painted(surface: Surface, values: np.ndarray) -> np.ndarray:
+def painted(surface: Surface, values: FloatArray) -> FloatArray:
     """Values of vertices (V,), triangle by triangle, 0 elsewhere: (PAINT, PAINT) float32."""
     picture = np.zeros((PAINT, PAINT), np.float32)
     corners = surface.triangles[: surface.inner]
@@ -21,6 +22,7 @@ def painted(surface: Surface, values: np.ndarray) -> np.ndarray:
     return picture
 
 
-def filled(surface: Surface, values: np.ndarray) -> np.ndarray:
+def filled(surface: Surface, values: FloatArray) -> FloatArray:
     """As ``painted``, without steps from triangle to triangle."""
-    return cv2.GaussianBlur(painted(surface, values), (0, 0), 3.0)
+    blurred: FloatArray = cv2.GaussianBlur(painted(surface, values), (0, 0), 3.0)
+    return blurred

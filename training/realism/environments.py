@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.errors import InputError
 
 LAMPS = 2
@@ -17,17 +18,18 @@ BLUR = 6.0  # pixels of a map reduced to ROWS
 ROWS = 128
 
 
-def read_environment(path: Path) -> np.ndarray:
+def read_environment(path: Path) -> FloatArray:
     """Return (H, W, 3) float32 linear BGR, azimuth along the columns, from the zenith down. Raises InputError."""
     os.environ["OPENCV_IO_ENABLE_OPENEXR"] = "1"  # OpenCV requires it for EXR
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.ndim != 3 or picture.shape[1] != 2 * picture.shape[0]:
         raise InputError(f"{path}: not an equirectangular EXR, twice as wide as high")
     picture = np.nan_to_num(picture[..., :3].astype(np.float32), posinf=0, neginf=0)
-    return np.maximum(cv2.resize(picture, (2 * ROWS, ROWS), interpolation=cv2.INTER_AREA), 0)
+    radiance: FloatArray = np.maximum(cv2.resize(picture, (2 * ROWS, ROWS), interpolation=cv2.INTER_AREA), 0)
+    return radiance
 
 
-def directions(rows: int) -> tuple[np.ndarray, np.ndarray]:
+def directions(rows: int) -> tuple[FloatArray, FloatArray]:
     """Return unit vectors (rows, 2 rows, 3), y up, and the solid angle of each pixel (rows, 2 rows)."""
     down = (np.arange(rows) + 0.5) / rows * np.pi
     round_ = ((np.arange(2 * rows) + 0.5) / rows - 1) * np.pi
@@ -36,7 +38,7 @@ def directions(rows: int) -> tuple[np.ndarray, np.ndarray]:
     return towards, np.broadcast_to(ring * (np.pi / rows) ** 2, (rows, 2 * rows))
 
 
-def light_of(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def light_of(picture: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """ambient (3, 9), lamps (LAMPS, 3) unit vectors, their colours (LAMPS, 3) BGR; zeros where there is no lamp.
 
     In the engine's units: a white surface under the ambient light has the colour of the harmonics, and one that faces
@@ -62,16 +64,17 @@ def light_of(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return harmonics(rest), lamps, colors
 
 
-def harmonics(picture: np.ndarray) -> np.ndarray:
+def harmonics(picture: FloatArray) -> FloatArray:
     """Irradiance / pi of a map as the nine terms of ``rasterizer.shade``, (3, 9)."""
     towards, solid = directions(len(picture))
     flat = towards.reshape(-1, 3)
     normals = flat[:: max(1, len(flat) // 700)]
     weights = np.maximum(normals @ flat.T, 0) * solid.ravel() / np.pi
-    return np.linalg.lstsq(terms(normals), weights @ picture.reshape(-1, 3), rcond=None)[0].T
+    light: FloatArray = np.linalg.lstsq(terms(normals), weights @ picture.reshape(-1, 3), rcond=None)[0].T
+    return light
 
 
-def terms(n: np.ndarray) -> np.ndarray:
+def terms(n: FloatArray) -> FloatArray:
     """Return the engine's nine terms for normals (N, 3), (N, 9)."""
     x, y, z = n.T
     return np.stack([np.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], 1)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ...model.array_types import FloatArray, IntArray, UInt8Array
 from ...model.errors import InputError
 
 MM_PER_UNIT = 100.0
@@ -36,9 +37,9 @@ RIGHT_OF = {
 class Mesh:
     """points (V, 3) mm, faces (F, 3 or 4) vertices, uv (V, 2) 0..1, v up: a vertex on a seam has one of its two."""
 
-    points: np.ndarray
-    faces: np.ndarray
-    uv: np.ndarray
+    points: FloatArray
+    faces: IntArray
+    uv: FloatArray
 
 
 def read_obj(path: Path, group: str | None = None) -> Mesh:
@@ -69,7 +70,7 @@ def read_head(path: Path) -> Mesh:
     return Mesh(body.points, body.faces[body.points[body.faces, 1].min(1) > NECK - 80], body.uv)
 
 
-def inner_landmarks(points: np.ndarray) -> dict[int, int]:
+def inner_landmarks(points: FloatArray) -> dict[int, int]:
     """iBUG's landmarks 27 to 67 as vertices of the base mesh (V, 3)."""
     if len(points) <= max(*MIDDLE.values(), *LEFT.values()):
         raise InputError("the base mesh has fewer vertices than MakeHuman's hm08: take mesh/base.obj as it comes")
@@ -78,14 +79,14 @@ def inner_landmarks(points: np.ndarray) -> dict[int, int]:
     return MIDDLE | LEFT | mirrored
 
 
-def read_skin(path: Path) -> np.ndarray:
+def read_skin(path: Path) -> UInt8Array:
     """Return a head crop, (H, W, 3) uint8 BGR."""
-    picture = cv2.imread(str(path))
+    picture: UInt8Array | None = cv2.imread(str(path))
     if picture is None:
         raise InputError(f"{path}: not a picture")
     return picture
 
 
-def crop_texel(uv: np.ndarray) -> np.ndarray:
+def crop_texel(uv: FloatArray) -> FloatArray:
     """Texture coordinates (..., 2) as column and row of a head crop."""
     return np.stack([uv[..., 0] * SKIN_SIDE - CROP_LEFT - 0.5, (1 - uv[..., 1]) * SKIN_SIDE - CROP_TOP - 0.5], -1)

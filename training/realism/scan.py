@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ...model.array_types import FloatArray, UInt8Array
 from ...model.errors import InputError
 from .makehuman import Mesh
 
@@ -25,7 +26,7 @@ LANDMARKS = {
 SIDE = 1024
 
 
-def read_scan(folder: Path) -> tuple[Mesh, np.ndarray]:
+def read_scan(folder: Path) -> tuple[Mesh, UInt8Array]:
     """Return the mesh and its colours (SIDE, SIDE, 3) uint8 BGR. Needs the package DracoPy. Raises InputError."""
     try:
         import DracoPy
@@ -54,9 +55,10 @@ def _draco_part(content: bytes) -> bytes:
     return content[start : start + view["byteLength"]]
 
 
-def texel(uv: np.ndarray) -> np.ndarray:
+def texel(uv: FloatArray) -> FloatArray:
     """Texture coordinates (..., 2) as column and row of the colours. Unlike in glTF, v runs up."""
-    return np.stack([uv[..., 0], 1 - uv[..., 1]], -1) * SIDE - 0.5
+    at: FloatArray = np.stack([uv[..., 0], 1 - uv[..., 1]], -1) * SIDE - 0.5
+    return at
 
 
 def inner_landmarks(mesh: Mesh) -> dict[int, int]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...model.array_types import AnyArray
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.files import write_whole
@@ -48,7 +49,7 @@ def main() -> int:
     return 0
 
 
-def photographs_of(surface: Surface, folder: Path) -> dict[str, np.ndarray]:
+def photographs_of(surface: Surface, folder: Path) -> dict[str, AnyArray]:
     """Return the arrays of the file, see ``synthetic.realism``. Raises InputError."""
     skins = _makehuman_skins(surface, folder / "makehuman_cc0")
     if (folder / "leeperrysmith_ccby3").is_dir():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ...model.array_types import BoolArray, FloatArray, UInt8Array
 from ..synthetic.paint import PAINT
 from ..synthetic.realism import LOW, NONE
 from ..synthetic.surface import Surface
@@ -30,12 +31,12 @@ HAIRLINE = (-16.0, -4.0)  # mm inside the mean hairline: where a photographed sk
 class Skin:
     """low (LOW, LOW, 3) float32 and detail (PAINT, PAINT, 3) uint8, see ``synthetic.realism``; tone (3,) BGR 0..1"""
 
-    low: np.ndarray
-    detail: np.ndarray
-    tone: np.ndarray
+    low: FloatArray
+    detail: UInt8Array
+    tone: FloatArray
 
 
-def split(surface: Surface, colors: np.ndarray, known: np.ndarray, browed: bool = False) -> Skin:
+def split(surface: Surface, colors: FloatArray, known: BoolArray, browed: bool = False) -> Skin:
     """Split a skin's colours over the chart.
 
     ``colors`` (PAINT, PAINT, 3) BGR 0..255 are valid where ``known`` (PAINT, PAINT). ``browed``: the skin has brows,
@@ -61,7 +62,7 @@ def split(surface: Surface, colors: np.ndarray, known: np.ndarray, browed: bool 
     )
 
 
-def _slow(colors: np.ndarray, keep: np.ndarray) -> np.ndarray:
+def _slow(colors: FloatArray, keep: FloatArray) -> FloatArray:
     """Return a blur over the kept texels, with a wider kernel where few are kept, and 1 where none are."""
     out, missing = np.zeros_like(colors), np.ones(keep.shape, np.float32)
     for sigma in (SLOW, *WIDER):
@@ -73,7 +74,7 @@ def _slow(colors: np.ndarray, keep: np.ndarray) -> np.ndarray:
     return out + missing[..., None]
 
 
-def _foreign(surface: Surface) -> np.ndarray:
+def _foreign(surface: Surface) -> BoolArray:
     """Eyes, nostrils and the line between the lips."""
     marks = surface.coords[surface.model.landmarks] * PAINT - 0.5
     mask = np.zeros((PAINT, PAINT), np.uint8)
@@ -83,10 +84,11 @@ def _foreign(surface: Surface) -> np.ndarray:
     parting = np.round(marks[[48, 60, 61, 62, 63, 64, 54]]).astype(np.int32)
     cv2.polylines(mask, [parting], False, 1, PARTING)
     nostrils = (painted(surface, surface.nostrils) > 0.05).astype(np.uint8)
-    return (mask | cv2.dilate(nostrils, np.ones((5, 5)))) > 0
+    foreign: BoolArray = (mask | cv2.dilate(nostrils, np.ones((5, 5)))) > 0
+    return foreign
 
 
-def _brows(surface: Surface, colors: np.ndarray, usable: np.ndarray) -> np.ndarray:
+def _brows(surface: Surface, colors: FloatArray, usable: BoolArray) -> BoolArray:
     """Return the texels above the eyes that are darker than their surroundings."""
     marks = surface.coords[surface.model.landmarks] * PAINT
     grey = colors.mean(2)
@@ -99,17 +101,19 @@ def _brows(surface: Surface, colors: np.ndarray, usable: np.ndarray) -> np.ndarr
     band &= (columns > outer[0] - 36) & (columns < outer[1] + 36)
     dark = (band & (cv2.GaussianBlur(grey, (0, 0), 1.5) < BROW_DARKER * around)).astype(np.uint8)
     dark = cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((3, 3)))
-    return (cv2.dilate(dark, np.ones((9, 9))) > 0) & band
+    brows: BoolArray = (cv2.dilate(dark, np.ones((9, 9))) > 0) & band
+    return brows
 
 
-def _cheeks_and_forehead(surface: Surface) -> np.ndarray:
+def _cheeks_and_forehead(surface: Surface) -> BoolArray:
     marks = surface.coords[surface.model.landmarks] * PAINT
     rows, columns = np.mgrid[:PAINT, :PAINT]
     between = (columns > marks[36, 0]) & (columns < marks[45, 0])
-    return between & (rows > marks[33, 1]) & (rows < marks[27, 1] + 70)
+    within: BoolArray = between & (rows > marks[33, 1]) & (rows < marks[27, 1] + 70)
+    return within
 
 
-def _scalp(surface: Surface) -> np.ndarray:
+def _scalp(surface: Surface) -> FloatArray:
     """0 on bare skin, 1 well inside the hairline, (PAINT, PAINT) float32."""
     inside = np.clip((surface.scalp_height - HAIRLINE[0]) / (HAIRLINE[1] - HAIRLINE[0]), 0, 1)
     return filled(surface, inside)

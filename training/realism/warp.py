@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ...model.array_types import BoolArray, FloatArray, IntArray, UInt8Array
 from ...model.bases.registration import register
 from ...model.errors import InputError
 from ...model.face.alignment import similarity
@@ -28,18 +29,21 @@ class Lookup:
     uv is (PAINT, PAINT, 2). known (PAINT, PAINT) bool marks the texels that have a position.
     """
 
-    uv: np.ndarray
-    known: np.ndarray
+    uv: FloatArray
+    known: BoolArray
 
-    def resampled(self, picture: np.ndarray, texel: np.ndarray) -> np.ndarray:
+    def resampled(self, picture: UInt8Array, texel: FloatArray) -> FloatArray:
         """Return a texture (H, W, 3) on the chart, float32. ``texel`` (PAINT, PAINT, 2): ``uv`` in its pixels."""
         at = texel.astype(np.float32)
         # texels of the chart are about as large as those of the textures: a little blur is enough against aliasing
         smooth = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.6)
-        return cv2.remap(smooth, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        colours: FloatArray = cv2.remap(
+            smooth, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return colours
 
 
-def look_up(surface: Surface, points: np.ndarray, faces: np.ndarray, uv: np.ndarray, inner: dict[int, int]) -> Lookup:
+def look_up(surface: Surface, points: FloatArray, faces: IntArray, uv: FloatArray, inner: dict[int, int]) -> Lookup:
     """Return where the chart's texels lie in another head's texture.
 
     ``points`` (V, 3), ``faces`` (F, 3 or 4) and ``uv`` (V, 2) are the other head's. ``inner`` are its landmarks by
@@ -49,8 +53,8 @@ def look_up(surface: Surface, points: np.ndarray, faces: np.ndarray, uv: np.ndar
 
 
 def place_of_vertices(
-    head: FaceModel, points: np.ndarray, faces: np.ndarray, uv: np.ndarray, inner: dict[int, int]
-) -> np.ndarray:
+    head: FaceModel, points: FloatArray, faces: IntArray, uv: FloatArray, inner: dict[int, int]
+) -> FloatArray:
     """Return where the vertices of ``head`` lie in another head's texture, (V, 2); not a number where unknown.
 
     The other head is given as for ``look_up``.
@@ -71,7 +75,7 @@ def place_of_vertices(
     return at
 
 
-def _as_model(open_head: FaceModel, points: np.ndarray, faces: np.ndarray, inner: dict[int, int]) -> FaceModel:
+def _as_model(open_head: FaceModel, points: FloatArray, faces: IntArray, inner: dict[int, int]) -> FaceModel:
     """Return the other head with 68 landmarks; missing ones get the positions of the open head's."""
     assert open_head.landmarks is not None
     mean = open_head.neutral[open_head.landmarks].astype(float)
@@ -88,7 +92,7 @@ def _as_model(open_head: FaceModel, points: np.ndarray, faces: np.ndarray, inner
     )  # fmt: skip
 
 
-def _on_chart(surface: Surface, at: np.ndarray) -> Lookup:
+def _on_chart(surface: Surface, at: FloatArray) -> Lookup:
     """Values of vertices (V, 2), not a number where unknown, over the chart: of several layers the foremost."""
     uv = np.zeros((PAINT, PAINT, 2), np.float32)
     depth = np.full((PAINT, PAINT), -np.inf)
