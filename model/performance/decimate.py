@@ -25,27 +25,26 @@ def kept_keys(frames: FloatArray, values: FloatArray, bounds: FloatArray, smooth
     slopes = np.gradient(values, frames, axis=1).ravel() if smooth else None
     limit = np.repeat(bounds, count)
     chosen = kept.ravel()  # the same memory
-    while True:
+    left = np.flatnonzero(~chosen)  # the keys of segments that may still exceed their bound
+    while len(left):
         starts = np.flatnonzero(chosen)
-        stretch = np.cumsum(chosen) - 1  # for each key, the index of the kept key at or before it
-        a = starts[stretch]
-        b = starts[np.minimum(stretch + 1, len(starts) - 1)]
-        last = np.arange(1, curves + 1) * count - 1
-        b[last] = last  # a curve's last key starts no segment
+        stretch = (np.cumsum(chosen) - 1)[left]  # for each key, the index of the kept key before it
+        a, b = starts[stretch], starts[stretch + 1]
         span = x[b] - x[a]
-        share = np.divide(x - x[a], span, out=np.zeros_like(span), where=span > 0)
+        share = (x[left] - x[a]) / span
         if slopes is None:
             between = flat[a] + share * (flat[b] - flat[a])
         else:
             between = _bezier(flat[a], slopes[a], flat[b], slopes[b], span, share)
-        error = np.abs(flat - between) - limit
-        error[chosen] = -1.0
-        worst = np.maximum.reduceat(error, starts)
-        if not (worst > 0).any():
-            return kept
-        candidates = np.flatnonzero((error == worst[stretch]) & (error > 0))
-        _, first = np.unique(stretch[candidates], return_index=True)
-        chosen[candidates[first]] = True
+        error = np.abs(flat[left] - between) - limit[left]
+        first = np.flatnonzero(np.diff(stretch, prepend=-1))  # of each segment
+        keys = np.diff(first, append=len(left))
+        worst = np.repeat(np.maximum.reduceat(error, first), keys)
+        candidates = np.flatnonzero((error == worst) & (error > 0))
+        _, one = np.unique(stretch[candidates], return_index=True)
+        chosen[left[candidates[one]]] = True
+        left = left[(worst > 0) & ~chosen[left]]
+    return kept
 
 
 def bezier_handles(frames: FloatArray, values: FloatArray, kept: BoolArray) -> tuple[FloatArray, FloatArray]:
