@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, TypeVar
@@ -15,7 +16,7 @@ from .person import PersonReader
 from .responses import Responses
 
 # The largest offset of a face's own crop from the given one; the training data have no larger one.
-MAX_OFFSET = np.array([0.75, 0.75, 1.0])
+MAX_OFFSET = (0.75, 0.75, 1.0)
 IDENTITY_LIMIT = 3.0  # sigma
 
 Box = Sequence[float]  # x, y, width, height in pixels
@@ -209,9 +210,15 @@ def estimate_of(
 
 def offsets_of(raw: Mapping[str, FloatArray]) -> FloatArray:
     """Return the offsets (B, 4) from the given crops to the faces' own, as ``Crop.moved`` takes them."""
-    rotation = rotation_of_columns(np.asarray(raw["rotation"], np.float64))
-    offset = np.clip(np.asarray(raw["crop"], np.float64), -MAX_OFFSET, MAX_OFFSET)
-    return np.column_stack([offset, np.arctan2(rotation[:, 0, 1], rotation[:, 1, 1])])
+    rows = []  # number by number: numpy's calls take longer for the one face of a frame
+    for six, offset in zip(raw["rotation"].tolist(), raw["crop"].tolist(), strict=True):
+        length = math.sqrt(six[0] * six[0] + six[1] * six[1] + six[2] * six[2]) or math.nan
+        x0, x1, x2 = six[0] / length, six[1] / length, six[2] / length
+        along = x0 * six[3] + x1 * six[4] + x2 * six[5]
+        lean = math.atan2(six[3] - along * x0, six[4] - along * x1)  # ``roll`` of ``rotation_of_columns``
+        # NaN stays NaN in this order of the arguments.
+        rows.append([*(max(min(o, most), -most) for o, most in zip(offset, MAX_OFFSET, strict=True)), lean])
+    return np.array(rows)
 
 
 def confidence_of(raw: Mapping[str, FloatArray]) -> FloatArray:

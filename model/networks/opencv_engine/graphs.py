@@ -22,11 +22,12 @@ from ..architectures import (
     CompactConfig,
     FinderConfig,
     GlimpseConfig,
-    output_widths,
 )
 from .onnx import Graph
 
 EPSILON = 1e-5  # of torch's batch norms
+SHRINK = 32  # how much smaller than the picture CompactNet's last map is
+SMALL = 2  # side of a map whose convolutions are faster as products with one matrix
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,10 @@ class Tensors:
 
 
 def compact(tensors: Tensors, config: CompactConfig) -> bytes:
-    """Build CompactNet: a picture (1, 3, size, size) to pooled features (1, C, 1, 1) and outputs (1, OUT, 1, 1)."""
+    """Build CompactNet's convolutions: a picture (1, 3, size, size) to the last map (1, C, side, side).
+
+    Where ``products_of`` takes the last ones, it is two maps: those of the last stage's first convolution and shortcut.
+    """
     layers = Layers(tensors, Graph(picture=(1, 3, config.size, config.size)))
     return layers.graph.model(*_compact(layers, "picture", config, ""))
 
@@ -60,6 +64,31 @@ def whole(tensors: Tensors, config: GlimpseConfig) -> bytes:
     """Build GlimpseNet's look at the whole: it halves a picture (1, 3, size, size); outputs as ``compact``."""
     layers = Layers(tensors, Graph(picture=(1, 3, config.size, config.size)))
     return layers.graph.model(*_compact(layers, layers.graph.average_pool("picture", 2), config.whole, "whole."))
+
+
+def products_of(tensors: Tensors, config: CompactConfig, prefix: str) -> list[tuple[FloatArray, FloatArray]]:
+    """Return matrix (out, in) and bias (out,) of each convolution after ``compact``; none where the map is large.
+
+    They are the second one of the last stage's first block, and both of each further block.
+    """
+    side = config.size // SHRINK
+    if side > SMALL:
+        return []
+    layers, width = Layers(tensors, Graph()), config.channels[-1]
+    blocks = range(sum(config.blocks) - config.blocks[-1], sum(config.blocks))
+    names = [(f"{prefix}trunk.{b}.conv{n}", f"{prefix}trunk.{b}.norm{n}") for b in blocks for n in (1, 2)]
+    convolutions = [layers.folded(name, width, norm) for name, norm in names[1:]]
+    return [(matrix_of(weight, side), np.repeat(bias, side * side)) for weight, bias in convolutions]
+
+
+def matrix_of(weight: FloatArray, side: int) -> FloatArray:
+    """Return a 3 x 3 convolution (out, in, 3, 3) of a map side x side, with zeros around it, as one matrix."""
+    out, into = weight.shape[:2]
+    matrix = np.zeros((out, side, side, into, side, side), np.float32)
+    for y, x, v, u in np.ndindex(side, side, side, side):
+        if max(abs(v - y), abs(u - x)) <= 1:
+            matrix[:, y, x, :, v, u] = weight[:, :, v - y + 1, u - x + 1]
+    return matrix.reshape(out * side * side, -1)
 
 
 def closer(tensors: Tensors, config: GlimpseConfig) -> bytes:
@@ -74,15 +103,6 @@ def closer(tensors: Tensors, config: GlimpseConfig) -> bytes:
     x = layers.block(x, "blocks.1", config.width, 1)
     eyes, mouths = layers.conv(x, "eye_map", EYE_POINTS), layers.conv(x, "mouth_map", MOUTH_POINTS)
     return layers.graph.model(x, eyes, mouths)
-
-
-def correction(tensors: Tensors, config: GlimpseConfig) -> bytes:
-    """Build GlimpseNet's last layers: all features (1, N, 1, 1) to corrections of eta, gaze and eta_log_variance."""
-    scale, shift = tensors.norm("norm")
-    weight, bias = tensors["hidden.weight"], tensors["hidden.bias"]
-    layers = Layers(tensors, Graph(seen=(1, len(scale), 1, 1)))
-    x = layers.graph.silu(layers.graph.conv("seen", (weight * scale)[..., None, None], bias + weight @ shift))
-    return layers.graph.model(layers.dense(x, "closer_head", 2 * config.expression + 2))
 
 
 def finder(tensors: Tensors, config: FinderConfig) -> bytes:
@@ -101,15 +121,15 @@ def finder(tensors: Tensors, config: FinderConfig) -> bytes:
     return layers.graph.model(layers.conv(x, "head", FINDER_OUTPUTS))
 
 
-def _compact(layers: Layers, x: str, config: CompactConfig, prefix: str) -> tuple[str, str]:
+def _compact(layers: Layers, x: str, config: CompactConfig, prefix: str) -> tuple[str, ...]:
     stem, *channels = config.channels
     x = layers.stem(x, f"{prefix}stem", stem)
     stages = zip(channels, config.blocks, strict=True)
     widths = [(width, 1 if i else 2) for width, count in stages for i in range(count)]
-    for i, (width, stride) in enumerate(widths):
+    last = len(widths) - config.blocks[-1] if config.size // SHRINK <= SMALL else len(widths)
+    for i, (width, stride) in enumerate(widths[:last]):
         x = layers.block(x, f"{prefix}trunk.{i}", width, stride)
-    x = layers.graph.global_average_pool(x)
-    return x, layers.dense(x, f"{prefix}head", sum(output_widths(config).values()))
+    return (x,) if last == len(widths) else layers.halves(x, f"{prefix}trunk.{last}", *widths[last])
 
 
 @dataclass(frozen=True)
@@ -119,12 +139,20 @@ class Layers:
     tensors: Tensors
     graph: Graph
 
-    def dense(self, x: str, name: str, width: int) -> str:
-        """Add a linear layer, as a convolution of one pixel."""
+    def dense(self, name: str, width: int) -> tuple[FloatArray, FloatArray]:
+        """Return weight and bias of a linear layer."""
         weight = self.tensors[f"{name}.weight"]
         if weight.ndim != 2 or len(weight) != width:
             raise self._misfit(f"{name}.weight", weight, f"{width} outputs")
-        return self.graph.conv(x, weight[..., None, None], self.tensors[f"{name}.bias"])
+        return weight, self.tensors[f"{name}.bias"]
+
+    def folded(self, name: str, width: int, norm: str) -> tuple[FloatArray, FloatArray]:
+        """Return weight and bias of a convolution to ``width`` channels and the batch norm after it."""
+        weight = self.tensors[f"{name}.weight"]
+        if weight.ndim != 4 or len(weight) != width:
+            raise self._misfit(f"{name}.weight", weight, f"{width} channels")
+        scale, shift = self.tensors.norm(norm)
+        return weight * scale[:, None, None, None], shift
 
     def _misfit(self, name: str, tensor: FloatArray, expected: str) -> InputError:
         return InputError(
@@ -134,12 +162,11 @@ class Layers:
 
     def conv(self, x: str, name: str, width: int, norm: str = "", stride: int = 1) -> str:
         """Add a convolution to ``width`` channels and, where it is named, the batch norm after it."""
+        if norm:
+            return self.graph.conv(x, *self.folded(name, width, norm), stride)
         weight = self.tensors[f"{name}.weight"]
         if weight.ndim != 4 or len(weight) != width:
             raise self._misfit(f"{name}.weight", weight, f"{width} channels")
-        if norm:
-            scale, shift = self.tensors.norm(norm)
-            return self.graph.conv(x, weight * scale[:, None, None, None], shift, stride)
         return self.graph.conv(x, weight, self.tensors[f"{name}.bias"], stride)
 
     def stem(self, x: str, name: str, width: int) -> str:
@@ -147,9 +174,13 @@ class Layers:
 
     def block(self, x: str, name: str, width: int, stride: int) -> str:
         """Add a ``networks.compact.ResidualBlock``."""
+        y, x = self.halves(x, name, width, stride)
+        return self.graph.relu(self.graph.add(self.conv(y, f"{name}.conv2", width, f"{name}.norm2"), x))
+
+    def halves(self, x: str, name: str, width: int, stride: int) -> tuple[str, str]:
+        """Add a block's first convolution and its shortcut."""
         y = self.graph.relu(self.conv(x, f"{name}.conv1", width, f"{name}.norm1", stride))
-        y = self.conv(y, f"{name}.conv2", width, f"{name}.norm2")
         if f"{name}.shortcut.1.weight" in self.tensors:
             x = self.graph.average_pool(x, stride) if stride > 1 else x
             x = self.conv(x, f"{name}.shortcut.1", width, f"{name}.shortcut.2")
-        return self.graph.relu(self.graph.add(y, x))
+        return y, x

@@ -1,7 +1,9 @@
 """CompactNet, GlimpseNet and FinderNet as ``torch_engine/`` defines them, run by OpenCV and numpy.
 
-OpenCV runs the layers and numpy the small steps between them, all in float32. They take one picture at a time, since
-a batch gains nothing here. OpenCV computes large products too: numpy's would wait for their own threads.
+OpenCV runs the convolutions and numpy the small steps between them, all in float32. They take one picture at a time,
+since a batch gains nothing here. numpy also runs the convolutions of the smallest map and the linear layers, as
+products: OpenCV takes three times as long for them. The products are ``einsum``s, for a BLAS would wait for its own
+threads, and its sums depend on their number.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from ..architectures import (
 from ..estimate import rotation_of_columns
 from . import graphs
 from .graphs import Tensors
+from .onnx import Graph
 
 
 class Convolutions:
@@ -59,23 +62,52 @@ class Convolutions:
         return InputError(f"{self._path}: these weights are not those of the network in their header ({reason})")
 
 
+class Product:
+    """A product with a matrix (out, in), plus a bias (out,)."""
+
+    def __init__(self, weight: FloatArray, bias: FloatArray) -> None:
+        self._weight, self._bias = np.ascontiguousarray(weight, np.float32), bias.astype(np.float32)
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        product: FloatArray = np.einsum("kn,n->k", self._weight, x)
+        return product + self._bias
+
+
 class LightCompact:
-    def __init__(self, tensors: Tensors, config: CompactConfig) -> None:
-        self._network = Convolutions(tensors.path, graphs.compact(tensors, config))
+    """CompactNet, or GlimpseNet's look at the whole, whose tensors begin with ``prefix``."""
+
+    def __init__(self, tensors: Tensors, config: CompactConfig, model: bytes = b"", prefix: str = "") -> None:
         self.widths = output_widths(config)
+        self._convolutions = Convolutions(tensors.path, model or graphs.compact(tensors, config))
+        self._products = [Product(*product) for product in graphs.products_of(tensors, config, prefix)]
+        self._head = Product(*graphs.Layers(tensors, Graph()).dense(f"{prefix}head", sum(self.widths.values())))
+        self._channels = config.channels[-1]
 
     def first_look(self, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Map (1, 3, size, size) float32 to features (C,) and outputs (N,)."""
-        features, raw = self._network(pixels)
-        return features.ravel(), raw.ravel()
+        maps = [output.ravel() for output in self._convolutions(pixels)]
+        x = maps[0] if len(maps) == 1 else self._end_of_blocks(*maps)
+        features = x.reshape(self._channels, -1).mean(1)
+        return features, self._head(features)
+
+    def _end_of_blocks(self, y: FloatArray, x: FloatArray) -> FloatArray:
+        """Return the last map, flat, from those of the last stage's first convolution and shortcut."""
+        first, *others = self._products
+        x = np.maximum(first(y) + x, 0)
+        for one, other in zip(others[::2], others[1::2], strict=True):
+            x = np.maximum(other(np.maximum(one(x), 0)) + x, 0)
+        return x
 
 
 class LightGlimpse:
     def __init__(self, tensors: Tensors, config: GlimpseConfig) -> None:
-        self._whole = Convolutions(tensors.path, graphs.whole(tensors, config))
+        self._whole = LightCompact(tensors, config.whole, graphs.whole(tensors, config), "whole.")
         self._closer = Convolutions(tensors.path, graphs.closer(tensors, config))
-        self._correction = Convolutions(tensors.path, graphs.correction(tensors, config))
-        self.widths = output_widths(config.whole)
+        scale, shift = tensors.norm("norm")
+        weight, bias = tensors["hidden.weight"], tensors["hidden.bias"]
+        self._hidden = Product(weight * scale, bias + weight @ shift)
+        self._head = Product(*graphs.Layers(tensors, Graph()).dense("closer_head", 2 * config.expression + 2))
+        self.widths = self._whole.widths
         cells = (np.arange(config.glimpse // 4, dtype=np.float32) + 0.5) / (config.glimpse // 4) - 0.5
         self._cells = REACH * np.stack(np.meshgrid(cells, cells), 2).reshape(-1, 2)
         self._pixels = (np.arange(config.glimpse, dtype=np.float32) + 0.5) / config.glimpse - 0.5
@@ -83,8 +115,7 @@ class LightGlimpse:
 
     def first_look(self, pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Map (1, 3, size, size) float32 to features (C,) and outputs (N,) of the whole."""
-        features, raw = self._whole(pixels)
-        return features.ravel(), raw.ravel()
+        return self._whole.first_look(pixels)
 
     def closer_look(self, pixels: FloatArray, features: FloatArray, raw: FloatArray) -> dict[str, FloatArray]:
         """Return the final outputs by name, each (width,), and the glimpses' ``points``, from the first look."""
@@ -94,7 +125,8 @@ class LightGlimpse:
         right, left = (self._read(eyes[i], seen[i], self._eye_groups) for i in (0, 1))
         mouth = self._read(mouths[2], seen[2], self._mouth_groups)
         everything = np.concatenate([features, *right, *left, *mouth, layout])
-        correction = self._correction(everything[None, :, None, None])[0].ravel()
+        hidden = self._hidden(everything)
+        correction = self._head(hidden / (1 + np.exp(-hidden)))  # SiLU
         keys = len(out["eta"])
         out["eta"] = out["eta"] + correction[:keys]
         out["gaze"] = out["gaze"] + correction[keys : keys + 2]

@@ -40,17 +40,11 @@ class Graph:
     def relu(self, x: str) -> str:
         return self._node("Relu", [x])
 
-    def silu(self, x: str) -> str:
-        return self._node("Mul", [x, self._node("Sigmoid", [x])])
-
     def add(self, a: str, b: str) -> str:
         return self._node("Add", [a, b])
 
     def average_pool(self, x: str, size: int) -> str:
         return self._node("AveragePool", [x], kernel_shape=[size, size], strides=[size, size])
-
-    def global_average_pool(self, x: str) -> str:
-        return self._node("GlobalAveragePool", [x])
 
     def twice_as_large(self, x: str) -> str:
         """Repeat every pixel as 2 x 2 pixels."""

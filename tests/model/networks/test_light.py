@@ -64,6 +64,29 @@ def test_the_outputs_are_those_of_torch(weights: str, untrained_weights: Path, c
         np.testing.assert_allclose(found[name], expected[name], atol=PARITY, rtol=0, err_msg=name)
 
 
+@pytest.mark.parametrize(("size", "blocks"), [(32, 1), (64, 3), (96, 2)])
+def test_the_last_map_may_be_small_or_large(tmp_path: Path, untrained_weights: Path, size: int, blocks: int) -> None:
+    torch = pytest.importorskip("torch")
+    from expnet.model.networks.torch_engine.compact import CompactNet
+
+    header, _ = load_weights(untrained_weights)
+    config = {"channels": [8, 8, 16, 16, 32], "blocks": [1, 1, 1, blocks]}
+    torch.manual_seed(1)
+    network = CompactNet({**config, "size": size})
+    for module in network.modules():  # as trained ones, no norm is the identity
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2)
+    path = tmp_path / "other.safetensors"
+    save_weights(
+        path, replace(header, config=config, input_size=size), {k: v.numpy() for k, v in network.state_dict().items()}
+    )
+    noise = np.random.default_rng(0).integers(0, 255, (2, size, size, 3), np.uint8)
+    expected, found = by_torch(path, noise), LightEstimator.load(path)._run(noise)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=PARITY, rtol=0, err_msg=name)
+
+
 def test_the_finder_gives_what_torch_gives() -> None:
     torch = pytest.importorskip("torch")
     from expnet.model.networks.architectures import FinderConfig, as_config

@@ -7,9 +7,9 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from expnet.model.camera import Camera, Crop
+from expnet.model.camera import Camera, Crop, roll
 from expnet.model.networks import engines
-from expnet.model.networks.estimate import together
+from expnet.model.networks.estimate import offsets_of, rotation_of_columns, together
 from expnet.model.networks.two_looks import LooksTwice
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.performance.face_performance import FacePerformance
@@ -73,3 +73,17 @@ def test_a_clip_read_in_batches_is_the_clip_read_frame_by_frame(
 def performed(estimator: LooksTwice) -> FacePerformance:
     with open_clip(DEMO_CLIP, 0, FRAMES) as clip:
         return perform(clip, estimator)
+
+
+def test_offsets_of_the_crop_are_those_of_its_rotation_and_stay_in_bounds() -> None:
+    rng = np.random.default_rng(0)
+    raw = {"rotation": rng.normal(0, 1, (50, 6)), "crop": rng.normal(0, 1, (50, 3))}
+    found = offsets_of(raw)
+    np.testing.assert_allclose(found[:, 3], [roll(r) for r in rotation_of_columns(raw["rotation"])], atol=1e-12)
+    np.testing.assert_array_equal(found[:, :3], np.clip(raw["crop"], [-0.75, -0.75, -1], [0.75, 0.75, 1]))
+
+
+@pytest.mark.parametrize("broken", [0.0, np.nan, np.inf])
+def test_a_broken_network_has_offsets_that_are_no_numbers(broken: float) -> None:
+    raw = {"rotation": np.full((1, 6), broken), "crop": np.full((1, 3), np.nan)}
+    assert np.isnan(offsets_of(raw)).all()
