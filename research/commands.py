@@ -6,6 +6,7 @@ All verbs' modules are imported for the help, so a module imports scikit-learn, 
 from __future__ import annotations
 
 from .annotate.verbs import ANNOTATE_VERBS
+from .deepexp3d.command import DEEPEXP3D_VERBS
 from .emotions.command import EMOTION_VERBS
 from .label.verbs import LABEL_VERBS
 from .realy.command import REALY_VERBS
@@ -19,6 +20,7 @@ VERBS: tuple[Verb, ...] = (
     *SHEET_VERBS,
     *REALY_VERBS,
     *STRESS_VERBS,
+    *DEEPEXP3D_VERBS,
     *ANNOTATE_VERBS,
 )
 

@@ -16,7 +16,9 @@ from .npz import OPEN_HEAD, is_face_model, load_face_model, save_face_model
 
 __all__ = ["OPEN_HEAD", "load_face_model", "open_face_model", "save_face_model"]
 
-KNOWN = "our .npz, BaselFaceModel_mod.mat, 3DDFA's Model_Shape.mat, 01_MorphableModel.mat, a BFM .h5, or FaceXModel"
+KNOWN = (
+    "our .npz, BaselFaceModel_mod.mat, 3DDFA's Model_Shape.mat, 01_MorphableModel.mat, a BFM .h5, LSFM, or FaceXModel"
+)
 
 
 def open_face_model(path: str | Path, identity_components: int | None = 99) -> FaceModel:
@@ -35,7 +37,7 @@ def open_face_model(path: str | Path, identity_components: int | None = 99) -> F
 
 
 def _read(path: Path, identity_components: int | None) -> FaceModel:
-    from . import bfm2009, bfm2017, bfm_3ddfa, bfm_expnet, ict_facekit
+    from . import bfm2009, bfm2017, bfm_3ddfa, bfm_expnet, ict_facekit, lsfm
     from .sidecars import stored_arrays
 
     if is_dir(path):
@@ -50,7 +52,7 @@ def _read(path: Path, identity_components: int | None) -> FaceModel:
         return load_face_model(path)
     arrays = stored_arrays(path)
     if arrays is not None:
-        for reader in (bfm_expnet, bfm2009, bfm_3ddfa, bfm2017):
+        for reader in (bfm_expnet, bfm2009, bfm_3ddfa, bfm2017, lsfm):
             if reader.matches(arrays):
                 model: FaceModel = reader.read(path, arrays, identity_components)
                 return model
@@ -59,7 +61,7 @@ def _read(path: Path, identity_components: int | None) -> FaceModel:
 
 def _only_model_in(folder: Path) -> Path:
     """Return the only face model among a folder's files. Files that only complete another one do not count."""
-    from . import bfm2009, bfm2017, bfm_3ddfa, bfm_expnet
+    from . import bfm2009, bfm2017, bfm_3ddfa, bfm_expnet, lsfm
     from .arrays import group_with
     from .sidecars import stored_arrays
 
@@ -72,7 +74,7 @@ def _only_model_in(folder: Path) -> Path:
             continue
         arrays = stored_arrays(path) or {}
         if group_with(arrays, *bfm_3ddfa.SHAPE_FIELDS) or any(
-            reader.matches(arrays) for reader in (bfm_expnet, bfm2009, bfm2017)
+            reader.matches(arrays) for reader in (bfm_expnet, bfm2009, bfm2017, lsfm)
         ):
             found.append(path)
     if not found:

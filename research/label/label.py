@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +31,17 @@ from .label_shards import (
     save,
     shard_slices,
 )
-from .landmark_files import plugin
+from .landmark_files import Finder, plugin
+from .on_ray import Shard, read_on_ray
 from .subjects import subjects_of
 
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """What to label, see ``label_shards.Settings``. ``weights`` are those of the network that reads alpha and pose."""
+    """What to label, see ``label_shards.Settings``. ``weights`` are those of the network that reads alpha and pose.
+
+    ``on_ray``: images are read on a Ray cluster, at ``address`` or on this machine.
+    """
 
     folder: Path
     out: Path
@@ -45,6 +50,8 @@ class LabelOptions:
     subjects: str
     lens_mm: float
     weights: str = OPEN
+    on_ray: bool = False
+    address: str | None = None
 
 
 def label(options: LabelOptions) -> str:
@@ -60,10 +67,10 @@ def label(options: LabelOptions) -> str:
     check_settings(options.out, settings)
     parts = shard_slices(len(images))
     unread = list(missing_shards(options.out, "readings", len(parts)))
-    estimator = engines.start(options.weights).estimator if unread else None
-    for i in tqdm(unread, desc="reading", unit="shard"):
-        assert estimator is not None
-        save(options.out / f"readings_{i:05d}.npz", read_shard_of_images(images[parts[i]], settings, estimator, finder))
+    to_read = [(options.out / f"readings_{i:05d}.npz", images[parts[i]]) for i in unread]
+    with tqdm(total=len(to_read), desc="reading", unit="shard") as progress:
+        for _ in _read(to_read, settings, options, finder):
+            progress.update()
     readings = [load_readings(options.out / f"readings_{i:05d}.npz") for i in range(len(parts))]
     usable = sum(int((shard.error == "").sum()) for shard in readings)
     if not usable:
@@ -83,6 +90,20 @@ def label(options: LabelOptions) -> str:
     if left:
         lines.append(f"{len(left)} left out; the first: {left[0]}")
     return "\n".join(lines)
+
+
+def _read(shards: Sequence[Shard], settings: Settings, options: LabelOptions, finder: Finder | None) -> Iterator[None]:
+    if not shards:
+        return
+    if options.on_ray:
+        # Ray's workers have another working directory.
+        whole = [(path.absolute(), [image.absolute() for image in images]) for path, images in shards]
+        yield from read_on_ray(whole, settings, options.weights, options.address)
+        return
+    estimator = engines.start(options.weights).estimator
+    for path, images in shards:
+        save(path, read_shard_of_images(images, settings, estimator, finder))
+        yield
 
 
 def _write_table(path: Path, images: NDArray[np.str_], eta: Floats, error: Floats, keys: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...model.errors import InputError
 from ..verb import Verb
 
 SUBJECT_HELP = "who an image shows: its folder, the name up to the first _, each image its own, or a CSV image,subject"
@@ -21,12 +22,21 @@ def _label_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--subjects", default="folder", help=SUBJECT_HELP)
     parser.add_argument("--lens-mm", type=float, default=50.0, help="lens on a 36 mm sensor (default 50)")
+    parser.add_argument("--cluster", choices=("ray",), help="read the images on a Ray cluster")
+    parser.add_argument("--address", help="of a running Ray cluster; without it, this machine's cores")
 
 
 def _label(a: argparse.Namespace) -> None:
     from .label import LabelOptions, label
 
-    print(label(LabelOptions(a.folder, a.out, a.landmarks, a.pose, a.subjects, a.lens_mm)))
+    if a.address and not a.cluster:
+        raise InputError("--address is that of a Ray cluster: add --cluster ray")
+    on_ray = a.cluster is not None
+    print(
+        label(
+            LabelOptions(a.folder, a.out, a.landmarks, a.pose, a.subjects, a.lens_mm, on_ray=on_ray, address=a.address)
+        )
+    )
 
 
 def _noise_arguments(parser: argparse.ArgumentParser) -> None:

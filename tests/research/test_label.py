@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from expnet.expnet_addon.headless import main
 from expnet.model.builtin import OPEN
 from expnet.model.camera import Camera
 from expnet.model.errors import InputError
@@ -122,3 +123,17 @@ def test_a_table_without_an_image_is_one_line(tmp_path: Path) -> None:
 def test_alpha_is_pooled_by_confidence() -> None:
     alpha = np.array([[1.0], [4.0], [7.0]])
     assert pooled(alpha, np.array([1.0, 3.0, 0.5]), ["a", "a", "b"])[:, 0] == pytest.approx([3.25, 3.25, 7.0])
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_reads_the_same_labels(labels: Path, photographs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    label(replace(options(photographs, tmp_path / "out"), on_ray=True))
+    here, there = load_labels(labels), load_labels(tmp_path / "out")
+    assert [Path(str(name)).name for name in here.image] == [Path(str(name)).name for name in there.image]
+    assert np.allclose(here.eta, there.eta, atol=1e-3)
+
+
+def test_an_address_without_a_cluster_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["research", "label", str(tmp_path), "--out", str(tmp_path / "out"), "--address", "a:1"]) == 2
+    assert "add --cluster ray" in capsys.readouterr().err
