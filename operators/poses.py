@@ -56,7 +56,11 @@ class EXPNET_OT_keep_pose(_OfFace, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.scene import poses
 
-        return poses.keep_pose(chosen.face(context), self.name.strip() or "Pose")
+        view = None
+        if not bpy.app.background and context.area is not None and context.area.type == "VIEW_3D":
+            region = next(each for each in context.area.regions if each.type == "WINDOW")  # not the sidebar
+            view = context.scene, context.area.spaces.active, region
+        return poses.keep_pose(chosen.face(context), self.name.strip() or "Pose", view)
 
 
 class EXPNET_OT_apply_pose(_OfFace, bpy.types.Operator):

@@ -10,6 +10,7 @@ from ...model.face.semantics import SIGNED_KEYS
 from .. import compat
 from . import animation, rig
 from .current_take import TAKE
+from .pose_preview import add_preview
 
 POSE = "expnet_pose"  # custom property of an action: the basis of its keys
 GAZE = ("gaze_yaw", "gaze_pitch")
@@ -68,7 +69,11 @@ def mirror(head: bpy.types.Object, mode: str, frame: float) -> str:
     return f"{changed} values of {head.name} are mirrored"
 
 
-def keep_pose(head: bpy.types.Object, name: str) -> str:
+def keep_pose(
+    head: bpy.types.Object,
+    name: str,
+    view: tuple[bpy.types.Scene, bpy.types.SpaceView3D, bpy.types.Region] | None = None,
+) -> str:
     """Keep the head's current pose as an action that is an asset. Returns a line for the user."""
     keys, pose = head.data.shape_keys, pose_of(head)
     old, slot = _assigned(keys)
@@ -86,6 +91,8 @@ def keep_pose(head: bpy.types.Object, name: str) -> str:
     action.asset_mark()
     action.asset_data.description = "A facial expression of ExpNet"
     action.asset_data.tags.new("ExpNet")
+    if view is not None:
+        add_preview(action, head, *view)
     return f"The pose '{action.name}' is in the asset library of this file"
 
 

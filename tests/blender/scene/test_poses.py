@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 
 import bpy
 import pytest
+from mathutils import Vector
 
 import expnet
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import capture
 from expnet.expnet_addon.capture.keying import Keying
-from expnet.expnet_addon.scene import poses, rig, take_keys
+from expnet.expnet_addon.scene import first_view, pose_preview, poses, rig, take_keys
 from expnet.expnet_addon.scene.current_take import take_of
 from expnet.model.errors import InputError
 
@@ -99,3 +100,19 @@ def test_a_pose_goes_to_another_head_of_the_same_keys_only(posed: bpy.types.Obje
     assert values(other) == POSE
     with pytest.raises(InputError, match="no pose 'Grin' for"):
         poses.apply_pose(rig.create_rig(bfm_like), "Grin", 1)
+
+
+def test_the_picture_of_a_pose_shows_the_face_from_the_front(head: bpy.types.Object) -> None:
+    head.location, head.rotation_euler = (2.0, 3.0, 1.0), (0.0, 0.0, 1.0)
+    bpy.context.view_layer.update()
+    view, projection = pose_preview.front_view(head)
+
+    def shown(place: tuple[float, float, float]) -> Vector:
+        return projection @ view @ head.matrix_world @ Vector((*place, 1.0))
+
+    scale = max(head.dimensions) / first_view.HEAD_HEIGHT
+    assert shown(Vector(first_view.MIDDLE) * scale).xy.length < 1e-5
+    left, top = shown((0.05, 0.0, 0.0)), shown((0.0, 0.0, 0.05))
+    assert left.x > 0.01 and top.y > 0.01, "the head's left is on the right, its top is up"
+    for place in (head.bound_box[0], head.bound_box[6]):
+        assert -1 < shown(tuple(place)).z < 1
