@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...model.array_types import BoolArray
 from ...model.networks.weights.weights_file import load_weights
 from . import other_renderer, video
 from .held_out import figures
@@ -74,7 +75,7 @@ def _held_out(runs: Sequence[tuple[str, Subject]]) -> Table:
     return Table(columns, tuple(rows), title)
 
 
-def _parts(c: Conditions) -> dict[str, np.ndarray]:
+def _parts(c: Conditions) -> dict[str, BoolArray]:
     return {
         "clear": c.clear,
         "small": c.detail < SMALL,

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray
 from ...model.face.semantics import OPEN_KEYS
 from ..synthetic.brows import sample_brows
 from ..synthetic.paint import PAINT, Brows, paint_skin
@@ -18,10 +19,10 @@ from .hand_set import upright
 SEED = 3  # 0 is training, 1 the held-out pictures, 2 the gallery of ``identity``
 THIN = 0.2  # of a painted brow's usual strength: where it begins and ends
 EYE_CORNERS = [36, 39, 42, 45]
-Lines = tuple[np.ndarray, np.ndarray]  # the middle of the right and of the left brow, (K, 2) mm each, x outwards
+Lines = tuple[FloatArray, FloatArray]  # the middle of the right and of the left brow, (K, 2) mm each, x outwards
 
 
-def shown(surface: Surface, number: int, keys: Mapping[str, float]) -> tuple[np.ndarray, Lines | None]:
+def shown(surface: Surface, number: int, keys: Mapping[str, float]) -> tuple[FloatArray, Lines | None]:
     """Return the landmarks and brow lines of a sampled person with an expression.
 
     Landmarks are (70, 3) in mm. The lines are the middle lines of the painted brows, or None without brows. The same
@@ -43,24 +44,25 @@ def _rng(number: int, what: int) -> np.random.Generator:
     return np.random.default_rng([SEED, number, what])
 
 
-def alpha_of(surface: Surface, number: int) -> np.ndarray:
+def alpha_of(surface: Surface, number: int) -> FloatArray:
     """Return alpha of a sampled person, drawn as in ``sample``."""
     rng = _rng(number, 0)
     alpha = rng.standard_normal(len(surface.model.identity), np.float32) * np.float32(rng.uniform(0.7, 1.25))
     return np.clip(alpha, -2.8, 2.8)
 
 
-def _brow_paint(surface: Surface, number: int, brows: Brows) -> np.ndarray:
+def _brow_paint(surface: Surface, number: int, brows: Brows) -> FloatArray:
     """Return the brow paint of each texel of the chart, (PAINT, PAINT).
 
     White hair is painted on black skin. All other paint stays black there.
     """
     black, white, smooth = np.zeros(3), np.ones(3), np.zeros(len(surface.furrow_lines), np.float32)
     paint = paint_skin(_rng(number, 3), surface, black, white, 0.0, 0.0, smooth, 0.0, brows, 0.0, 0.0, (0.0, 0.0))
-    return paint[..., 0].astype(np.float32) * paint[..., 3]
+    opacity: FloatArray = paint[..., 0].astype(np.float32) * paint[..., 3]
+    return opacity
 
 
-def _painted_brows(surface: Surface, vertices: np.ndarray, marks: np.ndarray, paint: np.ndarray) -> Lines | None:
+def _painted_brows(surface: Surface, vertices: FloatArray, marks: FloatArray, paint: FloatArray) -> Lines | None:
     """Return the middle lines of the painted right and left brow on a head (V, 3), from texels back to the skin."""
     lines = []
     for columns in (slice(0, PAINT // 2), slice(PAINT // 2, PAINT)):
@@ -85,18 +87,18 @@ class Places:
     ``triangles`` (T, 3) are vertex indices, the outermost first. ``flat`` (T, 3, 2) are their vertices in the plane.
     """
 
-    triangles: np.ndarray
-    flat: np.ndarray
+    triangles: IntArray
+    flat: FloatArray
 
     @staticmethod
-    def build(triangles: np.ndarray, flat: np.ndarray, depth: np.ndarray) -> Places:
+    def build(triangles: IntArray, flat: FloatArray, depth: FloatArray) -> Places:
         """Build from ``flat`` (V, 2) by vertex. Of overlapping triangles, that with the greatest ``depth`` counts."""
         a, b, c = flat[triangles].transpose(1, 0, 2)
         triangles = triangles[np.abs(_cross(b - a, c - a)) > 1e-12]
         triangles = triangles[np.argsort(-depth[triangles].mean(1))]
         return Places(triangles, flat[triangles].astype(np.float64))
 
-    def on(self, vertices: np.ndarray, points: np.ndarray) -> np.ndarray:
+    def on(self, vertices: FloatArray, points: FloatArray) -> FloatArray:
         """Return the points (N, 2) of the plane on the surface of ``vertices`` (V, 3), as (N, 3).
 
         A point outside all triangles uses the triangle that it is least outside of.
@@ -108,15 +110,16 @@ class Places:
         outside = np.maximum(-weights.min(2), 1e-6)
         nearest = outside.argmin(1)  # the first of those inside: the outermost
         own = weights[np.arange(len(points)), nearest]
-        return np.einsum("nk,nkc->nc", own, vertices[self.triangles[nearest]])
+        places: FloatArray = np.einsum("nk,nkc->nc", own, vertices[self.triangles[nearest]])
+        return places
 
 
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _cross(a: FloatArray, b: FloatArray) -> FloatArray:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
 @lru_cache(maxsize=2)
-def brow_skin(surface: Surface) -> np.ndarray:
+def brow_skin(surface: Surface) -> IntArray:
     """Triangles (T, 3) of the skin from the eyes up to the hairline."""
     mean = surface.model.neutral
     eyes = mean[surface.model.landmarks][36:48]
@@ -124,7 +127,10 @@ def brow_skin(surface: Surface) -> np.ndarray:
     outside[[*surface.region("eye_socket_L"), *surface.region("eye_socket_R")]] = False
     corners = surface.triangles[outside[surface.triangles].all(1)]
     y = mean[corners, 1]
-    return corners[(y.min(1) > eyes[:, 1].min()) & (y.max(1) < eyes[:, 1].max() + 60) & (mean[corners, 2].min(1) > 0)]
+    chosen: IntArray = corners[
+        (y.min(1) > eyes[:, 1].min()) & (y.max(1) < eyes[:, 1].max() + 60) & (mean[corners, 2].min(1) > 0)
+    ]
+    return chosen
 
 
 @lru_cache(maxsize=2)

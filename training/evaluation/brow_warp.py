@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ...model.array_types import FloatArray, UInt8Array
 from . import hand_set
 from .hand_set import brow_centres, heights, in_mm
 
@@ -17,7 +18,7 @@ EDGE = 1.5  # mm beyond a brow's outline that move like the brow
 SOFT = 1.0  # mm: edges of what moves are blurred by that much
 
 
-def with_brows_moved(image: np.ndarray, points: np.ndarray, up: float, inwards: float = 0.0) -> np.ndarray:
+def with_brows_moved(image: UInt8Array, points: FloatArray, up: float, inwards: float = 0.0) -> UInt8Array:
     """Return the picture (H, W, 3) with the brows moved.
 
     Both brows move ``up`` (negative: down) and each moves ``inwards``, in mm. ``points`` (189, 2) are pixels of this
@@ -38,24 +39,26 @@ def with_brows_moved(image: np.ndarray, points: np.ndarray, up: float, inwards: 
         (grid - shift_up * above[k] - shift_right * right[k]).astype(np.float32)
         for k, grid in enumerate((columns, rows))
     ]
-    return cv2.remap(image, *source, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    warped: UInt8Array = cv2.remap(image, *source, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return warped
 
 
-def _in_mm_of(points: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+def _in_mm_of(points: FloatArray, pixels: FloatArray) -> FloatArray:
     """Pixels (N, 2) in the frame that ``in_mm`` gives the hand-set points."""
     up = points * [1, -1]
     return hand_set.upright(pixels * [1, -1], up[list(hand_set.PUPILS)], up[list(hand_set.CORNERS)])
 
 
-def _axes(points: np.ndarray) -> np.ndarray:
+def _axes(points: FloatArray) -> FloatArray:
     """Return the unit vectors of that frame in the picture, (2, 2): to the picture's right, and up."""
     origin = points[0]
     along = _in_mm_of(points, origin + np.eye(2)) - _in_mm_of(points, origin[None])  # mm for one pixel each
     axes = np.linalg.inv(along)  # rows: pixels for one mm along x and y
-    return axes / np.linalg.norm(axes, axis=1, keepdims=True)
+    unit: FloatArray = axes / np.linalg.norm(axes, axis=1, keepdims=True)
+    return unit
 
 
-def _vertically(p: np.ndarray, x: np.ndarray, y: np.ndarray, up: float) -> np.ndarray:
+def _vertically(p: FloatArray, x: FloatArray, y: FloatArray, up: float) -> FloatArray:
     """Return the share of the move at each place of the warped picture, 0..1. Places are in mm.
 
     The share is 0 at the lids and the hairline and 1 on the brows. It is linear in between, so nothing folds.
@@ -68,19 +71,23 @@ def _vertically(p: np.ndarray, x: np.ndarray, y: np.ndarray, up: float) -> np.nd
     falling = np.clip((hair - y) / (hair - upper), 0, 1)
     tail = np.abs(p[[71, 82], 0]).mean()
     sideways = np.clip((STILL_FROM - np.abs(x)) / (STILL_FROM - tail), 0, 1)
-    return np.minimum(rising, falling) * sideways
+    moves: FloatArray = np.minimum(rising, falling) * sideways
+    return moves
 
 
-def _outline(p: np.ndarray, parts: tuple[tuple[int, ...], ...], x: np.ndarray) -> np.ndarray:
+def _outline(p: FloatArray, parts: tuple[tuple[int, ...], ...], x: FloatArray) -> FloatArray:
     return heights(p[[i for part in parts for i in part]], x.ravel()).reshape(x.shape)
 
 
-def _sideways(p: np.ndarray, x: np.ndarray, inwards: float) -> np.ndarray:
+def _sideways(p: FloatArray, x: FloatArray, inwards: float) -> FloatArray:
     """Return 0 at the midline, 1 from a brow's head to its middle, and 0 outside the face."""
     head = max(float(p[77, 0] - p[76, 0]) / 2 - inwards, 1.0)
-    return np.clip(np.abs(x) / head, 0, 1) * np.clip((STILL_FROM - np.abs(x)) / (STILL_FROM - 35), 0, 1)
+    share: FloatArray = np.multiply(
+        np.clip(np.abs(x) / head, 0, 1), np.clip((STILL_FROM - np.abs(x)) / (STILL_FROM - 35), 0, 1)
+    )
+    return share
 
 
-def brow_height(points: np.ndarray) -> float:
+def brow_height(points: FloatArray) -> float:
     """Return the mean height of both brows' middles above the eyes' line at rest, mm."""
     return float(brow_centres(in_mm(points), (24.0, 38.0)).mean())

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ...model.array_types import BoolArray, FloatArray
 from ...model.camera import SIDE_MM
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS
@@ -21,7 +22,7 @@ NOISE_MM = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # deviation of each coordinate of ea
 MOST = 20_000  # faces to learn from
 STRENGTH = 1e-3  # of the ridge, in shares of the features' variance
 LABELS = ("points", "landmarks", "crop", "rotation", "eta", "face")
-Labels = Mapping[str, np.ndarray]
+Labels = Mapping[str, FloatArray]
 
 
 def measure(subject: Subject, training: Path) -> Section:
@@ -61,14 +62,14 @@ def measure(subject: Subject, training: Path) -> Section:
     )
 
 
-def _row(subject: Subject, every: np.ndarray, clear: np.ndarray) -> tuple[float, ...]:
+def _row(subject: Subject, every: BoolArray, clear: BoolArray) -> tuple[float, ...]:
     f = figures(subject, every)
     return f["r"], f["lips"], f["lids"], figures(subject, clear)["r"]
 
 
 def _labels(folder: Path) -> Labels:
     """Labels of up to MOST faces of seed 0; the pictures are not read."""
-    parts: list[dict[str, np.ndarray]] = []
+    parts: list[dict[str, FloatArray]] = []
     for path in sorted(folder.glob("seed0_shard*.npz")):
         with np.load(path, allow_pickle=False) as shard:
             if "points" in shard.files:
@@ -81,17 +82,19 @@ def _labels(folder: Path) -> Labels:
     return {k: np.concatenate([p[k] for p in parts])[:MOST] for k in LABELS}
 
 
-def features(labels: Labels, noise_mm: float, rng: np.random.Generator) -> np.ndarray:
+def features(labels: Labels, noise_mm: float, rng: np.random.Generator) -> FloatArray:
     """Return (N, F): the points in the face's own crop (its lean stays), off by ``noise_mm``, and the rotation."""
     points = np.concatenate([labels["points"], labels["landmarks"]], 1).astype(np.float32)
     points = (points - 0.5 - labels["crop"][:, None, :2]) / np.exp(labels["crop"][:, None, 2:])
     points = points + (noise_mm / SIDE_MM) * rng.standard_normal(points.shape, np.float32)
-    return np.concatenate([points.reshape(len(points), -1), labels["rotation"]], 1).astype(np.float64)
+    rows: FloatArray = np.concatenate([points.reshape(len(points), -1), labels["rotation"]], 1).astype(np.float64)
+    return rows
 
 
-def linear_reading(known: np.ndarray, eta: np.ndarray, asked: np.ndarray) -> np.ndarray:
+def linear_reading(known: FloatArray, eta: FloatArray, asked: FloatArray) -> FloatArray:
     """Ridge regression of ``eta`` (N, 29) on ``known`` (N, F), applied to ``asked`` (M, F)."""
     mean, spread = known.mean(0), known.std(0) + 1e-6
     x, y, middle = (known - mean) / spread, (asked - mean) / spread, eta.mean(0)
     gram = x.T @ x + STRENGTH * len(x) * np.eye(x.shape[1])
-    return (y @ np.linalg.solve(gram, x.T @ (eta - middle)) + middle).astype(np.float32)
+    read: FloatArray = (y @ np.linalg.solve(gram, x.T @ (eta - middle)) + middle).astype(np.float32)
+    return read

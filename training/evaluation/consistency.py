@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...model.array_types import FloatArray, UInt8Array
 from ...model.camera import Camera, Crop
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS, mirror_open_eta, open_bounds
@@ -58,7 +59,7 @@ def measure(subject: Subject, pictures: Path, footage: Path) -> Section:
     )
 
 
-def _table(share: dict[str, np.ndarray]) -> Table:
+def _table(share: dict[str, FloatArray]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for name, keys in share.items():
         order = np.argsort(-keys)[:3]
@@ -66,7 +67,7 @@ def _table(share: dict[str, np.ndarray]) -> Table:
     return Table(("", "mean", "the keys that change most"), tuple(rows), "Change in shares of a key's range")
 
 
-def _faces(folder: Path, estimator: Estimator) -> Iterator[np.ndarray]:
+def _faces(folder: Path, estimator: Estimator) -> Iterator[UInt8Array]:
     """Cut the largest face of each picture and of every twelfth frame, (256, 256, 3), the crop in the middle."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is no folder: name one that holds pictures or clips of faces")
@@ -79,7 +80,7 @@ def _faces(folder: Path, estimator: Estimator) -> Iterator[np.ndarray]:
                     yield cut(image, Crop(crop.cx, crop.cy, crop.side * ROOM, crop.angle), FACE * ROOM)
 
 
-def _images(path: Path) -> Iterator[np.ndarray]:
+def _images(path: Path) -> Iterator[UInt8Array]:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         yield read_image(path)
         return
@@ -89,12 +90,14 @@ def _images(path: Path) -> Iterator[np.ndarray]:
                 yield frame.image
 
 
-def changes(face: np.ndarray, estimator: Estimator, rng: np.random.Generator) -> tuple[np.ndarray, dict]:
+def changes(
+    face: UInt8Array, estimator: Estimator, rng: np.random.Generator
+) -> tuple[FloatArray, dict[str, FloatArray]]:
     """eta (29,) of a face in the middle of (256, 256, 3), and by name its mean absolute change (29,)."""
     camera = Camera.for_image(*face.shape[1::-1])
     crop = Crop(CENTRE, CENTRE, FACE)
 
-    def eta(pictures: list[np.ndarray], crops: list[Crop]) -> np.ndarray:
+    def eta(pictures: list[UInt8Array], crops: list[Crop]) -> FloatArray:
         return estimator.estimate(pictures, crops, [camera] * len(crops)).eta
 
     noisy = np.clip(face + rng.normal(0, NOISE, face.shape), 0, 255).astype(np.uint8)

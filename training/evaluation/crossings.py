@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from ...model.array_types import BoolArray, FloatArray, UInt8Array
 from ...model.builtin import OPEN
 from ...model.face.semantics import OPEN_KEYS
 from ...model.formats import open_face_model
@@ -57,9 +58,9 @@ class Staged:
     visible  (F, N) bool
     """
 
-    pictures: list[np.ndarray]
-    places: np.ndarray
-    visible: np.ndarray
+    pictures: list[UInt8Array]
+    places: FloatArray
+    visible: BoolArray
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def stage(surface: Surface, seed: int, count: int, frames: int = FRAMES) -> Stag
     return Staged(pictures, places, visible)
 
 
-def _cutouts(surface: Surface, actor: Actor, rng: np.random.Generator) -> list[np.ndarray]:
+def _cutouts(surface: Surface, actor: Actor, rng: np.random.Generator) -> list[FloatArray]:
     """Return POSES pictures of a person, (SIZE, SIZE, 4) float32, BGR 0..255 times alpha, and alpha."""
     eta = np.zeros((POSES, len(OPEN_KEYS)), np.float32)
     for key in ("jawOpen", "mouthSmile_L", "mouthSmile_R", "browInnerUp", "lid_L", "lid_R"):
@@ -123,12 +124,12 @@ def _cutouts(surface: Surface, actor: Actor, rng: np.random.Generator) -> list[n
 def _rendered(
     surface: Surface,
     seed: int,
-    vertices: np.ndarray,
-    eta: np.ndarray,
-    gaze: np.ndarray,
+    vertices: FloatArray,
+    eta: FloatArray,
+    gaze: FloatArray,
     pose: Pose,
     level: float,
-) -> np.ndarray:
+) -> FloatArray:
     rng = np.random.default_rng([seed, 2])
     brows = sample_brows(rng, surface, eta)
     marks = landmarks_of(surface, vertices, gaze, brows)
@@ -140,7 +141,7 @@ def _rendered(
     return picture
 
 
-def _lay(picture: np.ndarray, cutout: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _lay(picture: FloatArray, cutout: FloatArray, place: FloatArray) -> BoolArray:
     """Lay a cut-out over the picture, in place. Returns where it is opaque, (HEIGHT, WIDTH) bool."""
     cx, cy, side = place
     scale = side / FACE
@@ -150,10 +151,11 @@ def _lay(picture: np.ndarray, cutout: np.ndarray, place: np.ndarray) -> np.ndarr
     placed = cv2.warpAffine(small, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
     picture *= 1 - placed[..., 3:]
     picture += placed[..., :3]
-    return placed[..., 3] > 0.5
+    opaque: BoolArray = placed[..., 3] > 0.5
+    return opaque
 
 
-def _ways(rng: np.random.Generator, count: int, frames: int) -> tuple[np.ndarray, int]:
+def _ways(rng: np.random.Generator, count: int, frames: int) -> tuple[FloatArray, int]:
     """Return the people's places (F, N, 3), and the frame of a cut, or -1.
 
     People walk to and fro across the picture, at their own speeds and heights. Some walk out and come back. After a cut
@@ -206,7 +208,7 @@ def watched(path: Path, estimator: SeesFaces) -> tuple[list[Person], float]:
     return people, time.perf_counter() - start
 
 
-def split_screen(first: Path, second: Path, frames: int = 240) -> list[np.ndarray]:
+def split_screen(first: Path, second: Path, frames: int = 240) -> list[UInt8Array]:
     """Return the pictures of two clips side by side, as long as both last."""
     with open_clip(first) as a, open_clip(second) as b:
         pairs = [(x.image, y.image) for x, y, _ in zip(a, b, range(frames))]
@@ -214,9 +216,10 @@ def split_screen(first: Path, second: Path, frames: int = 240) -> list[np.ndarra
     return [np.hstack([_of_height(x, high), _of_height(y, high)]) for x, y in pairs]
 
 
-def _of_height(image: np.ndarray, high: int) -> np.ndarray:
+def _of_height(image: UInt8Array, high: int) -> UInt8Array:
     wide = round(image.shape[1] * high / image.shape[0] / 2) * 2
-    return cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)
+    resized: UInt8Array = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)
+    return resized
 
 
 def crossings(estimator: SeesFaces, clips: int, folder: Path, keep: bool = False) -> Iterator[Measurement]:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import torch
 
+from ...model.array_types import FloatArray, UInt8Array
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS
 from ...model.networks.cutting import cut
@@ -40,7 +41,7 @@ MARGIN = 0.06  # of the distance between the outer corners of the eyes, round ea
 RAISED = (0.06, 0.12)  # of that distance: how far the brows are moved up
 
 
-def without(image: np.ndarray, landmarks: np.ndarray, part: str) -> np.ndarray:
+def without(image: UInt8Array, landmarks: FloatArray, part: str) -> UInt8Array:
     """Inpaint a part of the picture (S, S, 3) uint8 from its surroundings; ``landmarks`` (68, 2) in pixels."""
     mask = np.zeros(image.shape[:2], np.uint8)
     for outline in PARTS[part]:
@@ -48,23 +49,25 @@ def without(image: np.ndarray, landmarks: np.ndarray, part: str) -> np.ndarray:
         cv2.fillConvexPoly(mask, cv2.convexHull(points), 255)
     size = 2 * max(1, round(MARGIN * _width(landmarks))) + 1
     mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
-    return cv2.inpaint(image, mask, 5, cv2.INPAINT_TELEA)
+    inpainted: UInt8Array = cv2.inpaint(image, mask, 5, cv2.INPAINT_TELEA)
+    return inpainted
 
 
-def with_brows_raised(image: np.ndarray, landmarks: np.ndarray, share: float) -> np.ndarray:
+def with_brows_raised(image: UInt8Array, landmarks: FloatArray, share: float) -> UInt8Array:
     """Return the same with the brows moved up by a share of the eyes' distance, and skin stretched below them."""
     width, (x, y) = _width(landmarks), landmarks[17:27].mean(0)
     rows, columns = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
     near = np.exp(-(((columns - x) / width) ** 8) - ((rows - y) / (0.2 * width)) ** 2)
     moved = (rows + share * width * near).astype(np.float32)
-    return cv2.remap(image, columns, moved, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped: UInt8Array = cv2.remap(image, columns, moved, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return warped
 
 
-def _width(landmarks: np.ndarray) -> float:
+def _width(landmarks: FloatArray) -> float:
     return float(np.linalg.norm(landmarks[45] - landmarks[36]))
 
 
-def cues(network: Network, image: np.ndarray, key: str) -> dict[str, float]:
+def cues(network: Network, image: UInt8Array, key: str) -> dict[str, float]:
     """Return the value of ``key`` in a crop (S, S, 3), unchanged and with each change."""
     points = predict(network, torch.from_numpy(image[None]))["landmarks"].numpy()
     landmarks = points.reshape(-1, 2)[:68] * len(image)

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...model.array_types import BoolArray, FloatArray, UInt8Array
 from ...model.camera import ANCHOR, SIDE_MM, Camera, Crop, crop_of_pose
 from ...model.rotations import rotation_of_euler
 from ..synthetic.brows import sample_brows
@@ -41,8 +42,8 @@ class Person:
 
     seed: int
     pose: Pose
-    alpha: np.ndarray
-    ways: np.ndarray
+    alpha: FloatArray
+    ways: FloatArray
 
 
 def cast(surface: Surface, count: int, first: int = 0) -> Iterator[Person]:
@@ -59,7 +60,7 @@ def cast(surface: Surface, count: int, first: int = 0) -> Iterator[Person]:
         seed += 1
 
 
-def film(person: Person, surface: Surface, eta: np.ndarray, gaze: np.ndarray) -> list[np.ndarray]:
+def film(person: Person, surface: Surface, eta: FloatArray, gaze: FloatArray) -> list[UInt8Array]:
     """Return the person doing ``eta`` (F, 29) and ``gaze`` (F, 2): F pictures (SIZE, SIZE, 3) uint8, without noise."""
     return [picture for picture, _ in _frames(person, surface, eta, gaze)]
 
@@ -68,7 +69,7 @@ def _pose(rng: np.random.Generator) -> Pose:
     return posed(rotation_of_euler(*(rng.normal(0, 1, 3) * TURN)))
 
 
-def posed(rotation: np.ndarray) -> Pose:
+def posed(rotation: FloatArray) -> Pose:
     """Return the pose of a head, turned by ``rotation`` (3, 3), in the middle of a film's picture."""
     translation = np.array([0, 0, -DISTANCE]) - rotation @ ANCHOR
     middle = (SIZE - 1) / 2
@@ -77,8 +78,8 @@ def posed(rotation: np.ndarray) -> Pose:
 
 
 def _frames(
-    person: Person, surface: Surface, eta: np.ndarray, gaze: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    person: Person, surface: Surface, eta: FloatArray, gaze: FloatArray
+) -> Iterator[tuple[UInt8Array, BoolArray]]:
     count, pose = len(eta), person.pose
     heads = blend(surface, np.tile(person.alpha, (count, 1)), eta, gaze, np.tile(person.ways, (count, 1)))
     for own, move, e, g in zip(*heads, eta, gaze, strict=True):
@@ -91,7 +92,7 @@ def _frames(
         yield (develop(rng, image) * 255 + 0.5).astype(np.uint8), visible
 
 
-def write_clip(path: Path, pictures: Sequence[np.ndarray], coding: Coding, rng: np.random.Generator) -> None:
+def write_clip(path: Path, pictures: Sequence[UInt8Array], coding: Coding, rng: np.random.Generator) -> None:
     """Write the pictures, each with its own noise, as an .mp4 movie."""
     import av  # only this function needs it, and OpenCV's wheels have no H.264 encoder
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...model.array_types import BoolArray, FloatArray, UInt8Array
 from ...model.camera import Crop
 from ...model.errors import InputError
 from ...model.networks.estimate import FindsFaces, SeesFaces
@@ -33,14 +34,14 @@ SHIFT, SCALE = 0.3, 0.5  # sides, log: a larger distance counts as another face
 EVERY = 24  # frames of a clip
 CANVAS = (640, 360)
 
-Find = Callable[[np.ndarray, FindsFaces, bool], list[FoundFace]]
+Find = Callable[[UInt8Array, FindsFaces, bool], list[FoundFace]]
 
 
 @dataclass(frozen=True)
 class Example:
     """A real picture and the crop of its only face, or None."""
 
-    image: np.ndarray
+    image: UInt8Array
     crop: Crop | None
 
 
@@ -97,10 +98,10 @@ class Found:
     Holds the width in pixels, |roll| and |yaw| in degrees, whether each face is found, and the number of false alarms.
     """
 
-    widths: np.ndarray
-    rolls: np.ndarray
-    yaws: np.ndarray
-    hit: np.ndarray
+    widths: FloatArray
+    rolls: FloatArray
+    yaws: FloatArray
+    hit: BoolArray
     alarms: int
 
     @staticmethod
@@ -124,7 +125,7 @@ class Found:
             alarms,
         )
 
-    def recall(self, chosen: np.ndarray) -> float:
+    def recall(self, chosen: BoolArray) -> float:
         return float(self.hit[chosen].mean()) if chosen.any() else float("nan")
 
 
@@ -137,7 +138,7 @@ def _near(truth: Crop, crop: Crop) -> bool:
     return bool(np.hypot(truth.cx - crop.cx, truth.cy - crop.cy) < 0.6 * max(truth.side, crop.side))
 
 
-def _recall_table(title: str, edges: Sequence[int], values: np.ndarray, found: Found) -> Table:
+def _recall_table(title: str, edges: Sequence[int], values: FloatArray, found: Found) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         inside = (values >= low) & (values < high)
@@ -190,7 +191,7 @@ def _real(
     return rows, {way: 1e3 * float(np.median(times)) for way, times in took.items()}
 
 
-Change = Callable[[np.ndarray, Crop, np.random.Generator], tuple[np.ndarray, Crop]]
+Change = Callable[[UInt8Array, Crop, np.random.Generator], tuple[UInt8Array, Crop]]
 
 
 def _placed(side: float, turn: float = 0.0, at: tuple[float, float] = (0.5, 0.5)) -> Change:
@@ -200,7 +201,7 @@ def _placed(side: float, turn: float = 0.0, at: tuple[float, float] = (0.5, 0.5)
     repeated where the picture has no content.
     """
 
-    def change(image: np.ndarray, crop: Crop, rng: np.random.Generator) -> tuple[np.ndarray, Crop]:
+    def change(image: UInt8Array, crop: Crop, rng: np.random.Generator) -> tuple[UInt8Array, Crop]:
         scale = side / crop.side
         if scale < 0.7:
             small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -217,20 +218,21 @@ def _placed(side: float, turn: float = 0.0, at: tuple[float, float] = (0.5, 0.5)
     return change
 
 
-def _then(first: Change, pixels: Callable[[np.ndarray, np.random.Generator], np.ndarray]) -> Change:
-    def change(image: np.ndarray, crop: Crop, rng: np.random.Generator) -> tuple[np.ndarray, Crop]:
+def _then(first: Change, pixels: Callable[[FloatArray, np.random.Generator], FloatArray]) -> Change:
+    def change(image: UInt8Array, crop: Crop, rng: np.random.Generator) -> tuple[UInt8Array, Crop]:
         image, crop = first(image, crop, rng)
         return np.clip(pixels(image.astype(np.float32), rng), 0, 255).astype(np.uint8), crop
 
     return change
 
 
-def _as_it_is(image: np.ndarray, crop: Crop, rng: np.random.Generator) -> tuple[np.ndarray, Crop]:
+def _as_it_is(image: UInt8Array, crop: Crop, rng: np.random.Generator) -> tuple[UInt8Array, Crop]:
     return image, crop
 
 
-def _blurred(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return cv2.GaussianBlur(image, (0, 0), 5)
+def _blurred(image: FloatArray, rng: np.random.Generator) -> FloatArray:
+    blurred: FloatArray = cv2.GaussianBlur(image, (0, 0), 5)
+    return blurred
 
 
 CHANGES: dict[str, Change] = {

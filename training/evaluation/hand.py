@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.camera import Camera, Crop
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS
@@ -32,11 +33,11 @@ class Hidden:
     ``known`` is the curve just before the hand appears. ``free`` (M, 29) is the deviation in the frames without a hand.
     """
 
-    raw: np.ndarray
-    curve: np.ndarray
-    deviation: np.ndarray
-    known: np.ndarray
-    free: np.ndarray
+    raw: FloatArray
+    curve: FloatArray
+    deviation: FloatArray
+    known: FloatArray
+    free: FloatArray
 
 
 def measure(subject: Subject, footage: Path) -> Section:
@@ -64,11 +65,11 @@ def measure(subject: Subject, footage: Path) -> Section:
     )
 
 
-def _size(eta: np.ndarray) -> float:
+def _size(eta: FloatArray) -> float:
     return float(np.abs(eta[:, SIDE]).mean())
 
 
-def deviations(path: Path, p: FacePerformance, estimator: Estimator) -> np.ndarray:
+def deviations(path: Path, p: FacePerformance, estimator: Estimator) -> FloatArray:
     """Return the network's expected error in each frame, (F, 29), where the tracking has a face; NaN elsewhere."""
     out = np.full(p.eta.shape, np.nan)
     camera = Camera.for_image(*p.image_size, p.lens_mm)
@@ -80,7 +81,7 @@ def deviations(path: Path, p: FacePerformance, estimator: Estimator) -> np.ndarr
     return out
 
 
-def hidden(w: Watched, deviation: np.ndarray) -> Hidden:
+def hidden(w: Watched, deviation: FloatArray) -> Hidden:
     frames = np.arange(len(deviation))
     under, known = np.zeros(len(frames), bool), np.full(deviation.shape, np.nan)
     for first, last in w.notes.hand:

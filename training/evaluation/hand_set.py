@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.errors import InputError
 
 POINTS = 189
@@ -19,7 +20,7 @@ UPPER_LIDS, LOWER_LIDS = (20, 25), (29, 32)  # the middle of each
 ORIGINAL_WIDTH = 1350  # pixels: .tem files refer to pictures of this width, independent of the .jpg next to them
 
 
-def read_points(path: Path) -> np.ndarray:
+def read_points(path: Path) -> FloatArray:
     """Return the points of a .tem file, (189, 2) float64 in pixels of the original picture. Raises InputError."""
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -38,7 +39,7 @@ def read_points(path: Path) -> np.ndarray:
     return points
 
 
-def read_folder(folder: Path) -> dict[str, np.ndarray]:
+def read_folder(folder: Path) -> dict[str, FloatArray]:
     """Return the points of every .tem file of a folder, by the file's stem. Raises InputError when there are none."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is no folder: name the one that holds pictures and their .tem files")
@@ -48,7 +49,7 @@ def read_folder(folder: Path) -> dict[str, np.ndarray]:
     return {path.stem: read_points(path) for path in paths}
 
 
-def upright(points: np.ndarray, pupils: np.ndarray, corners: np.ndarray, distance: float = 63.0) -> np.ndarray:
+def upright(points: FloatArray, pupils: FloatArray, corners: FloatArray, distance: float = 63.0) -> FloatArray:
     """Return points of a face (N, 2) in an upright frame, y up, in mm.
 
     y is measured from the line through the four eye ``corners`` (4, 2), x from the midpoint of the ``pupils`` (2, 2).
@@ -60,26 +61,28 @@ def upright(points: np.ndarray, pupils: np.ndarray, corners: np.ndarray, distanc
     scale = distance / np.linalg.norm(pupils[1] - pupils[0])
     placed = scale * (points - corners.mean(0)) @ turn
     middle = scale * ((pupils.mean(0) - corners.mean(0)) @ turn)
-    return placed - [middle[0], 0]
+    centred: FloatArray = placed - [middle[0], 0]
+    return centred
 
 
-def in_mm(points: np.ndarray) -> np.ndarray:
+def in_mm(points: FloatArray) -> FloatArray:
     """Hand-set points (189, 2) in pixels, rows downwards, as ``upright`` has them: x to the subject's left, y up."""
     up = points * [1, -1]
     return upright(up, up[list(PUPILS)], up[list(CORNERS)])
 
 
-def brow_centres(points: np.ndarray, at: Sequence[float]) -> np.ndarray:
+def brow_centres(points: FloatArray, at: Sequence[float]) -> FloatArray:
     """Height of the middle between a brow's edges at distances ``at`` from the midline, (2, K): right, left brow."""
-    return np.mean([_sides(points, outlines, at) for outlines in (UPPER_BROWS, LOWER_BROWS)], 0)
+    centres: FloatArray = np.mean([_sides(points, outlines, at) for outlines in (UPPER_BROWS, LOWER_BROWS)], 0)
+    return centres
 
 
-def _sides(points: np.ndarray, outlines: Sequence[Sequence[int]], at: Sequence[float]) -> np.ndarray:
+def _sides(points: FloatArray, outlines: Sequence[Sequence[int]], at: Sequence[float]) -> FloatArray:
     right, left = outlines
     return np.array([heights(points[list(line)] * [sign, 1], at) for line, sign in ((right, -1), (left, 1))])
 
 
-def heights(line: np.ndarray, at: Sequence[float] | np.ndarray) -> np.ndarray:
+def heights(line: FloatArray, at: Sequence[float] | FloatArray) -> FloatArray:
     """Height of a polyline (N, 2) at the abscissae ``at``; beyond its ends that of the nearer end."""
     order = np.argsort(line[:, 0])
     return np.interp(at, line[order, 0], line[order, 1])

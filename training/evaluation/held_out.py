@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from ...model.array_types import BoolArray, FloatArray
 from ...model.camera import SIDE_MM
 from ...model.face.semantics import OPEN_KEYS
 from ..dataset import Batch, ShardFolder
@@ -84,7 +86,7 @@ def measure(subject: Subject, training: Path | None = None) -> Section:
     )
 
 
-def groups(subject: Subject) -> dict[str, np.ndarray]:
+def groups(subject: Subject) -> dict[str, BoolArray]:
     """Named subsets of the held-out faces, (N,) bool each."""
     c = subject.conditions
     return {
@@ -117,13 +119,13 @@ def _seen_and_new(trained: float, new: float) -> Table:
     return Table(("", "mean r"), rows, "Training pictures and new pictures")
 
 
-def _r(subject: Subject, rows: np.ndarray) -> np.ndarray:
+def _r(subject: Subject, rows: BoolArray) -> FloatArray:
     if rows.sum() < FEWEST:
         return np.full(len(OPEN_KEYS), np.nan)
     return correlations(subject.seen["eta"][rows], subject.truth["eta"][rows])
 
 
-def figures(subject: Subject, rows: np.ndarray) -> dict[str, float]:
+def figures(subject: Subject, rows: BoolArray) -> dict[str, float]:
     """Mean r, lips and lids (mm in sight), gaze and rotation (degrees) over some of the held-out faces."""
     seen, truth = ({k: v[rows] for k, v in part.items()} for part in (subject.seen, subject.truth))
     if not rows.any():
@@ -137,14 +139,14 @@ def figures(subject: Subject, rows: np.ndarray) -> dict[str, float]:
     }
 
 
-def _off(seen: Batch, truth: Batch, visible: np.ndarray) -> float:
+def _off(seen: Batch, truth: Batch, visible: BoolArray) -> float:
     """Distance of visible landmarks from the truth, mm in the picture's plane: the face's own crop is 200 mm wide."""
     unit = SIDE_MM / truth["crop"][:, 2:].exp().numpy()  # mm to the given crop's side
     points = seen["landmarks"].view(truth["landmarks"].shape) - truth["landmarks"]
     return float(np.average(points.norm(dim=2).numpy() * unit, weights=visible + 1e-9))
 
 
-def _millimetres(subject: Subject, error: np.ndarray, rows: np.ndarray) -> dict[str, float]:
+def _millimetres(subject: Subject, error: FloatArray, rows: BoolArray) -> dict[str, float]:
     visible = subject.conditions.visible[rows]
     return {
         "lips": seen_region_error(subject.model, ("lips",), MOUTH_POINTS, error, visible),
@@ -164,7 +166,7 @@ def _where_lost(subject: Subject) -> Table:
     return Table(columns, tuple(rows), "By kind of picture")
 
 
-def _per_key(subject: Subject, r: np.ndarray, r_clear: np.ndarray, clear: np.ndarray) -> Table:
+def _per_key(subject: Subject, r: FloatArray, r_clear: FloatArray, clear: BoolArray) -> Table:
     error = (subject.seen["eta"] - subject.truth["eta"]).abs().numpy()
     travel = subject.truth["eta"].numpy().std(0)
     easy = error[clear].mean(0) if clear.any() else np.full(len(r), np.nan)
@@ -173,7 +175,7 @@ def _per_key(subject: Subject, r: np.ndarray, r_clear: np.ndarray, clear: np.nda
     return Table(columns, tuple(rows), "Per key")
 
 
-def _bars(r: np.ndarray, r_clear: np.ndarray):
+def _bars(r: FloatArray, r_clear: FloatArray) -> Callable[[Figure], None]:
     def draw(figure: Figure) -> None:
         axis = figure.add_subplot()
         order = np.argsort(-r)

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray, UInt8Array
 from ...model.builtin import OPEN
 from ...model.camera import Camera, Crop
 from ...model.face.alignment import similarity
@@ -38,14 +39,14 @@ REGIONS = ("nose", "mouth", "forehead", "cheek")
 class Views:
     """One person: the true head at rest (V, 3) mm, the alpha in it, pictures (N, S, S, 3) uint8 by kind of view."""
 
-    head: np.ndarray
-    alpha: np.ndarray
-    pictures: Mapping[str, np.ndarray]
+    head: FloatArray
+    alpha: FloatArray
+    pictures: Mapping[str, UInt8Array]
 
 
 def measure(subject: Subject, people: int = PEOPLE, views: int = VIEWS) -> Section:
     measured = SurfaceError(subject.model)
-    errors: dict[tuple[str, str], list[np.ndarray]] = {}
+    errors: dict[tuple[str, str], list[FloatArray]] = {}
     for person in gallery(people, views, SIZE):
         for kind, pictures in person.pictures.items():
             seen = seen_identity(subject, pictures)
@@ -74,7 +75,7 @@ def measure(subject: Subject, people: int = PEOPLE, views: int = VIEWS) -> Secti
     )
 
 
-def _table(kind: str, means: dict[tuple[str, str], np.ndarray]) -> Table:
+def _table(kind: str, means: dict[tuple[str, str], FloatArray]) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (name, *map(float, error), float(error.mean())) for (of, name), error in means.items() if of == kind
     ]
@@ -114,11 +115,11 @@ def _shape_rng(person: int) -> np.random.Generator:
 def _picture(
     surface: Surface,
     which: tuple[int, int, int],
-    alpha: np.ndarray,
-    ways: np.ndarray,
+    alpha: FloatArray,
+    ways: FloatArray,
     span: tuple[int, int],
     size: int,
-) -> np.ndarray:
+) -> UInt8Array:
     person = which[0]
     rng = np.random.default_rng([SEED, *which, 2])
     yaw = np.radians(rng.uniform(*span)) * rng.choice([-1, 1])
@@ -138,13 +139,13 @@ def _picture(
 # --- the answers ----------------------------------------------------------------------------------------------------
 
 
-def seen_identity(subject: Subject, pictures: np.ndarray) -> FaceEstimate:
+def seen_identity(subject: Subject, pictures: UInt8Array) -> FaceEstimate:
     size = pictures.shape[1]
     crop, camera = Crop((size - 1) / 2, (size - 1) / 2, size), Camera.for_image(size, size)
     return subject.estimator.estimate(list(pictures), [crop] * len(pictures), [camera] * len(pictures))
 
 
-def heads_of(subject: Subject, seen: FaceEstimate, count: int) -> np.ndarray:
+def heads_of(subject: Subject, seen: FaceEstimate, count: int) -> FloatArray:
     """alpha of disjoint groups of ``count`` views, (N // count, 99), as tracking reads it."""
     person = subject.estimator.person
     if person is None:
@@ -155,11 +156,12 @@ def heads_of(subject: Subject, seen: FaceEstimate, count: int) -> np.ndarray:
     return np.stack([person.alpha(readings[group], seen.confidence[group]) for group in groups])
 
 
-def pooled(alpha: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
+def pooled(alpha: FloatArray, weight: FloatArray, count: int) -> FloatArray:
     """Weighted means over disjoint groups of ``count`` views, (N // count, 99)."""
     groups = len(alpha) // count
     a, w = alpha[: groups * count].reshape(groups, count, -1), weight[: groups * count].reshape(groups, count, 1)
-    return (a * w).sum(1) / w.sum(1)
+    means: FloatArray = (a * w).sum(1) / w.sum(1)
+    return means
 
 
 class SurfaceError:
@@ -174,15 +176,13 @@ class SurfaceError:
         self.rows = np.unique(np.concatenate([self.points, *self.regions.values()]))
         self.basis = model.identity[:, self.rows].reshape(len(model.identity), -1)
 
-    def __call__(self, alpha: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    def __call__(self, alpha: FloatArray, truth: FloatArray) -> FloatArray:
         heads = self.model.neutral[self.rows] + (alpha @ self.basis).reshape(len(alpha), -1, 3)
         at = {name: np.searchsorted(self.rows, r) for name, r in self.regions.items()}
         seven = np.searchsorted(self.rows, self.points)
         return np.array([self._of_head(head, truth, at, seven) for head in heads])
 
-    def _of_head(
-        self, head: np.ndarray, truth: np.ndarray, at: dict[str, np.ndarray], seven: np.ndarray
-    ) -> list[float]:
+    def _of_head(self, head: FloatArray, truth: FloatArray, at: Mapping[str, IntArray], seven: IntArray) -> list[float]:
         scale, rotation, shift = similarity(head[seven], truth[self.points])
         head = scale * head @ rotation.T + shift
         errors = []
@@ -194,7 +194,7 @@ class SurfaceError:
         return errors
 
 
-def face_regions(model: FaceModel) -> dict[str, np.ndarray]:
+def face_regions(model: FaceModel) -> dict[str, IntArray]:
     """Return the vertex indices of REALY's four regions on the open head.
 
     The regions partition the face: the skin in front of the ears between hairline and jaw, without the inside of
@@ -221,8 +221,8 @@ def face_regions(model: FaceModel) -> dict[str, np.ndarray]:
     return {name: np.flatnonzero(m) for name, m in zip(REGIONS, (nose, around, forehead, cheek), strict=True)}
 
 
-def vertex_areas(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+def vertex_areas(points: FloatArray, corners: IntArray) -> FloatArray:
     """Return a third of the triangles around each vertex, (V,)."""
     a, b, c = points[corners].transpose(1, 0, 2)
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
-    return np.bincount(corners.ravel(), np.repeat(area, 3), len(points))
+    return np.asarray(np.bincount(corners.ravel(), np.repeat(area, 3), len(points)), float)

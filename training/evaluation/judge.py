@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from ...model.array_types import FloatArray, IntArray
 from ...model.errors import InputError
 from ...model.performance.accuracy import pearson
 from ...model.performance.face_performance import FacePerformance
@@ -60,8 +61,8 @@ class Judged:
     """One clip: ``ours`` and ``judges``, a curve (F,) for each of PAIRS, NaN where there is no face."""
 
     name: str
-    ours: Mapping[str, np.ndarray]
-    judges: Mapping[str, np.ndarray]
+    ours: Mapping[str, FloatArray]
+    judges: Mapping[str, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def measure(subject: Subject, scores: Path, footage: Path) -> Section:
     )
 
 
-def read_scores(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
+def read_scores(path: Path) -> tuple[list[str], dict[str, FloatArray]]:
     """Return the names of the judge's columns, and by clip its scores (F, names) float64. Raises InputError."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -139,7 +140,7 @@ def _curves(footage: Path, name: str, frames: int, subject: Subject, scores: Pat
     return smooth(raw)
 
 
-def compared(name: str, names: list[str], rows: np.ndarray, p: FacePerformance) -> Judged:
+def compared(name: str, names: list[str], rows: IntArray, p: FacePerformance) -> Judged:
     return Judged(
         name,
         {pair: p.eta[:, [p.expression_keys.index(k) for k in keys.ours]].mean(1) for pair, keys in PAIRS.items()},
@@ -164,12 +165,12 @@ def agreement(clips: list[Judged], pair: str) -> Agreement:
     )
 
 
-def _says(judges: np.ndarray) -> bool:
+def _says(judges: FloatArray) -> bool:
     """Return whether a clip's curve moves enough for a meaningful correlation."""
     return len(judges) > FEWEST and float(np.ptp(np.percentile(judges, [2, 98]))) > MOVES
 
 
-def _r(a: np.ndarray, b: np.ndarray) -> float:
+def _r(a: FloatArray, b: FloatArray) -> float:
     if len(a) < 2 or a.std() == 0 or b.std() == 0:
         return float("nan")
     return float(pearson(a, b))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...model.array_types import BoolArray, FloatArray, IntArray
 from ...model.camera import Crop
 from ...model.face.face_model import FaceModel
 from ...model.networks.cutting import cut
@@ -26,7 +27,8 @@ def load_network(path: Path) -> Network:
     header, tensors = load_weights(path)
     network = build_network(header.architecture, header.config)
     network.load_state_dict({k: torch.as_tensor(v) for k, v in tensors.items()})
-    return network.eval()
+    ready: Network = network.eval()
+    return ready
 
 
 def predict(network: Network, images: Tensor, size: int = 256) -> dict[str, Tensor]:
@@ -50,7 +52,7 @@ def fitted(images: Tensor, size: int) -> Tensor:
     return torch.from_numpy(np.stack([cut(image, whole, size) for image in images.numpy()]))
 
 
-def correlations(predicted: Tensor, truth: Tensor) -> np.ndarray:
+def correlations(predicted: Tensor, truth: Tensor) -> FloatArray:
     """Compute Pearson's r per column, (K,), of (N, K) tensors; 0 where nothing varies."""
     return pearson(predicted.numpy(), truth.numpy())
 
@@ -75,24 +77,26 @@ def summary(network: Network, held_out: Batch, factor: Tensor) -> dict[str, floa
     }
 
 
-def rotation_error(predicted: Tensor, truth: Tensor) -> np.ndarray:
+def rotation_error(predicted: Tensor, truth: Tensor) -> FloatArray:
     """Angle in radians between rotations given by six numbers each."""
     a, b = rotation_matrix(predicted.float()), rotation_matrix(truth.float())
     trace = (a * b).sum((1, 2))
-    return torch.arccos(((trace - 1) / 2).clamp(-1, 1)).numpy()
+    angles: FloatArray = torch.arccos(((trace - 1) / 2).clamp(-1, 1)).numpy()
+    return angles
 
 
-def gaze_error(predicted: Tensor, truth: Tensor) -> np.ndarray:
+def gaze_error(predicted: Tensor, truth: Tensor) -> FloatArray:
     """Angle in radians between two ways of looking, (N, 2) yaw and pitch each."""
 
     def direction(gaze: Tensor) -> Tensor:
         yaw, pitch = gaze.double().T
         return torch.stack([yaw.sin() * pitch.cos(), pitch.sin(), yaw.cos() * pitch.cos()], 1)
 
-    return torch.arccos((direction(predicted) * direction(truth)).sum(1).clamp(-1, 1)).numpy()
+    angles: FloatArray = torch.arccos((direction(predicted) * direction(truth)).sum(1).clamp(-1, 1)).numpy()
+    return angles
 
 
-def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
+def area_under_curve(score: FloatArray, positive: BoolArray) -> float:
     """ROC-AUC: the probability that a positive scores higher than a negative; NaN without one of them."""
     values, place = np.unique(score, return_inverse=True)
     count = np.bincount(place, minlength=len(values))
@@ -101,14 +105,14 @@ def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
     return float((rank[positive].sum() - n * (n + 1) / 2) / (n * m)) if n and m else float("nan")
 
 
-def region_error(model: FaceModel, regions: tuple[str, ...], error: np.ndarray) -> float:
+def region_error(model: FaceModel, regions: tuple[str, ...], error: FloatArray) -> float:
     """Mean distance in mm of the regions' vertices for errors of eta (N, 29)."""
     rows = np.unique(np.concatenate([model.regions[r] for r in regions]))
     return float(np.concatenate([d.mean(1) for d in _distances(model, rows, error)]).mean())
 
 
 def seen_region_error(
-    model: FaceModel, regions: tuple[str, ...], points: Sequence[int], error: np.ndarray, visible: np.ndarray
+    model: FaceModel, regions: tuple[str, ...], points: Sequence[int], error: FloatArray, visible: BoolArray
 ) -> float:
     """Do the same over the visible vertices: those whose nearest landmark among ``points`` is ``visible`` (N, 70)."""
     assert model.landmarks is not None
@@ -126,7 +130,7 @@ def seen_region_error(
 PART = 256  # pictures at a time
 
 
-def _distances(model: FaceModel, rows: np.ndarray, error: np.ndarray) -> Iterator[np.ndarray]:
+def _distances(model: FaceModel, rows: IntArray, error: FloatArray) -> Iterator[FloatArray]:
     """(PART, rows) mm at a time."""
     basis = model.expression[:, rows].reshape(len(model.expression), -1)
     for i in range(0, len(error), PART):

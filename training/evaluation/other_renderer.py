@@ -7,6 +7,7 @@ do. ``python -m expnet.training.evaluation.other_renderer FOLDER SHEET.jpg`` lay
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
+from ...model.array_types import AnyArray, FloatArray, IntArray, UInt8Array
 from ...model.camera import Camera, crop_of_pose
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS, SIGNED_KEYS
@@ -40,16 +42,16 @@ class Head:
     """
 
     name: str
-    pictures: list[np.ndarray]
-    kind: np.ndarray
-    key: np.ndarray
-    eta: np.ndarray
-    gaze: np.ndarray
-    rotation: np.ndarray
-    translation: np.ndarray
-    camera: np.ndarray
+    pictures: list[UInt8Array]
+    kind: AnyArray
+    key: IntArray
+    eta: FloatArray
+    gaze: FloatArray
+    rotation: FloatArray
+    translation: FloatArray
+    camera: FloatArray
 
-    def rows(self, kind: str, key: int) -> np.ndarray:
+    def rows(self, kind: str, key: int) -> IntArray:
         """Return a sweep: the rows of the neutral face and of those in which ``key`` moves, from low to high."""
         rows = np.flatnonzero(((self.kind == kind) & (self.key == key)) | (self.kind == "neutral"))
         return rows[np.argsort((self.eta if kind == "key" else self.gaze)[rows, key], kind="stable")]
@@ -65,12 +67,12 @@ class Responses:
     rest       (H, 29) what the neutral face is read as
     """
 
-    monotone: np.ndarray
-    r: np.ndarray
-    gain: np.ndarray
-    pooled: np.ndarray
-    leak: np.ndarray
-    rest: np.ndarray
+    monotone: FloatArray
+    r: FloatArray
+    gain: FloatArray
+    pooled: FloatArray
+    leak: FloatArray
+    rest: FloatArray
 
 
 def read(folder: Path) -> list[Head]:
@@ -114,12 +116,12 @@ def look(estimator: Estimator, head: Head) -> FaceEstimate:
                         expression_keys=parts[0].expression_keys)  # fmt: skip
 
 
-def respond(heads: list[Head], seen: list[np.ndarray]) -> Responses:
+def respond(heads: list[Head], seen: list[FloatArray]) -> Responses:
     """Measure the estimates. ``seen`` is the estimated eta (N, 29) of each head's pictures."""
     count = len(OPEN_KEYS)
     monotone, r, gain = (np.full((len(heads), count), np.nan) for _ in range(3))
     leak = np.full((len(heads), count, count), np.nan)
-    pooled: list[list[np.ndarray]] = [[] for _ in OPEN_KEYS]
+    pooled: list[list[FloatArray]] = [[] for _ in OPEN_KEYS]
     rest = np.stack([eta[head.kind == "neutral"].mean(0) for head, eta in zip(heads, seen)])
     for h, (head, eta) in enumerate(zip(heads, seen)):
         for key, name in enumerate(OPEN_KEYS):
@@ -140,12 +142,12 @@ def respond(heads: list[Head], seen: list[np.ndarray]) -> Responses:
     return Responses(monotone, r, gain, np.array(together), leak, rest)
 
 
-def _r(truth: np.ndarray, response: np.ndarray) -> float:
+def _r(truth: FloatArray, response: FloatArray) -> float:
     t, p = truth - truth.mean(), response - response.mean()
     return float((t * p).sum() / max(np.sqrt((t * t).sum() * (p * p).sum()), 1e-12))
 
 
-def _mean(values: np.ndarray) -> float:
+def _mean(values: FloatArray) -> float:
     """Return the mean of the values that are not NaN; NaN without any."""
     there = values[~np.isnan(values)]
     return float(there.mean()) if there.size else float("nan")
@@ -194,7 +196,7 @@ def measure(subject: Subject, folder: Path) -> Section:
     )  # fmt: skip
 
 
-def _gaze(heads: list[Head], estimates: list[FaceEstimate]) -> tuple[np.ndarray, float]:
+def _gaze(heads: list[Head], estimates: list[FaceEstimate]) -> tuple[FloatArray, float]:
     """r (H, 2) of yaw and pitch in their own sweeps; mean error of the swept angle in degrees."""
     r, errors = np.full((len(heads), 2), np.nan), []
     for h, (head, estimate) in enumerate(zip(heads, estimates)):
@@ -206,7 +208,7 @@ def _gaze(heads: list[Head], estimates: list[FaceEstimate]) -> tuple[np.ndarray,
     return r, float(np.degrees(np.mean(errors))) if errors else float("nan")
 
 
-def _combined(heads: list[Head], estimates: list[FaceEstimate]) -> np.ndarray:
+def _combined(heads: list[Head], estimates: list[FaceEstimate]) -> FloatArray:
     """r (29,) over the combined expressions of all heads; NaN for a key that does not move in them."""
     chosen = [head.kind == "combined" for head in heads]
     truth = np.concatenate([head.eta[rows] for head, rows in zip(heads, chosen)])
@@ -216,7 +218,7 @@ def _combined(heads: list[Head], estimates: list[FaceEstimate]) -> np.ndarray:
     return np.array([_r(t, p) if t.std() > 0.02 else np.nan for t, p in zip(truth.T, seen.T)])
 
 
-def _per_key(heads: list[Head], found: Responses, combined_r: np.ndarray) -> Table:
+def _per_key(heads: list[Head], found: Responses, combined_r: FloatArray) -> Table:
     typical = np.nanmean(found.leak, 0)
     rows: list[tuple[Cell, ...]] = []
     for k, key in enumerate(OPEN_KEYS):
@@ -275,12 +277,13 @@ def _per_head(heads: list[Head], estimates: list[FaceEstimate], found: Responses
     return Table(columns, tuple(rows), "Per head")
 
 
-def _filled(leak: np.ndarray) -> np.ndarray:
+def _filled(leak: FloatArray) -> FloatArray:
     """Return the rows of keys that were swept."""
-    return leak[~np.isnan(leak).all(axis=1)]
+    filled: FloatArray = leak[~np.isnan(leak).all(axis=1)]
+    return filled
 
 
-def _panels(heads: list[Head], estimates: list[FaceEstimate]):
+def _panels(heads: list[Head], estimates: list[FaceEstimate]) -> Callable[[Figure], None]:
     def draw(figure: Figure) -> None:
         axes = figure.subplots(5, 6)
         for key, (axis, name) in enumerate(zip(axes.flat, OPEN_KEYS)):
@@ -304,7 +307,7 @@ def _panels(heads: list[Head], estimates: list[FaceEstimate]):
     return draw
 
 
-def sheet(heads: list[Head]) -> np.ndarray:
+def sheet(heads: list[Head]) -> UInt8Array:
     """Draw a row per head: at rest, and single keys at their upper bounds; grey where a picture is missing."""
     rows = []
     for head in heads:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from ...model.array_types import BoolArray, FloatArray, IntArray, UInt8Array
 from ...model.camera import Crop
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS
@@ -50,8 +51,8 @@ class Person:
     same person smiling, if there is one.
     """
 
-    image: np.ndarray
-    points: np.ndarray
+    image: UInt8Array
+    points: FloatArray
     smiling: Path | None
 
 
@@ -124,13 +125,14 @@ def pictures_of(folder: Path) -> list[Path]:
     return paths
 
 
-def lowest(people: Sequence[Person]) -> np.ndarray:
+def lowest(people: Sequence[Person]) -> BoolArray:
     """Which people's brows sit lowest, (N,) bool."""
     height = np.array([brow_height(p.points) for p in people])
-    return height <= np.quantile(height, LOW)
+    low: BoolArray = height <= np.quantile(height, LOW)
+    return low
 
 
-def thumbnail(person: Person, width: int, room: float) -> tuple[np.ndarray, Crop]:
+def thumbnail(person: Person, width: int, room: float) -> tuple[UInt8Array, Crop]:
     """Return the face alone, ``room`` of its width shown on ``width`` pixels; and the square that was cut out."""
     p = person.points
     side = room * float(np.linalg.norm(p[112] - p[109]))
@@ -175,13 +177,13 @@ class Seen:
     """Estimates of N pictures: ``row`` (N,) of each in ``estimate``, -1 where no face was found."""
 
     estimate: FaceEstimate
-    row: np.ndarray
+    row: IntArray
 
     def at(self, picture: int) -> int | None:
         return int(self.row[picture]) if self.row[picture] >= 0 else None
 
     @property
-    def eta(self) -> np.ndarray:
+    def eta(self) -> FloatArray:
         """Return the rows (M, 29) of the faces that were found."""
         return self.estimate.eta
 
@@ -189,17 +191,18 @@ class Seen:
     def missed(self) -> int:
         return int((self.row < 0).sum())
 
-    def some(self, which: np.ndarray) -> np.ndarray:
+    def some(self, which: BoolArray) -> FloatArray:
         """eta of those of the pictures (N,) bool that were found."""
         rows = self.row[which]
-        return self.eta[rows[rows >= 0]]
+        found: FloatArray = self.eta[rows[rows >= 0]]
+        return found
 
 
 @dataclass(frozen=True, eq=False)
 class Seeing:
     estimator: SeesFaces
 
-    def all(self, images: Sequence[np.ndarray], what: str) -> Seen:
+    def all(self, images: Sequence[UInt8Array], what: str) -> Seen:
         """Measure the faces of the pictures. Raises InputError where no picture shows a face."""
         estimates, row = [], []
         for image in tqdm(images, what, leave=False, disable=None):
@@ -216,7 +219,7 @@ class Seeing:
         return self.all([with_brows_moved(p.image, p.points, up, inwards) for p in people], f"brows {up:+g} mm")
 
 
-def rank_one(gallery: np.ndarray, probes: np.ndarray) -> float:
+def rank_one(gallery: FloatArray, probes: FloatArray) -> float:
     """Return the share of probes (N, K) whose nearest row of the gallery (N, K) is their own; NaN without any."""
     if not len(probes):
         return float("nan")
@@ -224,14 +227,14 @@ def rank_one(gallery: np.ndarray, probes: np.ndarray) -> float:
     return float((distance.argmin(1) == np.arange(len(probes))).mean())
 
 
-def _rms(*alphas: np.ndarray) -> float:
+def _rms(*alphas: FloatArray) -> float:
     return float(np.sqrt(np.mean(np.square(np.concatenate(alphas)))))
 
 
 # --- as it reads ----------------------------------------------------------------------------------------------------
 
 
-def _rest_scores(rest: Seen, low: np.ndarray) -> list[Score]:
+def _rest_scores(rest: Seen, low: BoolArray) -> list[Score]:
     return [
         Score("at rest: largest mean of a key", float(np.abs(rest.eta.mean(0)).max()), "lower", MEAN_BAR),
         Score("at rest: largest key of a person", float(np.abs(rest.eta).max()), "lower", PERSON_BAR),
@@ -302,7 +305,7 @@ def _warp_table(warped: Mapping[int, Seen], lowered: Seen) -> Table:
     return Table(columns, tuple(rows), "Real neutral faces, brows warped")
 
 
-def _warp_plot(warped: Mapping[int, Seen]):
+def _warp_plot(warped: Mapping[int, Seen]) -> Callable[[Figure], None]:
     def draw(figure: Figure) -> None:
         axis = figure.add_subplot()
         for name, keys in (("browInnerUp", [INNER]), ("browOuterUp", OUTERS), ("browDown", FROWNS)):

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ...model.array_types import FloatArray
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
@@ -113,7 +114,7 @@ def known_people() -> Statistics:
     return Statistics({k: v[0] for k, v in rows.items()}, {k: v[1] for k, v in rows.items()}, table["people"])
 
 
-def of_points(p: np.ndarray) -> Measures:
+def of_points(p: FloatArray) -> Measures:
     """Return the measures of a face by its hand-set points (189, 2), upright, in mm."""
     contour = [109, 110, 111, 125, 126, 127, 128, 129, 130, 131, 132, 133, 114, 113, 112]
     return {
@@ -135,11 +136,11 @@ def of_points(p: np.ndarray) -> Measures:
     }
 
 
-def _width(p: np.ndarray, right: int, left: int) -> float:
+def _width(p: FloatArray, right: int, left: int) -> float:
     return float(p[left, 0] - p[right, 0])
 
 
-def _jaw(contour: np.ndarray) -> Measures:
+def _jaw(contour: FloatArray) -> Measures:
     """Width of the face at some heights, from its contour (K, 2), which runs from the subject's right to the left."""
     middle = len(contour) // 2
     right, left = contour[: middle + 1], contour[middle:]
@@ -150,7 +151,7 @@ def _jaw(contour: np.ndarray) -> Measures:
 # --- ours -----------------------------------------------------------------------------------------------------------
 
 
-def of_landmarks(marks: np.ndarray) -> Measures:
+def of_landmarks(marks: FloatArray) -> Measures:
     """Return the same measures of a head by its 68 landmarks and two pupils (70, 3) mm."""
     p = upright(marks[:, :2], marks[68:, :2], marks[EYE_CORNERS, :2])
     brows = p[17:22] * [-1, 1], p[22:27]
@@ -172,7 +173,7 @@ def of_landmarks(marks: np.ndarray) -> Measures:
     }
 
 
-def _brow_measures(right: np.ndarray, left: np.ndarray) -> Measures:
+def _brow_measures(right: FloatArray, left: FloatArray) -> Measures:
     """Of the middle lines of both brows (K, 2), x outwards."""
     return {
         **dict(zip(BROW_ROWS, np.mean([heights(b, BROW_AT) for b in (right, left)], 0).tolist(), strict=True)),
@@ -181,7 +182,7 @@ def _brow_measures(right: np.ndarray, left: np.ndarray) -> Measures:
     }
 
 
-def _lid(line: np.ndarray, pupil: float) -> float:
+def _lid(line: FloatArray, pupil: float) -> float:
     """Height of a lid (4, 2) over or under the pupil, on the cubic through its landmarks."""
     return float(np.polyval(np.polyfit(np.abs(line[:, 0]), line[:, 1], 3), pupil))
 
@@ -226,7 +227,7 @@ def skin_lines(surface: Surface, keys: Mapping[str, float]) -> Lines:
     eyes = marks[68:, :2], marks[EYE_CORNERS, :2]
     places = Places.build(brow_skin(surface), upright(model.neutral[:, :2], *eyes), model.neutral[:, 2])
     from_midline = (people.mean[GAP] / 2, *BROW_AT[1:])  # a brow begins at its head
-    line = np.column_stack([from_midline, [people.mean[row] for row in BROW_ROWS]])
+    line: FloatArray = np.column_stack([from_midline, [people.mean[row] for row in BROW_ROWS]])
     vertices = model.vertices(eta=np.array([keys.get(key, 0.0) for key in OPEN_KEYS], np.float32))
     right, left = (places.on(vertices, line * [sign, 1])[:, :2] for sign in (-1, 1))
     return upright(right, *eyes) * [-1, 1], upright(left, *eyes)
@@ -243,7 +244,7 @@ def movement(rest: Lines, raised: Lines, lowered: Lines) -> Measures:
     }
 
 
-def _head_height(line: np.ndarray) -> float:
+def _head_height(line: FloatArray) -> float:
     """Of a brow's inner end, wherever that is now."""
     return float(heights(line, [line[:, 0].min() + HEAD_MM])[0])
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from ...model.array_types import UInt8Array
 from ...model.camera import Crop
 from ...model.face.semantics import OPEN_KEYS
 from ...model.networks.cutting import cut
@@ -56,14 +59,14 @@ def measure(subject: Subject) -> Section:
     )
 
 
-def shown_at(pictures: np.ndarray, width: int, size: int) -> torch.Tensor:
+def shown_at(pictures: UInt8Array, width: int, size: int) -> torch.Tensor:
     """Pictures (N, S, S, 3) with ``width`` pixels across instead of S, cut for a network of ``size`` pixels."""
     whole = Crop((width - 1) / 2, (width - 1) / 2, width)
     small = (cv2.resize(p, (width, width), interpolation=cv2.INTER_AREA) for p in pictures)
     return torch.from_numpy(np.stack([cut(p, whole, size) for p in small]))
 
 
-def _curves(widths: list[int], means: list[dict[str, float]]):
+def _curves(widths: list[int], means: list[dict[str, float]]) -> Callable[[Figure], None]:
     def draw(figure: Figure) -> None:
         axis = figure.add_subplot()
         for name in means[0]:

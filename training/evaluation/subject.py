@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ...model.array_types import AnyArray, BoolArray, FloatArray
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_KEYS
 from ...model.networks.responses import responses_of
@@ -82,17 +83,18 @@ class Conditions:
     landmarks and ``share`` is their share. ``natural`` (N,) bool marks faces as everyday cameras show them.
     """
 
-    yaw: np.ndarray
-    detail: np.ndarray
-    visible: np.ndarray
-    natural: np.ndarray
+    yaw: FloatArray
+    detail: FloatArray
+    visible: AnyArray
+    natural: BoolArray
 
     @property
-    def share(self) -> np.ndarray:
-        return self.visible.mean(1)
+    def share(self) -> FloatArray:
+        share: FloatArray = self.visible.mean(1)
+        return share
 
     @property
-    def clear(self) -> np.ndarray:
+    def clear(self) -> BoolArray:
         """Return which faces are nearly frontal, sharp enough and nearly free of occlusion."""
         return (self.yaw < 30) & (self.detail >= 64) & (self.share >= 0.9)
 
@@ -107,7 +109,7 @@ def conditions(truth: Batch, size: int) -> Conditions:
     yaw = np.abs(euler_degrees(rotation_matrix(truth["rotation"]).numpy())[:, 0])
     detail = truth["detail"].numpy() if "detail" in truth else np.full(count, float(size))
     visible = truth["visible"].numpy() if "visible" in truth else np.ones(truth["landmarks"].shape[:2])
-    natural = (yaw < 30) & (detail >= NATURAL_DETAIL) & (visible.mean(1) >= 0.9)
+    natural: BoolArray = (yaw < 30) & (detail >= NATURAL_DETAIL) & (visible.mean(1) >= 0.9)
     if "natural" in truth:
         label = truth["natural"].numpy()
         natural = np.where(np.isnan(label), natural, label > 0.5)

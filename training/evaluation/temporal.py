@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...model.array_types import FloatArray, UInt8Array
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_KEYS
@@ -56,7 +57,7 @@ class Shot:
     """A clip: ``movie`` is an .mp4's content; ``eta`` (F, 29) its true expressions; ``box`` surrounds the face."""
 
     coding: Coding
-    eta: np.ndarray
+    eta: FloatArray
     box: tuple[float, float, float, float]
     movie: bytes
 
@@ -66,8 +67,8 @@ class Curves:
     """The true motion in a shot, (F, 29), and its readings by the strength of the smoothing (0: raw)."""
 
     coding: Coding
-    truth: np.ndarray
-    eta: Mapping[float, np.ndarray]
+    truth: FloatArray
+    eta: Mapping[float, FloatArray]
 
 
 def measure(subject: Subject) -> Section:
@@ -118,7 +119,7 @@ def shots(model: FaceModel, people: int) -> tuple[list[Shot], list[Shot]]:
 
 
 def _shot(
-    person: Person, eta: np.ndarray, pictures: Sequence[np.ndarray], coding: Coding, rng: np.random.Generator
+    person: Person, eta: FloatArray, pictures: Sequence[UInt8Array], coding: Coding, rng: np.random.Generator
 ) -> Shot:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "shot.mp4"
@@ -128,7 +129,7 @@ def _shot(
     return Shot(coding, eta, (own.cx - own.side * 0.4, own.cy - own.side * 0.4, own.side * 0.8, own.side * 0.8), movie)
 
 
-def resting(rng: np.random.Generator) -> np.ndarray:
+def resting(rng: np.random.Generator) -> FloatArray:
     """Return a face with a slight expression, (29,)."""
     eta = np.zeros(len(OPEN_KEYS), np.float32)
     for key, most in (("mouthSmile_L", 0.5), ("jawOpen", 0.3), ("browInnerUp", 0.4)):
@@ -137,7 +138,7 @@ def resting(rng: np.random.Generator) -> np.ndarray:
     return eta
 
 
-def script(rng: np.random.Generator) -> np.ndarray:
+def script(rng: np.random.Generator) -> FloatArray:
     """Talk, brows that rise and fall once, and blinks, (ACTING, 29)."""
     frame = np.arange(ACTING)
     shapes = np.array([_shape(r) for r in rng.permutation(np.resize(np.arange(len(VISEMES) + 1), ACTING // SOUND + 2))])
@@ -151,10 +152,10 @@ def script(rng: np.random.Generator) -> np.ndarray:
         lids = np.maximum(lids, np.where(np.abs(way) < 1, np.cos(0.5 * np.pi * way) ** 2, 0))
     for keys, curve in ((("browInnerUp", "browOuterUp_L", "browOuterUp_R"), brows), (("lid_L", "lid_R"), lids)):
         eta[:, [OPEN_KEYS.index(k) for k in keys]] = curve[:, None]
-    return eta.astype(np.float32)
+    return np.asarray(eta, np.float32)
 
 
-def _shape(sound: int) -> np.ndarray:
+def _shape(sound: int) -> FloatArray:
     """Return the mouth of a sound, (29,); the last is the resting one."""
     eta = np.zeros(len(OPEN_KEYS))
     for key, (_, most) in (VISEMES[sound] if sound < len(VISEMES) else {}).items():
@@ -202,7 +203,7 @@ def lag(curves: Sequence[Curves], part: str, strength: float) -> float:
     return _mean(_late(c.truth[:, k], c.eta[strength][:, k]) for c, k in _moving(curves, part))
 
 
-def _late(truth: np.ndarray, eta: np.ndarray) -> float:
+def _late(truth: FloatArray, eta: FloatArray) -> float:
     """Return the lag of the largest cross-correlation, refined by the parabola through the best and its neighbours."""
     middle = slice(REACH, len(truth) - REACH)
     shifted = [eta[REACH + s : len(eta) - REACH + s] for s in range(-REACH, REACH + 1)]
@@ -242,9 +243,9 @@ def _moving(curves: Sequence[Curves], part: str) -> Iterator[tuple[Curves, int]]
                 yield c, k
 
 
-def _r(a: np.ndarray, b: np.ndarray) -> float:
+def _r(a: FloatArray, b: FloatArray) -> float:
     a, b = a - a.mean(), b - b.mean()
-    return float(a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-9))
+    return float(a @ b / max(float(np.sqrt((a @ a) * (b @ b))), 1e-9))
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from matplotlib.figure import Figure
 
+from ...model.array_types import FloatArray
 from .section import Plot, Score, Section, Table
 from .subject import Subject
 
@@ -41,18 +44,18 @@ def measure(subject: Subject) -> Section:
     )
 
 
-def by_size(deviation: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def by_size(deviation: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Root mean squares of predicted deviation and of error in tenths of rising deviation, (PARTS,) each."""
     order = np.argsort(deviation, kind="stable")
     parts = np.array_split(order, PARTS)
 
-    def rms(values: np.ndarray) -> np.ndarray:
+    def rms(values: FloatArray) -> FloatArray:
         return np.sqrt([np.mean(values[p] ** 2) for p in parts])
 
     return rms(deviation), rms(error)
 
 
-def _curve(said: np.ndarray, found: np.ndarray):
+def _curve(said: FloatArray, found: FloatArray) -> Callable[[Figure], None]:
     def draw(figure: Figure) -> None:
         axis = figure.add_subplot()
         axis.loglog(said, found, "o-", label="actual")

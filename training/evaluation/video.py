@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from ...model.array_types import BoolArray, FloatArray
 from ...model.errors import InputError
 from ...model.networks.torch_engine.estimator import Estimator
 from ...model.performance.accuracy import pearson
@@ -147,7 +148,7 @@ def closings(p: FacePerformance, notes: Notes, threshold: float = HALF_SHUT) -> 
     return found, len(notes.shut) - found, sum(not other[a : b + 1].any() for a, b in runs(shut))
 
 
-def lids(p: FacePerformance) -> np.ndarray:
+def lids(p: FacePerformance) -> FloatArray:
     """Return the mean of both lids, (F,); NaN where no face was seen."""
     return _columns(p, "lid_L", "lid_R")
 
@@ -159,7 +160,7 @@ def lid_area(p: FacePerformance, notes: Notes) -> float:
     return area_under_curve(lids(p)[either], shut[either])
 
 
-def _shut_and_open(p: FacePerformance, notes: Notes) -> tuple[np.ndarray, np.ndarray]:
+def _shut_and_open(p: FacePerformance, notes: Notes) -> tuple[BoolArray, BoolArray]:
     """Return the frames, (F,) bool each, in which a face is seen and its eyes are shut, or clearly open."""
     shut = _within(len(p.times), notes.shut) & p.seen
     opened = ~_within(len(p.times), notes.shut, NEAR) & ~_within(len(p.times), notes.unclear) & p.seen
@@ -188,29 +189,31 @@ def sneer(p: FacePerformance, notes: Notes) -> float:
     return float(np.maximum(_columns(p, "noseSneer")[smooth], 0).mean()) if smooth.any() else float("nan")
 
 
-def jitter(p: FacePerformance, first: int, last: int) -> np.ndarray:
+def jitter(p: FacePerformance, first: int, last: int) -> FloatArray:
     """Return the standard deviation of the change from frame to frame, (Ke,)."""
-    return np.diff(p.eta[first : last + 1], axis=0).std(0)
+    deviation: FloatArray = np.diff(p.eta[first : last + 1], axis=0).std(0)
+    return deviation
 
 
 def _stillness(p: FacePerformance, notes: Notes) -> float:
     return _mean(float(jitter(p, *stretch).mean()) for stretch in notes.still)
 
 
-def _columns(p: FacePerformance, *keys: str) -> np.ndarray:
-    return p.eta[:, [p.expression_keys.index(k) for k in keys]].mean(1)
+def _columns(p: FacePerformance, *keys: str) -> FloatArray:
+    mean: FloatArray = p.eta[:, [p.expression_keys.index(k) for k in keys]].mean(1)
+    return mean
 
 
-def _smile(p: FacePerformance) -> np.ndarray:
+def _smile(p: FacePerformance) -> FloatArray:
     return _columns(p, "mouthSmile_L", "mouthSmile_R")
 
 
-def _levels(p: FacePerformance, levels: Sequence[Sequence[float]]) -> np.ndarray:
+def _levels(p: FacePerformance, levels: Sequence[Sequence[float]]) -> FloatArray:
     frame, level = np.array(levels, float).T
     return np.interp(np.arange(len(p.times)), frame, level)
 
 
-def _within(frames: int, ranges: Sequence[Sequence[int]], margin: int = 0) -> np.ndarray:
+def _within(frames: int, ranges: Sequence[Sequence[int]], margin: int = 0) -> BoolArray:
     inside = np.zeros(frames, bool)
     for first, last in ranges:
         inside[max(0, first - margin) : last + margin + 1] = True
