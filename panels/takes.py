@@ -42,7 +42,7 @@ class EXPNET_UL_takes(bpy.types.UIList):
 def draw_takes(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draw the list with its buttons."""
     row = layout.row()
-    row.template_list("EXPNET_UL_takes", "", bpy.data, "actions", context.scene.expnet, "take_index", rows=3)
+    row.template_list("EXPNET_UL_takes", "", bpy.data, "actions", context.window_manager, "expnet_take", rows=3)
     column = row.column(align=True)
     column.operator("expnet.take_duplicate", text="", icon="DUPLICATE")
     column.operator("expnet.take_delete", text="", icon="X")

@@ -73,6 +73,19 @@ def _start_ahead(settings: bpy.types.PropertyGroup, context: bpy.types.Context) 
         jobs.start_ahead(requests.load(options), preferences.worker_python())
 
 
+def _choose_take(manager: bpy.types.WindowManager, index: int) -> None:
+    """Show a take that was clicked in the list, as an undo step of its own.
+
+    Blender makes one step of several clicks in a list, with the state after the first. It makes none for properties of
+    the window manager.
+    """
+    settings = bpy.context.scene.expnet
+    before = _current_index(settings)
+    _show_take(settings, index)
+    if _current_index(settings) != before and bpy.ops.ed.undo_push.poll():
+        bpy.ops.ed.undo_push(message="Show Take")
+
+
 class ExpNetSceneProperties(bpy.types.PropertyGroup):
     face_model: EnumProperty(  # type: ignore[valid-type]
         name="Face model",
@@ -319,9 +332,16 @@ def register() -> None:
     bpy.types.Scene.expnet = PointerProperty(
         type=ExpNetSceneProperties, name="ExpNet", description="What is to be captured, and how"
     )
+    bpy.types.WindowManager.expnet_take = IntProperty(
+        name="Take",
+        description="The take that the face shows, with its footage, sound and timing",
+        get=lambda manager: _current_index(bpy.context.scene.expnet),
+        set=_choose_take,
+    )
 
 
 def unregister() -> None:
+    del bpy.types.WindowManager.expnet_take
     del bpy.types.Scene.expnet
     bpy.utils.unregister_class(ExpNetSceneProperties)
     bpy.utils.unregister_class(ExpNetCompare)

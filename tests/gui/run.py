@@ -8,6 +8,7 @@ python3-opencv and python3-safetensors (debootstrap; about 2.5 GB). The extensio
 (``dev.py build``). Needs root, for chroot. The chapters, each of which ``--only`` can name:
 
     story      the guide's: Try It, two clips, an edit by hand, takes, the time to draw the sidebar, a render
+    tools      after the story: F8, Compare, a key switched off, Confidence, Mirror Pose
     capture    Add Face, Estimate, Animate, Cancel and ESC, the take, the Movie Clip editor, several faces, File > New
     character  Try It, Match Names, the table, presets, Retarget as keys and as live drivers, Remove Retarget
     engine     the preferences: Install Runtime, Use this Python, Test, the authors' networks
@@ -31,6 +32,7 @@ import character
 import engine
 import leaving
 import story
+import tools
 from artist import Artist
 from debian import Debian, Failed
 from screen import Screen
@@ -40,6 +42,7 @@ DEMO = ROOT / "model" / "data" / "demo_clip.mp4"
 SURPRISE = 48  # a frame of it
 CHAPTERS = {
     "story": story.walk,
+    "tools": tools.walk,
     "capture": capture.walk,
     "character": character.walk,
     "engine": engine.walk,

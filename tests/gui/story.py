@@ -235,10 +235,10 @@ def choose_take(artist: Artist, name: str) -> None:
     x, y = screen.find_button("take_duplicate", across=0.84)
     left, _, right, _ = screen.ask("result = rectangle(sidebar()[2])")
     for row in range(8):
-        if screen.ask(TAKES)[1] == name:
-            return
         screen.point(left + 0.5 * (right - left), y + row * 20)
         screen.xdotool("click", 1, "sleep", 1.0)
+        if screen.ask(TAKES)[1] == name:
+            return
     artist.check(screen.ask(TAKES)[1] == name, f"no row of the list shows the take {name}")
 
 
@@ -263,5 +263,6 @@ def render(artist: Artist) -> None:
     screen.ask(f"bpy.data.images['Render Result'].save_render({path!r})")
     (artist.out / "render.png").write_bytes((screen.debian.outside / "render.png").read_bytes())
     print(f"    {artist.out / 'render.png'}", flush=True)
+    screen.click("", (int(screen.middle()), footage[1] - BETWEEN))  # closes the section
     mean = float(screen.debian.run("convert", path, "-colorspace", "Gray", "-format", "%[fx:mean]", "info:"))
     artist.check(mean > 0.15, f"the render is dark: {mean:.2f}")

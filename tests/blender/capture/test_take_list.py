@@ -178,6 +178,20 @@ def test_a_take_that_is_pushed_down_plays_on(empty_scene, head, first) -> None:
     assert tuple(head.location) == pytest.approx(place[:, 2])
 
 
+def test_each_click_in_the_list_is_an_undo_step_of_its_own(empty_scene, head, first, second) -> None:
+    for performance in (first, second):
+        capture.key_performance(empty_scene, head, performance, PLAIN)
+    names = [action.name for action in takes_of(head)]
+    bpy.ops.ed.undo_push(message="two takes")
+    manager = bpy.context.window_manager  # Blender makes no undo steps for its properties, and merges others' clicks
+    for name in (names[0], names[1]):
+        manager.expnet_take = bpy.data.actions.find(name)
+        assert take_of(bpy.context.object).name == name
+    bpy.ops.ed.undo_push(message="what the artist does next")
+    bpy.ops.ed.undo()
+    assert take_of(bpy.context.object).name == names[1]
+
+
 def test_takes_stay_with_a_head_that_is_renamed_and_saved(empty_scene, head, first, second, tmp_path: Path) -> None:
     for performance in (first, second):
         capture.key_performance(empty_scene, head, performance, PLAIN)

@@ -16,7 +16,7 @@ from expnet.expnet_addon.scene import rig
 from expnet.panels.sidebar import SettingsPanel, TakePanel
 from expnet.panels.takes import EXPNET_UL_takes, draw_takes
 
-CONTEXT = ("scene", "object", "active_object", "view_layer", "space_data")
+CONTEXT = ("scene", "window_manager", "object", "active_object", "view_layer", "space_data")
 BESIDE_A_MENU = 9  # letters: Blender gives a menu's name 30 % of the sidebar's 195 pixels
 
 
