@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 
+from ...model.array_types import FloatArray
 from ...model.face.semantics import OPEN_KEYS
 from . import ict
 from .embedding import Embedding, nearest_on_triangles
@@ -33,12 +34,12 @@ FROWN_MM = np.array([-1.2, -2.9, 1.0])
 FRONT_Z_MM = 60.0  # vertices behind belong to the temples and to the sockets
 
 
-def eye_line(points: np.ndarray) -> float:
+def eye_line(points: FloatArray) -> float:
     """Return the height of the line through the four eye corners of 68 landmarks (68, 3)."""
     return float(points[[36, 39, 42, 45], 1].mean())
 
 
-def lowered(field: np.ndarray, mean: np.ndarray, outside: np.ndarray, eyes: float) -> np.ndarray:
+def lowered(field: FloatArray, mean: FloatArray, outside: FloatArray, eyes: float) -> FloatArray:
     """Return a brow key's offsets (V, 3) moved down to the height of real brows.
 
     ``outside`` are the vertices of the face's outer skin, ``eyes`` the height of the eye line in mm.
@@ -56,7 +57,7 @@ def lowered(field: np.ndarray, mean: np.ndarray, outside: np.ndarray, eyes: floa
     return out
 
 
-def frown(mean: np.ndarray, outside: np.ndarray, eyes: float) -> np.ndarray:
+def frown(mean: FloatArray, outside: FloatArray, eyes: float) -> FloatArray:
     """Return what a left browDown takes beyond the source's: offsets (V, 3)."""
     out = np.zeros_like(mean)
     front = outside[mean[outside, 2] > FRONT_Z_MM]
@@ -67,7 +68,7 @@ def frown(mean: np.ndarray, outside: np.ndarray, eyes: float) -> np.ndarray:
 
 
 def at_peoples_height(
-    expression: np.ndarray, mean: np.ndarray, outside: np.ndarray, eyes: float, flip: Callable[[np.ndarray], np.ndarray]
+    expression: FloatArray, mean: FloatArray, outside: FloatArray, eyes: float, flip: Callable[[FloatArray], FloatArray]
 ) -> None:
     """Change the brow keys of ``expression`` (29, V, 3) in place. ``flip`` mirrors a field."""
     index = {key: k for k, key in enumerate(OPEN_KEYS)}
@@ -99,6 +100,6 @@ def with_brow_line(skin: Half, source: ict.FaceX) -> Half:
     return replace(skin, embedding=Embedding(corners, weights), marks={**skin.marks, "brow_line": chosen})
 
 
-def _smooth(t: np.ndarray) -> np.ndarray:
+def _smooth(t: FloatArray) -> FloatArray:
     t = np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ...model.array_types import AnyArray, FloatArray, IntArray
 from ...model.builtin import OPEN
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
@@ -61,11 +62,11 @@ class Head:
     model: FaceModel
     topology: Topology
     lid_grid: lids.LidGrid
-    coordinates: np.ndarray  # (200, 99) what alpha's axes are in terms of the source's modes
+    coordinates: FloatArray  # (200, 99) what alpha's axes are in terms of the source's modes
     variance_kept: float
 
 
-def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
+def learn(source: ict.FaceX, coordinates: FloatArray | None) -> Head:
     """Return the open head from the source; without ``coordinates`` alpha gets new axes."""
     skin = brows.with_brow_line(left_skin(source, SKIN_QUADS), source)
     topology = mirrored([skin, *left_teeth(source), *left_gums_and_tongue(source)], source.mirror)
@@ -74,10 +75,10 @@ def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
     socket = topology.marks["mouth_socket"]
     part[socket] = part[topology.mirror[socket]] = "mouth_socket"
 
-    def flip(field: np.ndarray) -> np.ndarray:
+    def flip(field: FloatArray) -> FloatArray:
         return mirror_field(field, topology.mirror)
 
-    def on_head(field: np.ndarray) -> np.ndarray:
+    def on_head(field: FloatArray) -> FloatArray:
         return topology.embedding(field)
 
     mean = on_head(source.neutral)
@@ -161,11 +162,11 @@ def learn(source: ict.FaceX, coordinates: np.ndarray | None) -> Head:
     return Head(model, topology, grid, coordinates, kept)
 
 
-def _ball_offsets(shift_scale: np.ndarray, centre: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _ball_offsets(shift_scale: FloatArray, centre: FloatArray, points: FloatArray) -> FloatArray:
     return eyes.place_ball(shift_scale, points - centre)
 
 
-def _keep_linings_off(mean: np.ndarray, grid: lids.LidGrid, eye: eyes.Eyeball) -> None:
+def _keep_linings_off(mean: FloatArray, grid: lids.LidGrid, eye: eyes.Eyeball) -> None:
     """Move vertices of the resting lids that lie in the ball to just outside it."""
     rows = grid.rows[1:]
     d = mean[rows] - eye.centre
@@ -177,11 +178,11 @@ def _keep_linings_off(mean: np.ndarray, grid: lids.LidGrid, eye: eyes.Eyeball) -
 class _Body:
     """The head's vertices with eyeballs and lashes put behind them."""
 
-    def __init__(self, mean: np.ndarray, faces: np.ndarray, part: np.ndarray, mirror: np.ndarray) -> None:
+    def __init__(self, mean: FloatArray, faces: IntArray, part: AnyArray, mirror: IntArray) -> None:
         self.mean, self.faces, self.part, self.mirror = mean, faces, part, mirror
         self.ball_start = self.lash_start = 0
 
-    def _add_pair(self, left: np.ndarray, faces: np.ndarray, name: str) -> int:
+    def _add_pair(self, left: FloatArray, faces: IntArray, name: str) -> int:
         start, n = len(self.mean), len(left)
         self.mean = np.concatenate([self.mean, left, left * ict.MIRROR])
         self.faces = np.concatenate([self.faces, faces + start, faces[:, ::-1] + start + n]).astype(np.int32)
@@ -200,8 +201,8 @@ class _Body:
         self.lash_start = self._add_pair(vertices, faces, "lashes")
 
     def carried(
-        self, field: np.ndarray, left_ball: np.ndarray | float = 0.0, right_ball: np.ndarray | float = 0.0
-    ) -> np.ndarray:
+        self, field: FloatArray, left_ball: FloatArray | float = 0.0, right_ball: FloatArray | float = 0.0
+    ) -> FloatArray:
         """Return a field (k, V, 3) of the head with the balls' offsets and, for lashes, those of their roots."""
         k, n = len(field), (self.lash_start - self.ball_start) // 2
         zeros = np.zeros((k, n, 3))
@@ -212,7 +213,7 @@ class _Body:
         return np.concatenate([field, zeros + left_ball, zeros + right_ball, left, right], axis=1)
 
 
-def _landmarks(mean: np.ndarray, part: np.ndarray, mirror: np.ndarray, source: ict.FaceX) -> np.ndarray:
+def _landmarks(mean: FloatArray, part: AnyArray, mirror: IntArray, source: ict.FaceX) -> IntArray:
     """Return the vertices nearest to the source's 68 landmarks, mirror images of each other."""
     skin = np.flatnonzero(part == "skin")
     found = np.array([skin[((mean[skin] - p) ** 2).sum(1).argmin()] for p in source.neutral[source.landmarks]])
@@ -258,7 +259,7 @@ def surface_report(head: Head, source: ict.FaceX, heads: int = 20) -> list[str]:
     ]
 
 
-def _clearance(model: FaceModel, vertices: np.ndarray, grid: lids.LidGrid) -> float:
+def _clearance(model: FaceModel, vertices: FloatArray, grid: lids.LidGrid) -> float:
     """Return the smallest distance of the left lids' outside, margin included, to the eyeball (negative: inside)."""
     ball = model.regions["eyeball_L"]
     centre = vertices[ball].mean(axis=0)

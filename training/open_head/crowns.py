@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...model.array_types import FloatArray
 from .mouth import CAP, CROWN_RINGS, PERIMETER
 
 PER_TOOTH = len(CROWN_RINGS) * len(PERIMETER) + len(CAP)
@@ -61,7 +62,7 @@ BACK_DEPTHS = np.array([0.86, 0.98, 1.0, 0.92, 0.74])
 FRONT_TEETH = 3
 
 
-def row(points: np.ndarray, upper: bool) -> np.ndarray:
+def row(points: FloatArray, upper: bool) -> FloatArray:
     """Return the vertices of the left half of a row of teeth, (n, PER_TOOTH, 3) mm, from those on the source's teeth.
 
     ``points`` may be in any order of teeth. Each keeps its place in the row, the height of its neck and its lean.
@@ -79,7 +80,7 @@ def row(points: np.ndarray, upper: bool) -> np.ndarray:
         place, tangent = arch(at[k])
         lean = ((edge[k] - neck[k]) / (edge[k, 1] - neck[k, 1])).clip(-LEAN, LEAN)  # per mm of height
         middle = np.array([place[0], (edge[k, 1] + neck[k, 1]) / 2, place[1]])
-        side = np.array([tangent[0], 0.0, tangent[1]]) * (-1 if upper else 1)
+        side: FloatArray = np.array([tangent[0], 0.0, tangent[1]]) * (-1.0 if upper else 1.0)
         outward = np.array([-tangent[1], 0.0, tangent[0]])
         height = np.r_[neck[k, 1] + (edge[k, 1] - neck[k, 1]) * (1 - np.array(CROWN_RINGS)), edge[k, 1]]
         down = np.sign(edge[k, 1] - neck[k, 1])
@@ -92,12 +93,12 @@ def _crown(
     tooth: Tooth,
     front: bool,
     width: float,
-    middle: np.ndarray,
-    lean: np.ndarray,
-    side: np.ndarray,
-    outward: np.ndarray,
-    height: np.ndarray,
-) -> np.ndarray:
+    middle: FloatArray,
+    lean: FloatArray,
+    side: FloatArray,
+    outward: FloatArray,
+    height: FloatArray,
+) -> FloatArray:
     """Return one tooth's vertices; ``height`` (rings + 1,) are the y of its rings and of its edge."""
     down = np.sign(height[-1] - height[0])
     outline = PERIMETER * np.where(np.abs(PERIMETER).sum(axis=1)[:, None] > 1.9, CORNER, 1.0)
@@ -121,26 +122,27 @@ def _crown(
     return np.concatenate(rings)
 
 
-def _cusp(tooth: Tooth, at: np.ndarray, front: bool) -> np.ndarray:
+def _cusp(tooth: Tooth, at: FloatArray, front: bool) -> FloatArray:
     """Return how far the edge stands out at places (n, 2) along and across, in half widths."""
     outer, middle, inner = tooth.cusps
     across = np.interp(at[:, 1], [-1, 0, 1], [inner, middle, outer])
     point = tooth.pointed * (1 - 1.6 * np.abs(at[:, 0]))
     if not front and not tooth.pointed:  # molars have two cusps on either side
         point = 0.35 * np.cos(2 * np.pi * at[:, 0]) * -np.abs(at[:, 1])
-    return across + point * (1.0 if front else np.abs(at[:, 1]))
+    cusp: FloatArray = across + point * (1.0 if front else np.abs(at[:, 1]))
+    return cusp
 
 
 def _placed(
-    along: np.ndarray,
-    across: np.ndarray,
-    y: np.ndarray,
-    middle: np.ndarray,
-    lean: np.ndarray,
-    side: np.ndarray,
-    outward: np.ndarray,
-) -> np.ndarray:
-    points = middle + along[:, None] * side + across[:, None] * outward
+    along: FloatArray,
+    across: FloatArray,
+    y: FloatArray,
+    middle: FloatArray,
+    lean: FloatArray,
+    side: FloatArray,
+    outward: FloatArray,
+) -> FloatArray:
+    points: FloatArray = middle + along[:, None] * side + across[:, None] * outward
     points[:, [0, 2]] += ((y - middle[1])[:, None] * lean)[:, [0, 2]]
     points[:, 1] = y
     return points
@@ -149,7 +151,7 @@ def _placed(
 class _Arch:
     """A smooth curve in x and z through the middles of a row's teeth, symmetric in x."""
 
-    def __init__(self, middles: np.ndarray) -> None:
+    def __init__(self, middles: FloatArray) -> None:
         x, z = middles[:, 0], middles[:, 2]
         s = np.cumsum(np.r_[x[0], np.hypot(np.diff(x), np.diff(z))])
         for _ in range(4):  # the length along the curve, refined
@@ -160,11 +162,11 @@ class _Arch:
             s = np.interp(s, dense, length)
         self.length_to_last_middle = float(s[-1])
 
-    def _at(self, s: np.ndarray) -> np.ndarray:
+    def _at(self, s: FloatArray) -> FloatArray:
         x, z = self.x, self.z
         return np.stack([x[0] * s + x[1] * s**3 + x[2] * s**5, z[0] + z[1] * s**2 + z[2] * s**4], -1)
 
-    def __call__(self, s: float) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, s: float) -> tuple[FloatArray, FloatArray]:
         """Return the place (x, z) at a length from the middle, and the curve's direction there."""
         ahead, behind = self._at(np.array(s + 0.1)), self._at(np.array(s - 0.1))
         tangent = (ahead - behind) / np.linalg.norm(ahead - behind)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ...model.array_types import FloatArray, IntArray
 from ...model.face.meshes import nearest_in_triangles
 
 
@@ -17,17 +18,18 @@ from ...model.face.meshes import nearest_in_triangles
 class Embedding:
     """Embedded points: ``corners`` (n, 3) source vertices and ``weights`` (n, 3) that sum to one."""
 
-    corners: np.ndarray
-    weights: np.ndarray
+    corners: IntArray
+    weights: FloatArray
 
-    def __call__(self, field: np.ndarray) -> np.ndarray:
+    def __call__(self, field: FloatArray) -> FloatArray:
         """Values (..., N, 3) at the source's vertices to (..., n, 3) at the embedded points."""
-        return np.einsum("...ijk,ij->...ik", field[..., self.corners, :], self.weights)
+        values: FloatArray = np.einsum("...ijk,ij->...ik", field[..., self.corners, :], self.weights)
+        return values
 
     def __len__(self) -> int:
         return len(self.corners)
 
-    def __getitem__(self, which: np.ndarray | slice) -> Embedding:
+    def __getitem__(self, which: IntArray | slice) -> Embedding:
         return Embedding(self.corners[which], self.weights[which])
 
 
@@ -35,12 +37,12 @@ def join(*parts: Embedding) -> Embedding:
     return Embedding(np.concatenate([p.corners for p in parts]), np.concatenate([p.weights for p in parts]))
 
 
-def on_segments(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> Embedding:
+def on_segments(start: IntArray, end: IntArray, t: FloatArray) -> Embedding:
     """Points ``t`` of the way from vertex ``start`` to ``end`` (arrays of length n)."""
     return Embedding(np.stack([start, end, start], 1), np.stack([1 - t, t, np.zeros(len(t))], 1))
 
 
-def nearest_on_triangles(points: np.ndarray, vertices: np.ndarray, triangles: np.ndarray) -> Embedding:
+def nearest_on_triangles(points: FloatArray, vertices: FloatArray, triangles: IntArray) -> Embedding:
     """Return the nearest point of a triangle mesh for each of ``points`` (n, 3)."""
     tree = cKDTree(vertices[triangles].mean(axis=1))
     candidates = tree.query(points, k=min(40, len(triangles)))[1].reshape(len(points), -1)
@@ -56,7 +58,7 @@ def nearest_on_triangles(points: np.ndarray, vertices: np.ndarray, triangles: np
     return Embedding(chosen, weights)
 
 
-def nearest_on_polyline(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_on_polyline(points: FloatArray, line: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the nearest point of the open polyline ``line`` (m, k) for each of ``points`` (n, k).
 
     The result is its position, counted in segments from the start, and its distance.

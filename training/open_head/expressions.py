@@ -6,17 +6,18 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray
 from ...model.face.semantics import OPEN_KEYS, SIGNED_KEYS, mirror_open_eta
 from . import ict
 
 # Only these move what is inside the mouth; the source's other shapes touch it by noise of up to 0.3 mm.
 JAW_KEYS = ("jawOpen", "jawSide")
 
-Field = Callable[[np.ndarray], np.ndarray]
-Flip = Callable[[np.ndarray], np.ndarray]
+Field = Callable[[FloatArray], FloatArray]
+Flip = Callable[[FloatArray], FloatArray]
 
 
-def open_keys(shapes: Mapping[str, np.ndarray], on_head: Field, flip: Flip) -> np.ndarray:
+def open_keys(shapes: Mapping[str, FloatArray], on_head: Field, flip: Flip) -> FloatArray:
     """Return (29, V, 3) offsets in mm in the order of OPEN_KEYS.
 
     ``on_head`` maps a field of the source to the open head's vertices. ``flip`` mirrors a field of the open head.
@@ -24,13 +25,14 @@ def open_keys(shapes: Mapping[str, np.ndarray], on_head: Field, flip: Flip) -> n
     raw = np.stack([on_head(_key(shapes, name)) for name in OPEN_KEYS])
     swap = mirror_open_eta(np.eye(len(OPEN_KEYS)))  # row k: the key that mirrors key k, with its sign
     other = np.einsum("kj,jvx->kvx", swap, np.stack([flip(shape) for shape in raw]))
-    return (raw + other) / 2
+    keys: FloatArray = (raw + other) / 2
+    return keys
 
 
-def gaze_lids(shapes: Mapping[str, np.ndarray], on_head: Field, flip: Flip) -> np.ndarray:
+def gaze_lids(shapes: Mapping[str, FloatArray], on_head: Field, flip: Flip) -> FloatArray:
     """Return (4, V, 3): offsets of the lids when both eyes look up, down, to the subject's left, to the right."""
 
-    def look(left: str, right: str) -> np.ndarray:
+    def look(left: str, right: str) -> FloatArray:
         return on_head(shapes[f"eyeLook{left}_L"] + shapes[f"eyeLook{right}_R"])
 
     up, down, to_left, to_right = look("Up", "Up"), look("Down", "Down"), look("Out", "In"), look("In", "Out")
@@ -38,7 +40,7 @@ def gaze_lids(shapes: Mapping[str, np.ndarray], on_head: Field, flip: Flip) -> n
     return np.stack([up, down, to_left, flip(to_left)])
 
 
-def _key(shapes: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+def _key(shapes: Mapping[str, FloatArray], name: str) -> FloatArray:
     if name in SIGNED_KEYS:
         stem = name.removesuffix("Side")
         return (shapes[f"{stem}Left"] - shapes[f"{stem}Right"]) / 2
@@ -51,6 +53,7 @@ def _key(shapes: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     return shapes[f"{name}_L"] + shapes[f"{name}_R"]
 
 
-def mirror_field(field: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+def mirror_field(field: FloatArray, mirror: IntArray) -> FloatArray:
     """Return the mirror image of offsets or positions (..., V, 3)."""
-    return field[..., mirror, :] * ict.MIRROR
+    mirrored: FloatArray = field[..., mirror, :] * ict.MIRROR
+    return mirrored

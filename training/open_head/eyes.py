@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray
 from . import ict
 
 MERIDIANS = 24
@@ -30,15 +31,15 @@ class Eyeball:
     pupil. ``uv`` (n, 2) has the pupil in the middle of the unit square and the back of the eye on a circle round it.
     """
 
-    centre: np.ndarray
+    centre: FloatArray
     radius: float
-    vertices: np.ndarray
-    faces: np.ndarray
-    angles: np.ndarray
-    uv: np.ndarray
+    vertices: FloatArray
+    faces: IntArray
+    angles: FloatArray
+    uv: FloatArray
 
 
-def left_eyeball(linings: np.ndarray) -> Eyeball:
+def left_eyeball(linings: FloatArray) -> Eyeball:
     """Return the sphere that the lids' linings (n, 3) lie on, just large enough to leave them ``CLEARANCE_MM``."""
     design = np.c_[2 * linings, np.ones(len(linings))]
     solution = np.linalg.lstsq(design, (linings**2).sum(axis=1), rcond=None)[0]
@@ -72,26 +73,28 @@ def left_eyeball(linings: np.ndarray) -> Eyeball:
     return Eyeball(centre, radius, vertices, _globe_faces(len(angles)), angle, uv)
 
 
-def clearance_radius(eye: Eyeball, directions: np.ndarray) -> np.ndarray:
+def clearance_radius(eye: Eyeball, directions: FloatArray) -> FloatArray:
     """Distance of the ball's surface from its centre in unit ``directions`` (..., 3) when it looks ahead."""
     angle = np.arccos(directions[..., 2].clip(-1, 1))
-    return eye.radius * (1 + CORNEA * np.clip(1 - (angle / (1.15 * LIMBUS)) ** 2, 0, None))
+    radius: FloatArray = eye.radius * (1 + CORNEA * np.clip(1 - (angle / (1.15 * LIMBUS)) ** 2, 0, None))
+    return radius
 
 
-def ball_offsets(source_points: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def ball_offsets(source_points: FloatArray, offsets: FloatArray) -> FloatArray:
     """Least-squares shift and scale (k, 4) of the source's sclera under each of ``offsets`` (k, n, 3)."""
     shift = offsets.mean(axis=1)
     centred = source_points - source_points.mean(axis=0)
     scale = (offsets * centred).sum(axis=(1, 2)) / (centred**2).sum()
-    return np.c_[shift, scale]
+    found: FloatArray = np.c_[shift, scale]
+    return found
 
 
-def place_ball(shift_scale: np.ndarray, from_source_centre: np.ndarray) -> np.ndarray:
+def place_ball(shift_scale: FloatArray, from_source_centre: FloatArray) -> FloatArray:
     """Offsets (k, n, 3) of points given relative to the source sclera's centre."""
     return shift_scale[:, None, :3] + shift_scale[:, None, 3:] * from_source_centre
 
 
-def left_lashes(margin: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def left_lashes(margin: FloatArray, centre: FloatArray) -> tuple[FloatArray, IntArray, IntArray, FloatArray]:
     """Build the upper lashes on the lid margin's upper row (n, 3), which starts at the inner corner.
 
     Returns vertices (LASHES * 6, 3), faces, and each vertex's position on the margin as (row index, fraction).
@@ -117,7 +120,7 @@ def left_lashes(margin: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.
     return vertices, faces, np.repeat(i, 6), np.repeat(at - i, 6)
 
 
-def _globe_faces(ring_count: int) -> np.ndarray:
+def _globe_faces(ring_count: int) -> IntArray:
     n = MERIDIANS
     k = np.arange(n)
     grid = 1 + np.arange(ring_count)[:, None] * n + np.concatenate([k, [0]])
@@ -129,5 +132,6 @@ def _globe_faces(ring_count: int) -> np.ndarray:
     return np.concatenate([front, sides, back])
 
 
-def mirrored_eye(vertices: np.ndarray) -> np.ndarray:
-    return vertices * ict.MIRROR
+def mirrored_eye(vertices: FloatArray) -> FloatArray:
+    mirrored: FloatArray = vertices * ict.MIRROR
+    return mirrored

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ...model.array_types import FloatArray, IntArray
 from ...model.errors import InputError
 from ...model.formats.ict_facekit import INDICES, MM, NEUTRAL, read_faces, read_vertices
 
@@ -39,16 +40,17 @@ class FaceX:
     names to (N, 3) offsets. ``landmarks`` (68,) are vertex indices in iBUG order.
     """
 
-    neutral: np.ndarray
+    neutral: FloatArray
     faces: list[tuple[int, ...]]
-    identity: np.ndarray
-    shapes: dict[str, np.ndarray]
-    landmarks: np.ndarray
+    identity: FloatArray
+    shapes: dict[str, FloatArray]
+    landmarks: IntArray
 
     @cached_property
-    def mirror(self) -> np.ndarray:
+    def mirror(self) -> IntArray:
         """Return for each vertex its mirror image, (N,) (the source is symmetric to 0.3 mm)."""
-        return cKDTree(self.neutral).query(self.neutral * MIRROR)[1]
+        mirror: IntArray = cKDTree(self.neutral).query(self.neutral * MIRROR)[1]
+        return mirror
 
 
 def read_facex(path: str | Path) -> FaceX:
@@ -73,7 +75,7 @@ def _assemble(read: Callable[[str], bytes], names: list[str], path: Path) -> Fac
     neutral = read_vertices(path / NEUTRAL, text, None) * MM
     corners, _ = read_faces(path / NEUTRAL, text, len(neutral))
 
-    def offsets(name: str) -> np.ndarray:
+    def offsets(name: str) -> FloatArray:
         return read_vertices(path / name, read(name), len(neutral)) * MM - neutral
 
     shapes = {

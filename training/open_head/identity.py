@@ -14,20 +14,23 @@ from pathlib import Path
 
 import numpy as np
 
+from ...model.array_types import FloatArray
+
 COMPONENTS = 99
 COORDINATES = Path(__file__).with_name("alpha_coordinates.npy")
 
 
-def principal_coordinates(modes: np.ndarray, flipped: np.ndarray) -> np.ndarray:
+def principal_coordinates(modes: FloatArray, flipped: FloatArray) -> FloatArray:
     """``modes`` (k, V, 3) and their mirror images -> (2k, 99) orthonormal, the strongest component first."""
     both = _stacked(modes, flipped)
     values, vectors = np.linalg.eigh(both @ both.T)
     chosen = vectors[:, np.argsort(values)[::-1][:COMPONENTS]]
     strongest = np.abs(chosen).argmax(axis=0)  # fixes the sign, which is arbitrary in an eigenvector
-    return chosen * np.sign(chosen[strongest, np.arange(COMPONENTS)])
+    signed: FloatArray = chosen * np.sign(chosen[strongest, np.arange(COMPONENTS)])
+    return signed
 
 
-def components(coordinates: np.ndarray, modes: np.ndarray, flipped: np.ndarray) -> tuple[np.ndarray, float]:
+def components(coordinates: FloatArray, modes: FloatArray, flipped: FloatArray) -> tuple[FloatArray, float]:
     """Return (99, V, 3) offsets per one sigma, and the part of the modes' variance that they keep."""
     both = _stacked(modes, flipped)
     mixed = coordinates.T @ both
@@ -35,10 +38,12 @@ def components(coordinates: np.ndarray, modes: np.ndarray, flipped: np.ndarray) 
     return mixed.reshape(COMPONENTS, *modes.shape[1:]), float(1 - lost)
 
 
-def alpha_of(coordinates: np.ndarray, z: np.ndarray) -> np.ndarray:
+def alpha_of(coordinates: FloatArray, z: FloatArray) -> FloatArray:
     """alpha (n, 99) of the source's heads z (n, 100)."""
-    return np.sqrt(2) * z @ coordinates[: z.shape[-1]]
+    alpha: FloatArray = np.sqrt(2) * z @ coordinates[: z.shape[-1]]
+    return alpha
 
 
-def _stacked(modes: np.ndarray, flipped: np.ndarray) -> np.ndarray:
-    return np.concatenate([modes, flipped]).reshape(2 * len(modes), -1) / np.sqrt(2)
+def _stacked(modes: FloatArray, flipped: FloatArray) -> FloatArray:
+    stacked: FloatArray = np.concatenate([modes, flipped]).reshape(2 * len(modes), -1) / np.sqrt(2)
+    return stacked

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray
 from .eyes import Eyeball, clearance_radius
 
 MARGIN_ROWS = 3  # the front edge, the middle and the back edge of a lid's margin
@@ -28,7 +29,7 @@ class LidGrid:
     inner corner, lower lid first. ``margin`` is the row of the margin's front edge.
     """
 
-    rows: np.ndarray
+    rows: IntArray
     margin: int
 
     @property
@@ -36,17 +37,17 @@ class LidGrid:
         return range(self.margin, self.margin + MARGIN_ROWS)
 
     @property
-    def lower(self) -> np.ndarray:
+    def lower(self) -> IntArray:
         """Return the vertices (r, M/2 - 1) between the corners, from the inner to the outer one."""
         return self.rows[:, 1 : self.rows.shape[1] // 2]
 
     @property
-    def upper(self) -> np.ndarray:
+    def upper(self) -> IntArray:
         """Return the vertices (r, M/2 - 1) facing ``lower`` column by column."""
         return self.rows[:, : self.rows.shape[1] // 2 : -1]
 
 
-def closing_correction(mean: np.ndarray, lid: np.ndarray, grid: LidGrid, eye: Eyeball) -> np.ndarray:
+def closing_correction(mean: FloatArray, lid: FloatArray, grid: LidGrid, eye: Eyeball) -> FloatArray:
     """Return the correction of the left lid's key (V, 3) that closes the margins and keeps the lids off the ball."""
     closed = mean + lid
     half = grid.rows.shape[1] // 2
@@ -75,7 +76,7 @@ def closing_correction(mean: np.ndarray, lid: np.ndarray, grid: LidGrid, eye: Ey
 
 
 def hold_margins(
-    fields: np.ndarray, mean: np.ndarray, grid: LidGrid, eye: Eyeball, ball: Callable[[np.ndarray], np.ndarray]
+    fields: FloatArray, mean: FloatArray, grid: LidGrid, eye: Eyeball, ball: Callable[[FloatArray], FloatArray]
 ) -> None:
     """Change identity offsets (k, V, 3) in place so that the left eye's margins stay closed.
 
@@ -101,27 +102,28 @@ def hold_margins(
         field[linings] += outward * gap
 
 
-def gap_mm(vertices: np.ndarray, grid: LidGrid) -> float:
+def gap_mm(vertices: FloatArray, grid: LidGrid) -> float:
     """Return the largest distance between facing margin vertices (front edge)."""
     row = grid.margin
     return float(np.linalg.norm(vertices[grid.lower[row]] - vertices[grid.upper[row]], axis=1).max())
 
 
-def _polar(points: np.ndarray, eye: Eyeball) -> tuple[np.ndarray, np.ndarray]:
+def _polar(points: FloatArray, eye: Eyeball) -> tuple[FloatArray, FloatArray]:
     d = points - eye.centre
     distance = np.linalg.norm(d, axis=-1)
     return d / distance[..., None], distance
 
 
-def _fade(mean: np.ndarray, grid: LidGrid) -> np.ndarray:
+def _fade(mean: FloatArray, grid: LidGrid) -> FloatArray:
     """Return weights (margin + 1, M): 0 at the cut, 1 at the margin, smooth in between."""
     points = mean[grid.rows[: grid.margin + 1]]
     steps = np.linalg.norm(np.diff(points, axis=0), axis=2)
     part = np.concatenate([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0)]) / steps.sum(axis=0)
-    return part**2 * (3 - 2 * part)
+    fade: FloatArray = part**2 * (3 - 2 * part)
+    return fade
 
 
-def _spread(field: np.ndarray, corrections: np.ndarray, mean: np.ndarray, grid: LidGrid) -> None:
+def _spread(field: FloatArray, corrections: FloatArray, mean: FloatArray, grid: LidGrid) -> None:
     """Add the margin's corrections (MARGIN_ROWS, M, 3) to the margin and, fading, to the rows on both sides."""
     field[grid.rows[: grid.margin]] += corrections[0] * _fade(mean, grid)[:-1, :, None]
     field[grid.rows[grid.margin_rows]] += corrections

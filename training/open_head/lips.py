@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray
+
 TOUCH_ROWS = 1  # rings on each side of the line of contact that move all the way
 FADE = (0.7, 0.3)  # how much the next rings move
 
 
-def resting_correction(mean: np.ndarray, rings: np.ndarray, contact: int) -> np.ndarray:
+def resting_correction(mean: FloatArray, rings: IntArray, contact: int) -> FloatArray:
     """Compute offsets of the mean (V, 3), left half only, that close the lips.
 
     ``rings`` (rows, K) run from below the middle to above it from the outside in; ``contact`` is the row where the lips

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ...model.array_types import FloatArray, IntArray
 from . import ict
 from .embedding import Embedding, join, nearest_on_polyline, nearest_on_triangles
 from .quads import Half, Polygons, boundary_loops, crumpled, triangulated, without_collapsed
@@ -31,8 +32,8 @@ INVERSION_CENTRE = np.array([0.0, -32.0, 150.0])  # gums are finer in front
 
 def left_teeth(source: ict.FaceX) -> list[Half]:
     """Upper and lower teeth of the left side, each a closed tube of quads with a crown on the source's tooth."""
-    upper: list[tuple[Embedding, np.ndarray]] = []
-    lower: list[tuple[Embedding, np.ndarray]] = []
+    upper: list[tuple[Embedding, IntArray]] = []
+    lower: list[tuple[Embedding, IntArray]] = []
     for vertices, triangles in _left_teeth(source):
         is_upper = vertices.min() < ict.TEETH_UPPER_VERTICES_END
         (upper if is_upper else lower).append((_crown(source.neutral, vertices, triangles, is_upper), _crown_faces()))
@@ -54,7 +55,7 @@ def left_gums_and_tongue(source: ict.FaceX) -> list[Half]:
     return [_remeshed(name, p, _largest_piece(faces)) for name, faces in parts.items()]
 
 
-def _left_teeth(source: ict.FaceX) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _left_teeth(source: ict.FaceX) -> Iterator[tuple[FloatArray, IntArray]]:
     for faces in _pieces(source.faces[ict.TEETH]):
         vertices = np.unique([v for f in faces for v in f])
         centre = source.neutral[vertices].mean(axis=0)
@@ -62,7 +63,7 @@ def _left_teeth(source: ict.FaceX) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             yield vertices, triangulated(faces)
 
 
-def _crown(p: np.ndarray, vertices: np.ndarray, triangles: np.ndarray, upper: bool) -> Embedding:
+def _crown(p: FloatArray, vertices: FloatArray, triangles: IntArray, upper: bool) -> Embedding:
     """Build a tooth's crown from a box.
 
     The box is as wide and deep as the tooth at each height and is projected onto it. The points of ``PERIMETER`` form
@@ -89,11 +90,12 @@ def _crown(p: np.ndarray, vertices: np.ndarray, triangles: np.ndarray, upper: bo
     return nearest_on_triangles(np.concatenate(wanted) @ frame + edge, p, triangles)
 
 
-def _box_centre(points: np.ndarray) -> np.ndarray:
-    return (points.min(axis=0) + points.max(axis=0)) / 2
+def _box_centre(points: FloatArray) -> FloatArray:
+    centre: FloatArray = (points.min(axis=0) + points.max(axis=0)) / 2
+    return centre
 
 
-def _crown_faces() -> np.ndarray:
+def _crown_faces() -> IntArray:
     """Side strips, eight quads on the edge, five across the root."""
     n = len(PERIMETER)
     k = np.arange(n)
@@ -111,21 +113,21 @@ def _crown_faces() -> np.ndarray:
     return np.concatenate([*sides, np.array(cap), np.array(root)])
 
 
-def _joined(part: str, pieces: list[tuple[Embedding, np.ndarray]]) -> Half:
+def _joined(part: str, pieces: list[tuple[Embedding, IntArray]]) -> Half:
     embedding = join(*(e for e, _ in pieces))
     starts = np.cumsum([0, *(len(e) for e, _ in pieces)])
     faces = np.concatenate([f + start for (_, f), start in zip(pieces, starts)])
     return Half(part, embedding, faces, np.zeros(len(embedding), bool))
 
 
-def _is_tongue(corners: np.ndarray) -> bool:
+def _is_tongue(corners: FloatArray) -> bool:
     centre = corners.mean(axis=0)
     normal = np.cross(corners[2] - corners[0], corners[-1] - corners[1])
     from_axis = np.array([*(centre[:2] - TONGUE_AXIS), max(centre[2] - 90, 0)])
     return bool(((centre > TONGUE_BOX[0]) & (centre < TONGUE_BOX[1])).all() and normal @ from_axis > 0)
 
 
-def _remeshed(part: str, p: np.ndarray, faces: Polygons) -> Half:
+def _remeshed(part: str, p: FloatArray, faces: Polygons) -> Half:
     """Return the least crumpled of a few remeshings."""
     p = np.where(np.abs(p) < (0.01, -1, -1), 0.0, p)
     triangles, line = triangulated(faces), _middle_line(faces, p)
@@ -150,11 +152,11 @@ def _remeshed(part: str, p: np.ndarray, faces: Polygons) -> Half:
     return min(halves, key=lambda half: _flaws(half.embedding(p), half.faces))
 
 
-def _flaws(points: np.ndarray, faces: np.ndarray) -> float:
+def _flaws(points: FloatArray, faces: IntArray) -> float:
     return crumpled(points, faces) + 10 * len(cKDTree(points).query_pairs(0.05))
 
 
-def _middle_line(faces: Polygons, p: np.ndarray) -> np.ndarray:
+def _middle_line(faces: Polygons, p: FloatArray) -> IntArray:
     """Return the longest chain of the half's edges on the plane x = 0."""
     after = {a: b for f in faces for a, b in zip(f, (*f[1:], f[0])) if p[a, 0] == 0 and p[b, 0] == 0}
     chains = []
@@ -166,7 +168,7 @@ def _middle_line(faces: Polygons, p: np.ndarray) -> np.ndarray:
     return np.array(max(chains, key=len))
 
 
-def _pieces(faces: Polygons) -> list[list]:
+def _pieces(faces: Polygons) -> list[list[Sequence[int]]]:
     parent: dict[int, int] = {}
 
     def root(v: int) -> int:
@@ -178,11 +180,11 @@ def _pieces(faces: Polygons) -> list[list]:
     for f in faces:
         for v in f[1:]:
             parent[root(v)] = root(f[0])
-    pieces: dict[int, list] = {}
+    pieces: dict[int, list[Sequence[int]]] = {}
     for f in faces:
         pieces.setdefault(root(f[0]), []).append(f)
     return list(pieces.values())
 
 
-def _largest_piece(faces: Polygons) -> list:
+def _largest_piece(faces: Polygons) -> list[Sequence[int]]:
     return max(_pieces(faces), key=len)

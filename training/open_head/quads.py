@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...model.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from .embedding import Embedding
 
-Polygons = Sequence[Sequence[int]] | np.ndarray
+Polygons = Sequence[Sequence[int]] | IntArray
 
 
 def directed_boundary(faces: Polygons) -> dict[int, int]:
@@ -81,11 +82,11 @@ def grown(faces: Polygons, start: Iterable[int], levels: int) -> list[Sequence[i
     return out
 
 
-def triangulated(faces: Polygons) -> np.ndarray:
+def triangulated(faces: Polygons) -> IntArray:
     return np.array([(f[0], f[k], f[k + 1]) for f in faces for k in range(1, len(f) - 1)])
 
 
-def crumpled(points: np.ndarray, faces: np.ndarray) -> float:
+def crumpled(points: FloatArray, faces: IntArray) -> float:
     """Count the quads that are not convex or barely convex, each judged by its worst corner.
 
     A quad without an area or with an edge without a length counts ten.
@@ -102,7 +103,7 @@ def crumpled(points: np.ndarray, faces: np.ndarray) -> float:
     )
 
 
-def without_collapsed(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def without_collapsed(points: FloatArray, faces: IntArray) -> IntArray:
     """Return the faces without quads whose opposite corners coincide.
 
     Those corners become one vertex, so the neighbouring quads stay connected.
@@ -113,7 +114,8 @@ def without_collapsed(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
         shut = np.linalg.norm(points[faces[:, a]] - points[faces[:, b]], axis=1) < 0.02
         same[faces[shut, b]] = faces[shut, a]
         gone |= shut
-    return same[faces[~gone]]
+    remaining: IntArray = same[faces[~gone]]
+    return remaining
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,9 @@ class Half:
 
     part: str
     embedding: Embedding
-    faces: np.ndarray
-    on_midline: np.ndarray
-    marks: dict[str, np.ndarray] = field(default_factory=dict)
+    faces: IntArray
+    on_midline: BoolArray
+    marks: dict[str, IntArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,16 +142,16 @@ class Topology:
     """
 
     embedding: Embedding
-    faces: np.ndarray
-    mirror: np.ndarray
-    part: np.ndarray
-    side: np.ndarray
-    marks: dict[str, np.ndarray]
+    faces: IntArray
+    mirror: IntArray
+    part: AnyArray
+    side: IntArray
+    marks: dict[str, IntArray]
 
 
-def mirrored(halves: Sequence[Half], source_mirror: np.ndarray) -> Topology:
+def mirrored(halves: Sequence[Half], source_mirror: IntArray) -> Topology:
     corners, weights, faces, mirror, part, side = [], [], [], [], [], []
-    marks: dict[str, np.ndarray] = {}
+    marks: dict[str, IntArray] = {}
     base = 0
     for half in halves:
         n = len(half.embedding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...model.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from .embedding import nearest_on_polyline
 from .lids import MARGIN_ROWS, LidGrid
 
@@ -21,22 +22,22 @@ NOSTRIL_DEPTH_MM = 14.0
 
 
 def regions(
-    mean: np.ndarray,
-    part: np.ndarray,
-    mirror: np.ndarray,
-    triangles: np.ndarray,
-    landmarks: np.ndarray,
+    mean: FloatArray,
+    part: AnyArray,
+    mirror: IntArray,
+    triangles: IntArray,
+    landmarks: IntArray,
     lids: LidGrid,
-    lips: np.ndarray,
+    lips: IntArray,
     lip_contact: int,
-    iris: np.ndarray,
-) -> dict[str, np.ndarray]:
+    iris: IntArray,
+) -> dict[str, IntArray]:
     """Return vertex indices by region.
 
     ``lips`` (rows, K) is the left half's grid of mouth rings and ``lip_contact`` the row where the lips touch. ``iris``
     are the left eye's vertices.
     """
-    found = {name: np.flatnonzero(part == name) for name in PARTS}
+    found: dict[str, IntArray] = {name: np.flatnonzero(part == name) for name in PARTS}
     skin = found["skin"]
     points = mean[landmarks]
     half = lids.rows.shape[1] // 2
@@ -69,11 +70,12 @@ def regions(
     return {name: np.sort(members).astype(np.int32) for name, members in found.items() if len(members)}
 
 
-def _both(left: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    return np.unique(np.r_[left.ravel(), mirror[left].ravel()])
+def _both(left: IntArray, mirror: IntArray) -> IntArray:
+    both: IntArray = np.unique(np.r_[left.ravel(), mirror[left].ravel()])
+    return both
 
 
-def _inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+def _inside(points: FloatArray, polygon: FloatArray) -> BoolArray:
     """Even-odd rule."""
     inside = np.zeros(len(points), bool)
     for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0)):
@@ -83,7 +85,7 @@ def _inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     return inside
 
 
-def _nostril(mean: np.ndarray, skin: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def _nostril(mean: FloatArray, skin: IntArray, triangles: IntArray) -> IntArray:
     """Skin in a box under the nose that faces other skin."""
     candidates = skin[((mean[skin] > NOSTRIL_BOX[0]) & (mean[skin] < NOSTRIL_BOX[1])).all(axis=1)]
     corner = mean[triangles]

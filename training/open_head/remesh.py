@@ -10,22 +10,25 @@ from pathlib import Path
 
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray
+
 SCRIPT = Path(__file__).with_name("remesh_in_blender.py")
 
 
-def inverted(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
+def inverted(points: FloatArray, centre: FloatArray) -> FloatArray:
     """Apply a sphere inversion about ``centre``, mirrored back to the outside.
 
     Angles stay. The surface near the centre grows and the rest shrinks. QuadriFlow makes quads of one size, so after
     the inverse they are small near the centre and large elsewhere.
     """
     d = points - centre
-    return 1e5 * d / (d * d).sum(axis=1, keepdims=True) * (1, 1, -1)
+    turned: FloatArray = 1e5 * d / (d * d).sum(axis=1, keepdims=True) * (1, 1, -1)
+    return turned
 
 
 def quad_remeshes(
-    vertices: np.ndarray, triangles: np.ndarray, wanted: Sequence[int]
-) -> list[tuple[np.ndarray, np.ndarray]]:
+    vertices: FloatArray, triangles: IntArray, wanted: Sequence[int]
+) -> list[tuple[FloatArray, IntArray]]:
     """Return a quad mesh of the triangle mesh for each wanted number of quads.
 
     Each has vertices (n, 3) near the surface and faces (m, 4) with the input's winding. Failed meshes are left out. The

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import spsolve
 
+from ...model.array_types import FloatArray, IntArray
 from ...model.face.meshes import vertex_normals
 from . import ict
 from .embedding import Embedding, join, nearest_on_polyline, nearest_on_triangles, on_segments
@@ -35,7 +36,7 @@ TRIALS = 16
 # Where QuadriFlow puts more quads: towards a point before the face, and in some spots swollen before the inversion
 # (centre, strength, reach in mm, stretch of the axes).
 INVERSION_CENTRE = np.array([0.0, -5.0, 330.0])
-SWELLINGS: tuple[tuple[Callable[[np.ndarray], np.ndarray], float, float, tuple[float, float, float]], ...] = (
+SWELLINGS: tuple[tuple[Callable[[FloatArray], FloatArray], float, float, tuple[float, float, float]], ...] = (
     (lambda p: p[30] * (0, 1, 1) + (8.5, -7, -14), 0.7, 16, (1, 1, 1)),  # the nostril
     (lambda p: p[42:48].mean(0), 0.7, 30, (1.25, 1, 1)),  # the eye
     (lambda p: np.array([80.0, 14, -5]), 1.5, 50, (1, 1, 1)),  # the ear
@@ -100,7 +101,10 @@ class _Sheet:
         eye_edge = _ordered_eye_loop(next(iter(boundary_loops(eye))), p)
         outward = rings(skin, eye_edge, EYE_MARGIN)
         corner = (int(np.argmax(p[outward[-1], 0])) + len(eye_edge) // 2) % len(eye_edge)  # opposite the outer one
-        shift = lambda ring: ring[corner:] + ring[:corner]  # noqa: E731
+
+        def shift(ring: list[int]) -> list[int]:
+            return ring[corner:] + ring[:corner]
+
         self.eye = {0: shift(eye_edge)}
         self.eye |= {k + 1: shift(r) for k, r in enumerate(outward)}
         self.eye |= {-k - 1: shift(r) for k, r in enumerate(rings(eye, eye_edge, -min(EYE_INNER)))}
@@ -126,10 +130,10 @@ class _Sheet:
 @dataclass(frozen=True)
 class _Rest:
     embedding: Embedding
-    faces: np.ndarray
+    faces: IntArray
     eye: list[int]  # boundary vertices counter-clockwise seen from the front, from the inner corner
     mouth: list[int]  # from below to above
-    midline: np.ndarray
+    midline: IntArray
 
 
 def _remeshings(sheet: _Sheet, quads: int) -> list[_Rest]:
@@ -163,7 +167,7 @@ class _Unsuitable(Exception):
 
 
 def _rest(
-    sheet: _Sheet, p: np.ndarray, swollen: np.ndarray, triangles: np.ndarray, vertices: np.ndarray, faces: np.ndarray
+    sheet: _Sheet, p: FloatArray, swollen: FloatArray, triangles: IntArray, vertices: FloatArray, faces: IntArray
 ) -> _Rest:
     """Map QuadriFlow's mesh from the ``swollen`` surface back to the surface ``p``.
 
@@ -179,7 +183,7 @@ def _rest(
 
     corners, weights = embedding.corners.copy(), embedding.weights.copy()
 
-    def ride(members: Sequence[int], line: Sequence[int], at: np.ndarray) -> None:
+    def ride(members: Sequence[int], line: Sequence[int], at: FloatArray) -> None:
         on = _along(line, at)
         corners[list(members)], weights[list(members)] = on.corners, on.weights
 
@@ -211,7 +215,7 @@ def _rest(
 
 
 def _relaxed(
-    embedding: Embedding, faces: np.ndarray, fixed: Sequence[int], surface: np.ndarray, triangles: np.ndarray
+    embedding: Embedding, faces: IntArray, fixed: Sequence[int], surface: FloatArray, triangles: IntArray
 ) -> Embedding:
     """Evens the quads out on the surface (Laplacian smoothing), the border stays."""
     n = len(embedding)
@@ -229,10 +233,11 @@ def _relaxed(
     return Embedding(corners, weights)
 
 
-def _lengths(points: np.ndarray) -> np.ndarray:
+def _lengths(points: FloatArray) -> FloatArray:
     """Return the relative arc length of each point of a polyline, 0 to 1."""
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    return np.r_[0, np.cumsum(steps)] / steps.sum()
+    lengths: FloatArray = np.r_[0, np.cumsum(steps)] / steps.sum()
+    return lengths
 
 
 def _eye_rings(sheet: _Sheet, rest: _Rest) -> list[Embedding]:
@@ -251,7 +256,10 @@ def _mouth_rings(sheet: _Sheet, rest: _Rest) -> tuple[list[Embedding], list[Embe
     # the lips' corner gets a column of its own: the one that leaves the cut in its direction
     border = sheet.mouth[MOUTH_BORDER]
     corner = int(np.argmax(sheet.vertices[sheet.mouth[MOUTH_CONTACT], 0]))
-    angle = lambda xy: np.arctan2(xy[:, 1], xy[:, 0])  # noqa: E731
+
+    def angle(xy: FloatArray) -> FloatArray:
+        return np.arctan2(xy[:, 1], xy[:, 0])
+
     directions = angle(patch(outer))
     column = int(np.abs(directions - angle(patch(_along(border, np.array([float(corner)]))))).argmin())
     last = len(rest.mouth) - 1
@@ -276,7 +284,7 @@ def _loop_of_half(sheet: _Sheet, level: int) -> list[int]:
 class _Flat:
     """A patch flattened to the unit disc (Tutte's embedding), its hole closed by a fan."""
 
-    def __init__(self, vertices: np.ndarray, patch: Polygons, rim: list[int], hole: Sequence[int]) -> None:
+    def __init__(self, vertices: FloatArray, patch: Polygons, rim: list[int], hole: Sequence[int]) -> None:
         self.vertices = vertices
         inside = _between_loops(patch, rim, set(hole))
         self.triangles = triangulated(inside)
@@ -304,7 +312,7 @@ class _Flat:
         self.flat = np.zeros((len(vertices), 3))
         self.flat[used, :2] = flat[:hub]
 
-    def __call__(self, embedding: Embedding) -> np.ndarray:
+    def __call__(self, embedding: Embedding) -> FloatArray:
         return embedding(self.flat)[:, :2]
 
     def between(self, outer: Embedding, inner: Embedding, steps: Sequence[float]) -> list[Embedding]:
@@ -323,25 +331,25 @@ class _Flat:
 
 
 class _Builder:
-    def __init__(self, embedding: Embedding, faces: np.ndarray) -> None:
+    def __init__(self, embedding: Embedding, faces: IntArray) -> None:
         self.parts, self.faces, self.count = [embedding], [faces], len(embedding)
         self.throat = np.zeros((0, 0), int)
 
     def __len__(self) -> int:
         return self.count
 
-    def add(self, embedding: Embedding) -> np.ndarray:
+    def add(self, embedding: Embedding) -> IntArray:
         self.parts.append(embedding)
         self.count += len(embedding)
         return np.arange(self.count - len(embedding), self.count)
 
-    def add_rings(self, start: Sequence[int], embeddings: list[Embedding], closed: bool) -> np.ndarray:
+    def add_rings(self, start: Sequence[int], embeddings: list[Embedding], closed: bool) -> IntArray:
         """Quads from the vertices ``start`` over each ring; returns the grid of vertices, ``start`` first."""
         grid = np.array([start, *(self.add(e) for e in embeddings)])
         self.faces.append(strip(grid, closed))
         return grid
 
-    def zip_throat(self, ring: np.ndarray, sheet: _Sheet) -> None:
+    def zip_throat(self, ring: IntArray, sheet: _Sheet) -> None:
         """Close the mouth's back with bars from the lower half of the open ring to the upper, two points on each."""
         p = sheet.vertices
         ends = join(*self.parts)[ring](p)
@@ -357,21 +365,22 @@ class _Builder:
         self.throat = grid[1:3]
         self.faces += [strip(grid, False), grid[::-1, -1][None]]
 
-    def result(self) -> tuple[Embedding, np.ndarray]:
+    def result(self) -> tuple[Embedding, IntArray]:
         return join(*self.parts), np.concatenate(self.faces)
 
 
-def strip(grid: np.ndarray, closed: bool) -> np.ndarray:
+def strip(grid: IntArray, closed: bool) -> IntArray:
     """Return the quads of a grid of vertices (rows, columns).
 
     They face outwards where columns run counter-clockwise and rows inwards.
     """
     if closed:
         grid = np.concatenate([grid, grid[:, :1]], axis=1)
-    return np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], -1).reshape(-1, 4)
+    quads: IntArray = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], -1).reshape(-1, 4)
+    return quads
 
 
-def _swollen(p: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+def _swollen(p: FloatArray, landmarks: FloatArray) -> FloatArray:
     q = p
     for centre_of, strength, reach, stretch in SWELLINGS:
         centre, axes = centre_of(landmarks), np.array(stretch)
@@ -381,28 +390,28 @@ def _swollen(p: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return inverted(q, INVERSION_CENTRE)
 
 
-def _along(line: Sequence[int], at: np.ndarray) -> Embedding:
+def _along(line: Sequence[int], at: FloatArray) -> Embedding:
     """Points of a polyline of source vertices, ``at`` counted in segments from its start."""
     vertices = np.asarray(line)
     i = np.floor(at).astype(int).clip(0, len(vertices) - 2)
     return on_segments(vertices[i], vertices[i + 1], at - i)
 
 
-def _counter_clockwise(loop: list[int], p: np.ndarray) -> list[int]:
+def _counter_clockwise(loop: list[int], p: FloatArray) -> list[int]:
     """Return the loop in counter-clockwise order as seen from the front."""
     x, y = p[loop, 0], p[loop, 1]
     area = (x * np.roll(y, -1) - y * np.roll(x, -1)).sum()
     return loop if area > 0 else loop[::-1]
 
 
-def _ordered_eye_loop(loop: list[int], p: np.ndarray) -> list[int]:
+def _ordered_eye_loop(loop: list[int], p: FloatArray) -> list[int]:
     """Counter-clockwise from the inner corner."""
     loop = _counter_clockwise(loop, p)
     start = int(np.argmin(p[loop, 0]))
     return loop[start:] + loop[:start]
 
 
-def _same_columns(around: dict[int, list[int]], p: np.ndarray) -> dict[int, list[int]]:
+def _same_columns(around: dict[int, list[int]], p: FloatArray) -> dict[int, list[int]]:
     """All rings from the lower middle, counter-clockwise."""
     base = around[0]
     flip = _counter_clockwise(base, p) is not base
@@ -411,13 +420,13 @@ def _same_columns(around: dict[int, list[int]], p: np.ndarray) -> dict[int, list
     return {k: r[start:] + r[:start] for k, r in ordered.items()}
 
 
-def _from_below(ring: list[int], p: np.ndarray) -> int:
+def _from_below(ring: list[int], p: FloatArray) -> int:
     """Return where a ring crosses the middle below."""
     middle = [k for k, v in enumerate(ring) if abs(p[v, 0]) < 0.05]
     return min(middle, key=lambda k: p[ring[k], 1])
 
 
-def _half_ring(ring: list[int], p: np.ndarray) -> list[int]:
+def _half_ring(ring: list[int], p: FloatArray) -> list[int]:
     """Return the left half of a counter-clockwise ring that starts at the lower middle, up to the upper middle."""
     end = [k for k, v in enumerate(ring) if abs(p[v, 0]) < 0.05]
     if len(end) != 2 or end[0] != 0:
@@ -439,11 +448,11 @@ def _between_loops(patch: Polygons, rim: list[int], hole: set[int]) -> list[Sequ
         out += near
 
 
-def _closest(points: np.ndarray, among: Sequence[int], target: np.ndarray) -> int:
+def _closest(points: FloatArray, among: Sequence[int], target: FloatArray) -> int:
     return among[int(np.linalg.norm(points[list(among)] - target, axis=1).argmin())]
 
 
-def _outer_lines(following: dict[int, int], start: int, p: np.ndarray) -> list[list[int]]:
+def _outer_lines(following: dict[int, int], start: int, p: FloatArray) -> list[list[int]]:
     """Return the source's outer border from ``start``, cut into lines where it meets or leaves the middle."""
     loop = [start]
     while (b := following[loop[-1]]) != start:

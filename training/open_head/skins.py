@@ -18,6 +18,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
+from ...model.array_types import AnyArray, BoolArray, FloatArray, UInt8Array
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
@@ -83,7 +84,7 @@ def main() -> int:
     return 0
 
 
-def skins(folder: Path) -> dict[str, np.ndarray]:
+def skins(folder: Path) -> dict[str, UInt8Array]:
     """Return the pictures by name, (SIZE, SIZE, 3) uint8 BGR with v upwards from the last row. Raises InputError."""
     model = open_face_model(OPEN)
     other = makehuman.read_head(folder / "mesh" / "base.obj")
@@ -105,12 +106,12 @@ class Chart:
     number where unknown.
     """
 
-    drawn: np.ndarray
-    place: np.ndarray
-    texel: np.ndarray
+    drawn: BoolArray
+    place: FloatArray
+    texel: FloatArray
 
 
-def _chart(model: FaceModel, texel: np.ndarray) -> Chart:
+def _chart(model: FaceModel, texel: FloatArray) -> Chart:
     assert model.uv is not None
     values = np.concatenate([model.neutral, texel], axis=1).astype(np.float32)
     skin = np.zeros(model.vertex_count, bool)
@@ -131,16 +132,16 @@ def _chart(model: FaceModel, texel: np.ndarray) -> Chart:
     return Chart(drawn, np.nan_to_num(grid[..., :3]), grid[..., 3:])
 
 
-def _stretch(model: FaceModel, texel: np.ndarray) -> np.ndarray:
+def _stretch(model: FaceModel, texel: FloatArray) -> FloatArray:
     """Return how many texels of a head crop a millimetre of each face spans at most, by its edges; (F,)."""
     ends = model.faces, np.roll(model.faces, 1, axis=1)
     across = np.linalg.norm(texel[ends[0]] - texel[ends[1]], axis=-1)
     length = np.linalg.norm(model.neutral[ends[0]] - model.neutral[ends[1]], axis=-1)
-    stretch: np.ndarray = (across / np.maximum(length, 0.3)).max(axis=1)
+    stretch: FloatArray = (across / np.maximum(length, 0.3)).max(axis=1)
     return stretch
 
 
-def _draw(grid: np.ndarray, drawn: np.ndarray, p: np.ndarray, values: np.ndarray) -> None:
+def _draw(grid: FloatArray, drawn: BoolArray, p: FloatArray, values: FloatArray) -> None:
     """Draw a triangle at texels ``p`` (3, 2), half a texel wider on all sides than it is."""
     low = np.maximum(np.floor(p.min(axis=0)).astype(int), 0)
     high = np.minimum(np.ceil(p.max(axis=0)).astype(int), SIZE - 1)
@@ -159,7 +160,7 @@ def _draw(grid: np.ndarray, drawn: np.ndarray, p: np.ndarray, values: np.ndarray
     drawn[r, c] = True
 
 
-def _skin(model: FaceModel, chart: Chart, crop: np.ndarray, brow: np.ndarray, choice: Choice) -> np.ndarray:
+def _skin(model: FaceModel, chart: Chart, crop: UInt8Array, brow: UInt8Array, choice: Choice) -> UInt8Array:
     assert model.landmarks is not None
     marks = model.neutral[model.landmarks].astype(float)
     size = np.array(crop.shape[1::-1])
@@ -191,12 +192,13 @@ def _skin(model: FaceModel, chart: Chart, crop: np.ndarray, brow: np.ndarray, ch
     out += lashes * (np.array(choice.hair, np.float32) * 0.7 - out)
     cover = choice.cover * _brow_cover(chart, marks, brow)[..., None]
     out += cover * (np.array(choice.hair, np.float32) - out)
-    return np.clip(np.round(out), 0, 255).astype(np.uint8)
+    skin: UInt8Array = np.clip(np.round(out), 0, 255).astype(np.uint8)
+    return skin
 
 
 def _other_side_of_scalp(
-    chart: Chart, model: FaceModel, colours: np.ndarray, trusted: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    chart: Chart, model: FaceModel, colours: FloatArray, trusted: BoolArray
+) -> tuple[FloatArray, BoolArray]:
     """Give texels of the scalp without a colour that of the other side's: MakeHuman's own texture has a seam there.
 
     Where the other side has none either, the coloured scalp continues as a reflection at its edge. Returns the colours,
@@ -216,7 +218,7 @@ def _other_side_of_scalp(
     return colours, trusted
 
 
-def _filled(colours: np.ndarray, keep: np.ndarray) -> np.ndarray:
+def _filled(colours: FloatArray, keep: AnyArray) -> FloatArray:
     """Return a blur over the kept texels, with a wider kernel where few are kept."""
     keep = keep.astype(np.float32)
     mean = (colours * keep[..., None]).sum((0, 1)) / keep.sum()
@@ -233,10 +235,11 @@ def _filled(colours: np.ndarray, keep: np.ndarray) -> np.ndarray:
         share = missing * share
         out += share[..., None] * blurred
         missing = missing - share
-    return out + missing[..., None] * mean
+    filled: FloatArray = out + missing[..., None] * mean
+    return filled
 
 
-def _lips(chart: Chart, model: FaceModel) -> np.ndarray:
+def _lips(chart: Chart, model: FaceModel) -> FloatArray:
     """Return the coverage of the lips, 0..1: inside the landmarks' outline and in the mouth; (SIZE, SIZE) float32."""
     assert model.landmarks is not None
     marks = model.neutral[model.landmarks[48:60]].astype(float)
@@ -260,14 +263,14 @@ def _lips(chart: Chart, model: FaceModel) -> np.ndarray:
     return out
 
 
-def _distance(chart: Chart, line: np.ndarray) -> np.ndarray:
+def _distance(chart: Chart, line: FloatArray) -> FloatArray:
     """Return the distance of each texel to a polyline (n, 3), mm; (SIZE, SIZE) float32."""
     steps = np.linspace(0, 1, 24, endpoint=False)[:, None]
     points = np.concatenate([a + steps * (b - a) for a, b in zip(line, line[1:])])
     return _distance_to(chart, np.vstack([points, line[-1:]]), 12.0)
 
 
-def _distance_to(chart: Chart, points: np.ndarray, most: float) -> np.ndarray:
+def _distance_to(chart: Chart, points: FloatArray, most: float) -> FloatArray:
     """Return the distance of each texel to the nearest of ``points`` (n, 3) mm, at most ``most``."""
     out = np.full(chart.drawn.shape, most, np.float32)
     near = chart.drawn & ((chart.place > points.min(0) - most) & (chart.place < points.max(0) + most)).all(-1)
@@ -276,7 +279,7 @@ def _distance_to(chart: Chart, points: np.ndarray, most: float) -> np.ndarray:
     return out
 
 
-def _lower_lashes(chart: Chart, marks: np.ndarray) -> np.ndarray:
+def _lower_lashes(chart: Chart, marks: FloatArray) -> FloatArray:
     """Return how much the lower lashes cover, 0..1: short strokes under the lower lids; (SIZE, SIZE) float32."""
     out = np.zeros(chart.drawn.shape, np.float32)
     rng = np.random.default_rng(2)
@@ -300,7 +303,7 @@ def _lower_lashes(chart: Chart, marks: np.ndarray) -> np.ndarray:
     return out
 
 
-def _brow_cover(chart: Chart, marks: np.ndarray, brow: np.ndarray) -> np.ndarray:
+def _brow_cover(chart: Chart, marks: FloatArray, brow: UInt8Array) -> FloatArray:
     """Return how much of each texel the brows cover, 0..1; ``brow`` is a mask along and across the line."""
     cover = np.zeros(chart.drawn.shape, np.float32)
     for line in (marks[22:27], marks[21:16:-1]):

@@ -11,6 +11,8 @@ import numpy as np
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import spsolve
 
+from ...model.array_types import AnyArray, FloatArray, IntArray
+
 AXIS_Z = 10.0  # of the cylinder, mm
 ENLARGED = 1.35  # the scale in the middle, of what it would be
 INNERMOST = 0.12  # size of the last ring round an opening, of the first
@@ -20,14 +22,14 @@ MIN_STRETCH = 0.05  # a quad this small of what its size on the surface would gi
 
 
 def corner_uv(
-    mean: np.ndarray,
-    faces: np.ndarray,
-    part: np.ndarray,
-    mirror: np.ndarray,
-    eye_rings: np.ndarray,
-    mouth_rings: np.ndarray,
-    eye_uv: np.ndarray,
-) -> np.ndarray:
+    mean: FloatArray,
+    faces: IntArray,
+    part: AnyArray,
+    mirror: IntArray,
+    eye_rings: IntArray,
+    mouth_rings: IntArray,
+    eye_uv: FloatArray,
+) -> FloatArray:
     """Return the coordinates (F, 4, 2).
 
     ``eye_rings`` (r, M) and ``mouth_rings`` (r, K) are the left half's; ``eye_uv`` is an eyeball's.
@@ -60,13 +62,16 @@ def corner_uv(
     return corners.clip(0, 1).astype(np.float32)
 
 
-def _cylinder(points: np.ndarray, low: float, high: float) -> np.ndarray:
+def _cylinder(points: FloatArray, low: float, high: float) -> FloatArray:
     x, y, z = points.T
     from_middle = np.stack([np.arctan2(x, z - AXIS_Z) / (2 * np.pi), (y - low) / (high - low) - 0.5], 1)
-    return 0.5 + from_middle * (ENLARGED - 4 * (ENLARGED - 1) * from_middle**2)  # the border stays where it is
+    uv: FloatArray = 0.5 + from_middle * (
+        ENLARGED - 4 * (ENLARGED - 1) * from_middle**2
+    )  # the border stays where it is
+    return uv
 
 
-def _lay_rings(uv: np.ndarray, mean: np.ndarray, rings: np.ndarray, middle: np.ndarray) -> None:
+def _lay_rings(uv: FloatArray, mean: FloatArray, rings: IntArray, middle: FloatArray) -> None:
     points = mean[rings]
     steps = np.linalg.norm(np.diff(points, axis=0), axis=2).mean(axis=1)
     depth = np.r_[0, np.cumsum(steps)] / steps.sum()
@@ -74,7 +79,7 @@ def _lay_rings(uv: np.ndarray, mean: np.ndarray, rings: np.ndarray, middle: np.n
     uv[rings] = middle + size[:, None, None] * (uv[rings[0]] - middle)
 
 
-def _unfold(uv: np.ndarray, mean: np.ndarray, faces: np.ndarray) -> None:
+def _unfold(uv: FloatArray, mean: FloatArray, faces: IntArray) -> None:
     """Remove folds by Tutte's embedding.
 
     The vertices of folds, and a margin round them, move to the mean of their neighbours until no quad is folded.
@@ -109,11 +114,11 @@ def _unfold(uv: np.ndarray, mean: np.ndarray, faces: np.ndarray) -> None:
         uv[inner] = spsolve((diags(degree) - laplace[:, inner]).tocsc(), laplace @ fixed)
 
 
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _cross(a: FloatArray, b: FloatArray) -> FloatArray:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
-def _flat(points: np.ndarray, name: str) -> np.ndarray:
+def _flat(points: FloatArray, name: str) -> FloatArray:
     """Tongue, palate and lashes from above, gums, teeth and the mouth's lining from the front round the arch."""
     if name in ("tongue", "lashes_L", "lashes_R"):
         flat = points[:, [0, 2]]
@@ -121,4 +126,5 @@ def _flat(points: np.ndarray, name: str) -> np.ndarray:
         centre_z = np.quantile(points[:, 2], 0.15)
         flat = np.stack([np.arctan2(points[:, 0], points[:, 2] - centre_z + 20), points[:, 1]], 1)
     low, high = flat.min(axis=0), flat.max(axis=0)
-    return 0.02 + 0.96 * (flat - low) / (high - low)
+    uv: FloatArray = 0.02 + 0.96 * (flat - low) / (high - low)
+    return uv
