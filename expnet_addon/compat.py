@@ -132,6 +132,19 @@ def node_tree(material: bpy.types.Material | bpy.types.World) -> bpy.types.NodeT
     return material.node_tree
 
 
+# Images ----------------------------------------------------------------------------------------------------------
+
+
+def texture_at(image: bpy.types.Image, frame: int) -> Any:
+    """Return the GPU texture of a movie's or a sequence's picture; without ``gl_load``, that of the first one."""
+    import gpu
+
+    if hasattr(image, "gl_load"):
+        image.gl_free()  # else Blender keeps the texture of another frame
+        image.gl_load(frame=frame)
+    return gpu.texture.from_image(image)
+
+
 # Sequencer and video ---------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 
+from ..expnet_addon import compat
 from ..expnet_addon.scene import compare
 from ..expnet_addon.scene.camera_and_light import FOOTAGE
 
@@ -13,10 +14,12 @@ LINE = (1.0, 1.0, 1.0, 0.8)
 
 
 class _Overlay:
-    """The draw handler, and the shader that it makes when it first draws."""
+    """The draw handler, the shader that it makes when it first draws, and the texture of the picture drawn last."""
 
     handle: Any = None
     shader: Any = None
+    texture: Any = None
+    drawn: tuple[int, int] | None = None  # image and picture of the texture
 
 
 _overlay = _Overlay()
@@ -89,9 +92,9 @@ def _draw_picture(
     import gpu
     from gpu_extras.batch import batch_for_shader
 
-    picture.gl_free()  # else Blender keeps the texture of another frame
-    picture.gl_load(frame=number)
-    texture = gpu.texture.from_image(picture)
+    if _overlay.drawn != (picture.session_uid, number):  # the footage is not decoded at every redraw
+        _overlay.texture = compat.texture_at(picture, number)
+        _overlay.drawn = picture.session_uid, number
     if _overlay.shader is None:
         _overlay.shader = _new_shader()
     wipes = look.mode == "WIPE"
@@ -102,7 +105,7 @@ def _draw_picture(
     batch = batch_for_shader(shader, "TRIS", {"pos": places, "uv": uv}, indices=[(0, 1, 2), (0, 2, 3)])
     gpu.state.blend_set("ALPHA")
     shader.bind()
-    shader.uniform_sampler("picture", texture)
+    shader.uniform_sampler("picture", _overlay.texture)
     shader.uniform_float("inverted", 0.0 if wipes else 1.0)
     shader.uniform_float("alpha", 1.0 if wipes else 0.5)
     batch.draw(shader)
@@ -119,4 +122,4 @@ def register() -> None:
 
 def unregister() -> None:
     bpy.types.SpaceView3D.draw_handler_remove(_overlay.handle, "WINDOW")
-    _overlay.handle = _overlay.shader = None
+    _overlay.handle = _overlay.shader = _overlay.texture = _overlay.drawn = None

@@ -15,12 +15,27 @@ SMALL = 0.35  # share of the viewport that the footage beside it gets
 
 
 def footage_of(scene: bpy.types.Scene) -> tuple[bpy.types.Object, bpy.types.CameraBackgroundImage] | None:
-    """Return ExpNet's camera in ``scene`` and the background with its footage, or None."""
-    for camera in scene.objects:
-        if camera.type == "CAMERA" and camera.get(CAMERA) and camera.data.get(FOOTAGE) is not None:
-            for background in camera.data.background_images:
-                if background.source == "MOVIE_CLIP" and background.clip == camera.data[FOOTAGE]:
-                    return camera, background
+    """Return ExpNet's camera in ``scene`` and the background with its footage, or None.
+
+    Panels call it at every redraw: it looks through the objects only where another camera is the scene's.
+    """
+    if not any(data.get(FOOTAGE) is not None for data in bpy.data.cameras):
+        return None
+    found = _footage_through(scene.camera)
+    if found is None:
+        cameras = (obj for obj in scene.objects if obj.type == "CAMERA")
+        found = next(filter(None, map(_footage_through, cameras)), None)
+    return found
+
+
+def _footage_through(
+    camera: bpy.types.Object | None,
+) -> tuple[bpy.types.Object, bpy.types.CameraBackgroundImage] | None:
+    if camera is None or camera.type != "CAMERA" or not camera.get(CAMERA) or camera.data.get(FOOTAGE) is None:
+        return None
+    for background in camera.data.background_images:
+        if background.source == "MOVIE_CLIP" and background.clip == camera.data[FOOTAGE]:
+            return camera, background
     return None
 
 
