@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import addon_utils
 import bpy
 import numpy as np
 import pytest
@@ -97,6 +98,31 @@ class TestAxes:
         empty_scene.frame_set(6)
         np.testing.assert_allclose(
             turn_in_world(bones, plain.head), in_the_world(axes, performance.rotation[5]), atol=3e-3
+        )
+
+    @pytest.mark.parametrize("importer", ["import_scene.fbx", "wm.fbx_import"])
+    @pytest.mark.parametrize("maker", ["Mixamo", "Character Creator", "Daz Studio", "Unreal Engine"])
+    def test_an_fbx_file_through_blenders_own_importers(
+        self, empty_scene, performance, motion, tmp_path, maker, importer
+    ):
+        """Which of the two importers has turned or scaled what does not matter."""
+        addon_utils.enable("io_scene_fbx")
+        bones, axes = imported(MAKERS[maker])
+        bpy.ops.export_scene.fbx(filepath=str(tmp_path / "hero.fbx"), object_types={"ARMATURE"}, add_leaf_bones=False)
+        bpy.data.objects.remove(bones)
+        group, name = importer.split(".")
+        if name not in dir(getattr(bpy.ops, group)):
+            pytest.skip("this Blender does not have it")
+        getattr(getattr(bpy.ops, group), name)(filepath=str(tmp_path / "hero.fbx"))
+        (bones,) = [obj for obj in empty_scene.objects if obj.type == "ARMATURE"]
+        assert abs(bones.rotation_euler.x) > 1 and bones.scale.x < 0.1
+        apply_keys(Character((), bones), matched_rows(Character((), bones))[1], motion)
+        empty_scene.frame_set(6)
+        head = turn_in_world(bones, MAKERS[maker].head)
+        np.testing.assert_allclose(head, in_the_world(axes, performance.rotation[5]), atol=3e-3)
+        looks = head @ gaze_in_the_world(axes, performance.gaze[5])
+        np.testing.assert_allclose(
+            turn_in_world(bones, MAKERS[maker].eyes[0]) @ np.array(axes) @ [0, -1, 0], looks, atol=3e-3
         )
 
     def test_a_location_is_in_metres_whatever_the_armatures_scale(self, empty_scene, performance, motion):
