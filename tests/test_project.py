@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -29,6 +30,24 @@ def test_the_version_is_written_once_in_blenders_manifest() -> None:
 def test_the_changes_of_the_manifests_version_are_described() -> None:
     headings = [line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")]
     assert any(heading.startswith((f"## {MANIFEST['version']}", "## Unreleased")) for heading in headings)
+
+
+def test_a_new_major_version_of_a_dependency_is_not_installed_unseen() -> None:
+    """Tools of the developers alone may be newer; what users install has an upper bound, once."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    installed = [*PROJECT["project"]["dependencies"], *extras["blender"], *extras["ray"], *extras["research"]]
+    bounded = [re.split(r"[<>=;\[ ]", line)[0] for line in installed if "<" in line or "==" in line]
+    assert not [line for line in installed if re.split(r"[<>=;\[ ]", line)[0] not in bounded]
+    pinned = (ROOT / "constraints.txt").read_text()
+    for line in installed:
+        name = re.split(r"[<>=;\[ ]", line)[0]
+        assert re.search(rf"^{re.escape(name)}==", pinned, re.MULTILINE | re.IGNORECASE), f"{name} is in no constraint"
+
+
+def test_the_manifest_asks_for_files_and_network() -> None:
+    permissions = MANIFEST["permissions"]
+    assert set(permissions) == {"files", "network"}
+    assert all(reason and len(reason) <= 64 and not reason.endswith(".") for reason in permissions.values())
 
 
 def test_the_licence_is_the_same_everywhere() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...model.errors import InputError
+from ...model.errors import InputError, printable
 from ...model.files import is_dir, is_file
 from ...model.sight.sequences import is_image
 
@@ -86,8 +88,8 @@ def _clips_of(given: str, out: Path) -> dict[str, str]:
     """Map each clip to its name without suffix."""
     path = Path(given).expanduser()
     if is_dir(path):
-        own = _is_sequence(path) and not any(_is_movie(p) for p in path.iterdir())
-        inside = {} if own else {str(p.absolute()): _name(p, path) for p in _walk(path, out.absolute())}
+        own = _is_sequence(path) and not any(_is_movie(p) for p in _entries(path))
+        inside = {} if own else {str(p.absolute()): _name(p, path) for p in _walk(path, out.absolute(), set())}
         return inside or ({str(path.absolute()): path.absolute().name} if _is_sequence(path) else {})
     if is_file(path):
         return {str(path.absolute()): path.stem}
@@ -95,17 +97,31 @@ def _clips_of(given: str, out: Path) -> dict[str, str]:
     return {str(p.absolute()): p.stem if is_file(p) else p.name for p in matches if is_file(p) or _is_sequence(p)}
 
 
-def _walk(folder: Path, out: Path) -> list[Path]:
+def _walk(folder: Path, out: Path, walked: set[Path]) -> list[Path]:
+    """Return the clips in a folder. Folders already ``walked`` are left out: links may lead in a circle."""
     clips: list[Path] = []
-    for entry in sorted(folder.iterdir()):
+    if folder.resolve() in walked:
+        return clips
+    walked.add(folder.resolve())
+    for entry in _entries(folder):
         if entry.name.startswith(".") or entry.absolute() == out:
             continue
         if is_dir(entry):
-            movies = _walk(entry, out)
-            clips += movies if movies or not _is_sequence(entry) else [entry]
+            new = entry.resolve() not in walked
+            movies = _walk(entry, out, walked)
+            clips += movies if movies or not (new and _is_sequence(entry)) else [entry]
         elif _is_movie(entry):
             clips.append(entry)
     return clips
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing, after a line on stderr, where it cannot be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        print(f"left out {printable(str(folder))}: {error.strerror}", file=sys.stderr)
+        return []
 
 
 def _is_movie(path: Path) -> bool:
@@ -117,10 +133,11 @@ def _is_sequence(folder: Path) -> bool:
     if not is_dir(folder):
         return False
     seen = 0
-    for entry in folder.iterdir():
-        seen += is_image(entry)
-        if seen == 2:
-            return True
+    with suppress(OSError):  # it cannot be read, which _entries has said
+        for entry in folder.iterdir():
+            seen += is_image(entry)
+            if seen == 2:
+                return True
     return False
 
 

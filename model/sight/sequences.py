@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files import by_number, exists, is_dir, is_file
+from ..reading import check_regular
 from .image_header import image_header
 
 COUNTER = r"#+|%0?\d*d"
@@ -69,11 +70,13 @@ def is_pattern(path: str | Path) -> bool:
 
 
 def check_there(path: str, what: str) -> None:
-    """Raise InputError unless ``path`` exists; the worker checks a pattern."""
+    """Raise InputError unless ``path`` exists, and for a pipe or a device; the worker checks a pattern."""
     if not path:
         raise InputError(f"No {what} is given: choose one")
     if not exists(path) and not re.search(COUNTER, Path(path).name):
         raise InputError(f"There is no {what} at '{path}'")
+    if exists(path):
+        check_regular(path)
 
 
 def shown_file(clip: str) -> str:

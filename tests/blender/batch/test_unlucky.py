@@ -4,11 +4,14 @@ import csv
 import io
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from expnet.expnet_addon import headless
 from expnet.expnet_addon.batch.records import (
     Record,
     load_record,
@@ -23,6 +26,7 @@ from expnet.expnet_addon.batch.shots import Shot, check_name, find_shots
 from expnet.expnet_addon.command_line.estimate_tables import csv_text
 from expnet.model.errors import InputError
 
+DEMO = Path(headless.__file__).parents[1] / "model" / "data" / "demo_clip.mp4"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="names and pipes as POSIX has them")
 
 
@@ -56,6 +60,60 @@ def test_pipes_are_no_footage(tmp_path: Path) -> None:
         find_shots([str(tmp_path)], tmp_path / "out")
     with pytest.raises(InputError, match="a device or a pipe"):
         stamp(str(tmp_path / "clip.mp4"))
+
+
+def test_links_in_a_circle_end_and_a_clip_is_found_once(tmp_path: Path) -> None:
+    (tmp_path / "day").mkdir()
+    (tmp_path / "day" / "take.mp4").write_bytes(b"")
+    (tmp_path / "day" / "circle").symlink_to(tmp_path)
+    (tmp_path / "again").symlink_to(tmp_path / "day")
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere")
+    assert len(find_shots([str(tmp_path)], tmp_path / "out")) == 1
+
+
+def test_a_folder_that_cannot_be_read_is_left_out_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "System Volume Information").mkdir()
+    (tmp_path / "take.mp4").write_bytes(b"")
+    readable = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder.name.startswith("System"):
+            raise PermissionError(13, "Permission denied")
+        return readable(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    (shot,) = find_shots([str(tmp_path)], tmp_path / "out")
+    assert shot.name == "take"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("System Volume Information: Permission denied")
+
+
+@pytest.mark.slow
+def test_a_folder_of_odd_names_is_done_and_what_cannot_be_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """From the footage to the report: names of 240 bytes, line breaks, formulas and HTML, pipes, an empty file."""
+    footage, out = tmp_path / "footage", tmp_path / "out"
+    footage.mkdir()
+    good = ["x" * 236, "é" * 118, "new\nline", "=cmd", "<script>alert(1)<", "take #1 100%"]
+    for name in good:
+        shutil.copy(DEMO, footage / f"{name}.mp4")
+    shutil.copy(DEMO, os.fsdecode(os.fsencode(footage) + b"/caf\xe9.mp4"))
+    os.mkfifo(footage / "pipe.mp4")
+    (footage / "empty.mp4").write_bytes(b"")
+    (footage / "folder.mp4").mkdir()
+    words = ["batch", str(footage), "--out", str(out), "--device", "cpu", "--csv", "--jobs", "1"]
+    assert headless.main(words) == 3
+    told = capfd.readouterr()
+    assert f"{len(good)} of {len(good) + 2} clips done" in told.out
+    failed = sorted(line for line in told.err.splitlines() if line.startswith("failed"))
+    assert len(failed) == 2 and "its name is not UTF-8: rename it" in failed[0] and "the file is empty" in failed[1]
+    assert len(list(out.glob("*.blend"))) == len(list(out.glob("*.csv"))) == len(good)
+    assert (
+        headless.main(words) == 3 and f"{len(good)} of {len(good) + 2} clips are done already" in capfd.readouterr().out
+    )
 
 
 def test_the_videos_of_an_earlier_call_are_no_clips(tmp_path: Path) -> None:

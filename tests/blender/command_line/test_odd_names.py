@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import bpy
 import cv2
 import numpy as np
 import pytest
@@ -84,6 +85,46 @@ def _run(words: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, list
     status = headless.main(words)
     lines = [line for line in capfd.readouterr().err.splitlines() if not line.startswith("EGL Error")]
     return status, lines
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes as POSIX has them")
+@pytest.mark.parametrize("odd", ["PIPE", "/dev/zero"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["estimate", "ODD"],
+        ["estimate", "IMAGE", "--estimator", "ODD"],
+        ["animate", "ODD", "--out", "a.blend"],
+        ["animate", CLIP, *LENGTH, "--estimator", "ODD", "--out", "a.blend"],
+        ["animate", CLIP, *LENGTH, "--face-model", "ODD", "--out", "a.blend"],
+        ["retarget", "--performance", "ODD", "--live-link", "a.csv"],
+        ["retarget", "--performance", TRUTH, "--character", "SCENE", "--preset", "ODD", "--out", "a.blend"],
+        ["retarget", "--performance", TRUTH, "--character", "ODD", "--out", "a.blend"],
+        ["rig", "--face-model", "ODD", "--out", "a.blend"],
+        ["render", "ODD", "--out", "frames"],
+        ["encode", "ODD", "--out", "a.mp4"],
+        ["batch", "ODD", "--out", "b"],
+        ["import-weights", "ODD"],
+        ["map-basis", "ODD"],
+    ],
+    ids=lambda words: " ".join(Path(str(w)).name for w in words if str(w) not in LENGTH),
+)
+def test_a_pipe_or_a_device_is_one_line_and_nothing_waits_for_it(
+    words: list[str | Path],
+    odd: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(tmp_path / "PIPE")
+    (tmp_path / "image.jpg").write_bytes(b"no image")
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"), copy=True)
+    there = {"IMAGE": "image.jpg", "SCENE": "scene.blend", "ODD": odd}
+    status, lines = _run([there.get(str(word), str(word)) for word in words], capfd)
+    assert (status in (2, 3), status == 3 or len(lines) == 1) == (True, True), lines
+    assert "fault of ours" not in "".join(lines) and not list(tmp_path.rglob("a.*"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are Unicode")

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from expnet.expnet_addon import headless
@@ -68,6 +70,23 @@ def test_the_command_line_imports_nothing_from_where_it_is_called(planted: Path,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "executed").exists(), (tmp_path / "executed").read_text()
+
+
+def test_the_process_that_decodes_a_sequence_imports_nothing_from_there_either(planted: Path, tmp_path: Path) -> None:
+    """In the footage's folder, with an empty entry in the path, as a line in a shell's profile leaves it."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [environment.get("PYTHONPATH", ""), "/nowhere"]))
+    for number in range(3):
+        cv2.imwrite(str(planted / f"a_{number}.png"), np.full((48, 64, 3), 90, np.uint8))
+    code = (
+        "from expnet.model.sight.video import open_clip\n"
+        "with open_clip('.') as clip: print(len(list(clip)), clip._pictures._images._process is not None)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=planted, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["3", "True"]
     assert not (tmp_path / "executed").exists(), (tmp_path / "executed").read_text()
 
 
