@@ -25,9 +25,9 @@ class EXPNET_PT_compare(Sidebar, bpy.types.Panel):
         slider = {"BEHIND": "opacity", "OVER": "over_opacity", "WIPE": "wipe"}.get(look.mode)
         if slider:
             column.prop(look, slider)
-        row = layout.row(align=True)
-        row.operator("expnet.toggle_footage", icon="FILE_MOVIE", depress=look.footage_only)
-        row.operator("expnet.open_footage_beside", icon="WINDOW")
+        column = layout.column(align=True)
+        column.operator("expnet.toggle_footage", icon="FILE_MOVIE", depress=look.footage_only)
+        column.operator("expnet.open_footage_beside", icon="WINDOW")
 
 
 CLASSES = (EXPNET_PT_compare,)
