@@ -18,6 +18,7 @@ from .. import compat
 from ..scene.animation import scene_frames
 from ..scene.current_take import TAKE
 from ..scene.heads import is_rig
+from ..scene.keyframes import LINEAR
 from .plan import key_path
 
 
@@ -66,7 +67,10 @@ def face_motion(head: bpy.types.Object) -> Motion:
     keyed = [_points(curve) for curve in [*sources.values(), *turns] if curve is not None]
     if not keyed:
         raise InputError(f"'{head.name}' has no keys yet: animate it from footage first")
-    frames = np.unique(np.concatenate(keyed).round(4))
+    frames = np.concatenate(keyed)
+    if any(_is_curved(curve) for curve in [*sources.values(), *turns] if curve is not None):
+        frames = np.concatenate([frames, np.arange(np.ceil(frames.min()), np.floor(frames.max()) + 1)])
+    frames = np.unique(frames.round(4))
 
     def sample(curve: Any, otherwise: float) -> FloatArray:
         if curve is None:
@@ -81,6 +85,13 @@ def face_motion(head: bpy.types.Object) -> Motion:
     source = str(action.get(TAKE, action.name)) if action is not None else head.name
     columns += list(_head_angles(quaternion).T)
     return Motion(Path(source).stem or head.name, source, frames, np.stack(columns, 1))
+
+
+def _is_curved(curve: Any) -> bool:
+    """Return whether a curve is not straight between its keys, so that its keys alone do not tell it."""
+    interpolation = np.empty(len(curve.keyframe_points), np.int32)
+    curve.keyframe_points.foreach_get("interpolation", interpolation)
+    return bool((interpolation != LINEAR).any())
 
 
 def check_face(head: bpy.types.Object | None) -> None:

@@ -23,7 +23,7 @@ from expnet.expnet_addon.characters.restore import remove
 from expnet.expnet_addon.properties import character_settings as characters
 from expnet.expnet_addon.scene import animation, rig
 from expnet.model.errors import InputError
-from expnet.model.performance.channels import ARKIT, signals
+from expnet.model.performance.channels import ARKIT, SIGNALS, signals
 from expnet.model.performance.live_link import read_live_link, write_live_link
 from expnet.model.retargeting.row import BONE, OWN, Row
 from expnet.model.retargeting.table import row_values
@@ -361,6 +361,20 @@ class TestFaceAsSource:
         np.testing.assert_allclose(motion.values, expected, atol=2e-4)
         angles = np.radians(euler_degrees(performance.rotation[performance.seen]))
         np.testing.assert_allclose(motion.values[:, -3:], angles, atol=2e-4)
+
+    def test_curves_between_few_keys_are_followed_at_every_frame(self, empty_scene, face):
+        for curve in compat.assigned_curves(face.data.shape_keys):
+            for point in list(curve.keyframe_points)[-2:0:-1]:
+                curve.keyframe_points.remove(point)
+        for block in (face.data.shape_keys, face):
+            for curve in compat.assigned_curves(block):
+                for point in curve.keyframe_points:
+                    point.interpolation = "BEZIER"
+        motion = face_motion(face)
+        np.testing.assert_allclose(motion.frames, range(1, 9))
+        jaw = compat.assigned_curves(face.data.shape_keys).find('key_blocks["jawOpen"].value')
+        shown = [jaw.evaluate(frame) for frame in range(1, 9)]
+        np.testing.assert_allclose(motion.values[:, SIGNALS.index("jawOpen")], shown, atol=1e-5)
 
     def test_a_face_without_keys_is_refused(self, empty_scene, little_face):
         with pytest.raises(InputError, match="has no keys yet"):
