@@ -16,13 +16,13 @@ from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.files import is_dir, is_file, write_whole
 from ...model.formats import open_face_model
-from ...model.networks import engines
 from ...model.sight.sequences import is_image
-from .eq2 import Floats
+from .eq2 import Floats, LandmarkBasis
 from .label_shards import (
     Settings,
     check_settings,
     label_shard,
+    load_estimator,
     load_labels,
     load_readings,
     missing_shards,
@@ -40,6 +40,7 @@ from .subjects import subjects_of
 class LabelOptions:
     """What to label, see ``label_shards.Settings``. ``weights`` are those of the network that reads alpha and pose.
 
+    ``face_model``: the head of the labels, whose basis the network has; FacePoseNet's pose is of this head, too.
     ``on_ray``: images are read on a Ray cluster, at ``address`` or on this machine.
     """
 
@@ -50,6 +51,7 @@ class LabelOptions:
     subjects: str
     lens_mm: float
     weights: str = OPEN
+    face_model: str = OPEN
     on_ray: bool = False
     address: str | None = None
 
@@ -62,8 +64,12 @@ def label(options: LabelOptions) -> str:
         raise InputError(f"{options.folder}: holds no images")
     finder = None if options.landmarks.startswith(".") else plugin(options.landmarks)
     subjects = subjects_of(images, options.subjects)
-    model = open_face_model(OPEN)
-    settings = Settings(options.landmarks, options.pose, options.subjects, options.lens_mm, OPEN, len(images))
+    model = open_face_model(options.face_model)
+    LandmarkBasis.of(model)  # refuses a model that landmarks cannot be fitted with, before the images are read
+    settings = Settings(
+        options.landmarks, options.pose, options.subjects, options.lens_mm, options.face_model, len(images),
+        options.weights,
+    )  # fmt: skip
     check_settings(options.out, settings)
     parts = shard_slices(len(images))
     unread = list(missing_shards(options.out, "readings", len(parts)))
@@ -98,9 +104,9 @@ def _read(shards: Sequence[Shard], settings: Settings, options: LabelOptions, fi
     if options.on_ray:
         # Ray's workers have another working directory.
         whole = [(path.absolute(), [image.absolute() for image in images]) for path, images in shards]
-        yield from read_on_ray(whole, settings, options.weights, options.address)
+        yield from read_on_ray(whole, settings, options.address)
         return
-    estimator = engines.start(options.weights).estimator
+    estimator = load_estimator(settings)
     for path, images in shards:
         save(path, read_shard_of_images(images, settings, estimator, finder))
         yield

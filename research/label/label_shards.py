@@ -16,14 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...model.builtin import OPEN
 from ...model.camera import Camera
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from ...model.files import atomic_path, is_dir, is_file, make_folder, write_whole
+from ...model.formats import open_face_model
 from ...model.networks.estimate import FaceEstimate, SeesFaces
 from ...model.reading import json_object, reading
 from ...model.sight.images import read_image
 from ...model.sight.stills import Still, see_stills
+from ...model.worker.chosen_estimator import EstimatorCache
+from ...model.worker.protocol import EstimatorOptions
 from .contour import fit_with_contour
 from .eq2 import Floats, LandmarkBasis, pose_from_landmarks
 from .landmark_files import LANDMARKS, Finder, found_by, read_landmarks
@@ -42,6 +46,7 @@ class Settings:
     pose       ``given``: the network's; ``solved``: together with eta
     subjects   see ``subjects.subjects_of``
     lens_mm    of the camera, for a 36 mm sensor
+    face_model ``open`` or a path: the head of the labels;  estimator: the network that reads alpha and pose
     """
 
     landmarks: str
@@ -50,6 +55,7 @@ class Settings:
     lens_mm: float
     face_model: str
     images: int
+    estimator: str = OPEN
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +102,25 @@ def check_settings(out: Path, settings: Settings) -> None:
     if is_file(path):
         with reading(path, "label settings", "delete the folder and label again"):
             there = json_object(path.read_bytes())
-        different = [f.name for f in fields(Settings) if there.get(f.name) != getattr(settings, f.name)]
+        different = [f.name for f in fields(Settings) if there.get(f.name, f.default) != getattr(settings, f.name)]
         if different:
             raise InputError(f"{out}: holds labels with another setting of {different[0]}: choose another folder")
         return
     make_folder(out)
     write_whole(path, json.dumps(asdict(settings), indent=1).encode())
+
+
+def load_estimator(settings: Settings) -> SeesFaces:
+    """Load the network of the settings. Raises InputError where its basis is not that of their face model."""
+    options = EstimatorOptions(estimator=settings.estimator, face_model=settings.face_model)
+    estimator: SeesFaces = EstimatorCache().get(options)
+    basis = open_face_model(settings.face_model).basis
+    if estimator.basis != basis:
+        raise InputError(
+            f"{settings.estimator}: its alpha and pose belong to the basis {estimator.basis}, the face model "
+            f"{settings.face_model} has {basis}: give a pair with --estimator and --face-model"
+        )
+    return estimator
 
 
 def read_shard_of_images(

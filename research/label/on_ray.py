@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...model.errors import InputError, one_line
-from .label_shards import Settings, read_shard_of_images, save
+from .label_shards import Settings, load_estimator, read_shard_of_images, save
 from .landmark_files import plugin
 
 RETRIES = 3  # of a shard whose worker process died
@@ -19,7 +19,7 @@ RETRIES = 3  # of a shard whose worker process died
 Shard = tuple[Path, Sequence[Path]]  # the file to write, and its images
 
 
-def read_on_ray(shards: Sequence[Shard], settings: Settings, weights: str, address: str | None) -> Iterator[None]:
+def read_on_ray(shards: Sequence[Shard], settings: Settings, address: str | None) -> Iterator[None]:
     """Read the shards and write their files; yield once for each. ``address`` None: a cluster on this machine.
 
     Raises InputError without Ray or a cluster, and for a shard that fails.
@@ -40,7 +40,7 @@ def read_on_ray(shards: Sequence[Shard], settings: Settings, weights: str, addre
             raise InputError(f"no Ray cluster at '{address}': {one_line(error)}") from error
         try:
             task: Any = ray.remote(num_cpus=1, max_retries=RETRIES)(read_shard)
-            waiting = [task.remote(str(path), list(map(str, images)), settings, weights) for path, images in shards]
+            waiting = [task.remote(str(path), list(map(str, images)), settings) for path, images in shards]
             while waiting:
                 ready, waiting = ray.wait(waiting, num_returns=1)
                 try:
@@ -52,17 +52,15 @@ def read_on_ray(shards: Sequence[Shard], settings: Settings, weights: str, addre
             ray.shutdown()
 
 
-def read_shard(path: str, images: Sequence[str], settings: Settings, weights: str) -> None:
+def read_shard(path: str, images: Sequence[str], settings: Settings) -> None:
     """Read one shard in a worker process, which keeps the network loaded between shards."""
     finder = None if settings.landmarks.startswith(".") else plugin(settings.landmarks)
-    save(Path(path), read_shard_of_images([Path(image) for image in images], settings, _estimator(weights), finder))
+    save(Path(path), read_shard_of_images([Path(image) for image in images], settings, _estimator(settings), finder))
 
 
 @lru_cache(maxsize=1)
-def _estimator(weights: str) -> Any:
+def _estimator(settings: Settings) -> Any:
     import torch
 
-    from ...model.networks import engines
-
     torch.set_num_threads(1)  # a task has one core
-    return engines.start(weights).estimator
+    return load_estimator(settings)

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import torch
 
-from ...model.files import is_dir
+from ...model.builtin import OPEN
+from ...model.errors import InputError
+from ...model.files import is_dir, is_file
+from ...model.reading import json_object, reading
 from ...training import train as training
 from ...training.config import load_config
+from .label_shards import SETTINGS
 from .training_shards import write_training_shards
 
 PAPER = Path(training.__file__).parent / "configs" / "paper.toml"
@@ -35,6 +39,7 @@ def train_expnet(options: TrainOptions) -> str:
     size = load_config(recipe).input.size
     pictures = options.out / "pictures"
     if not (options.resume and is_dir(pictures)):
+        _check_basis(options.labels)
         counts = write_training_shards(options.labels, pictures, size, options.subjects, options.seed)
         print(f"seed {options.seed}: {counts[0]} pictures to train on, {counts[1]} of other people to evaluate with")
     run = options.out / "run"
@@ -42,3 +47,14 @@ def train_expnet(options: TrainOptions) -> str:
     words += [f"--every={options.every}", f"--seed={options.seed}", f"--threads={torch.get_num_threads()}"]
     training.train(training.arguments().parse_args([*words, *(["--resume"] if options.resume else [])]))
     return f"{run / 'weights.safetensors'}: use it with --estimator"
+
+
+def _check_basis(labels: Path) -> None:
+    """Raise InputError for labels of another head: weights of ours say that they give the open head's keys."""
+    path = labels / SETTINGS
+    if not is_file(path):
+        return  # written by another command, for the open head
+    with reading(path, "label settings", "delete the folder and label again"):
+        model = str(json_object(path.read_bytes()).get("face_model", OPEN))
+    if model != OPEN:
+        raise InputError(f"{labels}: has labels of {model}; networks are trained on labels of the open head only")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ..verb import Verb
 
@@ -22,6 +23,8 @@ def _label_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--subjects", default="folder", help=SUBJECT_HELP)
     parser.add_argument("--lens-mm", type=float, default=50.0, help="lens on a 36 mm sensor (default 50)")
+    parser.add_argument("--estimator", default=OPEN, metavar="open|PATH", help="what reads alpha and pose (open)")
+    parser.add_argument("--face-model", default=OPEN, metavar="open|PATH", help="the head that belongs to it (open)")
     parser.add_argument("--cluster", choices=("ray",), help="read the images on a Ray cluster")
     parser.add_argument("--address", help="of a running Ray cluster; without it, this machine's cores")
 
@@ -31,12 +34,23 @@ def _label(a: argparse.Namespace) -> None:
 
     if a.address and not a.cluster:
         raise InputError("--address is that of a Ray cluster: add --cluster ray")
-    on_ray = a.cluster is not None
-    print(
-        label(
-            LabelOptions(a.folder, a.out, a.landmarks, a.pose, a.subjects, a.lens_mm, on_ray=on_ray, address=a.address)
-        )
+    options = LabelOptions(
+        a.folder,
+        a.out,
+        a.landmarks,
+        a.pose,
+        a.subjects,
+        a.lens_mm,
+        _absolute(a.estimator),
+        _absolute(a.face_model),
+        a.cluster is not None,
+        a.address,
     )
+    print(label(options))
+
+
+def _absolute(source: str) -> str:
+    return source if source == OPEN else str(Path(source).absolute())
 
 
 def _noise_arguments(parser: argparse.ArgumentParser) -> None:

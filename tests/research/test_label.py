@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +15,17 @@ from expnet.expnet_addon.headless import main
 from expnet.model.builtin import OPEN
 from expnet.model.camera import Camera
 from expnet.model.errors import InputError
-from expnet.model.formats import open_face_model
+from expnet.model.formats import open_face_model, save_face_model
 from expnet.model.networks.weights.open_pack import DATA
 from expnet.model.performance.performance_files import load_performance
 from expnet.model.sight.video import open_clip
+from expnet.model.worker.chosen_estimator import EstimatorCache
+from expnet.model.worker.protocol import EstimatorOptions
 from expnet.research.label.label import LabelOptions, label
 from expnet.research.label.label_shards import load_labels
+from expnet.research.label.noise import in_sigmas
 from expnet.research.label.subjects import pooled, subjects_of
+from expnet.research.label.train_expnet import TrainOptions, train_expnet
 from expnet.research.label.training_shards import write_training_shards
 
 FRAMES = (0, 20, 40, 60)
@@ -132,6 +137,45 @@ def test_a_ray_cluster_reads_the_same_labels(labels: Path, photographs: Path, tm
     here, there = load_labels(labels), load_labels(tmp_path / "out")
     assert [Path(str(name)).name for name in here.image] == [Path(str(name)).name for name in there.image]
     assert np.allclose(here.eta, there.eta, atol=1e-3)
+
+
+def test_photographs_are_labelled_on_a_head_like_the_basel_face_model(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """29 dense components in sigma, without regions; alpha and pose of its own network, FacePoseNet's for instance."""
+    dense = replace(in_sigmas(HEAD), name="basel-like", basis="expnet-29", regions={}, gaze_lids=None, uv=None)
+    save_face_model(dense, tmp_path / "basel.npz", exact=True)
+    truth = load_performance(DATA / "demo_clip_truth.npz")
+    own = EstimatorCache().get(EstimatorOptions())
+
+    class Official:
+        """Reads the true alpha and poses of the demo clip, and looks for faces as the open network does."""
+
+        basis, expression_keys, at_once, person, name = "expnet-29", dense.expression_keys, 1, None, "official"
+        finding = own.finding
+
+        def read(self, images, cameras, seen, boxes=None):
+            read = own.read(images, cameras, seen, boxes)
+            at = min(FRAMES, key=lambda i: np.abs(truth.rotation[i] - read.rotation[0]).sum())
+            pose = {"rotation": truth.rotation[[at]], "translation": truth.translation[[at]]}
+            names = {"basis": self.basis, "expression_keys": self.expression_keys}
+            return replace(read, alpha=truth.alpha[None], **names, **pose)
+
+    chosen = replace(options(photographs, tmp_path / "out"), weights="official")
+    chosen = replace(chosen, face_model=str(tmp_path / "basel.npz"))
+    with pytest.raises(InputError, match="give a pair"):
+        label(replace(chosen, weights=OPEN))
+    monkeypatch.setattr(EstimatorCache, "get", lambda *_: Official())
+    shutil.rmtree(tmp_path / "out")
+    for pose, most_mm in (("given", 1.0), ("solved", 1.5)):
+        label(replace(chosen, pose=pose, out=tmp_path / pose))
+        found = load_labels(tmp_path / pose)
+        assert found.eta.shape == (4, 29)
+        moved = np.einsum("nk,kvc->nvc", found.eta, dense.expression)[:, HEAD.landmarks]
+        true = np.einsum("nk,kvc->nvc", truth.eta[list(FRAMES)], HEAD.expression)[:, HEAD.landmarks]
+        assert np.linalg.norm(moved - true, axis=-1).mean() < min(most_mm, 0.6 * np.linalg.norm(true, axis=-1).mean())
+    with pytest.raises(InputError, match="open head only"):
+        train_expnet(TrainOptions(tmp_path / "given", tmp_path / "run", None, 1, 1, "folder", 0, False))
 
 
 def test_an_address_without_a_cluster_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
