@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -314,8 +316,12 @@ def test_ray_makes_the_same_files_and_survives_a_killed_worker(
     assert batch(clips, "--out", here, "--csv") == 3
 
     command = [sys.executable, "-m", "expnet", "batch", clips, "--out", there, "--csv", "--cluster", "ray", "--jobs", 2]
-    process = subprocess.Popen([str(c) for c in command], stderr=subprocess.PIPE, text=True)
+    marked = os.environ | {"EXPNET_TEST": str(tmp_path)}
+    process = subprocess.Popen([str(c) for c in command], stderr=subprocess.PIPE, text=True, env=marked)
     poll_until(lambda: list(there.glob("*.npz")) and _ray_workers(), 300)
+    places = _listening(_ray_session(process.pid))
+    here_only = {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    assert places and {place for place, _ in places} <= here_only, "nobody else reaches a cluster that is started here"
     os.kill(_ray_workers()[0], signal.SIGKILL)
     said = process.communicate(timeout=500)[1]
     assert process.returncode == 3, said
@@ -325,6 +331,43 @@ def test_ray_makes_the_same_files_and_survives_a_killed_worker(
     for name in ("first", "second", "more0", "more1"):
         for suffix in (".npz", ".csv"):  # a .blend holds addresses in memory, which differ every time
             assert (there / (name + suffix)).read_bytes() == (here / (name + suffix)).read_bytes(), name
+
+
+def _ray_session(driver: int) -> set[int]:
+    """The processes of the cluster that ``driver`` has started: its descendants, and what they hand over to init."""
+    wanted = Path(f"/proc/{driver}/environ").read_bytes().split(b"\0")
+    marked = [entry for entry in wanted if entry.startswith(b"EXPNET_TEST=")]
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if set(marked) & set((entry / "environ").read_bytes().split(b"\0")):
+                found.add(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def _listening(pids: set[int]) -> list[tuple[str, int]]:
+    """(address, port) on which processes listen."""
+    sockets = {}
+    for table, packed in (("tcp", "<I"), ("tcp6", "<4I")):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A":  # LISTEN
+                address, port = fields[1].split(":")
+                words = [int(address[i : i + 8], 16) for i in range(0, len(address), 8)]
+                family = socket.AF_INET if table == "tcp" else socket.AF_INET6
+                sockets[fields[9]] = socket.inet_ntop(family, struct.pack(packed, *words)), int(port, 16)
+    found = []
+    for pid in pids:
+        for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                target = str(descriptor.readlink())
+            except OSError:
+                continue
+            if target.startswith("socket:[") and target[8:-1] in sockets:
+                found.append(sockets[target[8:-1]])
+    return found
 
 
 def _ray_workers() -> list[int]:
