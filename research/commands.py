@@ -9,6 +9,7 @@ from .annotate.verbs import ANNOTATE_VERBS
 from .deepexp3d.command import DEEPEXP3D_VERBS
 from .emotions.command import EMOTION_VERBS
 from .label.verbs import LABEL_VERBS
+from .pose_and_landmarks.command import POSE_VERBS
 from .realy.command import REALY_VERBS
 from .sheet.command import SHEET_VERBS
 from .stress.command import STRESS_VERBS
@@ -22,6 +23,7 @@ VERBS: tuple[Verb, ...] = (
     *STRESS_VERBS,
     *DEEPEXP3D_VERBS,
     *ANNOTATE_VERBS,
+    *POSE_VERBS,
 )
 
 __all__ = ["VERBS", "Verb"]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..array_types import FloatArray
 from ..camera import ANCHOR, Camera
 from ..face.face_model import FaceModel
 from ..performance.face_performance import FacePerformance
@@ -22,6 +23,7 @@ LEAST_DEVIATION = 0.02  # of the network's eta
 CHANGE = 0.1  # of eta between frames that may be noise
 ALPHA_DEVIATION = 0.3  # of the network's alpha for the clip, sigma
 OFFSET_MM = 2.0
+MOST_GAIN = 1.6  # of a key's motion
 LEAST_FRAMES = 2
 
 
@@ -40,6 +42,18 @@ def observed_by_network(model: FaceModel, looks: Looks, rows: NDArray[np.int64])
     return PointBasis.at(model, vertices[follows]), observed
 
 
+def moving_as(eta: FloatArray, read: FloatArray, bounds: FloatArray) -> FloatArray:
+    """Return eta (F, Ke) with each key's motion scaled up to that of ``read`` (F, Ke), which a fit damps.
+
+    The gain is the slope of ``read`` on eta over all frames; noise of ``read`` does not change it.
+    """
+    middle = eta.mean(0)
+    moved, told = eta - middle, read - read.mean(0)
+    gain = np.clip((moved * told).sum(0) / np.maximum((moved * moved).sum(0), 1e-6), 1.0, MOST_GAIN)
+    scaled: FloatArray = np.clip(middle + gain * moved, bounds[:, 0], bounds[:, 1])
+    return scaled
+
+
 def refined(performance: FacePerformance, looks: Looks, model: FaceModel) -> FacePerformance:
     """Return the performance with eta, pose and alpha refined over all frames with a face.
 
@@ -50,6 +64,8 @@ def refined(performance: FacePerformance, looks: Looks, model: FaceModel) -> Fac
     if len(rows) < LEAST_FRAMES:
         return performance
     basis, observed = observed_by_network(model, looks, rows)
+    shots = np.searchsorted(np.asarray(performance.cuts), performance.times[rows] + 1e-6)
+    observed = replace(observed, linked=observed.linked & (np.diff(shots) == 0))
     alpha = performance.alpha.astype(np.float64)
     energy = Energy(np.full(len(basis.low), CHANGE), alpha, np.full(len(alpha), ALPHA_DEVIATION), offset_mm=OFFSET_MM)
     rotation = performance.rotation[rows]
@@ -62,6 +78,7 @@ def refined(performance: FacePerformance, looks: Looks, model: FaceModel) -> Fac
     camera = Camera.for_image(*performance.image_size, performance.lens_mm)
     found = fit_frames(basis, observed, camera, energy, start)
     eta, turned, translation = performance.eta.copy(), performance.rotation.copy(), performance.translation.copy()
-    eta[rows], turned[rows] = found.eta, found.rotation
+    eta[rows] = moving_as(found.eta, looks.eta[rows], model.expression_bounds)
+    turned[rows] = found.rotation
     translation[rows] = found.anchor - found.rotation @ ANCHOR
     return replace(performance, eta=eta, rotation=turned, translation=translation, alpha=found.alpha)

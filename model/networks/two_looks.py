@@ -55,7 +55,7 @@ class LooksTwice:
         self.license = header.license
         self.size = header.input_size
         self.person = person
-        self._responses = responses_of(header.responses, OPEN_KEYS)
+        self.responses = responses_of(header.responses, OPEN_KEYS)
         self._finding = FirstLooks(self)
 
     @property
@@ -76,7 +76,7 @@ class LooksTwice:
         """Look closer at the faces that were ``seen`` by a first look; the images are not needed again."""
         assert isinstance(seen, FirstLook)
         outputs = self.closer_look(seen.pixels, seen.features, seen.outputs)
-        return estimate_of(outputs, seen.given, cameras, self.basis, self.expression_keys, self._responses)
+        return estimate_of(outputs, seen.given, cameras, self.basis, self.expression_keys, self.responses)
 
     def located(self, pixels: UInt8Array, crops: Sequence[Crop]) -> FirstLook:
         """Take a first look at these crops, cut as (B, size, size, 3) uint8 BGR."""

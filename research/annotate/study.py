@@ -44,19 +44,20 @@ SHOWN = ("jawOpen", "browInnerUp", "lid_L")
 class Errors:
     """A method's errors on one clip. NaN where the method has no such result.
 
-    mse of eta, mean r of the keys that move, jitter (second difference relative to the truth's), degrees of the
-    rotation, millimetres of the face's surface at rest, and of the 68 landmarks after a similarity.
+    mse of eta, mean r of the keys that move, share of the motion, jitter (second difference relative to the truth's),
+    degrees of the rotation, millimetres of the face's surface at rest, and of the 68 landmarks after a similarity.
     """
 
     mse: float = np.nan
     r: float = np.nan
+    motion: float = np.nan
     jitter: float = np.nan
     degrees: float = np.nan
     surface_mm: float = np.nan
     points_mm: float = np.nan
 
 
-HEADER = ("eta, MSE × 1000", "mean r", "jitter", "rotation, degrees", "identity, mm", "68 points, mm")
+HEADER = ("eta, MSE × 1000", "mean r", "motion", "jitter", "rotation, degrees", "identity, mm", "68 points, mm")
 
 
 class Judge:
@@ -73,11 +74,18 @@ class Judge:
         return Errors(
             1e3 * float(np.square(eta - truth.eta).mean()),
             float(np.mean(r)),
+            motion(eta, truth.eta),
             float(np.diff(eta, 2, axis=0).std() / np.diff(truth.eta, 2, axis=0).std()),
             degrees(rotation, truth.rotation),
             float(self._surface(alpha[None], truth.head).mean()),
             points_mm(rest, truth.head[self.model.landmarks]),
         )
+
+
+def motion(eta: Floats, truth: Floats) -> float:
+    """Return the slope of eta (F, Ke) on the truth: 1 where all of the motion is there."""
+    moved, true = eta - eta.mean(0), truth - truth.mean(0)
+    return float((moved * true).sum() / max((true * true).sum(), 1e-12))
 
 
 def degrees(rotation: Floats, truth: Floats) -> float:
@@ -142,9 +150,9 @@ def _measured(
     assert found.performance is not None
     assert found.looks is not None
     raw = found.performance
-    began = time.perf_counter()
+    began = time.process_time()
     better = refined(raw, found.looks, model)
-    speeds.append(len(raw.times) / (time.perf_counter() - began))
+    speeds.append(len(raw.times) / (time.process_time() - began))
     performances = {
         "network, frame by frame": raw,
         "network, smoothed": smooth(raw),

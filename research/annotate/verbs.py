@@ -36,7 +36,7 @@ def _annotate(a: argparse.Namespace) -> None:
 def _study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the clips and study.md")
     parser.add_argument("--people", type=int, default=6)
-    parser.add_argument("--frames", type=int, default=240)
+    parser.add_argument("--frames", type=int, default=120)
     parser.add_argument("--seed", type=int, default=1)
 
 
