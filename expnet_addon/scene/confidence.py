@@ -17,6 +17,7 @@ from .take_keys import frames_of, unpacked_performance
 PARTS = 24  # of the strip
 NO_FACE, DOUBTFUL, SURE = "0", "1", "2"
 CONFIDENCE = "expnet_confidence"  # custom property of a head, which the curve animates
+MARKED = "expnet_marked"  # custom property of a head: the name that its markers have
 MARKS = ("No face", "Face", "Cut")
 MOST = 100  # marked runs without a face; the longest ones
 
@@ -49,6 +50,7 @@ def mark(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
     action = take_of(head)
     if action is None or not action.expnet.markers:
         return
+    head[MARKED] = head.name
     raw = unpacked_performance(action.expnet.performance, action.name)
     frames = frames_of(action, raw)
     gaps = sorted(runs(~raw.seen), key=lambda run: run[0] - run[1])[:MOST]
@@ -62,7 +64,8 @@ def mark(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
 
 def unmark(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
     """Remove the markers of the head's take. The artist's own markers stay, also renamed ones."""
-    names = {_marker_name(head, what) for what in MARKS}
+    known = (head.name, head.get(MARKED, head.name))  # the head may have been renamed
+    names = {_marker_name(name, what) for name in known for what in MARKS}
     for marker in [each for each in scene.timeline_markers if each.name in names]:
         scene.timeline_markers.remove(marker)
 
@@ -135,11 +138,11 @@ def go_to_part(scene: bpy.types.Scene, head: bpy.types.Object, part: int) -> Non
 
 
 def _mark(scene: bpy.types.Scene, head: bpy.types.Object, what: str, frame: float) -> None:
-    scene.timeline_markers.new(_marker_name(head, what), frame=round(float(frame)))
+    scene.timeline_markers.new(_marker_name(head.name, what), frame=round(float(frame)))
 
 
-def _marker_name(head: bpy.types.Object, what: str) -> str:
-    return f"{what} ({head.name})"
+def _marker_name(head: str, what: str) -> str:
+    return f"{what} ({head})"
 
 
 def _head_of(action: bpy.types.Action) -> bpy.types.Object | None:

@@ -80,6 +80,14 @@ def test_the_artists_markers_stay_when_a_take_is_switched_or_deleted(
     assert marks() == [("Mine", 11)]
 
 
+def test_markers_of_a_renamed_head_go_with_the_take(head: bpy.types.Object) -> None:
+    head.name = "Ada"
+    take_of(head).expnet.markers = False
+    assert marks() == []
+    take_of(head).expnet.markers = True
+    assert marks()[0] == ("No face (Ada)", 11)
+
+
 def test_markers_can_be_switched_off_and_on(head: bpy.types.Object) -> None:
     take, before = take_of(head).expnet, marks()
     take.markers = False
