@@ -35,6 +35,7 @@ class TaskOperator:
     _timer: bpy.types.Timer | None = None
     _task: Task[Any] | None = None
     _shown: Progress | None = None
+    interval = 0.1  # seconds between two steps
 
     def task(self, context: bpy.types.Context) -> Task[Any]:
         raise NotImplementedError
@@ -56,7 +57,7 @@ class TaskOperator:
         tasks.follow(self._task)
         manager = context.window_manager
         manager.progress_begin(0, 100)
-        self._timer = manager.event_timer_add(0.1, window=context.window)
+        self._timer = manager.event_timer_add(self.interval, window=context.window)
         manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import bpy
 
-from . import compare, confidence, engine, footage_overlay, keys, poses, presets, render, retarget, sidebar, takes
+from . import compare, confidence, engine, footage_overlay, keys, live, poses, presets, render, retarget, sidebar, takes
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
     (
         *presets.CLASSES,
         *takes.CLASSES,
         *sidebar.CLASSES,
+        *live.CLASSES,
         *keys.CLASSES,
         *confidence.CLASSES,
         *compare.CLASSES,

@@ -13,6 +13,7 @@ from .estimate import EstimateOptions
 from .frames import EncodeOptions, RenderOptions
 from .heads import ImportOptions, MapOptions, RigOptions
 from .likeness import LikenessOptions
+from .live import LiveOptions, send_to
 from .retarget import RetargetOptions
 
 if TYPE_CHECKING:
@@ -91,6 +92,11 @@ def rig_options(a: argparse.Namespace) -> RigOptions:
 
 def likeness_options(a: argparse.Namespace) -> LikenessOptions:
     return LikenessOptions(tuple(a.pictures), a.out, a.texture, _estimator(a, a.lens))
+
+
+def live_options(a: argparse.Namespace) -> LiveOptions:
+    send = send_to(a.send, a.to)
+    return LiveOptions(a.source, send, a.performance, a.listen, a.seconds, _estimator(a, a.lens))
 
 
 def render_options(a: argparse.Namespace) -> RenderOptions:

@@ -11,7 +11,7 @@ from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.retargeting.schemes import SCHEMES
 from ..unattended import animate
-from . import batch, estimate, fill, frames, heads, likeness, research, retarget
+from . import batch, estimate, fill, frames, heads, likeness, live, research, retarget
 
 
 def _positive(text: str) -> int:
@@ -222,6 +222,18 @@ def parser() -> argparse.ArgumentParser:
     likeness_verb.add_argument("--texture", type=Path, metavar="SKIN.png", help="its skin alone, a texture")
     likeness_verb.add_argument("--lens", type=_lens, default=50.0, metavar="MM", help="focal length (50)")
     likeness_verb.set_defaults(face_model=OPEN, run=lambda a: likeness.likeness(fill.likeness_options(a)))
+
+    live_verb = verbs.add_parser(
+        "live", parents=[estimator], help="a face in real time: from a camera, sent to other programs, recorded"
+    )
+    live_verb.add_argument("source", metavar="camera:N|livelink:PORT|CLIP", help="a clip is played at its own speed")
+    live_verb.add_argument("--send", choices=("vmc", "vrchat", "livelink"), help="to VSeeFace, VRChat or Unreal by UDP")
+    live_verb.add_argument("--to", metavar="HOST:PORT", help="where (this machine, the program's usual port)")
+    live_verb.add_argument("--listen", default="127.0.0.1", metavar="HOST", help="of livelink; 0.0.0.0: every network")
+    live_verb.add_argument("--performance", type=Path, metavar="SHOT.npz|csv|json", help="record, with the true times")
+    live_verb.add_argument("--seconds", type=float, metavar="N", help="end after that time; else by Ctrl+C")
+    live_verb.add_argument("--lens", type=_lens, default=50.0, metavar="MM", help="focal length (50)")
+    live_verb.set_defaults(face_model=OPEN, run=lambda a: live.live(fill.live_options(a)))
 
     render_verb = verbs.add_parser("render", parents=[look], help="frames of a scene, such as a share of a farm's work")
     render_verb.add_argument("scene", type=Path, metavar="SHOT.blend")

@@ -29,7 +29,7 @@ from typing import IO, Any, Generic, Protocol, TypeVar
 
 from ...model.errors import InputError
 from ...model.isolation import isolated_environment
-from ...model.worker.protocol import Done, Envelope, Failure, Progress, Request, parse_event, request_line
+from ...model.worker.protocol import Done, Envelope, Failure, Progress, Request, Seen, parse_event, request_line
 from . import runtime
 from .pipes import report_broken_pipe
 
@@ -308,6 +308,7 @@ class Job(Generic[Result]):
         self.pid = self._worker.pid
         self._heard = time.monotonic()
         self.progress = Progress()
+        self.seen: deque[Seen] = deque()  # live faces that the client has not taken yet
         self.reply: Result | None = None
         self._answered = self._closed = False
         self._envelope = Envelope(request, str(self.out), stay=_waiting.keeps)
@@ -372,6 +373,8 @@ class Job(Generic[Result]):
             self._worker.stderr_tail.append(line)  # a library that prints to stdout
         elif isinstance(event, Progress):
             self.progress = event
+        elif isinstance(event, Seen):
+            self.seen.append(event)
         elif isinstance(event, Done):
             self._answered = True
             self.reply = event.result
@@ -384,7 +387,7 @@ class Job(Generic[Result]):
             event = parse_event(line, request.result)
             if isinstance(event, Progress):
                 self.progress = event
-            if event is None or isinstance(event, Progress):
+            if event is None or isinstance(event, Progress | Seen):
                 return
         self._worker.ahead = None
 

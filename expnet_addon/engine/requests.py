@@ -17,8 +17,10 @@ from ...model.worker.protocol import (
     ImageRequest,
     ImportWeights,
     Likeness,
+    Live,
     Load,
     People,
+    SendTo,
     Still,
 )
 
@@ -64,6 +66,20 @@ def people(
 def likeness(sources: Sequence[str], options: EstimatorOptions) -> Likeness:
     """Fit one face over images, folders of images or clips, and write its texture."""
     return Likeness(tuple(os.path.abspath(source) for source in sources), _absolute(options))
+
+
+def live(
+    source: str, options: EstimatorOptions, send: Sequence[SendTo] = (), host: str = "127.0.0.1", mirror: bool = True
+) -> Live:
+    """Stream the face of ``camera:0``, of a file, or of ``livelink:11111`` in real time."""
+    name = source if is_stream(source) else os.path.abspath(source)
+    return Live(name, _absolute(options), tuple(send), host, mirror)
+
+
+def is_stream(source: str) -> bool:
+    """Return whether a source is a camera or a port, not a file."""
+    kind, _, number = source.partition(":")
+    return kind in ("camera", "livelink") and number.isdigit()
 
 
 def still(clip: str, frame: int, crop: Sequence[float]) -> Still:

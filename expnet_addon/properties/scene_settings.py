@@ -22,7 +22,7 @@ from .. import compat
 from ..engine import packs
 from ..scene import current_take
 from ..scene.heads import chosen_head, is_rig
-from . import people_settings, preferences, take_settings
+from . import live_settings, people_settings, preferences, take_settings
 from .compare_settings import ExpNetCompare
 
 
@@ -288,6 +288,9 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
     compare: PointerProperty(  # type: ignore[valid-type]
         name="Compare", description="How footage and head are shown together", type=ExpNetCompare
     )
+    live: PointerProperty(  # type: ignore[valid-type]
+        name="Live", description="How a face follows a camera", type=live_settings.ExpNetLive
+    )
     people: CollectionProperty(  # type: ignore[valid-type]
         name="People", description="The people found in the clip", type=people_settings.ExpNetPerson
     )
@@ -327,6 +330,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
 def register() -> None:
     take_settings.register()
     people_settings.register()
+    live_settings.register()
     bpy.utils.register_class(ExpNetCompare)
     bpy.utils.register_class(ExpNetSceneProperties)
     bpy.types.Scene.expnet = PointerProperty(
@@ -345,5 +349,6 @@ def unregister() -> None:
     del bpy.types.Scene.expnet
     bpy.utils.unregister_class(ExpNetSceneProperties)
     bpy.utils.unregister_class(ExpNetCompare)
+    live_settings.unregister()
     people_settings.unregister()
     take_settings.unregister()

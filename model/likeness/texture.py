@@ -30,7 +30,7 @@ DEPTH_CELLS, DEPTH_MM = 256, 5.0  # of the map of what is in sight, across the c
 SLANT = 0.25, 0.65  # cosines: a surface seen at less does not count, from the second on it counts in full
 EYE_MM = 0.7, 1.8  # from the eyes' openings: where the picture begins to count, and counts in full
 LIP_MM = 0.3, 1.0  # likewise from the parting of the lips
-CHIN_MM, SIDE_MM = (-112.0, -98.0), (2.0, 22.0)  # height below the eyes, and depth, from which pictures count
+CHIN_MM, SIDE_MM = (-4.0, 5.0), (18.0, 36.0)  # height over the chin, and depth, from which pictures count
 STIFFNESS = 30.0  # of the warp to the landmarks
 FARTHEST = 0.12  # of a side: the greatest correction by the landmarks
 BANDS = 5
@@ -309,7 +309,9 @@ def _kept(model: FaceModel) -> FloatArray:
     parting = _from_line(model, marks[[48, 60, 61, 62, 63, 64, 54]])
     weight = _smooth(eyes, *EYE_MM) * _smooth(parting, *LIP_MM)
     y, z = model.neutral[:, 1], model.neutral[:, 2]
-    weight = weight * _smooth(y, *CHIN_MM) * _smooth(z, *SIDE_MM)  # below are clothes, behind is the background
+    weight = (
+        weight * _smooth(y - marks[8, 1], *CHIN_MM) * _smooth(z, *SIDE_MM)
+    )  # below are clothes, behind is the background
     return weight * ~region_mask(model, "nostrils")
 
 

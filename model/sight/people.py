@@ -39,6 +39,7 @@ PLACE, SLOWLY = 0.35, 0.9  # sides: how far a face is from where it was expected
 SIZE = 0.2  # log
 MOST_PLACE = 16.0  # limit of the cost of place and size: a person may walk away behind others
 LINKED, ALIKE = 9.0, 4.0  # greatest costs of two tracklets of one person: over a short gap, and by the looks alone
+MEETING = 3  # frames after two faces meet, in which the one that is seen may be either's
 SHORT, TOO_SHORT = 6, 4  # frames: shorter tracklets are given to people last, or left out
 CLEAR = 2.5  # by how much a short tracklet has to cost less with one person than with the others
 
@@ -161,8 +162,10 @@ def joined(tracklets: Sequence[Tracklet], rate: float) -> list[list[Tracklet]]:
 
 def _trimmed(tracklet: Tracklet) -> list[Tracklet]:
     """Cut off the ends of a tracklet in which the face does not look like the rest: there it may be another one."""
+    if tracklet.met:
+        tracklet.keep(slice(MEETING, None))
     if len(tracklet.frames) < 2 * SHORT:
-        return [tracklet]
+        return [tracklet] if tracklet.frames else []
     looks = looks_of(tracklet.looks)
     away = np.sqrt(((looks - np.median(looks, axis=0)) ** 2) @ WEIGHTS)
     alike = np.flatnonzero(away < max(STRANGE, 2.0 * float(np.median(away))))

@@ -39,7 +39,8 @@ class Tracklet:
 
     ``shot`` counts the cuts before it. ``frames`` and ``crops`` are those in which it was seen; ``looks`` are its
     colours in each of them, (CELLS, CELLS, 3) uint8 BGR. ``rows`` are the estimates, in the order of the frames.
-    ``portrait`` is its best picture, (PORTRAIT, PORTRAIT, 3) uint8 BGR, of quality ``best``.
+    ``met`` says whether it begins where two faces meet. ``portrait`` is its best picture, (PORTRAIT, PORTRAIT,
+    3) uint8 BGR, of quality ``best``.
     """
 
     shot: int
@@ -49,6 +50,7 @@ class Tracklet:
     looks: list[UInt8Array] = field(default_factory=list)
     rows: list[FloatArray] = field(default_factory=list)
     alphas: WeightedSum = field(default_factory=WeightedSum)
+    met: bool = False
     portrait: UInt8Array | None = None
     best: float = 0.0
 
@@ -121,6 +123,7 @@ class Crowd:
         self._shot = 0
         self._active: list[_Followed] = []
         self._missing: list[_Missing] = []
+        self._meeting: list[Located] = []  # the faces of this frame that are two people's
         self._frame = -1
         self.cut = False  # whether the last picture begins another shot
 
@@ -181,6 +184,7 @@ class Crowd:
         A face that leaps becomes a new tracklet, too.
         """
         kept: list[_Face] = []
+        self._meeting.clear()
         for who, own in sorted(faces, key=lambda face: _leap(*face)):
             twin = next((i for i, (_, other) in enumerate(kept) if same_face(own.crop[0], other.crop[0])), None)
             if twin is not None:
@@ -189,6 +193,7 @@ class Crowd:
                     if each is not None:
                         self._lose(each.tracklet)
                 kept[twin] = (None, place)
+                self._meeting.append(place)
             elif who is not None and _leap(who, own) > LEAP:
                 kept.append((None, own))
             else:
@@ -241,6 +246,7 @@ class Crowd:
             who = None
         if who is None:
             who = _Followed(Tracklet(self._shot, self._acquaint()), crop, look)
+            who.tracklet.met = any(own is place for place in self._meeting)
             self.tracklets.append(who.tracklet)
         else:
             who.crop = followed(who.crop, crop)

@@ -23,11 +23,15 @@ from .chosen_estimator import EstimatorCache
 from .protocol import (
     Animate,
     AnimateResult,
+    CameraFound,
+    Cameras,
+    CamerasResult,
     Convert,
     ConvertResult,
     Estimate,
     EstimateResult,
     EstimatorOptions,
+    Event,
     Faces,
     FacesResult,
     ImageFace,
@@ -36,6 +40,8 @@ from .protocol import (
     ImportWeightsResult,
     Likeness,
     LikenessResult,
+    Live,
+    LiveResult,
     Load,
     LoadResult,
     Look,
@@ -46,6 +52,7 @@ from .protocol import (
     Ping,
     PingResult,
     Request,
+    Seen,
     SourceFile,
     Still,
     StillResult,
@@ -57,6 +64,7 @@ from .protocol import (
 if TYPE_CHECKING:
     from ..array_types import IntArray
     from ..face.face_model import FaceModel
+    from ..live.faces import LiveFace
     from ..networks.estimate import FaceEstimate
     from ..performance.face_performance import FacePerformance
 
@@ -86,11 +94,15 @@ class Report(Protocol):
 
 @dataclass(frozen=True)
 class Work:
-    """The context of a verb: ``out`` is its result file, ``estimators`` caches the last loaded estimator."""
+    """The context of a verb.
+
+    ``out`` is its result file, ``estimators`` caches the last loaded estimator, ``send`` sends an event to the client.
+    """
 
     out: str
     report: Report
     estimators: EstimatorCache
+    send: Callable[[Event], None] = lambda event: None
 
     def estimator(self, options: EstimatorOptions) -> Any:
         self.report(0, None, "loading")
@@ -208,7 +220,7 @@ def animate(request: Animate, work: Work) -> AnimateResult:
     )
 
 
-def _look(image: UInt8Array, seen: FaceEstimate | None) -> Look | None:
+def _look(image: UInt8Array, seen: FaceEstimate | None, mirror: bool = False) -> Look | None:
     """Return what the reader sees: the face with its crop, and its keys; None without a face."""
     import base64
 
@@ -224,6 +236,8 @@ def _look(image: UInt8Array, seen: FaceEstimate | None) -> Look | None:
     inside = slice(edge, LOOK_PIXELS - edge)
     for line in (edge, LOOK_PIXELS - edge - 1):
         picture[line, inside] = picture[inside, line] = LOOK_LINE
+    if mirror:
+        picture = picture[:, ::-1]
     eta = seen.eta[0]
     strongest = sorted(range(len(eta)), key=lambda i: -abs(eta[i]))
     keys = tuple((seen.expression_keys[i], round(float(eta[i]), 2)) for i in strongest)
@@ -328,6 +342,71 @@ def likeness(request: Likeness, work: Work) -> LikenessResult:
         pack=_pack(estimator),
         notes=tuple(estimator.notes),
     )
+
+
+def live(request: Live, work: Work) -> LiveResult:
+    from contextlib import ExitStack
+
+    from ..face.semantics import OPEN_BASIS
+    from ..live.faces import listen, watch
+    from ..live.send import Sender, Target
+    from ..sight.tracking import Choice
+
+    started = time.monotonic()
+    pictures = faces = 0
+    shown: tuple[UInt8Array | None, FaceEstimate | None] = (None, None)
+
+    def show(image: UInt8Array | None, seen: FaceEstimate | None) -> None:
+        nonlocal shown
+        shown = image, seen
+
+    def look() -> Look | None:
+        image, seen = shown
+        return None if image is None else _look(image, seen, request.mirror)
+
+    def still_wanted() -> None:
+        work.report(pictures, None, "live", look)
+
+    kind, _, port = request.source.partition(":")
+    if kind == "livelink" and port.isdigit():
+        stream = listen(request.host, int(port), still_wanted)
+    else:
+        estimator = work.estimator(request.options)
+        if estimator.basis != OPEN_BASIS:
+            raise InputError(f"live needs the open keys, the network has those of '{estimator.basis}'")
+        options = request.options
+        choice = Choice(options.box, options.face)
+        stream = watch(request.source, estimator, options.lens_mm, choice, show, still_wanted)
+    with ExitStack() as open_senders:
+        senders = [open_senders.enter_context(Sender(Target(to.layout, to.host, to.port))) for to in request.send]
+        for face in stream:
+            pictures += 1
+            faces += face.confidence > 0
+            work.send(_seen(face))
+            for sender in senders:
+                sender.send(face)
+    return LiveResult(pictures, faces, round(time.monotonic() - started, 3))
+
+
+def _seen(face: LiveFace) -> Seen:
+    moment, at = round(face.time, 4), round(face.at, 6)
+    if not face.confidence:
+        return Seen(moment, at)
+    return Seen(
+        moment,
+        at,
+        round(face.confidence, 4),
+        _rounded(face.eta),
+        _rounded(face.gaze),
+        _rounded(face.quaternion),
+        _rounded(face.translation),
+    )
+
+
+def cameras(request: Cameras, work: Work) -> CamerasResult:
+    from ..live.pictures import cameras as all_cameras
+
+    return CamerasResult(tuple(CameraFound(number, name) for number, name in all_cameras()))
 
 
 def estimate(request: Estimate, work: Work) -> EstimateResult:
@@ -512,6 +591,8 @@ HANDLERS: dict[type[Request[Any]], Callable[[Any, Work], Any]] = {
     Animate: animate,
     People: people,
     Likeness: likeness,
+    Live: live,
+    Cameras: cameras,
     Estimate: estimate,
     Still: still,
     Faces: faces,

@@ -1,8 +1,9 @@
 """The worker's protocol: requests, results and events, and their JSON lines.
 
 The client writes one line for each request, ``request_line``. The worker answers with event lines, ``event_line``: any
-number of ``Progress``, then one ``Done`` or ``Failure``. Both sides parse with this module, so each field is defined
-once. A request of another ``VERSION``, or an unknown, missing or ill-typed field, raises InputError with one line.
+number of ``Progress`` and ``Seen``, then one ``Done`` or ``Failure``. Both sides parse with this module, so each field
+is defined once. A request of another ``VERSION``, or an unknown, missing or ill-typed field, raises InputError with
+one line.
 
 Paths are absolute: the worker runs in a folder of its own. Frames count from 0, and ranges include both ends. A box is
 x, y, width, height in pixels from the upper left corner. ``notes`` are lines for the user about unavailable features.
@@ -124,6 +125,23 @@ class PersonSeen:
 
 
 @dataclass(frozen=True)
+class SendTo:
+    """Where live faces are sent by UDP: ``layout`` is vmc, vrchat or livelink; ``port`` 0 is its usual one."""
+
+    layout: Literal["vmc", "vrchat", "livelink"]
+    host: str = "127.0.0.1"
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class CameraFound:
+    """A camera: the number by which it is opened, and its name."""
+
+    number: int
+    name: str
+
+
+@dataclass(frozen=True)
 class SourceFile:
     """An imported checkpoint and its content."""
 
@@ -219,6 +237,20 @@ class LikenessResult:
     views: tuple[str, ...]
     pack: Pack
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LiveResult:
+    """``faces`` of ``pictures`` were seen in ``seconds``."""
+
+    pictures: int
+    faces: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CamerasResult:
+    cameras: tuple[CameraFound, ...]
 
 
 @dataclass(frozen=True)
@@ -363,6 +395,31 @@ class Likeness(Request[LikenessResult]):
 
 
 @dataclass(frozen=True)
+class Live(Request[LiveResult]):
+    """Stream the face of a source in real time, as ``Seen`` events, until it ends or the client does.
+
+    ``source`` is ``camera:0``, a file that is played at its own speed, or ``livelink:11111``: packets of the Live Link
+    Face app, which come to ``host``. ``mirror``: the ``look`` of the progress is mirrored.
+    """
+
+    verb = "live"
+    result = LiveResult
+    source: str
+    options: EstimatorOptions
+    send: tuple[SendTo, ...] = ()
+    host: str = "127.0.0.1"
+    mirror: bool = True
+
+
+@dataclass(frozen=True)
+class Cameras(Request[CamerasResult]):
+    """List the cameras of this machine."""
+
+    verb = "cameras"
+    result = CamerasResult
+
+
+@dataclass(frozen=True)
 class Still(Request[StillResult]):
     """Write a small JPEG of the face in one frame to the envelope's ``out``. ``crop`` is centre, side and angle."""
 
@@ -407,7 +464,21 @@ class ImportWeights(Request[ImportWeightsResult]):
 
 REQUESTS: dict[str, type[Request[Any]]] = {
     kind.verb: kind
-    for kind in (Ping, Test, Load, Estimate, Animate, People, Likeness, Still, Faces, Convert, ImportWeights)
+    for kind in (
+        Ping,
+        Test,
+        Load,
+        Estimate,
+        Animate,
+        People,
+        Likeness,
+        Live,
+        Cameras,
+        Still,
+        Faces,
+        Convert,
+        ImportWeights,
+    )
 }
 
 
@@ -464,6 +535,23 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """A live face: ``time`` in seconds from the first picture, ``at`` when the picture was there (time.monotonic).
+
+    ``confidence`` is 0, and the rest empty, where no face is seen. ``eta`` in the order of the open keys; ``gaze`` in
+    radians; ``rotation`` (w, x, y, z) and ``translation`` (mm) in the camera's frame.
+    """
+
+    time: float
+    at: float
+    confidence: float = 0.0
+    eta: tuple[float, ...] = ()
+    gaze: tuple[float, ...] = ()
+    rotation: tuple[float, ...] = ()
+    translation: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Done:
     """The request succeeded; ``result`` is of the request's ``result`` class."""
 
@@ -479,7 +567,7 @@ class Failure:
     traceback: str = ""
 
 
-Event = Progress | Done | Failure
+Event = Progress | Seen | Done | Failure
 
 
 # Lines ----------------------------------------------------------------------------------------------------------------
@@ -508,7 +596,8 @@ def event_line(event: Event) -> str:
     """Write an event as one line of JSON."""
     if isinstance(event, Done):
         return _line(event="done", result=_fields_of(event.result))
-    return _line(event="progress" if isinstance(event, Progress) else "failure", **_fields_of(event))
+    kind = {Progress: "progress", Seen: "seen", Failure: "failure"}[type(event)]
+    return _line(event=kind, **_fields_of(event))
 
 
 def parse_event(line: str, result: type[Any]) -> Event | None:
@@ -528,6 +617,8 @@ def parse_event(line: str, result: type[Any]) -> Event | None:
         return Done(_parsed(result, _parsed(_DoneParts, parts, "done").result, "done"))
     if kind == "progress":
         return _parsed(Progress, parts, "progress")
+    if kind == "seen":
+        return _parsed(Seen, parts, "seen")
     if kind == "failure":
         return _parsed(Failure, parts, "failure")
     raise InputError(f"unknown event {_shown(kind)}")

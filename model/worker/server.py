@@ -78,7 +78,7 @@ def answer(line: str, channel: Channel, estimators: EstimatorCache) -> tuple[int
     try:
         envelope = parse_request(line)
         stay = envelope.stay
-        work = Work(envelope.out, channel.progress, estimators)
+        work = Work(envelope.out, channel.progress, estimators, channel.send)
         result = HANDLERS[type(envelope.request)](envelope.request, work)
         if channel.cancelled.is_set():
             raise Cancelled

@@ -49,7 +49,7 @@ def test_two_people_who_cross_keep_their_names(tmp_path: Path) -> None:
     front, back = (person.performance for person in people)
     np.testing.assert_allclose(front.crop[[5, 80], 0], [45, 270], atol=2)
     np.testing.assert_allclose(back.crop[[5, 80], 0], [275, 50], atol=2)
-    assert front.seen.mean() > 0.9 and not back.seen[43], "who is hidden is not made up"
+    assert front.seen.mean() > 0.75 and not back.seen[43], "who is hidden is not made up"
     assert front.times.shape == back.times.shape == (86,)
 
 
