@@ -705,6 +705,7 @@ def test_one_task_at_a_time(task: tasks.Task, settings, head: bpy.types.Object, 
 
 
 CHANGE_NO_FILE = {
+    "expnet.live_stop", "expnet.live_pause", "expnet.live_record", "expnet.live_neutral", "expnet.find_cameras",
     f"expnet.{verb}"
     for verb in (
         "cancel", "open_guide", "import_weights", "find_faces",
