@@ -705,9 +705,9 @@ def test_one_task_at_a_time(task: tasks.Task, settings, head: bpy.types.Object, 
 
 
 CHANGE_NO_FILE = {
-    "expnet.live_stop", "expnet.live_pause", "expnet.live_record", "expnet.live_neutral", "expnet.find_cameras",
     f"expnet.{verb}"
     for verb in (
+        "live_stop", "live_pause", "live_record", "live_neutral", "find_cameras",
         "cancel", "open_guide", "import_weights", "find_faces",
         "install_runtime", "remove_runtime", "check_python", "test_engine",
         "open_footage_beside", "settings_preset_add", "take_preset_add",
