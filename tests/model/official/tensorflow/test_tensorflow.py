@@ -201,7 +201,7 @@ def test_an_entry_that_lies(tmp_path: Path, lie: dict, complaint: str) -> None:
     [
         ([(b"a", entry(**GOOD)), (b"a", entry(**GOOD))], "there twice"),
         ([(b"b", entry(**GOOD)), (b"a", entry(**GOOD))], "not in order"),
-        ([(b"a", entry(**GOOD)), (b"b", entry(**GOOD))], "another tensor's bytes"),
+        ([(b"a", entry(**GOOD)), (b"b", entry(**GOOD))], "overlaps another tensor"),
         ([(b"\xff\xfe", entry(**GOOD))], "not UTF-8"),
         ([(b"a" * 5000, entry(**GOOD))], "longer than 4096"),
         ([(b"a", b"\x0a\xff")], "cut short"),
