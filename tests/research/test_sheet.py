@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,8 +12,11 @@ import pytest
 from expnet.expnet_addon.headless import main
 from expnet.model.builtin import OPEN
 from expnet.model.face.semantics import OPEN_KEYS
-from expnet.model.formats import open_face_model
+from expnet.model.formats import open_face_model, save_face_model
+from expnet.model.worker.chosen_estimator import EstimatorCache
+from expnet.model.worker.protocol import EstimatorOptions
 from expnet.research.label.landmark_method import eta_of_landmarks, landmarks_in
+from expnet.research.label.noise import in_sigmas
 from expnet.research.sheet.shaded import BACKGROUND, View, shaded
 
 
@@ -81,3 +85,31 @@ def test_wrong_input_is_one_line(
         assert shown.count("expnet: ") == 1
     assert main(["research", "sheet", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_network_of_another_basis_is_drawn_on_its_own_head(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the authors' networks are on the Basel Face Model: dense components, no regions."""
+    head = open_face_model(OPEN)
+    dense = replace(in_sigmas(head), name="basel-like", basis="expnet-29", regions={}, gaze_lids=None, uv=None)
+    save_face_model(dense, tmp_path / "basel.npz")
+    assert main(["research", "photographs", str(tmp_path / "photos"), "--count", "1"]) == 0
+    own = EstimatorCache().get(EstimatorOptions())
+
+    class Official:
+        basis, expression_keys, finding = "expnet-29", dense.expression_keys, own.finding
+
+        def read(self, *arguments):
+            read = own.read(*arguments)
+            return replace(read, eta=np.ones((1, 29)), basis=self.basis, expression_keys=self.expression_keys)
+
+    monkeypatch.setattr(EstimatorCache, "get", lambda _, options: own if options.estimator == OPEN else Official())
+    both = ["--out", str(tmp_path / "out"), "--scales", "1", "--estimator", OPEN, "--estimator", "release"]
+    photo = str(tmp_path / "photos" / "00000.png")
+    assert main(["research", "sheet", photo, *both]) == 2
+    assert "with --face-model" in capsys.readouterr().err
+    assert main(["research", "sheet", photo, *both, "--face-model", str(tmp_path / "basel.npz")]) == 0
+    assert "| release | 1 | 1 of 1 |" in capsys.readouterr().out
+    shape = cv2.imread(str(tmp_path / "out" / "sheet_01.png")).shape
+    assert shape[1] == 3 * 224
