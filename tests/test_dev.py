@@ -26,7 +26,7 @@ def dev() -> ModuleType:
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> Path:
-    """The smallest package that pip installs."""
+    """Return the smallest package that pip installs."""
     path = tmp_path / "tiny-1.0-py3-none-any.whl"
     info = "tiny-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
@@ -82,7 +82,7 @@ def test_an_environment_is_made_once_and_a_half_made_one_again(
 
 @pytest.fixture
 def checkout(wheel: Path, tmp_path: Path) -> tuple[Path, list[str]]:
-    """A checkout with an environment, and the command that asks dev.py for that environment from inside it."""
+    """Return a checkout with an environment, and the command that asks dev.py for that environment from inside it."""
     for name in ("dev.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     ask = ["-c", f"import dev; print(dev.environment('.venv', {['--no-index', str(wheel)]}))"]

@@ -13,7 +13,7 @@ import numpy as np
 from ..array_types import BoolArray, FloatArray, IntArray
 from ..face.face_model import FaceModel, triangles
 
-SIZE = 2048  # texels of a side, as the skins in the box
+SIZE = 2048  # texels of a side, as the built-in skins
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 Each view is projected onto the chart, where it is in sight and not seen at a slant, and roughly freed of its light. The
 views are blended in bands of frequency. What no view shows comes from the mirrored side, and at last from one of the
-skins in the box, in the person's colours.
+built-in skins, in the person's colours.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FARTHEST = 0.12  # of a side: the greatest correction by the landmarks
 BANDS = 5
 EXPOSED = 0.5  # of the way to the usual brightness of such a skin
 MIRRORED = 0.3  # weight of the mirrored side against what was seen
-KNOWN = 0.05, 0.35  # weights: below the first a texel is the skin's in the box, above the second the pictures'
+KNOWN = 0.05, 0.35  # weights: below the first a texel is the built-in skin's, above the second the pictures'
 SAMPLE = 40_000  # texels from which the light is estimated
 PUPILS, LIDS = (68, 69), (5, 6)
 IRIS_MM, IRIS_RING, IRIS_PIXELS = 5.9, (0.5, 0.85), 4.0
@@ -44,7 +44,7 @@ IRIS_MM, IRIS_RING, IRIS_PIXELS = 5.9, (0.5, 0.85), 4.0
 
 @dataclass(frozen=True, eq=False)
 class Texture:
-    """picture (SIZE, SIZE, 3) uint8 BGR, first row at v = 1; ``skin`` is the one in the box that fills it.
+    """picture (SIZE, SIZE, 3) uint8 BGR, first row at v = 1; ``skin`` is the built-in one that fills it.
 
     ``iris`` is the name of the eyes' colour. ``seen`` is the share of the face that the pictures show.
     """
@@ -169,7 +169,7 @@ def _unlit(layer: _Layer, base: FloatArray, plain: FloatArray) -> _Layer:
 
 
 def _exposed(layer: _Layer, base: FloatArray, plain: FloatArray) -> _Layer:
-    """Bring the brightness half the way to that of the skin in the box: a picture may be dark or overexposed."""
+    """Bring the brightness half the way to that of the built-in skin: a picture may be dark or overexposed."""
     some = np.flatnonzero(layer.weights * plain > 0.3)
     if len(some) == 0:
         return layer
@@ -274,7 +274,7 @@ def _spread(picture: UInt8Array, chart: Chart) -> UInt8Array:
 
 @cache
 def _skin_picture(name: str) -> UInt8Array:
-    """Return a skin in the box, (SIZE, SIZE, 3) uint8 BGR, first row at v = 1."""
+    """Return a built-in skin, (SIZE, SIZE, 3) uint8 BGR, first row at v = 1."""
     coded = np.frombuffer((Path(DATA) / "skins" / f"{name}.jpg").read_bytes(), np.uint8)
     picture: UInt8Array = cv2.imdecode(coded, cv2.IMREAD_COLOR)
     return picture

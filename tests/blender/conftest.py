@@ -27,8 +27,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave before Python takes itself apart: bpy as a module, once Rigify was registered, hangs there in 4.5 (where
-    it waits for a thread of its own) and crashes in 4.2."""
+    """Exit before the interpreter's shutdown.
+
+    After Rigify was registered, the bpy module hangs there in 4.5, where it waits for a thread of its own, and crashes
+    in 4.2.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     if EXIT_STATUS in config.stash:  # else pytest was used wrongly, and says so
@@ -115,7 +118,7 @@ FRAMES = 9
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A movie of 9 frames, 160 x 120, 25 per second: a bright disc that wanders over grey."""
+    """Return a movie of 9 frames, 160 x 120, 25 per second: a bright disc that wanders over grey."""
     import cv2
 
     path = tmp_path_factory.mktemp("footage") / "disc.mp4"
@@ -137,7 +140,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same pictures as numbered files, 8 to 16, so that their names do not sort like their numbers."""
+    """Return the same pictures as numbered files, 8 to 16, so that their names do not sort like their numbers."""
     import cv2
 
     folder = tmp_path_factory.mktemp("sequence")
@@ -164,7 +167,7 @@ def open_head() -> FaceModel:
 
 @pytest.fixture(scope="session")
 def little_face() -> FaceModel:
-    """A face model of some hundred vertices with the open keys, eyeballs and lids: what does not need a real head."""
+    """Return a face model of some hundred vertices with the open keys, eyeballs and lids, for fast tests."""
     balls = [_ball((0, 0, 0), 90, 20), _ball((32, 36, 84), 14, 10), _ball((-32, 36, 84), 14, 10)]
     sizes = np.cumsum([0] + [len(points) for points, _ in balls])
     mean = np.concatenate([points for points, _ in balls])
@@ -217,7 +220,7 @@ def bfm_like() -> FaceModel:
 
 @pytest.fixture(scope="session")
 def make_performance() -> Callable[..., FacePerformance]:
-    """A smooth performance of the open keys: ``frames``, ``fps``, indices of ``missing`` frames, ``source``."""
+    """Return a smooth performance of the open keys: ``frames``, ``fps``, indices of ``missing`` frames, ``source``."""
 
     def make(
         frames: int = 10, fps: float = 25.0, missing: Sequence[int] = (), source: str = "clip.mp4", size=(640, 360)
@@ -247,7 +250,7 @@ def make_performance() -> Callable[..., FacePerformance]:
 
 
 def _ball(centre: tuple[float, float, float], radius: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """A sphere of quads, open at its poles."""
+    """Return a sphere of quads, open at its poles."""
     turn = np.linspace(0, 2 * np.pi, steps, endpoint=False)
     tilt, turn = (g.ravel() for g in np.meshgrid(np.linspace(0.2, np.pi - 0.2, steps), turn, indexing="ij"))
     unit = np.stack([np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)], -1)
@@ -298,7 +301,7 @@ def grey_movie(tmp_path_factory: pytest.TempPathFactory, grey_images: Callable[[
 
 @pytest.fixture(scope="session")
 def read_video(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], np.ndarray]:
-    """The frames of a movie as (F, H, W, 3) in 0..1, the first row on top."""
+    """Return the frames of a movie as (F, H, W, 3) in 0..1, the first row on top."""
     from expnet.expnet_addon import compat
 
     def read(path: Path) -> np.ndarray:

@@ -1,5 +1,8 @@
-"""Files of earlier versions still open: what is in ``before/`` was made before the worker's protocol and the options
-became dataclasses, the .blend by Blender 5.0."""
+"""Files of earlier versions still open.
+
+The files in ``before/`` were made before the worker's protocol and the options became dataclasses, the .blend by
+Blender 5.0.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,7 @@ def test_the_scenes_and_the_characters_settings_are_there(opened: bpy.types.Scen
 
 @pytest.fixture
 def batch_folder(tmp_path: Path) -> tuple[Path, Shot]:
-    """The folder that the batch wrote, with the clip's present path; the .blend is never read and is a dummy."""
+    """Return the folder that the batch wrote, with the clip's present path; the .blend is never read and is a dummy."""
     shutil.copytree(BEFORE / "batch", tmp_path / "batch")
     shutil.copytree(BEFORE / "footage", tmp_path / "footage")
     clip = tmp_path / "footage" / "old_clip.mp4"

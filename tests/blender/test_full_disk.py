@@ -25,7 +25,7 @@ if sys.platform != "linux":
 
 @pytest.fixture(params=["disk", "limit"])
 def full(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A folder with almost no room: on a file system of its own, which root can mount, or by the size of a file."""
+    """Yield a folder with almost no room: a small file system, which root can mount, or a limit of file sizes."""
     folder = tmp_path / "full"
     folder.mkdir()
     if request.param == "disk":

@@ -26,7 +26,7 @@ READING, ANIMATING, RETARGETING = EXAMPLES
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_performance, empty_scene) -> Path:
-    """The files that the examples name, in the current folder."""
+    """Return the files that the examples name, in the current folder."""
     movie = cv2.VideoCapture(str(DEMO))
     frames = [movie.read()[1] for _ in range(3)]
     cv2.imwrite(str(tmp_path / "photo.jpg"), frames[0])

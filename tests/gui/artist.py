@@ -53,8 +53,11 @@ class Artist:
         return self.screen.ask("result = state()")
 
     def start(self, operator: str, at: tuple[int, int] | None = None) -> None:
-        """A report that hangs at the pointer may swallow the first click. What was started may be done by the time
-        anybody asks: then Blender has it among the operators that have run."""
+        """Click the button until the operator starts.
+
+        A report at the pointer may swallow the first click. An operator may be finished before the test looks: then
+        Blender lists it among the operators that have run.
+        """
         at = at or self.screen.find_button(operator)
         before = self.screen.ask(RUN_SO_FAR)
         for _ in range(5):
@@ -105,13 +108,13 @@ class Artist:
         print(f"    {what}: undone and redone", flush=True)
 
     def changes(self, do: Callable[[], None], what: str) -> None:
-        """What ``do`` clicks changes the scene; undone and redone."""
+        """Check that what ``do`` clicks changes the scene, and can be undone and redone."""
         before = self.state()
         self.insist(do, lambda: self.state() != before, what)
         self.undo_and_redo(before, what)
 
     def insist(self, do: Callable[[], None], done: Callable[[], object], what: str) -> None:
-        """A report that hangs at the pointer may swallow a click, and a busy machine a key that follows one at once."""
+        """Click again until it works: a report at the pointer or a busy machine may swallow a click or a key."""
         for _ in range(4):
             do()
             deadline = time.monotonic() + 15

@@ -181,5 +181,5 @@ def plays(artist: Artist) -> None:
 
 
 def at_frames(artist: Artist) -> list[list[float]]:
-    """The shapes' values at some frames; the scene is then where it was."""
+    """Return the shapes' values at some frames; the scene is then where it was."""
     return [artist.screen.ask(f"bpy.context.scene.frame_set({frame})" + SHOWN) for frame in (20, 40, 80, 48)]

@@ -76,31 +76,31 @@ class Debian:
         return str(self.inside / file.name)
 
     def bring_folder(self, folder: Path) -> str:
-        """The same for a folder."""
+        """Return the same for a folder."""
         shutil.copytree(folder, self.outside / folder.name)
         return str(self.inside / folder.name)
 
     def frame(self, clip: str, number: int) -> str:
-        """A picture with one of the clip's frames."""
+        """Return a picture with one of the clip's frames."""
         out = f"{self.inside}/face.png"
         read = f"movie = cv2.VideoCapture({clip!r}); movie.set(cv2.CAP_PROP_POS_FRAMES, {number})"
         self.run("python3", "-c", f"import cv2; {read}; cv2.imwrite({out!r}, movie.read()[1])")
         return out
 
     def longer(self, clip: str) -> str:
-        """The clip some times over, so that there is something to cancel."""
+        """Return the clip some times over, so that there is something to cancel."""
         out = f"{self.inside}/long_take.mp4"
         self.run("python3", "-c", REPEAT, clip, out)
         return out
 
     def mirrored(self, clip: str) -> str:
-        """The clip, left and right exchanged."""
+        """Return the clip, left and right exchanged."""
         out = f"{self.inside}/mirrored.mp4"
         self.run("python3", "-c", MIRROR, clip, out)
         return out
 
     def two_faces(self, clip: str) -> str:
-        """A picture with the clip's first frame and, smaller, its mirror image."""
+        """Return a picture with the clip's first frame and, smaller, its mirror image."""
         out = f"{self.inside}/two.png"
         code = f"import cv2; cv2.imwrite({out!r}, cv2.VideoCapture({clip!r}).read()[1])"
         self.run("python3", "-c", code)

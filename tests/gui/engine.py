@@ -122,7 +122,7 @@ def walk(artist: Artist) -> None:
 
 
 def write_wheels(folder: Path) -> None:
-    """A folder as the guide has the artist fill it: pip's own wheel, and stand-ins for the others."""
+    """Return a folder as the guide has the artist fill it: pip's own wheel, and stand-ins for the others."""
     folder.mkdir()
     (pip,) = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
     (folder / pip.name).write_bytes(pip.read_bytes())

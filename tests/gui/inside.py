@@ -19,7 +19,7 @@ KINDS = ("objects", "meshes", "actions", "cameras", "movieclips", "sounds", "sha
 
 
 def sidebar() -> tuple[bpy.types.Window, bpy.types.Area, bpy.types.Region]:
-    """The large editor and the region in which our panels are."""
+    """Return the large editor and the region in which our panels are."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in EDITORS:
@@ -29,7 +29,7 @@ def sidebar() -> tuple[bpy.types.Window, bpy.types.Area, bpy.types.Region]:
 
 
 def open_tab() -> bool:
-    """The tabs exist only once the sidebar was drawn, so this is asked until it works."""
+    """Choose the tab; tabs exist only once the sidebar was drawn, so this is called until it works."""
     _, area, region = sidebar()
     area.spaces.active.show_region_ui = True
     try:
@@ -65,7 +65,7 @@ def curves_of(action: bpy.types.Action) -> list:
 
 
 def properties_of(group: bpy.types.PropertyGroup) -> dict[str, object]:
-    """What the artist sets, rows and all; names instead of data-blocks."""
+    """Return what the artist sets, rows and all; names instead of data-blocks."""
     content: dict[str, object] = {}
     for name, kind in group.bl_rna.properties.items():
         value = getattr(group, name)

@@ -80,8 +80,10 @@ class Screen:
     def find(
         self, text: str, keys: str, what: str, below: int = 0, across: float = 0.47, ends: bool = False
     ) -> tuple[int, int]:
-        """Where in the panel ``keys`` copy something with ``text`` in it, or that ``ends`` with it; ``across`` is the
-        share of its width."""
+        """Find the place in the panel where ``keys`` copy something with ``text`` in it, or that ``ends`` with it.
+
+        ``across`` is the share of the panel's width.
+        """
         left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
         x = int(left + (right - left) * across)
         for patience in (1, 4):
@@ -107,7 +109,7 @@ class Screen:
         return self.find(path, "ctrl+shift+alt+c", f"property {path}", below, across, ends=True)
 
     def type(self, at: tuple[int, int], value: str) -> None:
-        """A double click opens a field, and what is typed replaces what was in it."""
+        """Double-click a field and type, which replaces its content."""
         self.point(*at)
         self.xdotool("click", "--repeat", 2, "--delay", 60, 1, "sleep", 0.3, "key", "ctrl+a", "sleep", 0.1)
         self.xdotool("type", "--delay", 40, value)
@@ -125,8 +127,10 @@ class Screen:
         return float(left + (right - left) * 0.47)
 
     def first_section_alone(self, operator: str) -> int:
-        """Close all of the tab's sections but the first, which has the button ``operator`` last; how far down the
-        second one's title is. Ctrl and a click on a title do that."""
+        """Close all of the tab's sections but the first, by Ctrl and a click on its title.
+
+        The button ``operator`` is the last one of the first section. Returns how far down the second title is.
+        """
         top = self.ask("result = rectangle(sidebar()[2])[1]")
         x = int(self.middle())
         self.to_top()
@@ -182,13 +186,15 @@ class Screen:
         self.point((left + right) / 2 - 100, top + (bottom - top) * 0.85)
 
     def dismiss(self) -> None:
-        """Away from an error's report: it hangs until the pointer has left it, in 5.2 until Escape. Not while a job
-        runs, which Escape would cancel."""
+        """Close an error's report: it stays until the pointer has left it, in 5.2 until Escape.
+
+        Not while a job runs, because Escape would cancel it.
+        """
         self.over_view()
         self.xdotool("key", "Escape", "sleep", 0.3)
 
     def picture(self, name: str, out: Path, box: tuple[int, int, int, int] | None = None) -> None:
-        """The screen, or of it ``box``: left, top, right, bottom."""
+        """Return the screen, or of it ``box``: left, top, right, bottom."""
         self.ask("sidebar()[1].tag_redraw()")
         time.sleep(2.0)  # sections open and close slowly, and it is drawn by software
         left, top, right, bottom = box or (0, 0, *SIZE)

@@ -243,7 +243,7 @@ def choose_take(artist: Artist, name: str) -> None:
 
 
 def render(artist: Artist) -> None:
-    """The section Render, with the footage; what is rendered is lit and has head and footage in it."""
+    """Render from the section Render, with the footage: the picture is lit and shows head and footage."""
     screen = artist.screen
     screen.ask(
         "scene = bpy.context.scene; bpy.context.preferences.view.render_display_type = 'NONE'; "

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def untrained_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights file in the real format whose network has learned nothing yet: small, and always the same."""
+    """Return a weights file in the real format whose network has learned nothing yet: small, and always the same."""
     torch = pytest.importorskip("torch")
     from expnet.model.camera import ANCHOR, SIDE_MM
     from expnet.model.networks.torch_engine.compact import CompactNet

@@ -38,7 +38,7 @@ def pictures(size: int, scale: float, seed: int) -> np.ndarray:
 
 
 def _reader(folder: Path, network: str) -> Read:
-    """A variable by its name, from the first of the network's checkpoints that has it."""
+    """Return a variable by its name, from the first of the network's checkpoints that has it."""
     checkpoints = [tf.train.load_checkpoint(str(folder / file)) for file in FILES[network]]
     return lambda name: next(c for c in checkpoints if c.has_tensor(name)).get_tensor(name)
 
@@ -55,7 +55,7 @@ def expnet(read: Read, scope: str, pixels: np.ndarray, kept: tuple[str, ...] = (
 
 
 def newer_face_pose_net(read: Read, pixels: np.ndarray) -> Stages:
-    """The one of December 2018. Of its ResNet only what the blocks give."""
+    """Return the one of December 2018. Of its ResNet only what the blocks give."""
     stages = {name: x for name, x in resnet101(read, "shapeCNN", pixels).items() if "branch" not in name}
     x = tf.constant(stages["pool5"])
     for layer in ("fc1", "fc2", "fc3"):
@@ -96,7 +96,7 @@ def resnet101(read: Read, scope: str, pixels: np.ndarray) -> Stages:
 
 
 def face_pose_net(read: Read, pixels: np.ndarray) -> Stages:
-    """The first one. Layers before ReLU, pools, and local response norms."""
+    """Return the first one. Layers before ReLU, pools, and local response norms."""
     stages: Stages = {}
 
     def variables(layer: str) -> tuple[np.ndarray, np.ndarray]:

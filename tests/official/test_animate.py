@@ -1,5 +1,7 @@
-"""From the release's files to a scene: the authors' networks, in full size and with weights that mean nothing, on the
-Basel Face Model's layout, through the command line."""
+"""From the release's files to a scene, through the command line.
+
+The authors' networks have their full size and random weights; the face model has the Basel Face Model's layout.
+"""
 
 from __future__ import annotations
 

@@ -106,8 +106,10 @@ def ours_at_each_stage(networks: OfficialNetworks, network: str, pixels: np.ndar
 
 
 def differences(networks: OfficialNetworks, network: str, wanted: dict[str, np.ndarray]) -> dict[str, float]:
-    """Of each of TensorFlow's stages, in order: the greatest difference in units of its root mean square, infinity
-    where even the shapes differ."""
+    """Return the greatest difference at each of TensorFlow's stages, in order.
+
+    It is in units of the stage's root mean square; infinity where the shapes differ.
+    """
     found = ours_at_each_stage(networks, network, np.ascontiguousarray(wanted["input"]))
     result = {}
     for name, stage in wanted.items():

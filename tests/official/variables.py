@@ -79,7 +79,7 @@ KIND_DTYPES: dict[str, type] = {
 
 
 def resnet101(scope: str, outputs: int) -> Shapes:
-    """The 522 variables of one of the two networks."""
+    """Return the 522 variables of one of the two networks."""
     layers: dict[str, tuple[int, ...]] = {"conv1": (7, 7, 3, 64)}
     norms = {"conv1": "bn_conv1"}
     inputs = 64

@@ -82,7 +82,7 @@ def save_partitioned(prefix: Path, variables: Shapes, version: int) -> None:
 
 
 def pack(source: Path, packed: Path) -> None:
-    """A copy of a table with every block packed by snappy, as builds of TensorFlow with that option write them."""
+    """Copy a table with every block packed by snappy, as builds of TensorFlow with that option write them."""
     import cramjam
     import google_crc32c
 

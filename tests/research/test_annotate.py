@@ -84,7 +84,7 @@ def test_structure_from_motion_gives_a_turning_rigid_shape_back() -> None:
 
 
 def demo_landmarks(count: int) -> np.ndarray:
-    """The true head's landmarks in the demo clip, (count, 68, 2) pixels."""
+    """Return the true head's landmarks in the demo clip, (count, 68, 2) pixels."""
     shape = HEAD.neutral[HEAD.landmarks] + np.einsum("k,klc->lc", TRUTH.alpha, HEAD.identity[:, HEAD.landmarks])
     moved = shape + np.einsum("fk,klc->flc", TRUTH.eta[:count], HEAD.expression[:, HEAD.landmarks])
     placed = moved @ TRUTH.rotation[:count].transpose(0, 2, 1) + TRUTH.translation[:count, None]
@@ -110,7 +110,7 @@ def options(out: Path, clip: Path, **settings: object) -> AnnotateOptions:
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first frames of the demo clip, as images."""
+    """Return the first frames of the demo clip, as images."""
     import cv2
 
     folder = tmp_path_factory.mktemp("clips") / "demo"

@@ -26,7 +26,7 @@ def surface():
 
 @pytest.fixture
 def under(surface, monkeypatch):
-    """The very same face under a light, (SIZE, SIZE, 3) BGR as the light falls, on black."""
+    """Return the very same face under a light, (SIZE, SIZE, 3) BGR as the light falls, on black."""
     monkeypatch.setattr(engine, "_exposure", lambda *_: np.float32(1))
     rng = np.random.default_rng(1)
     pose = engine.sample_pose(rng, 0.0, 0.0, 0.0, SIZE, True)

@@ -101,8 +101,10 @@ def test_knit_brows_fold_the_skin_between_them_and_come_closer(surface):
 
 @pytest.mark.parametrize("keys", [{}, {"browDown_L": 1, "browDown_R": 1}], ids=["at rest", "frowning"])
 def test_landmarks_17_to_26_follow_the_painted_brows(surface, keys):
-    """In millimetres of the chart, how far the painted hairs lie above the line through their labels: the whole brow,
-    and 5 mm to each side of every label."""
+    """Return how far the painted hairs lie above the line through their labels, in millimetres of the chart.
+
+    For the whole brow, and for 5 mm to each side of every label.
+    """
     whole, at_labels = [], []
     for i in range(60):
         brows = sample_brows(np.random.default_rng(i), surface, keyed(**keys))

@@ -46,7 +46,7 @@ def test_resident_pictures_of_another_size_are_refused(folder):
 
 @pytest.fixture
 def recipe(tmp_path):
-    """The GPU's, with a batch that a CPU can do."""
+    """Return the GPU's recipe, with a batch that a CPU can compute."""
     text = (on_gpu.HERE / "configs" / "glimpse_gpu.toml").read_text()
     path = tmp_path / "recipe.toml"
     path.write_text(text.replace("batch = 512", "batch = 8").replace("learning_rate = 3.5e-3", "learning_rate = 1e-5"))

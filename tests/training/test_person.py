@@ -23,7 +23,7 @@ PEOPLE, VIEWS, READ = 400, 6, 120
 
 
 def people_who_are_read(seed: int) -> Seen:
-    """Inputs that tell alpha through a matrix, with errors that are a person's and errors that are a picture's."""
+    """Return inputs that give alpha through a matrix, with errors of each person and of each picture."""
     rng = np.random.default_rng(seed)
     matrix = np.random.default_rng(7).normal(0, 1, (99, READ)) / 10
     alpha = rng.standard_normal((PEOPLE, 99))

@@ -41,7 +41,7 @@ def hand_set_points(lean: float = 0.0) -> np.ndarray:
 
 
 def drawn(points: np.ndarray) -> np.ndarray:
-    """A grey picture with dark brows, blue upper lids and a white hairline along the points."""
+    """Return a grey picture with dark brows, blue upper lids and a white hairline along the points."""
     image = np.full((500, 400, 3), 160, np.uint8)
     for upper, lower in zip(hand_set.UPPER_BROWS, hand_set.LOWER_BROWS, strict=True):
         outline = np.concatenate([points[list(upper)], points[list(lower)][::-1]])
@@ -52,7 +52,7 @@ def drawn(points: np.ndarray) -> np.ndarray:
 
 
 def brow_of(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The middle of the dark pixels of each brow, upright, mm: (2, 2)."""
+    """Return the middle of the dark pixels of each brow, upright, mm: (2, 2)."""
     rows, columns = np.nonzero(image.max(2) < 80)
     dark = np.column_stack([columns, rows])
     up = points * [1, -1]

@@ -134,8 +134,10 @@ def _frames(path: Path):
 
 
 def test_what_changes_nothing_changes_nothing(estimator: Estimator):
-    """A flat square of the middle grey: blurred or coded as JPEG it is the same, to the last bit. The answers are the
-    same but for rounding: with several threads a batch's pictures are summed in different orders."""
+    """A flat grey square is the same blurred or coded as JPEG, to the last bit.
+
+    The answers are equal except for rounding: with several threads a batch's pictures are summed in different orders.
+    """
     grey = np.full((256, 256, 3), 128, np.uint8)
     rest, changed = consistency.changes(grey, estimator, np.random.default_rng(0))
     assert rest.shape == (29,) and all(v.shape == (29,) and (v >= 0).all() for v in changed.values())

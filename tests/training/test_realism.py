@@ -31,7 +31,7 @@ def surface():
 
 
 def arrays(surface, **changed):
-    """What a file of photographs holds: one skin without any contrast, one brow, one map of even light."""
+    """Return what a file of photographs holds: one skin without any contrast, one brow, one map of even light."""
     ambient = np.zeros((1, 3, 9), np.float32)
     ambient[..., 0] = 0.5
     content = {

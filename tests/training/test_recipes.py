@@ -42,7 +42,7 @@ def data(tmp_path_factory):
 
 
 def small(recipe: str, folder: Path) -> Path:
-    """The recipe with small pictures and batches, its size changing after the first step where it changes."""
+    """Return the recipe with small pictures and batches, its size changing after the first step where it changes."""
     text = (CONFIGS / f"{recipe}.toml").read_text()
     sizes = iter([32, 64] if "until" in text else [64])
     text = re.sub(r"\bsize = \d+", lambda m: f"size = {next(sizes)}", text)

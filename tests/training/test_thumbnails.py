@@ -1,4 +1,4 @@
-"""Rendered pictures that are nothing but a face are found with the weights in the box, however small they are."""
+"""Rendered pictures that are nothing but a face are found with the built-in weights, however small they are."""
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ def cutouts() -> list[CutoutAt]:
 
 
 def thumbnail(rng: np.random.Generator, cutout: CutoutAt, size: int) -> tuple[np.ndarray, Crop]:
-    """The cut-out on one colour, cut to its face and shrunk to ``size`` pixels; and where the face is in it."""
+    """Return the cut-out on one colour, cut to its face and shrunk to ``size`` pixels; and where the face is in it."""
     picture, own = cutout
     alpha = picture[..., 3:] / 255.0
     image = (rng.integers(0, 256, 3) * (1 - alpha) + picture[..., :3] * alpha).astype(np.uint8)

@@ -50,7 +50,7 @@ def names(shots: list[Shot]) -> list[str]:
 
 @pytest.fixture
 def footage(tmp_path: Path) -> Path:
-    """A folder as it comes from a set: movies by day, a sequence of pictures, things that are no footage."""
+    """Return a folder as it comes from a set: movies by day, a sequence of pictures, things that are no footage."""
     folder = tmp_path / "footage"
     for name in ("day1/take1.mp4", "day1/take2.MOV", "day2/take1.mp4", ".trash/old.mp4", "notes.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ def test_no_clips_is_one_line(given: str, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first twelve frames of the built-in clip."""
+    """Return the first twelve frames of the built-in clip."""
     import cv2
 
     path = tmp_path_factory.mktemp("short") / "short.mp4"
@@ -334,7 +334,7 @@ def test_ray_makes_the_same_files_and_survives_a_killed_worker(
 
 
 def _ray_session(driver: int) -> set[int]:
-    """The processes of the cluster that ``driver`` has started: its descendants, and what they hand over to init."""
+    """Return the cluster's processes that ``driver`` has started: its descendants, also those that init adopted."""
     wanted = Path(f"/proc/{driver}/environ").read_bytes().split(b"\0")
     marked = [entry for entry in wanted if entry.startswith(b"EXPNET_TEST=")]
     found = set()

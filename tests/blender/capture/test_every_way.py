@@ -28,7 +28,7 @@ def recording(tmp_path: Path, make_performance: Callable) -> Path:
 
 @pytest.fixture
 def footage(clip: Path, sees_a_face: Path) -> list[object]:
-    """A clip, and the options with which a network that was never trained sees a face in it."""
+    """Return a clip, and the options with which a network that was never trained sees a face in it."""
     return [clip, "--estimator", sees_a_face, "--device", "cpu", "--box", 40, 30, 60, 60]
 
 

@@ -23,7 +23,7 @@ FRAMES = 20
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The clip in the box, beside itself in a mirror: two people."""
+    """Return the built-in clip with its mirror image at its side: two people."""
     import cv2
 
     path = tmp_path_factory.mktemp("footage") / "two.mp4"

@@ -25,7 +25,7 @@ MOUTH = 'key_blocks["mouthPress"].value'
 
 @pytest.fixture
 def head(empty_scene: bpy.types.Scene, little_face, make_performance) -> bpy.types.Object:
-    """A head with a take of 30 frames at 25 per second, from frame 1 on."""
+    """Return a head with a take of 30 frames at 25 per second, from frame 1 on."""
     empty_scene.render.fps = 25
     head = rig.create_rig(little_face)
     takes.write_take(empty_scene, head, make_performance(frames=30, missing=(11, 12)), Treatment())

@@ -24,7 +24,7 @@ STAY = Keying(identity=False, footage=False, sound=False, root=True)
 
 @pytest.fixture
 def head(empty_scene: bpy.types.Scene, little_face) -> bpy.types.Object:
-    """A head that the artist put to the side, and turned."""
+    """Return a head that the artist put to the side, and turned."""
     head = rig.create_rig(little_face)
     head.location = (1.0, 2.0, 1.5)
     head.rotation_mode = "XYZ"

@@ -33,7 +33,7 @@ def head(empty_scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first second and a half of the clip in the box."""
+    """Return the first second and a half of the built-in clip."""
     import cv2
 
     path = tmp_path_factory.mktemp("footage") / "short.avi"

@@ -56,7 +56,7 @@ def edit(head: bpy.types.Object) -> None:
 
 
 def shot() -> tuple:
-    """What a take brings to the scene."""
+    """Return what a take brings to the scene."""
     scene = bpy.context.scene
     (background,) = scene.camera.data.background_images
     render = scene.render

@@ -39,7 +39,7 @@ def raw(make_performance) -> FacePerformance:
 
 @pytest.fixture
 def take(empty_scene: bpy.types.Scene, head: bpy.types.Object, raw: FacePerformance):
-    """The settings of the head's take."""
+    """Return the settings of the head's take."""
     empty_scene.render.fps = 25
     takes.write_take(empty_scene, head, raw, Treatment())
     return take_of(head).expnet

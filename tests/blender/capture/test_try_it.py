@@ -1,4 +1,4 @@
-"""Try It: one press, and a head moves as the face in the box does."""
+"""Try It: one press, and a head moves as the built-in face does."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Rig:
 
 
 def _face(head: str, eye_l: str, eye_r: str, jaw: str = "", below: Sequence[str] = ()) -> dict[str, tuple[str, Place]]:
-    """A chain of bones up to the head, two eyes and a jaw; the neck leans forwards as necks do."""
+    """Return a chain of bones up to the head, two eyes and a jaw; the neck leans forwards as necks do."""
     bones: dict[str, tuple[str, Place]] = {}
     parent = ""
     for i, name in enumerate(below):
@@ -71,7 +71,7 @@ MAKERS = {
 
 
 def imported(rig: Rig, straight: bool = False) -> tuple[bpy.types.Object, Matrix]:
-    """The armature as the importer leaves it, and the 3 x 3 from the character's left, back, up to the world.
+    """Return the armature as the importer leaves it, and the 3 x 3 from the character's left, back, up to the world.
 
     ``straight``: the bones lie along the armature's axes, as where the importer was asked for automatic orientation.
     """

@@ -35,7 +35,7 @@ def motion(empty_scene, performance):
 
 
 def mesh_with_keys(name: str, keys, parent=None, at=(0.0, 0.0, 0.0), moved=(0,)) -> bpy.types.Object:
-    """A triangle of 0.1 m; each shape key moves its corners ``moved``."""
+    """Return a triangle of 0.1 m; each shape key moves its corners ``moved``."""
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata([(0, 0, 0), (0.1, 0, 0), (0, 0, 0.1)], [], [(0, 1, 2)])
     obj = bpy.data.objects.new(name, mesh)
@@ -52,7 +52,7 @@ def mesh_with_keys(name: str, keys, parent=None, at=(0.0, 0.0, 0.0), moved=(0,))
 
 
 def in_the_world(axes, rotation) -> np.ndarray:
-    """A head's rotation in the camera's axes as a turn of a character with these axes in the world."""
+    """Return a head's rotation in the camera's axes as a turn of a character with these axes in the world."""
     axes = np.array(axes)
     return axes @ M @ rotation @ M.T @ axes.T
 
@@ -219,7 +219,7 @@ class TestOnce:
         return imported(MAKERS["Character Creator"])[0]
 
     def skinned(self, bones, name, keys, bone, moved) -> bpy.types.Object:
-        """A triangle at a bone, which it follows; its keys move the corners ``moved``."""
+        """Return a triangle at a bone, which it follows; its keys move the corners ``moved``."""
         place = bones.matrix_world @ bones.data.bones[bone].head_local
         mesh = mesh_with_keys(name, keys, at=place, moved=moved)
         mesh.vertex_groups.new(name=bone).add(range(3), 1.0, "REPLACE")

@@ -31,7 +31,7 @@ from expnet.model.rotations import euler_degrees
 
 
 def mesh_with_keys(name: str, keys: list[str]) -> bpy.types.Object:
-    """A little mesh whose shape keys each move its first corner."""
+    """Return a little mesh whose shape keys each move its first corner."""
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
     obj = bpy.data.objects.new(name, mesh)
@@ -45,7 +45,7 @@ def mesh_with_keys(name: str, keys: list[str]) -> bpy.types.Object:
 
 
 def armature(bones: dict[str, tuple[Vector, Vector]]) -> bpy.types.Object:
-    """An armature of unconnected bones, name -> head and tail."""
+    """Return an armature of unconnected bones, name -> head and tail."""
     data = bpy.data.armatures.new("rig")
     obj = bpy.data.objects.new("rig", data)
     bpy.context.scene.collection.objects.link(obj)
@@ -59,7 +59,7 @@ def armature(bones: dict[str, tuple[Vector, Vector]]) -> bpy.types.Object:
 
 
 def value(obj: bpy.types.Object, key: str) -> float:
-    """What Blender makes of a shape key now, drivers and all."""
+    """Return what Blender makes of a shape key now, drivers and all."""
     evaluated = obj.evaluated_get(bpy.context.evaluated_depsgraph_get())
     return evaluated.data.shape_keys.key_blocks[key].value
 

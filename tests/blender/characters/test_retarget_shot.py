@@ -26,7 +26,7 @@ def run(*arguments: object) -> int:
 
 @pytest.fixture
 def said(capfd: pytest.CaptureFixture[str]):
-    """What the command line said on stderr, one item per line."""
+    """Return what the command line said on stderr, one item per line."""
     return lambda: [line for line in capfd.readouterr().err.splitlines() if not line.startswith("EGL Error")]
 
 
@@ -49,7 +49,7 @@ def mesh_with_keys(name: str, keys) -> bpy.types.Object:
 
 @pytest.fixture
 def hero(empty_scene, tmp_path) -> Path:
-    """A .blend with a body, teeth under the same parent, a hat, and a friend."""
+    """Return a .blend with a body, teeth under the same parent, a hat, and a friend."""
     body, teeth = mesh_with_keys("body", ARKIT), mesh_with_keys("teeth", ["jawOpen"])
     mesh_with_keys("hat", ["tip"])
     mesh_with_keys("friend", ["jawOpen", "mouthPucker"])

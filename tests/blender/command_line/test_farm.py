@@ -27,7 +27,7 @@ def run(*arguments: object) -> int:
 
 @pytest.fixture
 def shot(empty_scene: bpy.types.Scene, tmp_path: Path) -> Path:
-    """A scene of six frames: a cube that gets nearer."""
+    """Return a scene of six frames: a cube that gets nearer."""
     mesh = bpy.data.meshes.new("cube")
     mesh.from_pydata([(x, y, z) for x in (-1, 1) for y in (9, 11) for z in (-1, 1)], [], [(0, 1, 3, 2), (0, 1, 5, 4)])
     empty_scene.collection.objects.link(bpy.data.objects.new("cube", mesh))

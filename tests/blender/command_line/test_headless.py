@@ -33,7 +33,7 @@ def run(*arguments: object) -> int:
 
 @pytest.fixture
 def said(capfd: pytest.CaptureFixture[str]):
-    """What the command line said on stderr, one item per line."""
+    """Return what the command line said on stderr, one item per line."""
 
     def lines() -> list[str]:
         return [line for line in capfd.readouterr().err.splitlines() if not line.startswith("EGL Error")]

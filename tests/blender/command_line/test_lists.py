@@ -1,4 +1,4 @@
-"""Lists of images with boxes, and meshes of the faces, through the command line and the network in the box's kind."""
+"""Lists of images with boxes, and meshes of the faces, through the command line and a network of the built-in kind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(*arguments: object) -> int:
 
 @pytest.fixture
 def folder(tmp_path: Path, image: Path) -> Path:
-    """A list of one image twice, with two boxes, and a place for what comes of it."""
+    """Return a list of one image twice, with two boxes, and a place for what comes of it."""
     shutil.copy(image, tmp_path / "disc.png")
     (tmp_path / "faces.csv").write_text(HEADER + "one,disc.png,40,30,60,60\ntwo,disc.png,45,35,50,60\n")
     (tmp_path / "out").mkdir()

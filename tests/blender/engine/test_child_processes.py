@@ -34,7 +34,7 @@ PLANTED = ("bpy", "numpy", "json", "cv2", "torch", "h5py", "safetensors")
 
 @pytest.fixture
 def planted(tmp_path: Path) -> Path:
-    """A folder with modules that leave a trace when they are imported."""
+    """Return a folder with modules that leave a trace when they are imported."""
     folder = tmp_path / "footage"
     folder.mkdir()
     for name in PLANTED:
@@ -126,7 +126,7 @@ def test_a_worker_whose_client_is_killed_removes_the_temporary_folder(tmp_path: 
 
 @pytest.fixture
 def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The Python of such a worker; its temporary folder is removed."""
+    """Return the Python of such a worker; its temporary folder is removed."""
     if os.name != "posix":
         pytest.skip("a shell script")
     program = tmp_path / "python"

@@ -29,7 +29,7 @@ SMALL = Packages(torch=("little-torch>=2",), others=("little-cv2",), modules=("l
 
 
 def write_wheel(folder: Path, name: str, version: str, code: str) -> Path:
-    """A wheel as ``pip`` reads it: the module, and who it is."""
+    """Return a wheel as ``pip`` reads it: the module, and who it is."""
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     path = folder / f"{module}-{version}-py3-none-any.whl"
@@ -51,7 +51,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Path:
-    """A runtime that is installed. Tests that change it copy it."""
+    """Return a runtime that is installed. Tests that change it copy it."""
     root = tmp_path_factory.mktemp("profile") / "runtime"
     install(root, wheels)
     return root
@@ -72,7 +72,7 @@ def copy(whole: Path, root: Path) -> None:
 
 
 def names(folder: Path) -> set[str]:
-    """What is there; what is on its way out does not count."""
+    """Return what is there; what is on its way out does not count."""
     return {e.name for e in folder.iterdir() if not e.name.startswith(".removed-")} if folder.exists() else set()
 
 

@@ -112,7 +112,7 @@ def test_it_ends_with_the_extension() -> None:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What is asked for ahead while the panel's settings change."""
+    """Return what is asked for ahead while the panel's settings change."""
     asked: list[object] = []
     monkeypatch.setattr(jobs, "start_ahead", lambda request, python: asked.append(request))
     return asked

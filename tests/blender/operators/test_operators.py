@@ -45,7 +45,7 @@ def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
 
 @pytest.fixture
 def settings(sees_a_face: Path, empty_scene: bpy.types.Scene):
-    """The panel's properties; the face is in a box about the disc."""
+    """Return the panel's properties; the face is in a box about the disc."""
     settings = empty_scene.expnet
     settings.network = "FILE"
     settings.estimator = str(sees_a_face)
@@ -79,7 +79,7 @@ def state_of_the_file() -> dict[str, object]:
 
 
 def report_of(operator: Callable) -> str:
-    """The red report of an operator that fails; from Python it comes as an exception."""
+    """Return the red report of an operator that fails; from Python it comes as an exception."""
     with pytest.raises(RuntimeError) as caught:
         operator()
     lines = [line for line in str(caught.value).strip().splitlines() if line.strip()]
@@ -446,7 +446,7 @@ def test_apply_face_shape_takes_the_numbers_of_the_property(head: bpy.types.Obje
 
 @pytest.fixture
 def preferences(empty_scene: bpy.types.Scene):
-    """The extension's preferences, as Blender keeps them for what is enabled."""
+    """Return the extension's preferences, as Blender keeps them for what is enabled."""
     addon = bpy.context.preferences.addons.new()
     addon.module = "expnet"
     yield addon.preferences
@@ -454,7 +454,7 @@ def preferences(empty_scene: bpy.types.Scene):
 
 
 def write_face_pose_net(folder: Path) -> None:
-    """The smallest of the release's checkpoints, in its real size, and a face model to go with it."""
+    """Return the smallest of the release's checkpoints, in its real size, and a face model to go with it."""
     from ...model.official.tensorflow.forged import write_bundle
     from ...official.variables import face_pose_net
 
@@ -495,7 +495,7 @@ def test_the_official_pack_can_be_chosen_once_it_is_there(preferences, settings,
 
 
 def write_official(folder: Path, *networks: str) -> None:
-    """What ``import-weights`` writes, by its header; a test of that is in tests/model/official."""
+    """Return what ``import-weights`` writes, by its header; a test of that is in tests/model/official."""
     metadata = {"networks": json.dumps({name: {"trunk": ""} for name in networks})}
     header = json.dumps({"__metadata__": metadata}).encode()
     (folder / packs.OFFICIAL_FILE).write_bytes(len(header).to_bytes(8, "little") + header)
@@ -643,7 +643,7 @@ def test_the_face_may_be_deleted_meanwhile(task: tasks.Task, head: bpy.types.Obj
 
 @pytest.fixture
 def own_clip(clip: Path, tmp_path: Path) -> Path:
-    """A copy that a test may move away."""
+    """Return a copy that a test may move away."""
     return Path(shutil.copyfile(clip, tmp_path / "own.mp4"))
 
 

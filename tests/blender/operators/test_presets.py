@@ -19,7 +19,7 @@ PLAIN = Keying(identity=False, match_camera=False, sound=False)
 
 @pytest.fixture
 def kept_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_scene: bpy.types.Scene) -> Iterator[Path]:
-    """The folder that presets go to, in place of the user's own."""
+    """Return the folder that presets go to, in place of the user's own."""
 
     def folder(kind: str, path: str = "", create: bool = False) -> str:
         (tmp_path / path).mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ def head(empty_scene, little_face, tmp_path) -> bpy.types.Object:
 
 @pytest.fixture
 def performance_of(make_performance):
-    """A performance with a face in every picture of a clip, and each frame's burnt-in number as its first key."""
+    """Return a performance with a face in every picture; its first key is the number burnt into the frame."""
 
     def make(path: Path, **options) -> tuple[FacePerformance, Placement, list[int]]:
         with open_clip(path, **options) as clip:
@@ -52,7 +52,7 @@ def performance_of(make_performance):
 
 
 def shown_numbers(video: Path, width: int) -> list[int]:
-    """The numbers in the footage at the left of a comparison."""
+    """Return the numbers in the footage at the left of a comparison."""
     with open_clip(video) as clip:
         scale = clip.size[1] / HEIGHT
         return [number_in(frame.image[:, : round(width * scale)], scale) for frame in clip]

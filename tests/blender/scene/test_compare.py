@@ -28,7 +28,7 @@ def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
 
 @pytest.fixture
 def shot(registered: None, empty_scene, little_face, make_performance: Callable, tmp_path: Path) -> bpy.types.Scene:
-    """A head with its footage behind it."""
+    """Return a head with its footage behind it."""
     head = rig.create_rig(little_face)
     bpy.context.view_layer.objects.active = head
     clip = shutil.copy(DEMO, tmp_path / "one.mp4")

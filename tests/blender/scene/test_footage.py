@@ -16,7 +16,7 @@ def sequence(grey_images):
 
 
 def image_user(image, start=1, offset=0, duration=100):
-    """The timing of an image as a camera's background has it."""
+    """Return the timing of an image as a camera's background has it."""
     camera = bpy.data.cameras.new("camera")
     background = camera.background_images.new()
     background.source, background.image = "IMAGE", image

@@ -39,7 +39,7 @@ class Glb:
         return np.frombuffer(self.binary, np.float32, accessor["count"] * width, start).reshape(-1, width)
 
     def curve(self, node: str, path: str) -> tuple[np.ndarray, np.ndarray]:
-        """Times (F,) and values (F, ...) of the only animation."""
+        """Return times (F,) and values (F, ...) of the only animation."""
         (only,) = self.json["animations"]
         for channel in only["channels"]:
             target = channel["target"]
@@ -56,7 +56,7 @@ class Glb:
 
 @pytest.fixture
 def take(empty_scene, little_face, make_performance):
-    """A face with six frames of animation in a scene with other things."""
+    """Return a face with six frames of animation in a scene with other things."""
     empty_scene.render.fps, empty_scene.render.fps_base = 24, 1.0
     head = rig.create_rig(little_face)
     performance = make_performance(frames=FRAMES, fps=24.0)
@@ -129,7 +129,7 @@ HIDDEN = (hide_in_the_view, hide_in_viewports, forbid_selection, hide_the_collec
 
 
 def states() -> list:
-    """What of the view layer an export may not change."""
+    """Return what of the view layer an export may not change."""
     layer = bpy.context.view_layer
 
     def walk(layer_collection):

@@ -10,7 +10,7 @@ from expnet.expnet_addon.scene import paint
 
 @pytest.fixture(scope="module")
 def at(open_head):
-    """The skin's colour at a vertex of the open head."""
+    """Return the skin's colour at a vertex of the open head."""
     picture = paint.skin_picture(open_head)
     size = len(picture)
 

@@ -249,7 +249,7 @@ def test_without_a_graphics_driver_it_says_so_and_lives(tmp_path):
 
 
 def _state(artist, head):
-    """What an artist would notice: data, values, frame, settings."""
+    """Return what an artist would notice: data, values, frame, settings."""
     kinds = ("scenes", "objects", "meshes", "cameras", "lights", "worlds", "actions", "materials", "movieclips")
     blocks = head.data.shape_keys.key_blocks
     return {

@@ -1,4 +1,4 @@
-"""The menu of skins: photographs in the box, packed into the .blend, for each head its own."""
+"""The menu of skins: built-in photographs, packed into the .blend, for each head its own."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def take(empty_scene: bpy.types.Scene, little_face, performance: FacePerformance
 
 
 def hears() -> bool:
-    """The bpy module of 4.2 was made without sound."""
+    """Return whether Blender has sound; the bpy module of 4.2 has none."""
     try:
         import aud  # noqa: F401
     except ImportError:

@@ -36,7 +36,7 @@ AS_SEEN = Keying(smoothing=0.0, scene_timing=False, match_camera=False)
 
 @pytest.fixture(scope="module")
 def user_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A user's folder that is only this file's."""
+    """Return a user's folder that is only this file's."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("XDG_CACHE_HOME", str(folder))
@@ -52,7 +52,7 @@ def basel_mat(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def converted(user_folder: Path, basel_mat: Path) -> Path:
-    """The face model, converted for Blender, and with it the map."""
+    """Return the face model, converted for Blender, and with it the map."""
     return heads.face_model_file(str(basel_mat))
 
 
@@ -176,7 +176,7 @@ def test_the_command_line_animates_a_basel_head(
 
 @pytest.fixture
 def official(tmp_path: Path) -> Path:
-    """A folder that looks like the authors' networks: whoever opens it finds nothing."""
+    """Return a folder that looks like the authors' networks: whoever opens it finds nothing."""
     folder = tmp_path / "official"
     folder.mkdir()
     (folder / FILE).touch()

@@ -1,4 +1,4 @@
-"""The guide in the box, as the browser gets it."""
+"""The built-in guide, as the browser gets it."""
 
 from __future__ import annotations
 

@@ -27,9 +27,13 @@ SCALE, ROTATION, TRANSLATION = 1.06, Rotation.from_euler("xyz", [6, -4, 3], degr
 
 @dataclass(frozen=True, eq=False)
 class OtherHead:
-    """``origin`` (V', V_open) sparse: each vertex as a mixture of the open head's. ``mixing`` (29, 29): key
-    j moves like the open keys times ``mixing[j]``, and ``rest`` (29,) are the open keys that its zero shows;
-    ``outside``: which part of each key's energy no open key has, the motion of the whole head left out."""
+    """A head whose keys are mixtures of the open ones.
+
+    origin   (V', V_open) sparse: each vertex as a mixture of the open head's
+    mixing   (29, 29): key j moves like the open keys times ``mixing[j]``
+    rest     (29,) the open keys that its zero shows
+    outside  the share of each key's energy that no open key has, without motion of the whole head
+    """
 
     points: np.ndarray
     triangles: np.ndarray
@@ -104,7 +108,7 @@ def _nearest(points: np.ndarray, place: np.ndarray) -> int:
 
 
 def _wave(points: np.ndarray, rng: np.random.Generator, size: float, frequency: float = 0.025) -> np.ndarray:
-    """A smooth displacement, (V, 3) mm, with waves of about a face's half."""
+    """Return a smooth displacement, (V, 3) mm, with waves of about a face's half."""
     out = np.zeros_like(points)
     for _ in range(6):
         phase = points @ rng.normal(0, frequency, 3) + rng.uniform(0, 6)
@@ -113,14 +117,14 @@ def _wave(points: np.ndarray, rng: np.random.Generator, size: float, frequency: 
 
 
 def _outside_of(fields: np.ndarray, basis: np.ndarray, model: FaceModel) -> np.ndarray:
-    """What of the fields the basis cannot show, as the map weighs it."""
+    """Return what of the fields the basis cannot show, as the map weighs it."""
     weights = point_weights(model)[:, None]
     a, b = (basis * weights).reshape(len(basis), -1), (fields * weights).reshape(len(fields), -1)
     return fields - np.tensordot(np.linalg.solve(a @ a.T, a @ b.T).T, basis, 1)
 
 
 def _at_share(fields: np.ndarray, others: np.ndarray, model: FaceModel, share: float) -> np.ndarray:
-    """The fields so large that they are ``share`` of the energy of both together."""
+    """Return the fields so large that they are ``share`` of the energy of both together."""
     weights = point_weights(model)[:, None]
 
     def size(f: np.ndarray) -> np.ndarray:
@@ -130,7 +134,7 @@ def _at_share(fields: np.ndarray, others: np.ndarray, model: FaceModel, share: f
 
 
 def _other_topology(model: FaceModel, rng: np.random.Generator) -> tuple[sparse.csr_matrix, np.ndarray]:
-    """The dual of the subdivided face: a vertex somewhere in each triangle, a polygon around each old vertex."""
+    """Return the dual of the subdivided face: a vertex somewhere in each triangle, a polygon around each old vertex."""
     inside = np.zeros(model.vertex_count, bool)
     # A mask has the front of the eyes behind its lids, and nothing else inside.
     for region, from_z in (("skin", EARS_Z), ("eyeball_L", EYES_Z), ("eyeball_R", EYES_Z)):
@@ -182,7 +186,7 @@ OPEN = load_face_model(OPEN_HEAD)
 
 @cache
 def an_other_head(outside: float = 0.1) -> OtherHead:
-    """The same person for any ``outside``."""
+    """Return the same person for any ``outside``."""
     return make_other_head(OPEN, outside=outside)
 
 

@@ -44,7 +44,7 @@ def mirror(head) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def people(head) -> list[np.ndarray]:
-    """The mean person and random others, alpha ~ N(0, 1)."""
+    """Return the mean person and random others, alpha ~ N(0, 1)."""
     alpha = np.random.default_rng(0).standard_normal((IDENTITIES, len(head.identity)))
     return [head.mean, *head.vertices(alpha)]
 
@@ -277,7 +277,7 @@ def triangles(faces: np.ndarray) -> np.ndarray:
 
 
 def pieces(faces: np.ndarray) -> list[np.ndarray]:
-    """The faces of each connected piece."""
+    """Return the faces of each connected piece."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -298,7 +298,7 @@ def visible_mm2(head: FaceModel, vertices: np.ndarray, side: str, step: float = 
 
 
 def depth_map(corners: np.ndarray, low: np.ndarray, high: np.ndarray, step: float) -> np.ndarray:
-    """The largest z of triangles (n, 3, 3) over a grid in x and y."""
+    """Return the largest z of triangles (n, 3, 3) over a grid in x and y."""
     x, y = np.arange(low[0], high[0], step), np.arange(low[1], high[1], step)
     out = np.full((len(y), len(x)), -np.inf)
     near = (corners[..., :2].max(axis=1) >= low[:2]).all(axis=1) & (corners[..., :2].min(axis=1) <= high[:2]).all(

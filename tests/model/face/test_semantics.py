@@ -17,7 +17,7 @@ def eta(**values: float) -> np.ndarray:
 
 
 def weights(**values: float) -> dict[str, float]:
-    """The ARKit weights that are not zero."""
+    """Return the ARKit weights that are not zero."""
     pairs = zip(ARKIT_KEYS, arkit_weights(eta(**values)).tolist())
     return {key: round(weight, 5) for key, weight in pairs if weight}
 

@@ -31,7 +31,7 @@ KEYS, COMPONENTS, FRAMES = len(HEAD.expression), len(HEAD.identity), 24
 
 
 def acting(orthographic: bool = False) -> tuple[Frames, np.ndarray]:
-    """The truth of a clip, and its points in pixels."""
+    """Return the truth of a clip, and its points in pixels."""
     rng = np.random.default_rng(0)
     way = np.linspace(0, 1, FRAMES)[:, None]
     eta = np.clip(way * rng.uniform(0, 0.8, KEYS), BASIS.low, BASIS.high)

@@ -31,7 +31,7 @@ class Face:
 
 
 def make_face(vertices: int, ks: int = 199, ke: int = 29, seed: int = 0) -> Face:
-    """A mask as wide and deep as a face, x to its left, y up, z outward."""
+    """Return a mask as wide and deep as a face, x to its left, y up, z outward."""
     rng = np.random.default_rng(seed)
     columns = int(np.sqrt(vertices)) + 1
     i = np.arange(vertices)
@@ -64,7 +64,7 @@ def make_face(vertices: int, ks: int = 199, ke: int = 29, seed: int = 0) -> Face
 
 @pytest.fixture(scope="session")
 def folder_for(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
-    """Makes folders for large files, and removes them: pytest would keep those of three runs."""
+    """Make folders for large files, and remove them: pytest would keep those of three runs."""
     made: list[Path] = []
 
     def make_folder(name: str) -> Path:
@@ -78,7 +78,7 @@ def folder_for(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder with real files of the releases; tests that want it are skipped where it is not."""
+    """Return the folder with real files of the releases; tests that want it are skipped where it is not."""
     default = Path(__file__).resolve().parents[4] / "shared"
     folder = Path(os.environ.get("EXPNET_SHARED", default))
     if not (folder / "official").is_dir():
@@ -90,7 +90,7 @@ def shared() -> Path:
 
 
 def expnet_fields(face: Face) -> dict[str, np.ndarray]:
-    """What is in BaselFaceModel_mod.mat: millimetres, 1-based, vectors as columns."""
+    """Return what is in BaselFaceModel_mod.mat: millimetres, 1-based, vectors as columns."""
     return {
         "faces": (face.triangles + 1).astype(np.uint16 if len(face.points) < 65535 else np.int32),
         "shapeMU": face.points.reshape(-1, 1),
@@ -262,7 +262,7 @@ def bfm17_h5(folder_for: Callable[[str], Path], bfm17_face: Face) -> Path:
 
 @pytest.fixture(scope="session")
 def make() -> SimpleNamespace:
-    """The makers above, for tests that want a file of their own."""
+    """Return the makers above, for tests that want a file of their own."""
     return SimpleNamespace(
         face=make_face,
         expnet_fields=expnet_fields,

@@ -21,7 +21,7 @@ MEMORY = 64 * 2**20
 
 
 def refusal(path) -> str:
-    """The one line with which ``path`` is refused."""
+    """Return the one line with which ``path`` is refused."""
     tracemalloc.start()
     try:
         with pytest.raises(InputError) as caught:
@@ -36,7 +36,7 @@ def refusal(path) -> str:
 
 @pytest.fixture
 def fields(make):
-    """A small face in the ExpNet release's layout, to be broken."""
+    """Return a small face in the ExpNet release's layout, to be broken."""
     return make.expnet_fields(make.face(400, ks=99))
 
 
@@ -272,7 +272,7 @@ def test_an_hdf5_file_cut_short(tmp_path, make):
 
 @pytest.fixture
 def own(tmp_path, fields):
-    """A small npz of ours, and its members to be changed."""
+    """Return a small npz of ours, and its members to be changed."""
     from expnet.model.formats import save_face_model
 
     save_face_model(open_face_model(mat(tmp_path / "small.mat", fields)), tmp_path / "small.npz")

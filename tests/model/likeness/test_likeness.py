@@ -34,7 +34,7 @@ def estimator():
 
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A frame of the clip in the box, twice as large, with a green spot on the subject's right cheek."""
+    """Return a frame of the built-in clip, twice as large, with a green spot on the subject's right cheek."""
     path = tmp_path_factory.mktemp("photos") / "photo.png"
     cv2.imwrite(str(path), cv2.resize(picture_at(DEMO, 0), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC))
     return path

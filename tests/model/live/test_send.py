@@ -27,7 +27,7 @@ def face(**eta: float) -> LiveFace:
 
 
 def read_messages(packet: bytes) -> dict[str, list[Any]]:
-    """A reader of bundles of its own, so that the writer is not tested with itself."""
+    """Read a bundle without the writer's code, so that the writer is not tested with itself."""
 
     def text(data: bytes, at: int) -> tuple[str, int]:
         end = data.index(b"\0", at)

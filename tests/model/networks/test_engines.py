@@ -36,7 +36,7 @@ HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 
 def answer(request: Request[Any], out: str = "") -> Event:
-    """The worker's last event."""
+    """Return the worker's last event."""
     with subprocess.Popen(
         [sys.executable, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as worker:
@@ -49,7 +49,7 @@ def answer(request: Request[Any], out: str = "") -> Event:
 
 
 def result(request: Request[Any], out: str = "") -> Any:
-    """What the worker is done with."""
+    """Return what the worker is done with."""
     event = answer(request, out)
     assert isinstance(event, Done), event
     return event.result

@@ -33,7 +33,7 @@ def turned(points: torch.Tensor, angle: float) -> torch.Tensor:
 
 
 def seeing(points: torch.Tensor, lean: float = 0.0, log_scale: float = 0.0) -> GlimpseNet:
-    """A network whose look at the whole always answers these landmarks, a head leaning by ``lean`` and this scale."""
+    """Return a network whose first look always gives these landmarks, this scale, and a head leaning by ``lean``."""
     network = GlimpseNet().eval()
     widths = output_widths(network.config.whole)
     answer = {name: torch.zeros(width) for name, width in widths.items()}
@@ -55,7 +55,7 @@ def glimpses(network: GlimpseNet, picture: torch.Tensor) -> torch.Tensor:
 
 
 def picture_of(function) -> torch.Tensor:
-    """A grey picture (3, SIZE, SIZE) from a function of x and y in the unit crop."""
+    """Return a grey picture (3, SIZE, SIZE) from a function of x and y in the unit crop."""
     at = (np.arange(SIZE) + 0.5) / SIZE
     x, y = np.meshgrid(at, at)
     return torch.from_numpy(np.broadcast_to(function(x, y), (3, SIZE, SIZE)).astype(np.float32).copy())

@@ -38,7 +38,7 @@ def crops() -> np.ndarray:
 
 
 def by_torch(weights: Path, crops: np.ndarray) -> dict[str, np.ndarray]:
-    """The outputs of the trained network, and GlimpseNet's points, float32."""
+    """Return the outputs of the trained network, and GlimpseNet's points, float32."""
     torch = pytest.importorskip("torch")
     from expnet.model.networks.torch_engine.by_name import build_network
 

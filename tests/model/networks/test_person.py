@@ -43,7 +43,7 @@ def outputs(count: int, seed: int = 0) -> np.ndarray:
 
 
 def of_two_numbers(spread: float) -> PersonReader:
-    """Reads alpha unchanged: one number that varies by ``spread`` between people and by 1 between looks."""
+    """Return a reader of alpha unchanged: one number that varies by ``spread`` between people, by 1 between looks."""
     plain = {"spread": np.array([spread]), "alpha.weight": np.array([[spread]])}
     return PersonReader(plain, {})
 
@@ -121,7 +121,7 @@ def test_weights_keep_the_person_beside_the_network(untrained_weights: Path, tmp
 
 
 def with_person_in_the_box(folder: Path) -> Path:
-    """The weights in the box, and a person for them who has learned nothing."""
+    """Return the built-in weights, and a person for them who has learned nothing."""
     return with_person(OPEN_WEIGHTS, folder / "with.safetensors", tensors(0, {**WIDTHS, "points": 360}))
 
 

@@ -62,7 +62,7 @@ def open_head() -> FaceModel:
 
 @pytest.fixture(scope="module")
 def other_head(open_head: FaceModel) -> FaceModel:
-    """The open head, a tenth larger and lying elsewhere."""
+    """Return the open head, a tenth larger and lying elsewhere."""
     return replace(open_head, mean=(1.1 * open_head.mean + (3, -5, 20)).astype(np.float32))
 
 

@@ -56,14 +56,14 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(release: Path, tmp_path: Path) -> Path:
-    """The same, to be spoilt: links, which cost nothing."""
+    """Return a copy to be damaged, of links, which take no room."""
     folder = tmp_path / "rélease 権"
     shutil.copytree(release, folder, copy_function=os.link)
     return folder
 
 
 def replace(path: Path, data: bytes) -> None:
-    """New bytes in a file that is a link."""
+    """Replace a link by a file with these bytes."""
     path.unlink()
     path.write_bytes(data)
 

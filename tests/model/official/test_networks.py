@@ -48,7 +48,7 @@ def tensors(network: Network, seed: int) -> Arrays:
 
 
 def write(folder: Path, networks: dict[Network, Arrays], trunks: dict[str, str], statistics: Arrays) -> Path:
-    """An official.safetensors of these networks; what is stored with another is left out."""
+    """Return an official.safetensors of these networks; what is stored with another is left out."""
     kept = dict(statistics)
     for network, own in networks.items():
         elsewhere = set(shared_trunk()) if trunks.get(network.name, network.name) != network.name else set()
@@ -207,7 +207,7 @@ def test_pose_without_its_units_is_left_out(pose_only: Path, tmp_path: Path) -> 
 
 
 def spoilt(folder: Path, source: Path, spoil: Callable[[Arrays], object]) -> Path:
-    """A copy of a file of FacePoseNet with something done to its tensors."""
+    """Return a copy of a file of FacePoseNet with something done to its tensors."""
     arrays = load_file(source / FILE)
     spoil(arrays)
     header = OfficialHeader({"pose": NetworkInfo("")}, (), "float16", "2026-01-01")

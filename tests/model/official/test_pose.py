@@ -68,7 +68,7 @@ def in_image(crop: np.ndarray, square: np.ndarray) -> np.ndarray:
 
 
 def cameras_own(square: np.ndarray) -> Camera:
-    """The camera that the network assumes of a crop, as one of the whole image."""
+    """Return the camera that the network assumes of a crop, as one of the whole image."""
     return Camera(2880 * square[2] / 224, *(square[:2] + (square[2] - 1) / 2))
 
 
@@ -103,8 +103,11 @@ def test_through_the_crops_own_camera_every_point_is_where_the_network_saw_it(la
 
 @pytest.mark.parametrize("lens_mm", [24.0, 50.0, 85.0, 200.0])
 def test_through_any_lens_the_head_keeps_its_place_and_size(lens_mm: float) -> None:
-    """The anchor to the last digit. The other landmarks by what no rigid pose can take away: at another distance the
-    near and the far of a head are seen in other proportion, and off the axis a lens stretches."""
+    """The anchor agrees to the last digit.
+
+    The other landmarks differ by what no rigid pose can remove: at another distance near and far parts of a head have
+    another proportion, and off the axis a lens stretches.
+    """
     model = basel_landmarks()
     head = generic_head(model, generic_landmarks())
     camera = Camera.for_image(1280, 720, lens_mm)

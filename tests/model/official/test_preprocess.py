@@ -1,5 +1,8 @@
-"""From a box to the networks' input: the release's rounding by hand and against its padding written out, the bilinear
-of TensorFlow 1 against its definition, and where the open head lies in the mean image's frame."""
+"""From a box to the networks' input.
+
+The release's rounding is compared with numbers by hand and with its padding written out, the bilinear of TensorFlow 1
+with its definition, and the open head's place with the mean image's frame.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ def test_the_longer_of_both_rounded_sides_counts() -> None:
 
 
 def padded_crop(image: np.ndarray, box: tuple, margin: float) -> np.ndarray:
-    """The same by filling the image up and slicing it, as the release's program goes about it."""
+    """Return the same by filling the image up and slicing it, as the release's program goes about it."""
     x, y, w, h = box
     side = max(w, h)
     low = np.array([x + w / 2 - side / 2, y + h / 2 - side / 2], np.float32)

@@ -11,7 +11,7 @@ LID, JAW, BROW, SIDE = (OPEN_KEYS.index(k) for k in ("lid_L", "jawOpen", "browIn
 
 
 def turn(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
-    """A rotation of these degrees, built from its definition in ``euler_degrees``."""
+    """Return a rotation of these degrees, built from its definition in ``euler_degrees``."""
     y, p, r = np.radians([yaw, -pitch, -roll])
     ry = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     rx = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
@@ -20,7 +20,7 @@ def turn(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
 
 
 def still(frames: int = 48, fps: float = 24.0) -> FacePerformance:
-    """A face that does nothing, 700 mm in front of the camera."""
+    """Return a face that does nothing, 700 mm in front of the camera."""
     return FacePerformance(
         times=np.arange(frames) / fps,
         eta=np.zeros((frames, 29)),
@@ -39,7 +39,7 @@ def still(frames: int = 48, fps: float = 24.0) -> FacePerformance:
 
 
 def unseen(performance: FacePerformance, first: int, last: int) -> FacePerformance:
-    """The performance without a face in frames ``first`` to ``last``."""
+    """Return the performance without a face in frames ``first`` to ``last``."""
     changed = {}
     for name in ("eta", "gaze", "rotation", "translation", "crop", "confidence"):
         values = getattr(performance, name).copy()
@@ -49,7 +49,7 @@ def unseen(performance: FacePerformance, first: int, last: int) -> FacePerforman
 
 
 def acted(frames: int = 48, seed: int = 0) -> FacePerformance:
-    """A face that moves all it has, and is away for five frames."""
+    """Return a face that moves all it has, and is away for five frames."""
     rng = np.random.default_rng(seed)
     low, high = open_bounds().T
     wave = np.cumsum(rng.normal(0, 0.1, (frames, 29)), axis=0)

@@ -165,7 +165,7 @@ class TestThereAndBack:
 
 
 def recording(path, rows: list[dict[str, float]], codes: list[str], header: str = APP) -> None:
-    """A file of the app with values that are 0 but for the given ones."""
+    """Return a file of the app with values that are 0 but for the given ones."""
     names = header.split(",")
     lines = [f"Timecode,BlendshapeCount,{header}"]
     for code, row in zip(codes, rows):

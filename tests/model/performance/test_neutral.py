@@ -27,7 +27,7 @@ def test_the_neutral_is_found_among_the_quietest_frames() -> None:
 
 
 def in_sigmas(eta: np.ndarray, fps: float = 24.0) -> FacePerformance:
-    """A performance in a basis of components without names, as ExpNet's is."""
+    """Return a performance in a basis of components without names, as ExpNet's is."""
     keys = tuple(f"expression_{i:02d}" for i in range(1, eta.shape[1] + 1))
     return replace(still(len(eta), fps), eta=eta, expression_keys=keys, basis="expnet-29")
 

@@ -203,7 +203,7 @@ def test_neutral_from_a_range_is_the_middle_of_what_its_frames_show() -> None:
 
 
 def bezier_at(frames: np.ndarray, values: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """The curve of the kept keys and their handles at all frames, point by point on each segment."""
+    """Return the curve of the kept keys and their handles at all frames, point by point on each segment."""
     left, right = bezier_handles(frames, values, kept)
     at, out = np.flatnonzero(kept), np.empty(len(frames))
     out[at] = values[at]

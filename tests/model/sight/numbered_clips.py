@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 160, 96
 
 
 def numbered(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """A grey picture (H, W, 3) uint8 with ``number``, 0 to 127, burnt in."""
+    """Return a grey picture (H, W, 3) uint8 with ``number``, 0 to 127, burnt in."""
     image = np.full((height, width, 3), 128, np.uint8)
     for bit in range(7):
         image[:SIDE, bit * SIDE : (bit + 1) * SIDE] = 255 * (number >> bit & 1)
@@ -22,7 +22,7 @@ def numbered(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarra
 
 
 def number_in(image: np.ndarray, scale: float = 1.0) -> int:
-    """The number burnt into a picture, which may be ``scale`` times as wide and high."""
+    """Return the number burnt into a picture, which may be ``scale`` times as wide and high."""
     row = round(SIDE * scale / 2)
     return sum(1 << bit for bit in range(7) if image[row, round((bit + 0.5) * SIDE * scale), 1] > 128)
 
@@ -38,7 +38,7 @@ def numbered_clip(
     codec: str = "libx264",
     sound_from: Fraction | None = None,
 ) -> Path:
-    """A clip of pictures with ``numbers``, each at number / ``rate`` seconds, or at ``stamps``, after ``start``."""
+    """Write a clip of pictures with ``numbers``, at number / ``rate`` seconds or at ``stamps``, after ``start``."""
     av = pytest.importorskip("av")
     moments = [start + (Fraction(n) / rate) for n in numbers] if stamps is None else [start + s for s in stamps]
     unit = 1 / rate if path.suffix == ".avi" else Fraction(1, 90_000)  # an AVI's frames are as long as its unit

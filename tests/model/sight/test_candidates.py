@@ -20,14 +20,14 @@ DEMO_CLIP = OPEN_FINDER.with_name("demo_clip.mp4")
 
 @pytest.fixture(scope="module")
 def frame() -> tuple[np.ndarray, Crop]:
-    """A rendered head, and where its face is."""
+    """Return a rendered head, and where its face is."""
     with open_clip(DEMO_CLIP) as clip:
         image = next(iter(clip)).image
     return image, Crop(*load_performance(DEMO_CLIP.with_name("demo_clip_truth.npz")).crop[0])
 
 
 def laid(image: np.ndarray, crop: Crop, own: Crop, size: tuple[int, int] = (640, 360)) -> np.ndarray:
-    """The picture moved so that its face, at ``crop``, lies at ``own`` in a picture of ``size``."""
+    """Return the picture moved so that its face, at ``crop``, lies at ``own`` in a picture of ``size``."""
     shrink = own.side / crop.side
     if shrink < 1:
         small = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)

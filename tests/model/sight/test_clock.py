@@ -23,14 +23,14 @@ NTSC = Fraction(30_000, 1001)
 
 @pytest.fixture(params=["PyAV", "OpenCV"], autouse=True)
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The reader in use: PyAV, and what is left without it."""
+    """Return the reader in use: PyAV, and what is left without it."""
     if request.param == "OpenCV":
         monkeypatch.setattr(movie_readers, "find_spec", lambda name: None)
     return request.param
 
 
 def frames_and_numbers(path: Path, **options: object) -> dict[int, int]:
-    """The number in the picture on each frame of the clip."""
+    """Return the number in the picture on each frame of the clip."""
     with open_clip(path, **options) as clip:  # type: ignore[arg-type]
         numbers = [number_in(frame.image) for frame in clip]
         placement = clip.placement()

@@ -45,7 +45,7 @@ def test_a_crop_near_a_face_is_pulled_onto_it() -> None:
 
 
 def proposing(*crops: Crop) -> Propose:
-    """A network that sees candidates exactly there."""
+    """Return a network that sees candidates exactly there."""
     return lambda image, longer_side, least: [Candidate(crop, 0.9) for crop in crops]
 
 
@@ -78,7 +78,7 @@ def test_the_quick_search_works_too() -> None:
     assert find_faces(np.zeros((720, 1280, 3), np.uint8), DiscEstimator(), thorough=False) == []
 
 
-# --- real faces, the weights in the box -------------------------------------------------------------------------------
+# --- real faces, the built-in weights -------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def black() -> np.ndarray:
 
 
 def follow(draw: Draw, frames: int, choice: Choice = LARGEST) -> tuple[list, DiscEstimator, FindDiscs]:
-    """What the follower sees in each of the frames that ``draw`` draws."""
+    """Return what the follower sees in each of the frames that ``draw`` draws."""
     estimator, find = DiscEstimator(), FindDiscs()
     follower = Follower(estimator, CAMERA, choice, find)
     return [follower.see(draw(i)) for i in range(frames)], estimator, find

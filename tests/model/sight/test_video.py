@@ -248,7 +248,7 @@ def test_a_photo_is_turned_upright_by_its_exif(tmp_path: Path) -> None:
 
 
 def huge_png(width: int, height: int) -> bytes:
-    """A black-and-white PNG of zeros: tiny on disk, gigantic unpacked."""
+    """Return a black-and-white PNG of zeros: tiny on disk, gigantic unpacked."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

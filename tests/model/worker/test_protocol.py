@@ -41,7 +41,7 @@ results = st.sampled_from(KINDS).flatmap(lambda kind: st.from_type(kind.result))
 
 
 def refused(parse: Any, *arguments: Any) -> str:
-    """The one line with which it is refused."""
+    """Return the one line with which it is refused."""
     with pytest.raises(InputError) as caught:
         parse(*arguments)
     line = str(caught.value)
@@ -123,7 +123,7 @@ def wrong_for(value: Any) -> list[Any]:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The paths to all fields and entries inside a JSON value."""
+    """Return the paths to all fields and entries inside a JSON value."""
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [*([path] if path else []), *(place for key, item in inside for place in places(item, (*path, key)))]
 

@@ -50,7 +50,7 @@ ENOUGH = 120  # seconds for a process to end on a slow, busy machine
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as Blender unpacks it: in a folder that is not called expnet."""
+    """Return the package as Blender unpacks it: in a folder that is not called expnet."""
     root = tmp_path_factory.mktemp("extensions") / "user default" / "näme"
     root.mkdir(parents=True)
     for name in SHIPPED:

@@ -23,7 +23,7 @@ def varint(number: int) -> bytes:
 
 
 def field(number: int, value: int | bytes) -> bytes:
-    """A field of a message: a number, or bytes."""
+    """Return a field of a message: a number, or bytes."""
     if isinstance(value, int):
         return varint(number << 3) + varint(value)
     return varint(number << 3 | 2) + varint(len(value)) + value
@@ -35,7 +35,7 @@ def block(entries: Sequence[tuple[bytes, bytes]]) -> bytes:
 
 
 def table(entries: Sequence[tuple[bytes, bytes]], packing: int = 0) -> bytes:
-    """A table of one block, or of as many as there are entries with an empty key that are not the first."""
+    """Return a table of one block, or of as many as there are entries with an empty key that are not the first."""
     out = bytearray()
 
     def add(content: bytes) -> bytes:
@@ -67,7 +67,7 @@ def entry(
     dtype: int = FLOAT,
     slices: Sequence[Sequence[tuple[int, int]]] = (),
 ) -> bytes:
-    """What the index of a V2 checkpoint says of one tensor."""
+    """Return what the index of a V2 checkpoint says of one tensor."""
     message = field(1, dtype) + field(2, shape_message(shape)) + field(3, shard) + field(4, offset) + field(5, size)
     message += varint(6 << 3 | 5) + crc.to_bytes(4, "little")
     return message + b"".join(field(7, slice_message(s)) for s in slices)
@@ -78,14 +78,14 @@ def header(shards: int = 1, endianness: int = 0, needs: int = 0) -> bytes:
 
 
 def write_index(prefix: Path, entries: Sequence[tuple[bytes, bytes]], data: bytes = b"", **changes: int) -> Path:
-    """A V2 checkpoint with one data file and the given entries."""
+    """Write a V2 checkpoint with one data file and the given entries."""
     prefix.with_name(prefix.name + ".index").write_bytes(table([(b"", header(**changes)), *entries]))
     prefix.with_name(prefix.name + ".data-00000-of-00001").write_bytes(data)
     return prefix
 
 
 def write_bundle(prefix: Path, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, np.ndarray]) -> Path:
-    """A V2 checkpoint of float32 tensors: zeros, for which the disk needs no room, except those in ``values``."""
+    """Write a V2 checkpoint of float32 tensors: zeros, which take no room on disk, except those in ``values``."""
     entries, offset, zeros = [], 0, {}
     with prefix.with_name(prefix.name + ".data-00000-of-00001").open("wb") as file:
         for name, shape in sorted(shapes.items(), key=lambda item: item[0].encode()):

@@ -25,7 +25,7 @@ BOTH = ("v1", "v2")
 
 
 def refusal(path: Path, *names: str) -> str:
-    """The one line that refuses a checkpoint, when it is opened or when one of ``names`` is read."""
+    """Return the one line that refuses a checkpoint, when it is opened or when one of ``names`` is read."""
     with pytest.raises(InputError) as caught:
         checkpoint = open_checkpoint(path)
         for name in names or checkpoint.tensors:
@@ -236,7 +236,7 @@ def test_slices_that_overlap(tmp_path: Path) -> None:
 
 
 def saved(name: bytes, shape: tuple[int, ...], *slices: list[tuple[int, int]], dtype: int = 1) -> bytes:
-    """What the list in a V1 checkpoint says of one tensor."""
+    """Return what the list in a V1 checkpoint says of one tensor."""
     message = field(1, name) + field(2, shape_message(shape)) + field(3, dtype)
     return field(1, message + b"".join(field(4, slice_message(s)) for s in slices))
 
