@@ -43,6 +43,20 @@ def test_it_is_in_millimetres_per_sigma_whatever_its_unit(unit: float, make: Sim
     assert open_face_model(tmp_path).name == "lsfm"  # the folder
 
 
+def test_3ddfas_files_in_its_folder_give_it_expressions_and_landmarks(make: SimpleNamespace, tmp_path: Path) -> None:
+    face = make.face(600, ks=7)
+    make.ddfa(tmp_path, face)
+    model = open_face_model(write_lsfm(tmp_path / "all_all_all.mat", face))
+    assert (model.name, model.basis, len(model.identity)) == ("lsfm", "3ddfa-29", 7)
+    theirs = open_face_model(tmp_path / "Model_Shape.mat")
+    np.testing.assert_allclose(model.expression, theirs.expression, atol=1e-4)
+    np.testing.assert_array_equal(model.landmarks, theirs.landmarks)
+    assert not model.expression_offset.any()
+    make.ddfa(tmp_path, make.face(500, ks=7))
+    with pytest.raises(InputError, match="belong together"):
+        open_face_model(tmp_path / "all_all_all.mat")
+
+
 @pytest.mark.parametrize(
     "change",
     [
