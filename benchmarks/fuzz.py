@@ -15,6 +15,7 @@ checksums of their blocks are not compared, as if they fitted.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import io
 import json
 import os
@@ -302,20 +303,52 @@ def _images(folder: Path) -> list[Path]:
     }  # fmt: skip
     for name, content in files.items():
         cv2.imwrite(str(folder / name), content)
-    progressive = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
-    cv2.imwrite(str(folder / "progressive.jpg"), picture, progressive)
-    return [folder / name for name in (*files, "progressive.jpg")]
+    packed: dict[str, tuple[Any, list[int]]] = {
+        "progressive.jpg": (picture, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]),
+        "grey.jpg": (picture[:, :, 0], []),
+        "bit.png": (picture[:, :, 0] // 128 * 255, [cv2.IMWRITE_PNG_BILEVEL, 1]),
+        "text.ppm": (picture, [cv2.IMWRITE_PXM_BINARY, 0]),
+        "lossless.webp": (alpha, [cv2.IMWRITE_WEBP_QUALITY, 101]),
+        **{f"{n}.tiff": (picture, [cv2.IMWRITE_TIFF_COMPRESSION, n]) for n in (1, 5, 8, 32773)},
+        "deep.tiff": (picture.astype(np.uint16) * 257, []),
+        **{f"{n}.exr": (linear, [cv2.IMWRITE_EXR_COMPRESSION, n]) for n in range(1, 7)},
+        "half.exr": (linear, [cv2.IMWRITE_EXR_TYPE, cv2.IMWRITE_EXR_TYPE_HALF]),
+    }
+    for name, (content, options) in packed.items():
+        cv2.imwrite(str(folder / name), content, options)
+    return [folder / name for name in (*files, *packed)]
 
 
 def _clips(folder: Path) -> list[Path]:
     from ..model.opencv import cv2
 
+    names = ["a.mp4", "a.avi", "a.mkv"]
+    if importlib.util.find_spec("av") is not None:
+        names += [_h264(folder / name).name for name in ("b.mp4", "b.mkv", "b.ts", "b.mov")]
     for name, code in (("a.mp4", "mp4v"), ("a.avi", "MJPG"), ("a.mkv", "mp4v")):
         writer = cv2.VideoWriter(str(folder / name), cv2.VideoWriter.fourcc(*code), 24, (64, 48))
         for i in range(12):
             writer.write(np.full((48, 64, 3), 20 * i, np.uint8))
         writer.release()
-    return [folder / name for name in ("a.mp4", "a.avi", "a.mkv")]
+    return [folder / name for name in names]
+
+
+def _h264(path: Path) -> Path:
+    """H.264 with pictures that wait in the decoder, and sound."""
+    import av
+
+    with av.open(str(path), "w", options={"movflags": "faststart"} if path.suffix == ".mov" else {}) as container:
+        video = container.add_stream("libx264", rate=24)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("aac", rate=48_000)
+        for i in range(12):
+            picture = np.full((48, 64, 3), 20 * i, np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(video.encode())
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+        samples.sample_rate = 48_000
+        container.mux([*sound.encode(samples), *sound.encode()])
+    return path
 
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "tests" / "data" / "tensorflow"  # in a checkout

@@ -10,7 +10,7 @@ import numpy as np
 from ..array_types import AnyArray, UInt8Array
 from ..errors import InputError
 from ..opencv import cv2
-from ..reading import check_regular
+from ..reading import check_regular, parsing
 from .image_checks import decodable
 from .image_header import image_header
 from .movies import check_size, square_size
@@ -29,7 +29,11 @@ def read_image(path: str | Path) -> UInt8Array:
     """
     path = Path(path).expanduser()
     refuse_unread(readable(path))
-    data = path.read_bytes()
+    with parsing(path, "image", "save it again as PNG"):
+        return _decoded(path, path.read_bytes())
+
+
+def _decoded(path: Path, data: bytes) -> UInt8Array:
     header = image_header(data)
     if header is None:
         raise InputError(f"{path}: not an image that can be read: give a PNG, JPEG, TIFF, WebP, BMP or EXR file")

@@ -47,7 +47,9 @@ class PyAvMovie:
 
     def pictures(self) -> Iterator[Picture]:
         previous: float | None = None
+        count = 0
         for frame, moment in self._shown():
+            count += 1
             start = self._start if self._start is not None else moment
             self._start = start
             stamp = 0.0 if moment is None or start is None else float(moment - start)
@@ -56,6 +58,8 @@ class PyAvMovie:
             previous = increasing(max(stamp, 0.0), previous, self.header.rate)
             yield Picture(previous, self._image(frame))
         self.cut = self._missing_at_the_end(0.0 if previous is None else previous)
+        if not self.cut and self._counts_pictures():
+            self.unread = max(self.unread, self._stream.frames - count)
 
     def _shown(self) -> Iterator[tuple[Any, Fraction | None]]:
         """Yield decoded frames, deinterlaced, each with its time in seconds of the file; count broken ones."""
@@ -90,7 +94,8 @@ class PyAvMovie:
                 packet = next(packets)
             except StopIteration:
                 return
-            except (av.error.FFmpegError, OSError):  # the file ends or breaks here
+            except (av.error.FFmpegError, OSError):  # the file breaks here
+                yield None
                 yield from self._flushed(stream)
                 return
             if is_avi and packet.dts is not None:
@@ -111,9 +116,11 @@ class PyAvMovie:
 
     @staticmethod
     def _flushed(stream: Any) -> Iterator[Any]:
-        """Yield the frames that the decoder still holds."""
+        """Yield the frames that the decoder still holds. They have no unit of time: without a packet it is unknown."""
         try:
-            yield from stream.codec_context.decode(None)
+            for frame in stream.codec_context.decode(None):
+                frame.time_base = stream.time_base
+                yield frame
         except (av.error.FFmpegError, OSError):
             return
 
@@ -182,6 +189,13 @@ class PyAvMovie:
             pass
         alone = len(container.streams) == 1
         return float(Fraction(container.duration, av.time_base)) if container.duration and alone else None
+
+    def _counts_pictures(self) -> bool:
+        """Return whether the file declares the number of its pictures; a trimmed file declares the hidden ones too."""
+        stream = self._stream
+        if not stream.frames or not stream.duration:
+            return False
+        return bool(abs(stream.duration * stream.time_base * self.header.rate - stream.frames) < 0.6)
 
     def _missing_at_the_end(self, last: float) -> float:
         seconds = self._seconds()

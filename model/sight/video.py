@@ -15,6 +15,7 @@ import numpy as np
 from ..array_types import FloatArray, UInt8Array
 from ..errors import InputError
 from ..files import is_dir
+from ..reading import parsing
 from .frame_clock import Placement, placed, standard_rate
 from .image_process import ImageReader
 from .images import is_image_file, readable, refuse_unread
@@ -152,13 +153,15 @@ class _Film:
     """The pictures of a movie, on the frames of its nominal rate, or played at another."""
 
     def __init__(self, source: str, path: Path, played_at: Fraction | None) -> None:
-        self._path = path
+        self._source, self._path = source, path
         self._stamp = _stamp(path)
-        self._movie: Movie = open_movie(source, path)
+        with parsing(source, "movie", "convert it, or give another file"):
+            self._movie: Movie = open_movie(source, path)
         self.own_rate = self._movie.header.rate
         self.rate = played_at or self.own_rate
         self.size = self._movie.header.size
         self.sound_start = self._movie.header.sound_start
+        self._is_whole = False  # whether all pictures are asked for
         self._following: float | None = None  # the stamp of the picture after the range
 
     def close(self) -> None:
@@ -174,8 +177,9 @@ class _Film:
         """Yield the pictures that may show on the frames of the range; their frames are known after all are read."""
         rate = float(self.own_rate)
         slack = 0.5 * self._movie.header.tick * rate + 1e-6
+        self._is_whole = first == 0 and last is None
         before: Picture | None = None
-        for picture in self._movie.pictures():
+        for picture in self._decoded():
             if before is not None and (before.stamp * rate > first - 0.5 or picture.stamp * rate > first + slack):
                 yield before
             before = picture
@@ -184,6 +188,10 @@ class _Film:
                 return
         if before is not None and (before.stamp * rate > first - 0.5 or first == 0):
             yield before
+
+    def _decoded(self) -> Iterator[Picture]:
+        with parsing(self._source, "movie", "convert it, or give another file"):
+            yield from self._movie.pictures()
 
     def place(self, stamps: FloatArray) -> Placement:
         following = [] if self._following is None else [self._following]
@@ -198,6 +206,8 @@ class _Film:
         longest = max(np.diff(placement.frames), default=0) / float(self.own_rate)
         unread = max(movie.unread, holes) if movie.unread or movie.cut or longest > LONG_HOLE else 0
         missing = unread + round(movie.cut * float(self.own_rate))
+        if self._is_whole and movie.header.frames:  # undecoded pictures at the end count once
+            missing = min(missing, max(movie.header.frames - len(np.unique(placement.pictures)), 1))
         said = []
         if unread:
             said.append(f"{_count(unread, 'picture')} cannot be decoded")

@@ -37,12 +37,14 @@ def numbered_clip(
     gop: int = 12,
     codec: str = "libx264",
     sound_from: Fraction | None = None,
+    fast_start: bool = False,
 ) -> Path:
     """Write a clip of pictures with ``numbers``, at number / ``rate`` seconds or at ``stamps``, after ``start``."""
     av = pytest.importorskip("av")
     moments = [start + (Fraction(n) / rate) for n in numbers] if stamps is None else [start + s for s in stamps]
     unit = 1 / rate if path.suffix == ".avi" else Fraction(1, 90_000)  # an AVI's frames are as long as its unit
-    with av.open(str(path), "w") as container:
+    options = {"movflags": "faststart"} if fast_start and path.suffix in (".mp4", ".mov") else {}
+    with av.open(str(path), "w", options=options) as container:
         video = container.add_stream(codec, rate=rate)
         video.width, video.height, video.pix_fmt, video.time_base = WIDTH, HEIGHT, "yuv420p", unit
         video.codec_context.gop_size = gop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -168,6 +169,76 @@ class TestShortReads:
             unread, damage = clip.shortfall()
         assert 10 < read < 60
         assert unread == pytest.approx(72 - read, abs=2) and "the last" in damage and "missing" in damage
+
+    @pytest.mark.parametrize("suffix", [".ts", ".mkv", ".mp4", ".mov"])
+    def test_whatever_is_cut_off_what_is_there_is_at_its_time(self, tmp_path: Path, suffix: str, reader: str) -> None:
+        """Anywhere, also within the pictures that wait in the decoder; the header of MP4 and MOV is at the front.
+
+        Where pictures are missing among the last ones, the one before is held. OpenCV does not tell the stamps of the
+        pictures that its decoder still holds.
+        """
+        whole = numbered_clip(tmp_path / f"whole{suffix}", range(30), fast_start=True).read_bytes()
+        path, read = tmp_path / f"cut{suffix}", []
+        for share in np.linspace(0.04, 0.99, 40):
+            path.write_bytes(whole[: int(share * len(whole))])
+            try:
+                found = frames_and_numbers(path)
+            except InputError as error:
+                assert "\n" not in str(error)
+                continue
+            read.append(len(found))
+            assert reader == "OpenCV" or all(frame - 4 < number <= frame for frame, number in found.items()), share
+        assert len(read) > 10
+
+    @pytest.mark.parametrize("broken", range(1, 12))
+    def test_a_file_that_breaks_off_inside_gives_what_the_decoder_holds(
+        self, tmp_path: Path, broken: int, reader: str
+    ) -> None:
+        """A packet that is larger than the file ends the reading; pictures before it still wait in the decoder."""
+        path = numbered_clip(tmp_path / "clip.mp4", range(12))
+        data = bytearray(path.read_bytes())
+        sizes = data.index(b"stsz") + 16
+        struct.pack_into(">I", data, sizes + 4 * broken, 0x7FFFFFFF)
+        path.write_bytes(data)
+        with open_clip(path) as clip:
+            numbers = [number_in(frame.image) for frame in clip]
+            unread, line = clip.shortfall()
+        assert numbers == sorted(set(numbers)) and 1 <= len(numbers) < 12
+        if reader == "PyAV":
+            assert 1 <= unread <= 12 - len(numbers) and line.startswith("The clip is damaged: ")
+
+    @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+    def test_a_trimmed_clip_is_not_damaged(self, tmp_path: Path, suffix: str, reader: str) -> None:
+        """As phones trim: the pictures before the start stay in the file, and an edit list hides them."""
+        whole = numbered_clip(tmp_path / f"whole{suffix}", range(40))
+        path = tmp_path / f"trimmed{suffix}"
+        with av.open(str(whole)) as source, av.open(str(path), "w") as container:
+            stream = container.add_stream_from_template(source.streams.video[0])
+            hidden = round(7 / 30 / source.streams.video[0].time_base)
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.pts, packet.dts, packet.stream = packet.pts - hidden, packet.dts - hidden, stream
+                    container.mux(packet)
+        with open_clip(path) as clip:
+            numbers = [number_in(frame.image) for frame in clip]
+            if reader == "PyAV":
+                assert numbers == list(range(7, 40)) and clip.shortfall() == (0, "")
+
+    @pytest.mark.parametrize("case", range(40))
+    def test_a_damaged_clip_is_read_or_refused_in_one_line(self, tmp_path: Path, case: int) -> None:
+        rng = np.random.default_rng(case)
+        path = numbered_clip(tmp_path / f"clip{('.ts', '.mp4')[case % 2]}", range(12))
+        data = bytearray(path.read_bytes())
+        for _ in range(rng.integers(1, 4)):
+            at = int(rng.integers(len(data) - 8))
+            data[at : at + 8] = rng.integers(0, 256, rng.integers(0, 9), np.uint8).tobytes()
+        path.write_bytes(data)
+        try:
+            with open_clip(path) as clip:
+                assert all(frame.image.shape == (HEIGHT, WIDTH, 3) for frame in clip)
+                clip.placement()
+        except InputError as error:
+            assert "\n" not in str(error)
 
     def test_a_file_that_is_written_to_while_it_is_read(self, tmp_path: Path) -> None:
         path = numbered_clip(tmp_path / "clip.mp4", range(30))
