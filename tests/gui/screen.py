@@ -93,12 +93,19 @@ class Screen:
                 elif page:
                     self._scroll(5, 8)
                 for y in range(max(top + 30, below), bottom, 15):
-                    copied = self.under(y, keys, x, patience)
-                    if copied.endswith(text) if ends else text in copied:
+                    if self._copies(text, y, keys, x, patience, ends):
                         return x, y
                 if below:  # a place that is known is on the page that is shown
                     break
         raise Failed(f"there is no {what}")
+
+    def _copies(self, text: str, y: int, keys: str, x: int, patience: int, ends: bool) -> bool:
+        """Whether ``keys`` copy it there. A slow answer may be that of the place before, so it is asked twice."""
+        for wait in (patience, 4):
+            copied = self.under(y, keys, x, wait)
+            if not (copied.endswith(text) if ends else text in copied):
+                return False
+        return True
 
     def find_button(self, operator: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
         """Where the panel's button of ``operator`` is: Ctrl-C over a button copies its Python command."""

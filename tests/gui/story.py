@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from artist import EXTENSION, KEYS, PUSH, RIG, SETTINGS, Artist
 from screen import BETWEEN, until
+from sections import open_section
 
 TAKE = KEYS + "take = data.action.expnet; "
 # Every curve of the current take's shape keys: its path, and its keys
@@ -203,10 +204,9 @@ def edit_jaw(artist: Artist) -> None:
     screen.xdotool("sleep", 1)
     x = int(left + 0.7 * (right - left))
     found = None
-    for patience in (1, 4):
-        for y in range((top + bottom) // 2, bottom, 15):
-            if found is None and JAW in screen.under(y, "ctrl+shift+alt+c", x, patience):
-                found = (x, y + 2)
+    for y in range((top + bottom) // 2, bottom, 8):
+        if found is None and all(JAW in screen.under(y, "ctrl+shift+alt+c", x, patience) for patience in (1, 4)):
+            found = (x, y)
     artist.check(found, "the value of jawOpen is not in the properties editor")
     assert found is not None
     screen.paste(found, str(EDIT))
@@ -247,13 +247,9 @@ def render(artist: Artist) -> None:
     screen = artist.screen
     screen.ask(
         "scene = bpy.context.scene; bpy.context.preferences.view.render_display_type = 'NONE'; "
-        "getattr(scene, 'eevee').taa_render_samples = 4"
+        "getattr(scene, 'eevee').taa_render_samples = 16"
     )
-    screen.to_bottom()
-    bottom = screen.ask("result = rectangle(sidebar()[2])[3]")
-    _, y = screen.open_section("render_head", below=bottom - BETWEEN)  # the last one
-    screen.to_bottom()
-    _, y = screen.find_button("render_head", below=y - BETWEEN, across=0.3)
+    _, y = open_section(artist, "Render", "render_head")
     footage = screen.find_property("expnet.render_footage", below=y - 40)
     screen.click("", footage)
     artist.check(screen.ask(SETTINGS + "result = settings.render_footage"), "the box is not ticked")

@@ -4,23 +4,9 @@ from __future__ import annotations
 
 from artist import RIG, SETTINGS, Artist
 from screen import BETWEEN, until
+from sections import open_ones, open_section
 from story import CURVES, TAKES
 
-# Which panels of the tab are open: those whose drawing functions Blender calls
-WATCH = """
-drawn = bpy.app.driver_namespace.setdefault("expnet_drawn", [])
-def watched(kind):
-    inner = kind.draw
-    def draw(self, context):
-        drawn.append(kind.bl_label)
-        inner(self, context)
-    kind.draw = draw
-for name in dir(bpy.types):
-    if name.startswith("EXPNET_PT_"):
-        watched(getattr(bpy.types, name))
-"""
-FORGET = "bpy.app.driver_namespace['expnet_drawn'].clear(); sidebar()[2].tag_redraw()"
-DRAWN = "result = sorted(set(bpy.app.driver_namespace['expnet_drawn']))"
 LOOK = SETTINGS + "look = settings.compare; "
 POSE = RIG + "result = {b.name: round(b.value, 4) for b in faces[0].data.shape_keys.key_blocks[1:]}"
 
@@ -29,7 +15,6 @@ def walk(artist: Artist) -> None:
     screen, check = artist.screen, artist.check
     check(screen.ask(TAKES)[1], "there is no take: the chapter story makes one")
 
-    screen.ask(WATCH)
     artist.step("F8 shows the footage alone, and back")
     for shown in (True, False):
         screen.over_view()
@@ -39,7 +24,7 @@ def walk(artist: Artist) -> None:
             artist.picture("footage_only.png")
 
     artist.step("Compare")
-    toggle = open_closed(artist, "Compare", "toggle_footage")
+    toggle = open_section(artist, "Compare", "toggle_footage")
     left, _, right, _ = screen.ask("result = rectangle(sidebar()[2])")
     slots = [(0.25, -1), (0.7, -1), (0.25, 0), (0.7, 0)]  # two rows of two
     first = screen.find_property("compare.mode", below=toggle[1] - 110, across=0.25)
@@ -56,7 +41,7 @@ def walk(artist: Artist) -> None:
     before = screen.ask(CURVES)
     x, strip = screen.find_button("go_to_part", across=0.6)
     screen.click("", (x, strip - 2 * BETWEEN))  # the titles of Confidence and, above it, of Keys
-    check("Keys" in _open_ones(artist), "the section Keys does not open")
+    check("Keys" in open_ones(artist), "the section Keys does not open")
     screen.click("", screen.find_property(".on", across=0.1))
     until(lambda: screen.ask(CURVES) != before, "another curve", screen.alive)
     after = screen.ask(CURVES)
@@ -79,7 +64,7 @@ def walk(artist: Artist) -> None:
     artist.step("Mirror Pose")
     screen.ask("bpy.context.scene.frame_set(30)")
     before = screen.ask(POSE)
-    mirror = open_closed(artist, "Pose", "mirror_pose")
+    mirror = open_section(artist, "Pose", "mirror_pose")
     screen.click("", mirror)
     screen.xdotool("sleep", 0.8, "key", "Return", "sleep", 0.8)
     until(lambda: screen.ask(POSE) != before, "a mirrored pose", screen.alive)
@@ -88,34 +73,3 @@ def walk(artist: Artist) -> None:
     artist.picture("pose.png")
     screen.over_view()
     screen.press("ctrl+z")
-
-
-def open_closed(artist: Artist, title: str, operator: str) -> tuple[int, int]:
-    """Open the section ``title`` of the tab, which is closed, by its own click, and find its button."""
-    _open(artist, title)
-    return artist.screen.find_button(operator, across=0.3)
-
-
-def _open(artist: Artist, title: str) -> None:
-    """Click at the titles of sections, from the tab's end upwards, until ``title`` opens; others stay as they were."""
-    screen = artist.screen
-    screen.to_bottom()
-    bottom = screen.ask("result = rectangle(sidebar()[2])[3]")
-    x = int(screen.middle())
-    before = _open_ones(artist)
-    for y in range(bottom - 12, bottom - 420, -12):
-        screen.point(x, y)
-        screen.xdotool("click", 1, "sleep", 0.6)
-        now = _open_ones(artist)
-        if title in now:
-            screen.to_bottom()
-            return
-        if now != before:
-            screen.xdotool("click", 1, "sleep", 0.6)
-    artist.check(False, f"the section {title} does not open")
-
-
-def _open_ones(artist: Artist) -> set[str]:
-    artist.screen.ask(FORGET)
-    artist.screen.xdotool("sleep", 0.5)
-    return set(artist.screen.ask(DRAWN))
