@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..array_types import FloatArray
+
 C = TypeVar("C")
 
 
@@ -55,6 +57,15 @@ def output_widths(config: CompactConfig) -> dict[str, int]:
         "eta_log_variance": config.expression,
         "face": 1,
     }
+
+
+def split_outputs(outputs: FloatArray, widths: Mapping[str, int]) -> dict[str, FloatArray]:
+    """Return outputs (…, N) by name, as views."""
+    found, start = {}, 0
+    for name, width in widths.items():
+        found[name] = outputs[..., start : start + width]
+        start += width
+    return found
 
 
 # --- GlimpseNet -----------------------------------------------------------------------------------------------------

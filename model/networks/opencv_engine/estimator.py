@@ -12,13 +12,13 @@ from ...array_types import FloatArray, UInt8Array
 from ...builtin import OPEN
 from ...errors import InputError
 from ...opencv import cv2
-from ..architectures import CompactConfig, GlimpseConfig, as_config, outputs_for_person
+from ..architectures import CompactConfig, GlimpseConfig, as_config, outputs_for_person, split_outputs
 from ..person import PersonReader
 from ..two_looks import LooksTwice
 from ..weights.open_pack import load_open, weights_path
 from ..weights.weights_file import WeightsHeader
 from .graphs import Tensors
-from .networks import LightCompact, LightGlimpse, split
+from .networks import LightCompact, LightGlimpse
 
 NETWORKS = {"compact": (CompactConfig, LightCompact), "glimpse": (GlimpseConfig, LightGlimpse)}
 
@@ -52,7 +52,7 @@ class LightEstimator(LooksTwice):
         return LightEstimator(header, running, reader)
 
     def split(self, outputs: FloatArray) -> dict[str, FloatArray]:
-        return split(outputs, self._network.widths)
+        return split_outputs(outputs, self._network.widths)
 
     def first_look(self, pixels: UInt8Array) -> tuple[FloatArray, FloatArray]:
         looks = [self._network.first_look(_blob(crop)) for crop in pixels]

@@ -30,6 +30,7 @@ from ..architectures import (
     FinderConfig,
     GlimpseConfig,
     output_widths,
+    split_outputs,
 )
 from ..estimate import rotation_of_columns
 from . import graphs
@@ -119,7 +120,7 @@ class LightGlimpse:
 
     def closer_look(self, pixels: FloatArray, features: FloatArray, raw: FloatArray) -> dict[str, FloatArray]:
         """Return the final outputs by name, each (width,), and the glimpses' ``points``, from the first look."""
-        out = split(raw, self.widths)
+        out = split_outputs(raw, self.widths)
         frames, centres, layout = self._places(out)
         seen, eyes, mouths = self._closer(cut_glimpses(pixels[0], frames, centres, self._pixels))
         right, left = (self._read(eyes[i], seen[i], self._eye_groups) for i in (0, 1))
@@ -214,9 +215,3 @@ def averages(groups: Sequence[Sequence[int]], points: int) -> FloatArray:
     for row, group in zip(matrix, groups, strict=True):
         row[list(group)] = 1 / len(group)
     return matrix
-
-
-def split(raw: FloatArray, widths: Mapping[str, int]) -> dict[str, FloatArray]:
-    """Return outputs (…, N) by name."""
-    ends = np.cumsum(list(widths.values()))
-    return dict(zip(widths, np.split(raw, ends[:-1], -1), strict=True))
