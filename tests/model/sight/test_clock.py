@@ -207,6 +207,28 @@ class TestShortReads:
         if reader == "PyAV":
             assert 1 <= unread <= 12 - len(numbers) and line.startswith("The clip is damaged: ")
 
+    def test_where_the_first_stream_is_broken_the_next_one_is_read_and_said(self, tmp_path: Path, reader: str) -> None:
+        whole, path = numbered_clip(tmp_path / "whole.mp4", range(24)), tmp_path / "two.mp4"
+        with av.open(str(whole)) as source, av.open(str(path), "w") as container:
+            streams = [container.add_stream_from_template(source.streams.video[0]) for _ in range(2)]
+            for packet in source.demux(video=0):
+                if packet.dts is None:
+                    continue
+                broken = av.Packet(bytes(packet.size))
+                broken.pts, broken.dts, broken.time_base = packet.pts, packet.dts, packet.time_base
+                broken.is_keyframe, broken.stream = packet.is_keyframe, streams[0]
+                container.mux(broken)
+                packet.stream = streams[1]
+                container.mux(packet)
+        if reader == "OpenCV":  # it reads the first stream only
+            with pytest.raises(InputError, match="holds no picture"):
+                open_clip(path)
+            return
+        assert frames_and_numbers(path) == each(range(24))
+        with open_clip(path) as clip:
+            list(clip)
+            assert clip.notes() == ["Video stream 0 cannot be decoded: 1 is read"]
+
     @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
     def test_a_trimmed_clip_is_not_damaged(self, tmp_path: Path, suffix: str, reader: str) -> None:
         """As phones trim: the pictures before the start stay in the file, and an edit list hides them."""
