@@ -34,10 +34,12 @@ CHIN_MM, SIDE_MM = (-4.0, 5.0), (18.0, 36.0)  # height over the chin, and depth,
 STIFFNESS = 30.0  # of the warp to the landmarks
 FARTHEST = 0.12  # of a side: the greatest correction by the landmarks
 BANDS = 5
+DARK_HAIR = 0.5  # of the face's usual brightness: what is darker is no skin
 EXPOSED = 0.5  # of the way to the usual brightness of such a skin
 MIRRORED = 0.3  # weight of the mirrored side against what was seen
 KNOWN = 0.05, 0.35  # weights: below the first a texel is the built-in skin's, above the second the pictures'
 SAMPLE = 40_000  # texels from which the light is estimated
+DARK_EYE = 0.045  # linear light; an eye under it is brown
 PUPILS, LIDS = (68, 69), (5, 6)
 IRIS_MM, IRIS_RING, IRIS_PIXELS = 5.9, (0.5, 0.85), 4.0
 
@@ -230,8 +232,10 @@ def _filled(seen: FloatArray, weight: FloatArray, base: FloatArray, scalp: Float
     """Fill what is not seen with the skin ``base`` in the person's colours; scalp and skin each in their own."""
     known = _smooth(weight, *KNOWN)
     out = np.zeros_like(base)
-    for part in (1 - scalp, scalp):
-        trusted = known * (part > 0.5)
+    bright = seen.mean(2)
+    usual = float(np.median(bright[(known > 0.5) & (scalp < 0.5)])) if ((known > 0.5) & (scalp < 0.5)).any() else 0.0
+    for part, least in ((1 - scalp, DARK_HAIR * usual), (scalp, 0.0)):
+        trusted = known * (part > 0.5) * (bright > least)  # hair over the temples does not darken the skin behind it
         ratio = np.log(np.maximum(seen, 2e-3)) - np.log(np.maximum(base, 2e-3))
         out += part[..., None] * (base * np.exp(np.clip(_diffused(ratio, trusted), -2.5, 1.5)))
     soft = cv2.GaussianBlur(known, (0, 0), 6.0) * known
@@ -367,6 +371,7 @@ def _iris(views: Sequence[View], usual: str) -> str:
     if not found:
         return usual
     blue, green, red = np.median(found, axis=0)
-    if blue > 0.85 * red:
+    light = (red + green + blue) / 3
+    if blue > 0.85 * red and light > DARK_EYE:
         return "blue"
-    return "hazel" if (red + green + blue) / 3 > 0.045 and red < 1.9 * blue else "brown"
+    return "hazel" if light > DARK_EYE and red < 1.7 * blue else "brown"
