@@ -5,10 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ...model.array_types import FloatArray
 from .noise import fractal
 
 
-def sample_background(rng: np.random.Generator, size: int) -> np.ndarray:
+def sample_background(rng: np.random.Generator, size: int) -> FloatArray:
     """Draw a background, (size, size, 3) float32 BGR, 0..1."""
     color = rng.random(3, np.float32) if rng.random() < 0.6 else np.full(3, rng.random(), np.float32)
     image = cv2.resize(color[None, None], (size, size), interpolation=cv2.INTER_NEAREST)
@@ -26,25 +27,31 @@ def sample_background(rng: np.random.Generator, size: int) -> np.ndarray:
     if rng.random() < 0.5:
         image = blurred(image, rng.uniform(0.35, size / 20))
     # rooms and streets are less saturated than random colours
-    return np.clip(cv2.transform(image, saturation(rng.uniform(0.1, 1))), 0, 1)
+    backdrop: FloatArray = np.clip(cv2.transform(image, saturation(rng.uniform(0.1, 1))), 0, 1)
+    return backdrop
 
 
-def saturation(amount: float) -> np.ndarray:
+def saturation(amount: float) -> FloatArray:
     """Return a colour matrix (3, 3) for ``cv2.transform``: 0 gives grey, 1 changes nothing."""
-    return np.full((3, 3), (1 - amount) / 3) + amount * np.eye(3)
+    matrix: FloatArray = np.full((3, 3), (1 - amount) / 3) + amount * np.eye(3)
+    return matrix
 
 
-def blurred(image: np.ndarray, sigma: float) -> np.ndarray:
+def blurred(image: FloatArray, sigma: float) -> FloatArray:
     """Return a Gaussian blur; a wide one works on a smaller picture, where it looks the same and costs a fraction."""
     height, width = image.shape[:2]
     shrink = 1 << max(0, int(np.log2(sigma / 1.5))) if sigma > 0 else 1
     if shrink == 1:
-        return cv2.GaussianBlur(image, (0, 0), sigma)
+        near: FloatArray = cv2.GaussianBlur(image, (0, 0), sigma)
+        return near
     small = cv2.resize(image, (-(-width // shrink), -(-height // shrink)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / shrink), (width, height), interpolation=cv2.INTER_LINEAR)
+    wide: FloatArray = cv2.resize(
+        cv2.GaussianBlur(small, (0, 0), sigma / shrink), (width, height), interpolation=cv2.INTER_LINEAR
+    )
+    return wide
 
 
-def _shape(rng: np.random.Generator, image: np.ndarray) -> None:
+def _shape(rng: np.random.Generator, image: FloatArray) -> None:
     size = len(image)
     color = rng.random(3).tolist() if rng.random() < 0.5 else [rng.random()] * 3
     p = rng.integers(-size // 4, size + size // 4, 4).tolist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.face.semantics import OPEN_KEYS
 from .paint import PAINT, TEXELS, Brows, drawn_brows
 from .photographs import photographed_brows
@@ -17,7 +18,7 @@ PHOTOGRAPHED_SHARE = 0.4
 FROWN = [OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")]
 
 
-def sample_brows(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> Brows:
+def sample_brows(rng: np.random.Generator, surface: Surface, eta: FloatArray) -> Brows:
     """Return a person's brows at their own height, drawn together a little more where ``eta`` (29,) frowns."""
     stock, chosen = drawn_brows(surface), rng.random()
     if surface.realism:

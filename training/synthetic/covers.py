@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...model.array_types import FloatArray
 from .patches import Patch, box, curtain, grid_triangles, joined, tubes
 from .surface import Surface
 
@@ -25,7 +26,7 @@ HAND_PLACES = np.array(
 )
 
 
-def sample_headwear(rng: np.random.Generator, surface: Surface, vertices: np.ndarray) -> tuple[list[Patch], bool]:
+def sample_headwear(rng: np.random.Generator, surface: Surface, vertices: FloatArray) -> tuple[list[Patch], bool]:
     """Return sometimes a hat, a hood, a scarf, headphones or a mask; and whether it presses the hair flat."""
     kind = rng.random()
     if kind < 0.05:
@@ -41,11 +42,11 @@ def sample_headwear(rng: np.random.Generator, surface: Surface, vertices: np.nda
     return [], False
 
 
-def _cloth(rng: np.random.Generator) -> np.ndarray:
+def _cloth(rng: np.random.Generator) -> FloatArray:
     return rng.uniform(0.02, 0.9, 3) if rng.random() < 0.6 else np.full(3, rng.uniform(0.02, 0.9))
 
 
-def _hat(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> list[Patch]:
+def _hat(rng: np.random.Generator, surface: Surface, color: FloatArray) -> list[Patch]:
     """Return a cap, a hat with a brim all round, or a knitted hat, pulled down more or less."""
     round_angles = np.linspace(0, 2 * np.pi, 41)
     bottom = rng.uniform(52, 88)
@@ -72,7 +73,7 @@ def _hat(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> list[
     return [crown, lid, curtain(rng, surface, angles, slope, reach, color * 0.9, 0.05, 0.1)]
 
 
-def _hood(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> list[Patch]:
+def _hood(rng: np.random.Generator, surface: Surface, color: FloatArray) -> list[Patch]:
     opening = rng.uniform(0.6, 1.25)
     angles = np.linspace(opening, 2 * np.pi - opening, 34)
     folds = rng.uniform(4, 18) + np.zeros((16, 34)) + 4 * rng.standard_normal((16, 1)) + 2 * rng.standard_normal(34)
@@ -82,7 +83,7 @@ def _hood(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> list
     return [sides, top]
 
 
-def _collar(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> Patch:
+def _collar(rng: np.random.Generator, surface: Surface, color: FloatArray) -> Patch:
     """Return a collar or a scarf, which may be pulled up over the chin."""
     top = rng.uniform(-105, -70) if rng.random() < 0.8 else rng.uniform(-70, -28)
     folds = rng.uniform(2, 25) + 5 * rng.standard_normal((9, 1)) + 2 * rng.standard_normal((9, 41))
@@ -92,7 +93,7 @@ def _collar(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> Pa
     return curtain(rng, surface, np.linspace(0, 2 * np.pi, 41), heights, folds, color, 0.1, 0.05)
 
 
-def _headphones(rng: np.random.Generator, vertices: np.ndarray, surface: Surface) -> Patch:
+def _headphones(rng: np.random.Generator, vertices: FloatArray, surface: Surface) -> Patch:
     color = _cloth(rng) * (0.3 if rng.random() < 0.6 else 1)
     jaw = vertices[surface.model.landmarks][[0, 16]]
     width = np.abs(jaw[:, 0]).mean() + rng.uniform(6, 12)
@@ -106,7 +107,7 @@ def _headphones(rng: np.random.Generator, vertices: np.ndarray, surface: Surface
     return joined([band, cups])
 
 
-def _mask(rng: np.random.Generator, landmarks: np.ndarray) -> Patch:
+def _mask(rng: np.random.Generator, landmarks: FloatArray) -> Patch:
     """Cloth or paper over nose, mouth and chin; sometimes below the nose."""
     rows, columns = 13, 13
     down, across = np.linspace(0, 1, rows)[:, None], np.linspace(-1, 1, columns)[None]
@@ -127,7 +128,7 @@ def _mask(rng: np.random.Generator, landmarks: np.ndarray) -> Patch:
     return Patch(points, grid_triangles(rows, columns), np.clip(color * shade, 0, 1), 0.05)
 
 
-def clothe(rng: np.random.Generator, surface: Surface, albedo: np.ndarray) -> None:
+def clothe(rng: np.random.Generator, surface: Surface, albedo: FloatArray) -> None:
     """Colour the shoulders."""
     if rng.random() < 0.85:
         y = surface.model.neutral[:, 1]
@@ -138,8 +139,8 @@ def clothe(rng: np.random.Generator, surface: Surface, albedo: np.ndarray) -> No
 
 
 def sample_glasses(
-    rng: np.random.Generator, vertices: np.ndarray, surface: Surface
-) -> tuple[list[Patch], list[np.ndarray]]:
+    rng: np.random.Generator, vertices: FloatArray, surface: Surface
+) -> tuple[list[Patch], list[FloatArray]]:
     """Frames as patches, and the outlines (N, 3) of the lenses to be tinted after shading. Often neither.
 
     Rims are full, along the top only, or none; thin wire or thick enough to hide the brows behind them.
@@ -187,7 +188,7 @@ def sample_glasses(
     return [joined([*rims, bars]) if rims else bars], lenses
 
 
-def sample_hand(rng: np.random.Generator, skin_color: np.ndarray) -> list[Patch]:
+def sample_hand(rng: np.random.Generator, skin_color: FloatArray) -> list[Patch]:
     """Return sometimes a hand before, beside or below the face, or a thing: a microphone, a cup, a telephone."""
     kind = rng.random()
     if kind < 0.09:
@@ -198,7 +199,7 @@ def sample_hand(rng: np.random.Generator, skin_color: np.ndarray) -> list[Patch]
     return []
 
 
-def _hand(rng: np.random.Generator, place: np.ndarray, color: np.ndarray) -> Patch:
+def _hand(rng: np.random.Generator, place: FloatArray, color: FloatArray) -> Patch:
     """Palm towards the face at ``place``: four fingers of three links each, a thumb, a wrist."""
     away = place * [1.0, 0.25, 1.0] - [0, 0, 30.0]
     away = away / np.linalg.norm(away) + rng.normal(0, 0.15, 3)
@@ -215,7 +216,7 @@ def _hand(rng: np.random.Generator, place: np.ndarray, color: np.ndarray) -> Pat
     count = 4 if rng.random() < 0.8 else int(rng.integers(1, 4))
     starts, ends, radii = [], [], []
 
-    def link(a: np.ndarray, b: np.ndarray, radius: float) -> np.ndarray:
+    def link(a: FloatArray, b: FloatArray, radius: float) -> FloatArray:
         starts.append(a)
         ends.append(b)
         radii.append(radius * size)
@@ -242,7 +243,7 @@ def _hand(rng: np.random.Generator, place: np.ndarray, color: np.ndarray) -> Pat
     return tubes(np.array(starts), np.array(ends), np.array(radii), color, 0.25)
 
 
-def _thing(rng: np.random.Generator, skin_color: np.ndarray) -> Patch:
+def _thing(rng: np.random.Generator, skin_color: FloatArray) -> Patch:
     """Return an object held before the face, and the fist that holds it."""
     color = rng.uniform(0.02, 0.9, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(0.02, 0.3))
     kind = rng.random()
@@ -274,7 +275,7 @@ def _thing(rng: np.random.Generator, skin_color: np.ndarray) -> Patch:
     return tubes([start], [end], [rng.uniform(2.5, 40)], color, 0.4)
 
 
-def _fist(rng: np.random.Generator, centre: np.ndarray, axis: np.ndarray, skin_color: np.ndarray) -> Patch:
+def _fist(rng: np.random.Generator, centre: FloatArray, axis: FloatArray, skin_color: FloatArray) -> Patch:
     """Fingers round something that runs along ``axis``."""
     side = np.cross(axis, [0, 0, 1.0])
     side = side / np.linalg.norm(side) * rng.choice([-1.0, 1.0])

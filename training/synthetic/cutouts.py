@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ...model.array_types import FloatArray
 from ...model.builtin import OPEN
 from ...model.camera import Camera, crop_of_pose
 from ...model.files import atomic_path
@@ -75,26 +76,26 @@ class Cutouts:
     def __len__(self) -> int:
         return len(self._places)
 
-    def face(self, rng: np.random.Generator) -> tuple[np.ndarray, Place]:
+    def face(self, rng: np.random.Generator) -> tuple[FloatArray, Place]:
         """Return a face's cut-out, (S, S, 4) uint8 BGR and alpha."""
         return self._get(rng.choice(self._faces))
 
-    def other(self, rng: np.random.Generator) -> tuple[np.ndarray, Place]:
+    def other(self, rng: np.random.Generator) -> tuple[FloatArray, Place]:
         """Return the back of a head, or a hand."""
         return self._get(rng.choice(self._others))
 
-    def skin_color(self, rng: np.random.Generator) -> np.ndarray:
+    def skin_color(self, rng: np.random.Generator) -> FloatArray:
         """Return a random colour of a random face, BGR 0..255."""
         picture, own = self.face(rng)
         x, y = (int(c * len(picture)) for c in (own.x + rng.uniform(-0.1, 0.1), own.y + rng.uniform(-0.05, 0.1)))
         return picture[y, x, :3].astype(np.float64)
 
-    def _get(self, index: int) -> tuple[np.ndarray, Place]:
+    def _get(self, index: int) -> tuple[FloatArray, Place]:
         shard, row = self._index[index]
         return self._pictures[shard][row], Place(*map(float, self._places[index]))
 
 
-def sample_cutout(rng: np.random.Generator, surface: Surface, size: int = SIZE) -> tuple[np.ndarray, Place]:
+def sample_cutout(rng: np.random.Generator, surface: Surface, size: int = SIZE) -> tuple[FloatArray, Place]:
     """Draw a head, the back of one, or a hand: (size, size, 4) uint8 BGR and alpha, and where the face is."""
     kind = int(rng.choice(len(SHARES), p=SHARES))
     eta = sample_eta(rng)
@@ -138,7 +139,7 @@ def _sample_angles(rng: np.random.Generator, kind: int) -> tuple[float, float, f
     return float(np.clip(yaw, -1.45, 1.45)), float(np.clip(rng.normal(0, 0.3), -0.85, 0.85)), lean
 
 
-def _sample_pose(rng: np.random.Generator, rotation: np.ndarray, size: int) -> Pose:
+def _sample_pose(rng: np.random.Generator, rotation: FloatArray, size: int) -> Pose:
     distance = float(np.exp(rng.uniform(np.log(350), np.log(4000))))
     off = rng.uniform(-0.25, 0.25, 2) * distance
     translation = np.array([off[0], off[1], -distance]) - rotation @ np.array([0, 0, 60.0])
@@ -147,7 +148,7 @@ def _sample_pose(rng: np.random.Generator, rotation: np.ndarray, size: int) -> P
     return Pose(rotation, translation, camera, own, own.moved(0, HEAD_SHIFT, np.log(HEAD_ZOOM), 0))
 
 
-def make_shard(surface: Surface, seed: int, index: int, count: int) -> dict[str, np.ndarray]:
+def make_shard(surface: Surface, seed: int, index: int, count: int) -> dict[str, FloatArray]:
     """Make ``count`` cut-outs: picture (N, S, S, 4) uint8 and place (N, 7) float32, as in ``Place``."""
     samples = [sample_cutout(np.random.default_rng([seed, index, i]), surface) for i in range(count)]
     return {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ...model.array_types import FloatArray, UInt8Array
 from .background import blurred, saturation
 from .noise import grain
 
@@ -24,12 +25,12 @@ class Degraded:
     right) counts the rows and columns of borders, which show nothing of the scene.
     """
 
-    image: np.ndarray
+    image: UInt8Array
     detail: float
     covered: tuple[int, int, int, int]
 
 
-def develop(rng: np.random.Generator, image: np.ndarray, natural: bool = False) -> np.ndarray:
+def develop(rng: np.random.Generator, image: FloatArray, natural: bool = False) -> FloatArray:
     """Convert a linear-ish render to display values.
 
     Applies exposure, tone curve, white balance, contrast and saturation. In a ``natural`` picture all of them are close
@@ -47,10 +48,11 @@ def develop(rng: np.random.Generator, image: np.ndarray, natural: bool = False) 
     least, grey = (0.7, 0.08) if natural else (0.3, 0.15)
     color = 0.0 if way < grey else rng.uniform(least, 1.15) if way < 0.66 else 1.0
     mix = np.column_stack([saturation(color) * contrast, np.full(3, lift)])
-    return np.clip(cv2.transform(image, mix), 0, 1)
+    developed: FloatArray = np.clip(cv2.transform(image, mix), 0, 1)
+    return developed
 
 
-def degrade(rng: np.random.Generator, image: np.ndarray, natural: bool = False) -> Degraded:
+def degrade(rng: np.random.Generator, image: FloatArray, natural: bool = False) -> Degraded:
     """Degrade (size, size, 3) float32 0..1 to uint8: blur, motion, shrinking, noise, JPEG, black borders.
 
     A ``natural`` picture keeps at least ``NATURAL`` pixels of detail.
@@ -93,7 +95,7 @@ def degrade(rng: np.random.Generator, image: np.ndarray, natural: bool = False) 
     return Degraded(out, float(size / np.sqrt(1 + spread)), (top, bottom, left, right))
 
 
-def _natural(rng: np.random.Generator, image: np.ndarray) -> Degraded:
+def _natural(rng: np.random.Generator, image: FloatArray) -> Degraded:
     """Degrade as a webcam, a telephone or a film camera that points at the face."""
     size, detail = len(image), float(len(image))
     if rng.random() < 0.3 and size > NATURAL:
@@ -110,12 +112,12 @@ def _natural(rng: np.random.Generator, image: np.ndarray) -> Degraded:
     return Degraded(out, detail, (0, 0, 0, 0))
 
 
-def undegraded(image: np.ndarray) -> Degraded:
+def undegraded(image: FloatArray) -> Degraded:
     """Return the picture without degradation."""
     return Degraded(cv2.convertScaleAbs(np.maximum(image, 0), alpha=255), float(len(image)), (0, 0, 0, 0))
 
 
-def _thumbnail(rng: np.random.Generator, image: np.ndarray, small: int) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+def _thumbnail(rng: np.random.Generator, image: FloatArray, small: int) -> tuple[FloatArray, tuple[int, int, int, int]]:
     """Return the picture as a crop of a file that the face fills, and the borders outside the file.
 
     The crop is ``small`` pixels across. Outside the file it is black, blended over one of the file's pixels
@@ -133,7 +135,7 @@ def _thumbnail(rng: np.random.Generator, image: np.ndarray, small: int) -> tuple
     return out, (top, bottom, left, right)
 
 
-def _saved(rng: np.random.Generator, tiny: np.ndarray) -> np.ndarray:
+def _saved(rng: np.random.Generator, tiny: FloatArray) -> FloatArray:
     """Degrade a small picture, (H, W, 3) float32 0..1, by noise of its own pixels, or code it at this size."""
     if rng.random() < 0.5:
         tiny = _noisy(rng, tiny)
@@ -142,19 +144,21 @@ def _saved(rng: np.random.Generator, tiny: np.ndarray) -> np.ndarray:
     return tiny
 
 
-def _coded(rng: np.random.Generator, image: np.ndarray, least: int = 18) -> np.ndarray:
+def _coded(rng: np.random.Generator, image: UInt8Array, least: int = 18) -> UInt8Array:
     coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(least, 96))])[1]
-    return cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    decoded: UInt8Array = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    return decoded
 
 
-def _noisy(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+def _noisy(rng: np.random.Generator, image: FloatArray) -> FloatArray:
     level = np.float32(rng.exponential(0.01))
     return image + level * grain(rng, *image.shape[:2], 1 if rng.random() < 0.5 else 3)
 
 
-def _motion(rng: np.random.Generator, image: np.ndarray, length: int) -> np.ndarray:
+def _motion(rng: np.random.Generator, image: FloatArray, length: int) -> FloatArray:
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1
     turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), float(rng.uniform(0, 180)), 1)
     kernel = cv2.warpAffine(kernel, turn, (length, length))
-    return cv2.filter2D(image, -1, kernel / max(kernel.sum(), 1e-6))
+    moved: FloatArray = cv2.filter2D(image, -1, kernel / max(kernel.sum(), 1e-6))
+    return moved

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.face.semantics import LID_WIDE, OPEN_KEYS, SIGNED_KEYS, open_bounds
 
 INDEX = {key: i for i, key in enumerate(OPEN_KEYS)}
@@ -89,7 +90,7 @@ _KINDS = np.cumsum([0.08, 0.06, 0.17, 0.27, 0.13, 0.12, 0.09, 0.08])
 AS_IN_LIFE = (1, 3)  # of these, the kinds in which brows and lids are correlated with the mouth
 
 
-def sample_eta(rng: np.random.Generator) -> np.ndarray:
+def sample_eta(rng: np.random.Generator) -> FloatArray:
     """One random expression, (29,) float32 within the keys' bounds."""
     eta = np.zeros(len(OPEN_KEYS), np.float32)
     kind = int(np.searchsorted(_KINDS, rng.random()))
@@ -127,7 +128,7 @@ def sample_eta(rng: np.random.Generator) -> np.ndarray:
     return _bounded(eta)
 
 
-def sample_gaze(rng: np.random.Generator, head_yaw: float, head_pitch: float) -> np.ndarray:
+def sample_gaze(rng: np.random.Generator, head_yaw: float, head_pitch: float) -> FloatArray:
     """Yaw and pitch of the eyes in the head, radians, (2,): at the camera, about, or cast down."""
     kind = rng.random()
     if kind < 0.42:
@@ -143,11 +144,11 @@ def _strength(rng: np.random.Generator) -> float:
     return rng.uniform(0.1, 1.15)  # beyond 1 is cut off, so full strength is not rare
 
 
-def _bounded(eta: np.ndarray) -> np.ndarray:
+def _bounded(eta: FloatArray) -> FloatArray:
     return np.clip(eta, BOUNDS[:, 0], BOUNDS[:, 1])
 
 
-def _add(rng: np.random.Generator, eta: np.ndarray, name: str, value: float, one_sided: float = 0.2) -> None:
+def _add(rng: np.random.Generator, eta: FloatArray, name: str, value: float, one_sided: float = 0.2) -> None:
     """Add ``value`` to a key or to both sides of a pair; ``one_sided``: how often one of the two does little of it."""
     if name in SIGNED_KEYS and rng.random() < 0.5:
         value = -value
@@ -162,7 +163,7 @@ def _add(rng: np.random.Generator, eta: np.ndarray, name: str, value: float, one
     eta[INDEX[name + "_R"]] += value * right
 
 
-def _add_recipe(rng: np.random.Generator, eta: np.ndarray, recipe: Recipe, gain: float) -> None:
+def _add_recipe(rng: np.random.Generator, eta: FloatArray, recipe: Recipe, gain: float) -> None:
     mirrored = rng.random() < 0.5
     for name, (low, high) in recipe.items():
         value = rng.uniform(low, high) * gain
@@ -173,7 +174,7 @@ def _add_recipe(rng: np.random.Generator, eta: np.ndarray, recipe: Recipe, gain:
         _add(rng, eta, name, value)
 
 
-def _add_few(rng: np.random.Generator, eta: np.ndarray, count: int, scale: float = 1.0) -> None:
+def _add_few(rng: np.random.Generator, eta: FloatArray, count: int, scale: float = 1.0) -> None:
     for i in set(np.searchsorted(_ODDS, rng.random(count)).tolist()):
         name, value = _NAMES[i], _strength(rng) * scale
         if name == "lid" and rng.random() < 0.3:
@@ -181,12 +182,12 @@ def _add_few(rng: np.random.Generator, eta: np.ndarray, count: int, scale: float
         _add(rng, eta, name, value, one_sided=0.35)
 
 
-def _add_upper(rng: np.random.Generator, eta: np.ndarray, count: int) -> None:
+def _add_upper(rng: np.random.Generator, eta: FloatArray, count: int) -> None:
     for _ in range(count):
         _add(rng, eta, UPPER[rng.integers(len(UPPER))], _strength(rng), one_sided=0.35)
 
 
-def _set_brows(rng: np.random.Generator, eta: np.ndarray) -> None:
+def _set_brows(rng: np.random.Generator, eta: FloatArray) -> None:
     """Set the brows, independently of the rest of the face.
 
     Both brows raised (0.3), mostly with wide eyes; a frown (0.34); the inner ends raised alone (0.08); the outer ends
@@ -209,7 +210,7 @@ def _set_brows(rng: np.random.Generator, eta: np.ndarray) -> None:
         _add(rng, eta, "browOuterUp", strength, one_sided=0.35)
 
 
-def _set_lids(rng: np.random.Generator, eta: np.ndarray) -> None:
+def _set_lids(rng: np.random.Generator, eta: FloatArray) -> None:
     """Sample a blink (0.45), half-shut (0.3) or wide eyes; one in six is a wink."""
     kind = rng.random()
     both = (
@@ -259,7 +260,7 @@ _RIVALS = tuple(
 )
 
 
-def _exclude(eta: np.ndarray) -> None:
+def _exclude(eta: FloatArray) -> None:
     values = eta.tolist()
     for a, b, amount in _RIVALS:
         weaker, stronger = (a, b) if values[a] < values[b] else (b, a)

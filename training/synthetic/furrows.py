@@ -7,18 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...model.array_types import AnyArray, FloatArray
+
 
 @dataclass(frozen=True, eq=False)
 class Furrow:
     """line (N, 2) mm seen from the front, width mm, key -> how strongly it folds, how much an old face has at rest."""
 
-    line: np.ndarray
+    line: AnyArray
     width: float
     keys: dict[str, float]
     age: float
 
 
-def furrows_of(lm: np.ndarray) -> list[Furrow]:
+def furrows_of(lm: FloatArray) -> list[Furrow]:
     """Return the furrows of a head with 68 landmarks (68, 3)."""
     brow_y = lm[17:27, 1].max()
     corner, wing, outer, root = lm[54], lm[35], lm[45], lm[27]  # the subject's left: x > 0

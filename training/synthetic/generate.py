@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from ...model.array_types import FloatArray
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.files import atomic_path
@@ -28,7 +29,7 @@ from .surface import Surface, build_surface
 TOGETHER = 32  # samples whose shapes are blended at once
 
 
-def make_shard(surface: Surface, seed: int, index: int, count: int, size: int) -> dict[str, np.ndarray]:
+def make_shard(surface: Surface, seed: int, index: int, count: int, size: int) -> dict[str, FloatArray]:
     """Make ``count`` samples stacked by field: (N, ...) arrays, see ``Sample``."""
     samples: list[Sample] = []
     with tqdm(total=count, desc=f"shard {index}", leave=False) as progress:

@@ -8,6 +8,7 @@ from functools import cache
 import numba as nb
 import numpy as np
 
+from ...model.array_types import BoolArray, FloatArray, IntArray
 from .noise import grain, wavy
 from .patches import Patch, curtain, tubes
 from .surface import Surface
@@ -28,10 +29,10 @@ class _Ground:
     3), and their distance inside the border of the hair in mm (N,).
     """
 
-    vertices: np.ndarray
-    triangles: np.ndarray
-    mean: np.ndarray
-    inside: np.ndarray
+    vertices: IntArray
+    triangles: IntArray
+    mean: FloatArray
+    inside: FloatArray
 
 
 @cache
@@ -50,7 +51,7 @@ def _jaw(surface: Surface) -> _Ground:
     return _ground(surface, (mask > 0.01) & (surface.lips == 0), mask)
 
 
-def _ground(surface: Surface, mask: np.ndarray, inside: np.ndarray) -> _Ground:
+def _ground(surface: Surface, mask: BoolArray, inside: FloatArray) -> _Ground:
     chosen = np.flatnonzero(mask & (surface.skin > 0))
     renumber = np.full(len(mask), -1)
     renumber[chosen] = np.arange(len(chosen))
@@ -62,9 +63,9 @@ def _ground(surface: Surface, mask: np.ndarray, inside: np.ndarray) -> _Ground:
 def sample_hair(
     rng: np.random.Generator,
     surface: Surface,
-    vertices: np.ndarray,
-    normals: np.ndarray,
-    color: np.ndarray,
+    vertices: FloatArray,
+    normals: FloatArray,
+    color: FloatArray,
     pressed: bool,
 ) -> list[Patch]:
     """Sample a haircut: bald, shaved, short, full, curly, long, tied back, with or without a fringe.
@@ -98,13 +99,13 @@ def sample_hair(
 def _cap(
     rng: np.random.Generator,
     surface: Surface,
-    vertices: np.ndarray,
-    normals: np.ndarray,
-    color: np.ndarray,
+    vertices: FloatArray,
+    normals: FloatArray,
+    color: FloatArray,
     thickness: float,
     frizz: float,
     sides: float,
-) -> tuple[Patch, np.ndarray, np.ndarray]:
+) -> tuple[Patch, FloatArray, FloatArray]:
     """Build a shell over the scalp that dips under the skin at the hairline; strands' starts and directions."""
     ground = _scalp(surface)
     noise = _noise(surface)
@@ -122,7 +123,7 @@ def _cap(
 
 
 @cache
-def _noise(surface: Surface) -> np.ndarray:
+def _noise(surface: Surface) -> FloatArray:
     """Smooth fields over the scalp, (wavelengths, FIELDS, N); the last of each streaks from front to back."""
     rng = np.random.default_rng(20180515)
     mean = _scalp(surface).mean
@@ -154,15 +155,16 @@ def _grow(
             albedo[i, k] = min(max(color[k] * shade, 0.0), 1.0)
 
 
-def _above(triangles: np.ndarray, height: np.ndarray) -> np.ndarray:
+def _above(triangles: IntArray, height: FloatArray) -> IntArray:
     """Return the triangles (M, 3) with a corner that is not all the way under the skin."""
     seen = height > UNDER
     a, b, c = triangles.T
-    return triangles[seen[a] | seen[b] | seen[c]]
+    above: IntArray = triangles[seen[a] | seen[b] | seen[c]]
+    return above
 
 
 def _wisps(
-    rng: np.random.Generator, roots: np.ndarray, ways: np.ndarray, color: np.ndarray, thickness: float, frizz: float
+    rng: np.random.Generator, roots: FloatArray, ways: FloatArray, color: FloatArray, thickness: float, frizz: float
 ) -> Patch:
     """Strands that leave the outline: thin triangles."""
     count = int(rng.uniform(20, 90) + 260 * frizz)
@@ -181,7 +183,7 @@ def _wisps(
     return Patch(points, np.arange(3 * count, dtype=np.int32).reshape(-1, 3), np.clip(color * shade, 0, 1), 0.3)
 
 
-def _fringe(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> Patch:
+def _fringe(rng: np.random.Generator, surface: Surface, color: FloatArray) -> Patch:
     columns = 24
     half = rng.uniform(0.35, 0.95)
     angles = np.linspace(-half, half, columns) + rng.normal(0, 0.15)
@@ -196,7 +198,7 @@ def _fringe(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> Pa
     return curtain(rng, surface, angles, heights, thick, color, 0.22, 0.4)
 
 
-def _long(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> list[Patch]:
+def _long(rng: np.random.Generator, surface: Surface, color: FloatArray) -> list[Patch]:
     rows, columns = 16, 44
     opening = rng.uniform(0.75, 1.7)
     angles = np.linspace(opening, 2 * np.pi - opening, columns) + rng.normal(0, 0.08)
@@ -212,7 +214,7 @@ def _long(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> list
     return [curtain(rng, surface, angles, heights, np.maximum(thick, 1.5), color, 0.25, 0.4)]
 
 
-def _tied(rng: np.random.Generator, color: np.ndarray) -> list[Patch]:
+def _tied(rng: np.random.Generator, color: FloatArray) -> list[Patch]:
     """Return a bun, or one or two tails."""
     if rng.random() < 0.4:
         place = np.array([[0, rng.uniform(60, 150), -75 + rng.uniform(0, 30)]])
@@ -227,9 +229,9 @@ def _tied(rng: np.random.Generator, color: np.ndarray) -> list[Patch]:
 def sample_beard(
     rng: np.random.Generator,
     surface: Surface,
-    vertices: np.ndarray,
-    normals: np.ndarray,
-    color: np.ndarray,
+    vertices: FloatArray,
+    normals: FloatArray,
+    color: FloatArray,
     density: float,
 ) -> list[Patch]:
     """Hair that stands off chin and lip, where there is enough of it (``density`` is what ``skin`` painted)."""
@@ -254,7 +256,7 @@ def sample_beard(
     return [shell, _wisps(rng, points[tall], out[tall], color, 0.6 * length, 0.3)] if len(tall) else [shell]
 
 
-def comb_lashes(surface: Surface, vertices: np.ndarray, length: float, thickness: float, lift: float) -> None:
+def comb_lashes(surface: Surface, vertices: FloatArray, length: float, thickness: float, lift: float) -> None:
     """Scale and lift the lashes among ``vertices`` (V, 3) in place.
 
     They become this many times as long and as thick, and ``lift`` radians higher. They rotate with their lid about the
@@ -267,12 +269,13 @@ def comb_lashes(surface: Surface, vertices: np.ndarray, length: float, thickness
 
 
 @cache
-def _elevations(surface: Surface, side: str) -> np.ndarray:
+def _elevations(surface: Surface, side: str) -> FloatArray:
     """Radians above the eye's horizon at which each lash grows from the lid of the mean head at rest, (N,)."""
     mean = surface.model.neutral
     strands = mean[surface.region(f"lashes_{side}")].reshape(-1, STRAND, 3)
     out = strands[:, :2].mean(1) - mean[surface.region(f"eyeball_{side}")].mean(0)
-    return np.arctan2(out[:, 1], out[:, 2]).astype(np.float32)
+    elevations: FloatArray = np.arctan2(out[:, 1], out[:, 2]).astype(np.float32)
+    return elevations
 
 
 @nb.njit(error_model="numpy", cache=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray
 from .rasterizer import FAR, rasterize, seen_along
 
 SHADOW_SIZE = 80
@@ -21,9 +22,9 @@ class Light:
     are the strengths of the mirrored lamps and the mirrored sky. polish (0..1) is the sharpness of a lamp's image.
     """
 
-    ambient: np.ndarray
-    lights: np.ndarray
-    colors: np.ndarray
+    ambient: FloatArray
+    lights: FloatArray
+    colors: FloatArray
     wrap: float
     specular: float
     polish: float
@@ -55,21 +56,25 @@ def sample_light(rng: np.random.Generator, natural: bool = False) -> Light:
     )  # fmt: skip
 
 
-def _temperature(rng: np.random.Generator, count: int) -> np.ndarray:
+def _temperature(rng: np.random.Generator, count: int) -> FloatArray:
     """Return (count, 3) BGR factors between candle and blue sky, with a little tint."""
     warm = rng.normal(0.02, 0.11, (count, 1))
-    return np.exp(np.concatenate([-warm, np.zeros_like(warm), warm], 1) + rng.normal(0, 0.03, (count, 3)))
+    factors: FloatArray = np.exp(
+        np.concatenate([-warm, np.zeros_like(warm), warm], 1) + rng.normal(0, 0.03, (count, 3))
+    )
+    return factors
 
 
-def _gels(rng: np.random.Generator, count: int) -> np.ndarray:
+def _gels(rng: np.random.Generator, count: int) -> FloatArray:
     """Return (count, 3) BGR factors of coloured lamps: stages, shop windows, screens in the dark."""
     tints = np.exp(rng.normal(0, 0.6, (count, 3)))
-    return tints / tints.mean(1, keepdims=True)
+    gels: FloatArray = tints / tints.mean(1, keepdims=True)
+    return gels
 
 
 def shadow_map(
-    attributes: np.ndarray, triangles: np.ndarray, one_sided: int, towards: np.ndarray, middle: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    attributes: FloatArray, triangles: IntArray, one_sided: int, towards: FloatArray, middle: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the depth map (S, S) seen from a far lamp, for ``rasterizer.shade``.
 
     Returns also its axes (3, 3: right, down, towards it) and (scale, x0, y0).

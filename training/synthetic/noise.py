@@ -8,15 +8,17 @@ import cv2
 import numba as nb
 import numpy as np
 
+from ...model.array_types import FloatArray
+
 STOCK = 1 << 20
 
 
 @cache
-def _stock() -> np.ndarray:
+def _stock() -> FloatArray:
     return np.random.default_rng(20180515).standard_normal(STOCK, dtype=np.float32)
 
 
-def grain(rng: np.random.Generator, *shape: int) -> np.ndarray:
+def grain(rng: np.random.Generator, *shape: int) -> FloatArray:
     """Return white noise of unit variance, float32, read-only.
 
     The noise is a random part of a fixed stock. Drawing new noise for every picture takes longer than the operations
@@ -29,7 +31,7 @@ def grain(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 def fractal(
     rng: np.random.Generator, size: int, octaves: int = 5, channels: int = 1, base: int = 2, gain: float = 0.6
-) -> np.ndarray:
+) -> FloatArray:
     """Return noise (size, size, channels) float32, zero mean, about unit variance.
 
     The coarsest octave has ``base`` cells across.
@@ -46,8 +48,9 @@ def fractal(
     return _enlarged(out, size) * np.float32(1 / np.sqrt(power))
 
 
-def _enlarged(image: np.ndarray, size: int) -> np.ndarray:
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC).reshape(size, size, -1)
+def _enlarged(image: FloatArray, size: int) -> FloatArray:
+    enlarged: FloatArray = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC).reshape(size, size, -1)
+    return enlarged
 
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
@@ -70,14 +73,14 @@ def _waves(points, directions, phases, out):
         add_wave(axes, directions[k, 0], directions[k, 1], directions[k, 2], phases[k], out)
 
 
-def plane_waves(rng: np.random.Generator, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def plane_waves(rng: np.random.Generator, lengths: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Directions (N, 3), in turns per mm, of waves about as long as ``lengths`` (N,), and phases (N,) in turns."""
     directions = rng.standard_normal((len(lengths), 3))
     directions /= (lengths * rng.uniform(0.7, 1.6, len(lengths)) * np.sqrt((directions**2).sum(1)))[:, None]
     return directions.astype(np.float32), rng.random(len(lengths), np.float32)
 
 
-def wavy(rng: np.random.Generator, points: np.ndarray, wavelength: float, waves: int = 3) -> np.ndarray:
+def wavy(rng: np.random.Generator, points: FloatArray, wavelength: float, waves: int = 3) -> FloatArray:
     """Return a smooth random number per point (N,) of space (N, 3), about unit variance: a few plane waves."""
     out = np.zeros(len(points), np.float32)
     _waves(np.ascontiguousarray(points, np.float32), *plane_waves(rng, np.full(waves, wavelength)), out)

@@ -14,6 +14,7 @@ import cv2
 import numba as nb
 import numpy as np
 
+from ...model.array_types import AnyArray, FloatArray, IntArray, UInt8Array
 from .surface import Surface
 
 PAINT = 512
@@ -26,7 +27,7 @@ VARIANTS = 60
 class Mask:
     """Coverage of each texel, (H, W) uint8, and the position of the first row and column in the chart."""
 
-    cover: np.ndarray
+    cover: FloatArray
     row: int
     column: int
 
@@ -43,10 +44,10 @@ class Brows:
     """
 
     masks: tuple[Mask, Mask]
-    lines: np.ndarray
+    lines: IntArray
     shifts: tuple[tuple[int, int], tuple[int, int]]
 
-    def landmarks(self) -> np.ndarray:
+    def landmarks(self) -> FloatArray:
         """Positions of iBUG's points 17 to 26 in the chart, (10, 2) texels (column, row)."""
         left, right = self.lines + np.array(self.shifts)[:, None, ::-1]
         return np.concatenate([right[::-1], left])
@@ -54,7 +55,7 @@ class Brows:
 
 @dataclass(frozen=True, eq=False)
 class _Stock:
-    brows: list[tuple[tuple[Mask, Mask], np.ndarray]]
+    brows: list[tuple[tuple[Mask, Mask], FloatArray]]
     stubble: list[Mask]
     moustaches: list[Mask]
     goatees: list[Mask]
@@ -92,7 +93,7 @@ def _lay(paint, cover, row, column, blue, green, red, strength):
             paint[y, x, 3] = np.uint8(min(byte, (over + under) * byte + half))
 
 
-def lay(paint: np.ndarray, mask: Mask, color: np.ndarray, strength: float, shift: tuple[int, int] = (0, 0)) -> None:
+def lay(paint: UInt8Array, mask: Mask, color: FloatArray, strength: float, shift: tuple[int, int] = (0, 0)) -> None:
     """Lay ``color`` (BGR 0..1) over ``paint`` (PAINT, PAINT, 4) where the mask covers it, ``strength`` 0..1."""
     if strength <= 0:
         return
@@ -103,17 +104,17 @@ def lay(paint: np.ndarray, mask: Mask, color: np.ndarray, strength: float, shift
 def paint_skin(
     rng: np.random.Generator,
     surface: Surface,
-    skin: np.ndarray,
-    hair: np.ndarray,
+    skin: FloatArray,
+    hair: FloatArray,
     freckled: float,
     beard: float,
-    furrows: np.ndarray,
+    furrows: FloatArray,
     dimpled: float,
     brows: Brows,
     lashes: float,
     liner: float,
     shade: tuple[float, float],
-) -> np.ndarray:
+) -> UInt8Array:
     """Paint (PAINT, PAINT, 4) uint8 BGRA over a skin of colour ``skin`` (3,).
 
     freckled  0..1, how freckled;  beard  0..1, how densely hair of colour ``hair`` covers chin and cheeks
@@ -159,7 +160,7 @@ def paint_skin(
     return paint
 
 
-def drawn_brows(surface: Surface) -> list[tuple[tuple[Mask, Mask], np.ndarray]]:
+def drawn_brows(surface: Surface) -> list[tuple[tuple[Mask, Mask], FloatArray]]:
     """Masks of a left and a right brow, and the middle line (5, 2) of the left one in texels."""
     return _stock(surface).brows
 
@@ -172,7 +173,7 @@ def _one(rng: np.random.Generator, stock: list[Any]) -> Any:
     return stock[int(rng.random() * len(stock))]
 
 
-def _paint_marks(rng: np.random.Generator, paint: np.ndarray, surface: Surface, skin: np.ndarray) -> None:
+def _paint_marks(rng: np.random.Generator, paint: UInt8Array, surface: Surface, skin: FloatArray) -> None:
     """Moles and pimples."""
     if rng.random() < 0.5:
         return
@@ -184,7 +185,7 @@ def _paint_marks(rng: np.random.Generator, paint: np.ndarray, surface: Surface, 
 
 
 @cache
-def _dots() -> list[np.ndarray]:
+def _dots() -> list[FloatArray]:
     out = []
     for radius in (1.0, 1.4, 1.9, 2.6, 3.4):
         side = 2 * int(radius + 2) + 1
@@ -193,7 +194,7 @@ def _dots() -> list[np.ndarray]:
     return out
 
 
-def _paint_lips(rng: np.random.Generator, paint: np.ndarray, stock: _Stock, skin: np.ndarray) -> None:
+def _paint_lips(rng: np.random.Generator, paint: UInt8Array, stock: _Stock, skin: FloatArray) -> None:
     """Draw the dark line where lips meet, fine cracks, and a border round the lips."""
     lay(paint, stock.lip_parting, skin * [0.12, 0.12, 0.22], rng.uniform(0, 0.9))
     lay(paint, _one(rng, stock.lip_lines), skin * [0.3, 0.28, 0.45], rng.uniform(0, 0.5))
@@ -202,7 +203,7 @@ def _paint_lips(rng: np.random.Generator, paint: np.ndarray, stock: _Stock, skin
 
 
 @cache
-def _front(surface: Surface) -> np.ndarray:
+def _front(surface: Surface) -> IntArray:
     """Which triangle of the skin lies at each texel of the chart, (PAINT, PAINT) int32, -1 where none does."""
     corners = surface.triangles
     ahead = (surface.skin[corners] > 0).all(1) & (surface.normals[corners, 2] > 0).all(1)
@@ -215,7 +216,7 @@ def _front(surface: Surface) -> np.ndarray:
     return picture
 
 
-def on_skin(surface: Surface, texels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def on_skin(surface: Surface, texels: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Map places (N, 2) in the chart, texels (column, row), to the skin.
 
     Returns corners (N, 3) of the skin's triangles and weights (N, 3) that sum to one.
@@ -259,7 +260,7 @@ def _pair(mask: Mask) -> tuple[Mask, Mask]:
     return mask, mask.mirrored()
 
 
-def _cut(canvas: np.ndarray, row: int = 0, column: int = 0) -> Mask:
+def _cut(canvas: AnyArray, row: int = 0, column: int = 0) -> Mask:
     """Return the part of a chart-sized drawing that is not empty."""
     canvas = np.clip(canvas, 0, 255).astype(np.uint8)
     rows, columns = np.flatnonzero(canvas.any(1)), np.flatnonzero(canvas.any(0))
@@ -269,17 +270,18 @@ def _cut(canvas: np.ndarray, row: int = 0, column: int = 0) -> Mask:
     return Mask(cover, row + int(rows[0]), column + int(columns[0]))
 
 
-def _chart_of(surface: Surface, mask: np.ndarray) -> np.ndarray:
+def _chart_of(surface: Surface, mask: FloatArray) -> FloatArray:
     """Return a mask of vertices (V,) as a picture of the chart, (PAINT, PAINT) float32 0..1."""
     corners = surface.triangles[(mask[surface.triangles].max(1) > 0.02)]
     picture = np.zeros((PAINT, PAINT), np.float32)
     points = surface.coords[corners] * PAINT
     for p, value in zip(points.round().astype(np.int32), mask[corners].mean(1).tolist(), strict=True):
         cv2.fillConvexPoly(picture, p, value)
-    return cv2.GaussianBlur(picture, (0, 0), 1.5)
+    soft: FloatArray = cv2.GaussianBlur(picture, (0, 0), 1.5)
+    return soft
 
 
-def _strokes(rng: np.random.Generator, canvas: np.ndarray, lines: np.ndarray, thick: tuple[int, int]) -> None:
+def _strokes(rng: np.random.Generator, canvas: AnyArray, lines: FloatArray, thick: tuple[int, int]) -> None:
     """Draw polylines (N, K, 2) in texels onto a canvas that is FINER times larger."""
     fixed = np.round(lines * FINER * 16).astype(np.int32)
     for line in fixed:
@@ -288,7 +290,7 @@ def _strokes(rng: np.random.Generator, canvas: np.ndarray, lines: np.ndarray, th
         cv2.polylines(canvas, [line.reshape(-1, 1, 2)], False, value, width, cv2.LINE_AA, 4)
 
 
-def _brow(rng: np.random.Generator, landmarks: np.ndarray) -> tuple[Mask, np.ndarray]:
+def _brow(rng: np.random.Generator, landmarks: FloatArray) -> tuple[Mask, FloatArray]:
     """Paint the left brow and return five points (5, 2) along its middle.
 
     Hairs stand up near the nose and lie down towards the temple, over a soft shade.
@@ -336,7 +338,7 @@ def _brow(rng: np.random.Generator, landmarks: np.ndarray) -> tuple[Mask, np.nda
     return _cut(canvas, int(origin[1]) - round(float(above)), int(origin[0])), line
 
 
-def _stubble(rng: np.random.Generator, where: np.ndarray) -> Mask:
+def _stubble(rng: np.random.Generator, where: FloatArray) -> Mask:
     """Hairs end on, thinning out towards the border."""
     tufts = cv2.resize(rng.uniform(0.3, 1.2, (40, 40)).astype(np.float32), (PAINT, PAINT))
     hairs = rng.random((PAINT, PAINT), dtype=np.float32) < 0.75 * np.clip(where * tufts * 1.4, 0, 1)
@@ -345,7 +347,7 @@ def _stubble(rng: np.random.Generator, where: np.ndarray) -> Mask:
     return _cut(cover * (cover > 40))
 
 
-def _freckles(rng: np.random.Generator, landmarks: np.ndarray) -> Mask:
+def _freckles(rng: np.random.Generator, landmarks: FloatArray) -> Mask:
     canvas = np.zeros((PAINT, PAINT), np.float32)
     centre = landmarks[29]
     count = int(rng.uniform(150, 1200))
@@ -359,7 +361,7 @@ def _freckles(rng: np.random.Generator, landmarks: np.ndarray) -> Mask:
     return _cut(canvas)
 
 
-def _furrow(rng: np.random.Generator, line: np.ndarray, width: float) -> Mask:
+def _furrow(rng: np.random.Generator, line: AnyArray, width: float) -> Mask:
     """Return a fold: a fine dark line, tapering, in a soft shade of ``width`` mm."""
     t = np.linspace(0, 1, 14)
     knots = np.linspace(0, 1, len(line))
@@ -375,7 +377,7 @@ def _furrow(rng: np.random.Generator, line: np.ndarray, width: float) -> Mask:
     return _cut(np.clip(core + 0.45 * soft, 0, 255) * ((core > 3) | (soft > 12)))
 
 
-def _lip_cracks(rng: np.random.Generator, lips: np.ndarray) -> Mask:
+def _lip_cracks(rng: np.random.Generator, lips: FloatArray) -> Mask:
     canvas = np.zeros((PAINT, PAINT), np.float32)
     rows, columns = np.nonzero(lips > 0.5)
     middle = np.array([columns.mean(), rows.mean()])
@@ -387,18 +389,18 @@ def _lip_cracks(rng: np.random.Generator, lips: np.ndarray) -> Mask:
     return _cut(canvas * (lips > 0.5))
 
 
-def _parting(landmarks: np.ndarray) -> Mask:
+def _parting(landmarks: FloatArray) -> Mask:
     canvas = np.zeros((PAINT, PAINT), np.float32)
     line = np.round(landmarks[[48, 60, 61, 62, 63, 64, 54]] * 16).astype(np.int32)
     cv2.polylines(canvas, [line.reshape(-1, 1, 2)], False, 255.0, 2, cv2.LINE_AA, 4)
     return _cut(cv2.GaussianBlur(canvas, (0, 0), 0.8))
 
 
-def _border(lips: np.ndarray) -> Mask:
+def _border(lips: FloatArray) -> Mask:
     return _cut(255 * np.clip(4 * np.clip(lips, 0, 1) * (1 - np.clip(lips, 0, 1)), 0, 1) ** 2)
 
 
-def _lower_lashes(rng: np.random.Generator, lid: np.ndarray) -> Mask:
+def _lower_lashes(rng: np.random.Generator, lid: FloatArray) -> Mask:
     """Below the left lower lid, whose line runs from the nose outwards."""
     count = int(rng.uniform(10, 26))
     at = np.sort(rng.uniform(0.5, 2.9, count))
@@ -409,13 +411,13 @@ def _lower_lashes(rng: np.random.Generator, lid: np.ndarray) -> Mask:
     return _cut(1.5 * cv2.resize(canvas, (PAINT, PAINT), interpolation=cv2.INTER_AREA).astype(np.float32))
 
 
-def _lid_line(lid: np.ndarray) -> np.ndarray:
+def _lid_line(lid: FloatArray) -> FloatArray:
     """Along an edge of the left lids from the inner corner outwards, (24, 2), through its four landmarks (4, 2)."""
     along = np.linspace(lid[0, 0], lid[-1, 0], 24)
     return np.column_stack([along, np.polyval(np.polyfit(lid[:, 0], lid[:, 1], 3), along)])
 
 
-def _liner(rng: np.random.Generator, lid: np.ndarray) -> Mask:
+def _liner(rng: np.random.Generator, lid: FloatArray) -> Mask:
     """Return a line drawn above the left upper lashes, broader outwards."""
     edge = _lid_line(lid)[round(rng.uniform(0, 9)) :]
     broad = np.linspace(rng.uniform(0.5, 2.5), rng.uniform(2, 9), len(edge))
@@ -425,7 +427,7 @@ def _liner(rng: np.random.Generator, lid: np.ndarray) -> Mask:
     return _cut(cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.5, 1.5)))
 
 
-def _lash_shade(lid: np.ndarray) -> Mask:
+def _lash_shade(lid: FloatArray) -> Mask:
     """Return the edge of the left lower lid and the area just below."""
     canvas = np.zeros((PAINT, PAINT), np.float32)
     line = np.round((_lid_line(lid)[1:-1] - [0, 1]) * 16).astype(np.int32)
@@ -433,7 +435,7 @@ def _lash_shade(lid: np.ndarray) -> Mask:
     return _cut(cv2.GaussianBlur(canvas, (0, 0), 1.2))
 
 
-def _crease(rng: np.random.Generator, lid: np.ndarray) -> Mask:
+def _crease(rng: np.random.Generator, lid: FloatArray) -> Mask:
     """Draw the fold above the left upper lid, also seen when the lid is shut: a fine line in a soft shade."""
     edge = _lid_line(lid)
     along = np.linspace(0, 1, len(edge))
@@ -448,7 +450,7 @@ def _crease(rng: np.random.Generator, lid: np.ndarray) -> Mask:
     )
 
 
-def _wing(rng: np.random.Generator, corner: np.ndarray) -> Mask:
+def _wing(rng: np.random.Generator, corner: FloatArray) -> Mask:
     canvas = np.zeros((PAINT, PAINT), np.float32)
     tip = corner + [rng.uniform(8, 20), rng.uniform(-1, 10)]
     body = np.array([corner + [-4, 3], corner + [-3, -1], tip])
@@ -456,7 +458,7 @@ def _wing(rng: np.random.Generator, corner: np.ndarray) -> Mask:
     return _cut(cv2.GaussianBlur(canvas, (0, 0), 0.6))
 
 
-def _dimples(rng: np.random.Generator, chin: np.ndarray) -> Mask:
+def _dimples(rng: np.random.Generator, chin: FloatArray) -> Mask:
     canvas = np.zeros((PAINT, PAINT), np.float32)
     for x, y in chin + [0, 26] + rng.standard_normal((34, 2)) * [11, 8]:
         cv2.ellipse(

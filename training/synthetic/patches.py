@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...model.array_types import AnyArray, FloatArray, IntArray
 from .surface import Surface
 
 
@@ -15,9 +16,9 @@ from .surface import Surface
 class Patch:
     """Points (N, 3) in the head's frame (mm), triangles (M, 3), albedo (N, 3), gloss."""
 
-    points: np.ndarray
-    triangles: np.ndarray
-    albedo: np.ndarray
+    points: FloatArray
+    triangles: IntArray
+    albedo: FloatArray
     gloss: float = 0.1
 
 
@@ -33,21 +34,22 @@ def joined(patches: list[Patch]) -> Patch:
 
 
 @cache
-def grid_triangles(rows: int, columns: int, closed: bool = False) -> np.ndarray:
+def grid_triangles(rows: int, columns: int, closed: bool = False) -> IntArray:
     """Triangles of a (rows, columns) grid of points; ``closed`` joins the last column to the first."""
     r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
     a, b = r * columns + c, r * columns + (c + 1) % columns
     quads = np.stack([a, b, b + columns, a + columns], -1).reshape(-1, 4)
-    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
+    split: IntArray = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
+    return split
 
 
 def curtain(
     rng: np.random.Generator,
     surface: Surface,
-    angles: np.ndarray,
-    heights: np.ndarray,
-    thickness: np.ndarray,
-    color: np.ndarray,
+    angles: FloatArray,
+    heights: AnyArray,
+    thickness: AnyArray,
+    color: FloatArray,
     streaks: float,
     gloss: float,
 ) -> Patch:
@@ -77,7 +79,7 @@ _FLAT = np.array([0.0, 0.0, 1.0, 1.0])
 
 
 def tubes(
-    starts: ArrayLike, ends: ArrayLike, radii: ArrayLike, color: np.ndarray, gloss: float = 0.3, flat: bool = False
+    starts: ArrayLike, ends: ArrayLike, radii: ArrayLike, color: FloatArray, gloss: float = 0.3, flat: bool = False
 ) -> Patch:
     """Tubes from ``starts`` (N, 3) to ``ends`` (N, 3), ``radii`` (N,) mm, with round ends or cut off ``flat``."""
     a, b = np.asarray(starts, float), np.asarray(ends, float)
@@ -105,7 +107,7 @@ _CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1
 _SIDES = np.array([(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)])
 
 
-def box(centre: np.ndarray, axes: np.ndarray, color: np.ndarray, gloss: float = 0.8) -> Patch:
+def box(centre: FloatArray, axes: FloatArray, color: FloatArray, gloss: float = 0.8) -> Patch:
     """Return a box with half-axes ``axes`` (3, 3)."""
     points = (centre + _CORNERS @ axes)[_SIDES].reshape(-1, 3)
     quads = np.arange(24, dtype=np.int32).reshape(6, 4)

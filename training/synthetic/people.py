@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from ...model.array_types import FloatArray
 from ...model.builtin import OPEN
 from ...model.files import atomic_path
 from ...model.formats import open_face_model
@@ -33,7 +34,7 @@ TURNED_SHARE = 0.3  # of the pictures: turned as far as a face may be, the other
 MOODS = {"free": 0.4, "mood": 0.35, "quiet": 0.25}
 
 
-def pictures_of(surface: Surface, seed: int, person: int, count: int, size: int) -> dict[str, np.ndarray]:
+def pictures_of(surface: Surface, seed: int, person: int, count: int, size: int) -> dict[str, FloatArray]:
     """Render ``count`` pictures of one person: image (N, size, size, 3) uint8, eta (N, 29), alpha (99,)."""
     own = np.random.default_rng([seed, person])
     alpha = np.clip(own.standard_normal(len(surface.model.identity)), -2.8, 2.8).astype(np.float32)
@@ -59,7 +60,7 @@ def pictures_of(surface: Surface, seed: int, person: int, count: int, size: int)
     return {"image": np.stack(images), "eta": eta, "alpha": alpha}
 
 
-def expressions(rng: np.random.Generator, count: int) -> np.ndarray:
+def expressions(rng: np.random.Generator, count: int) -> FloatArray:
     """Sample one person's expressions in ``count`` pictures, (N, 29)."""
     eta = np.stack([sample_eta(rng) for _ in range(count)])
     kind = rng.choice(list(MOODS), p=list(MOODS.values()))

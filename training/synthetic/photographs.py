@@ -13,6 +13,7 @@ import cv2
 import numba as nb
 import numpy as np
 
+from ...model.array_types import FloatArray, UInt8Array
 from ...model.rotations import rotation_of_euler
 from .light import Light
 from .paint import PAINT, TEXELS, Mask
@@ -36,13 +37,13 @@ class SkinPhotograph:
     ``Realism``). Holds also the strength of both, and whether they are mirrored; slow already is.
     """
 
-    slow: np.ndarray | None
+    slow: FloatArray | None
     slow_strength: float
-    detail: np.ndarray
+    detail: UInt8Array
     strength: float
     mirrored: bool
 
-    def vary(self, albedo: np.ndarray) -> None:
+    def vary(self, albedo: FloatArray) -> None:
         """Colour vertices (V, 3) by the slow factors."""
         if self.slow is not None:
             _vary(albedo, self.slow, np.float32(self.slow_strength))
@@ -58,7 +59,7 @@ def _vary(albedo, slow, strength):
             albedo[i, k] += albedo[i, k] * strength * slow[i, k]
 
 
-def sample_skin(rng: np.random.Generator, surface: Surface, color: np.ndarray) -> SkinPhotograph:
+def sample_skin(rng: np.random.Generator, surface: Surface, color: FloatArray) -> SkinPhotograph:
     """Pick a photographed skin about as dark as ``color`` (3,); slow and fine parts of two people."""
     realism = surface.realism
     if realism is None or rng.random() >= SKIN_SHARE:
@@ -108,7 +109,7 @@ def sample_environment(rng: np.random.Generator, surface: Surface, drawn: Light,
 
 
 @cache
-def _turned_maps(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _turned_maps(surface: Surface) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Return all maps (M), mirrored or not (2), after TURNS rotations about the vertical.
 
     ambient (M, 2, TURNS, 3, 9); lamps (M, 2, TURNS, 2, 3); the lamps' colours (M, 2, 3); the amount of light on a face
@@ -127,7 +128,7 @@ def _turned_maps(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     return ambient, turned.astype(np.float32), realism.lamp_colors, ambient.sum(3) @ FRONT + facing
 
 
-def turn_harmonics(ambient: np.ndarray, turn: np.ndarray) -> np.ndarray:
+def turn_harmonics(ambient: FloatArray, turn: FloatArray) -> FloatArray:
     """Nine terms (3, 9) after a turn (3, 3), a reflection included: they are c + b.n + n.M.n with a traceless M."""
     a0, ay, az, ax, xy, yz, zz, xz, xx = ambient.T.astype(float)
     linear = np.stack([ax, ay, az], 1) @ turn.T
@@ -140,7 +141,7 @@ def turn_harmonics(ambient: np.ndarray, turn: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _at_vertices(surface: Surface) -> np.ndarray:
+def _at_vertices(surface: Surface) -> FloatArray:
     """Slow factors of all skins less one at the vertices, plain and mirrored, (2, S, V, 3)."""
     assert surface.realism is not None
     out = []
@@ -152,7 +153,7 @@ def _at_vertices(surface: Surface) -> np.ndarray:
 
 
 @cache
-def photographed_brows(surface: Surface) -> list[tuple[tuple[Mask, Mask], np.ndarray]]:
+def photographed_brows(surface: Surface) -> list[tuple[tuple[Mask, Mask], FloatArray]]:
     """Return the brows laid along the head's brow line, left and right.
 
     Returns also the middle line (5, 2) of the left brow in texels.
@@ -187,7 +188,7 @@ def photographed_brows(surface: Surface) -> list[tuple[tuple[Mask, Mask], np.nda
     return pairs
 
 
-def _middle_line(brow: Mask) -> np.ndarray:
+def _middle_line(brow: Mask) -> FloatArray:
     """Five points (5, 2) along the middle of a left brow from the nose outwards, texels (column, row)."""
     cover = brow.cover.astype(np.float64)
     strength = cover.sum(0)

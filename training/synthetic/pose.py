@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.camera import Camera, Crop, crop_of_pose
 from ...model.rotations import rotation_of_euler
 
@@ -16,24 +17,25 @@ BACK_YAW = 1.9  # radians beyond which a head shows no face
 class Pose:
     """rotation (3, 3) and translation (3,) in the camera frame; ``own`` is the face's crop, ``given`` the picture."""
 
-    rotation: np.ndarray
-    translation: np.ndarray
+    rotation: FloatArray
+    translation: FloatArray
     camera: Camera
     own: Crop
     given: Crop
 
-    def lens(self) -> np.ndarray:
+    def lens(self) -> FloatArray:
         """Return (2, 3) float32 that maps (x / depth, y / depth, 1) in the camera frame to ``given``'s unit square."""
         c, s = np.cos(self.given.angle), np.sin(self.given.angle)
         turn = np.array([[c, s], [-s, c]]) / self.given.side
         centre = turn @ [self.camera.cx - self.given.cx, self.camera.cy - self.given.cy] + 0.5
         return np.column_stack([turn * [self.camera.focal, -self.camera.focal], centre]).astype(np.float32)
 
-    def in_crop(self, points: np.ndarray) -> np.ndarray:
+    def in_crop(self, points: FloatArray) -> FloatArray:
         """Points (..., 3) of the head to the unit square of ``given``, (..., 2)."""
         seen = points @ self.rotation.T + self.translation
         lens = self.lens()
-        return (seen[..., :2] / -seen[..., 2:]) @ lens[:, :2].T + lens[:, 2]
+        places: FloatArray = (seen[..., :2] / -seen[..., 2:]) @ lens[:, :2].T + lens[:, 2]
+        return places
 
 
 def sample_angles(rng: np.random.Generator, is_face: bool, natural: bool = False) -> tuple[float, float, float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.errors import InputError
 
 FORMAT = 1
@@ -37,14 +38,14 @@ class Realism:
     lamp_colors  (M, 2, 3) BGR
     """
 
-    landmarks: np.ndarray
-    low: np.ndarray
-    detail: np.ndarray
-    tones: np.ndarray
-    brows: np.ndarray
-    ambient: np.ndarray
-    lamps: np.ndarray
-    lamp_colors: np.ndarray
+    landmarks: FloatArray
+    low: FloatArray
+    detail: FloatArray
+    tones: FloatArray
+    brows: FloatArray
+    ambient: FloatArray
+    lamps: FloatArray
+    lamp_colors: FloatArray
 
 
 def read_realism(path: Path) -> Realism:
@@ -79,6 +80,6 @@ def read_realism(path: Path) -> Realism:
     return Realism(**{k: a if a.dtype == np.uint8 else a.astype(np.float32) for k, a in arrays.items()})
 
 
-def fits(realism: Realism, landmarks: np.ndarray) -> bool:
+def fits(realism: Realism, landmarks: FloatArray) -> bool:
     """Return whether the skins are made for the head with these landmarks in the chart, (68, 2)."""
     return bool(np.abs(realism.landmarks - landmarks)[INNER].max() < MOVED)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ...model.array_types import BoolArray, FloatArray, IntArray, UInt8Array
 from ...model.camera import rotation_in_crop
 from . import rasterizer, visibility
 from .background import sample_background
@@ -49,15 +50,15 @@ class Sample:
                and at least 80 real pixels across the crop; 0 for every other picture
     """
 
-    image: np.ndarray
-    eta: np.ndarray
-    gaze: np.ndarray
-    rotation: np.ndarray
-    crop: np.ndarray
-    alpha: np.ndarray
-    landmarks: np.ndarray
-    points: np.ndarray
-    visible: np.ndarray
+    image: UInt8Array
+    eta: FloatArray
+    gaze: FloatArray
+    rotation: FloatArray
+    crop: FloatArray
+    alpha: FloatArray
+    landmarks: FloatArray
+    points: FloatArray
+    visible: BoolArray
     detail: np.float32
     face: np.float32
     natural: np.float32
@@ -67,10 +68,10 @@ class Sample:
 class _Draw:
     """The random values drawn before shapes are blended."""
 
-    eta: np.ndarray
-    alpha: np.ndarray
-    gaze: np.ndarray
-    ways: np.ndarray
+    eta: FloatArray
+    alpha: FloatArray
+    gaze: FloatArray
+    ways: FloatArray
     pose: Pose
     is_face: bool
     natural: bool
@@ -105,7 +106,7 @@ def _draw(rng: np.random.Generator, surface: Surface, size: int) -> _Draw:
 
 
 def _finish(
-    rng: np.random.Generator, surface: Surface, draw: _Draw, person: np.ndarray, move: np.ndarray, size: int
+    rng: np.random.Generator, surface: Surface, draw: _Draw, person: FloatArray, move: FloatArray, size: int
 ) -> Sample:
     pose = draw.pose
     vertices = shape_head(rng, surface, person, move, draw.eta, draw.gaze)
@@ -141,17 +142,17 @@ def _finish(
 def render(
     rng: np.random.Generator,
     surface: Surface,
-    vertices: np.ndarray,
-    eta: np.ndarray,
+    vertices: FloatArray,
+    eta: FloatArray,
     brows: Brows,
     pose: Pose,
     size: int,
-    landmarks: np.ndarray,
-    distances: np.ndarray,
+    landmarks: FloatArray,
+    distances: FloatArray,
     head: bool = True,
-    backdrop: np.ndarray | None = None,
+    backdrop: FloatArray | None = None,
     natural: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[FloatArray, BoolArray]:
     """Render the picture (size, size, 3) float32 BGR and the visibility of the landmarks.
 
     ``landmarks`` (70, 2) are in the unit crop and ``distances`` (70,) in mm from the camera. Without a ``head`` the
@@ -166,7 +167,7 @@ def render(
     comb_lashes(surface, vertices, *look.lashes)
     normals = rasterizer.vertex_normals(vertices, surface.quads)
     patches: list[Patch] = []
-    lenses: list[np.ndarray] = []
+    lenses: list[FloatArray] = []
     if head:
         clothe(rng, surface, look.albedo)
         worn, pressing = sample_headwear(rng, surface, vertices) if not natural else ([], False)
@@ -218,14 +219,14 @@ def render(
 
 def _scene(
     surface: Surface,
-    vertices: np.ndarray | None,
-    normals: np.ndarray,
+    vertices: FloatArray | None,
+    normals: FloatArray,
     look: Look,
-    eta: np.ndarray,
+    eta: FloatArray,
     patches: list[Patch],
     pose: Pose,
     big: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+) -> tuple[FloatArray, FloatArray, IntArray, int]:
     """Return the head (``vertices``, if any) and the patches before the camera.
 
     Returns attributes (N, 16), screen (N, 3), triangles (T, 3), and how many of these are seen from one side only.
@@ -253,7 +254,7 @@ def _scene(
     return attributes, screen, joined, len(surface.triangles) if count else 0
 
 
-def _bounds(screen: np.ndarray) -> np.ndarray:
+def _bounds(screen: FloatArray) -> FloatArray:
     """Left, top, right, bottom of points (N, 3) in pixels."""
     x, y = np.ascontiguousarray(screen[:, :2].T)
     return np.array([x.min(), y.min(), x.max(), y.max()], np.float32)
@@ -264,13 +265,13 @@ def _exposure(rng: np.random.Generator, brightness: float) -> np.float32:
     return np.float32((rng.uniform(0.2, 0.65) / max(brightness, 0.02)) ** rng.uniform(0.4, 0.8))
 
 
-def _open_sky(surface: Surface, eta: np.ndarray) -> np.ndarray:
+def _open_sky(surface: Surface, eta: FloatArray) -> FloatArray:
     """Return the share of open sky; an open mouth lets light in."""
     opened = np.float32(0.75 + 0.45 * np.clip(eta[25] + 0.4 * eta[18] + 0.3 * eta[11], 0, 1))
     return np.where(surface.occlusion < 0.999, surface.occlusion * opened, np.float32(1))
 
 
-def _tint_lens(rng: np.random.Generator, image: np.ndarray, pose: Pose, lens: np.ndarray, dark: float) -> np.ndarray:
+def _tint_lens(rng: np.random.Generator, image: FloatArray, pose: Pose, lens: FloatArray, dark: float) -> FloatArray:
     """Tint the glasses' lens and return where it lies, (size, size) 0..1."""
     size = len(image)
     outline = pose.in_crop(lens) * size
@@ -286,7 +287,7 @@ def _tint_lens(rng: np.random.Generator, image: np.ndarray, pose: Pose, lens: np
     return mask
 
 
-def _patch_over(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+def _patch_over(rng: np.random.Generator, image: FloatArray) -> FloatArray:
     """Something in front: a flat blob with an edge. Returns where it lies, (size, size) 0..1."""
     size = len(image)
     mask = np.zeros((size, size), np.float32)

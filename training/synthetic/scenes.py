@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ...model.array_types import AnyArray, FloatArray, IntArray, UInt8Array
 from .background import sample_background
 from .cutouts import Cutouts, Place
 from .noise import fractal
@@ -32,9 +33,9 @@ class Scene:
     unclear (M, 3): x, y, side of what is neither a face to be found nor anything else: too much hidden, or too blurred
     """
 
-    image: np.ndarray
-    faces: np.ndarray
-    unclear: np.ndarray
+    image: UInt8Array
+    faces: FloatArray
+    unclear: FloatArray
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def sample_scene(rng: np.random.Generator, cutouts: Cutouts, kind: SceneKind, fa
     things = ["head"] * heads + ["other"] * int(rng.integers(0 if faces else 1, kind.others + 1))
     least, most = np.log(kind.sides)
     sides = np.exp(rng.uniform(least, most, len(things)))
-    order: np.ndarray | list[int] = np.argsort(sides + sides.mean() * rng.normal(0, 0.3, len(sides))) if things else []
+    order: IntArray | list[int] = np.argsort(sides + sides.mean() * rng.normal(0, 0.3, len(sides))) if things else []
     crowd = rng.random() < 0.25  # heads side by side
     middle = rng.uniform(0, 1, 2)
     for i in order:
@@ -99,13 +100,13 @@ def sample_thumbnail(rng: np.random.Generator, cutouts: Cutouts, size: int, face
 class _Canvas:
     """A picture, float32 BGR 0..1, with the visible object of each pixel."""
 
-    def __init__(self, image: np.ndarray) -> None:
+    def __init__(self, image: FloatArray) -> None:
         self.image = image
-        self.labels: list[np.ndarray] = []
+        self.labels: list[FloatArray] = []
         self._top = np.full(image.shape[:2], -1, np.int32)
         self._wanted: list[int] = []
 
-    def paste(self, picture: np.ndarray, matrix: np.ndarray, label: np.ndarray | None = None) -> None:
+    def paste(self, picture: FloatArray, matrix: FloatArray, label: FloatArray | None = None) -> None:
         """Paste ``picture`` (S, S, 4), colours times alpha, with ``matrix`` (2, 3) from its pixels to the canvas's."""
         height, width = self.image.shape[:2]
         high, wide = picture.shape[:2]
@@ -137,7 +138,7 @@ class _Canvas:
         ]
 
 
-def _paste_head(rng: np.random.Generator, canvas: _Canvas, cutouts: Cutouts, centre: np.ndarray, side: float) -> None:
+def _paste_head(rng: np.random.Generator, canvas: _Canvas, cutouts: Cutouts, centre: AnyArray, side: float) -> None:
     picture, own = cutouts.face(rng)
     turn = _turn(rng)
     if rng.random() < 0.75:
@@ -148,7 +149,7 @@ def _paste_head(rng: np.random.Generator, canvas: _Canvas, cutouts: Cutouts, cen
     _paste_cutout(rng, canvas, picture, own, centre, side, turn, label)
 
 
-def _paste_other(rng: np.random.Generator, canvas: _Canvas, cutouts: Cutouts, centre: np.ndarray, side: float) -> None:
+def _paste_other(rng: np.random.Generator, canvas: _Canvas, cutouts: Cutouts, centre: AnyArray, side: float) -> None:
     way = rng.random()
     turn = float(rng.uniform(-np.pi, np.pi)) if rng.random() < 0.3 else _turn(rng)
     if way < 0.3:
@@ -172,12 +173,12 @@ def _turn(rng: np.random.Generator) -> float:
 def _paste_cutout(
     rng: np.random.Generator,
     canvas: _Canvas,
-    picture: np.ndarray,
+    picture: FloatArray,
     own: Place,
-    centre: np.ndarray,
+    centre: AnyArray,
     side: float,
     turn: float,
-    label: np.ndarray | None = None,
+    label: FloatArray | None = None,
 ) -> None:
     """Lay a cut-out (S, S, 4) uint8 so that its face, at ``own``, lies at ``centre``, ``side`` pixels large."""
     scale = side / (own.side * len(picture))
@@ -191,7 +192,7 @@ def _paste_cutout(
     canvas.paste(_toned(rng, picture), matrix, label)
 
 
-def _toned(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+def _toned(rng: np.random.Generator, picture: FloatArray) -> FloatArray:
     """Convert (S, S, 4) uint8 to float32 with premultiplied alpha and vary its tones.
 
     It becomes brighter, darker or duller. Its edge is softened or pulled in.
@@ -210,7 +211,7 @@ def _toned(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     return np.concatenate([color * alpha, alpha], 2)
 
 
-def _effaced(rng: np.random.Generator, picture: np.ndarray, own: Place) -> np.ndarray:
+def _effaced(rng: np.random.Generator, picture: FloatArray, own: Place) -> FloatArray:
     """Return a head without a face: features wiped away, shuffled, or turned upside down."""
     size = len(picture)
     side, centre = own.side, np.array([own.x, own.y]) * size
@@ -251,7 +252,7 @@ def _effaced(rng: np.random.Generator, picture: np.ndarray, own: Place) -> np.nd
     return out
 
 
-def _blob(rng: np.random.Generator, cutouts: Cutouts, size: int = 96) -> tuple[np.ndarray, Place]:
+def _blob(rng: np.random.Generator, cutouts: Cutouts, size: int = 96) -> tuple[FloatArray, Place]:
     """Return an egg, a ball or a pebble, shaded, often skin-coloured, with spots or strokes in no face's order."""
     color = cutouts.skin_color(rng) if rng.random() < 0.6 else rng.uniform(0, 255, 3)
     gy, gx = np.ogrid[:size, :size]
@@ -282,7 +283,7 @@ def _blob(rng: np.random.Generator, cutouts: Cutouts, size: int = 96) -> tuple[n
     return np.clip(picture, 0, 255).astype(np.uint8), Place(0.5, 0.5, float(rng.uniform(0.6, 0.9)), 0, 0, 0)
 
 
-def _paste_body(rng: np.random.Generator, canvas: _Canvas, centre: np.ndarray, side: float, turn: float) -> None:
+def _paste_body(rng: np.random.Generator, canvas: _Canvas, centre: AnyArray, side: float, turn: float) -> None:
     """Shoulders and a chest: a rounded shape in some cloth."""
     size = 64
     cloth = np.empty((size, size, 3), np.float32)
@@ -305,7 +306,7 @@ def _paste_body(rng: np.random.Generator, canvas: _Canvas, centre: np.ndarray, s
     canvas.paste(picture.astype(np.float32), matrix)
 
 
-def _backdrop(rng: np.random.Generator, width: int, height: int, cutouts: Cutouts) -> np.ndarray:
+def _backdrop(rng: np.random.Generator, width: int, height: int, cutouts: Cutouts) -> FloatArray:
     """Return a backdrop, (H, W, 3) float32.
 
     It is one of the engine's backgrounds or a collage of them, texts, or a piece of skin or hair, enlarged.
@@ -329,7 +330,7 @@ def _backdrop(rng: np.random.Generator, width: int, height: int, cutouts: Cutout
     return image
 
 
-def _write(rng: np.random.Generator, image: np.ndarray) -> None:
+def _write(rng: np.random.Generator, image: FloatArray) -> None:
     """Draw lines of text, a frequent false positive of detectors of small faces."""
     height, width = image.shape[:2]
     scale, font = float(np.exp(rng.uniform(np.log(0.25), np.log(2)))), int(rng.integers(0, 8))
@@ -344,7 +345,7 @@ def _write(rng: np.random.Generator, image: np.ndarray) -> None:
         )
 
 
-def _photographed(rng: np.random.Generator, image: np.ndarray) -> tuple[np.ndarray, float]:
+def _photographed(rng: np.random.Generator, image: FloatArray) -> tuple[UInt8Array, float]:
     """uint8 as a camera and a codec would give it, and the blur's sigma in pixels."""
     height, width = image.shape[:2]
     blur = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from ...model.array_types import FloatArray
 from ...model.face.semantics import OPEN_KEYS
 from ...model.rotations import rotation_of_euler
 from .noise import add_wave, plane_waves
@@ -21,8 +22,8 @@ LID_REST = 0.03, 0.12
 
 
 def blend(
-    surface: Surface, alpha: np.ndarray, eta: np.ndarray, gaze: np.ndarray, ways: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    surface: Surface, alpha: FloatArray, eta: FloatArray, gaze: FloatArray, ways: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Evaluate Eq. (1) for B heads at once, because single heads are limited by memory latency.
 
     Returns persons at rest (B, V, 3) and their motion (B, V, 3), including lids that follow ``gaze`` (B, 2). ``ways``
@@ -45,11 +46,11 @@ def blend(
 def shape_head(
     rng: np.random.Generator,
     surface: Surface,
-    person: np.ndarray,
-    move: np.ndarray,
-    eta: np.ndarray,
-    gaze: np.ndarray,
-) -> np.ndarray:
+    person: FloatArray,
+    move: FloatArray,
+    eta: FloatArray,
+    gaze: FloatArray,
+) -> FloatArray:
     """Return the vertices (V, 3) of one head of ``blend``, with the eyes rotated.
 
     Adds other proportions, individual variation of the same expression, and wrinkles.
@@ -85,12 +86,12 @@ def _deform(axes, person, move, loose, directions, phases, amount, out):
             out[i, c] = person[i, c] + gain * move[i, c] + strength * fields[c, i]
 
 
-def _middle(points: np.ndarray) -> np.ndarray:
+def _middle(points: FloatArray) -> FloatArray:
     """``face_model.gaze_pivot`` of an eyeball's points, as a product: a mean over rows takes ten times as long."""
     return np.full(len(points), 1 / len(points), np.float32) @ points
 
 
-def sample_ways(rng: np.random.Generator) -> np.ndarray:
+def sample_ways(rng: np.random.Generator) -> FloatArray:
     """Sample one person's ways, (31,).
 
     These are the strengths of the 29 expressions, and the rest positions of the left and the right lid in units of
@@ -101,7 +102,7 @@ def sample_ways(rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([gains, rng.normal(*LID_REST) + rng.normal(0, 0.02, 2)])
 
 
-def landmarks_of(surface: Surface, vertices: np.ndarray, gaze: np.ndarray, brows: Brows | None = None) -> np.ndarray:
+def landmarks_of(surface: Surface, vertices: FloatArray, gaze: FloatArray, brows: Brows | None = None) -> FloatArray:
     """Return the 68 points and the two pupils (right, left), (70, 3).
 
     The points of the brows lie where ``brows`` are painted, or where the model has them.

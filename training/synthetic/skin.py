@@ -9,6 +9,7 @@ from functools import cache
 import numba as nb
 import numpy as np
 
+from ...model.array_types import FloatArray, IntArray, UInt8Array
 from ...model.face.semantics import OPEN_KEYS
 from .noise import fractal, wavy
 from .paint import Brows, paint_skin
@@ -55,15 +56,15 @@ class Look:
     radians upwards.
     """
 
-    albedo: np.ndarray
-    gloss: np.ndarray
-    texture: np.ndarray
-    bump: np.ndarray
+    albedo: FloatArray
+    gloss: FloatArray
+    texture: FloatArray
+    bump: FloatArray
     photograph: SkinPhotograph
-    paint: np.ndarray
-    eyes: np.ndarray
-    skin_color: np.ndarray
-    hair_color: np.ndarray
+    paint: UInt8Array
+    eyes: FloatArray
+    skin_color: FloatArray
+    hair_color: FloatArray
     beard: float
     lashes: tuple[float, float, float]
 
@@ -72,8 +73,8 @@ class Look:
 class _Zone:
     """A mask of few vertices: which, and how much of each (0..1)."""
 
-    vertices: np.ndarray
-    weights: np.ndarray
+    vertices: IntArray
+    weights: FloatArray
 
 
 @cache
@@ -107,7 +108,7 @@ def _zones(surface: Surface) -> dict[str, _Zone]:
     return {name: _Zone(rows[name], mask[rows[name]].astype(np.float32)) for name, mask in masks.items()}
 
 
-def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray, brows: Brows) -> Look:
+def sample_look(rng: np.random.Generator, surface: Surface, eta: FloatArray, brows: Brows) -> Look:
     """Return a person's looks, with the furrows that ``eta`` folds."""
     mean, zones = surface.model.neutral, _zones(surface)
     melanin, age = rng.uniform(0, 1), rng.beta(0.8, 1.6)
@@ -120,7 +121,7 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray, bro
     photograph = sample_skin(apart, surface, skin)
     photograph.vary(albedo)
 
-    def blend(zone: str, amount: float, color: np.ndarray) -> None:
+    def blend(zone: str, amount: float, color: FloatArray) -> None:
         _tint(albedo, zones[zone].vertices, zones[zone].weights, amount, color)
 
     blend("cheeks", rng.uniform(0, 0.6), flushed)
@@ -169,26 +170,27 @@ def sample_look(rng: np.random.Generator, surface: Surface, eta: np.ndarray, bro
     return Look(albedo, gloss, texture, bump, photograph, paint, _eyes(rng, melanin), *colors, beard, lashes)
 
 
-def wrinkle_depth(rng: np.random.Generator, surface: Surface, eta: np.ndarray) -> np.ndarray:
+def wrinkle_depth(rng: np.random.Generator, surface: Surface, eta: FloatArray) -> FloatArray:
     """Return the depth of each furrow, (W,) 0..~1.4: by the keys that fold it, and by age."""
     return _folded(rng, surface, eta, rng.beta(0.8, 1.6))
 
 
-def _folded(rng: np.random.Generator, surface: Surface, eta: np.ndarray, age: float) -> np.ndarray:
+def _folded(rng: np.random.Generator, surface: Surface, eta: FloatArray, age: float) -> FloatArray:
     folded = np.clip(surface.wrinkle_drivers @ np.clip(eta, 0, 1), 0, 1)
     return folded * rng.uniform(0.4, 1.2) * (0.45 + 0.75 * age) + surface.wrinkle_age * age * rng.uniform(
         0.2, 1, len(folded)
     )
 
 
-def _skin_color(rng: np.random.Generator, melanin: float) -> np.ndarray:
+def _skin_color(rng: np.random.Generator, melanin: float) -> FloatArray:
     """Return a skin colour, from very light to very dark in perceptually even steps; pink, yellow or olive."""
     pale, dark = np.array([0.64, 0.73, 0.9]), np.array([0.08, 0.11, 0.185])
-    return np.exp((1 - melanin) * np.log(pale) + melanin * np.log(dark)) * np.exp(rng.normal(0, 0.07, 3))
+    colour: FloatArray = np.exp((1 - melanin) * np.log(pale) + melanin * np.log(dark)) * np.exp(rng.normal(0, 0.07, 3))
+    return colour
 
 
-def _hair_color(rng: np.random.Generator, melanin: float, age: float) -> np.ndarray:
-    hair = HAIR_COLORS[np.searchsorted(HAIR_SHARES, rng.random())] * np.exp(rng.normal(0, 0.25))
+def _hair_color(rng: np.random.Generator, melanin: float, age: float) -> FloatArray:
+    hair: FloatArray = HAIR_COLORS[np.searchsorted(HAIR_SHARES, rng.random())] * np.exp(rng.normal(0, 0.25))
     if melanin > 0.5 and rng.random() < 0.8:
         hair = HAIR_COLORS[0] * np.exp(rng.normal(0, 0.3))
     if age > 0.55 and rng.random() < 0.6:
@@ -197,18 +199,22 @@ def _hair_color(rng: np.random.Generator, melanin: float, age: float) -> np.ndar
 
 
 def _lip_color(
-    rng: np.random.Generator, skin: np.ndarray, flushed: np.ndarray, melanin: float, made_up: bool
-) -> np.ndarray:
+    rng: np.random.Generator, skin: FloatArray, flushed: FloatArray, melanin: float, made_up: bool
+) -> FloatArray:
     if made_up and rng.random() < 0.6:  # lipstick
         return np.array([rng.uniform(0.03, 0.5), rng.uniform(0.02, 0.3), rng.uniform(0.15, 0.85)])
     if rng.random() < 0.15:
-        return skin * np.exp(rng.normal(-0.05, 0.05, 3))  # almost no colour of their own
+        plain: FloatArray = skin * np.exp(rng.normal(-0.05, 0.05, 3))  # almost no colour of their own
+        return plain
     brown = skin * [0.75, 0.65, 0.8]
-    return (flushed + melanin * rng.uniform(0, 1) * (brown - flushed)) * np.exp(rng.normal(-0.1, 0.13, 3))
+    coloured: FloatArray = (flushed + melanin * rng.uniform(0, 1) * (brown - flushed)) * np.exp(
+        rng.normal(-0.1, 0.13, 3)
+    )
+    return coloured
 
 
 def _make_up_eyes(
-    rng: np.random.Generator, blend: Callable[[str, float, np.ndarray], None], skin: np.ndarray, made_up: bool
+    rng: np.random.Generator, blend: Callable[[str, float, FloatArray], None], skin: FloatArray, made_up: bool
 ) -> tuple[tuple[float, float], float]:
     """Paint eye make-up.
 
@@ -235,7 +241,7 @@ def _make_up_eyes(
 
 
 def _mouth_and_eyes(
-    rng: np.random.Generator, surface: Surface, albedo: np.ndarray, gloss: np.ndarray, flushed: np.ndarray
+    rng: np.random.Generator, surface: Surface, albedo: FloatArray, gloss: FloatArray, flushed: FloatArray
 ) -> None:
     gums = np.array([0.3, 0.28, 0.6]) * rng.uniform(0.5, 1.0)
     enamel = np.array([0.62, 0.78, 0.87]) * rng.uniform(0.5, 1.1) * np.exp(rng.normal(0, 0.05, 3))
@@ -247,13 +253,13 @@ def _mouth_and_eyes(
 
 
 @cache
-def _parts(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
+def _parts(surface: Surface) -> tuple[FloatArray, FloatArray]:
     """Vertices of other colours than skin's, and which of PARTS each belongs to."""
     rows = [np.concatenate([surface.region(name) for name in names]) for names in PARTS]
     return np.concatenate(rows).astype(np.int64), np.repeat(np.arange(len(rows)), [len(r) for r in rows])
 
 
-def _eyes(rng: np.random.Generator, melanin: float) -> np.ndarray:
+def _eyes(rng: np.random.Generator, melanin: float) -> FloatArray:
     iris_radius = rng.uniform(0.45, 0.58)
     brown = rng.random() < melanin  # as in nearly all people with dark skin
     iris = IRIS_COLORS[int(rng.random() * (2 if brown else len(IRIS_COLORS)))] * np.exp(rng.normal(0, 0.25))
@@ -261,7 +267,7 @@ def _eyes(rng: np.random.Generator, melanin: float) -> np.ndarray:
     return np.array([iris_radius, iris_radius * rng.uniform(0.25, 0.6), *iris, *sclera], np.float32)
 
 
-def _texture(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _texture(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     coarse, fine, bumps = (_tiles(kind)[rng.integers(2 * TILES)] for kind in ("color", "grey", "bump"))
     amounts = rng.random(3, np.float32) * np.array([0.04, 0.06, 0.1], np.float32)
     texture, bump = np.empty((TILE, 3 * TILE), np.float32), np.empty((TILE, 2 * TILE), np.float32)
@@ -308,7 +314,7 @@ def _fill(albedo, gloss, vertices, parts, palette):
 
 
 @cache
-def _tiles(kind: str) -> np.ndarray:
+def _tiles(kind: str) -> FloatArray:
     """Return a fixed stock of noise, (2 TILES, TILE, TILE times channels).
 
     Drawing it anew for every face takes longer than rendering the face. The second half are mirrored.

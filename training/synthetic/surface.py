@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...model.array_types import AnyArray, BoolArray, FloatArray, IntArray
 from ...model.errors import InputError
 from ...model.face.dense_points import dense_points
 from ...model.face.face_model import FaceModel, triangles
@@ -38,41 +39,41 @@ class Surface:
     """
 
     model: FaceModel
-    triangles: np.ndarray
-    quads: np.ndarray
+    triangles: IntArray
+    quads: IntArray
     inner: int
-    mouth_rim: np.ndarray
-    casters: np.ndarray
-    axes: np.ndarray
-    normals: np.ndarray
-    coords: np.ndarray
-    kind: np.ndarray
-    loose: np.ndarray
-    gestures: np.ndarray
-    skin: np.ndarray
-    lips: np.ndarray
-    beard: np.ndarray
-    moustache: np.ndarray
-    cheeks: np.ndarray
-    nose: np.ndarray
-    eye_shadow: np.ndarray
-    eye_line: np.ndarray
-    t_zone: np.ndarray
-    nostrils: np.ndarray
-    scalp_height: np.ndarray
-    occlusion: np.ndarray
-    furrowed: np.ndarray
-    wrinkles: np.ndarray
-    wrinkle_drivers: np.ndarray
-    wrinkle_age: np.ndarray
-    furrow_lines: list[tuple[np.ndarray, float]]
-    radius: np.ndarray
-    radius_heights: np.ndarray
-    dense: np.ndarray
+    mouth_rim: IntArray
+    casters: IntArray
+    axes: FloatArray
+    normals: FloatArray
+    coords: FloatArray
+    kind: FloatArray
+    loose: FloatArray
+    gestures: FloatArray
+    skin: FloatArray
+    lips: FloatArray
+    beard: FloatArray
+    moustache: FloatArray
+    cheeks: FloatArray
+    nose: FloatArray
+    eye_shadow: FloatArray
+    eye_line: FloatArray
+    t_zone: FloatArray
+    nostrils: FloatArray
+    scalp_height: FloatArray
+    occlusion: FloatArray
+    furrowed: IntArray
+    wrinkles: FloatArray
+    wrinkle_drivers: FloatArray
+    wrinkle_age: FloatArray
+    furrow_lines: list[tuple[AnyArray, float]]
+    radius: FloatArray
+    radius_heights: FloatArray
+    dense: IntArray
     ingredients: Ingredients
     realism: Realism | None
 
-    def region(self, name: str) -> np.ndarray:
+    def region(self, name: str) -> IntArray:
         return self.model.regions.get(name, np.empty(0, np.int32))
 
 
@@ -128,7 +129,11 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING, reali
     moustache = (
         skin * np.exp(-(((y - (nose_base[1] + mouth[1]) / 2 - 2) / 7) ** 2) - (x / 22) ** 4) * (z > mouth[2] - 25)
     )
-    blob = lambda cx, cy, s: np.exp(-((np.abs(x) - cx) ** 2 + (y - cy) ** 2) / s**2) * (z > 40) * skin  # noqa: E731
+
+    def blob(cx: float, cy: float, s: float) -> FloatArray:
+        mask: FloatArray = np.exp(-((np.abs(x) - cx) ** 2 + (y - cy) ** 2) / s**2) * (z > 40) * skin
+        return mask
+
     eye_y = landmarks[36:48, 1].mean()
     furrows = furrows_of(landmarks)
     wrinkles = _profiles(distance, furrows)
@@ -177,7 +182,7 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING, reali
     )
 
 
-def _mask(model: FaceModel, region: str) -> np.ndarray:
+def _mask(model: FaceModel, region: str) -> FloatArray:
     mask = np.zeros(model.vertex_count, np.float32)
     mask[model.regions.get(region, [])] = 1
     return mask
@@ -186,10 +191,10 @@ def _mask(model: FaceModel, region: str) -> np.ndarray:
 class _Distance:
     """Distance in mm from every skin vertex to a polyline (far away for everything else)."""
 
-    def __init__(self, vertices: np.ndarray, skin: np.ndarray) -> None:
+    def __init__(self, vertices: FloatArray, skin: BoolArray) -> None:
         self.vertices, self.skin = vertices, skin
 
-    def to(self, line: np.ndarray, closed: bool = False) -> np.ndarray:
+    def to(self, line: FloatArray, closed: bool = False) -> FloatArray:
         if closed:
             line = np.concatenate([line, line[:1]])
         best = np.full(len(self.vertices), 1e3)
@@ -199,7 +204,7 @@ class _Distance:
             best = np.minimum(best, np.linalg.norm(self.vertices - (a + t[:, None] * ab), axis=1))
         return np.where(self.skin, best, 1e3)
 
-    def on_skin(self, xy: np.ndarray) -> np.ndarray:
+    def on_skin(self, xy: FloatArray) -> FloatArray:
         """Points (N, 2) seen from the front to points (N, 3) on the skin."""
         flat = self.vertices[:, :2]
         usable = self.skin & (self.vertices[:, 2] > 30)
@@ -211,12 +216,13 @@ class _Distance:
         return np.array(out)
 
 
-def _profiles(distance: _Distance, furrows: list[Furrow]) -> np.ndarray:
+def _profiles(distance: _Distance, furrows: list[Furrow]) -> FloatArray:
     profiles = [np.exp(-((distance.to(distance.on_skin(f.line)) / f.width) ** 2)) for f in furrows]
-    return np.stack(profiles).astype(np.float32)
+    found: FloatArray = np.stack(profiles).astype(np.float32)
+    return found
 
 
-def _drivers(furrows: list[Furrow]) -> np.ndarray:
+def _drivers(furrows: list[Furrow]) -> FloatArray:
     drivers = np.zeros((len(furrows), len(OPEN_KEYS)), np.float32)
     for row, furrow in zip(drivers, furrows, strict=True):
         for key, gain in furrow.keys.items():
@@ -224,13 +230,14 @@ def _drivers(furrows: list[Furrow]) -> np.ndarray:
     return drivers
 
 
-def _chart(points: np.ndarray) -> np.ndarray:
+def _chart(points: FloatArray) -> FloatArray:
     """Map points (N, 3) of the mean head to the skin's cylinder, (N, 2), 0..1 over the face."""
     u, v = np.arctan2(points[:, 0], points[:, 2] + 10) * 0.35 + 0.5, points[:, 1] / 256 + 0.5
-    return np.stack([u, v], 1).astype(np.float32)
+    chart: FloatArray = np.stack([u, v], 1).astype(np.float32)
+    return chart
 
 
-def _scalp_height(mean: np.ndarray, lm: np.ndarray, skin: np.ndarray) -> np.ndarray:
+def _scalp_height(mean: FloatArray, lm: FloatArray, skin: FloatArray) -> FloatArray:
     """Return the distance inside an average hairline, mm (negative: bare skin). Hair styles shift this line."""
     x, y, z = mean.T
     forehead = lm[17:27, 1].max() + 51
@@ -242,7 +249,7 @@ def _scalp_height(mean: np.ndarray, lm: np.ndarray, skin: np.ndarray) -> np.ndar
     return np.where(skin, y - line, -1e3).astype(np.float32)
 
 
-def _radius(skin: np.ndarray, heights: np.ndarray, angles: int = 48) -> np.ndarray:
+def _radius(skin: FloatArray, heights: FloatArray, angles: int = 48) -> FloatArray:
     """Largest distance from the axis x = 0, z = 0 by angle (0 in front, to the subject's left) and height."""
     angle = ((np.arctan2(skin[:, 0], skin[:, 2]) / (2 * np.pi)) % 1 * angles).astype(int) % angles
     row = np.clip(np.searchsorted(heights, skin[:, 1]), 0, len(heights) - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...model.array_types import BoolArray, FloatArray, IntArray
 from .rasterizer import KIND
 
 TOLERANCE = 6.0  # mm: touching lips and shut lids do not occlude a landmark
@@ -12,19 +13,20 @@ EYES = np.r_[36:48, 68, 69]
 AROUND = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)])
 
 
-def inside(landmarks: np.ndarray) -> np.ndarray:
+def inside(landmarks: FloatArray) -> BoolArray:
     """Return which landmarks lie within the unit square, (70,) bool."""
-    return ((landmarks >= 0) & (landmarks <= 1)).all(1)
+    within: BoolArray = ((landmarks >= 0) & (landmarks <= 1)).all(1)
+    return within
 
 
 def unhidden(
-    landmarks: np.ndarray,
-    distances: np.ndarray,
-    depth: np.ndarray,
-    triangle_of: np.ndarray,
-    triangles: np.ndarray,
-    attributes: np.ndarray,
-) -> np.ndarray:
+    landmarks: FloatArray,
+    distances: FloatArray,
+    depth: FloatArray,
+    triangle_of: IntArray,
+    triangles: IntArray,
+    attributes: FloatArray,
+) -> BoolArray:
     """Return which landmarks are not occluded, (70,) bool.
 
     A landmark is visible if nothing lies before it in most of the nine pixels about it, according to ``depth`` (S, S)
@@ -41,11 +43,13 @@ def unhidden(
     clear[PUPILS] &= (seen >= 0) & (attributes[triangles[seen, 0], KIND] >= 0)
     needed = np.full(len(landmarks), 5)
     needed[PUPILS] = 3  # a half-shut eye shows as little of it
-    return clear.sum(1) >= needed
+    visible: BoolArray = clear.sum(1) >= needed
+    return visible
 
 
-def under(mask: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+def under(mask: FloatArray, landmarks: FloatArray) -> BoolArray:
     """Return the landmarks, (70,) bool, at which ``mask`` (S, S) is above one half."""
     size = len(mask)
     x, y = np.clip(landmarks * size, 0, size - 1).astype(int).T
-    return mask[y, x] > 0.5
+    covered: BoolArray = mask[y, x] > 0.5
+    return covered
