@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -62,11 +63,12 @@ class EXPNET_OT_live(TaskOperator, bpy.types.Operator):
 
 class LiveOperator:
     bl_options = {"INTERNAL"}
+    poll_message_set: Callable[[str], None]  # from bpy.types.Operator
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if live_task() is None:
-            cls.poll_message_set("Start Live first")  # type: ignore[attr-defined]
+            cls.poll_message_set("Start Live first")
             return False
         return True
 

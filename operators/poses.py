@@ -50,7 +50,8 @@ class EXPNET_OT_keep_pose(_OfFace, bpy.types.Operator):
     )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        return context.window_manager.invoke_props_dialog(self)  # type: ignore[no-any-return]
+        answer: set[str] = context.window_manager.invoke_props_dialog(self)
+        return answer
 
     @reports
     def execute(self, context: bpy.types.Context) -> str:

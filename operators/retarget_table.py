@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -23,12 +24,14 @@ class _OfCharacter:
 
 
 class _OfRow:
+    poll_message_set: Callable[[str], None]  # from bpy.types.Operator
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if not has_character(cls, context):
             return False
         if not settings_of(context).rows:
-            cls.poll_message_set("The table is empty")  # type: ignore[attr-defined]
+            cls.poll_message_set("The table is empty")
             return False
         return True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from ..expnet_addon.capture import watched
@@ -45,13 +47,13 @@ class EXPNET_PT_live(bpy.types.Panel):
         layout.operator("expnet.live", icon="PLAY")
 
 
-def _draw_running(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task) -> None:  # type: ignore[type-arg]
+def _draw_running(layout: bpy.types.UILayout, context: bpy.types.Context, task: Any) -> None:
     icon = watched.icon()
     if icon:
         layout.template_icon(icon, scale=6)
     row = layout.row(align=True)
-    row.operator("expnet.live_pause", icon="PAUSE", depress=task.paused)  # type: ignore[attr-defined]
-    row.operator("expnet.live_record", icon="REC", depress=task.recording)  # type: ignore[attr-defined]
+    row.operator("expnet.live_pause", icon="PAUSE", depress=task.paused)
+    row.operator("expnet.live_record", icon="REC", depress=task.recording)
     layout.operator("expnet.live_neutral", icon="USER")
     layout.operator("expnet.live_stop", icon="SNAP_FACE")
     say(layout, context, task.status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ...model.errors import InputError
 from ...model.sight.sequences import check_there
@@ -64,7 +65,7 @@ def live(a: LiveOptions) -> None:
     print(f"{a.source}: {faces} of {len(seen)} pictures with a face, {(len(seen) - 1) / span:.0f} a second")
 
 
-def _take(job: Job, seen: deque[Seen]) -> None:  # type: ignore[type-arg]
+def _take(job: Job[Any], seen: deque[Seen]) -> None:
     while job.seen:
         seen.append(job.seen.popleft())
 

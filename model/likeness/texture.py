@@ -258,7 +258,8 @@ def _diffused(values: FloatArray, weight: FloatArray) -> FloatArray:
         out += share[..., None] * far / np.maximum(near, 1e-4)[..., None]
         missing = missing - share
     out += missing[..., None] * mean
-    return cv2.resize(out, values.shape[1::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[no-any-return]
+    filled: FloatArray = cv2.resize(out, values.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return filled
 
 
 def _spread(picture: UInt8Array, chart: Chart) -> UInt8Array:

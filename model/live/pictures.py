@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..array_types import UInt8Array
 from ..errors import InputError
@@ -85,7 +86,7 @@ class Pictures:
         if picture.at - self._black_since > BLACK_SECONDS:
             raise InputError(f"{self.source} gives black pictures: open its shutter, or allow this program to see it")
 
-    def _guarded(self, read) -> None:  # type: ignore[no-untyped-def]
+    def _guarded(self, read: Callable[[], None]) -> None:
         try:
             read()
         except Exception as error:  # it is raised in ``latest``
@@ -163,7 +164,7 @@ def _linux_cameras(folder: Path) -> Iterator[tuple[int, str]]:
             yield int(device.name[5:]), name
 
 
-def _opened(number: int):  # type: ignore[no-untyped-def]
+def _opened(number: int) -> Any:
     capture = cv2.VideoCapture(number)
     if not capture.isOpened():
         capture.release()

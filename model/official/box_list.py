@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def read_box_list(path: str | Path) -> list[ListedFace]:
             return _faces(path, csv.reader(file, strict=True))
 
 
-def _faces(path: Path, rows: csv.Reader) -> list[ListedFace]:  # type: ignore[name-defined]
+def _faces(path: Path, rows: Iterator[list[str]]) -> list[ListedFace]:
     header = [name.strip() for name in next(rows, [])]
     absent = [name for name in COLUMNS if name not in header]
     if absent:

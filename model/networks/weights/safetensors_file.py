@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -78,8 +79,8 @@ def _place(name: str, entry: Any) -> _Place:
     return _Place(name, dtype, shape, begin, end)
 
 
-def _tensor(file: BinaryIO, place: _Place) -> AnyArray:
+def _tensor(file: BufferedReader, place: _Place) -> AnyArray:
     data = bytearray(place.end - place.begin)
-    if file.readinto(data) != len(data):  # type: ignore[attr-defined]
+    if file.readinto(data) != len(data):
         raise BrokenFile(f"tensor {place.name[:60]} is cut short")
     return np.frombuffer(data, place.dtype).reshape(place.shape)
