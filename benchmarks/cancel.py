@@ -2,9 +2,9 @@
 
     python -m expnet.benchmarks.cancel [--cancels 200] [--seed 0] [--longest SECONDS]
 
-Each cancel starts ``expnet animate`` or ``expnet batch`` on the shipped clip, with its own folder for temporary files,
-and sends the signal after a random time. Left behind means: a process of the job that still runs ten seconds later, any
-file in the temporary folder, and half-written files next to the outputs.
+Each cancel starts ``expnet animate`` or ``expnet batch`` on the shipped clip, every fourth time as an image sequence,
+with its own folder for temporary files, and sends the signal after a random time. Left behind means: a process of the
+job that still runs ten seconds later, any file in the temporary folder, and half-written files next to the outputs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def cancel(number: int, folder: Path, wait: float, by: signal.Signals) -> list[s
         each.mkdir()
     for i in range(2):
         shutil.copy(DATA / "demo_clip.mp4", footage / f"clip{i}.mp4")
-    words = ["animate", str(footage / "clip0.mp4"), "--out", str(out / "a.blend"), "--render", str(out / "a.mp4")]
+    clip = footage / "clip0.mp4" if number % 4 else _pictures(footage / "pictures")
+    words = ["animate", str(clip), "--out", str(out / "a.blend"), "--render", str(out / "a.mp4")]
     if number % 2:
         words = ["batch", str(footage), "--out", str(out), "--jobs", "1", "--csv"]
     environment = os.environ | {"TMPDIR": str(temporary)}
@@ -57,6 +58,20 @@ def cancel(number: int, folder: Path, wait: float, by: signal.Signals) -> list[s
     for pid in _processes(temporary):
         os.kill(pid, signal.SIGKILL)
     return [*left, f"exit code {process.returncode}"] if left else []
+
+
+def _pictures(folder: Path) -> Path:
+    """Write the clip as an image sequence, which another process decodes."""
+    import cv2
+
+    folder.mkdir()
+    reader, number = cv2.VideoCapture(str(DATA / "demo_clip.mp4")), 0
+    while True:
+        found, image = reader.read()
+        if not found:
+            return folder
+        number += 1
+        cv2.imwrite(str(folder / f"{number:04d}.jpg"), image)
 
 
 def _left(temporary: Path, out: Path) -> list[str]:
