@@ -34,11 +34,11 @@ LOOK = 9.0  # Lab units: the usual difference between looks of one person
 UNLIKE = 0.25  # 1 - cosine: the usual difference between alphas of one person from few looks
 SURE_LOOKS, LEAST_SURE = 12.0, 0.4  # looks from which alpha is known well, and how well it is known from one
 MOST_LOOKS = 100  # colours of a person of which the median is taken
-STRANGE = 11.0  # Lab units: an end of a tracklet that differs by more from the rest may be another person's
+STRANGE = 8.0  # Lab units: an end of a tracklet that differs by more from the rest may be another person's
 PLACE, SLOWLY = 0.35, 0.9  # sides: how far a face is from where it was expected, at once and for each second of the gap
 SIZE = 0.2  # log
 MOST_PLACE = 16.0  # limit of the cost of place and size: a person may walk away behind others
-LINKED, ALIKE = 9.0, 4.0  # greatest costs of two tracklets of one person: over a short gap, and by the looks alone
+LINKED, ALIKE = 9.0, 3.0  # greatest costs of two tracklets of one person: over a short gap, and by the looks alone
 MEETING = 3  # frames after two faces meet, in which the one that is seen may be either's
 SHORT, TOO_SHORT = 6, 4  # frames: shorter tracklets are given to people last, or left out
 CLEAR = 2.5  # by how much a short tracklet has to cost less with one person than with the others
@@ -189,7 +189,9 @@ def _linked(ones: Sequence[Tracklet], rate: float) -> list[list[Tracklet]]:
         for j, after in enumerate(ones):
             gap = (after.frames[0] - before.frames[-1]) / rate
             if i != j and after.frames[0] > before.frames[-1] and gap <= SOON and before.shot == after.shot:
-                costs[i, j] = _way(before, after, rate) + features[i].unlike(features[j]) + 0.4 * gap
+                unlike = features[i].unlike(features[j])
+                if unlike < ALIKE:  # nearness alone does not make two faces one person's
+                    costs[i, j] = _way(before, after, rate) + unlike + 0.4 * gap
     ends, starts = linear_sum_assignment(costs)
     following = {int(i): int(j) for i, j in zip(ends, starts) if j < count and costs[i, j] < LINKED}
     result = []

@@ -26,7 +26,7 @@ SEARCH_SOON = 3  # frames between searches while a person has been lost for less
 WAIT = 60  # frames
 LOOK_AROUND, LOOK_CELLS = 1.25, 8  # the sampled square, in sides of the crop, and its cells each way
 LEAP = 0.4  # of a side, or in log size: a face that moves farther in one frame may be another one
-CHANGED = 22.0  # Lab units, root mean square: a look that differs by more from the last ones may be another person
+CHANGED = 12.0  # Lab units, root mean square: a look that differs by more from the last ones may be another person
 PORTRAIT = 96  # pixels
 SPEED_OVER = 6  # frames over which a face's speed is taken
 
@@ -254,7 +254,7 @@ class Crowd:
         tracklet.frames.append(self._frame)
         tracklet.crops.append(crop)
         tracklet.looks.append(colours)
-        who.look = 0.85 * who.look + 0.15 * look
+        who.look = 0.93 * who.look + 0.07 * look
         _portray(tracklet, image, own)
         return who
 
