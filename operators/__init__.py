@@ -34,6 +34,7 @@ from .choose_face import EXPNET_OT_choose_face
 from .discard_edits import EXPNET_OT_discard_edits
 from .estimate_expression import EXPNET_OT_estimate_expression
 from .find_faces import EXPNET_OT_find_faces
+from .fine_tune import EXPNET_OT_fine_tune
 from .import_weights import EXPNET_OT_import_weights
 from .label_emotions import EXPNET_OT_label_emotions
 from .neutral_from_frame import EXPNET_OT_neutral_from_frame
@@ -52,6 +53,7 @@ CLASSES = (
     EXPNET_OT_neutral_from_frame,
     EXPNET_OT_label_emotions,
     EXPNET_OT_import_weights,
+    EXPNET_OT_fine_tune,
     EXPNET_OT_find_faces,
     EXPNET_OT_choose_face,
     EXPNET_OT_cancel,

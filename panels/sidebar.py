@@ -86,6 +86,7 @@ class CapturePanel:
             return
         layout.operator("expnet.estimate_expression", icon="IMAGE_DATA")
         layout.operator("expnet.animate_footage", icon="RENDER_ANIMATION")
+        layout.operator("expnet.fine_tune")
         say(layout, context, settings.result)
 
 

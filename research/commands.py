@@ -8,6 +8,7 @@ from __future__ import annotations
 from .annotate.verbs import ANNOTATE_VERBS
 from .deepexp3d.command import DEEPEXP3D_VERBS
 from .emotions.command import EMOTION_VERBS
+from .fine_tuning.command import FINE_TUNE_VERBS
 from .label.verbs import LABEL_VERBS
 from .pose_and_landmarks.command import POSE_VERBS
 from .realy.command import REALY_VERBS
@@ -24,6 +25,7 @@ VERBS: tuple[Verb, ...] = (
     *DEEPEXP3D_VERBS,
     *ANNOTATE_VERBS,
     *POSE_VERBS,
+    *FINE_TUNE_VERBS,
 )
 
 __all__ = ["VERBS", "Verb"]

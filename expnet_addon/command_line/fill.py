@@ -11,7 +11,7 @@ from ..scene.quality import named_quality
 from ..unattended.options import AnimateOptions, scene_keying
 from .estimate import EstimateOptions
 from .frames import EncodeOptions, RenderOptions
-from .heads import ImportOptions, MapOptions, RigOptions
+from .heads import FineTuneOptions, ImportOptions, MapOptions, RigOptions
 from .likeness import LikenessOptions
 from .live import LiveOptions, send_to
 from .retarget import RetargetOptions
@@ -110,6 +110,10 @@ def encode_options(a: argparse.Namespace) -> EncodeOptions:
 
 def import_options(a: argparse.Namespace) -> ImportOptions:
     return ImportOptions(a.folder, a.out, a.half)
+
+
+def fine_tune_options(a: argparse.Namespace) -> FineTuneOptions:
+    return FineTuneOptions(tuple(a.clips), a.out, a.estimator, a.lens)
 
 
 def map_options(a: argparse.Namespace) -> MapOptions:

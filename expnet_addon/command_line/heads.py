@@ -34,6 +34,16 @@ class ImportOptions:
 
 
 @dataclass(frozen=True)
+class FineTuneOptions:
+    """One actor's ``clips``, and the file ``out`` (.safetensors) for the weights trained from ``estimator``."""
+
+    clips: tuple[str, ...]
+    out: Path
+    estimator: str = OPEN
+    lens_mm: float = 50.0
+
+
+@dataclass(frozen=True)
 class MapOptions:
     """The maps between ``face_model``'s basis and the open one, also written to ``out`` (.npz) if it is given."""
 
@@ -72,6 +82,19 @@ def import_weights(a: ImportOptions) -> None:
         if trunk not in ("", network):
             print(f"{network} and {trunk} have the same trunk: it is stored once")
     print(f"{reply.out}: {', '.join(reply.networks)}")
+
+
+def fine_tune(a: FineTuneOptions) -> None:
+    """Write weights of one actor if they are better. Raises InputError, WorkerFault."""
+    from ..engine.packs import fine_tune_report
+
+    for clip in a.clips:
+        check_there(clip, "clip")
+    check_outputs([*a.clips, a.estimator], {a.out: (".safetensors",), a.out.with_suffix(".svg"): (".svg",)})
+    request = requests.fine_tune(a.clips, str(a.out), a.estimator, a.lens_mm)
+    with Job(request, preferred_python()) as job, bar() as shown:
+        reply = job.wait(shown)
+    print(fine_tune_report(reply, str(a.out)))
 
 
 def map_basis(a: MapOptions) -> None:

@@ -273,6 +273,13 @@ def parser() -> argparse.ArgumentParser:
     weights.add_argument("--half", action="store_true", help="16-bit weights: half the size")
     weights.set_defaults(run=lambda a: heads.import_weights(fill.import_options(a)))
 
+    tune = verbs.add_parser("fine-tune", help="weights of your own for one actor, from clips of this actor")
+    tune.add_argument("clips", nargs="+", metavar="CLIP", help="movies or folders of images that show the actor")
+    tune.add_argument("--out", type=Path, required=True, metavar="ACTOR.safetensors", help="use it with --estimator")
+    tune.add_argument("--estimator", default=OPEN, metavar="open|PATH", help="the weights to start from (open)")
+    tune.add_argument("--lens", type=_lens, default=50.0, metavar="MM", help="focal length on a 36 mm sensor (50)")
+    tune.set_defaults(run=lambda a: heads.fine_tune(fill.fine_tune_options(a)))
+
     experiments = verbs.add_parser("research", help="the published experiments around ExpNet, on your own data")
     experiments.verbs_elsewhere = research.parsed
 

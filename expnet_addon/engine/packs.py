@@ -6,7 +6,7 @@ The open pack ships with the extension. The official pack uses the user's own fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ...model.builtin import OPEN
 from ...model.files import exists, is_file
 from ...model.official import FILE as OFFICIAL_FILE
 from ...model.official import imported_networks
-from ...model.worker.protocol import ImportWeightsResult
+from ...model.worker.protocol import FineTuneResult, ImportWeightsResult
 from . import requests
 from .tasks import Task
 
@@ -96,3 +96,32 @@ def import_report(reply: ImportWeightsResult) -> str:
     lines += [f"Missing: {name}: {adds}" for name, adds in reply.missing]
     lines += [f"Not used: {Path(name).name}: {why}" for name, why in reply.passed_over]
     return "\n".join([*lines, official_network("").license])
+
+
+def fine_tune(
+    clips: Sequence[str], out: str, estimator: str, lens_mm: float, keep: Callable[[str], None]
+) -> Task[FineTuneResult]:
+    """Fine-tune ``estimator`` on one actor's clips. ``keep(weights)`` is called if the new weights are better."""
+
+    def write(reply: FineTuneResult, job: object) -> str:
+        if reply.kept:
+            keep(out)
+        return fine_tune_report(reply, out)
+
+    return Task("Fine-tune", requests.fine_tune(clips, out, estimator, lens_mm), write)
+
+
+def fine_tune_report(reply: FineTuneResult, out: str) -> str:
+    """Return what became of the weights, and how they do on frames that they were not trained on, a line each."""
+    before, after = reply.before, reply.after
+    lines = [
+        f"{Path(out).name}: written, from {reply.frames} frames"
+        if reply.kept
+        else "No better on held-out frames: the weights stay as they are, nothing was written",
+        f"Distance from the whole clip's curves: {before.agreement:.3f} before, {after.agreement:.3f} after",
+        f"Difference between views of a frame: {before.consistency:.3f} before, {after.consistency:.3f} after",
+        f"Jitter: {before.jitter:.3f} before, {after.jitter:.3f} after",
+        f"Motion: {before.motion:.2f} before, {after.motion:.2f} after",
+        f"Curves: {Path(reply.curves).name}",
+    ]
+    return "\n".join(lines)

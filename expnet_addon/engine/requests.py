@@ -14,6 +14,7 @@ from ...model.worker.protocol import (
     Estimate,
     EstimatorOptions,
     Faces,
+    FineTune,
     ImageRequest,
     ImportWeights,
     Likeness,
@@ -117,3 +118,9 @@ def _absolute(options: EstimatorOptions) -> EstimatorOptions:
         estimator=options.estimator if options.estimator == OPEN else os.path.abspath(options.estimator),
         face_model=options.face_model if options.face_model == OPEN else os.path.abspath(options.face_model),
     )
+
+
+def fine_tune(clips: Sequence[str], out: str, estimator: str = OPEN, lens_mm: float = 50.0) -> FineTune:
+    """Fine-tune weights on one actor's clips; ``out`` is the weights' file."""
+    source = estimator if estimator == OPEN else os.path.abspath(estimator)
+    return FineTune(tuple(map(os.path.abspath, clips)), os.path.abspath(out), source, lens_mm)

@@ -34,6 +34,9 @@ from .protocol import (
     Event,
     Faces,
     FacesResult,
+    FineTune,
+    FineTuneResult,
+    HeldOut,
     ImageFace,
     ImageResult,
     ImportWeights,
@@ -558,6 +561,23 @@ def import_weights(request: ImportWeights, work: Work) -> ImportWeightsResult:
     )
 
 
+def fine_tune(request: FineTune, work: Work) -> FineTuneResult:
+    _check_writable(request.out)
+    if not request.clips:
+        raise InputError("no clip is named to fine-tune on: give at least one")
+    engines.needs_full("auto", "fine-tuned weights")
+    import torch
+
+    from ..fine_tuning.fine_tune import fine_tune as fine_tuned
+
+    torch.set_num_threads(1)
+    out = Path(request.out)
+    clips = [Path(clip) for clip in request.clips]
+    done = fine_tuned(clips, out, request.estimator, request.lens_mm, report=work.report)
+    before, after = (HeldOut(**vars(measures)) for measures in (done.before, done.after))
+    return FineTuneResult(done.kept, done.frames, before, after, str(out.with_suffix(".svg")))
+
+
 def _pack(estimator: Any) -> Pack:
     return Pack(estimator.name, estimator.basis, estimator.license)
 
@@ -598,4 +618,5 @@ HANDLERS: dict[type[Request[Any]], Callable[[Any, Work], Any]] = {
     Faces: faces,
     Convert: convert,
     ImportWeights: import_weights,
+    FineTune: fine_tune,
 }

@@ -300,6 +300,27 @@ class ImportWeightsResult:
     face_model: str | None
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """Weights on frames that were not trained on, see ``model/fine_tuning/measures.py``."""
+
+    agreement: float
+    consistency: float
+    jitter: float
+    motion: float
+
+
+@dataclass(frozen=True)
+class FineTuneResult:
+    """``kept``: the weights are better on held-out frames and were written. ``curves`` is an SVG of these frames."""
+
+    kept: bool
+    frames: int
+    before: HeldOut
+    after: HeldOut
+    curves: str
+
+
 # Requests -------------------------------------------------------------------------------------------------------------
 
 
@@ -462,6 +483,18 @@ class ImportWeights(Request[ImportWeightsResult]):
     half: bool = False
 
 
+@dataclass(frozen=True)
+class FineTune(Request[FineTuneResult]):
+    """Fine-tune the weights ``estimator`` on one actor's clips and write them to ``out`` if they are better."""
+
+    verb = "fine_tune"
+    result = FineTuneResult
+    clips: tuple[str, ...]
+    out: str
+    estimator: str = OPEN
+    lens_mm: float = 50.0
+
+
 REQUESTS: dict[str, type[Request[Any]]] = {
     kind.verb: kind
     for kind in (
@@ -478,6 +511,7 @@ REQUESTS: dict[str, type[Request[Any]]] = {
         Faces,
         Convert,
         ImportWeights,
+        FineTune,
     )
 }
 

@@ -1,0 +1,107 @@
+"""``fine_tune``: weights of the open network for one actor, from clips of this actor.
+
+Labels come from the network itself with what is known about the person over a whole clip: the mean over mirrored and
+moved views, one identity, and smoothness over time (model/fitting). Only the last two layers learn, so that the
+features of all views are computed once. A fifth of the frames is held out. Weights that are not better there are not
+written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..array_types import FloatArray, IntArray
+from ..builtin import OPEN
+from ..errors import InputError
+from ..formats import open_face_model
+from ..networks.torch_engine.by_name import CONFIGS, build_network
+from ..networks.torch_engine.estimator import Estimator
+from ..networks.torch_engine.glimpse import GlimpseNet
+from ..networks.torch_engine.loading import loaded
+from ..networks.weights.open_pack import load_open, weights_path
+from ..networks.weights.weights_file import PERSON, save_weights
+from .curves import write_curves
+from .head import Head, corrected, trained
+from .material import Material, Report, joined, material_of, shown_eta
+from .measures import Measures, is_better, measures_of
+
+MOST_FRAMES = 1500  # of all clips together, which is some minutes on one thread
+LEAST_FRAMES = 100  # with a face; a fifth of them is held out
+TRAINED = ("hidden", "closer_head")
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """The result. ``kept``: the new weights are better on held-out frames and were written. ``step`` of training."""
+
+    kept: bool
+    frames: int
+    step: int
+    before: Measures
+    after: Measures
+
+
+def fine_tune(
+    clips: Sequence[Path],
+    out: Path,
+    source: str | Path = OPEN,
+    lens_mm: float = 50.0,
+    seed: int = 0,
+    most_frames: int = MOST_FRAMES,
+    report: Report = lambda done, total, message: None,
+) -> FineTuned:
+    """Fine-tune the weights ``source`` and write them to ``out``, with curves of the held-out frames beside (.svg).
+
+    Raises InputError for other networks than the open one, for clips without a face, and for too few frames.
+    """
+    path = weights_path(source)
+    header, tensors, person = load_open(path, CONFIGS)
+    if header.architecture != "glimpse" or not person:
+        raise InputError(f"{path}: only the open network is fine-tuned: use its weights, or others trained from them")
+    config = {**header.config, "size": header.input_size}
+    network = loaded(path, header, tensors, lambda: build_network(header.architecture, config))
+    assert isinstance(network, GlimpseNet)
+    network.eval().requires_grad_(False)
+    estimator = Estimator.load(path, "cpu")
+    model = open_face_model(OPEN)
+    most = max(1, most_frames // len(clips))
+    parts = [material_of(clip, estimator, network, model, most, lens_mm, seed, report) for clip in clips]
+    material = joined(parts)
+    if len(material.label) < LEAST_FRAMES or not (material.test.any() and material.validation.any()):
+        raise InputError(
+            f"{clips[0]}: {len(material.label)} frames show the face, and {LEAST_FRAMES} are needed: give more clips"
+        )
+    old = Head(network.hidden, network.closer_head)
+    new, step = trained(old, material, estimator.responses, seed, lambda done, total: report(done, total, "training"))
+    rows = np.flatnonzero(material.test)
+    before, after = (_shown(head, material, rows, estimator) for head in (old, new))
+    label = material.label[rows]
+    was, is_ = (measures_of(eta, label, material.block[rows]) for eta in (before, after))
+    kept = step > 0 and is_better(is_, was)
+    result = FineTuned(kept, len(material.label), step, was, is_)
+    if kept:
+        names = ", ".join(clip.name for clip in clips)
+        told = {"clips": len(clips), "frames": result.frames, "before": asdict(was), "after": asdict(is_)}
+        changed = replace(
+            header,
+            training_data=f"{header.training_data}; fine-tuned on {result.frames} frames of {names}"[:2000],
+            evaluation={**header.evaluation, "fine_tuned": told},
+            seed=seed,
+        )
+        state = {name: value.numpy() for name, value in new.state_dict().items()}
+        whole = {**tensors, **state, **{f"{PERSON}{name}": value for name, value in person.items()}}
+        save_weights(out, changed, whole)
+    write_curves(
+        out.with_suffix(".svg"),
+        estimator.expression_keys,
+        {"whole clip": label, "before": before[:, 0], "after": after[:, 0]},
+    )
+    return result
+
+
+def _shown(head: Head, material: Material, rows: IntArray, estimator: Estimator) -> FloatArray:
+    return shown_eta(corrected(head, material, rows), estimator)

@@ -1,0 +1,148 @@
+"""Fine-tuning on one actor's clip: better weights are written, others are not, and mistakes are one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from expnet.model.builtin import OPEN
+from expnet.model.camera import Crop
+from expnet.model.errors import InputError
+from expnet.model.fine_tuning import fine_tune as module
+from expnet.model.fine_tuning.curves import write_curves
+from expnet.model.fine_tuning.fine_tune import fine_tune
+from expnet.model.fine_tuning.head import Curves, Head
+from expnet.model.fine_tuning.measures import Measures, is_better, measures_of
+from expnet.model.fine_tuning.views import VIEWS, mirrored, views_of
+from expnet.model.networks import engines
+from expnet.model.networks.responses import Responses
+from expnet.model.networks.weights.open_pack import DATA, OPEN_WEIGHTS
+from expnet.model.networks.weights.weights_file import load_all
+from expnet.model.sight.tracking import perform
+from expnet.model.sight.video import open_clip
+
+CLIP = DATA / "demo_clip.mp4"
+BEFORE = Measures(0.05, 0.04, 0.1, 1.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short():
+    """Fewer frames and steps than a real run: a test takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "LEAST_FRAMES", 60)
+        patch.setattr("expnet.model.fine_tuning.head.STEPS", 40)
+        yield
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, module.FineTuned]:
+    out = tmp_path_factory.mktemp("tuned") / "actor.safetensors"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "is_better", lambda after, before: True)
+        return out, fine_tune([CLIP], out, most_frames=100)
+
+
+def test_training_makes_the_views_of_a_frame_agree_more(tuned: tuple[Path, module.FineTuned]) -> None:
+    _, result = tuned
+    assert result.frames == 100
+    assert result.step > 0
+    assert result.after.consistency < result.before.consistency
+
+
+def test_they_are_read_as_weights_of_the_open_network_by_both_engines(tuned: tuple[Path, module.FineTuned]) -> None:
+    out, _ = tuned
+    read = []
+    for source, engine in ((str(out), "full"), (str(out), "light"), (OPEN, "full")):
+        estimator = engines.start(source, "cpu", engine).estimator
+        with open_clip(CLIP, 0, 3) as clip:
+            read.append(perform(clip, estimator))
+    assert np.abs(read[0].eta - read[1].eta).max() < 0.05  # 16 bits against 32
+    assert np.abs(read[0].eta - read[2].eta).max() > 1e-3
+    assert np.abs(read[0].gaze - read[2].gaze).max() < 0.1
+    assert read[0].crop == pytest.approx(read[2].crop, abs=1e-3)
+
+
+def test_only_the_last_layers_and_the_header_differ(tuned: tuple[Path, module.FineTuned]) -> None:
+    header, tensors, person = load_all(tuned[0])
+    old_header, old, old_person = load_all(OPEN_WEIGHTS)
+    changed = {name.split(".")[0] for name in old if not np.array_equal(old[name], tensors[name])}
+    assert changed == {"hidden", "closer_head"}
+    assert all(np.array_equal(person[name], old_person[name]) for name in old_person)
+    assert "fine-tuned on 100 frames of demo_clip.mp4" in header.training_data
+    assert header.evaluation["fine_tuned"]["frames"] == 100
+    assert header.license == old_header.license
+
+
+def test_weights_that_are_no_better_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "is_better", lambda after, before: False)
+    result = fine_tune([CLIP], tmp_path / "actor.safetensors", most_frames=100)
+    assert not result.kept
+    assert [path.name for path in tmp_path.iterdir()] == ["actor.svg"]
+    assert ElementTree.parse(tmp_path / "actor.svg").getroot().tag.endswith("svg")
+
+
+def test_better_means_more_agreement_and_nothing_worse() -> None:
+    assert is_better(Measures(0.04, 0.04, 0.1, 1.0), BEFORE)
+    assert not is_better(Measures(0.0499, 0.03, 0.09, 1.0), BEFORE)
+    assert not is_better(Measures(0.04, 0.05, 0.1, 1.0), BEFORE)
+    assert not is_better(Measures(0.04, 0.04, 0.12, 1.0), BEFORE)
+    assert not is_better(Measures(0.04, 0.04, 0.1, 0.9), BEFORE)
+
+
+def test_measures_of_a_perfect_reading() -> None:
+    label = np.random.default_rng(0).random((40, 29))
+    measured = measures_of(np.repeat(label[:, None], VIEWS, 1), label, np.arange(40) // 20)
+    assert (measured.agreement, measured.consistency) == pytest.approx((0, 0))
+    assert measured.motion == pytest.approx(1)
+    second = label[2:] - 2 * label[1:-1] + label[:-2]
+    assert measured.jitter == pytest.approx(np.sqrt(np.square(np.delete(second, [18, 19], 0)).mean()))
+
+
+def test_every_second_view_is_mirrored() -> None:
+    image = np.zeros((120, 120, 3), np.uint8)
+    image[:, :60] = 200
+    views = views_of(image, Crop(60, 60, 100), 64, np.random.default_rng(0))
+    left_is_bright = views[:, :, :20].mean((1, 2, 3)) > views[:, :, -20:].mean((1, 2, 3))
+    assert list(left_is_bright) == [not mirrored(i) for i in range(VIEWS)]
+
+
+def test_response_curves_on_tensors_are_those_of_numpy() -> None:
+    responses = Responses(np.array([[0.0, 0.3, 1.0]] * 2), np.array([[0.0, 0.0, 1.2], [0.1, 0.5, 1.0]]))
+    eta = np.random.default_rng(0).uniform(-0.5, 1.5, (50, 2))
+    tensor = torch.tensor(eta, dtype=torch.float32, requires_grad=True)
+    shown = Curves(responses)(tensor)
+    assert shown.detach().numpy() == pytest.approx(responses(eta), abs=1e-5)
+    shown.sum().backward()
+    assert (tensor.grad > 0).all()  # also where a curve is flat
+
+
+def test_a_head_begins_as_the_layers_it_is_made_from() -> None:
+    hidden, last = torch.nn.Linear(7, 5), torch.nn.Linear(5, 3)
+    x = torch.randn(4, 7)
+    assert torch.equal(Head(hidden, last)(x), last(torch.nn.functional.silu(hidden(x))))
+
+
+def test_too_few_frames_and_clips_without_a_face_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="30 frames show the face"):
+        fine_tune([CLIP], tmp_path / "actor.safetensors", most_frames=30)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    for i in range(3):
+        cv2.imwrite(str(folder / f"{i}.png"), np.full((64, 64, 3), 90, np.uint8))
+    with pytest.raises(InputError, match="no face was found"):
+        fine_tune([folder], tmp_path / "actor.safetensors")
+
+
+def test_curves_name_the_keys_that_move_most(tmp_path: Path) -> None:
+    eta = np.zeros((10, 3))
+    eta[:, 1] = np.arange(10)
+    write_curves(tmp_path / "a.svg", ("still", "moves", "rests"), {"before": eta, "after": eta * 0.5}, shown=1)
+    text = (tmp_path / "a.svg").read_text()
+    assert "moves" in text
+    assert "rests" not in text
+    assert text.count("<polyline") == 2
