@@ -33,9 +33,15 @@ def walk(artist: Artist) -> None:
         until(lambda m=mode: screen.ask(LOOK + "result = look.mode") == m, mode, screen.alive)
         screen.over_view()
         artist.picture(f"compare_{mode.lower()}.png")
-    screen.click("", (int(left + 0.25 * (right - left)), first[1]))
+    screen.click("", screen.find_property("compare.mode", across=0.25))  # Difference has no slider: the rows moved
     until(lambda: screen.ask(LOOK + "result = look.mode") == "BEHIND", "the footage behind", screen.alive)
 
+    keys_to_poses(artist)
+
+
+def keys_to_poses(artist: Artist) -> None:
+    """Switch a key of the take off, follow its confidence, and mirror a pose."""
+    screen, check = artist.screen, artist.check
     artist.step("A key, switched off")
     screen.to_bottom()
     before = screen.ask(CURVES)
@@ -64,9 +70,9 @@ def walk(artist: Artist) -> None:
     artist.step("Mirror Pose")
     screen.ask("bpy.context.scene.frame_set(30)")
     before = screen.ask(POSE)
-    mirror = open_section(artist, "Pose", "mirror_pose")
-    screen.click("", mirror)
-    screen.xdotool("sleep", 0.8, "key", "Return", "sleep", 0.8)
+    x, keep = open_section(artist, "Pose", "keep_pose")
+    screen.click("", (x, keep - 25))  # the menu above it
+    screen.xdotool("sleep", 1.0, "key", "f", "sleep", 0.8)  # Flip
     until(lambda: screen.ask(POSE) != before, "a mirrored pose", screen.alive)
     after = screen.ask(POSE)
     check(abs(after["mouthSmile_L"] - before["mouthSmile_R"]) < 2e-3, "left is not what right was")
