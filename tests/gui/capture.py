@@ -62,8 +62,7 @@ def walk(artist: Artist) -> None:
     artist.nothing_changed(before, "Cancel", "cancelled")
     artist.nothing_left(worker)
 
-    artist.step("Animate from Footage, its worker killed")
-    screen.ask(SETTINGS + f"settings.source = {artist.clip!r}" + PUSH)
+    artist.step("Animate from Footage, its worker killed")  # still the long clip: the short one may be done by then
     before = artist.state()
     artist.start("animate_footage", animate)
     screen.ask(WORKER + "os.kill(worker, signal.SIGKILL)")
@@ -83,6 +82,7 @@ def walk(artist: Artist) -> None:
     artist.check(screen.ask(RIG + "result = len(faces) == 1"), "undo did not bring the face back")
 
     artist.step("Animate from Footage")
+    screen.ask(SETTINGS + f"settings.source = {artist.clip!r}" + PUSH)
     before = artist.state()
     artist.start("animate_footage", animate)
     artist.ends("the clip")
