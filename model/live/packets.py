@@ -17,7 +17,7 @@ import numpy as np
 
 from ..array_types import FloatArray
 from ..performance.channels import ARKIT, SIGNALS, channel_values
-from ..performance.live_link import _gaze_from_looks, eta_from_arkit
+from ..performance.live_link import eta_from_arkit, gaze_from_looks
 
 PORT = 11111
 VERSION, COUNT = 6, 61
@@ -75,4 +75,4 @@ def parse_packet(data: bytes) -> Packet | None:
         return None
     weights = np.array(values[:52])[None]
     yaw, pitch, roll = values[52:55]
-    return Packet(name, eta_from_arkit(weights)[0], _gaze_from_looks(weights)[0], (yaw, pitch, roll))
+    return Packet(name, eta_from_arkit(weights)[0], gaze_from_looks(weights)[0], (yaw, pitch, roll))

@@ -165,7 +165,7 @@ def read_live_link(path: str | Path, fps: float | None = None, swap_sides: bool 
         angles = unit * np.stack([columns[name][part] if name in columns else zeros for name in ANGLES], 1)
         eta[part] = eta_from_arkit(weights)
         looks = any(name.startswith("eyeLook") for name in columns)
-        gaze[part] = _gaze_from_looks(weights) if looks else (angles[:, 3:5] + angles[:, 6:8]) / 2
+        gaze[part] = gaze_from_looks(weights) if looks else (angles[:, 3:5] + angles[:, 6:8]) / 2
         rotation[part] = rotation_of_euler(angles[:, 0], angles[:, 1], -angles[:, 2])
     nothing = np.where(seen, 1.0, np.nan)
     side = 400.0
@@ -209,7 +209,7 @@ def eta_from_arkit(weights: FloatArray) -> FloatArray:
     return inside
 
 
-def _gaze_from_looks(weights: FloatArray) -> FloatArray:
+def gaze_from_looks(weights: FloatArray) -> FloatArray:
     """Return yaw and pitch (F, 2) in radians: the mean of both eyes."""
 
     def look(way: str, side: str) -> FloatArray:
