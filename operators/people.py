@@ -49,12 +49,12 @@ class EXPNET_OT_animate_people(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> str:
         settings = context.scene.expnet
         try:
-            told = everyone.animate_people(context.scene, panel_keying(settings), _source(context))
+            message = everyone.animate_people(context.scene, panel_keying(settings), _source(context))
         except InputError as error:
             settings.result = str(error)
             raise
-        settings.result = told
-        return told
+        settings.result = message
+        return message
 
 
 class EXPNET_OT_forget_people(bpy.types.Operator):

@@ -42,9 +42,9 @@ class EXPNET_OT_match_names(bpy.types.Operator):
         from ..expnet_addon.capture import drive_character
 
         settings = settings_of(context)
-        told = drive_character.match(settings)
-        settings.result = told
-        return told
+        message = drive_character.match(settings)
+        settings.result = message
+        return message
 
 
 class EXPNET_OT_retarget(bpy.types.Operator):
@@ -67,9 +67,9 @@ class EXPNET_OT_retarget(bpy.types.Operator):
         from ..expnet_addon.capture import drive_character
 
         settings = settings_of(context)
-        told = drive_character.retarget(settings, context.scene)
-        settings.result = told
-        return told
+        message = drive_character.retarget(settings, context.scene)
+        settings.result = message
+        return message
 
 
 class EXPNET_OT_drive_character(bpy.types.Operator):
@@ -90,9 +90,9 @@ class EXPNET_OT_drive_character(bpy.types.Operator):
         from ..expnet_addon.capture import drive_character
 
         settings = settings_of(context)
-        told = drive_character.drive(settings, context.scene)
-        settings.result = told
-        return told
+        message = drive_character.drive(settings, context.scene)
+        settings.result = message
+        return message
 
 
 class EXPNET_OT_remove_retarget(bpy.types.Operator):

@@ -25,14 +25,14 @@ def match(settings: ExpNetCharacter) -> str:
     names = settings.bl_rna.properties["scheme"].enum_items[scheme].name
     on = [row for row in rows if row.enabled]
     shapes, bones = (len({r.target for r in on if r.kind == kind}) for kind in (SHAPE_KEY, BONE))
-    told = f"{shapes} shape keys by {names}, {bones} bones"
+    text = f"{shapes} shape keys by {names}, {bones} bones"
     off = {row.target for row in rows} - {row.target for row in on}
     if off:
-        told += f"\nSwitched off, as other rows move the same: {_some(sorted(off))}"
+        text += f"\nSwitched off, as other rows move the same: {_some(sorted(off))}"
     unknown = unmatched_names(character, rows)
     if unknown:
-        told += f"\nUnknown names, add rows for those that should move: {_some(unknown)}"
-    return told
+        text += f"\nUnknown names, add rows for those that should move: {_some(unknown)}"
+    return text
 
 
 def retarget(settings: ExpNetCharacter, scene: bpy.types.Scene) -> str:
@@ -44,10 +44,10 @@ def retarget(settings: ExpNetCharacter, scene: bpy.types.Scene) -> str:
         report = apply_drivers(settings.character(), rows, settings.followed(scene))
     else:
         report = apply_keys(settings.character(), rows, settings.motion(scene))
-    told = f"{report} {'driven' if settings.output == 'DRIVERS' else 'keyed'}"
+    text = f"{report} {'driven' if settings.output == 'DRIVERS' else 'keyed'}"
     for why, targets in report.reasons().items():
-        told += f"\n{_some(targets)}: {why}"
-    return told
+        text += f"\n{_some(targets)}: {why}"
+    return text
 
 
 def drive(settings: ExpNetCharacter, scene: bpy.types.Scene) -> str:
@@ -58,15 +58,15 @@ def drive(settings: ExpNetCharacter, scene: bpy.types.Scene) -> str:
     if settings.source == "FACE":
         settings.followed(scene)  # fails before the table is filled
     empty = not settings.rows
-    told = [match(settings)] if empty else []
+    lines = [match(settings)] if empty else []
     try:
         Plan(settings.character(), settings.table())
-        told.append(retarget(settings, scene))
+        lines.append(retarget(settings, scene))
     except InputError:
         if empty:
             settings.rows.clear()
         raise
-    return "\n".join(told)
+    return "\n".join(lines)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -58,8 +58,8 @@ def find_people(scene: bpy.types.Scene, clip: Source, options: EstimatorOptions)
             person.seen = int(performance.seen.sum())
         _portraits.show([decoded(person.portrait.pixels, reply.size) for person in reply.people])
         count = len(reply.people)
-        told = f"{count} people in '{clip.name}'" if count > 1 else f"One person in '{clip.name}'"
-        return "\n".join([told, *reply.notes])
+        first_line = f"{count} people in '{clip.name}'" if count > 1 else f"One person in '{clip.name}'"
+        return "\n".join([first_line, *reply.notes])
 
     fps = None if Path(clip.path).is_file() else clip.fps
     return Task("Find people", requests.people(clip.path, options, clip.first, clip.last, fps), write, unit="frames")

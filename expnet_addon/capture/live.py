@@ -132,8 +132,8 @@ class LiveTask(Task[LiveResult]):
             scene = next(each for each in bpy.data.scenes if each.session_uid == self._scene)
             from . import capture
 
-            told = capture.key_performance(scene, head, self._performance(), self._keying)
-            return "\n".join([*lines, told])
+            message = capture.key_performance(scene, head, self._performance(), self._keying)
+            return "\n".join([*lines, message])
         finally:
             self.cancel()
 

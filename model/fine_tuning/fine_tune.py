@@ -85,11 +85,11 @@ def fine_tune(
     result = FineTuned(kept, len(material.label), step, was, is_)
     if kept:
         names = ", ".join(clip.name for clip in clips)
-        told = {"clips": len(clips), "frames": result.frames, "before": asdict(was), "after": asdict(is_)}
+        record = {"clips": len(clips), "frames": result.frames, "before": asdict(was), "after": asdict(is_)}
         changed = replace(
             header,
             training_data=f"{header.training_data}; fine-tuned on {result.frames} frames of {names}"[:2000],
-            evaluation={**header.evaluation, "fine_tuned": told},
+            evaluation={**header.evaluation, "fine_tuned": record},
             seed=seed,
         )
         state = {name: value.numpy() for name, value in new.state_dict().items()}

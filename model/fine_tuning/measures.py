@@ -34,12 +34,12 @@ def measures_of(eta: FloatArray, label: FloatArray, block: IntArray) -> Measures
     plain = eta[:, 0]
     second = plain[2:] - 2 * plain[1:-1] + plain[:-2]
     within = (block[2:] == block[:-2])[:, None]
-    moves, told = plain - plain.mean(0), label - label.mean(0)
+    moves, given = plain - plain.mean(0), label - label.mean(0)
     return Measures(
         _rms(plain - label),
         _rms(eta - eta.mean(1, keepdims=True)),
         _rms(np.where(within, second, 0)) / max(float(within.mean()), 1e-9) ** 0.5,
-        float((moves * told).sum() / max((told * told).sum(), 1e-12)),
+        float((moves * given).sum() / max((given * given).sum(), 1e-12)),
     )
 
 

@@ -48,8 +48,8 @@ def moving_as(eta: FloatArray, read: FloatArray, bounds: FloatArray) -> FloatArr
     The gain is the slope of ``read`` on eta over all frames; noise of ``read`` does not change it.
     """
     middle = eta.mean(0)
-    moved, told = eta - middle, read - read.mean(0)
-    gain = np.clip((moved * told).sum(0) / np.maximum((moved * moved).sum(0), 1e-6), 1.0, MOST_GAIN)
+    moved, target = eta - middle, read - read.mean(0)
+    gain = np.clip((moved * target).sum(0) / np.maximum((moved * moved).sum(0), 1e-6), 1.0, MOST_GAIN)
     scaled: FloatArray = np.clip(middle + gain * moved, bounds[:, 0], bounds[:, 1])
     return scaled
 

@@ -1,7 +1,7 @@
 """LSFM's ``all_all_all.mat`` and its global and bespoke models (Booth et al. 2016).
 
 mean (3V), components (3V, K) of unit length, eigenvalues (K), trilist (F, 3) 0-based. The eigenvalues are variances: a
-sigma is the square root. 53,215 vertices as 3DDFA's. The unit is not written in the file, so it is told by the size.
+sigma is the square root. 53,215 vertices as 3DDFA's. The unit is not written in the file, so the size decides.
 
 The files hold identity only. With 3DDFA's ``Model_Expression.mat`` in the same folder the model has its expressions,
 and with ``Model_Shape.mat`` its 68 landmarks: both are of the same vertices.
