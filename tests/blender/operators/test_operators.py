@@ -592,7 +592,7 @@ def test_the_buttons_are_grey_with_a_reason(settings, clip: Path) -> None:
     for _ in range(2):
         bpy.ops.expnet.add_face()
     bpy.context.view_layer.objects.active = None
-    assert "Select the face" in refused("animate_footage")
+    assert "Select one of the faces first" in refused("animate_footage")
 
 
 # A task under way -----------------------------------------------------------------------------------------------------
