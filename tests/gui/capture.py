@@ -118,7 +118,7 @@ def walk(artist: Artist) -> None:
     artist.ends("the clip, for the second face")
     names = screen.ask(RIG + "result = [f.data.shape_keys.animation_data.action.name for f in faces]")
     artist.check(first in names and len(set(names)) == 2, f"two faces, but the actions are {names}")
-    screen.ask("bpy.data.objects.remove(bpy.context.object)" + PUSH)
+    screen.ask("[bpy.data.objects.remove(o) for o in (*bpy.context.object.children, bpy.context.object)]" + PUSH)
 
     artist.step("The Movie Clip editor")
     screen.ask(
