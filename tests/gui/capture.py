@@ -144,7 +144,8 @@ def walk(artist: Artist) -> None:
     artist.picture("faces.png")
 
     artist.step("Animate from Footage, File > New meanwhile")
-    screen.ask(SETTINGS + f"settings.source = {artist.clip!r}" + PUSH)
+    # not the short clip: its take has a hand edit now, so the button would ask
+    screen.ask(SETTINGS + f"settings.source = {screen.debian.longer(artist.clip)!r}" + PUSH)
     artist.start("animate_footage")
     worker = artist.worker()
     screen.ask(WORKER + "os.kill(worker, signal.SIGSTOP)")
