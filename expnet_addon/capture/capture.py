@@ -36,7 +36,7 @@ from ...model.worker.protocol import (
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.tasks import Task
-from ..scene import animation, compare, first_view, head_root, rig, scene_changes, take_keys, take_list
+from ..scene import animation, compare, first_view, head_root, ready_to_render, rig, scene_changes, take_keys, take_list
 from ..scene import camera_and_light as staging
 from ..scene.sound import lay_sound
 from ..user_files import basis_maps, face_models
@@ -213,6 +213,7 @@ def key_performance(
             if keying.footage:
                 _show(scene, camera, performance, clip, action)
                 compare.apply(scene)
+                ready_to_render.renew_plane(scene)
         except InputError as error:  # Blender cannot read some clips that OpenCV can; the keys are still valid
             staging.hide_footage(camera)
             report.append(f"The footage is not shown: {error}")

@@ -28,15 +28,31 @@ def make_ready(scene: bpy.types.Scene, head: bpy.types.Object, footage: bool) ->
     if scene.camera is None:
         first_view.portrait_camera(scene, head)
         added.append("a camera")
-    found = compare.footage_of(scene)
-    shown = footage and found is not None and found[0] == scene.camera
+    shown = _footage(scene) if footage else None
     remove_plane(scene)
-    if shown and found is not None:
-        _add_plane(scene, found[0], found[1].clip)
+    if shown is not None:
+        _add_plane(scene, *shown)
         if first_view.nothing_at_stake(scene) and scene.view_settings.view_transform != "Standard":
             scene.view_settings.view_transform = "Standard"
             added.append("the view transform 'Standard', which keeps the footage's colours")
     return f"Added: {', '.join(added)}" if added else ""
+
+
+def renew_plane(scene: bpy.types.Scene) -> None:
+    """Show the current footage on the plane of an earlier render, so that F12 does not render another take's clip."""
+    planes = [obj for obj in scene.objects if obj.get(PLANE)]
+    footage = _footage(scene)
+    for plane in planes:
+        plane.hide_render = True  # stays until a take has footage again
+    if planes and footage is not None:
+        remove_plane(scene)
+        _add_plane(scene, *footage)
+
+
+def _footage(scene: bpy.types.Scene) -> tuple[bpy.types.Object, bpy.types.MovieClip] | None:
+    """Return the scene's camera and the clip behind it, or None."""
+    found = compare.footage_of(scene)
+    return None if found is None or found[0] != scene.camera else (found[0], found[1].clip)
 
 
 def remove_plane(scene: bpy.types.Scene) -> None:

@@ -9,7 +9,7 @@ import bpy
 
 from ...model.errors import InputError
 from .. import compat
-from . import animation, compare, confidence, head_root, scene_changes, sound
+from . import animation, compare, confidence, head_root, ready_to_render, scene_changes, sound
 from . import camera_and_light as staging
 from .current_take import TAKE, head_action_of, take_of, takes_of
 from .take_keys import apply_head_motion, frames_of, recognise_edits, unpacked_performance
@@ -42,6 +42,7 @@ def show(scene: bpy.types.Scene, head: bpy.types.Object, action: bpy.types.Actio
     apply_head_motion(head, action)
     confidence.mark(scene, head)
     _show_footage(scene, action, root, raw.image_size, raw.lens_mm)
+    ready_to_render.renew_plane(scene)
     if take.has_sound:
         sound.lay_sound(scene, raw, span, head.name)
     else:

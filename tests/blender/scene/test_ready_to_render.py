@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from mathutils import Vector
 
 from expnet.expnet_addon.capture import capture
 from expnet.expnet_addon.scene import camera_and_light as staging
-from expnet.expnet_addon.scene import first_view, ready_to_render, rig
+from expnet.expnet_addon.scene import current_take, first_view, ready_to_render, rig, take_list
 from expnet.expnet_addon.scene.quality import Quality
 from expnet.expnet_addon.scene.rendering import set_engine
 
@@ -77,3 +80,22 @@ def test_the_plane_with_the_footage_is_made_anew_and_goes_when_it_is_not_wanted(
         assert len([obj for obj in empty_scene.objects if obj.get(staging.PLANE)]) == 1
     ready_to_render.make_ready(empty_scene, head, footage=False)
     assert [len(kind) for kind in (bpy.data.meshes, bpy.data.materials, bpy.data.images)] == counts
+
+
+def test_another_take_brings_its_own_footage_to_the_plane(empty_scene, head, grey_movie, make_performance, tmp_path):
+    def shown() -> str:
+        (plane,) = (obj for obj in empty_scene.objects if obj.get(staging.PLANE))
+        (picture,) = (node.image for node in plane.active_material.node_tree.nodes if node.type == "TEX_IMAGE")
+        return Path(bpy.path.abspath(picture.filepath)).name
+
+    other = shutil.copy(grey_movie, tmp_path / "other.mp4")
+    keying = capture.Keying(sound=False, identity=False, root=True)
+    for file in (grey_movie, other):
+        performance = make_performance(frames=8, source=str(file), size=(64, 48))
+        capture.key_performance(empty_scene, head, performance, keying)
+        if file is grey_movie:
+            ready_to_render.make_ready(empty_scene, head, footage=True)
+            first = current_take.take_of(head)
+    assert shown() == "other.mp4"
+    take_list.show(empty_scene, head, first)
+    assert shown() == Path(grey_movie).name
