@@ -284,10 +284,10 @@ def looks_of(colours: Sequence[UInt8Array]) -> FloatArray:
 
 
 def _weights() -> FloatArray:
-    """Return the weight of each number of a look: the face counts, its surroundings little, the corners nothing."""
+    """Return the weight of each number of a look: the face counts, the hair little, the background nothing."""
     cells = (np.arange(LOOK_CELLS) + 0.5) / LOOK_CELLS - 0.5
     away = np.hypot(cells[None], 0.85 * (cells[:, None] + 0.03)) * LOOK_AROUND
-    shares = np.clip((0.62 - away) / 0.2, 0, 1)
+    shares = np.clip((0.42 - away) / 0.15, 0, 1)
     shares = np.repeat(shares[..., None], 3, 2) * [0.5, 1.0, 1.0]  # light changes with the place more than colour
     weights: FloatArray = (shares / shares.sum()).ravel().astype(np.float32)
     return weights
