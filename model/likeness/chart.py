@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..array_types import BoolArray, FloatArray, IntArray
-from ..face.face_model import FaceModel, triangles
+from ..face.face_model import FaceModel
 
 SIZE = 2048  # texels of a side, as the built-in skins
 
@@ -79,7 +79,7 @@ def _chart(key: _Key, size: int) -> Chart:
     for face in chosen[np.argsort(outward)]:
         for three in ((0, 1, 2), (0, 2, 3)):
             texels = model.uv[face][list(three)].astype(np.float64) * [size, -size] + [-0.5, size - 0.5]
-            where, weights = _inside(texels, size)
+            where, weights = texels_in(texels, size)
             owner[where] = len(all_corners)
             shares[where] = weights
             all_corners.append(model.faces[face][list(three)])
@@ -87,33 +87,21 @@ def _chart(key: _Key, size: int) -> Chart:
     return Chart(size, at, np.array(all_corners)[owner[at]], shares[at])
 
 
-def _inside(p: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
+def texels_in(p: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
     """Return the flat indices of the texels in a triangle (3, 2), half a texel widened, and their shares (n, 3)."""
     low = np.maximum(np.floor(p.min(axis=0)).astype(int), 0)
     high = np.minimum(np.ceil(p.max(axis=0)).astype(int), size - 1)
     (ux, uy), (vx, vy) = p[1] - p[0], p[2] - p[0]
     area = ux * vy - uy * vx
     if (low > high).any() or abs(area) < 1e-9:
-        return np.zeros(0, np.int64), np.zeros((0, 3), np.float32)
+        return np.zeros(0, np.int64), np.zeros((0, 3))
     columns, rows = np.meshgrid(np.arange(low[0], high[0] + 1), np.arange(low[1], high[1] + 1))
     dx, dy = columns - p[0, 0], rows - p[0, 1]
     w1, w2 = (dx * vy - dy * vx) / area, (ux * dy - uy * dx) / area
     weights = np.stack([1 - w1 - w2, w1, w2], -1)
     margin = 0.7 * np.array([np.hypot(*(p[2] - p[1])), np.hypot(vx, vy), np.hypot(ux, uy)]) / abs(area)
     inside = (weights >= -margin).all(axis=-1)
-    return (rows * size + columns)[inside], weights[inside].astype(np.float32)
-
-
-def vertex_normals(model: FaceModel, vertices: FloatArray) -> FloatArray:
-    """Return the unit normals (V, 3) of posed vertices (V, 3)."""
-    corners = triangles(model.faces)
-    a, b, c = (vertices[corners[:, k]] for k in range(3))
-    flat = np.cross(b - a, c - a)
-    normals = np.zeros_like(vertices, dtype=np.float64)
-    for k in range(3):
-        np.add.at(normals, corners[:, k], flat)
-    unit: FloatArray = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    return unit
+    return (rows * size + columns)[inside], weights[inside]
 
 
 def region_mask(model: FaceModel, *names: str) -> BoolArray:

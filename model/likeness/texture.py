@@ -16,10 +16,11 @@ import numpy as np
 
 from ..array_types import FloatArray, UInt8Array
 from ..camera import project
-from ..face.face_model import FaceModel
+from ..face.face_model import FaceModel, triangles
+from ..face.meshes import vertex_normals
 from ..networks.weights.open_pack import DATA
 from ..opencv import cv2
-from .chart import Chart, chart_of, region_mask, vertex_normals
+from .chart import Chart, chart_of, region_mask
 from .light import light_of, linear, shading, srgb
 from .views import View
 
@@ -109,7 +110,7 @@ def _projected(view: View, model: FaceModel, alpha: FloatArray, chart: Chart, ke
     place = chart.picture(at)
     colours = cv2.remap(image, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     colours = linear(colours.reshape(-1, 3)[chart.at].astype(np.float32) / 255)
-    normals = chart.values(vertex_normals(model, vertices))
+    normals = chart.values(vertex_normals(vertices, triangles(model.faces)))
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
     points = chart.values(vertices)
     towards = -points / np.linalg.norm(points, axis=1, keepdims=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,12 @@ from tqdm import tqdm
 
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
-from ...model.reading import reading
 from ...model.sight.images import read_image
 from ..label.label_shards import SETTINGS, load_labels
 from ..label.landmark_files import Finder
 from ..label.landmark_method import landmarks_in
 from ..label.subjects import subjects_of
+from ..tables import table_rows
 from .registration import Floats, registered, template
 
 SHARES = (0.70, 0.15)  # of the subjects: training, validation; the rest is the test
@@ -62,14 +61,8 @@ def _of_labels(folder: Path) -> tuple[list[Path], Floats]:
 
 
 def _of_table(table: Path, keys: Sequence[str]) -> tuple[list[Path], Floats]:
-    with (
-        reading(table, "table of expressions", "give a CSV with the columns image and the face model's keys"),
-        table.open(newline="", encoding="utf-8-sig") as file,
-    ):
-        reader = csv.DictReader(file)
-        missing = [name for name in ("image", *keys) if name not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(f"{table}: the column {missing[0]} is missing: it needs image and the face model's keys")
+    remedy = "give a CSV with the columns image and the face model's keys"
+    with table_rows(table, ("image", *keys), remedy, "table of expressions") as reader:
         rows = [(table.parent / row["image"], [float(row[key]) for key in keys]) for row in reader]
         eta = np.array([values for _, values in rows], np.float64).reshape(-1, len(keys))
         if not len(rows) or not np.isfinite(eta).all():

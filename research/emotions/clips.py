@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from ...model.errors import InputError
 from ...model.files import by_number, is_dir
 from ...model.reading import reading
 from ...model.sight.sequences import IMAGE_SUFFIXES
+from ..tables import table_rows
 
 # The codes of CK+'s Emotion files (Lucey et al. 2010); 0 is neutral.
 CK_CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
@@ -86,14 +86,7 @@ def _of_emotion_folders(root: Path) -> list[LabelledClip]:
 
 def _of_table(table: Path) -> list[LabelledClip]:
     frames: list[Frame] = []
-    with (
-        reading(table, "table", f"give a CSV with the columns {','.join(COLUMNS)}"),
-        open(table, newline="", encoding="utf-8-sig") as file,
-    ):
-        reader = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(f"{table}: the column {missing[0]} is missing: the first row has {','.join(COLUMNS)}")
+    with table_rows(table, COLUMNS, f"give a CSV with the columns {','.join(COLUMNS)}") as reader:
         for row in reader:
             image, emotion, subject, clip = ((row[name] or "").strip() for name in COLUMNS)
             if not (image and emotion and subject and clip):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...model.errors import InputError
 from ...model.reading import json_object, reading
+from ..tables import without_heading
 
 LANDMARKS = 68
 PLUGINS = "expnet.landmarks"  # the entry points' group: functions from (H, W, 3) uint8 BGR to (68, 2) pixels
@@ -64,16 +65,7 @@ def _csv(text: str) -> Points:
     rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
     if any(cell == "x_0" for cell in rows[0]):
         return openface_rows(rows)[0][1]
-    numeric = rows[1:] if not _is_number(rows[0][0]) else rows
-    return np.array(numeric, np.float64)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    return np.array(without_heading(rows), np.float64)
 
 
 def read_openface(path: Path) -> dict[int, Points]:

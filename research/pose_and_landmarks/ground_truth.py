@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ...model.formats.mat5 import stored_arrays
 from ...model.reading import reading
 from ...model.rotations import rotation_of_euler
 from ...model.sight.sequences import is_image
+from ..tables import table_rows
 from .protocol import rotation_of
 
 POINTS = tuple(f"{axis}_{i}" for i in range(68) for axis in "xy")
@@ -60,11 +60,7 @@ def _of_mat(image: Path, file: Path) -> Known:
 
 def _of_table(table: Path) -> list[Known]:
     remedy = "give a CSV with image, yaw, pitch, roll in degrees, and x_0, y_0 to x_67, y_67 in pixels"
-    with reading(table, "table", remedy), table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in (*COLUMNS, *POINTS) if name not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(f"{table}: the column {missing[0]} is missing: {remedy}")
+    with table_rows(table, (*COLUMNS, *POINTS), remedy) as reader:
         known = []
         for row in reader:
             yaw, pitch, roll = (float(row[name]) for name in COLUMNS[1:])

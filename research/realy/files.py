@@ -13,6 +13,7 @@ import numpy as np
 from ...model.errors import InputError
 from ...model.formats import open_face_model
 from ...model.reading import MAX_JSON, reading
+from ..tables import without_heading
 from .meshes import SUFFIXES, Floats, Mesh, read_mesh
 from .regions import KEY_POINT_COUNT, REGIONS, SEVEN, Scan
 
@@ -71,19 +72,10 @@ def key_point_file(path: Path) -> Floats:
         return _all_key_points(read_mesh(path).points, path)
     with reading(path, "table of key points", "give rows x,y,z: the 7 of REALY, iBUG's 68, or all 85"):
         rows = [row for row in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if row]
-        numeric = rows[1:] if rows and not _is_number(rows[0][0]) else rows
-        points = np.array(numeric, np.float64)
+        points = np.array(without_heading(rows), np.float64)
         if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
             raise ValueError("its rows are not x,y,z")
     return _all_key_points(points, path)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _all_key_points(points: Floats, path: Path) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ from tqdm import tqdm
 from ...model.errors import InputError
 from ...model.performance.face_performance import FacePerformance
 from ...model.performance.performance_files import load_performance
-from ...model.reading import reading
 from ...model.rotations import euler_degrees
+from ..tables import table_rows
 
 Floats = NDArray[np.float64]
 COLUMNS = ("recording", "subject", "phase", "stress")
@@ -49,14 +48,7 @@ class Frames:
 def read_table(table: Path, without: Sequence[str]) -> list[Recording]:
     """Read the rows of a table, but for those of the phases ``without``. Raises InputError."""
     found: list[Recording] = []
-    with (
-        reading(table, "table", f"give a CSV with the columns {','.join(COLUMNS)}"),
-        open(table, newline="", encoding="utf-8-sig") as file,
-    ):
-        reader = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(f"{table}: the column {missing[0]} is missing: the first row has {','.join(COLUMNS)}")
+    with table_rows(table, COLUMNS, f"give a CSV with the columns {','.join(COLUMNS)}") as reader:
         for row in reader:
             recording, subject, phase, stress = ((row[name] or "").strip() for name in COLUMNS)
             if not (recording and subject and phase) or stress not in LABELS:

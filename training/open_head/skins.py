@@ -24,6 +24,7 @@ from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from ...model.files import write_whole
 from ...model.formats import open_face_model
+from ...model.likeness.chart import texels_in
 from ..realism import makehuman
 from ..realism.brows import read_brows
 from ..realism.warp import place_of_vertices
@@ -143,20 +144,9 @@ def _stretch(model: FaceModel, texel: FloatArray) -> FloatArray:
 
 def _draw(grid: FloatArray, drawn: BoolArray, p: FloatArray, values: FloatArray) -> None:
     """Draw a triangle at texels ``p`` (3, 2), half a texel wider on all sides than it is."""
-    low = np.maximum(np.floor(p.min(axis=0)).astype(int), 0)
-    high = np.minimum(np.ceil(p.max(axis=0)).astype(int), SIZE - 1)
-    (ux, uy), (vx, vy) = p[1] - p[0], p[2] - p[0]
-    area = ux * vy - uy * vx
-    if (low > high).any() or abs(area) < 1e-9:
-        return
-    columns, rows = np.meshgrid(np.arange(low[0], high[0] + 1), np.arange(low[1], high[1] + 1))
-    dx, dy = columns - p[0, 0], rows - p[0, 1]
-    w1, w2 = (dx * vy - dy * vx) / area, (ux * dy - uy * dx) / area
-    weights = np.stack([1 - w1 - w2, w1, w2], -1)
-    margin = 0.7 * np.array([np.hypot(*(p[2] - p[1])), np.hypot(vx, vy), np.hypot(ux, uy)]) / abs(area)
-    inside = (weights >= -margin).all(axis=-1)
-    r, c = rows[inside], columns[inside]
-    grid[r, c] = weights[inside] @ values
+    where, shares = texels_in(p, SIZE)
+    r, c = np.divmod(where, SIZE)
+    grid[r, c] = shares @ values
     drawn[r, c] = True
 
 
