@@ -58,6 +58,7 @@ class EXPNET_OT_live(TaskOperator, bpy.types.Operator):
             settings.live.targets(),
             settings.live.host(),
             record=settings.live.record,
+            smoothing=settings.live.smoothing,
         )
 
 

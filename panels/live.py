@@ -43,6 +43,7 @@ class EXPNET_PT_live(bpy.types.Panel):
             row = column.row(align=True)
             row.prop(settings, "send_host", text="")
             row.prop(settings, "send_port", text="")
+        column.prop(settings, "smoothing")
         column.prop(settings, "record")
         layout.operator("expnet.live", icon="PLAY")
 

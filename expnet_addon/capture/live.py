@@ -16,8 +16,9 @@ import numpy as np
 from ...model.array_types import FloatArray
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS
+from ...model.live.steady import Steady
 from ...model.performance.face_performance import FacePerformance
-from ...model.rotations import rotations
+from ...model.rotations import quaternions, rotations
 from ...model.worker.protocol import EstimatorOptions, LiveResult, Seen, SendTo
 from ..engine import requests
 from ..engine.jobs import Job
@@ -54,10 +55,16 @@ class LiveTask(Task[LiveResult]):
         send: Sequence[SendTo] = (),
         host: str = "127.0.0.1",
         record: bool = False,
+        smoothing: float = 0.0,
     ) -> None:
         if head["expnet_basis"] != OPEN_BASIS:
             raise InputError(f"'{head.name}' has other keys than the open head, which live needs: add an open head")
-        super().__init__("Live", requests.live(source, options, send, host), lambda reply, job: "", unit="pictures")
+        super().__init__(
+            "Live",
+            requests.live(source, options, send, host, smoothing=smoothing),
+            lambda reply, job: "",
+            unit="pictures",
+        )
         self._scene, self._head = scene.session_uid, head.session_uid
         self._keying = keying
         self._before = _state(head)
@@ -65,6 +72,7 @@ class LiveTask(Task[LiveResult]):
         self._last: Seen | None = None
         self._neutral: FloatArray | None = None
         self._recorded: list[Seen] = []
+        self._steady = Steady(smoothing)
         self._ended_by = ""
         self._restored = False
         self.paused = False
@@ -97,14 +105,15 @@ class LiveTask(Task[LiveResult]):
             if not self._recorded:
                 raise
             self._ended_by, running = str(error), False  # the recording is kept
-        newest = None
+        newest, shown = None, None
         while self._job.seen:
             newest = self._job.seen.popleft()
             if self.recording and not self.paused:
                 self._recorded.append(newest)
             self._last = newest
-        if newest is not None and not self.paused and newest.confidence:
-            self._apply(newest)
+            shown = self._smoothed(newest) if newest.confidence else None
+        if shown is not None and not self.paused:
+            self._apply(shown)
         return running and not self.stopping
 
     def run(self, preferred_python: str = "") -> str:
@@ -141,6 +150,20 @@ class LiveTask(Task[LiveResult]):
         """End the worker, and put the head back. Idempotent."""
         self._restore()
         super().cancel()
+
+    def _smoothed(self, face: Seen) -> Seen:
+        """Return the face as it is shown; the recording keeps it as it was read."""
+        rotation = rotations(np.array(face.rotation))
+        eta, gaze, rotation, translation = self._steady(
+            face.time, np.array(face.eta), np.array(face.gaze), rotation, np.array(face.translation)
+        )
+        return replace(
+            face,
+            eta=tuple(eta.tolist()),
+            gaze=tuple(gaze.tolist()),
+            rotation=tuple(quaternions(rotation).tolist()),
+            translation=tuple(translation.tolist()),
+        )
 
     def _apply(self, face: Seen) -> None:
         head = _find(self._head)

@@ -96,7 +96,7 @@ def likeness_options(a: argparse.Namespace) -> LikenessOptions:
 
 def live_options(a: argparse.Namespace) -> LiveOptions:
     send = send_to(a.send, a.to)
-    return LiveOptions(a.source, send, a.performance, a.listen, a.seconds, _estimator(a, a.lens))
+    return LiveOptions(a.source, send, a.performance, a.listen, a.seconds, a.smoothing, _estimator(a, a.lens))
 
 
 def render_options(a: argparse.Namespace) -> RenderOptions:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...model.errors import InputError
 from ...model.sight.sequences import check_there
-from ...model.worker.protocol import EstimatorOptions, Seen, SendTo
+from ...model.worker.protocol import LIVE_SMOOTHING, EstimatorOptions, Seen, SendTo
 from ..engine import requests
 from ..engine.jobs import Job
 from ..unattended.outputs import PERFORMANCE_FORMATS, check_outputs
@@ -23,7 +23,8 @@ WAIT = 0.2  # seconds between two looks at what has come
 class LiveOptions:
     """Follow ``source`` (camera:0, livelink:11111 or a file), ``send`` the face on, and record it to a ``performance``.
 
-    ``host`` is the address at which a stream is received. ``seconds`` ends it after that time.
+    ``host`` is the address at which a stream is received. ``seconds`` ends it after that time. ``smoothing`` (0..1) is
+    that of the faces sent on; the performance keeps them as they were read.
     """
 
     source: str
@@ -31,6 +32,7 @@ class LiveOptions:
     performance: Path | None = None
     host: str = "127.0.0.1"
     seconds: float | None = None
+    smoothing: float = LIVE_SMOOTHING
     estimator: EstimatorOptions = field(default_factory=EstimatorOptions)
 
 
@@ -41,7 +43,7 @@ def live(a: LiveOptions) -> None:
     if not requests.is_stream(a.source):
         check_there(a.source, "clip")
     seen: deque[Seen] = deque()
-    request = requests.live(a.source, a.estimator, a.send, a.host)
+    request = requests.live(a.source, a.estimator, a.send, a.host, smoothing=a.smoothing)
     with Job(request, preferred_python()) as job, bar() as shown:
         try:
             while job.poll(timeout=WAIT):

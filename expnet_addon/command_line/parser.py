@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.retargeting.schemes import SCHEMES
+from ...model.worker.protocol import LIVE_SMOOTHING
 from ..unattended import animate
 from . import batch, estimate, fill, frames, heads, likeness, live, research, retarget
 
@@ -232,6 +233,13 @@ def parser() -> argparse.ArgumentParser:
     live_verb.add_argument("--listen", default="127.0.0.1", metavar="HOST", help="of livelink; 0.0.0.0: every network")
     live_verb.add_argument("--performance", type=Path, metavar="SHOT.npz|csv|json", help="record, with the true times")
     live_verb.add_argument("--seconds", type=float, metavar="N", help="end after that time; else by Ctrl+C")
+    live_verb.add_argument(
+        "--smoothing",
+        type=_smoothing,
+        default=LIVE_SMOOTHING,
+        metavar="S",
+        help=f"of what is sent; 0 is off ({LIVE_SMOOTHING})",
+    )
     live_verb.add_argument("--lens", type=_lens, default=50.0, metavar="MM", help="focal length (50)")
     live_verb.set_defaults(face_model=OPEN, run=lambda a: live.live(fill.live_options(a)))
 

@@ -70,11 +70,16 @@ def likeness(sources: Sequence[str], options: EstimatorOptions) -> Likeness:
 
 
 def live(
-    source: str, options: EstimatorOptions, send: Sequence[SendTo] = (), host: str = "127.0.0.1", mirror: bool = True
+    source: str,
+    options: EstimatorOptions,
+    send: Sequence[SendTo] = (),
+    host: str = "127.0.0.1",
+    mirror: bool = True,
+    smoothing: float = 0.0,
 ) -> Live:
     """Stream the face of ``camera:0``, of a file, or of ``livelink:11111`` in real time."""
     name = source if is_stream(source) else os.path.abspath(source)
-    return Live(name, _absolute(options), tuple(send), host, mirror)
+    return Live(name, _absolute(options), tuple(send), host, mirror, smoothing)
 
 
 def is_stream(source: str) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from ...model.worker.protocol import SendTo
+from ...model.worker.protocol import LIVE_SMOOTHING, SendTo
 
 LOCAL = "127.0.0.1"
 
@@ -36,6 +36,15 @@ class ExpNetLive(bpy.types.PropertyGroup):
     )
     record: BoolProperty(  # type: ignore[valid-type]
         name="Record at once", description="Record from the first picture on"
+    )
+    smoothing: FloatProperty(  # type: ignore[valid-type]
+        name="Smoothing",
+        description="Calm the face that is shown and sent. Fast motions such as blinks stay as they are. "
+        "A recording keeps the face as it was read",
+        default=LIVE_SMOOTHING,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
     )
     port: IntProperty(  # type: ignore[valid-type]
         name="Port", description="The port to which the app sends", default=11111, min=1, max=65535

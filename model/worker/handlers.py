@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -353,6 +353,7 @@ def live(request: Live, work: Work) -> LiveResult:
     from ..face.semantics import OPEN_BASIS
     from ..live.faces import listen, watch
     from ..live.send import Sender, Target
+    from ..live.steady import Steady
     from ..sight.tracking import Choice
 
     started = time.monotonic()
@@ -382,10 +383,16 @@ def live(request: Live, work: Work) -> LiveResult:
         stream = watch(request.source, estimator, options.lens_mm, choice, show, still_wanted)
     with ExitStack() as open_senders:
         senders = [open_senders.enter_context(Sender(Target(to.layout, to.host, to.port))) for to in request.send]
+        steady = Steady(request.smoothing)
         for face in stream:
             pictures += 1
             faces += face.confidence > 0
             work.send(_seen(face))
+            if senders and face.confidence:
+                eta, gaze, rotation, translation = steady(
+                    face.time, face.eta, face.gaze, face.rotation, face.translation
+                )
+                face = replace(face, eta=eta, gaze=gaze, rotation=rotation, translation=translation)
             for sender in senders:
                 sender.send(face)
     return LiveResult(pictures, faces, round(time.monotonic() - started, 3))

@@ -24,6 +24,7 @@ from ..builtin import OPEN
 from ..errors import InputError
 
 VERSION = 1
+LIVE_SMOOTHING = 0.5  # the strength of smoothing that users of live get
 
 Box = tuple[float, float, float, float]
 Vector = tuple[float, float, float]
@@ -420,7 +421,8 @@ class Live(Request[LiveResult]):
     """Stream the face of a source in real time, as ``Seen`` events, until it ends or the client does.
 
     ``source`` is ``camera:0``, a file that is played at its own speed, or ``livelink:11111``: packets of the Live Link
-    Face app, which come to ``host``. ``mirror``: the ``look`` of the progress is mirrored.
+    Face app, which come to ``host``. ``mirror``: the ``look`` of the progress is mirrored. ``smoothing`` (0..1) is that
+    of the faces that are sent on; ``Seen`` events are not smoothed.
     """
 
     verb = "live"
@@ -430,6 +432,7 @@ class Live(Request[LiveResult]):
     send: tuple[SendTo, ...] = ()
     host: str = "127.0.0.1"
     mirror: bool = True
+    smoothing: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -18,7 +19,7 @@ from expnet.expnet_addon.scene import rig
 from expnet.expnet_addon.scene.current_take import take_of
 from expnet.model.errors import InputError
 from expnet.model.performance.performance_files import load_performance
-from expnet.model.worker.protocol import EstimatorOptions
+from expnet.model.worker.protocol import EstimatorOptions, Seen
 
 DEMO = Path(expnet.__path__[0]) / "model" / "data" / "demo_clip.mp4"
 
@@ -89,6 +90,15 @@ def test_the_head_moves_while_it_is_live_and_holds_still_while_paused(head: bpy.
             time.sleep(0.005)
     finally:
         task.cancel()
+
+
+def test_smoothing_calms_the_head_and_not_the_recording(head: bpy.types.Object) -> None:
+    task = live.LiveTask(bpy.context.scene, head, "camera:0", EstimatorOptions(), AS_RECORDED, smoothing=1.0)
+    rest = Seen(0.0, 0.0, 1.0, (0.0,) * 29, (0.0, 0.0), (1.0, 0.0, 0.0, 0.0), (0.0, 0.0, -900.0))
+    trembling = replace(rest, time=1 / 30, eta=(0.05,) * 29)
+    assert task._smoothed(rest) == rest
+    shown = task._smoothed(trembling)
+    assert all(0 < value < 0.05 for value in shown.eta) and shown.time == trembling.time
 
 
 def test_neutral_makes_the_face_rest(head: bpy.types.Object, short: Path) -> None:
