@@ -21,7 +21,7 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     earlier: EnumProperty(  # type: ignore[valid-type]
-        name="Earlier take",
+        name="Earlier Take",
         description="What becomes of a take of the same clip that has hand edits",
         items=[
             ("ASK", "Ask", "Ask in a menu. Without a window it is kept"),

@@ -26,10 +26,10 @@ class EXPNET_OT_import_live_link(bpy.types.Operator, ImportHelper):
         name="Files", description="Which files are shown", default="*.csv", options={"HIDDEN"}
     )
     fps: FloatProperty(  # type: ignore[valid-type]
-        name="Frame rate", description="The recording's true frame rate. 0: the rate of its time code", min=0.0
+        name="Frame Rate", description="The recording's true frame rate. 0: the rate of its time code", min=0.0
     )
     swap_sides: BoolProperty(  # type: ignore[valid-type]
-        name="Swap jaw and mouth",
+        name="Swap Jaw and Mouth",
         description="Exchange left and right of jaw and mouth, which some versions of the app name the wrong way round",
     )
 

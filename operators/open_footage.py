@@ -32,8 +32,8 @@ class EXPNET_OT_open_footage(bpy.types.Operator):
         description="How the file browser shows files",
         items=[
             ("DEFAULT", "Default", "As the file browser was used last"),
-            ("LIST_VERTICAL", "Short list", "Names"),
-            ("LIST_HORIZONTAL", "Long list", "Names, sizes and dates"),
+            ("LIST_VERTICAL", "Short List", "Names"),
+            ("LIST_HORIZONTAL", "Long List", "Names, sizes and dates"),
             ("THUMBNAIL", "Thumbnails", "Pictures"),
         ],
         default="THUMBNAIL",

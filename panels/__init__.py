@@ -6,21 +6,20 @@ import bpy
 
 from . import compare, confidence, engine, footage_overlay, keys, live, poses, presets, render, retarget, sidebar, takes
 
-_register_classes, _unregister_classes = bpy.utils.register_classes_factory(
-    (
-        *presets.CLASSES,
-        *takes.CLASSES,
-        *sidebar.CLASSES,
-        *live.CLASSES,
-        *keys.CLASSES,
-        *confidence.CLASSES,
-        *compare.CLASSES,
-        *engine.CLASSES,
-        *retarget.CLASSES,
-        *poses.CLASSES,
-        *render.CLASSES,
-    )
+CLASSES = (
+    *presets.CLASSES,
+    *takes.CLASSES,
+    *sidebar.CLASSES,
+    *live.CLASSES,
+    *keys.CLASSES,
+    *confidence.CLASSES,
+    *compare.CLASSES,
+    *engine.CLASSES,
+    *retarget.CLASSES,
+    *poses.CLASSES,
+    *render.CLASSES,
 )
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLASSES)
 
 
 def register() -> None:

@@ -66,7 +66,7 @@ def add_face(scene: bpy.types.Scene, face_model: str = OPEN) -> Task[ConvertResu
         return f"{head.name}: {model.vertex_count} vertices, {len(model.expression_keys)} keys"
 
     request = None if ready else requests.convert(face_model)
-    return Task("Add face", request, write)
+    return Task("Add Face", request, write)
 
 
 def estimate_picture(
@@ -98,7 +98,7 @@ def estimate_picture(
     request: Request[Any] = _animate(picture, options)
     if still:
         request = requests.estimate([ImageRequest(picture.path)], options)
-    return Task("Estimate expression", request, write)
+    return Task("Estimate Expression", request, write)
 
 
 def animate_clip(
@@ -115,7 +115,7 @@ def animate_clip(
         into = _find(bpy.data.scenes, scene_uid, "The scene")
         return "\n".join([key_performance(into, face, performance, keying, clip), *reply.notes])
 
-    return Task("Animate from footage", _animate(clip, options), write, unit="frames")
+    return Task("Animate from Footage", _animate(clip, options), write, unit="frames")
 
 
 def _animate(clip: Source, options: EstimatorOptions) -> Animate:

@@ -62,7 +62,7 @@ def find_people(scene: bpy.types.Scene, clip: Source, options: EstimatorOptions)
         return "\n".join([first_line, *reply.notes])
 
     fps = None if Path(clip.path).is_file() else clip.fps
-    return Task("Find people", requests.people(clip.path, options, clip.first, clip.last, fps), write, unit="frames")
+    return Task("Find People", requests.people(clip.path, options, clip.first, clip.last, fps), write, unit="frames")
 
 
 def animate_people(scene: bpy.types.Scene, keying: Keying, clip: Source | None = None) -> str:

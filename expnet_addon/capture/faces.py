@@ -55,7 +55,7 @@ def find_faces(clip: Source, options: EstimatorOptions) -> Task[FacesResult]:
         _thumbnails.faces = Faces(clip.path, _thumbnails.icons.shown)
         return f"{len(faces)} faces in '{clip.name}'" if len(faces) > 1 else f"One face in '{clip.name}'"
 
-    return Task("Find faces", requests.faces(clip.path, options, clip.first or 0), write)
+    return Task("Find Faces", requests.faces(clip.path, options, clip.first or 0), write)
 
 
 def forget() -> None:

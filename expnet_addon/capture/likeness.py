@@ -46,7 +46,7 @@ def dress_like(head: bpy.types.Object, pictures: Sequence[str], options: Estimat
             ]
         )
 
-    return Task("Actor's face", requests.likeness(pictures, options), write)
+    return Task("Actor's Face", requests.likeness(pictures, options), write)
 
 
 def wear(head: bpy.types.Object, content: bytes, reply: LikenessResult, file: Path | None) -> str:

@@ -32,4 +32,4 @@ def try_it(scene: bpy.types.Scene, device: str = "auto") -> Task[AnimateResult]:
             into, bpy.context.view_layer.objects.active, performance, Keying(root=True, markers=True)
         )
 
-    return Task("Try it", requests.animate(str(CLIP), EstimatorOptions(device=device)), write, unit="frames")
+    return Task("Try It", requests.animate(str(CLIP), EstimatorOptions(device=device)), write, unit="frames")

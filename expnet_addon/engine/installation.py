@@ -75,7 +75,7 @@ def install(
             on_done()
         return f"The full engine is installed: {runtime.installed(root)}"
 
-    return Task("Install runtime", None, write, begin=lambda python: Installation(root, build, wheels, PACKAGES))
+    return Task("Install Runtime", None, write, begin=lambda python: Installation(root, build, wheels, PACKAGES))
 
 
 def check(root: Path, build: Build, online: bool, wheels: str) -> None:
@@ -272,7 +272,7 @@ def _get_pip(isolated: list[str], common: list[str], wheels: str) -> list[str]:
         return [sys.executable, "-I", "-m", "pip", "--python", isolated[0], *common, wanted]
     raise InputError(
         "Blender's Python has no pip (on Debian and Ubuntu: apt install python3-venv): install it, "
-        "or put pip's wheel into a wheel folder, or choose a Python with torch under 'Use this Python'"
+        "or put pip's wheel into a wheel folder, or choose a Python with torch under 'Use This Python'"
     )
 
 

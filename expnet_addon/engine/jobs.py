@@ -63,7 +63,7 @@ def worker_python(preferred: str = "") -> str:
 
     It is the first that exists of:
 
-    1. ``preferred``, *Use this Python* in the preferences: an explicit choice;
+    1. ``preferred``, *Use This Python* in the preferences: an explicit choice;
     2. the runtime, if it is installed and complete: also the user's choice;
     3. this Python if it has torch and OpenCV, as in a pip install (the modules are searched for, not imported);
     4. the environment variable EXPNET_PYTHON, for render farms;
@@ -74,7 +74,7 @@ def worker_python(preferred: str = "") -> str:
     if preferred:
         found = _program(preferred)
         if not found:
-            raise InputError(f"'{preferred}' is not a Python interpreter: correct 'Use this Python' in the preferences")
+            raise InputError(f"'{preferred}' is not a Python interpreter: correct 'Use This Python' in the preferences")
         return found
     if installed := runtime.python():
         return installed
@@ -89,7 +89,7 @@ def worker_python(preferred: str = "") -> str:
     if engine_here() == "light":
         return sys.executable
     raise InputError(
-        "There is no Python with OpenCV (and torch): 'Install Runtime' or 'Use this Python' in the extension's "
+        "There is no Python with OpenCV (and torch): 'Install Runtime' or 'Use This Python' in the extension's "
         "preferences, or name one in the environment variable EXPNET_PYTHON"
     )
 

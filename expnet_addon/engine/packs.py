@@ -35,8 +35,8 @@ class Choice:
     missing: str = ""
 
 
-OPEN_NETWORK = Choice("Open network", OPEN, "Free for any use, commercial too")
-OPEN_HEAD = Choice("Open head", OPEN, "Free for any use, commercial too")
+OPEN_NETWORK = Choice("Open Network", OPEN, "Free for any use, commercial too")
+OPEN_HEAD = Choice("Open Head", OPEN, "Free for any use, commercial too")
 
 
 def official_network(folder: str) -> Choice:
@@ -66,12 +66,12 @@ def own_network(path: str) -> Choice:
     missing = "" if path else "Choose the weights first"
     if path and not exists(path):
         missing = f"There are no weights at '{path}'"
-    return Choice("Own weights", path, "See the licence of these weights", missing)
+    return Choice("Own Weights", path, "See the licence of these weights", missing)
 
 
 def own_head(path: str) -> Choice:
     missing = "" if path else "Choose the face model's file first"
-    return Choice("Own face model", path, "See the licence of this face model", missing)
+    return Choice("Own Face Model", path, "See the licence of this face model", missing)
 
 
 def import_weights(
@@ -86,7 +86,7 @@ def import_weights(
         keep(str(Path(reply.out).parent), reply.face_model)
         return import_report(reply)
 
-    return Task("Import weights", requests.import_weights(folder, out or None, half), write)
+    return Task("Import Weights", requests.import_weights(folder, out or None, half), write)
 
 
 def import_report(reply: ImportWeightsResult) -> str:
@@ -108,7 +108,7 @@ def fine_tune(
             keep(out)
         return fine_tune_report(reply, out)
 
-    return Task("Fine-tune", requests.fine_tune(clips, out, estimator, lens_mm), write)
+    return Task("Fine-Tune", requests.fine_tune(clips, out, estimator, lens_mm), write)
 
 
 def fine_tune_report(reply: FineTuneResult, out: str) -> str:

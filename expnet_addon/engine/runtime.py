@@ -106,11 +106,11 @@ def builds(system: str = sys.platform, machine: str = "") -> tuple[Build, ...]:
     """
     machine = machine or platform.machine()
     if system == "darwin":
-        return (Build("mps", "Apple graphics (Metal)", "", 230, 900),) if machine == "arm64" else ()
+        return (Build("mps", "Apple Graphics (Metal)", "", 230, 900),) if machine == "arm64" else ()
     index = "https://download.pytorch.org/whl/"
     return (
         Build("cpu", "Processor", index + "cpu", 390, 1400),
-        Build("cuda", "NVIDIA graphics (CUDA 12.8)", index + "cu128", 4100, 7600),
+        Build("cuda", "NVIDIA Graphics (CUDA 12.8)", index + "cu128", 4100, 7600),
     )
 
 
@@ -118,7 +118,7 @@ def build_named(name: str) -> Build:
     for build in builds():
         if build.name == name:
             return build
-    raise InputError(f"There is no torch for '{name}' on this machine: choose another build, or 'Use this Python'")
+    raise InputError(f"There is no torch for '{name}' on this machine: choose another build, or 'Use This Python'")
 
 
 def folder() -> Path | None:

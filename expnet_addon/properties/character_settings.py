@@ -72,7 +72,7 @@ class ExpNetRetargetRow(bpy.types.PropertyGroup):
         name="Kind",
         description="What it drives",
         items=[
-            (SHAPE_KEY, "Shape key", "In every mesh of the character that has one of this name", "SHAPEKEY_DATA", 0),
+            (SHAPE_KEY, "Shape Key", "In every mesh of the character that has one of this name", "SHAPEKEY_DATA", 0),
             (BONE, "Bone", "Of the character's armature", "BONE_DATA", 1),
         ],
     )
@@ -151,7 +151,7 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
             ("MMD", "MikuMikuDance", "The Japanese morph names of MMD models"),
             ("FACESCAPE", "FaceScape", "FaceScape's blendshapes and expressions"),
             ("METAHUMAN", "MetaHuman", "CTRL_expressions_…"),
-            ("MPFB", "MPFB's old units", "MakeHuman's face units, such as mouth-corner-puller"),
+            ("MPFB", "MPFB's Old Units", "MakeHuman's face units, such as mouth-corner-puller"),
             ("EXPNET", "ExpNet", "The 29 keys of our own heads"),
         ],
     )
@@ -159,8 +159,8 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
         name="Follow",
         description="What the character follows",
         items=[
-            ("FACE", "A face", "A face in this scene that ExpNet animated"),
-            ("FILE", "A file", "A performance (.npz) or a recording of the Live Link Face app (.csv)"),
+            ("FACE", "A Face", "A face in this scene that ExpNet animated"),
+            ("FILE", "A File", "A performance (.npz) or a recording of the Live Link Face app (.csv)"),
         ],
     )
     face: PointerProperty(  # type: ignore[valid-type]
@@ -180,7 +180,7 @@ class ExpNetCharacter(bpy.types.PropertyGroup):
         description="How the character follows",
         items=[
             ("KEYS", "Keys", "Keys in an action of its own, to be edited"),
-            ("DRIVERS", "Live drivers", "Drivers that follow the face whatever it does. They need no Python"),
+            ("DRIVERS", "Live Drivers", "Drivers that follow the face whatever it does. They need no Python"),
         ],
     )
     result: StringProperty(name="Result", description="What the last run did")  # type: ignore[valid-type]
@@ -249,7 +249,9 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(CLAS
 
 def register() -> None:
     _register_classes()
-    bpy.types.Object.expnet_character = PointerProperty(type=ExpNetCharacter)
+    bpy.types.Object.expnet_character = PointerProperty(
+        type=ExpNetCharacter, name="ExpNet Character", description="How this object follows a face"
+    )
 
 
 def unregister() -> None:

@@ -35,7 +35,7 @@ class ExpNetLive(bpy.types.PropertyGroup):
         name="Cameras", description="The cameras that were found", type=ExpNetCamera
     )
     record: BoolProperty(  # type: ignore[valid-type]
-        name="Record at once", description="Record from the first picture on"
+        name="Record at Once", description="Record from the first picture on"
     )
     smoothing: FloatProperty(  # type: ignore[valid-type]
         name="Smoothing",
@@ -50,7 +50,7 @@ class ExpNetLive(bpy.types.PropertyGroup):
         name="Port", description="The port to which the app sends", default=11111, min=1, max=65535
     )
     network: BoolProperty(  # type: ignore[valid-type]
-        name="From other machines",
+        name="From Other Machines",
         description="Listen to the network, as an iPhone needs it. Off: to programs on this machine only",
     )
     send: EnumProperty(  # type: ignore[valid-type]

@@ -15,7 +15,7 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
     bl_idname = PACKAGE
 
     worker_python: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Use this Python",
+        name="Use This Python",
         description="Python that reads the footage, with torch and OpenCV installed. Empty: the runtime if it is "
         "installed, else Blender's own Python if it has them, else the one that EXPNET_PYTHON names",
         subtype="FILE_PATH",
@@ -31,18 +31,18 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
         ],
     )
     start_ahead: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Start when a clip is chosen",
+        name="Start When a Clip Is Chosen",
         description="Start the process that reads footage, and load the network, as soon as a source is chosen, so "
         "that Animate from Footage begins at once. The process ends after ten minutes without work",
         default=True,
     )
     build: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Torch for",
+        name="Torch For",
         description="Which build of torch Install Runtime fetches",
-        items=[(build.name, build.label, build.sizes) for build in runtime.builds()] or [("none", "Not available", "")],
+        items=[(build.name, build.label, build.sizes) for build in runtime.builds()] or [("none", "Not Available", "")],
     )
     wheel_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Wheel folder",
+        name="Wheel Folder",
         description="Install from the wheels (.whl files) in this folder, without the internet. Empty: download them",
         subtype="DIR_PATH",
     )
@@ -58,11 +58,11 @@ class ExpNetPreferences(bpy.types.AddonPreferences):
         subtype="DIR_PATH",
     )
     half: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="16 bits",
+        name="16 Bits",
         description="Keep the imported weights in half the size, at a relative error of 0.05 percent",
     )
     official_pack: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Official pack",
+        name="Official Pack",
         description="Folder of the imported weights (official.safetensors). Import Weights writes there; "
         "while it is empty, into the release's folder",
         subtype="DIR_PATH",

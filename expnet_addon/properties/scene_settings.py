@@ -88,16 +88,16 @@ def _choose_take(manager: bpy.types.WindowManager, index: int) -> None:
 
 class ExpNetSceneProperties(bpy.types.PropertyGroup):
     face_model: EnumProperty(  # type: ignore[valid-type]
-        name="Face model",
+        name="Face Model",
         description="The head that Add Face makes",
         items=[
-            ("OPEN", "Open head", "The built-in head, free for any use"),
+            ("OPEN", "Open Head", "The built-in head, free for any use"),
             (
                 "OFFICIAL",
                 "Basel Face Model",
                 "The head that the official networks belong to, named in the extension's preferences. Research only",
             ),
-            ("FILE", "From file", "A face model of your own: Basel Face Model, 3DDFA, ICT FaceKit or .npz"),
+            ("FILE", "From File", "A face model of your own: Basel Face Model, 3DDFA, ICT FaceKit or .npz"),
         ],
     )
     face_model_path: StringProperty(  # type: ignore[valid-type]
@@ -169,21 +169,21 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         name="Network",
         description="The network that reads the face",
         items=[
-            ("OPEN", "Open network", "The built-in network, free for any use"),
+            ("OPEN", "Open Network", "The built-in network, free for any use"),
             (
                 "OFFICIAL",
                 "Official ExpNet",
                 "The authors' own networks, imported in the extension's preferences. Research only",
             ),
-            ("FILE", "Own weights", "Weights of your own for the open network"),
+            ("FILE", "Own Weights", "Weights of your own for the open network"),
         ],
     )
     preprocessing: EnumProperty(  # type: ignore[valid-type]
         name="Preprocessing",
         description="How a picture is cut out and prepared for the official networks",
         items=[
-            ("RELEASE", "As released", "As the authors' own program does it, number for number"),
-            ("PAPER", "As published", "As the paper describes it: a closer cut, no JPEG, each network's own mean"),
+            ("RELEASE", "As Released", "As the authors' own program does it, number for number"),
+            ("PAPER", "As Published", "As the paper describes it: a closer cut, no JPEG, each network's own mean"),
         ],
     )
     estimator: StringProperty(  # type: ignore[valid-type]
@@ -193,7 +193,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         options=compat.PATH_OPTIONS,
     )
     rig: PointerProperty(  # type: ignore[valid-type]
-        name="Face to drive",
+        name="Face to Drive",
         description="The face that gets the keys. Empty: the active one, or the only one in the scene",
         type=bpy.types.Object,
         poll=lambda settings, item: is_rig(item),
@@ -207,7 +207,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         subtype="FACTOR",
     )
     estimate_shape: BoolProperty(  # type: ignore[valid-type]
-        name="Shape of animated face",
+        name="Shape of Animated Face",
         description="Estimate Expression gives a face that has keys the shape of the face in the picture, too",
     )
     render_footage: BoolProperty(  # type: ignore[valid-type]
@@ -215,27 +215,27 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         description="The footage is in the rendered picture, behind the head. Off: the head alone",
     )
     identity: BoolProperty(  # type: ignore[valid-type]
-        name="Face shape",
+        name="Face Shape",
         description="Give the head the shape of the face that was seen, too",
         default=True,
     )
     scene_timing: BoolProperty(  # type: ignore[valid-type]
-        name="Set scene timing",
+        name="Set Scene Timing",
         description="Give the scene the clip's frame rate and length. Off: same speed, at the scene's own rate",
         default=True,
     )
     match_camera: BoolProperty(  # type: ignore[valid-type]
-        name="Match camera",
+        name="Match Camera",
         description="Put a camera with the footage behind it so that the head sits on the face in the footage",
         default=True,
     )
     head_motion: EnumProperty(  # type: ignore[valid-type]
-        name="Head motion",
+        name="Head Motion",
         description="How much of the head's motion is played; the take can change it afterwards",
         items=take_settings.HEAD_MOTIONS,
     )
     stay: BoolProperty(  # type: ignore[valid-type]
-        name="Stay in place",
+        name="Stay in Place",
         description="Parent head and camera to an empty, so that the head stays in its place. Off: the camera is at "
         "the world's origin and the head in front of it",
         default=True,
@@ -246,12 +246,12 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         default=True,
     )
     markers: BoolProperty(  # type: ignore[valid-type]
-        name="Timeline markers",
+        name="Timeline Markers",
         description="Mark in the timeline where there is no face and where another shot begins",
         default=True,
     )
     move_along: BoolProperty(  # type: ignore[valid-type]
-        name="Move along",
+        name="Move Along",
         description="The head shows what is seen while the footage is read. Afterwards, and if it is cancelled, it "
         "does what it did before",
     )
@@ -273,7 +273,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         description="Give the place of the face, instead of searching for it",
     )
     box: IntVectorProperty(  # type: ignore[valid-type]
-        name="X, Y, width, height",
+        name="X, Y, Width, Height",
         description="The face in the first frame, in pixels from the upper left corner: left, top, width, height",
         size=4,
         min=0,

@@ -46,7 +46,7 @@ def _curve_changed(take: bpy.types.PropertyGroup, context: bpy.types.Context) ->
 TUNING = ("head_motion", "source_times", "decimate", "bezier", "key_error", "angle_error", "place_error")
 HEAD_MOTIONS = [
     ("FULL", "Full", "The head moves as it was seen"),
-    ("ROTATION", "Rotation only", "The head turns and stays in its place"),
+    ("ROTATION", "Rotation Only", "The head turns and stays in its place"),
     ("NONE", "None", "The head stays still; the face moves"),
 ]
 
@@ -197,10 +197,10 @@ class ExpNetTake(bpy.types.PropertyGroup):
         name="Neutral",
         description="Which face of the actor counts as rest",
         items=[
-            ("SEEN", "As seen", "The network's own estimate of a face at rest"),
-            ("QUIETEST", "Quietest frames", "The frames in which the actor does and moves the least"),
-            ("FRAME", "One frame", "The frame of the clip named below, counted from 1"),
-            ("RANGE", "Frame range", "The middle of what the frames of the clip named below show, counted from 1"),
+            ("SEEN", "As Seen", "The network's own estimate of a face at rest"),
+            ("QUIETEST", "Quietest Frames", "The frames in which the actor does and moves the least"),
+            ("FRAME", "One Frame", "The frame of the clip named below, counted from 1"),
+            ("RANGE", "Frame Range", "The middle of what the frames of the clip named below show, counted from 1"),
         ],
         update=_changed,
     )
@@ -244,18 +244,18 @@ class ExpNetTake(bpy.types.PropertyGroup):
         update=_changed,
     )
     head_motion: EnumProperty(  # type: ignore[valid-type]
-        name="Head motion",
+        name="Head Motion",
         description="How much of the head's motion is played. Keys stay",
         items=HEAD_MOTIONS,
         update=_motion_changed,
     )
     decimate: BoolProperty(  # type: ignore[valid-type]
-        name="Fewer keys",
+        name="Fewer Keys",
         description="Leave out keys that lines between the others replace within the errors below",
         update=_changed,
     )
     bezier: BoolProperty(  # type: ignore[valid-type]
-        name="Bézier handles",
+        name="Bézier Handles",
         description="The lines between fewer keys are curves with handles. Off: they are straight",
         update=_changed,
     )
@@ -348,7 +348,7 @@ def register() -> None:
         for kind in CLASSES:
             bpy.utils.register_class(kind)
         bpy.types.Action.expnet = PointerProperty(
-            type=ExpNetTake, name="ExpNet take", description="The performance behind this action"
+            type=ExpNetTake, name="ExpNet Take", description="The performance behind this action"
         )
 
 

@@ -6,7 +6,7 @@ import sys
 
 
 def preferred_python() -> str:
-    """Return *Use this Python* of the extension's preferences; empty if they do not exist."""
+    """Return *Use This Python* of the extension's preferences; empty if they do not exist."""
     if not sys.modules.get("bpy"):
         return ""
     from ..properties import preferences

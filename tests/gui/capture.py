@@ -108,7 +108,7 @@ def walk(artist: Artist) -> None:
     screen.point(*decimate)
     screen.xdotool("click", 1)
     until(lambda: artist.state() != before, "fewer keys", screen.alive)
-    artist.undo_and_redo(before, "Fewer keys")
+    artist.undo_and_redo(before, "Fewer Keys")
 
     artist.step("A second face")
     screen.to_top()

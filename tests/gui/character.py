@@ -125,7 +125,7 @@ def walk(artist: Artist) -> None:
 
     artist.step("Retarget, as live drivers")
     live = screen.find_property(".output", below=invert[1], across=0.75)
-    artist.changes(lambda: screen.click("", live), "Live drivers")
+    artist.changes(lambda: screen.click("", live), "Live Drivers")
     keyed = at_frames(artist)
     artist.presses("retarget", "Retarget with drivers", below=live[1])
     check(screen.ask(SHAPES + "result = len(keys.animation_data.drivers)") > 40, "no drivers")

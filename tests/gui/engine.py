@@ -85,7 +85,7 @@ def walk(artist: Artist) -> None:
     until(lambda: screen.ask(RUNTIME) == [], "the runtime's end", screen.alive)
     screen.paste(field, "")
 
-    artist.step("Use this Python")
+    artist.step("Use This Python")
     check_python = screen.find_button("check_python", across=0.6)
     own = (check_python[0], check_python[1] - ROW)
     for path, text in (

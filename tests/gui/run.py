@@ -11,7 +11,7 @@ python3-opencv and python3-safetensors (debootstrap; about 2.5 GB). The extensio
     tools      after the story: F8, Compare, a key switched off, Confidence, Mirror Pose
     capture    Add Face, Estimate, Animate, Cancel and ESC, the take, the Movie Clip editor, several faces, File > New
     character  Try It, Match Names, the table, presets, Retarget as keys and as live drivers, Remove Retarget
-    engine     the preferences: Install Runtime, Use this Python, Test, the authors' networks
+    engine     the preferences: Install Runtime, Use This Python, Test, the authors' networks
     leaving    disable, enable, uninstall: nothing stays
 
 Every step is checked from inside Blender, and what changes the scene is undone and redone. The screenshots in --out are

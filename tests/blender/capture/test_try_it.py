@@ -33,7 +33,7 @@ def test_one_press_makes_a_head_and_animates_it(empty_scene: bpy.types.Scene) ->
 
 def test_it_waits_for_what_is_under_way(empty_scene: bpy.types.Scene) -> None:
     expnet.register()
-    task = tasks.Task("Animate from footage", None, lambda reply, job: "")
+    task = tasks.Task("Animate from Footage", None, lambda reply, job: "")
     try:
         tasks.follow(task)
         assert not bpy.ops.expnet.try_it.poll()

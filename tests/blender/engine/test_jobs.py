@@ -86,7 +86,7 @@ def test_the_preferences_come_first(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("without_torch")
 def test_without_any_python_one_line_says_what_to_do() -> None:
-    with pytest.raises(InputError, match="Use this Python.*EXPNET_PYTHON") as caught:
+    with pytest.raises(InputError, match="Use This Python.*EXPNET_PYTHON") as caught:
         jobs.worker_python()
     assert "\n" not in str(caught.value)
 

@@ -220,7 +220,7 @@ def test_every_machine_is_offered_what_it_can_run() -> None:
     assert [b.name for b in runtime.builds("win32", "AMD64")] == ["cpu", "cuda"]
     assert [b.name for b in runtime.builds("darwin", "arm64")] == ["mps"]
     assert runtime.builds("darwin", "x86_64") == ()  # torch has left it
-    with pytest.raises(InputError, match="Use this Python"):
+    with pytest.raises(InputError, match="Use This Python"):
         runtime.build_named("tpu")
 
 

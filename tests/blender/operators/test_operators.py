@@ -688,7 +688,7 @@ def test_opening_another_file_ends_the_task(
     tasks.follow(task)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     assert tasks.under_way() is None
-    assert capsys.readouterr().out.splitlines()[-1:] == ["Animate from footage: cancelled, the file was closed"]
+    assert capsys.readouterr().out.splitlines()[-1:] == ["Animate from Footage: cancelled, the file was closed"]
     assert not task._job.folder.exists()
 
 
