@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
@@ -38,6 +38,7 @@ def render_comparison(
     quality: Quality = QUICK,
     layout: str = "beside",
     progress: Progress | None = None,
+    others: Sequence[tuple[bpy.types.Object, FacePerformance]] = (),
 ) -> Path:
     """Render footage and head as an H.264 video at the clip's rate, frame for frame.
 
@@ -49,6 +50,7 @@ def render_comparison(
     start_frame  the scene frame of the performance's first frame (default: the scene's first)
     quality      its height defaults to the clip's, at most 720
     progress     called with (frames done, total frames) while the head is rendered
+    others       further heads with their performances of the same frames; each is shown where its person is seen
 
     Uses temporary scenes and removes them; the artist's scene is not changed. The file is written atomically. Raises
     InputError if it cannot be written or the clip cannot be read.
@@ -56,11 +58,14 @@ def render_comparison(
     out = Path(out_mp4)
     _check_writable(out)
     _check_readable(str(clip))
-    timeline = _timeline(scene, performance, start_frame)
+    timelines = [_timeline(scene, each, start_frame) for each in (performance, *(each for _, each in others))]
+    shown = np.array([each.seen for each in timelines])  # (heads, frames)
+    timeline = replace(timelines[0], seen=shown.any(0))
+    heads = list(zip((head, *(each for each, _ in others)), shown, strict=True))
     width, height = _video_size(performance.image_size, quality.height)
     with tempfile.TemporaryDirectory(prefix="expnet_") as folder:
-        files = _render_head(
-            head, performance, timeline, (width, height), quality, layout == "over", Path(folder), progress
+        files = _render_heads(
+            heads, performance.lens_mm, timeline, (width, height), quality, layout == "over", Path(folder), progress
         )
         with atomic_path(out) as partial:
             _compose(str(clip), performance, timeline, files, (width, height), layout, partial)
@@ -92,9 +97,9 @@ def _timeline(scene: bpy.types.Scene, performance: FacePerformance, start_frame:
     return _Timeline(start + clip - clip[0], clip, performance.seen[before] & performance.seen[after])
 
 
-def _render_head(
-    head: bpy.types.Object,
-    performance: FacePerformance,
+def _render_heads(
+    heads: Sequence[tuple[bpy.types.Object, BoolArray]],
+    lens_mm: float,
     timeline: _Timeline,
     size: tuple[int, int],
     quality: Quality,
@@ -102,12 +107,10 @@ def _render_head(
     folder: Path,
     progress: Progress | None,
 ) -> list[Path | None]:
-    """Render one picture of the head per frame of the video; None for frames without a face."""
+    """Render one picture per frame of the video, with each head where it is shown; None for frames without a face."""
     files: list[Path | None] = []
     with temporary_scene("ExpNet head") as scene:
-        for obj in (head, *eyes_of(head).values()):
-            scene.collection.objects.link(obj)
-        match_camera(scene, size, performance.lens_mm)
+        match_camera(scene, size, lens_mm)
         scene.world = grey_world()
         set_engine(scene, quality)
         compat.write_images(scene, "PNG" if transparent else "JPEG")
@@ -118,10 +121,20 @@ def _render_head(
         else:
             scene.render.image_settings.quality = 95
         for i, (frame, seen) in enumerate(zip(timeline.scene, timeline.seen, strict=True)):
+            for head, shown in heads:
+                _show(scene.collection, head, bool(shown[i]))
             files.append(render_frame(scene, float(frame), folder / f"{i:06d}_") if seen else None)
             if progress is not None:
                 progress(i + 1, len(timeline.scene))
     return files
+
+
+def _show(collection: bpy.types.Collection, head: bpy.types.Object, shown: bool) -> None:
+    """Link a head and its eyes to ``collection``, or unlink them."""
+    if (head.name in collection.objects) == shown:
+        return
+    for obj in (head, *eyes_of(head).values()):
+        (collection.objects.link if shown else collection.objects.unlink)(obj)
 
 
 def _compose(

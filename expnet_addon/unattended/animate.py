@@ -72,8 +72,6 @@ def _check_outputs(options: AnimateOptions) -> None:
         outputs[options.render] = (".mp4",)
     if not outputs:
         raise InputError("nothing to write: give --out SHOT.blend, --render SHOT.mp4 or --performance SHOT.npz")
-    if options.everyone and options.render:
-        raise InputError("--render shows one head: leave it out, or leave out --everyone")
     if options.everyone and options.fit:
         raise InputError("--fit refines one person's curves: leave it out, or leave out --everyone")
     if options.everyone and (options.estimator.box or options.estimator.face is not None):
@@ -166,6 +164,7 @@ def _scene_files(performances: list[FacePerformance], head_file: Path, options: 
                 performances[0],
                 quality=options.quality,
                 layout=options.layout,
+                others=list(zip(heads[1:], performances[1:])),
                 progress=lambda done, total: shown(Progress(done, total, "rendering")),
             )
     return report

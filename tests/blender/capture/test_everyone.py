@@ -98,7 +98,22 @@ def test_animate_everyone_writes_a_head_and_numbered_tables_for_each(two: Path, 
     assert all(head.data.shape_keys.animation_data.action for head in heads)
 
 
-@pytest.mark.parametrize("more", [["--render", "shot.mp4"], ["--face", "1", "--performance", "shot.npz"]])
+@pytest.mark.slow
+def test_the_comparison_of_everyone_shows_each_head_on_its_side(two: Path, tmp_path: Path) -> None:
+    import cv2
+
+    out = tmp_path / "shot.mp4"
+    arguments = ["animate", str(two), "--everyone", "--render", str(out), "--last", "13", "--height", "144"]
+    assert headless.main([*arguments, "--engine", "cycles", "--samples", "1"]) == 0
+    _, picture = cv2.VideoCapture(str(out)).read()
+    heads = picture[:, picture.shape[1] // 2 :]  # the footage is on the left
+    height, width = heads.shape[:2]
+    ground = heads[height // 2, width // 2].astype(int)  # between the two heads
+    for x in (width // 4, 3 * width // 4):
+        assert np.abs(heads[height // 2, x].astype(int) - ground).max() > 30
+
+
+@pytest.mark.parametrize("more", [["--fit", "--performance", "shot.npz"], ["--face", "1", "--performance", "shot.npz"]])
 def test_what_everyone_cannot_have_is_said_in_one_line(
     two: Path, tmp_path: Path, more: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
