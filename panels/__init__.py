@@ -6,6 +6,7 @@ import bpy
 
 from . import compare, confidence, engine, footage_overlay, keys, live, poses, presets, render, retarget, sidebar, takes
 
+# In the order in which the tab shows them
 CLASSES = (
     *presets.CLASSES,
     *takes.CLASSES,

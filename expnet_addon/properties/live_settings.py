@@ -25,7 +25,7 @@ class ExpNetLive(bpy.types.PropertyGroup):
         items=[
             ("CAMERA", "Camera", "A camera of this machine"),
             ("FILE", "File", "The source of Capture, played in real time"),
-            ("LIVELINK", "Live Link Face", "The stream of an iPhone's Live Link Face app"),
+            ("LIVELINK", "Live Link", "The stream of an iPhone's Live Link Face app"),
         ],
     )
     camera: IntProperty(  # type: ignore[valid-type]

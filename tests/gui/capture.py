@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from artist import KEYS, PUSH, RIG, SETTINGS, WORKER, Artist
 from screen import until
+from sections import open_section
 
 
 def walk(artist: Artist) -> None:
@@ -137,7 +138,7 @@ def walk(artist: Artist) -> None:
     artist.open_tab()
     two = screen.debian.two_faces(artist.clip)
     screen.ask(SETTINGS + f"settings.source = {two!r}" + PUSH)
-    artist.start("find_faces", screen.open_section("find_faces", below=screen.find_button("animate_footage")[1] + 16))
+    artist.start("find_faces", open_section(artist, "Which Face", "find_faces"))
     artist.ends("the faces")
     print("    " + str(screen.ask(SETTINGS + "result = settings.result")))
     screen.over_view()

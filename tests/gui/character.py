@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from artist import EXTENSION, PUSH, Artist
-from screen import BETWEEN, until
+from screen import until
+from sections import alone
 
 STAND_IN = Path(__file__).resolve().parents[2] / "benchmarks" / "stand_in.py"
 
@@ -68,10 +69,9 @@ def walk(artist: Artist) -> None:
     until(lambda: screen.ask("result = bpy.context.object and bpy.context.object.name") == "Hero", "the choice")
 
     artist.step("Match Names")
-    title = screen.first_section_alone("apply_identity") + 2 * BETWEEN  # Capture, Take, Character
-    screen.click("", (int(screen.middle()), title))
-    match = screen.find_button("match_names", below=title)
-    artist.presses("match_names")
+    alone(artist, "Character")
+    match = screen.find_button("match_names", across=0.7)
+    artist.presses("match_names", across=0.7)
     table = screen.ask(TABLE)
     check(len(table) > 50 and all(target for _, target, *_ in table), f"the table is {table}")
 
@@ -103,7 +103,7 @@ def walk(artist: Artist) -> None:
         screen.press("Return")
 
     artist.insist(save, lambda: screen.ask(PRESETS) == ["Hero.json"], "the preset's file")
-    artist.presses("match_names")
+    artist.presses("match_names", across=0.7)
     check(screen.ask(TABLE) != saved, "Match Names keeps what was changed")
 
     def load() -> None:

@@ -17,8 +17,6 @@ from debian import Debian, Failed
 INSIDE = Path(__file__).resolve().parent / "inside.py"
 SIZE = (1500, 1100)
 PAGES = 5  # that a find turns to: as shown, the top, and three below it
-TITLE = 14  # pixels from the top of the sidebar to the middle of the first title
-BETWEEN = 27  # pixels from one title to the next, where all sections are closed
 PATIENCE = 600.0  # seconds; drawing by software on a busy machine
 
 
@@ -91,7 +89,7 @@ class Screen:
                 if page == 1:
                     self.to_top()  # the sidebar is longer than the window
                 elif page:
-                    self._scroll(5, 8)
+                    self.scroll(5, 8)
                 for y in range(max(top + 30, below), bottom, 15):
                     if self._copies(text, y, keys, x, patience, ends):
                         return x, y
@@ -133,52 +131,20 @@ class Screen:
         left, _, right, _ = self.ask("result = rectangle(sidebar()[2])")
         return float(left + (right - left) * 0.47)
 
-    def first_section_alone(self, operator: str) -> int:
-        """Close all of the tab's sections but the first, by Ctrl and a click on its title.
-
-        The button ``operator`` is the last one of the first section. Returns how far down the second title is.
-        """
-        top = self.ask("result = rectangle(sidebar()[2])[1]")
-        x = int(self.middle())
-        self.to_top()
-        self.point(x, top + TITLE)
-        self.xdotool("keydown", "ctrl", "sleep", 0.2, "click", 1, "sleep", 1.5, "keyup", "ctrl", "sleep", 1)
-        # (Blender asks for Ctrl when it comes to the click, which on a busy machine is later)
-        for y in range(top + 30, top + 200, 11):
-            if f"expnet.{operator}(" in self.under(y, "ctrl+c", x):
-                return int(y + 38)
-        return int(top + TITLE + BETWEEN)
-
-    def open_section(self, operator: str, below: int) -> tuple[int, int]:
-        """Click at the titles of closed sections, from ``below`` on, until the one with that button opens."""
-        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
-        x = int(left + (right - left) * 0.47)
-        for title in range(below, bottom, 9):
-            self.point(x, title)
-            self.xdotool("click", 1, "sleep", 0.4)
-            copied = [self.under(y, "ctrl+c", x) for y in range(title + 12, title + 48, 9)]
-            for y, command in zip(range(title + 12, title + 48, 9), copied):
-                if f"expnet.{operator}(" in command:
-                    return x, y
-            if any(copied) or self.under(title + 30, "ctrl+shift+alt+c", x):  # another section: close it again
-                self.point(x, title)
-                self.xdotool("click", 1, "sleep", 0.4)
-        raise Failed(f"there is no section with a button for {operator}")
-
     def click(self, operator: str, at: tuple[int, int] | None = None) -> None:
         self.point(*(at or self.find_button(operator)))
         self.xdotool("click", 1, "sleep", 0.1)
 
     def to_top(self) -> None:
-        self._scroll(4)
+        self.scroll(4)
 
     def to_bottom(self) -> None:
-        self._scroll(5)
+        self.scroll(5)
 
-    def _scroll(self, wheel: int, notches: int = 60) -> None:
-        """Turn the wheel over the sidebar, by default until its end."""
-        left, top, right, bottom = self.ask("result = rectangle(sidebar()[2])")
-        self.point((left + right) / 2 - 20, (top + bottom) / 2)
+    def scroll(self, wheel: int, notches: int = 60) -> None:
+        """Turn the wheel over the sidebar's margin, by default until its end: a list would scroll itself."""
+        left, top, _, bottom = self.ask("result = rectangle(sidebar()[2])")
+        self.point(left + 11, (top + bottom) / 2)
         self.xdotool("click", "--repeat", notches, "--delay", 10, wheel, "sleep", 0.5)
 
     def press(self, *keys: str) -> None:
@@ -199,6 +165,13 @@ class Screen:
         """
         self.over_view()
         self.xdotool("key", "Escape", "sleep", 0.3)
+
+    def grey(self, box: tuple[int, int, int, int]) -> bytes:
+        """Return the brightness of a part of the screen, a byte for each pixel, row by row."""
+        left, top, right, bottom = box
+        crop = ("-crop", f"{right - left}x{bottom - top}+{left}+{top}", "+repage", "-colorspace", "Gray", "-depth", "8")
+        self.debian.run("import", "-window", "root", *crop, f"gray:{self.debian.inside}/grey")
+        return (self.debian.outside / "grey").read_bytes()
 
     def picture(self, name: str, out: Path, box: tuple[int, int, int, int] | None = None) -> None:
         """Return the screen, or of it ``box``: left, top, right, bottom."""

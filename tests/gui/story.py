@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from artist import EXTENSION, KEYS, PUSH, RIG, SETTINGS, Artist
-from screen import BETWEEN, until
-from sections import open_section
+from screen import until
+from sections import close_section, open_section
 
 TAKE = KEYS + "take = data.action.expnet; "
 # Every curve of the current take's shape keys: its path, and its keys
@@ -249,8 +249,8 @@ def render(artist: Artist) -> None:
         "scene = bpy.context.scene; bpy.context.preferences.view.render_display_type = 'NONE'; "
         "getattr(scene, 'eevee').taa_render_samples = 16"
     )
-    _, y = open_section(artist, "Render", "render_head")
-    footage = screen.find_property("expnet.render_footage", below=y - 40)
+    _, title = open_section(artist, "Render")
+    footage = screen.find_property("expnet.render_footage", below=title + 10)
     screen.click("", footage)
     artist.check(screen.ask(SETTINGS + "result = settings.render_footage"), "the box is not ticked")
     screen.click("render_head", (screen.find_button("render_head", below=footage[1] + 12, across=0.3)))
@@ -259,6 +259,6 @@ def render(artist: Artist) -> None:
     screen.ask(f"bpy.data.images['Render Result'].save_render({path!r})")
     (artist.out / "render.png").write_bytes((screen.debian.outside / "render.png").read_bytes())
     print(f"    {artist.out / 'render.png'}", flush=True)
-    screen.click("", (int(screen.middle()), footage[1] - BETWEEN))  # closes the section
+    close_section(artist, "Render")
     mean = float(screen.debian.run("convert", path, "-colorspace", "Gray", "-format", "%[fx:mean]", "info:"))
     artist.check(mean > 0.15, f"the render is dark: {mean:.2f}")

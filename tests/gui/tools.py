@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from artist import RIG, SETTINGS, Artist
-from screen import BETWEEN, until
-from sections import open_ones, open_section
+from screen import until
+from sections import open_section
 from story import CURVES, TAKES
 
 LOOK = SETTINGS + "look = settings.compare; "
@@ -43,12 +43,9 @@ def keys_to_poses(artist: Artist) -> None:
     """Switch a key of the take off, follow its confidence, and mirror a pose."""
     screen, check = artist.screen, artist.check
     artist.step("A key, switched off")
-    screen.to_bottom()
     before = screen.ask(CURVES)
-    x, strip = screen.find_button("go_to_part", across=0.6)
-    screen.click("", (x, strip - 2 * BETWEEN))  # the titles of Confidence and, above it, of Keys
-    check("Keys" in open_ones(artist), "the section Keys does not open")
-    screen.click("", screen.find_property(".on", across=0.1))
+    _, title = open_section(artist, "Keys")
+    screen.click("", screen.find_property(".on", below=title + 10, across=0.1))
     until(lambda: screen.ask(CURVES) != before, "another curve", screen.alive)
     after = screen.ask(CURVES)
     changed = [path for path in before if before[path] != after[path]]
