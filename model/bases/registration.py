@@ -103,7 +103,7 @@ def register(source: FaceModel, target: FaceModel, report: Report | None = None)
         )
 
     skin = source.regions.get("skin", np.arange(source.vertex_count))
-    sheet = _Sheet(here, triangles(source.faces), skin)
+    sheet = Sheet(here, triangles(source.faces), skin)
     surface = _Surface(there, triangles(target.faces))
     number = np.full(source.vertex_count, -1)
     number[skin] = np.arange(len(skin))
@@ -139,7 +139,7 @@ def register(source: FaceModel, target: FaceModel, report: Report | None = None)
 def _as_person(
     source: FaceModel,
     skin: IntArray,
-    sheet: _Sheet,
+    sheet: Sheet,
     surface: _Surface,
     pins: IntArray,
     pin_targets: FloatArray,
@@ -169,7 +169,7 @@ def _as_person(
     return person
 
 
-class _Sheet:
+class Sheet:
     """The deformable skin: its rest vertices and the smoothness term of its displacements."""
 
     def __init__(self, points: FloatArray, faces: IntArray, chosen: IntArray) -> None:
