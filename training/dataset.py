@@ -6,12 +6,12 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
 
-from ..model.array_types import AnyArray
+from ..model.array_types import AnyArray, IntArray
 from ..model.face.dense_points import DENSE, DENSE_MIRROR
 from ..model.face.semantics import mirror_open_alpha, mirror_open_eta
 from .synthetic.sample import Sample
@@ -90,17 +90,37 @@ def read_shard(path: Path) -> dict[str, AnyArray]:
     """Read the fields of ``Sample``, stacked.
 
     Fields that older shards lack are filled in: points and natural with NaN, landmarks all visible, as much detail as
-    there are pixels. Pictures stay on disk until they are used.
+    there are pixels. Pictures stay on disk until they are used. A shard may hold labels only: ``pictures`` is the path
+    of the shard with its pictures, and ``rows`` their places there.
     """
     with np.load(path, allow_pickle=False) as data:
         shard = {k: data[k] for k in FIELDS if k in data.files and k != "image"}
-    shard["image"] = _mapped(path, "image")
+        elsewhere = (Path(str(data["pictures"])), data["rows"]) if "pictures" in data.files else None
+    if elsewhere is None:
+        shard["image"] = _mapped(path, "image")
+    else:
+        shard["image"] = cast(AnyArray, _Rows(_mapped(elsewhere[0], "image"), elsewhere[1]))
     count, size = shard["image"].shape[:2]
     shard.setdefault("points", np.full((count, DENSE, 2), np.nan, np.float16))
     shard.setdefault("visible", np.ones((count, shard["landmarks"].shape[1]), np.uint8))
     shard.setdefault("detail", np.full(count, size, np.float32))
     shard.setdefault("natural", np.full(count, np.nan, np.float32))
     return shard
+
+
+class _Rows:
+    """Some rows of an array on disk, read when they are indexed."""
+
+    def __init__(self, array: AnyArray, rows: IntArray) -> None:
+        self._array, self._rows = array, rows
+        self.shape = (len(rows), *array.shape[1:])
+
+    def __getitem__(self, index: Any) -> AnyArray:
+        picked: AnyArray = self._array[self._rows[index]]
+        return picked
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+        return np.asarray(self[:], dtype)
 
 
 def _mapped(path: Path, name: str) -> AnyArray:

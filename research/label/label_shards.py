@@ -218,6 +218,33 @@ def load_labels(folder: Path) -> LabelShard:
     return LabelShard(**{f.name: np.concatenate([s[f.name] for s in shards]) for f in fields(LabelShard)})
 
 
+def has_observations(folder: Path) -> bool:
+    """Return whether a folder of labels has the landmarks that they come from."""
+    return any(folder.glob("readings_*.npz"))
+
+
+def observed(folder: Path, images: NDArray[np.str_]) -> tuple[Floats, list[Camera | None]]:
+    """Return the landmarks (N, 68, 2) that labelled images have, pixels, and the cameras of their poses.
+
+    NaN and None for labels of a command that keeps neither, such as ``annotate``.
+    """
+    points = np.full((len(images), LANDMARKS, 2), np.nan)
+    cameras: list[Camera | None] = [None] * len(images)
+    paths = sorted(folder.glob("readings_*.npz"))
+    if not paths:
+        return points, cameras
+    with reading(folder / SETTINGS, "label settings", "delete the folder and label again"):
+        lens_mm = float(json_object((folder / SETTINGS).read_bytes())["lens_mm"])
+    places = {str(image): i for i, image in enumerate(images)}
+    for readings in map(load_readings, paths):
+        for image, landmarks, size in zip(readings.image, readings.landmarks, readings.size):
+            at = places.get(str(image))
+            if at is not None:
+                points[at] = landmarks
+                cameras[at] = Camera.for_image(int(size[0]), int(size[1]), lens_mm)
+    return points, cameras
+
+
 def _arrays(path: Path, kind: type[Readings] | type[LabelShard]) -> dict[str, Any]:
     remedy = "delete it and run the same command again"
     with reading(path, "label shard", remedy), np.load(path, allow_pickle=False) as data:

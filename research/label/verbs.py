@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...model.builtin import OPEN
 from ...model.errors import InputError
+from ..arguments import positive
 from ..verb import Verb
 
 SUBJECT_HELP = "who an image shows: its folder, the name up to the first _, each image its own, or a CSV image,subject"
@@ -79,8 +80,27 @@ def _photographs(a: argparse.Namespace) -> None:
     print(f"seed {a.seed}: {a.count} photographs in {a.out}")
 
 
+def _renders_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", type=Path, help="shards of seed 0 and 1 that training.synthetic.generate wrote")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the labels; a stopped run continues there")
+    parser.add_argument("--noise", type=float, default=3.0, help="of the landmarks, pixels (default 3)")
+    parser.add_argument(
+        "--alpha", choices=("read", "true", "mean"), default="read", help="read from the picture, known, or 0 (read)"
+    )
+    parser.add_argument("--shards", type=positive, metavar="N", help="label N shards of seed 0 (default: all)")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def _renders(a: argparse.Namespace) -> None:
+    from .render_labels import RenderLabels, label_renders
+
+    if not 0 <= a.noise < 100:
+        raise InputError(f"--noise {a.noise} is not between 0 and 100 pixels")
+    print(label_renders(a.data, a.out, RenderLabels(a.noise, a.alpha, a.seed), a.shards))
+
+
 def _train_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("labels", type=Path, help="what expnet research label wrote")
+    parser.add_argument("labels", type=Path, help="what label, annotate or label-renders wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures and the run")
     parser.add_argument("--config", type=Path, help="a recipe (default: the paper's ResNet-101, configs/paper.toml)")
     parser.add_argument("--steps", type=int, required=True)
@@ -98,7 +118,9 @@ def _train(a: argparse.Namespace) -> None:
 
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("labels", type=Path)
-    parser.add_argument("--truth", type=Path, required=True, help="CSV with the columns image and the 29 keys")
+    parser.add_argument(
+        "--truth", type=Path, help="CSV with the columns image and the 29 keys; label-renders' labels hold it already"
+    )
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--subjects", default="folder", help=SUBJECT_HELP)
     parser.add_argument("--seed", type=int, default=0, help="the seed of train-expnet, which holds people out")
@@ -118,6 +140,7 @@ LABEL_VERBS = (
         _photographs,
     ),
     Verb("label", "Label photographs with expressions from their landmarks, Eq. (2)", _label_arguments, _label),
+    Verb("label-renders", "Label rendered faces by Eq. (2) from noisy landmarks", _renders_arguments, _renders),
     Verb("label-noise", "Measure how well Eq. (2) recovers expressions from noisy landmarks", _noise_arguments, _noise),
     Verb("train-expnet", "Train a network on such labels by the paper's recipe", _train_arguments, _train),
     Verb("compare-labels", "Compare a network with its labels, where the truth is known", _compare_arguments, _compare),

@@ -13,19 +13,20 @@ import pytest
 
 from expnet.expnet_addon.headless import main
 from expnet.model.builtin import OPEN
-from expnet.model.camera import Camera
+from expnet.model.camera import Camera, Crop, pose_of_crop, roll, roll_matrix
 from expnet.model.errors import InputError
 from expnet.model.formats import open_face_model, save_face_model
+from expnet.model.networks.estimate import rotation_of_columns
 from expnet.model.networks.weights.open_pack import DATA
 from expnet.model.performance.performance_files import load_performance
 from expnet.model.sight.video import open_clip
 from expnet.model.worker.chosen_estimator import EstimatorCache
 from expnet.model.worker.protocol import EstimatorOptions
 from expnet.research.label.label import LabelOptions, label
-from expnet.research.label.label_shards import load_labels
+from expnet.research.label.label_shards import load_labels, observed
 from expnet.research.label.noise import in_sigmas
 from expnet.research.label.subjects import pooled, subjects_of
-from expnet.research.label.train_expnet import TrainOptions, train_expnet
+from expnet.research.label.train_expnet import PAPER, TrainOptions, train_expnet
 from expnet.research.label.training_shards import write_training_shards
 
 FRAMES = (0, 20, 40, 60)
@@ -104,6 +105,29 @@ def test_training_pictures_hold_out_whole_people(labels: Path, tmp_path: Path) -
     with np.load(tmp_path / "seed0_shard00000.npz") as shard:
         assert shard["image"].shape == (2, 64, 64, 3)
         assert shard["eta"].shape == (2, 29)
+
+
+def test_training_pictures_have_the_landmarks_and_the_pose_of_their_labels(labels: Path, tmp_path: Path) -> None:
+    write_training_shards(labels, tmp_path, 64, "folder", 0)
+    found, truth = load_labels(labels), load_performance(DATA / "demo_clip_truth.npz")
+    points, cameras = observed(labels, found.image)
+    with np.load(tmp_path / "seed0_shard00000.npz") as shard:
+        rows = [int(np.abs(found.eta - eta).sum(1).argmin()) for eta in shard["eta"]]
+        for landmarks, six, offset, row in zip(shard["landmarks"], shard["rotation"], shard["crop"], rows):
+            crop = Crop(*map(float, found.crop[row]))
+            assert np.allclose(crop.to_image(landmarks[:68].astype(np.float64)), points[row], atol=1e-3)
+            own = crop.moved(*map(float, offset), 0)
+            local = rotation_of_columns(six[None].astype(np.float64))[0]
+            own = replace(own, angle=crop.angle + roll(local))
+            turned, _ = pose_of_crop(roll_matrix(-roll(local)) @ local, cameras[row], own)
+            assert np.allclose(turned, truth.rotation[FRAMES[row]], atol=0.05)
+
+
+def test_labels_without_landmarks_cannot_train_a_network_that_places_them(labels: Path, tmp_path: Path) -> None:
+    shutil.copytree(labels, tmp_path / "bare", ignore=shutil.ignore_patterns("readings*"))
+    recipe = PAPER.parent / "labels_glimpse.toml"
+    with pytest.raises(InputError, match="learns landmarks"):
+        train_expnet(TrainOptions(tmp_path / "bare", tmp_path / "run", recipe, 1, 1, "folder", 0, False))
 
 
 def test_a_single_person_cannot_be_held_out(labels: Path, tmp_path: Path) -> None:

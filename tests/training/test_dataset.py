@@ -85,3 +85,18 @@ def test_every_picture_keeps_its_labels(folder, shard):
         (row,) = np.flatnonzero((shard["image"] == image).all((1, 2, 3)))
         assert batch["crop"][i, 1] == shard["crop"][row, 1] and batch["detail"][i] == shard["detail"][row]
         assert batch["gaze"][i, 0] == shard["gaze"][row, 0] * (-1 if i >= 5 else 1)
+
+
+def test_a_shard_of_labels_reads_its_pictures_from_another_shard(folder, tmp_path):
+    with np.load(folder / "seed0_shard00000.npz") as whole:
+        rows = np.array([3, 5, 8])
+        pictures = whole["image"][rows]
+        labels = {name: whole[name][rows] for name in whole.files if name != "image"}
+    other = tmp_path / "labels"
+    other.mkdir()
+    where = np.array(str(folder / "seed0_shard00000.npz"))
+    np.savez(other / "seed0_shard00000.npz", pictures=where, rows=rows, **labels)
+    data = ShardFolder(other)
+    assert np.array_equal(data.all()["image"].numpy(), pictures)
+    assert data.all(32)["image"].shape == (3, 32, 32, 3)
+    assert data.random_batch(np.random.default_rng(0), 4)["image"].shape == (4, 64, 64, 3)
