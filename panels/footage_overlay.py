@@ -1,8 +1,8 @@
-"""Draws the footage over the camera view where *Compare* wipes or subtracts: Blender's backgrounds cannot do that."""
+"""Draws over the camera view where *Compare* wipes or subtracts: Blender's backgrounds cannot do that."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import bpy
 
@@ -11,44 +11,86 @@ from ..expnet_addon.scene import compare
 from ..expnet_addon.scene.camera_and_light import FOOTAGE
 
 LINE = (1.0, 1.0, 1.0, 0.8)
+# The viewport's buffer takes linear light and keeps it as sRGB; differences are of what is seen, of sRGB values.
+SRGB = """
+vec3 to_srgb(vec3 c) { return mix(12.92 * c, 1.055 * pow(c, vec3(1.0 / 2.4)) - 0.055, step(0.0031308, c)); }
+vec3 to_light(vec3 c) { return mix(c / 12.92, pow((c + 0.055) / 1.055, vec3(2.4)), step(0.04045, c)); }
+"""
+FOOTAGE_ONLY = """
+void main() { colour = vec4(clamp(texture(picture, place).rgb, 0.0, 1.0), 1.0); }
+"""
+# Where the view has no head, it shows the footage itself: the difference is black there.
+DIFFERENCE = (
+    SRGB
+    + """
+void main() {
+  vec3 footage = to_srgb(clamp(texture(picture, place).rgb, 0.0, 1.0));
+  vec4 head = texture(view, gl_FragCoord.xy / size);
+  vec3 seen = head.rgb * step(0.002, head.a) + (1.0 - head.a) * footage;
+  colour = vec4(to_light(abs(seen - footage)), 1.0);
+}
+"""
+)
 
 
 class _Overlay:
-    """The draw handler, the shader that it makes when it first draws, and the texture of the picture drawn last."""
+    """The draw handler, its shaders by mode, the texture of the picture drawn last, and each region's buffer."""
 
     handle: Any = None
-    shader: Any = None
+    shaders: ClassVar[dict[str, Any]] = {}
     texture: Any = None
     drawn: tuple[int, int] | None = None  # image and picture of the texture
+    views: ClassVar[dict[int, Any]] = {}
 
 
 _overlay = _Overlay()
 
 
-def _new_shader() -> Any:
-    """Return a shader of the footage, without a view transform, as Blender shows backgrounds."""
+def _shader(mode: str) -> Any:
+    """Return the shader of a mode: the footage as Blender shows backgrounds, without a view transform."""
     import gpu
 
-    between = gpu.types.GPUStageInterfaceInfo("expnet_footage")
-    between.smooth("VEC2", "place")
-    info = gpu.types.GPUShaderCreateInfo()
-    info.push_constant("MAT4", "ModelViewProjectionMatrix")
-    info.push_constant("FLOAT", "inverted")
-    info.push_constant("FLOAT", "alpha")
-    info.sampler(0, "FLOAT_2D", "picture")
-    info.vertex_in(0, "VEC2", "pos")
-    info.vertex_in(1, "VEC2", "uv")
-    info.vertex_out(between)
-    info.fragment_out(0, "VEC4", "colour")
-    info.vertex_source("void main() { place = uv; gl_Position = ModelViewProjectionMatrix * vec4(pos, 0.0, 1.0); }")
-    # The viewport's buffer takes linear light. The inversion is of what is seen, of sRGB values.
-    info.fragment_source(
-        "void main() {"
-        " vec3 light = clamp(texture(picture, place).rgb, 0.0, 1.0);"
-        " vec3 seen = 1.0 - pow(light, vec3(1.0 / 2.2));"
-        " colour = vec4(mix(light, pow(seen, vec3(2.2)), inverted), alpha); }"
-    )
-    return gpu.shader.create_from_info(info)
+    if mode not in _overlay.shaders:
+        between = gpu.types.GPUStageInterfaceInfo(f"expnet_{mode.lower()}")
+        between.smooth("VEC2", "place")
+        info = gpu.types.GPUShaderCreateInfo()
+        info.push_constant("MAT4", "ModelViewProjectionMatrix")
+        info.sampler(0, "FLOAT_2D", "picture")
+        if mode == "DIFFERENCE":
+            info.push_constant("VEC2", "size")
+            info.sampler(1, "FLOAT_2D", "view")
+        info.vertex_in(0, "VEC2", "pos")
+        info.vertex_in(1, "VEC2", "uv")
+        info.vertex_out(between)
+        info.fragment_out(0, "VEC4", "colour")
+        info.vertex_source("void main() { place = uv; gl_Position = ModelViewProjectionMatrix * vec4(pos, 0.0, 1.0); }")
+        info.fragment_source(DIFFERENCE if mode == "DIFFERENCE" else FOOTAGE_ONLY)
+        _overlay.shaders[mode] = gpu.shader.create_from_info(info)
+    return _overlay.shaders[mode]
+
+
+def _view(context: bpy.types.Context) -> Any | None:
+    """Draw what the region sees, without the world and the footage, and return its texture: sRGB, and alpha.
+
+    Returns None at the first draw in a region of this size, and has it drawn again.
+    """
+    import gpu
+
+    region, space, seen = context.region, context.space_data, context.region_data
+    size = region.width, region.height
+    buffer = _overlay.views.get(region.as_pointer())
+    if buffer is None or (buffer.width, buffer.height) != size:
+        if buffer is not None:
+            buffer.free()
+        # A new buffer unbinds the viewport's, which Blender binds again at the next draw
+        _overlay.views[region.as_pointer()] = gpu.types.GPUOffScreen(*size, format="RGBA8")
+        region.tag_redraw()
+        return None
+    buffer.draw_view3d(
+        context.scene, context.view_layer, space, region, seen.view_matrix, seen.window_matrix,
+        do_color_management=True, draw_background=False,
+    )  # fmt: skip
+    return buffer.texture_color
 
 
 def _draw() -> None:
@@ -95,25 +137,28 @@ def _draw_picture(
     if _overlay.drawn != (picture.session_uid, number):  # the footage is not decoded at every redraw
         _overlay.texture = compat.texture_at(picture, number)
         _overlay.drawn = picture.session_uid, number
-    if _overlay.shader is None:
-        _overlay.shader = _new_shader()
     wipes = look.mode == "WIPE"
     share = look.wipe if wipes else 1.0
-    shader = _overlay.shader
+    view = None if wipes else _view(bpy.context)
+    if view is None and not wipes:
+        return
+    shader = _shader(look.mode)
     places = compare.wiped(corners, share)
     uv = [(0.0, 0.0), (share, 0.0), (share, 1.0), (0.0, 1.0)]
     batch = batch_for_shader(shader, "TRIS", {"pos": places, "uv": uv}, indices=[(0, 1, 2), (0, 2, 3)])
-    gpu.state.blend_set("ALPHA")
+    gpu.state.blend_set("NONE")
     shader.bind()
     shader.uniform_sampler("picture", _overlay.texture)
-    shader.uniform_float("inverted", 0.0 if wipes else 1.0)
-    shader.uniform_float("alpha", 1.0 if wipes else 0.5)
+    if view is not None:
+        shader.uniform_sampler("view", view)
+        shader.uniform_float("size", (float(view.width), float(view.height)))
     batch.draw(shader)
     if wipes:
+        gpu.state.blend_set("ALPHA")
         plain = gpu.shader.from_builtin("UNIFORM_COLOR")
         plain.uniform_float("color", LINE)
         batch_for_shader(plain, "LINES", {"pos": [(*places[1], 0.0), (*places[2], 0.0)]}).draw(plain)
-    gpu.state.blend_set("NONE")
+        gpu.state.blend_set("NONE")
 
 
 def register() -> None:
@@ -122,4 +167,6 @@ def register() -> None:
 
 def unregister() -> None:
     bpy.types.SpaceView3D.draw_handler_remove(_overlay.handle, "WINDOW")
-    _overlay.handle = _overlay.shader = _overlay.texture = _overlay.drawn = None
+    _overlay.handle = _overlay.texture = _overlay.drawn = None
+    _overlay.shaders.clear()
+    _overlay.views.clear()

@@ -20,7 +20,7 @@ class ExpNetCompare(bpy.types.PropertyGroup):
             ("BEHIND", "Behind", "The footage is behind the head", "IMAGE_BACKGROUND", 0),
             ("OVER", "Over", "The footage is in front of the head, as opaque as the slider says", "IMAGE_ALPHA", 1),
             ("WIPE", "Wipe", "Footage to the left of a line, head to the right of it", "SPLIT_VERTICAL", 2),
-            ("DIFFERENCE", "Difference", "Even grey where head and footage are alike", "SELECT_DIFFERENCE", 3),
+            ("DIFFERENCE", "Difference", "Black where head and footage are alike", "SELECT_DIFFERENCE", 3),
         ],
         update=_changed,
     )

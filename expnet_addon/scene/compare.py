@@ -48,7 +48,8 @@ def apply(scene: bpy.types.Scene) -> None:
     look = settings.compare
     over = look.footage_only or look.mode == "OVER"
     background.display_depth = "FRONT" if over else "BACK"
-    background.alpha = 1.0
+    # The draw handler shows the difference to the footage itself: what is seen of the head is drawn without it.
+    background.alpha = 0.0 if look.mode == "DIFFERENCE" and not look.footage_only else 1.0
     if not look.footage_only and look.mode in ("BEHIND", "OVER"):
         background.alpha = look.over_opacity if over else look.opacity
     _keep_picture(camera.data, background.clip, look.mode in DRAWN)

@@ -60,6 +60,18 @@ def test_footage_lies_behind_or_over_the_head_with_an_opacity_for_each(shot: bpy
     assert look(shot) == ("BACK", 0.25)
 
 
+def test_the_difference_is_of_the_head_without_the_footage_behind_it(shot: bpy.types.Scene) -> None:
+    settings = shot.expnet.compare
+    settings.mode = "DIFFERENCE"
+    assert look(shot) == ("BACK", 0.0)
+    assert compare.drawn_picture(shot, shot.camera) is not None
+    settings.footage_only = True
+    assert look(shot) == ("FRONT", 1.0)
+    settings.footage_only = False
+    settings.mode = "WIPE"
+    assert look(shot) == ("BACK", 1.0)
+
+
 def test_one_key_toggles_head_and_footage(shot: bpy.types.Scene) -> None:
     shot.expnet.compare.mode, shot.expnet.compare.over_opacity = "OVER", 0.3
     assert bpy.ops.expnet.toggle_footage() == {"FINISHED"}
