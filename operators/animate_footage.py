@@ -74,7 +74,8 @@ class EXPNET_OT_animate_footage(TaskOperator, bpy.types.Operator):
         settings, head = context.scene.expnet, chosen.face(context)
         keying = panel_keying(settings, self.earlier == "REPLACE")
         source = chosen.source_in_range(context)
-        return capture.animate_clip(context.scene, head, source, estimator_options(settings, head), keying)
+        options = estimator_options(settings, head)
+        return capture.animate_clip(context.scene, head, source, options, keying, settings.fit)
 
 
 def panel_keying(settings: ExpNetSceneProperties, replace_edited: bool = False) -> Keying:

@@ -10,7 +10,7 @@ from ..model.files import write_whole
 
 SETTINGS = (
     "smoothing", "identity", "estimate_shape", "scene_timing", "match_camera", "stay", "sound", "head_motion",
-    "markers", "move_along",
+    "markers", "fit", "move_along",
 )  # fmt: skip
 
 

@@ -111,6 +111,7 @@ class SettingsPanel:
             "stay",
             "sound",
             "markers",
+            "fit",
             "move_along",
         ):
             layout.prop(settings, name)
@@ -222,6 +223,8 @@ class TakePanel:
                 row.prop(take, "neutral_last_number")
         column.operator("expnet.neutral_from_frame")
 
+        if take.fitted:
+            layout.label(text="Fitted to the Whole Clip", icon="CHECKMARK")
         layout.prop(take, "head_motion", text="Head")
         layout.prop(take, "source_times")
         column = layout.column(align=True)

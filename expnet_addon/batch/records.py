@@ -32,7 +32,8 @@ class Record:
     relative to the batch's folder, ``error`` is empty or one line. Frames: their number, those with a face, and gaps as
     [first, last]. ``confidence`` over the clip has at most POINTS numbers. ``seconds`` is the time of the clip's
     estimation, ``total_seconds`` the whole time. ``unread`` images and the line ``damage`` are as in
-    ``FacePerformance``: with ``damage`` the clip is only partly done.
+    ``FacePerformance``: with ``damage`` the clip is only partly done. ``fitted``: the curves were refined
+    over the clip.
     """
 
     clip: str
@@ -50,6 +51,7 @@ class Record:
     total_seconds: float = 0.0
     unread: int = 0
     damage: str = ""
+    fitted: bool = False
 
 
 def record_path(out: Path, shot: Shot) -> Path:
@@ -110,6 +112,7 @@ def _is_whole(fields: dict[str, Any]) -> bool:
     return (
         of(str, "clip", "name", "error") and of(int, "frames", "seen") and of(float, *numbers)
         and all(0 <= fields[n] < 1e12 for n in (*numbers, "frames", "seen"))
+        and type(fields.get("fitted", False)) is bool  # records of earlier versions lack it
         and of(dict, "settings") and whole(fields["clip_stamp"])
         and of(list, "outputs", "missing", "confidence") and all(isinstance(n, str) for n in fields["outputs"])
         and all(whole(gap) and len(gap) == 2 for gap in fields["missing"])

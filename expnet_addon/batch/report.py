@@ -49,7 +49,8 @@ def write_report(out: Path, shots: Sequence[Shot]) -> Path:
     page = (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>expnet batch</title>"
         f"<style>{STYLE}</style></head><body><h1>expnet batch</h1><p>{summary}</p>"
-        "<table><tr><th></th><th>clip</th><th>frames</th><th>confidence over time</th><th>no face in frames</th>"
+        "<table><tr><th></th><th>clip</th><th>frames</th><th>curves</th>"
+        "<th>confidence over time</th><th>no face in frames</th>"
         f"<th>frames/s</th><th>files</th></tr>\n{rows}\n</table></body></html>\n"
     )
     path = out / REPORT
@@ -60,20 +61,21 @@ def write_report(out: Path, shots: Sequence[Shot]) -> Path:
 def _row(out: Path, shot: Shot, record: Record | None) -> str:
     name = f"{_text(shot.name)}<br><span class='dim'>{_text(Path(shot.clip).name)}</span>"
     if record is None:
-        return f"<tr><td></td><td>{name}</td><td colspan='5' class='dim'>waiting</td></tr>"
+        return f"<tr><td></td><td>{name}</td><td colspan='6' class='dim'>waiting</td></tr>"
     if record.error:
-        return f"<tr><td></td><td>{name}</td><td colspan='5' class='error'>{_text(record.error)}</td></tr>"
+        return f"<tr><td></td><td>{name}</td><td colspan='6' class='error'>{_text(record.error)}</td></tr>"
     gaps = ", ".join(f"{a}–{b}" if b > a else f"{a}" for a, b in record.missing[:8])
     gaps += f" and {len(record.missing) - 8} more" if len(record.missing) > 8 else ""
     files = " ".join(
         f"<a href='{html.escape(quote(os.fsencode(n)))}'>{_text(Path(n).suffix)}</a>" for n in record.outputs
     )
     speed = f"{record.frames / record.total_seconds:.0f}" if record.total_seconds else ""
+    curves = "fitted to the whole clip" if record.fitted else "frame by frame"
     damage = f"<br>{html.escape(record.damage)}" if record.damage else ""
     return (
         f"<tr{' class=part' if damage else ''}><td>{_picture(thumbnail_path(out, shot))}</td><td>{name}</td>"
         f"<td>{record.seen} of {record.frames}<br><span class='dim'>at {record.fps:g}/s</span>{damage}</td>"
-        f"<td>{_curve(record)}</td><td>{gaps or '<span class=dim>none</span>'}</td>"
+        f"<td>{curves}</td><td>{_curve(record)}</td><td>{gaps or '<span class=dim>none</span>'}</td>"
         f"<td>{speed}</td><td>{files}</td></tr>"
     )
 

@@ -89,6 +89,7 @@ def _seen(record: Record, performance: FacePerformance) -> Record:
         confidence=[round(float(part.mean()), 3) for part in parts],
         unread=performance.unread,
         damage=performance.damage,
+        fitted=performance.fitted,
     )
 
 

@@ -44,13 +44,15 @@ class ShotSettings:
     first: int | None = None
     last: int | None = None
     everyone: bool = False
+    fit: bool = False
     outputs: tuple[str, ...] = (".blend", ".npz")
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
         kept: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        if not self.everyone:
-            del kept["everyone"]  # records of earlier versions do not have it
+        for name in ("everyone", "fit"):
+            if not kept[name]:
+                del kept[name]  # records of earlier versions do not have it
         return kept
 
     @classmethod
@@ -90,6 +92,7 @@ class ShotSettings:
             quality=named_quality(self.engine, self.samples, self.height),
             layout=self.layout,
             everyone=self.everyone,
+            fit=self.fit,
         )
 
 

@@ -102,9 +102,17 @@ def estimate_picture(
 
 
 def animate_clip(
-    scene: bpy.types.Scene, head: bpy.types.Object, clip: Source, options: EstimatorOptions, keying: Keying
+    scene: bpy.types.Scene,
+    head: bpy.types.Object,
+    clip: Source,
+    options: EstimatorOptions,
+    keying: Keying,
+    fit: bool = False,
 ) -> Task[AnimateResult]:
-    """Key ``head`` from ``clip``, from ``clip.start_frame`` or the scene's first frame on."""
+    """Key ``head`` from ``clip``, from ``clip.start_frame`` or the scene's first frame on.
+
+    ``fit``: the clip is read twice, and its performance is refined over all frames.
+    """
     check_there(clip.path, "clip")
     check_head(options, head["expnet_basis"], len(head["alpha"]), head.name, keying.identity)
     head_uid, scene_uid = head.session_uid, scene.session_uid
@@ -115,13 +123,13 @@ def animate_clip(
         into = _find(bpy.data.scenes, scene_uid, "The scene")
         return "\n".join([key_performance(into, face, performance, keying, clip), *reply.notes])
 
-    return Task("Animate from Footage", _animate(clip, options), write, unit="frames")
+    return Task("Animate from Footage", _animate(clip, options, fit), write, unit="frames")
 
 
-def _animate(clip: Source, options: EstimatorOptions) -> Animate:
+def _animate(clip: Source, options: EstimatorOptions, fit: bool = False) -> Animate:
     """Request an animation; ``fps`` is for image sequences only, a movie keeps its own."""
     fps = None if is_file(clip.path) else clip.fps
-    return requests.animate(clip.path, options, clip.first, clip.last, fps)
+    return requests.animate(clip.path, options, clip.first, clip.last, fps, fit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +207,8 @@ def key_performance(
     action.expnet.sets_timing, action.expnet.scene_rate = keying.scene_timing, animation.scene_fps(scene)
     action.expnet.matches_camera = keying.match_camera
     report = [animation.take_report(take, _frames_of_the_clip(performance))]
+    if performance.fitted:
+        report.append("Fitted to the whole clip")
     if keep and earlier is not None:
         report.append(f"The take '{earlier.name}' has hand edits and is kept")
     report += [line for line in [animation.rate_report(scene, performance)] if in_sight and line]

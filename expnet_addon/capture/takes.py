@@ -75,6 +75,7 @@ def write_take(
         region.gain = treatment.gains.get(name, 1.0)
     take_keys.list_keys(head, bpy.data.actions[written.action])
     take.note, take.bezier = "", True
+    take.fitted = performance.fitted
     take.smoothed = next(iter(treatment.smoothing.values()), 0.0)
     take.made = datetime.now().strftime("%Y-%m-%d %H:%M")
     if not compat.HAS_SLOTS:

@@ -65,6 +65,7 @@ def batch_options(a: argparse.Namespace) -> BatchOptions:
         height=a.height,
         layout=a.layout,
         everyone=a.everyone,
+        fit=a.fit,
         outputs=(".blend", ".npz", *((".csv",) if a.csv else ()), *((".mp4",) if a.render else ())),
     )
     return BatchOptions(tuple(a.clips), a.out, settings, a.jobs, a.cluster, a.address, a.strict)

@@ -105,6 +105,11 @@ def parser() -> argparse.ArgumentParser:
     crowd.add_argument(
         "--everyone", action="store_true", help="all people of the clip: a head, a take and numbered tables for each"
     )
+    crowd.add_argument(
+        "--fit",
+        action="store_true",
+        help="read the clip twice and refine the curves over all frames; open network only",
+    )
     official = estimator.add_argument_group("with the authors' networks (import-weights)")
     official.add_argument(
         "--preprocessing", default="release", choices=("release", "paper"),
@@ -174,11 +179,6 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     animate_verb.add_argument("--first", type=_natural, metavar="FRAME", help="first frame of the clip to read, from 0")
     animate_verb.add_argument("--last", type=_natural, metavar="FRAME", help="last frame of the clip to read")
-    animate_verb.add_argument(
-        "--fit",
-        action="store_true",
-        help="read the clip twice and refine the curves over all frames; open network only",
-    )
     animate_verb.set_defaults(run=lambda a: animate.animate(fill.animate_options(a)))
 
     retarget_verb = verbs.add_parser(

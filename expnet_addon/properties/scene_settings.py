@@ -250,6 +250,11 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         description="Mark in the timeline where there is no face and where another shot begins",
         default=True,
     )
+    fit: BoolProperty(  # type: ignore[valid-type]
+        name="Fit to Whole Clip",
+        description="Read the clip twice, and refine expression, pose and face shape over all frames together. Takes "
+        "about twice the time; for the open network and weights trained from it",
+    )
     move_along: BoolProperty(  # type: ignore[valid-type]
         name="Move Along",
         description="The head shows what is seen while the footage is read. Afterwards, and if it is cancelled, it "

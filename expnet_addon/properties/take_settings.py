@@ -310,6 +310,11 @@ class ExpNetTake(bpy.types.PropertyGroup):
         "expnet_confidence: 0 is no face, 1 is sure",
         update=_curve_changed,
     )
+    fitted: BoolProperty(  # type: ignore[valid-type]
+        name="Fitted",
+        description="The take's curves were refined over all frames of the clip",
+        options={"HIDDEN"},
+    )
     note: StringProperty(  # type: ignore[valid-type]
         name="Note",
         description="Why the last change could not be applied, or how many keys it wrote",

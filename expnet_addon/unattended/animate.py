@@ -17,7 +17,7 @@ from ..engine import requests
 from ..engine.jobs import Job
 from ..user_files.basis_maps import seen_basis
 from .heads import face_model_file, fresh_head, read_head
-from .options import AnimateOptions
+from .options import AnimateOptions, check_fit
 from .outputs import PERFORMANCE_FORMATS, SCENE_FORMATS, check_outputs, require_bpy, save_scene
 from .terminal import bar, print_notes, quiet_stdout
 from .worker_python import preferred_python
@@ -72,8 +72,7 @@ def _check_outputs(options: AnimateOptions) -> None:
         outputs[options.render] = (".mp4",)
     if not outputs:
         raise InputError("nothing to write: give --out SHOT.blend, --render SHOT.mp4 or --performance SHOT.npz")
-    if options.everyone and options.fit:
-        raise InputError("--fit refines one person's curves: leave it out, or leave out --everyone")
+    check_fit(options.fit, options.everyone)
     if options.everyone and (options.estimator.box or options.estimator.face is not None):
         raise InputError("--everyone follows all people: leave out --face and --box")
     check_there(options.clip, "clip")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...model.errors import InputError
 from ...model.worker.protocol import EstimatorOptions
 from ..capture.keying import Keying
 from ..scene.quality import Quality
@@ -39,6 +40,12 @@ class AnimateOptions:
     layout: str = "beside"
     everyone: bool = False
     fit: bool = False
+
+
+def check_fit(fit: bool, everyone: bool) -> None:
+    """Raise InputError where both are wanted."""
+    if fit and everyone:
+        raise InputError("--fit refines one person's curves: leave it out, or leave out --everyone")
 
 
 def scene_keying(smoothing: float, neutral: str, identity: bool, fps: float | str) -> Keying:

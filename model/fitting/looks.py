@@ -35,6 +35,12 @@ class Looks:
     eta_deviation: Floats
 
 
+def check_locates_points(estimator: SeesFaces) -> None:
+    """Raise InputError for a network whose readings cannot be fitted over a clip."""
+    if estimator.person is None or "landmarks" not in estimator.person.widths:
+        raise InputError("this network locates no points to fit a head to: choose the open network, or do not fit")
+
+
 def look_again(
     clip: Clip,
     performance: FacePerformance,
@@ -48,8 +54,8 @@ def look_again(
 
     Raises InputError for a network that locates no points.
     """
-    if estimator.person is None or "landmarks" not in estimator.person.widths:
-        raise InputError("this network locates no points to fit a head to: use --estimator open")
+    check_locates_points(estimator)
+    assert estimator.person is not None
     widths = estimator.person.widths
     camera = Camera.for_image(*clip.size, performance.lens_mm)
     rows_of: dict[int, list[int]] = {}

@@ -4,6 +4,7 @@ The energy is the sum of squares of
 
     points      (projected - observed) / deviation, robust: far points lose weight (Geman and McClure 1987)
     expression  (eta - expected) / its deviation
+    rotation    the turn from the expected rotation / its deviation, if there is one
     identity    (alpha - expected) / its deviation
     time        the change of eta and of the pose from frame to frame, robust as well, so that blinks stay
 
@@ -44,6 +45,7 @@ class Observed:
     deviation    (F, P) pixels that a point is expected to be off
     expected     (F, Ke) eta without the points, and expected_deviation (F, Ke)
     linked       (F - 1,) bool: whether a frame and the one after it are neighbours in time
+    rotation     (F, 3, 3) expected without the points, None: nothing is; and rotation_deviation, radians
     """
 
     points: Floats
@@ -51,6 +53,8 @@ class Observed:
     expected: Floats
     expected_deviation: Floats
     linked: NDArray[np.bool_]
+    rotation: Floats | None = None
+    rotation_deviation: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +111,12 @@ def fit_frames(
     rounds: int = 6,
     steps: int = 2,
     deviation_of: Reweighted | None = None,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
 ) -> Frames:
-    """Minimise the energy from ``start``. ``deviation_of`` may change the points' deviations before each round."""
+    """Minimise the energy from ``start``. ``deviation_of`` may change the points' deviations before each round.
+
+    ``on_step`` gets the number of steps that are done, and the most there can be.
+    """
     found = start
     energies: list[float] = []
     for turn in range(rounds):
@@ -117,7 +125,8 @@ def fit_frames(
         energy = replace(energy, far=_far(basis, observed, camera, energy, found))
         if energy.identity and turn:
             found = _with_identity(basis, observed, camera, energy, found)
-        for _ in range(steps):
+        for step in range(steps):
+            on_step(turn * steps + step, rounds * steps)
             found, value = _step(basis, observed, camera, energy, found)
         energies.append(value)
         if len(energies) > 2 and abs(energies[-2] - value) < ENOUGH * value and not deviation_of:
@@ -157,6 +166,13 @@ def _step(basis: PointBasis, observed: Observed, camera: Camera, energy: Energy,
     diagonal = np.arange(keys + POSE)
     matrix[:, diagonal[:keys], diagonal[:keys]] += inverse
     slope[:, :keys] += gap * inverse
+    if observed.rotation is not None:
+        turn = _rotation_vectors(at.rotation @ observed.rotation.transpose(0, 2, 1))
+        pull = observed.rotation_deviation**-2
+        total += 0.5 * pull * float((turn * turn).sum())
+        turned = slice(keys, keys + 3)
+        matrix[:, diagonal[turned], diagonal[turned]] += pull
+        slope[:, turned] += pull * turn
     weight, change, value = _over_time(energy, at, observed.linked)
     total += value
     slope[1:] += weight * change

@@ -33,6 +33,7 @@ class FacePerformance:
     unread       number of images of the clip that could not be read;  damage  a line about them, else empty
     sound_start  seconds from the clip's first frame to its first sound, negative where the sound starts earlier
     cuts         seconds at which another shot begins, increasing
+    fitted       whether eta, pose and alpha were fitted over the whole clip (model/fitting)
     """
 
     times: FloatArray
@@ -54,6 +55,7 @@ class FacePerformance:
     damage: str = ""
     sound_start: float = 0.0
     cuts: tuple[float, ...] = ()
+    fitted: bool = False
 
     @property
     def frames(self) -> FloatArray:

@@ -62,6 +62,7 @@ def packed(performance: FacePerformance) -> bytes:
         "damage": performance.damage,
         "sound_start": float(performance.sound_start),
         "cuts": [round(float(seconds), 6) for seconds in performance.cuts],
+        **({"fitted": True} if performance.fitted else {}),
     }
     arrays = {k: np.asarray(getattr(performance, k), np.float64) for k in ("times", "rotation", "translation", "crop")}
     arrays |= {k: np.asarray(getattr(performance, k), np.float32) for k in ("eta", "gaze", "confidence", "alpha")}
@@ -107,6 +108,7 @@ def _loaded(file: BinaryIO, path: Path, size: int) -> FacePerformance:
         damage=header.get("damage", ""),
         sound_start=float(header.get("sound_start", 0.0)),
         cuts=tuple(float(seconds) for seconds in header.get("cuts", ())),
+        fitted=header.get("fitted") is True,
     )
 
 

@@ -196,6 +196,10 @@ def animate(request: Animate, work: Work) -> AnimateResult:
     started = time.monotonic()
     options = request.options
     estimator = work.estimator(options)
+    if request.fit:
+        from ..fitting.looks import check_locates_points
+
+        check_locates_points(estimator)
     last: list[tuple[UInt8Array, FaceEstimate | None]] = []
     with open_clip(request.clip, request.first, request.last, request.fps) as clip:
         performance = perform(
@@ -304,8 +308,8 @@ def _fitted(
             estimator,
             lambda done: work.report(done, clip.expected_frames, "watching again"),
         )
-    work.report(0, None, "fitting")
-    return refined(performance, looks, open_face_model(OPEN))
+    model = open_face_model(OPEN)
+    return refined(performance, looks, model, lambda done, total: work.report(done, total, "fitting"))
 
 
 def likeness(request: Likeness, work: Work) -> LikenessResult:

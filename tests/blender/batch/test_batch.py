@@ -25,6 +25,7 @@ from expnet.expnet_addon.batch.lanes import do_shots
 from expnet.expnet_addon.batch.records import Record, save_record
 from expnet.expnet_addon.batch.report import write_report
 from expnet.expnet_addon.batch.run import only_one
+from expnet.expnet_addon.batch.serve import do_shot
 from expnet.expnet_addon.batch.settings import ShotSettings
 from expnet.expnet_addon.batch.shots import Shot, find_shots
 from expnet.model.errors import InputError
@@ -224,6 +225,7 @@ def test_the_reports_links_lead_to_its_files(tmp_path: Path) -> None:
         (["{clips}", "--face-model", "{tmp}/none.mat"], "There is no face model at"),
         (["{clips}", "--jobs", "0"], "one at least"),
         (["{clips}", "--address", "head:6379"], "add --cluster ray"),
+        (["{clips}", "--fit", "--everyone"], "leave out --everyone"),
     ],
 )
 def test_a_batch_that_cannot_be_is_one_line(
@@ -233,6 +235,21 @@ def test_a_batch_that_cannot_be_is_one_line(
     (line,) = capfd.readouterr().err.splitlines()
     assert words in line
     assert not [file for kind in ("**/*.json", "*.html", "*.blend") for file in (tmp_path / "out").glob(kind)]
+
+
+@pytest.mark.slow
+def test_a_clip_is_fitted_as_a_whole_and_the_report_says_so(clips: Path, tmp_path: Path) -> None:
+    out, shot = tmp_path / "out", Shot(str(clips / "first.mp4"), "first")
+    plain = do_shot(out, shot, SETTINGS)
+    read = load_performance(out / "first.npz")
+    fitted = do_shot(out, shot, replace(SETTINGS, fit=True))
+    assert (plain.error, fitted.error) == ("", "") and (plain.fitted, fitted.fitted) == (False, True)
+    refined = load_performance(out / "first.npz")
+    assert refined.fitted and not read.fitted and not np.allclose(refined.eta, read.eta, atol=1e-3)
+    page = _Text()
+    page.feed(write_report(out, [shot]).read_text())
+    assert "fitted to the whole clip" in page.words
+    assert ShotSettings.of_record(replace(SETTINGS, fit=True).recorded()).fit and "fit" not in SETTINGS.recorded()
 
 
 @pytest.mark.slow
