@@ -35,7 +35,11 @@ def make_ready(scene: bpy.types.Scene, head: bpy.types.Object, footage: bool) ->
         if first_view.nothing_at_stake(scene) and scene.view_settings.view_transform != "Standard":
             scene.view_settings.view_transform = "Standard"
             added.append("the view transform 'Standard', which keeps the footage's colours")
-    return f"Added: {', '.join(added)}" if added else ""
+            _keep_colours(scene, shown[1])
+    lines = [f"Added: {', '.join(added)}"] if added else []
+    if shown is not None and not _keeps_colours(scene, shown[1]):
+        lines.append("Color Management alters the footage: set its View Transform to 'Standard', Look 'None', Gamma 1")
+    return ". ".join(lines)
 
 
 def renew_plane(scene: bpy.types.Scene) -> None:
@@ -90,6 +94,41 @@ def _add_plane(scene: bpy.types.Scene, camera: bpy.types.Object, clip: bpy.types
         setattr(plane, f"visible_{ray}", False)
     scene.collection.objects.link(plane)
     plane.parent = camera
+    _keep_colours(scene, clip)
+
+
+def _keep_colours(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> None:
+    """Make the plane's colours those of the footage after the scene's view transform and exposure.
+
+    The picture is read in the colour space that the view transform ends in: reading it is then the inverse of the
+    transform. It is exact where the transform reaches a colour; AgX does not reach the most saturated ones.
+    """
+    space = _seen_space(scene, clip)
+    for plane in (obj for obj in scene.objects if obj.get(PLANE)):
+        for node in compat.node_tree(plane.active_material).nodes:
+            if node.type == "TEX_IMAGE":
+                node.image.colorspace_settings.name = space or clip.colorspace_settings.name
+            elif node.type == "EMISSION":
+                node.inputs["Strength"].default_value = 2.0**-scene.view_settings.exposure
+
+
+def _seen_space(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> str | None:
+    """Return the colour space that the scene's view transform ends in; None where Blender has none, or not for it."""
+    view, device = scene.view_settings.view_transform, scene.display_settings.display_device
+    if view == "Standard":
+        return str(clip.colorspace_settings.name)
+    if clip.colorspace_settings.name != device:  # the clip is not seen as it is stored
+        return None
+    known = clip.colorspace_settings.bl_rna.properties["name"].enum_items
+    names = ("Non-Color",) if view == "Raw" else (f"{view} Base {device}", f"{view} {device}")
+    return next((name for name in names if name in known), None)
+
+
+def _keeps_colours(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> bool:
+    """Return whether a render shows the plane in the colours of the footage."""
+    look = scene.view_settings
+    plain = look.look == "None" and abs(look.gamma - 1) < 1e-3 and not look.use_curve_mapping
+    return plain and _seen_space(scene, clip) is not None
 
 
 def _material(clip: bpy.types.MovieClip) -> bpy.types.Material:
@@ -103,7 +142,6 @@ def _material(clip: bpy.types.MovieClip) -> bpy.types.Material:
     picture.extension = "EXTEND"
     picture.image = image = bpy.data.images.load(bpy.path.abspath(clip.filepath, library=clip.library))
     image.source = clip.source
-    image.colorspace_settings.name = clip.colorspace_settings.name
     use = picture.image_user
     use.frame_start, use.frame_duration = clip.frame_start, clip.frame_duration
     use.frame_offset = compare.picture_number(clip, clip.frame_start) - 1

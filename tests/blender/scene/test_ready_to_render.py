@@ -27,7 +27,6 @@ def head(empty_scene, little_face) -> bpy.types.Object:
 def rendered(scene: bpy.types.Scene, path) -> np.ndarray:
     """Render the current frame with Cycles; (H, W, 3), 0 to 1, rows from the bottom."""
     set_engine(scene, Quality("CYCLES", samples=4))
-    scene.view_settings.view_transform = "Standard"
     scene.render.image_settings.file_format = "PNG"
     scene.render.filepath = str(path / "picture.png")
     bpy.ops.render.render(write_still=True)
@@ -67,6 +66,57 @@ def test_the_footage_fills_the_render_at_every_frame(empty_scene, head, grey_mov
         picture = rendered(empty_scene, tmp_path)
         assert picture.std() < 0.02
         assert abs(picture.mean() * 255 - (20 + 25 * (frame - 1))) < 8  # the movie's grey values
+
+
+PATCHES = [
+    (235, 200, 180), (190, 130, 100), (110, 70, 50), (60, 90, 130), (80, 120, 70),
+    (128, 128, 128), (20, 20, 20), (200, 200, 200), (160, 90, 90), (90, 160, 160),
+]  # fmt: skip
+
+
+@pytest.fixture
+def patches(tmp_path: Path) -> Path:
+    """Return the first of two equal pictures, 80 x 16: ten patches of 8 x 16 from PATCHES, after each another."""
+    pixels = np.ones((16, 80, 4), np.float32)
+    pixels[..., :3] = np.repeat(np.array(PATCHES) / 255, 8, axis=0)
+    image = bpy.data.images.new("patches", 80, 16)
+    image.pixels.foreach_set(pixels.ravel())
+    for number in (1, 2):
+        image.file_format, image.filepath_raw = "PNG", str(tmp_path / f"patches_{number:04d}.png")
+        image.save()
+    bpy.data.images.remove(image)
+    return tmp_path / "patches_0001.png"
+
+
+@pytest.mark.parametrize(("view", "exposure"), [("Standard", 0.0), ("AgX", 0.0), ("AgX", 1.0), ("Filmic", -0.5)])
+def test_the_footage_has_its_own_colours_under_every_view_transform(
+    empty_scene, head, patches, make_performance, tmp_path, view, exposure
+):
+    performance = make_performance(frames=2, source=str(patches), size=(80, 16))
+    capture.key_performance(empty_scene, head, performance, capture.Keying(sound=False, identity=False, root=True))
+    empty_scene.collection.objects.link(bpy.data.objects.new("the artist's", bpy.data.meshes.new("own")))
+    empty_scene.view_settings.view_transform, empty_scene.view_settings.exposure = view, exposure
+    empty_scene.render.dither_intensity = 0.0
+    told = ready_to_render.make_ready(empty_scene, head, footage=True)
+    assert "Color Management" not in told and empty_scene.view_settings.view_transform == view
+    for obj in empty_scene.objects:
+        obj.hide_render = not obj.get(staging.PLANE) and obj.type == "MESH"
+    picture = rendered(empty_scene, tmp_path)
+    assert picture.shape[:2] == (16, 80)
+    seen = picture[4:12, 4::8].mean(axis=0) * 255
+    assert np.abs(seen - np.array(PATCHES)).max() < 3
+
+
+def test_what_alters_the_footage_is_said_and_a_new_scene_gets_standard(empty_scene, head, grey_movie, make_performance):
+    performance = make_performance(frames=8, source=str(grey_movie), size=(64, 48))
+    capture.key_performance(empty_scene, head, performance, capture.Keying(sound=False, identity=False, root=True))
+    empty_scene.view_settings.view_transform = "AgX"
+    assert "'Standard'" in ready_to_render.make_ready(empty_scene, head, footage=True)
+    assert empty_scene.view_settings.view_transform == "Standard"
+    assert ready_to_render.make_ready(empty_scene, head, footage=True) == ""
+    empty_scene.view_settings.gamma = 1.5
+    told = ready_to_render.make_ready(empty_scene, head, footage=True)
+    assert told.startswith("Color Management alters the footage")
 
 
 def test_the_plane_with_the_footage_is_made_anew_and_goes_when_it_is_not_wanted(
