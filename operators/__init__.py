@@ -39,6 +39,7 @@ from .import_weights import EXPNET_OT_import_weights
 from .label_emotions import EXPNET_OT_label_emotions
 from .neutral_from_frame import EXPNET_OT_neutral_from_frame
 from .open_guide import EXPNET_OT_open_guide
+from .remove_face import EXPNET_OT_remove_face
 from .render_head import EXPNET_OT_render_head
 from .try_it import EXPNET_OT_try_it
 
@@ -47,6 +48,7 @@ CLASSES = (
     EXPNET_OT_actor_face,
     EXPNET_OT_estimate_expression,
     EXPNET_OT_animate_footage,
+    EXPNET_OT_remove_face,
     EXPNET_OT_apply_identity,
     EXPNET_OT_apply_again,
     EXPNET_OT_discard_edits,
