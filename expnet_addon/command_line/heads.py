@@ -90,7 +90,8 @@ def fine_tune(a: FineTuneOptions) -> None:
 
     for clip in a.clips:
         check_there(clip, "clip")
-    check_outputs([*a.clips, a.estimator], {a.out: (".safetensors",), a.out.with_suffix(".svg"): (".svg",)})
+    outputs = {a.out.with_suffix(suffix): (suffix,) for suffix in (".svg", ".mp4")}
+    check_outputs([*a.clips, a.estimator], {a.out: (".safetensors",), **outputs})
     request = requests.fine_tune(a.clips, str(a.out), a.estimator, a.lens_mm)
     with Job(request, preferred_python()) as job, bar() as shown:
         reply = job.wait(shown)

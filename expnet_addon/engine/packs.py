@@ -117,11 +117,14 @@ def fine_tune_report(reply: FineTuneResult, out: str) -> str:
     lines = [
         f"{Path(out).name}: written, from {reply.frames} frames"
         if reply.kept
-        else "No better on held-out frames: the weights stay as they are, nothing was written",
+        else f"Not written, the weights stay as they are. On held-out frames: {', '.join(reply.worse)}",
         f"Distance from the whole clip's curves: {before.agreement:.3f} before, {after.agreement:.3f} after",
-        f"Difference between views of a frame: {before.consistency:.3f} before, {after.consistency:.3f} after",
+        f"Difference from the mirror image: {before.mirror:.3f} before, {after.mirror:.3f} after",
+        f"Difference from moved views: {before.shift:.3f} before, {after.shift:.3f} after",
+        f"Distance from the located points: {100 * before.points:.2f}% before, {100 * after.points:.2f}% after",
         f"Jitter: {before.jitter:.3f} before, {after.jitter:.3f} after",
         f"Motion: {before.motion:.2f} before, {after.motion:.2f} after",
-        f"Curves: {Path(reply.curves).name}",
+        f"Curves: {reply.curves}",
+        f"Video of footage, before and after: {reply.video}",
     ]
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 Labels come from the network itself with what is known about the person over a whole clip: the mean over mirrored and
 moved views, one identity, and smoothness over time (model/fitting). Only the last two layers learn, so that the
 features of all views are computed once. A fifth of the frames is held out. Weights that are not better there are not
-written.
+written: measures that need no label judge beside the labels (measures.py).
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from ..networks.torch_engine.glimpse import GlimpseNet
 from ..networks.torch_engine.loading import loaded
 from ..networks.weights.open_pack import load_open, weights_path
 from ..networks.weights.weights_file import PERSON, save_weights
+from .comparison import write_comparison
 from .curves import write_curves
 from .head import Head, corrected, trained
 from .material import Material, Report, joined, material_of, shown_eta
-from .measures import Measures, is_better, measures_of
+from .measures import Measures, judge, worse_in
+from .reprojection import squared_distances
 
 MOST_FRAMES = 1500  # of all clips together, which is some minutes on one thread
 LEAST_FRAMES = 100  # with a face; a fifth of them is held out
@@ -36,13 +38,17 @@ TRAINED = ("hidden", "closer_head")
 
 @dataclass(frozen=True)
 class FineTuned:
-    """The result. ``kept``: the new weights are better on held-out frames and were written. ``step`` of training."""
+    """The result. ``kept``: the new weights are better on held-out frames and were written. ``step`` of training.
+
+    ``worse``: the measures that keep them from being written, by their names in ``Measures``.
+    """
 
     kept: bool
     frames: int
     step: int
     before: Measures
     after: Measures
+    worse: tuple[str, ...] = ()
 
 
 def fine_tune(
@@ -53,9 +59,12 @@ def fine_tune(
     seed: int = 0,
     most_frames: int = MOST_FRAMES,
     report: Report = lambda done, total, message: None,
+    rejected: Path | None = None,
 ) -> FineTuned:
-    """Fine-tune the weights ``source`` and write them to ``out``, with curves of the held-out frames beside (.svg).
+    """Fine-tune the weights ``source`` and write them to ``out``.
 
+    Curves and a video of the held-out frames are written beside (.svg, .mp4), also where the weights are not.
+    ``rejected`` is a file for weights that are not better, for studies.
     Raises InputError for other networks than the open one, for clips without a face, and for too few frames.
     """
     path = weights_path(source)
@@ -79,11 +88,14 @@ def fine_tune(
     new, step = trained(old, material, estimator.responses, seed, lambda done, total: report(done, total, "training"))
     rows = np.flatnonzero(material.test)
     before, after = (_shown(head, material, rows, estimator) for head in (old, new))
-    label = material.label[rows]
-    was, is_ = (measures_of(eta, label, material.block[rows]) for eta in (before, after))
-    kept = step > 0 and is_better(is_, was)
-    result = FineTuned(kept, len(material.label), step, was, is_)
-    if kept:
+    label, block = material.label[rows], material.block[rows]
+    judged = [judge(eta, label, block, squared_distances(material.located, eta[:, 0])) for eta in (before, after)]
+    worse = worse_in(judged[1], judged[0], block) if step else ("agreement",)
+    kept = not worse
+    was, is_ = judged[0].measures, judged[1].measures
+    result = FineTuned(kept, len(material.label), step, was, is_, worse)
+    target = out if kept else rejected
+    if target is not None:
         names = ", ".join(clip.name for clip in clips)
         record = {"clips": len(clips), "frames": result.frames, "before": asdict(was), "after": asdict(is_)}
         changed = replace(
@@ -94,11 +106,25 @@ def fine_tune(
         )
         state = {name: value.numpy() for name, value in new.state_dict().items()}
         whole = {**tensors, **state, **{f"{PERSON}{name}": value for name, value in person.items()}}
-        save_weights(out, changed, whole)
+        save_weights(target, changed, whole)
     write_curves(
         out.with_suffix(".svg"),
         estimator.expression_keys,
         {"whole clip": label, "before": before[:, 0], "after": after[:, 0]},
+    )
+    part = rows[: len(material.pictures)]
+    report(0, None, "writing the video")
+    write_comparison(
+        out.with_suffix(".mp4"),
+        model,
+        material.pictures,
+        material.number[part],
+        material.alpha[part],
+        material.rotation[part],
+        before[: len(part), 0],
+        after[: len(part), 0],
+        kept,
+        material.fps,
     )
     return result
 

@@ -8,19 +8,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..array_types import BoolArray, FloatArray, IntArray, UInt8Array
-from ..camera import Crop
+from ..camera import ANCHOR, Camera, Crop
 from ..errors import InputError
 from ..face.face_model import FaceModel
 from ..face.semantics import mirror_open_eta
 from ..fitting.looks import Looks
-from ..fitting.refine import refined
+from ..fitting.refine import observed_by_network, refined
+from ..fitting.whole_clip import Frames
+from ..networks.cutting import cut
 from ..networks.torch_engine.glimpse import GlimpseNet
 from ..networks.two_looks import LooksTwice
 from ..performance.face_performance import FacePerformance
 from ..sight.tracking import perform
 from ..sight.video import open_clip
+from .comparison import AROUND, TILE, shown_rows
+from .reprojection import Located
 from .views import VIEWS, mirrored, views_of
 
 BLOCK, CYCLE = 20, 5  # frames that stay together, and blocks of which one is held out and one chooses the step
@@ -39,6 +44,10 @@ class Material:
     label    (F, Ke) eta from the whole clip
     block    (F,) frames of one block follow each other
     train, validation, test  (F,) bool
+    alpha    (F, Ks) and rotation (F, 3, 3) of the heads that were fitted over the whole clip
+    number   (F,) frame of the clip, from 1
+    located  the points of each clip's ``test`` frames
+    pictures of the first ``test`` frames, for the video: (TILE, TILE, 3) uint8 BGR;  fps of their clip
     """
 
     inputs: FloatArray
@@ -48,6 +57,12 @@ class Material:
     train: BoolArray
     validation: BoolArray
     test: BoolArray
+    alpha: FloatArray
+    rotation: FloatArray
+    number: IntArray
+    located: tuple[Located, ...]
+    pictures: tuple[UInt8Array, ...]
+    fps: float
 
 
 def material_of(
@@ -72,28 +87,38 @@ def material_of(
     at = {int(pictures[row]): i for i, row in reversed(list(enumerate(rows)))}
     read = _Read(network, len(rows))
     rng = np.random.default_rng(seed)
+    block = (rows - rows[0]) // BLOCK
+    kind = block % CYCLE
+    shown = set(shown_rows(kind == TEST).tolist())
+    tiles: dict[int, UInt8Array] = {}
     with open_clip(clip) as frames:
         for number, frame in enumerate(frames):
             if number in at:
                 crop = Crop(*map(float, performance.crop[rows[at[number]]]))
                 read.add(at[number], crop, views_of(frame.image, crop, estimator.size, rng))
+                if at[number] in shown:
+                    tiles[at[number]] = cut(frame.image, Crop(crop.cx, crop.cy, crop.side * AROUND), TILE)
                 report(at[number], len(rows), "looking closer")
-    there = rows[np.isfinite(read.looks.side)]
-    label = _labels(performance, read, rows, estimator, model)
-    kept = np.isin(rows, there)
-    block = (rows - rows[0]) // BLOCK
-    kind = block % CYCLE
+    fitted = _labels(performance, read, rows, estimator, model)
+    kept = np.isfinite(read.looks.side)
+    test = np.flatnonzero((kind == TEST) & kept)
     beside = np.zeros(len(rows), bool)
     for shift in range(-MARGIN, MARGIN + 1):
         beside |= np.isin((rows - rows[0] + shift) // BLOCK % CYCLE, (TEST, VALIDATION))
     return Material(
         read.inputs[kept],
         read.before[kept],
-        label[kept],
+        fitted.eta[kept],
         block[kept],
         (~beside)[kept],
         (kind == VALIDATION)[kept],
         (kind == TEST)[kept],
+        np.tile(fitted.alpha, (int(kept.sum()), 1)),
+        fitted.rotation[kept],
+        np.rint(performance.frames[rows][kept]).astype(np.int64) + 1,
+        (_located(fitted, read.looks, test, model),) if len(test) else (),
+        tuple(tiles[i] for i in test if i in tiles),
+        performance.fps,
     )
 
 
@@ -103,8 +128,17 @@ def joined(parts: list[Material]) -> Material:
     for part in parts:
         blocks.append(part.block + most)
         most = int(blocks[-1].max()) + CYCLE
-    whole = {n: np.concatenate([getattr(p, n) for p in parts]) for n in Material.__dataclass_fields__ if n != "block"}
-    return Material(block=np.concatenate(blocks), **whole)
+    pictured = next((part for part in parts if part.pictures), parts[0])
+    apart = ("block", "located", "pictures", "fps")
+    names = [n for n in Material.__dataclass_fields__ if n not in apart]
+    whole = {n: np.concatenate([getattr(p, n) for p in parts]) for n in names}
+    return Material(
+        block=np.concatenate(blocks),
+        located=sum((part.located for part in parts), ()),
+        pictures=pictured.pictures,
+        fps=pictured.fps,
+        **whole,
+    )
 
 
 class _Read:
@@ -145,10 +179,10 @@ class _Read:
 
 def _labels(
     performance: FacePerformance, read: _Read, rows: IntArray, estimator: LooksTwice, model: FaceModel
-) -> FloatArray:
-    """Return eta (F, Ke) from the mean of the plain view and its mirror image, refined over the whole clip.
+) -> FacePerformance:
+    """Return the performance of the frames ``rows`` (F,), with eta of the plain view and its mirror image.
 
-    The other views are read with less motion, as they show less.
+    Their mean is refined over the whole clip. The other views are read with less motion, as they show less.
     """
     keys = len(estimator.expression_keys)
     shown = shown_eta(read.raw[..., :keys].astype(np.float64), estimator)
@@ -167,8 +201,17 @@ def _labels(
         crop=performance.crop[rows],
         confidence=performance.confidence[rows],
     )
-    label: FloatArray = refined(part, replace(looks, eta=mean), model).eta
-    return label
+    return refined(part, replace(looks, eta=mean), model)
+
+
+def _located(fitted: FacePerformance, looks: Looks, rows: NDArray[np.int64], model: FaceModel) -> Located:
+    """Return the points of some frames, and the heads that were fitted to the whole clip."""
+    basis, observed = observed_by_network(model, looks, rows)
+    rotation = fitted.rotation[rows]
+    heads = Frames(
+        fitted.alpha.astype(np.float64), fitted.eta[rows], rotation, rotation @ ANCHOR + fitted.translation[rows]
+    )
+    return Located(basis, observed, Camera.for_image(*fitted.image_size, fitted.lens_mm), heads, looks.side[rows])
 
 
 def shown_eta(raw: FloatArray, estimator: LooksTwice) -> FloatArray:

@@ -580,13 +580,16 @@ def fine_tune(request: FineTune, work: Work) -> FineTuneResult:
     import torch
 
     from ..fine_tuning.fine_tune import fine_tune as fine_tuned
+    from ..fine_tuning.measures import NAMES
 
     torch.set_num_threads(1)
     out = Path(request.out)
     clips = [Path(clip) for clip in request.clips]
     done = fine_tuned(clips, out, request.estimator, request.lens_mm, report=work.report)
     before, after = (HeldOut(**vars(measures)) for measures in (done.before, done.after))
-    return FineTuneResult(done.kept, done.frames, before, after, str(out.with_suffix(".svg")))
+    worse = tuple(NAMES[name] for name in done.worse)
+    curves, video = (str(out.with_suffix(suffix)) for suffix in (".svg", ".mp4"))
+    return FineTuneResult(done.kept, done.frames, before, after, curves, video, worse)
 
 
 def _pack(estimator: Any) -> Pack:

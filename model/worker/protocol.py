@@ -309,17 +309,26 @@ class HeldOut:
     consistency: float
     jitter: float
     motion: float
+    mirror: float = 0.0
+    shift: float = 0.0
+    points: float = 0.0
 
 
 @dataclass(frozen=True)
 class FineTuneResult:
-    """``kept``: the weights are better on held-out frames and were written. ``curves`` is an SVG of these frames."""
+    """``kept``: the weights are better on held-out frames and were written.
+
+    ``curves`` is an SVG of these frames, ``video`` an MP4: footage, head before, head after. ``worse``: what keeps the
+    old weights, a phrase each.
+    """
 
     kept: bool
     frames: int
     before: HeldOut
     after: HeldOut
     curves: str
+    video: str = ""
+    worse: tuple[str, ...] = ()
 
 
 # Requests -------------------------------------------------------------------------------------------------------------

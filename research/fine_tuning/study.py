@@ -12,6 +12,7 @@ from ...model.builtin import OPEN
 from ...model.files import write_whole
 from ...model.fine_tuning.fine_tune import fine_tune
 from ...model.fine_tuning.material import BLOCK, CYCLE, TEST
+from ...model.fine_tuning.measures import NAMES
 from ...model.formats import open_face_model
 from ...model.networks import engines
 from ...model.sight.tracking import perform
@@ -23,6 +24,15 @@ from ..synthetic_clips import LENS_MM, Floats, acted_clip, people, write_movie
 TURN = 12.0  # degrees of yaw, standard deviation
 OTHER = 99  # seed of the second clip
 FIRST = 6  # of the people
+# Names of ``measures.Measures``, and of the table's columns
+MEASURED = {
+    "agreement": "whole clip's curves",
+    "mirror": "mirror image",
+    "shift": "moved views",
+    "points": "located points",
+    "jitter": "jitter",
+    "motion": "motion",
+}
 
 
 def study(out: Path, count: int, frames: int, seed: int) -> str:
@@ -33,23 +43,29 @@ def study(out: Path, count: int, frames: int, seed: int) -> str:
         "| person | weights | held-out frames, MSE × 1000 | motion | another clip, MSE × 1000 | motion |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
+    measured = ["| person | " + " | ".join(MEASURED.values()) + " |", "| --- " * (len(MEASURED) + 1) + "|"]
     for i, person in enumerate(tqdm(people(surface, count, FIRST), desc="people"), 1):
         clips, truths = [], []
         for name, clip_seed, length in (("clip", seed, frames), ("other", OTHER, frames // 2)):
             pictures, truth = acted_clip(surface, person, length, TURN, clip_seed)
             clips.append(out / f"{name}_{i}.mp4")
             truths.append(truth.eta)
-            write_movie(clips[-1], pictures, clip_seed)
+            if not clips[-1].is_file():
+                write_movie(clips[-1], pictures, clip_seed)
         weights = out / f"person_{i}.safetensors"
-        result = fine_tune([clips[0]], weights, lens_mm=LENS_MM)
+        rejected = out / f"rejected_{i}.safetensors"
+        result = fine_tune([clips[0]], weights, lens_mm=LENS_MM, rejected=rejected)
         held_out = np.arange(frames) // BLOCK % CYCLE == TEST
         chosen = [held_out, np.ones(frames // 2, bool)]
         lines.append(_row(i, "open", OPEN, clips, truths, chosen))
         if result.kept:
-            lines.append(_row(i, "fine-tuned", str(weights), clips, truths, chosen))
+            lines.append(_row(i, "fine-tuned, written", str(weights), clips, truths, chosen))
         else:
-            lines.append(f"| {i} | not better, not written | | | | |")
-    text = "\n".join(lines)
+            why = ", ".join(NAMES[name] for name in result.worse)
+            lines.append(_row(i, f"fine-tuned, not written: {why}", str(rejected), clips, truths, chosen))
+        changes = [f"{getattr(result.before, n):.4f} → {getattr(result.after, n):.4f}" for n in MEASURED]
+        measured.append(f"| {i} | " + " | ".join(changes) + " |")
+    text = "\n".join([*lines, "", "What the test on held-out frames measured, before → after:", "", *measured])
     write_whole(out / "study.md", f"{text}\n".encode())
     return text
 

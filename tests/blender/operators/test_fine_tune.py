@@ -64,10 +64,12 @@ def test_weights_are_used_only_if_they_are_better(kept: bool, tmp_path: Path) ->
     used: list[str] = []
     out = str(tmp_path / "anna.safetensors")
     task = packs.fine_tune(["clip.mp4"], out, "open", 50.0, used.append)
-    told = task._write(FineTuneResult(kept, 240, BEFORE, AFTER, str(tmp_path / "anna.svg")), None)
+    worse = () if kept else ("more jitter",)
+    told = task._write(FineTuneResult(kept, 240, BEFORE, AFTER, "anna.svg", "anna.mp4", worse), None)
     assert used == ([out] if kept else [])
     assert ("anna.safetensors: written" in told) == kept
-    assert ("nothing was written" in told) != kept
+    assert ("Not written, the weights stay as they are. On held-out frames: more jitter" in told) != kept
+    assert "anna.mp4" in told
     assert "0.050 before, 0.040 after" in told
 
 
