@@ -52,6 +52,7 @@ class EXPNET_PT_keys(Sidebar, bpy.types.Panel):
             row.active = key.on
             row.prop(key, "low")
             row.prop(key, "high")
+        layout.prop(context.scene.expnet, "x_mirror", icon="MOD_MIRROR", toggle=True)
 
 
 CLASSES = (EXPNET_UL_keys, EXPNET_PT_keys)

@@ -19,7 +19,7 @@ from ...model.performance.performance_files import packed
 from ...model.performance.smoothing import REGIONS, region_of
 from ...model.performance.treatment import FRAME, RANGE, Treatment, treated
 from .. import compat
-from ..properties.take_settings import register
+from ..properties.take_settings import each_side_alone, register
 from ..scene import animation, confidence, take_keys
 from ..scene.current_take import TAKE, take_of, takes_of
 from ..scene.hand_edits import pack
@@ -155,9 +155,10 @@ def tune(head: bpy.types.Object, tuned: Tuned) -> None:
         region.gain = gain
         if smoothing >= 0:
             region.smoothing = smoothing
-    for key in take.key_settings:
-        if key.name in tuned.keys:
-            key.on, key.gain, key.low, key.high = tuned.keys[key.name]
+    with each_side_alone():
+        for key in take.key_settings:
+            if key.name in tuned.keys:
+                key.on, key.gain, key.low, key.high = tuned.keys[key.name]
     frames = [int(np.argmin(np.abs(raw.times - time))) for time in tuned.neutral_times]
     near = [abs(float(raw.times[f]) - t) < 0.5 / raw.fps for f, t in zip(frames, tuned.neutral_times)]
     if tuned.neutral == FRAME and near == [True] and raw.seen[frames[0]]:

@@ -290,6 +290,10 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
         get=_current_index,
         set=_show_take,
     )
+    x_mirror: BoolProperty(  # type: ignore[valid-type]
+        name="X-Mirror",
+        description="A change of a key in the list changes the key of the other side of the face, too",
+    )
     compare: PointerProperty(  # type: ignore[valid-type]
         name="Compare", description="How footage and head are shown together", type=ExpNetCompare
     )

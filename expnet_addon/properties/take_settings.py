@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import bpy
@@ -15,6 +17,8 @@ from bpy.props import (
     PointerProperty,
     StringProperty,
 )
+
+from ..scene.heads import other_side
 
 
 def _changed(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
@@ -41,6 +45,37 @@ def _curve_changed(take: bpy.types.PropertyGroup, context: bpy.types.Context) ->
     from ..scene import confidence
 
     confidence.curve_changed(take.id_data)
+
+
+class _Mirror:
+    """Whether a change of a key goes to its partner, too, where *X-Mirror* is on."""
+
+    on = True
+
+
+@contextmanager
+def each_side_alone() -> Iterator[None]:
+    """Set keys without *X-Mirror*, as presets and other takes do."""
+    before, _Mirror.on = _Mirror.on, False
+    try:
+        yield
+    finally:
+        _Mirror.on = before
+
+
+def _key_changed(setting: str) -> Callable[[bpy.types.PropertyGroup, bpy.types.Context], None]:
+    """Return the update of a key's setting. With *X-Mirror* it sets the key of the other side, too."""
+
+    def changed(key: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+        panel = getattr(context.scene, "expnet", None)  # None for scripts without the add-on
+        partner = key.id_data.expnet.key_settings.get(other_side(key.name))
+        if _Mirror.on and panel is not None and panel.x_mirror and partner not in (None, key):
+            with each_side_alone():
+                setattr(partner, setting, getattr(key, setting))  # writes the keys of both
+        else:
+            _changed(key, context)
+
+    return changed
 
 
 TUNING = ("head_motion", "source_times", "decimate", "bezier", "key_error", "angle_error", "place_error")
@@ -78,7 +113,7 @@ class ExpNetKeySettings(bpy.types.PropertyGroup):
     """Settings of one expression key; ``name`` is the key's."""
 
     on: BoolProperty(  # type: ignore[valid-type]
-        name="On", description="Whether the take moves this key. Off: it rests", default=True, update=_changed
+        name="On", description="Whether the take moves this key. Off: it rests", default=True, update=_key_changed("on")
     )
     gain: FloatProperty(  # type: ignore[valid-type]
         name="Gain",
@@ -87,7 +122,7 @@ class ExpNetKeySettings(bpy.types.PropertyGroup):
         min=0.0,
         soft_max=2.0,
         max=10.0,
-        update=_changed,
+        update=_key_changed("gain"),
     )
     low: FloatProperty(  # type: ignore[valid-type]
         name="Low",
@@ -96,7 +131,7 @@ class ExpNetKeySettings(bpy.types.PropertyGroup):
         min=-10.0,
         max=10.0,
         step=1,
-        update=_changed,
+        update=_key_changed("low"),
     )
     high: FloatProperty(  # type: ignore[valid-type]
         name="High",
@@ -105,7 +140,7 @@ class ExpNetKeySettings(bpy.types.PropertyGroup):
         min=-10.0,
         max=10.0,
         step=1,
-        update=_changed,
+        update=_key_changed("high"),
     )
 
 
@@ -338,9 +373,10 @@ class ExpNetTake(bpy.types.PropertyGroup):
         for region in self.regions:
             if region.name in tuning["regions"]:
                 region.smoothing, region.gain = tuning["regions"][region.name]
-        for key in self.key_settings:
-            if key.name in tuning["keys"]:
-                key.on, key.gain, key.low, key.high = tuning["keys"][key.name]
+        with each_side_alone():
+            for key in self.key_settings:
+                if key.name in tuning["keys"]:
+                    key.on, key.gain, key.low, key.high = tuning["keys"][key.name]
         self.live = live  # writes the keys, once
 
 

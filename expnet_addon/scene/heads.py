@@ -44,3 +44,9 @@ def has_shape_keys(obj: bpy.types.Object) -> bool:
     """Return whether ``obj`` is a mesh with shape keys, and not a head made by ExpNet."""
     keys = obj.data.shape_keys if obj.type == "MESH" else None
     return keys is not None and len(keys.key_blocks) > 1 and not is_rig(obj)
+
+
+def other_side(key: str) -> str:
+    """Return the name of the same key on the other side, of one without a side its own."""
+    sides = {"_L": "_R", "_R": "_L"}
+    return key[:-2] + sides[key[-2:]] if key[-2:] in sides else key

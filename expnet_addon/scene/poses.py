@@ -10,6 +10,7 @@ from ...model.face.semantics import SIGNED_KEYS
 from .. import compat
 from . import animation, rig
 from .current_take import TAKE
+from .heads import other_side
 from .pose_preview import add_preview
 
 POSE = "expnet_pose"  # custom property of an action: the basis of its keys
@@ -30,11 +31,11 @@ def mirrored(pose: dict[str, float], mode: str) -> dict[str, float]:
     FLIP exchanges left and right. TO_RIGHT gives the right side what the left one does, TO_LEFT the other way round;
     what moves sideways then rests. Raises InputError if no key has a side.
     """
-    if not any(_other(name) in pose for name in pose if _other(name) != name):
+    if not any(other_side(name) in pose for name in pose if other_side(name) != name):
         raise InputError("The keys of this head have no left and right: there is nothing to mirror")
     result = dict(pose)
     for name in pose:
-        other = _other(name)
+        other = other_side(name)
         if name in SIGNED_KEYS or name == "gaze_yaw":
             result[name] = -pose[name] if mode == FLIP else pose[name] if name == "gaze_yaw" else 0.0
         elif other != name and other in pose:
@@ -119,9 +120,3 @@ def apply_pose(head: bpy.types.Object, name: str, frame: float) -> str:
 def _assigned(block: bpy.types.ID) -> tuple[bpy.types.Action | None, str | None]:
     data = block.animation_data
     return (data.action if data is not None else None), compat.slot_name(block)
-
-
-def _other(name: str) -> str:
-    """Return the name of the same key on the other side."""
-    sides = {"_L": "_R", "_R": "_L"}
-    return name[:-2] + sides[name[-2:]] if name[-2:] in sides else name

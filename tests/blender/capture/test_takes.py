@@ -257,6 +257,27 @@ def test_each_key_is_switched_weakened_and_limited_for_itself(head, take, raw: F
     assert_same(keyed(head), before)
 
 
+def test_with_x_mirror_a_key_s_partner_changes_too(head, take, raw: FacePerformance, registered: None) -> None:
+    keys, settings = take.key_settings, bpy.context.scene.expnet
+    left, right = keys["mouthSmile_L"], keys["mouthSmile_R"]
+    left.gain = 0.5
+    assert right.gain == 1.0  # off by default
+    settings.x_mirror = True
+    before = keyed(head)
+    right.gain, left.high, keys["lid_R"].on = 0.25, 0.75, False
+    assert (left.gain, right.high, keys["lid_L"].on) == (0.25, 0.75, False)
+    after = keyed(head)
+    changed = {path for path, keys in after.items() if not np.array_equal(keys, before[path])}
+    sides = [f"{name}_{side}" for name in ("mouthSmile", "lid") for side in "LR"]
+    assert changed == {(f'key_blocks["{name}"].value', 0) for name in sides}
+    keys["jawOpen"].gain = 0.5  # has no partner
+    right.gain = 0.5
+    tuning = take.tuning()
+    tuning["keys"]["mouthSmile_L"] = (True, 0.125, 0.0, 1.0)
+    take.tune(tuning)  # a preset has values for both sides
+    assert (left.gain, right.gain) == (0.125, 0.5)
+
+
 def test_neutral_can_be_a_range_of_frames(head, take, raw: FacePerformance) -> None:
     take.neutral_number, take.neutral_last_number, take.neutral = 3, 9, "RANGE"
     wanted = Treatment(HALF, "RANGE", 2, neutral_last=8)
