@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import Colorspace, VideoReformatter
 
 from ..array_types import UInt8Array
 from ..errors import InputError
@@ -19,6 +20,7 @@ from .movies import FALLBACK_RATE, MovieHeader, Picture, check_size, increasing,
 av.logging.set_level(None)  # InputError names the fault of a file
 
 MOST_ERRORS = 100_000  # packets that cannot be decoded, after which reading stops
+UNTAGGED = 2  # FFmpeg's number for unknown colours
 HD_HEIGHT = 720  # from this height on, untagged colours are BT.709, as in players
 
 
@@ -31,6 +33,7 @@ class PyAvMovie:
         self.cut = 0.0
         self._source = source
         self._start: Fraction | None = None  # the clip's start in the file's time
+        self._converter = VideoReformatter()  # for all pictures: its tables take as long as a small picture
         try:
             self._container = av.open(str(path), metadata_errors="replace")
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -211,13 +214,14 @@ class PyAvMovie:
         return float(sound.start_time * sound.time_base - self._stream.start_time * self._stream.time_base)
 
     def _image(self, frame: Any) -> UInt8Array:
-        colours = frame.colorspace if frame.colorspace != 2 else ("ITU709" if frame.height >= HD_HEIGHT else "ITU601")
+        usual = Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
+        colours = usual.value if frame.colorspace == UNTAGGED else frame.colorspace
         width, height = self._square
         try:
-            shown = frame.reformat(width, height, "bgr24", src_colorspace=colours)
+            shown = self._converter.reformat(frame, width, height, "bgr24", src_colorspace=colours)
         except (ValueError, KeyError, av.error.FFmpegError):
-            shown = frame.reformat(width, height, "bgr24")
-        image = shown.to_ndarray()
+            shown = self._converter.reformat(frame, width, height, "bgr24")
+        image: Any = shown.to_ndarray()
         turns = self._turns(self._first)
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 

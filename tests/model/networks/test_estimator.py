@@ -12,7 +12,7 @@ import torch
 from expnet.model.camera import Camera, Crop, crop_of_pose, rotation_in_crop
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_KEYS
-from expnet.model.networks.cutting import cut
+from expnet.model.networks.cutting import block_means, cut
 from expnet.model.networks.estimate import rotation_of_columns
 from expnet.model.networks.torch_engine.by_name import build_network
 from expnet.model.networks.torch_engine.compact import CompactNet
@@ -86,6 +86,13 @@ def test_a_large_face_is_shrunk_without_aliasing() -> None:
     image = np.repeat(board[:, :, None], 3, 2).astype(np.uint8)
     for shift in (0.0, 0.3, 0.7):
         assert cut(image, Crop(400 + shift, 400, 640, 0.1), 64).std() < 4
+
+
+@pytest.mark.parametrize("side", [2, 3, 4, 5, 6, 8, 12])
+def test_blocks_of_any_side_are_averaged(side: int) -> None:
+    image = noise(0, 40 * side, 30 * side)
+    means = image.reshape(30, side, 40, side, 3).mean((1, 3))
+    np.testing.assert_allclose(block_means(image, side), means, atol=1.5)
 
 
 # --- estimating -----------------------------------------------------------------------------------------------------

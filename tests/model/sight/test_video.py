@@ -64,6 +64,25 @@ def test_a_movie_gives_its_frames_and_times(tmp_path: Path, name: str, codec: st
     assert frames[5].image[..., 1].mean() == pytest.approx(50, abs=8)
 
 
+def test_all_pictures_of_a_movie_share_a_converter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    av = pytest.importorskip("av")
+    from expnet.model.sight import movies_pyav
+
+    converter, made = movies_pyav.VideoReformatter, []
+
+    def counted() -> object:
+        made.append(converter())
+        return made[-1]
+
+    path = movie(tmp_path / "a.mp4")
+    with av.open(str(path)) as container:
+        alone = [f.reformat(64, 48, "bgr24", src_colorspace="ITU601").to_ndarray() for f in container.decode(video=0)]
+    monkeypatch.setattr(movies_pyav, "VideoReformatter", counted)
+    with open_clip(path) as clip:
+        np.testing.assert_array_equal([frame.image for frame in clip], alone)
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize("fps", [23.976, 25.0, 29.97, 60.0])
 def test_the_true_frame_rate(tmp_path: Path, fps: float) -> None:
     with open_clip(movie(tmp_path / "clip.mp4", fps=fps)) as clip:
