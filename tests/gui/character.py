@@ -42,6 +42,7 @@ result = [window.x + region.x + x, window.y + window.height - region.y - y]
 ROWS = "rows = bpy.data.objects['Hero'].expnet_character.rows; "
 TABLE = ROWS + "result = [[r.channel, r.target, r.gain, r.invert, r.enabled] for r in rows]"
 SHAPES = "keys = bpy.data.objects['Hero'].data.shape_keys; "
+RESULT = "result = bpy.data.objects['Hero'].expnet_character.result"
 SHOWN = """
 hero = bpy.data.objects["Hero"].evaluated_get(bpy.context.evaluated_depsgraph_get())
 result = [round(block.value, 5) for block in hero.data.shape_keys.key_blocks]
@@ -68,8 +69,16 @@ def walk(artist: Artist) -> None:
     screen.xdotool("click", 1)
     until(lambda: screen.ask("result = bpy.context.object and bpy.context.object.name") == "Hero", "the choice")
 
-    artist.step("Match Names")
+    artist.step("Drive My Character")
     alone(artist, "Character")
+    artist.presses("drive_character")
+    print("    " + screen.ask(RESULT).replace("\n", "; "), flush=True)
+    check(screen.ask(SHAPES + "result = keys.animation_data.action is not None"), "no keys")
+    plays(artist)
+    screen.press("ctrl+z")
+    until(lambda: not screen.ask(TABLE), "the character as it was", screen.alive)
+
+    artist.step("Match Names")
     match = screen.find_button("match_names", across=0.7)
     artist.presses("match_names", across=0.7)
     table = screen.ask(TABLE)
@@ -84,7 +93,7 @@ def walk(artist: Artist) -> None:
     artist.changes(lambda: screen.click("", invert), "Invert")
     screen.press("ctrl+z")
     check(screen.ask(TABLE)[row][3] is False, "Ctrl-Z did not take Invert back")
-    artist.changes(lambda: screen.click("", (match[0], match[1] + 70)), "another row")
+    artist.changes(lambda: screen.click("", (int(screen.middle()), match[1] + 70)), "another row")
     enabled = screen.find_property(".enabled", below=match[1] + 60, across=0.1)
     artist.changes(lambda: screen.click("", enabled), "a row, switched off")
     add = artist.presses("retarget_row_add", across=0.84, below=match[1])
@@ -116,11 +125,11 @@ def walk(artist: Artist) -> None:
 
     artist.step("Retarget, as keys")
     retarget = artist.presses("retarget", below=invert[1])
-    print("    " + str(screen.ask("result = bpy.data.objects['Hero'].expnet_character.result")).replace("\n", "; "))
+    print("    " + screen.ask(RESULT).replace("\n", "; "), flush=True)
     check(screen.ask(SHAPES + "result = keys.animation_data.action is not None"), "no keys")
     screen.ask("bpy.context.scene.frame_set(48)" + PUSH)
     screen.over_view()
-    artist.picture("character.png", (350, 60, 1240, 790))
+    artist.picture("character.png", (240, 60, 1240, 840))
     plays(artist)
 
     artist.step("Retarget, as live drivers")
@@ -153,7 +162,8 @@ with bpy.context.temp_override(window=window, area=area, region=region):
     bpy.ops.object.select_all(action="DESELECT")
 area.spaces.active.shading.color_type = "TEXTURE"
 area.spaces.active.clip_end = 10.0  # else the depths of lids and eyeballs are not distinguished
-area.spaces.active.overlay.show_floor = area.spaces.active.show_object_viewport_camera = False
+overlay = area.spaces.active.overlay
+overlay.show_floor = overlay.show_bones = area.spaces.active.show_object_viewport_camera = False
 """
 PRESETS = f"""
 import os
