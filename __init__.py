@@ -20,6 +20,7 @@ SCRIPTING = (
     "animate",
     "apply_performance",
     "estimate",
+    "make_keys",
     "read_clip",
     "read_performance",
     "retarget",
@@ -43,10 +44,11 @@ def register() -> None:
     from .expnet_addon import headless
     from .expnet_addon.properties import character_settings as characters
     from .expnet_addon.properties import head_settings as heads
+    from .expnet_addon.properties import own_head_settings as own_heads
     from .expnet_addon.properties import preferences
     from .expnet_addon.properties import scene_settings as properties
 
-    for part in (preferences, properties, heads, characters, operators, panels, headless):
+    for part in (preferences, properties, heads, own_heads, characters, operators, panels, headless):
         part.register()
 
 
@@ -55,8 +57,9 @@ def unregister() -> None:
     from .expnet_addon import headless
     from .expnet_addon.properties import character_settings as characters
     from .expnet_addon.properties import head_settings as heads
+    from .expnet_addon.properties import own_head_settings as own_heads
     from .expnet_addon.properties import preferences
     from .expnet_addon.properties import scene_settings as properties
 
-    for part in (headless, panels, operators, characters, heads, properties, preferences):
+    for part in (headless, panels, operators, characters, own_heads, heads, properties, preferences):
         part.unregister()

@@ -8,6 +8,7 @@ WorkerFault if the worker fails.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ __all__ = [
     "animate",
     "apply_performance",
     "estimate",
+    "make_keys",
     "read_clip",
     "read_performance",
     "retarget",
@@ -153,3 +155,24 @@ def retarget(
     if isinstance(source, (str, Path)):
         source = read_performance(source)
     return apply_keys(target, rows, performance_motion(scene, source))
+
+
+def make_keys(
+    objects: Sequence[bpy.types.Object],
+    names: str = "OPEN",
+    symmetric: bool = False,
+    without_eyes: bool = False,
+    existing: str = "ASK",
+) -> str:
+    """Make the expression keys of an artist's head, whose meshes ``objects`` are. Returns lines for the user.
+
+    names     OPEN (ExpNet's 29) or ARKIT (ARKit's 52)
+    existing  what happens to shape keys of these names: REPLACE, KEEP, or ASK to raise InputError
+
+    The points of the face are found first, unless the head has them.
+    """
+    from .own_head import make
+
+    if names not in make.NAMES or existing not in (make.ASK, make.REPLACE, make.KEEP):
+        raise InputError(f"'{names}', '{existing}': give names OPEN or ARKIT, and existing REPLACE, KEEP or ASK")
+    return make.keys_of_meshes(objects, make.Keys(names, symmetric, without_eyes, existing), preferred_python())

@@ -14,6 +14,8 @@ from . import (
     live_link,
     old_takes,
     open_footage,
+    own_head,
+    own_head_click,
     people,
     poses,
     presets,
@@ -73,6 +75,8 @@ CLASSES = (
     *retarget.CLASSES,
     *retarget_table.CLASSES,
     *live_link.CLASSES,
+    *own_head.CLASSES,
+    *own_head_click.CLASSES,
     *runtime.CLASSES,
     EXPNET_OT_try_it,
 )

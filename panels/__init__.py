@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import bpy
 
-from . import compare, confidence, engine, footage_overlay, keys, live, poses, presets, render, retarget, sidebar, takes
+from . import (
+    compare,
+    confidence,
+    engine,
+    footage_overlay,
+    keys,
+    live,
+    own_head,
+    poses,
+    presets,
+    render,
+    retarget,
+    sidebar,
+    takes,
+)
 
 # In the order in which the tab shows them
 CLASSES = (
@@ -17,6 +31,7 @@ CLASSES = (
     *compare.CLASSES,
     *engine.CLASSES,
     *retarget.CLASSES,
+    *own_head.CLASSES,
     *poses.CLASSES,
     *render.CLASSES,
 )

@@ -14,6 +14,7 @@ from .frames import EncodeOptions, RenderOptions
 from .heads import FineTuneOptions, ImportOptions, MapOptions, RigOptions
 from .likeness import LikenessOptions
 from .live import LiveOptions, send_to
+from .own_head import OwnHeadOptions
 from .retarget import RetargetOptions
 
 if TYPE_CHECKING:
@@ -93,6 +94,10 @@ def rig_options(a: argparse.Namespace) -> RigOptions:
 
 def likeness_options(a: argparse.Namespace) -> LikenessOptions:
     return LikenessOptions(tuple(a.pictures), a.out, a.texture, _estimator(a, a.lens))
+
+
+def own_head_options(a: argparse.Namespace) -> OwnHeadOptions:
+    return OwnHeadOptions(a.scene, a.out, tuple(a.object), a.names, a.symmetric, a.without_eyes, a.existing)
 
 
 def live_options(a: argparse.Namespace) -> LiveOptions:

@@ -12,7 +12,7 @@ from ...model.errors import InputError
 from ...model.retargeting.schemes import SCHEMES
 from ...model.worker.protocol import LIVE_SMOOTHING
 from ..unattended import animate
-from . import batch, estimate, fill, frames, heads, likeness, live, research, retarget
+from . import batch, estimate, fill, frames, heads, likeness, live, own_head, research, retarget
 
 
 def _positive(text: str) -> int:
@@ -223,6 +223,25 @@ def parser() -> argparse.ArgumentParser:
     likeness_verb.add_argument("--texture", type=Path, metavar="SKIN.png", help="its skin alone, a texture")
     likeness_verb.add_argument("--lens", type=_lens, default=50.0, metavar="MM", help="focal length (50)")
     likeness_verb.set_defaults(face_model=OPEN, run=lambda a: likeness.likeness(fill.likeness_options(a)))
+
+    own_verb = verbs.add_parser("own-head", help="expression keys for a head of your own, of any topology")
+    own_verb.add_argument(
+        "scene", type=Path, metavar="HEAD.blend|obj|glb", help="the head at rest, with eyes and teeth"
+    )
+    own_verb.add_argument("--out", type=Path, required=True, metavar="KEYS.blend|glb", help="the head with its keys")
+    own_verb.add_argument(
+        "--object", action="append", default=[], metavar="NAME", help="a mesh of the head; may be repeated (all)"
+    )
+    own_verb.add_argument(
+        "--names", default="open", choices=("open", "arkit"), help="ExpNet's 29 keys (open) or ARKit's 52"
+    )
+    own_verb.add_argument("--symmetric", action="store_true", help="the right side's keys mirror the left side's")
+    own_verb.add_argument("--without-eyes", action="store_true", help="the head has no eyeballs")
+    own_verb.add_argument(
+        "--existing", default="ask", choices=("ask", "replace", "keep"),
+        help="shape keys of the same names; ask: end with an error",
+    )  # fmt: skip
+    own_verb.set_defaults(run=lambda a: own_head.own_head(fill.own_head_options(a)))
 
     live_verb = verbs.add_parser(
         "live", parents=[estimator], help="a face in real time: from a camera, sent to other programs, recorded"

@@ -296,9 +296,12 @@ class Job(Generic[Result]):
     """A request in progress on a worker.
 
     Its result file ``out`` is in ``folder``, which is removed with the job: use it as a context, or call ``close``.
+    ``request`` may also be a function that writes files for the worker into ``folder`` and returns the request.
     """
 
-    def __init__(self, request: Request[Result], preferred_python: str = "") -> None:
+    def __init__(
+        self, request: Request[Result] | Callable[[Path], Request[Result]], preferred_python: str = ""
+    ) -> None:
         python = worker_python(preferred_python)
         waiting = _waiting.take(python)
         self._worker = waiting or Worker(python)
@@ -311,6 +314,12 @@ class Job(Generic[Result]):
         self.seen: deque[Seen] = deque()  # live faces that the client has not taken yet
         self.reply: Result | None = None
         self._answered = self._closed = False
+        if not isinstance(request, Request):
+            try:
+                request = request(self.folder)
+            except BaseException:
+                self._worker.end()
+                raise
         self._envelope = Envelope(request, str(self.out), stay=_waiting.keeps)
         self._worker.ask(self._envelope)
 

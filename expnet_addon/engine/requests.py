@@ -14,12 +14,14 @@ from ...model.worker.protocol import (
     Estimate,
     EstimatorOptions,
     Faces,
+    FindPoints,
     FineTune,
     ImageRequest,
     ImportWeights,
     Likeness,
     Live,
     Load,
+    OwnHead,
     People,
     SendTo,
     Still,
@@ -115,6 +117,11 @@ def box_of(values: Sequence[float] | None) -> Box | None:
         return None
     x, y, width, height = map(float, values)
     return x, y, width, height
+
+
+def find_points(head: OwnHead, options: EstimatorOptions) -> FindPoints:
+    """Find the named points of the face on an artist's head."""
+    return FindPoints(head, _absolute(options))
 
 
 def _absolute(options: EstimatorOptions) -> EstimatorOptions:

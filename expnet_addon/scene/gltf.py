@@ -33,7 +33,7 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
     """
     wanted = list(objects)
     shown = show(bpy.context, wanted)
-    enabled = _enable()
+    enabled = enable()
     scene = bpy.context.scene
     rate = scene_fps(scene)
     layer = bpy.context.view_layer
@@ -135,8 +135,8 @@ def _whole_rate(scene: bpy.types.Scene) -> Iterator[float]:
         render.fps, render.fps_base = kept
 
 
-def _enable() -> bool:
-    """Enable the exporter add-on if it is disabled. Returns whether it was disabled."""
+def enable() -> bool:
+    """Enable the add-on of glTF if it is disabled. Returns whether it was disabled."""
     if hasattr(bpy.types, "EXPORT_SCENE_OT_gltf"):
         return False
     if _addons().enable(EXPORTER) is None:

@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 
 from ..array_types import FloatArray
+from .point_names import LABELS, REQUIRED
 from .template import lid_margin, open_head
 
 
@@ -37,28 +38,6 @@ POINTS: Mapping[str, Point] = {
     "lip_lower": Point((57,)),
     "chin": Point((8,), 0.5), "jaw_R": Point((4,), 0.1), "jaw_L": Point((12,), 0.1),
     "ear_R": Point((0,), 0.1), "ear_L": Point((16,), 0.1),
-}  # fmt: skip
-
-# Without these the place, size and turn of the face are not certain.
-REQUIRED: tuple[str, ...] = (
-    "eye_outer_R", "eye_inner_R", "eye_inner_L", "eye_outer_L", "nose_tip", "mouth_corner_R", "mouth_corner_L", "chin",
-)  # fmt: skip
-
-# What a message and a panel call them.
-LABELS: Mapping[str, str] = {
-    "brow_outer_R": "outer end of the right brow", "brow_middle_R": "middle of the right brow",
-    "brow_inner_R": "inner end of the right brow", "brow_inner_L": "inner end of the left brow",
-    "brow_middle_L": "middle of the left brow", "brow_outer_L": "outer end of the left brow",
-    "eye_outer_R": "outer corner of the right eye", "lid_upper_R": "middle of the right upper lid",
-    "eye_inner_R": "inner corner of the right eye", "lid_lower_R": "middle of the right lower lid",
-    "eye_inner_L": "inner corner of the left eye", "lid_upper_L": "middle of the left upper lid",
-    "eye_outer_L": "outer corner of the left eye", "lid_lower_L": "middle of the left lower lid",
-    "nose_bridge": "top of the nose", "nose_tip": "tip of the nose", "nose_wing_R": "right wing of the nose",
-    "nose_base": "base of the nose", "nose_wing_L": "left wing of the nose",
-    "mouth_corner_R": "right corner of the mouth", "lip_upper": "middle of the upper lip's upper edge",
-    "mouth_corner_L": "left corner of the mouth", "lip_lower": "middle of the lower lip's lower edge",
-    "chin": "chin", "jaw_R": "right side of the jaw", "jaw_L": "left side of the jaw",
-    "ear_R": "in front of the right ear", "ear_L": "in front of the left ear",
 }  # fmt: skip
 
 
@@ -120,3 +99,6 @@ def _eye_frame(points: FloatArray, point: Point, corners: list[int]) -> tuple[Fl
     out = np.cross(along, points[list(point.landmarks)].mean(axis=0) - points[corners].mean(axis=0))
     out = out / max(float(np.linalg.norm(out)), 1e-12)
     return np.stack([along, np.cross(out, along), out]), size
+
+
+__all__ = ["LABELS", "POINTS", "REQUIRED", "Point", "from_ibug68", "open_points", "point_vertices"]

@@ -22,7 +22,7 @@ TONGUE_WIDTH = 0.75  # a tongue is narrower than this, relative to the rows of t
 
 _WORDS: tuple[tuple[Kind, str], ...] = (
     ("lashes", r"lash"),
-    ("other", r"brow|hair|beard|moustache|mustache|glass|hat|helmet|cloth|shirt|body|tear|occlusion|shell"),
+    ("other", r"brow|hair|beard|moustache|mustache|glass|hat|helmet|cloth|shirt|tear|occlusion|shell"),
     ("tongue", r"tongue"),
     ("teeth_upper", r"(teeth|tooth|gum|dent|jaw|mouth).*(up|top|max)|(up|top|max).*(teeth|tooth|gum|dent|jaw)"),
     ("teeth_lower", r"(teeth|tooth|gum|dent|jaw|mouth).*(lo|bot|man)|(lo|bot|man).*(teeth|tooth|gum|dent|jaw)"),

@@ -34,8 +34,11 @@ from .protocol import (
     Event,
     Faces,
     FacesResult,
+    FindPoints,
+    FindPointsResult,
     FineTune,
     FineTuneResult,
+    HeadPoint,
     HeldOut,
     ImageFace,
     ImageResult,
@@ -48,6 +51,9 @@ from .protocol import (
     Load,
     LoadResult,
     Look,
+    MakeKeys,
+    MakeKeysResult,
+    OwnHead,
     Pack,
     People,
     PeopleResult,
@@ -69,6 +75,7 @@ if TYPE_CHECKING:
     from ..face.face_model import FaceModel
     from ..live.faces import LiveFace
     from ..networks.estimate import FaceEstimate
+    from ..own_head.head_file import Mesh
     from ..performance.face_performance import FacePerformance
 
 FACE_PIXELS = 96  # a thumbnail's width
@@ -592,6 +599,50 @@ def fine_tune(request: FineTune, work: Work) -> FineTuneResult:
     return FineTuneResult(done.kept, done.frames, before, after, curves, video, worse)
 
 
+def find_points(request: FindPoints, work: Work) -> FindPointsResult:
+    from ..own_head.from_meshes import find_named_points
+
+    work.report(0, None, "reading the head")
+    meshes, names, kinds = _own_head(request.head)
+    found = find_named_points(meshes, names, kinds, work.estimator(request.options), work.report)
+    points = tuple(HeadPoint(name, _rounded(at, 9)) for name, at in found.points.items())
+    return FindPointsResult(points, found.missing, found.views, found.kinds)
+
+
+def make_keys(request: MakeKeys, work: Work) -> MakeKeysResult:
+    import numpy as np
+
+    from ..files import atomic_path
+    from ..own_head.from_meshes import keys_of
+
+    _check_writable(work.out)
+    started = time.monotonic()
+    points = {point.name: np.array(point.at) for point in request.points}
+    work.report(0, None, "reading the head")
+    meshes, names, kinds = _own_head(request.head)
+    made = keys_of(meshes, names, kinds, points, request.names, request.symmetric, request.without_eyes, work.report)
+    with atomic_path(work.out) as part:
+        np.savez(part, **{f"offsets_{number}": offsets for number, offsets in made.offsets.items()})
+    return MakeKeysResult(
+        keys=made.names,
+        moved=tuple(made.offsets),
+        kinds=made.kinds,
+        fit_mm=round(made.fit_mm, 4),
+        seconds=round(time.monotonic() - started, 3),
+        notes=made.notes,
+    )
+
+
+def _own_head(head: OwnHead) -> tuple[list[Mesh], list[str], list[str]]:
+    """Return the meshes of a head with their names and kinds."""
+    from ..own_head.head_file import read_meshes
+
+    meshes = read_meshes(head.file)
+    if len(meshes) != len(head.meshes):
+        raise InputError(f"{head.file}: has {len(meshes)} meshes, the request names {len(head.meshes)}")
+    return meshes, [mesh.name for mesh in head.meshes], [mesh.kind for mesh in head.meshes]
+
+
 def _pack(estimator: Any) -> Pack:
     return Pack(estimator.name, estimator.basis, estimator.license)
 
@@ -607,11 +658,11 @@ def _check_writable(out: str) -> None:
         raise InputError(f"{out}: cannot write there: choose another place")
 
 
-def _rounded(values: Any) -> Any:
+def _rounded(values: Any, digits: int = 6) -> Any:
     """Round numbers to six digits, in nested tuples."""
     import numpy as np
 
-    return _tuples(np.round(np.asarray(values, np.float64), 6).tolist())
+    return _tuples(np.round(np.asarray(values, np.float64), digits).tolist())
 
 
 def _tuples(values: Any) -> Any:
@@ -633,4 +684,6 @@ HANDLERS: dict[type[Request[Any]], Callable[[Any, Work], Any]] = {
     Convert: convert,
     ImportWeights: import_weights,
     FineTune: fine_tune,
+    FindPoints: find_points,
+    MakeKeys: make_keys,
 }

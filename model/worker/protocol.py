@@ -152,6 +152,30 @@ class SourceFile:
     gave: str
 
 
+@dataclass(frozen=True)
+class HeadPoint:
+    """A named point on an artist's head, at ``at`` in the frame and unit of its meshes."""
+
+    name: str
+    at: Vector
+
+
+@dataclass(frozen=True)
+class HeadMesh:
+    """A mesh of an artist's head: its name, and what it is (``model/own_head/parts.py``), ``auto`` to guess it."""
+
+    name: str
+    kind: str = "auto"
+
+
+@dataclass(frozen=True)
+class OwnHead:
+    """The meshes of an artist's head, whose arrays are in ``file`` (``model/own_head/head_file.py``)."""
+
+    file: str
+    meshes: tuple[HeadMesh, ...]
+
+
 # Results --------------------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +355,31 @@ class FineTuneResult:
     worse: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class FindPointsResult:
+    """``points`` were found, ``missing`` are the names of the others; ``views`` is the number of pictures with a face.
+
+    ``kinds`` are what the meshes are taken for, in their order.
+    """
+
+    points: tuple[HeadPoint, ...]
+    missing: tuple[str, ...]
+    views: int
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MakeKeysResult:
+    """The file has ``offsets_N`` (keys, V, 3) float32 for each mesh N of ``moved``, in the meshes' frame and unit."""
+
+    keys: tuple[str, ...]
+    moved: tuple[int, ...]
+    kinds: tuple[str, ...]
+    fit_mm: float
+    seconds: float
+    notes: tuple[str, ...]
+
+
 # Requests -------------------------------------------------------------------------------------------------------------
 
 
@@ -507,6 +556,32 @@ class FineTune(Request[FineTuneResult]):
     lens_mm: float = 50.0
 
 
+@dataclass(frozen=True)
+class FindPoints(Request[FindPointsResult]):
+    """Find the named points of the face on an artist's head, in pictures of it."""
+
+    verb = "find_points"
+    result = FindPointsResult
+    head: OwnHead
+    options: EstimatorOptions
+
+
+@dataclass(frozen=True)
+class MakeKeys(Request[MakeKeysResult]):
+    """Make the expression keys of an artist's head, and write their offsets (npz) to the envelope's ``out``.
+
+    ``without_eyes`` allows a head that has no eyes.
+    """
+
+    verb = "make_keys"
+    result = MakeKeysResult
+    head: OwnHead
+    points: tuple[HeadPoint, ...]
+    names: Literal["open", "arkit"] = "open"
+    symmetric: bool = False
+    without_eyes: bool = False
+
+
 REQUESTS: dict[str, type[Request[Any]]] = {
     kind.verb: kind
     for kind in (
@@ -524,6 +599,8 @@ REQUESTS: dict[str, type[Request[Any]]] = {
         Convert,
         ImportWeights,
         FineTune,
+        FindPoints,
+        MakeKeys,
     )
 }
 
