@@ -22,6 +22,7 @@ from ..array_types import FloatArray
 from .weights.weights_file import check_shapes
 
 MOST_LOOKS = 24.0  # upper limit of the counted looks: frames close together are not independent
+LEAST_LOOKS = 1e-3  # a look without confidence says nothing
 TOGETHER = 64  # looks that are read at once
 FARTHEST = 5.0  # deviations from its mean at which an input is clipped
 PRECISION = 0.02, 50.0  # bounds for one look
@@ -82,12 +83,38 @@ class PersonReader:
 
         ``weights`` (F,) from 0 to 1 are the looks' weights; some are positive.
         """
-        precision = readings[:, -1].astype(np.float64) * weights
-        looks = min(precision.sum(), MOST_LOOKS)
-        mean = np.einsum("f,fk->k", precision, readings[:, :-1]) / precision.sum()
-        mean = mean / (np.maximum(self.tensors["spread"], 0) + 1 / looks)
+        mean, looks = self.mean(readings, weights)
+        mean = mean / (self._spread + 1 / looks)
         alpha: FloatArray = _product(mean[None], self.tensors["alpha.weight"])[0]
         return alpha
+
+    def mean(self, readings: FloatArray, weights: FloatArray) -> tuple[FloatArray, float]:
+        """Return the mean reading (Ks,) of F looks, and how many looks of usual precision it is worth."""
+        precision = readings[:, -1].astype(np.float64) * weights
+        total = float(precision.sum())
+        return np.einsum("f,fk->k", precision, readings[:, :-1]) / total, min(total, MOST_LOOKS)
+
+    def evidence(
+        self, a: FloatArray, looks_a: FloatArray | float, b: FloatArray, looks_b: FloatArray | float
+    ) -> FloatArray:
+        """Return the logarithm of how much likelier mean readings are for one person than for two, (…).
+
+        Positive for one person. ``a`` and ``b`` (…, Ks) are mean readings of ``looks_a`` and ``looks_b`` (…) looks. It
+        is the ratio of likelihoods of the Gaussian model (probabilistic linear discriminant analysis, Prince and Elder
+        2007). Frames close together are not independent, so it is too sure of itself.
+        """
+        spread = self._spread
+        var_a, var_b = (spread + 1 / np.maximum(looks, LEAST_LOOKS)[..., None] for looks in (looks_a, looks_b))
+        apart = a**2 / var_a + b**2 / var_b + np.log(var_a * var_b)
+        left = var_a * var_b - spread**2
+        joint = (var_b * a**2 - 2 * spread * a * b + var_a * b**2) / left + np.log(left)
+        evidence: FloatArray = (apart - joint).sum(-1) / 2
+        return evidence
+
+    @property
+    def _spread(self) -> FloatArray:
+        spread: FloatArray = np.maximum(self.tensors["spread"], 0).astype(np.float64)
+        return spread
 
 
 class Acquaintance:
@@ -111,6 +138,57 @@ class Acquaintance:
         """Return alpha (Ks,) after one look or more."""
         self._read()
         return self._reader.alpha(np.concatenate(self._readings), np.concatenate(self._weights))
+
+    def evidence(self, other: Acquaintance) -> float:
+        """Return ``PersonReader.evidence`` of these looks and the others', after one look or more at each."""
+        return float(self._reader.evidence(*self._mean(), *other._mean()))
+
+    def evidence_by_look(self, other: Acquaintance) -> FloatArray:
+        """Return the same for each of these looks alone, (F,)."""
+        self._read()
+        readings = np.concatenate(self._readings).astype(np.float64)
+        return self._reader.evidence(readings[:, :-1], self.precision(), *other._mean())
+
+    def evidence_by_split(self) -> FloatArray:
+        """Return ``evidence`` between the looks before and after each split, (F - 1,): of the first look, of two …"""
+        self._read()
+        precision = self.precision()[:, None]
+        sums = np.cumsum(precision * np.concatenate(self._readings)[:, :-1], 0)
+        totals = np.cumsum(precision)
+        before, after = totals[:-1], totals[-1] - totals[:-1]
+        return self._reader.evidence(
+            sums[:-1] / before[:, None],
+            np.minimum(before, MOST_LOOKS),
+            (sums[-1] - sums[:-1]) / after[:, None],
+            np.minimum(after, MOST_LOOKS),
+        )
+
+    @property
+    def looks(self) -> int:
+        """Return the number of looks."""
+        self._read()
+        return sum(map(len, self._readings))
+
+    def precision(self) -> FloatArray:
+        """Return the weighted precision of each look, (F,); 1 is usual."""
+        self._read()
+        if not self._readings:
+            return np.zeros(0)
+        precision: FloatArray = np.concatenate(self._readings)[:, -1] * np.concatenate(self._weights)
+        return precision
+
+    def part(self, which: slice) -> Acquaintance:
+        """Return some of the looks, in their order."""
+        self._read()
+        part = Acquaintance(self._reader)
+        if self._readings:
+            part._readings = [np.concatenate(self._readings)[which]]
+            part._weights = [np.concatenate(self._weights)[which]]
+        return part
+
+    def _mean(self) -> tuple[FloatArray, float]:
+        self._read()
+        return self._reader.mean(np.concatenate(self._readings), np.concatenate(self._weights))
 
     @staticmethod
     def together(parts: Sequence[Acquaintance]) -> Acquaintance:

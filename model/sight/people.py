@@ -1,10 +1,15 @@
 """All people of a clip: a performance for each, through crossings, losses, cuts and leaving the picture.
 
-``tracklets.py`` follows faces as long as there is no doubt whose they are. Here the tracklets become people, in three
-steps. Ends and starts of tracklets that are close in time are assigned to each other jointly, by place, size, colours
-and alpha. The chains that result are then joined over longer gaps and cuts by colours and alpha alone. At last each
-short tracklet is given to the person whom it clearly fits best, or left out: a few frames without a face are better
-than another person's. Two tracklets with a frame in common are never one person.
+``tracklets.py`` follows faces as long as there is no doubt whose they are. Here the tracklets become people. A tracklet
+is split where its face becomes another person's. Ends and starts of tracklets that are close in time are assigned to
+each other jointly, by place, size and identity. The chains that result are then joined over longer gaps and cuts by
+identity alone. Each short tracklet is given to the person whom it clearly fits best, or left out: a few frames without
+a face are better than another person's. At last the ends of tracklets that do not show their person are cut off. Two
+tracklets with a frame in common are never one person.
+
+The identity of two faces is compared by alpha, and by the likelihood ratio of all their looks
+(``PersonReader.evidence``) where the estimator has a reader of people; colours count little then, since they change
+where a face is half hidden. Without the reader, colours and alpha count alike.
 """
 
 from __future__ import annotations
@@ -39,6 +44,9 @@ PLACE, SLOWLY = 0.35, 0.9  # sides: how far a face is from where it was expected
 SIZE = 0.2  # log
 MOST_PLACE = 16.0  # limit of the cost of place and size: a person may walk away behind others
 LINKED, ALIKE = 9.0, 3.5  # greatest costs of two tracklets of one person: over a short gap, and by the looks alone
+EVIDENCE = 100.0  # of two people (``PersonReader.evidence``), that weighs as much as alphas at right angles
+HARDLY, MOST_LOOK = 0.2, 1.0  # how much and how far looks count beside that: they change where a face is half hidden
+CHANGES = -120.0  # evidence between two parts of a tracklet below which they are two people's
 MEETING = 3  # frames after two faces meet, in which the one that is seen may be either's
 SHORT, TOO_SHORT = 6, 4  # frames: shorter tracklets are given to people last, or left out
 CLEAR = 2.5  # by how much a short tracklet has to cost less with one person than with the others
@@ -80,7 +88,7 @@ def perform_everyone(
     people = [
         person
         for person in joined(crowd.tracklets, rate)
-        if sum(len(tracklet.frames) for tracklet in person) >= STAYS * rate
+        if sum(tracklet.clear_frames() for tracklet in person) >= STAYS * rate
         and any(tracklet.alphas.mean.size for tracklet in person)
     ]
     if not people:
@@ -147,17 +155,17 @@ class _Reading:
         for i, tracklet in enumerate(tracklets):
             tracklet.rows.append(row_of(seen, i))
             tracklet.alphas.add(seen.alpha[i : i + 1], weights[i : i + 1])
-            if tracklet.known and seen.outputs is not None:
+            if tracklet.known is not None and seen.outputs is not None:
                 tracklet.known.add(seen.outputs[i : i + 1], seen.confidence[i : i + 1])
 
 
 def joined(tracklets: Sequence[Tracklet], rate: float) -> list[list[Tracklet]]:
     """Join the tracklets of each person, in the order of time. ``rate`` is in frames a second."""
-    tracklets = [part for tracklet in tracklets for part in _trimmed(tracklet)]
+    tracklets = [part for tracklet in tracklets for trimmed in _trimmed(tracklet) for part in _split(trimmed)]
     long = [tracklet for tracklet in tracklets if len(tracklet.frames) >= SHORT]
     people = _reunited(_linked(long, rate))
     left = _given(people, [each for each in tracklets if TOO_SHORT <= len(each.frames) < SHORT], rate)
-    return people + _reunited([[tracklet] for tracklet in left])
+    return [_cleared(person) for person in (*people, *_reunited([[tracklet] for tracklet in left]))]
 
 
 def _trimmed(tracklet: Tracklet) -> list[Tracklet]:
@@ -174,6 +182,20 @@ def _trimmed(tracklet: Tracklet) -> list[Tracklet]:
     if first or last < len(tracklet.frames):
         tracklet.keep(slice(first, last))
     return [tracklet, *(part for part in parts if part.frames)]
+
+
+def _split(tracklet: Tracklet) -> list[Tracklet]:
+    """Split a tracklet where the face becomes another person's, if it does."""
+    count = len(tracklet.frames)
+    if tracklet.known is None or tracklet.known.looks != count:
+        return [tracklet]
+    evidence = tracklet.known.evidence_by_split()[SHORT - 1 : count - SHORT]
+    if not evidence.size or evidence.min() > CHANGES:
+        return [tracklet]
+    at = SHORT + int(evidence.argmin())
+    after = tracklet.part(slice(at, None))
+    tracklet.keep(slice(0, at))
+    return [*_split(tracklet), *_split(after)]
 
 
 def _linked(ones: Sequence[Tracklet], rate: float) -> list[list[Tracklet]]:
@@ -251,6 +273,18 @@ def _given(people: list[list[Tracklet]], short: Sequence[Tracklet], rate: float)
     return left
 
 
+def _cleared(person: list[Tracklet]) -> list[Tracklet]:
+    """Cut off the ends of tracklets at which the face is not the person's: one face slides onto another there."""
+    known = _known(person)
+    for tracklet in person:
+        if known is None or tracklet.known is None or tracklet.known.looks != len(tracklet.frames):
+            continue
+        own = np.flatnonzero(tracklet.known.evidence_by_look(known) > 0)
+        if len(own) and len(own) < len(tracklet.frames):
+            tracklet.keep(slice(int(own[0]), int(own[-1]) + 1))
+    return person
+
+
 def _way_to(tracklet: Tracklet, person: Sequence[Tracklet], rate: float) -> float:
     """Return the cost of a person's way from the tracklet before this one, or to the one after it, at best."""
     before = [each for each in person if each.frames[-1] < tracklet.frames[0] and each.shot == tracklet.shot]
@@ -271,6 +305,7 @@ class _Features:
     look: FloatArray
     alpha: FloatArray
     looks: float
+    known: Acquaintance | None
 
     @staticmethod
     def of(group: Sequence[Tracklet]) -> _Features:
@@ -278,11 +313,15 @@ class _Features:
         length = float(np.linalg.norm(alpha))
         looks = [look for tracklet in group for look in tracklet.looks]
         look = np.median(looks_of(looks[:: 1 + len(looks) // MOST_LOOKS]), axis=0)
-        return _Features(look, alpha / length if length else alpha, float(sum(len(t.frames) for t in group)))
+        frames = float(sum(len(tracklet.frames) for tracklet in group))
+        return _Features(look, alpha / length if length else alpha, frames, _known(group))
 
     def unlike(self, other: _Features) -> float:
         """Return the cost of being one person: about 1 for the same person, and more than ``ALIKE`` for others."""
         look = float(((self.look - other.look) ** 2) @ WEIGHTS) / LOOK**2
+        if self.known is not None and other.known is not None:
+            unlike = 1 - float(self.alpha @ other.alpha) - self.known.evidence(other.known) / EVIDENCE
+            return max(0.0, 2 * unlike + 1) + HARDLY * min(look, MOST_LOOK)
         if not (self.alpha.any() and other.alpha.any()):
             return look
         sure = max(min(self.looks, other.looks) / SURE_LOOKS, LEAST_SURE)
@@ -308,13 +347,18 @@ def _way(before: Tracklet, after: Tracklet, rate: float) -> float:
 
 def _alpha(group: Sequence[Tracklet]) -> FloatArray:
     """Return one alpha from all looks at a person."""
-    known = [tracklet.known for tracklet in group if tracklet.known is not None and tracklet.rows]
-    if known:
-        return Acquaintance.together(known).alpha
+    known = _known(group)
+    if known is not None:
+        return known.alpha
     sums = WeightedSum()
     for tracklet in group:
         sums.include(tracklet.alphas)
     return sums.mean if sums.mean.size else np.zeros(1)
+
+
+def _known(group: Sequence[Tracklet]) -> Acquaintance | None:
+    known = [tracklet.known for tracklet in group if tracklet.known is not None and tracklet.known.looks]
+    return Acquaintance.together(known) if known else None
 
 
 def _prominence(group: Sequence[Tracklet]) -> float:

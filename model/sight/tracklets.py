@@ -25,7 +25,7 @@ from .tracking import BACK, FIND_EVERY, JUMP, LOST, NOTHING, Cuts, followed
 SEARCH_SOON = 3  # frames between searches while a person has been lost for less than WAIT
 WAIT = 60  # frames
 LOOK_AROUND, LOOK_CELLS = 1.25, 8  # the sampled square, in sides of the crop, and its cells each way
-LEAP = 0.4  # of a side, or in log size: a face that moves farther in one frame may be another one
+LEAP = 0.6  # of a side, or in log size: a face that moves farther in one frame may be another one
 CHANGED = 12.0  # Lab units, root mean square: a look that differs by more from the last ones may be another person
 PORTRAIT = 96  # pixels
 SPEED_OVER = 6  # frames over which a face's speed is taken
@@ -63,11 +63,17 @@ class Tracklet:
         way = np.array([crops[-1].cx - crops[0].cx, crops[-1].cy - crops[0].cy])
         return way / (frames[-1] - frames[0])
 
+    def clear_frames(self) -> float:
+        """Return how many frames show the face clearly. Patterns that look like a face are never clear."""
+        if self.known is None:
+            return len(self.frames)
+        return float(np.minimum(self.known.precision(), 1).sum())
+
     def part(self, which: slice) -> Tracklet:
-        """Return some of its frames as another tracklet, of unknown alpha."""
+        """Return some of its frames as another tracklet; ``alphas`` stay with the first."""
         return replace(
             self,
-            known=None,
+            known=self.known.part(which) if self.known is not None else None,
             frames=self.frames[which],
             crops=self.crops[which],
             looks=self.looks[which],
@@ -81,6 +87,7 @@ class Tracklet:
         """Drop all other frames."""
         self.frames, self.crops = self.frames[which], self.crops[which]
         self.looks, self.rows = self.looks[which], self.rows[which]
+        self.known = self.known.part(which) if self.known is not None else None
 
 
 @dataclass(eq=False)

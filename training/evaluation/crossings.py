@@ -186,14 +186,13 @@ def outcome(staged: Staged, people: Sequence[FacePerformance]) -> Outcome:
     last: list[int | None] = [None] * count
     switches, found = 0, 0
     for f in range(frames):
-        visible = np.flatnonzero(staged.visible[f])
         shown = [i for i, person in enumerate(people) if person.seen[f]]
         crops = np.array([people[i].crop[f, :2] for i in shown]).reshape(-1, 2)
-        ways = np.linalg.norm(staged.places[f, visible, None, :2] - crops[None], axis=2)
-        ways = np.minimum(ways / staged.places[f, visible, 2:], 10 * NEAR)
-        for row, column in zip(*linear_sum_assignment(ways)):
-            if ways[row, column] < NEAR:
-                who, best = int(visible[row]), shown[column]
+        ways = np.linalg.norm(staged.places[f, :, None, :2] - crops[None], axis=2)
+        ways = np.minimum(ways / staged.places[f, :, 2:], 10 * NEAR)
+        for who, column in zip(*linear_sum_assignment(ways)):  # a face that is half hidden may be followed, too
+            if ways[who, column] < NEAR and staged.visible[f, who]:
+                best = shown[column]
                 found += 1
                 switches += last[who] not in (None, best)
                 last[who] = best

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import multivariate_normal, norm
 
 from expnet.model.camera import Camera, Crop
 from expnet.model.errors import InputError
@@ -62,6 +63,43 @@ def test_looks_count_by_their_precision(looks: list[tuple[float, float]]) -> Non
     mean, looks_in_all = precision @ value / precision.sum(), min(precision.sum(), 24.0)
     expected = mean * 2.0 / (2.0 + 1 / looks_in_all)
     assert of_two_numbers(2.0).alpha(rows, np.ones(len(rows)))[0] == pytest.approx(expected)
+
+
+@given(st.floats(0.1, 10), st.floats(-3, 3), st.integers(1, 20), st.floats(-3, 3), st.integers(1, 20))
+def test_the_evidence_for_one_person_is_a_ratio_of_likelihoods(
+    spread: float, a: float, looks_a: int, b: float, looks_b: int
+) -> None:
+    var_a, var_b = spread + 1 / looks_a, spread + 1 / looks_b
+    one = multivariate_normal([0, 0], [[var_a, spread], [spread, var_b]]).logpdf([a, b])
+    two = norm(0, np.sqrt(var_a)).logpdf(a) + norm(0, np.sqrt(var_b)).logpdf(b)
+    evidence = of_two_numbers(spread).evidence(np.array([a]), looks_a, np.array([b]), looks_b)
+    assert evidence == pytest.approx(one - two, abs=1e-6)
+
+
+def test_the_place_where_one_person_becomes_another_is_found() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(0, 2, (2, sum(WIDTHS.values())))
+    looks = np.concatenate([np.tile(one, (9, 1)), np.tile(other, (7, 1))]) + rng.normal(0, 0.1, (16, len(one)))
+    known = Acquaintance(reader())
+    for row in looks.astype(np.float32):
+        known.add(row[None], np.ones(1))
+    by_split = known.evidence_by_split()
+    assert by_split.argmin() == 8 and by_split.min() < 0
+    np.testing.assert_allclose(by_split[8], known.part(slice(0, 9)).evidence(known.part(slice(9, None))), rtol=1e-9)
+    by_look = known.evidence_by_look(known.part(slice(0, 9)))
+    assert by_look[:9].min() > by_look[9:].max()
+
+
+def test_a_part_of_the_looks_gives_the_alpha_of_those_looks() -> None:
+    known, few = Acquaintance(reader()), Acquaintance(reader())
+    rows = outputs(6)
+    for i, row in enumerate(rows):
+        known.add(row[None], np.ones(1))
+        if 2 <= i < 5:
+            few.add(row[None], np.ones(1))
+    part = known.part(slice(2, 5))
+    assert part.looks == 3 and known.looks == 6
+    np.testing.assert_allclose(part.alpha, few.alpha, atol=1e-6)
 
 
 def test_a_look_without_confidence_counts_for_nothing() -> None:
