@@ -10,8 +10,7 @@ from bpy.props import BoolProperty, FloatProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..expnet_addon.capture import chosen
-from ..model.errors import InputError
-from .reporting import reports
+from .reporting import of_scene, reports, reports_in
 from .task import has_face, idle
 
 
@@ -37,21 +36,15 @@ class EXPNET_OT_import_live_link(bpy.types.Operator, ImportHelper):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_face(cls, context) and idle(cls)
 
-    @reports
+    @reports_in(of_scene)
     def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.capture import capture
         from ..expnet_addon.capture.keying import AS_RECORDED
         from ..model.performance.live_link import read_live_link
 
         keying = replace(AS_RECORDED, source_times=False)
-        try:
-            performance = read_live_link(self.filepath, self.fps or None, self.swap_sides)
-            message = capture.key_performance(context.scene, chosen.face(context), performance, keying)
-        except InputError as error:
-            context.scene.expnet.result = str(error)
-            raise
-        context.scene.expnet.result = message
-        return message
+        performance = read_live_link(self.filepath, self.fps or None, self.swap_sides)
+        return capture.key_performance(context.scene, chosen.face(context), performance, keying)
 
 
 class EXPNET_OT_export_live_link(bpy.types.Operator, ExportHelper):

@@ -10,7 +10,7 @@ from ..expnet_addon.capture import chosen, everyone
 from ..expnet_addon.engine.tasks import Task
 from ..model.errors import InputError
 from .animate_footage import panel_keying
-from .reporting import reports
+from .reporting import of_scene, reports_in
 from .task import TaskOperator, estimator_options, has_source, idle, is_there
 
 if TYPE_CHECKING:
@@ -45,16 +45,9 @@ class EXPNET_OT_animate_people(bpy.types.Operator):
             return False
         return idle(cls)
 
-    @reports
+    @reports_in(of_scene)
     def execute(self, context: bpy.types.Context) -> str:
-        settings = context.scene.expnet
-        try:
-            message = everyone.animate_people(context.scene, panel_keying(settings), _source(context))
-        except InputError as error:
-            settings.result = str(error)
-            raise
-        settings.result = message
-        return message
+        return everyone.animate_people(context.scene, panel_keying(context.scene.expnet), _source(context))
 
 
 class EXPNET_OT_forget_people(bpy.types.Operator):

@@ -4,7 +4,7 @@ import bpy
 from bpy.props import BoolProperty
 
 from ..expnet_addon.capture import chosen
-from .reporting import reports
+from .reporting import of_scene, reports_in
 from .task import has_face, idle
 
 
@@ -27,10 +27,8 @@ class EXPNET_OT_remove_face(bpy.types.Operator):
             return False
         return has_face(cls, context) and idle(cls)
 
-    @reports
+    @reports_in(of_scene)
     def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.scene import remove_head
 
-        message = remove_head.remove_head(context.scene, chosen.face(context), self.takes)
-        context.scene.expnet.result = message
-        return message
+        return remove_head.remove_head(context.scene, chosen.face(context), self.takes)

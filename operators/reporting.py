@@ -29,3 +29,29 @@ def reports(do: Callable[[Any, bpy.types.Context], str]) -> Callable[[Any, bpy.t
         return {"FINISHED"}
 
     return execute
+
+
+def reports_in(
+    settings: Callable[[bpy.types.Context], Any],
+) -> Callable[[Callable[[Any, bpy.types.Context], str]], Callable[[Any, bpy.types.Context], set[str]]]:
+    """Do what ``reports`` does, and keep the message or the error as ``result`` of ``settings`` for the panel."""
+
+    def keeping(do: Callable[[Any, bpy.types.Context], str]) -> Callable[[Any, bpy.types.Context], set[str]]:
+        @wraps(do)
+        def kept(self: Any, context: bpy.types.Context) -> str:
+            try:
+                message = do(self, context)
+            except InputError as error:
+                settings(context).result = str(error)
+                raise
+            settings(context).result = message
+            return message
+
+        return reports(kept)
+
+    return keeping
+
+
+def of_scene(context: bpy.types.Context) -> bpy.types.PropertyGroup:
+    """Return the scene's settings, for ``reports_in``."""
+    return context.scene.expnet

@@ -7,7 +7,7 @@ import bpy
 from ..expnet_addon.characters.character import is_retargeted
 from ..expnet_addon.properties.character_settings import ExpNetCharacter
 from ..expnet_addon.scene.heads import has_shape_keys
-from .reporting import reports
+from .reporting import reports_in
 
 
 def is_character(obj: bpy.types.Object | None) -> bool:
@@ -37,14 +37,11 @@ class EXPNET_OT_match_names(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_character(cls, context)
 
-    @reports
+    @reports_in(settings_of)
     def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.capture import drive_character
 
-        settings = settings_of(context)
-        message = drive_character.match(settings)
-        settings.result = message
-        return message
+        return drive_character.match(settings_of(context))
 
 
 class EXPNET_OT_retarget(bpy.types.Operator):
@@ -62,14 +59,11 @@ class EXPNET_OT_retarget(bpy.types.Operator):
             return False
         return True
 
-    @reports
+    @reports_in(settings_of)
     def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.capture import drive_character
 
-        settings = settings_of(context)
-        message = drive_character.retarget(settings, context.scene)
-        settings.result = message
-        return message
+        return drive_character.retarget(settings_of(context), context.scene)
 
 
 class EXPNET_OT_drive_character(bpy.types.Operator):
@@ -85,14 +79,11 @@ class EXPNET_OT_drive_character(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_character(cls, context)
 
-    @reports
+    @reports_in(settings_of)
     def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.capture import drive_character
 
-        settings = settings_of(context)
-        message = drive_character.drive(settings, context.scene)
-        settings.result = message
-        return message
+        return drive_character.drive(settings_of(context), context.scene)
 
 
 class EXPNET_OT_remove_retarget(bpy.types.Operator):
@@ -110,15 +101,12 @@ class EXPNET_OT_remove_retarget(bpy.types.Operator):
             return False
         return True
 
-    @reports
+    @reports_in(settings_of)
     def execute(self, context: bpy.types.Context) -> str:
         from ..expnet_addon.characters.restore import remove
 
-        settings = settings_of(context)
-        remove(settings.character())
-        settings.result = "The character is as it was before"
-        line: str = settings.result
-        return line
+        remove(settings_of(context).character())
+        return "The character is as it was before"
 
 
 CLASSES = (EXPNET_OT_match_names, EXPNET_OT_retarget, EXPNET_OT_drive_character, EXPNET_OT_remove_retarget)

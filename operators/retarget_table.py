@@ -13,7 +13,7 @@ from ..expnet_addon.properties.character_settings import preset_file
 from ..expnet_addon.scene.heads import has_shape_keys
 from ..model.files import make_folder
 from ..model.retargeting.row import Row
-from .reporting import reports
+from .reporting import reports, reports_in
 from .retarget import has_character, settings_of
 
 
@@ -68,7 +68,7 @@ class EXPNET_OT_character_meshes(_OfCharacter, bpy.types.Operator):
     bl_description = "Move only this mesh and the other selected meshes with shape keys: teeth, brows, lashes"
     bl_options = {"REGISTER", "UNDO"}
 
-    @reports
+    @reports_in(settings_of)
     def execute(self, context: bpy.types.Context) -> str:
         settings = settings_of(context)
         settings.meshes.clear()
@@ -76,13 +76,9 @@ class EXPNET_OT_character_meshes(_OfCharacter, bpy.types.Operator):
             if obj != context.object and has_shape_keys(obj):
                 settings.meshes.add().mesh = obj
         count = len(settings.meshes)
-        settings.result = (
-            f"{count} other meshes"
-            if count
-            else "No other selected mesh has shape keys: those of the same head are found by themselves"
-        )
-        line: str = settings.result
-        return line
+        if count:
+            return f"{count} other meshes"
+        return "No other selected mesh has shape keys: those of the same head are found by themselves"
 
 
 # Presets ------------------------------------------------------------------------------------------------------------

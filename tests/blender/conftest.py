@@ -16,6 +16,7 @@ import bpy
 import numpy as np
 import pytest
 
+import expnet
 from expnet.model.face.face_model import FaceModel
 from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from expnet.model.performance.face_performance import FacePerformance
@@ -58,6 +59,14 @@ def poll_until() -> Callable[..., None]:
 def empty_scene() -> bpy.types.Scene:
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     return bpy.context.scene
+
+
+@pytest.fixture
+def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
+    """Enable the extension, in an empty scene."""
+    expnet.register()
+    yield
+    expnet.unregister()
 
 
 @pytest.fixture(scope="session")

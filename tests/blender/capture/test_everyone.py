@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
@@ -34,13 +33,6 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer.write(np.hstack([picture, picture[:, ::-1]]))
     writer.release()
     return path
-
-
-@pytest.fixture
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 @pytest.mark.usefixtures("registered")

@@ -435,6 +435,7 @@ class TestInThePanel:
         bpy.context.view_layer.objects.active = stranger
         with pytest.raises(RuntimeError, match="has a known name"):
             bpy.ops.expnet.drive_character()
+        assert "has a known name" in stranger.expnet_character.result  # in place of an older success
         hero.expnet_character.source, hero.expnet_character.file = "FILE", "no such file.csv"
         bpy.context.view_layer.objects.active = hero
         with pytest.raises(RuntimeError, match="no such file"):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
 import cv2
 import pytest
 
-import expnet
 from expnet.expnet_addon.engine import packs
 from expnet.expnet_addon.headless import main
 from expnet.expnet_addon.user_files import face_models
@@ -20,11 +18,7 @@ from expnet.model.worker.protocol import FineTuneResult, HeldOut
 BEFORE, AFTER = HeldOut(0.05, 0.04, 0.1, 1.0), HeldOut(0.04, 0.03, 0.09, 1.01)
 
 
-@pytest.fixture(autouse=True)
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
 import pytest
 
-import expnet
 from expnet.expnet_addon.capture import takes
 from expnet.expnet_addon.scene import current_take
 from expnet.model.networks.weights.open_pack import DATA
 
-
-@pytest.fixture(autouse=True)
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
 import pytest
 
-import expnet
 from expnet.operators.drop_clip import EXPNET_FH_clip
 
-
-@pytest.fixture(autouse=True)
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.mark.parametrize("operator", ["open_footage", "drop_clip"])

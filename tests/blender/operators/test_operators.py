@@ -36,11 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("objects", "meshes", "actions", "cameras", "movieclips", "shape_keys", "materials", "collections")
 
 
-@pytest.fixture(autouse=True)
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture

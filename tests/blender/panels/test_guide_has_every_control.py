@@ -6,9 +6,7 @@ import re
 from pathlib import Path
 
 import bpy
-import pytest
 
-import expnet
 from expnet import operators
 from expnet.expnet_addon.properties import preferences, scene_settings
 
@@ -35,13 +33,6 @@ HIDDEN = {
 def guide() -> str:
     pages = sorted((ROOT / "docs" / "guide").glob("*.md"))
     return re.sub(r"\s+", " ", " ".join(page.read_text() for page in pages)).lower()
-
-
-@pytest.fixture
-def registered(empty_scene):
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 def test_every_button_is_in_the_guide() -> None:

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
-import pytest
 
-import expnet
 from expnet import operators, panels
 from expnet.expnet_addon.properties import preferences
 
@@ -83,13 +81,6 @@ def drawn_texts() -> Iterator[tuple[str, str]]:
                     for keyword in node.keywords:
                         if keyword.arg == "text" and isinstance(keyword.value, ast.Constant):
                             yield f"{path.name}:{node.lineno}", keyword.value.value
-
-
-@pytest.fixture
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 def test_the_rule_itself() -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import bpy
-import pytest
 
-import expnet
 from expnet.expnet_addon.engine import jobs
 from expnet.expnet_addon.engine import status as engine_status
 from expnet.panels.sidebar import FacePanel
@@ -45,13 +43,6 @@ def drawn_panel() -> list[str]:
     )  # fmt: skip
     panel.draw(context)
     return panel.layout.drawn
-
-
-@pytest.fixture
-def registered(empty_scene):
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 def test_without_an_engine_it_comes_first_with_its_button(registered, monkeypatch) -> None:

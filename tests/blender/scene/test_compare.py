@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
 
-import expnet
 from expnet.expnet_addon.capture import capture
 from expnet.expnet_addon.capture.keying import Keying
 from expnet.expnet_addon.scene import compare, rig
 from expnet.operators import shortcuts
 
 DEMO = Path(__file__).resolve().parents[3] / "model/data/demo_clip.mp4"
-
-
-@pytest.fixture
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import bpy
 import numpy as np
 import pytest
 
-import expnet
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import capture
 from expnet.expnet_addon.capture.keying import Keying
@@ -18,13 +17,6 @@ from expnet.expnet_addon.scene.current_take import take_of
 from expnet.model.performance.face_performance import FacePerformance
 
 PLAIN = Keying(identity=False, match_camera=False, sound=False, markers=True)
-
-
-@pytest.fixture
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 @pytest.fixture

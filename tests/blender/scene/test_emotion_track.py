@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import bpy
 import numpy as np
 import pytest
 
-import expnet
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import capture
 from expnet.expnet_addon.capture.keying import Keying
@@ -23,13 +22,6 @@ from expnet.model.performance.face_performance import FacePerformance
 
 PLAIN = Keying(identity=False, footage=False, sound=False)
 HAPPY, SURPRISE = (list(PROTOTYPES).index(name) for name in ("happy", "surprise"))
-
-
-@pytest.fixture
-def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import bpy
 import pytest
 from mathutils import Vector
 
-import expnet
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import capture
 from expnet.expnet_addon.capture.keying import Keying
@@ -21,12 +20,10 @@ POSE = {"mouthSmile_L": 0.75, "lid_R": 1.0, "jawOpen": 0.5, "jawSide": 0.25, "ga
 
 
 @pytest.fixture
-def head(empty_scene: bpy.types.Scene, little_face) -> Iterator[bpy.types.Object]:
-    expnet.register()
+def head(registered: None, little_face) -> bpy.types.Object:
     head = rig.create_rig(little_face)
     bpy.context.view_layer.objects.active = head
-    yield head
-    expnet.unregister()
+    return head
 
 
 @pytest.fixture

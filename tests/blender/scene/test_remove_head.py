@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
 
-import expnet
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import capture
 from expnet.expnet_addon.capture.keying import Keying
@@ -23,10 +22,8 @@ STAY = Keying(identity=False, root=True, markers=True)
 
 
 @pytest.fixture
-def scene(empty_scene: bpy.types.Scene) -> Iterator[bpy.types.Scene]:
-    expnet.register()
-    yield empty_scene
-    expnet.unregister()
+def scene(registered: None, empty_scene: bpy.types.Scene) -> bpy.types.Scene:
+    return empty_scene
 
 
 @pytest.fixture

@@ -8,17 +8,9 @@ import bpy
 import numpy as np
 import pytest
 
-import expnet
 from expnet.expnet_addon.scene import rig, skins
 from expnet.model.builtin import OPEN
 from expnet.model.formats import open_face_model
-
-
-@pytest.fixture
-def registered(empty_scene):
-    expnet.register()
-    yield
-    expnet.unregister()
 
 
 def picture(head: bpy.types.Object, part: str = "skin") -> bpy.types.Image:
