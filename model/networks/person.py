@@ -177,7 +177,7 @@ class Acquaintance:
         precision: FloatArray = np.concatenate(self._readings)[:, -1] * np.concatenate(self._weights)
         return precision
 
-    def part(self, which: slice) -> Acquaintance:
+    def part(self, which: slice | list[int]) -> Acquaintance:
         """Return some of the looks, in their order."""
         self._read()
         part = Acquaintance(self._reader)

@@ -4,7 +4,7 @@
 is split where its face becomes another person's. Ends and starts of tracklets that are close in time are assigned to
 each other jointly, by place, size and identity. The chains that result are then joined over longer gaps and cuts by
 identity alone. Each short tracklet is given to the person whom it clearly fits best, or left out: a few frames without
-a face are better than another person's. At last the ends of tracklets that do not show their person are cut off. Two
+a face are better than another person's. At last the frames that do not show their person are dropped. Two
 tracklets with a frame in common are never one person.
 
 The identity of two faces is compared by alpha, and by the likelihood ratio of all their looks
@@ -47,6 +47,7 @@ LINKED, ALIKE = 9.0, 3.5  # greatest costs of two tracklets of one person: over 
 EVIDENCE = 100.0  # of two people (``PersonReader.evidence``), that weighs as much as alphas at right angles
 HARDLY, MOST_LOOK = 0.2, 1.0  # how much and how far looks count beside that: they change where a face is half hidden
 CHANGES = -120.0  # evidence between two parts of a tracklet below which they are two people's
+HOPPED, RATHER = -20.0, 10.0  # evidence in a frame that it is another person's: against the own one, or for another
 MEETING = 3  # frames after two faces meet, in which the one that is seen may be either's
 SHORT, TOO_SHORT = 6, 4  # frames: shorter tracklets are given to people last, or left out
 CLEAR = 2.5  # by how much a short tracklet has to cost less with one person than with the others
@@ -165,13 +166,15 @@ def joined(tracklets: Sequence[Tracklet], rate: float) -> list[list[Tracklet]]:
     long = [tracklet for tracklet in tracklets if len(tracklet.frames) >= SHORT]
     people = _reunited(_linked(long, rate))
     left = _given(people, [each for each in tracklets if TOO_SHORT <= len(each.frames) < SHORT], rate)
-    return [_cleared(person) for person in (*people, *_reunited([[tracklet] for tracklet in left]))]
+    people += _reunited([[tracklet] for tracklet in left])
+    _cleared(people)
+    return people
 
 
 def _trimmed(tracklet: Tracklet) -> list[Tracklet]:
     """Cut off the ends of a tracklet in which the face does not look like the rest: there it may be another one."""
     if tracklet.met:
-        tracklet.keep(slice(MEETING, None))
+        tracklet.keep(range(MEETING, len(tracklet.frames)))
     if len(tracklet.frames) < 2 * SHORT:
         return [tracklet] if tracklet.frames else []
     looks = looks_of(tracklet.looks)
@@ -180,7 +183,7 @@ def _trimmed(tracklet: Tracklet) -> list[Tracklet]:
     first, last = int(alike[0]), int(alike[-1]) + 1
     parts = [tracklet.part(slice(0, first)), tracklet.part(slice(last, None))]
     if first or last < len(tracklet.frames):
-        tracklet.keep(slice(first, last))
+        tracklet.keep(range(first, last))
     return [tracklet, *(part for part in parts if part.frames)]
 
 
@@ -194,7 +197,7 @@ def _split(tracklet: Tracklet) -> list[Tracklet]:
         return [tracklet]
     at = SHORT + int(evidence.argmin())
     after = tracklet.part(slice(at, None))
-    tracklet.keep(slice(0, at))
+    tracklet.keep(range(at))
     return [*_split(tracklet), *_split(after)]
 
 
@@ -273,16 +276,26 @@ def _given(people: list[list[Tracklet]], short: Sequence[Tracklet], rate: float)
     return left
 
 
-def _cleared(person: list[Tracklet]) -> list[Tracklet]:
-    """Cut off the ends of tracklets at which the face is not the person's: one face slides onto another there."""
-    known = _known(person)
-    for tracklet in person:
-        if known is None or tracklet.known is None or tracklet.known.looks != len(tracklet.frames):
-            continue
-        own = np.flatnonzero(tracklet.known.evidence_by_look(known) > 0)
-        if len(own) and len(own) < len(tracklet.frames):
-            tracklet.keep(slice(int(own[0]), int(own[-1]) + 1))
-    return person
+def _cleared(people: Sequence[list[Tracklet]]) -> None:
+    """Drop the frames of tracklets in which the face is another person's: one face slides onto another there.
+
+    At the ends of a tracklet, frames without evidence for the person go, too.
+    """
+    known = [_known(person) for person in people]
+    for person, own in zip(people, known, strict=True):
+        others = [each for each in known if each is not None and each is not own]
+        for tracklet in person:
+            if own is None or tracklet.known is None or tracklet.known.looks != len(tracklet.frames):
+                continue
+            evidence = tracklet.known.evidence_by_look(own)
+            elsewhere = [tracklet.known.evidence_by_look(each) for each in others]
+            theirs = np.max(elsewhere, axis=0) if elsewhere else np.full_like(evidence, -np.inf)
+            clear = np.flatnonzero(evidence > 0)
+            wanted = (evidence > HOPPED) & (theirs < evidence + RATHER)
+            if len(clear):
+                wanted[: clear[0]] = wanted[clear[-1] + 1 :] = False
+            if wanted.any() and not wanted.all():
+                tracklet.keep(np.flatnonzero(wanted).tolist())
 
 
 def _way_to(tracklet: Tracklet, person: Sequence[Tracklet], rate: float) -> float:

@@ -83,11 +83,11 @@ class Tracklet:
             best=0.0,
         )
 
-    def keep(self, which: slice) -> None:
-        """Drop all other frames."""
-        self.frames, self.crops = self.frames[which], self.crops[which]
-        self.looks, self.rows = self.looks[which], self.rows[which]
-        self.known = self.known.part(which) if self.known is not None else None
+    def keep(self, which: Sequence[int]) -> None:
+        """Drop all frames but the ``which``-th ones."""
+        self.frames, self.crops = [self.frames[i] for i in which], [self.crops[i] for i in which]
+        self.looks, self.rows = [self.looks[i] for i in which], [self.rows[i] for i in which]
+        self.known = self.known.part(list(which)) if self.known is not None else None
 
 
 @dataclass(eq=False)
