@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import traceback
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
@@ -45,6 +46,9 @@ def _commands() -> ModuleType:
 def _run(run: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> None:
     try:
         run(arguments)
+    except InputError as error:
+        traceback.clear_frames(error.__traceback__)  # progress bars end their line before the message is printed
+        raise
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] in EXTRAS:
             raise InputError(f"this needs {error.name}: {INSTALL}") from error

@@ -23,7 +23,7 @@ from ...model.builtin import OPEN
 from ...model.camera import Camera, Crop
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
-from ...model.files import atomic_path, write_whole
+from ...model.files import atomic_path, make_folder, write_whole
 from ...model.formats import open_face_model
 from ...model.networks import engines
 from ...model.networks.cutting import cut
@@ -147,7 +147,7 @@ def _check_settings(options: AnnotateOptions) -> None:
         if other:
             raise InputError(f"{options.out}: holds annotations with another {other[0]}: choose another folder")
         return
-    (options.out / "tracks").mkdir(parents=True, exist_ok=True)
+    make_folder(options.out / "tracks")
     write_whole(path, json.dumps(asdict(wanted), indent=1).encode())
 
 
@@ -207,7 +207,7 @@ def _write_pictures(clip: Path, name: str, tracks: list[TrackFit], options: Anno
     with open_clip(clip, 0, max(wanted)) as frames:
         for frame in frames:
             for path, crop in wanted.get(frame.index, ()):
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(path.parent)
                 small = cut(frame.image, crop, _pixels(crop.side / AROUND))
                 write_whole(path, cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
 

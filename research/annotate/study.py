@@ -18,7 +18,7 @@ from ...model.camera import ANCHOR
 from ...model.face.alignment import similarity
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_KEYS
-from ...model.files import atomic_path, write_whole
+from ...model.files import atomic_path, make_folder, write_whole
 from ...model.fitting.refine import refined
 from ...model.formats import open_face_model
 from ...model.networks import engines
@@ -106,7 +106,7 @@ def study(out: Path, count: int, frames: int, seed: int) -> str:
     surface = build_surface(model)
     estimator = engines.start(OPEN, "cpu").estimator
     judge = Judge(model)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     lines = [f"{count} people, {frames} frames each, 256 pixels, seed {seed}."]
     speeds: list[float] = []
     for name, turn in TURNS.items():

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
-from ...model.files import atomic_path, write_whole
+from ...model.files import atomic_path, make_folder, write_whole
 from ...model.formats import open_face_model
 from ..label.landmark_method import landmark_source
 from .basis import ExpressionBasis, Floats
@@ -102,10 +102,7 @@ def run(options: DeepExp3DOptions) -> str:
             *lines,
         ]
     )
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{options.out}: cannot be made: {error.strerror}: choose another place") from error
+    make_folder(options.out)
     _save(options, network, basis, scale, model)
     write_whole(options.out / "results.md", f"{text}\n".encode())
     return text

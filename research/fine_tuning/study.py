@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ...model.builtin import OPEN
-from ...model.files import write_whole
+from ...model.files import make_folder, write_whole
 from ...model.fine_tuning.fine_tune import fine_tune
 from ...model.fine_tuning.material import BLOCK, CYCLE, TEST
 from ...model.fine_tuning.measures import NAMES
@@ -38,7 +38,7 @@ MEASURED = {
 def study(out: Path, count: int, frames: int, seed: int) -> str:
     """Write the clips, the weights and study.md into ``out`` and return the table."""
     surface = build_surface(open_face_model(OPEN))
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     lines = [
         "| person | weights | held-out frames, MSE × 1000 | motion | another clip, MSE × 1000 | motion |",
         "| --- | --- | ---: | ---: | ---: | ---: |",

@@ -100,6 +100,8 @@ def _of_photographs(
     images = [Path(str(name)) for name in found.image]
     of = np.array(subjects_of(images, subjects))
     rows = np.flatnonzero(np.isin(of, held_out_subjects(of, seed)))
+    if not len(rows):
+        raise InputError(f"{labels}: all images show one subject: at least 2 are needed, to hold one out")
     true = _truth(truth, [images[i] for i in rows])
     read: list[Floats] = []
     for first in range(0, len(rows), TOGETHER):

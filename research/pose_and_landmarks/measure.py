@@ -13,7 +13,7 @@ from ...model.builtin import OPEN
 from ...model.camera import Camera, Crop, project, rotation_in_crop
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
-from ...model.files import write_whole
+from ...model.files import make_folder, write_whole
 from ...model.formats import open_face_model
 from ...model.networks.estimate import SeesFaces
 from ...model.sight.images import read_image
@@ -32,7 +32,7 @@ def measure(source: Path, out: Path, estimators: Sequence[str], device: str, box
     """Read all pictures with each estimator; write results.md and errors.csv and return the tables."""
     known = read_known(source)
     model = open_face_model(OPEN)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     ranges = [f"yaw {low:g}–{high:g}" for low, high in zip(YAWS, YAWS[1:])]
     poses = ["| estimator | faces | yaw | pitch | roll | mean |", "| --- " + "| ---: " * 5 + "|"]
     marks = [

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ...model.builtin import OPEN
 from ...model.errors import InputError
-from ...model.files import write_whole
+from ...model.files import make_folder, write_whole
 from ...model.formats import open_face_model
 from ...model.networks.estimate import rotation_of_columns
 from ...model.rotations import euler_degrees
@@ -28,7 +28,7 @@ def make(out: Path, count: int, seed: int) -> None:
     """Write ``count`` pictures of faces turned up to 77 degrees, without anything before them."""
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out}: there is something already: choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     surface = build_surface(open_face_model(OPEN), Ingredients(covers=False), None)
     text = io.StringIO()
     table = csv.writer(text)

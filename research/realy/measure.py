@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ...model.errors import InputError
-from ...model.files import atomic_path, by_number
+from ...model.files import atomic_path, by_number, make_folder
 from .files import key_points_of_heads, read_scan
 from .meshes import SUFFIXES, Floats, read_mesh
 from .regions import REGIONS, SEVEN, RegionError, Scan, regional_errors
@@ -57,10 +57,7 @@ def measure(heads: Path, scans: Path, out: Path, key_points: str) -> str:
         found.append(HeadErrors(path.stem, means, nearest))
         if len(pictured) < PICTURED:
             pictured.append((path.stem, scan, errors))
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be made: {error.strerror}: choose another place") from error
+    make_folder(out)
     with atomic_path(out / "errors.csv") as part, open(part, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["head", *REGIONS, "all"])

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ...model.camera import Crop
 from ...model.errors import InputError
-from ...model.files import write_whole
+from ...model.files import make_folder, write_whole
 from ...model.networks.cutting import cut
 from ...model.sight.images import read_image
 from ...model.sight.sequences import is_image
@@ -63,10 +63,7 @@ def write_sheets(options: SheetOptions) -> str:
         for scale in options.scales
         for name in (f"x{scale:g}", *(f"{method.name}, x{scale:g}" for method in chosen))
     ]
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{options.out}: cannot be made: {error.strerror}: choose another place") from error
+    make_folder(options.out)
     for old in options.out.glob("sheet_*.png"):
         old.unlink()
     for page, first in enumerate(range(0, len(rows), ROWS), 1):

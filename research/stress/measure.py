@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ...model.errors import InputError
-from ...model.files import atomic_path
+from ...model.files import atomic_path, make_folder
 from .recordings import COEFFICIENTS, GAZE, POSE, Floats, Frames, read_frames, read_table
 
 SETS = {
@@ -48,10 +48,7 @@ def measure(options: StressOptions) -> str:
     phases = list(dict.fromkeys(r.phase for r in recordings))
     found = {name: accuracies(frames, kinds, phases, options) for name, kinds in SETS.items()}
     text = _text(options, frames, phases, found)
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{options.out}: cannot be made: {error.strerror}: choose another place") from error
+    make_folder(options.out)
     with atomic_path(options.out / "accuracies.csv") as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["features", "repeat", *phases])
