@@ -9,16 +9,16 @@ looks are taken at each frame, and so are the numbers, except for the rounding o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..array_types import FloatArray, UInt8Array
 from ..builtin import OPEN
 from ..camera import Camera, Crop
-from ..face.semantics import OPEN_BASIS, OPEN_KEYS
+from ..face.semantics import OPEN_BASIS, OPEN_KEYS, mirror_open_alpha, mirror_open_eta
 from .cutting import cut
-from .estimate import Box, FaceEstimate, Located, confidence_of, estimate_of, offsets_of
+from .estimate import Box, FaceEstimate, Located, SeesFaces, confidence_of, estimate_of, offsets_of
 from .person import PersonReader
 from .responses import responses_of
 from .weights.weights_file import WeightsHeader
@@ -78,6 +78,22 @@ class LooksTwice:
         outputs = self.closer_look(seen.pixels, seen.features, seen.outputs)
         return estimate_of(outputs, seen.given, cameras, self.basis, self.expression_keys, self.responses)
 
+    def read_with_mirror_images(self, cameras: Sequence[Camera], seen: FirstLook) -> FaceEstimate:
+        """Read the faces and their mirror images, and average expression, gaze and identity.
+
+        The two errors differ, so their mean is smaller. It takes twice the time of ``read``, which a still image has.
+        """
+        own = self.read([], cameras, seen)
+        mirrored = self.located(np.ascontiguousarray(seen.pixels[:, :, ::-1]), seen.given)
+        other = self.read([], cameras, mirrored)
+        return replace(
+            own,
+            eta=(own.eta + mirror_open_eta(other.eta)) / 2,
+            gaze=(own.gaze + other.gaze * [-1, 1]) / 2,
+            alpha=(own.alpha + mirror_open_alpha(other.alpha)) / 2,
+            eta_deviation=(own.eta_deviation + np.abs(mirror_open_eta(other.eta_deviation))) / 2,
+        )
+
     def located(self, pixels: UInt8Array, crops: Sequence[Crop]) -> FirstLook:
         """Take a first look at these crops, cut as (B, size, size, 3) uint8 BGR."""
         features, outputs = self.first_look(pixels)
@@ -114,3 +130,16 @@ class FirstLooks:
         size = self._estimator.size
         pixels = np.stack([cut(image, crop, size) for image, crop in zip(images, crops, strict=True)])
         return self._estimator.located(pixels, crops)
+
+
+def read_stills(
+    estimator: SeesFaces,
+    images: Sequence[UInt8Array],
+    cameras: Sequence[Camera],
+    seen: Located,
+    boxes: Sequence[Box | None],
+) -> FaceEstimate:
+    """Read the faces of still images as ``estimator.read`` does, with their mirror images where it can."""
+    if isinstance(estimator, LooksTwice) and isinstance(seen, FirstLook):
+        return estimator.read_with_mirror_images(cameras, seen)
+    return estimator.read(images, cameras, seen, boxes)

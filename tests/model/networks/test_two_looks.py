@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from expnet.model.camera import Camera, Crop, roll
+from expnet.model.face.semantics import mirror_open_alpha, mirror_open_eta
 from expnet.model.networks import engines
 from expnet.model.networks.estimate import offsets_of, rotation_of_columns, together
-from expnet.model.networks.two_looks import LooksTwice
+from expnet.model.networks.two_looks import LooksTwice, read_stills
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.performance.face_performance import FacePerformance
 from expnet.model.performance.performance_files import load_performance
@@ -87,3 +88,17 @@ def test_offsets_of_the_crop_are_those_of_its_rotation_and_stay_in_bounds() -> N
 def test_a_broken_network_has_offsets_that_are_no_numbers(broken: float) -> None:
     raw = {"rotation": np.full((1, 6), broken), "crop": np.full((1, 3), np.nan)}
     assert np.isnan(offsets_of(raw)).all()
+
+
+def test_a_still_is_read_with_its_mirror_image(estimator: LooksTwice, views: tuple) -> None:
+    """The reading of a mirrored still is the mirrored reading."""
+    images, crops, cameras = (each[:1] for each in views)
+    plain = estimator.finding.estimate(images, crops, cameras)
+    mirrored = estimator.located(np.ascontiguousarray(plain.pixels[:, :, ::-1]), crops)
+    one, other = (read_stills(estimator, images, cameras, seen, [None]) for seen in (plain, mirrored))
+    np.testing.assert_allclose(one.eta, mirror_open_eta(other.eta), atol=1e-6)
+    np.testing.assert_allclose(one.alpha, mirror_open_alpha(other.alpha), atol=1e-6)
+    np.testing.assert_allclose(one.gaze, other.gaze * [-1, 1], atol=1e-6)
+    alone = estimator.read(images, cameras, plain)
+    assert 0 < np.abs(one.eta - alone.eta).max() < 0.3
+    np.testing.assert_array_equal(one.rotation, alone.rotation)
