@@ -73,7 +73,7 @@ class EXPNET_OT_click_head_points(bpy.types.Operator):
             self._round.undo()
         elif event.type == "ESC":
             self._round.undo_all()
-            return self._end(context, {"CANCELLED"}, {"WARNING"}, "Click points: cancelled, nothing was changed")
+            return self._end(context, {"CANCELLED"}, {"WARNING"}, "Click Points: cancelled, nothing was changed")
         elif event.type not in ("RET", "NUMPAD_ENTER"):
             return {"PASS_THROUGH"}
         if self._round.next is None or event.type in ("RET", "NUMPAD_ENTER"):

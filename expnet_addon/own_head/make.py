@@ -70,7 +70,7 @@ def find_points(parts: Sequence[bpy.types.Object], options: EstimatorOptions) ->
             text += f"\nNot found: {left}" + ("\nClick Points places what is missing" if needed else "")
         return text
 
-    return _task("Find points", parts, lambda own: requests.find_points(own, options), write)
+    return _task("Find Points", parts, lambda own: requests.find_points(own, options), write)
 
 
 def make_keys(parts: Sequence[bpy.types.Object], keys: Keys) -> Task[MakeKeysResult]:
@@ -103,7 +103,7 @@ def make_keys(parts: Sequence[bpy.types.Object], keys: Keys) -> Task[MakeKeysRes
         _note_keys(there[0], written, "EXPNET" if names == "open" else "ARKIT")
         return _report(there, reply, written)
 
-    return _task("Make keys", parts, request, write)
+    return _task("Make Keys", parts, request, write)
 
 
 def keys_of_meshes(objects: Sequence[bpy.types.Object], keys: Keys, python: str) -> str:

@@ -112,8 +112,12 @@ def keys_of(
     """
     _check(meshes, kinds)
     check_points(points)
-    from .keys import make_keys  # SciPy
-
+    try:
+        from .keys import make_keys
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "scipy":
+            raise
+        raise InputError("keys need SciPy, which the full engine has: Install Runtime in the preferences") from error
     frame = frame_of(points)
     pieces = _pieces(meshes, names, kinds, frame)
     if not without_eyes and not any(piece.part.kind in ("eye_L", "eye_R") for piece in pieces):

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.csgraph import dijkstra
 
 from ..array_types import BoolArray, FloatArray, IntArray
 from ..builtin import OPEN
@@ -120,6 +118,9 @@ def sides_of(points: FloatArray, edges: IntArray, upper: IntArray, lower: IntArr
 
     Ways lead round an opening, so lips and lids that touch are told apart.
     """
+    from scipy import sparse  # here: the named points are found where there is no SciPy, too
+    from scipy.sparse.csgraph import dijkstra
+
     length = np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
     n = len(points)
     graph = sparse.coo_matrix((np.maximum(length, 1e-9), (edges[:, 0], edges[:, 1])), shape=(n, n)).tocsr()

@@ -17,6 +17,7 @@ from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.own_head.landmarks import open_points
 from expnet.model.own_head.point_names import LABELS
+from expnet.model.worker.protocol import EstimatorOptions, MakeKeysResult
 from expnet.panels.own_head import EXPNET_PT_own_head
 
 from .conftest import SHIFT, split_head
@@ -413,3 +414,33 @@ def test_the_guide_names_every_setting_of_a_head(artist_head) -> None:
     names = [p.name for p in shown if not p.is_hidden and p.type not in ("COLLECTION", "INT")]
     assert names == ["Names", "Symmetric", "Without Eyes", "Preview", "Strength"]
     assert [name for name in [*names, *(kind[1] for kind in own_head_settings.KINDS)] if name not in guide] == []
+
+
+def test_keys_are_one_undo_step(artist_head) -> None:
+    artist_head()
+    head = chosen.choose_parts(bpy.context)
+    bpy.ops.ed.undo_push(message="a head")
+    parts = chosen.parts_of(head)
+    shape_keys.write(parts, ("jawOpen", "lid_L"), fake_offsets(parts, ("jawOpen", "lid_L")), keep=False)
+    bpy.ops.ed.undo_push(message="Make Keys")
+    bpy.ops.ed.undo()
+    assert all(bpy.data.objects[name].data.shape_keys is None for name in ("Head", "Eye Left", "Teeth Lower"))
+
+
+def test_a_cancelled_run_and_a_part_that_is_deleted_meanwhile_change_nothing(artist_head, open_head) -> None:
+    head = placed_head(artist_head, open_head)
+    before = state()
+    task = make.find_points(chosen.parts_of(head), EstimatorOptions())
+    task.start()
+    folder = task._job.folder
+    assert (folder / "head.npz").exists()
+    task.cancel()
+    assert state() == before and not folder.exists()
+
+    task = make.make_keys(chosen.parts_of(head), make.Keys(without_eyes=True))
+    bpy.data.objects.remove(bpy.data.objects["Eye Left"])
+    before = state()
+    reply = MakeKeysResult(("jawOpen",), (), ("skin",), 0.0, 0.0, ())
+    with pytest.raises(InputError, match="A part of the head is gone: nothing was changed"):
+        task._write(reply, None)
+    assert state() == before

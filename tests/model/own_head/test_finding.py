@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +137,29 @@ def test_the_frame_of_a_head_that_is_turned_a_little_or_oddly() -> None:
         assert np.allclose(frame @ frame.T, np.eye(3)) and np.linalg.det(frame) == pytest.approx(1)
         assert np.array_equal(frame, np.eye(3)) == exact
         assert (frame @ turn)[0, 0] > 0.97
+
+
+WITHOUT_SCIPY = """
+import sys
+sys.modules["scipy"] = None  # it cannot be imported
+from expnet.model.errors import InputError
+from expnet.model.own_head.from_meshes import find_named_points, keys_of
+from expnet.model.own_head.head_file import read_meshes
+from expnet.model.own_head.landmarks import open_points
+meshes = read_meshes(sys.argv[1])
+names, kinds = ["Head", "Eye.L", "Eye.R"], ["auto"] * 3
+try:
+    keys_of(meshes, names, kinds, open_points(), "open", False, False, lambda *_: None)
+except InputError as error:
+    print(error)
+"""
+
+
+def test_without_scipy_the_points_are_there_and_keys_are_one_line(tmp_path: Path) -> None:
+    write_meshes(meshes(np.eye(3)), tmp_path / "head.npz")
+    command = [sys.executable, "-P", "-c", WITHOUT_SCIPY, str(tmp_path / "head.npz")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout == "keys need SciPy, which the full engine has: Install Runtime in the preferences\n"
 
 
 def test_bad_points_are_one_line() -> None:
