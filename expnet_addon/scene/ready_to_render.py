@@ -10,6 +10,7 @@ from . import compare, first_view
 from .camera_and_light import PLANE
 
 PLANE_DISTANCE = 10.0  # metres from the camera; behind every head
+EXACT = {"Standard", "Raw", "Filmic", "ACES 1.3", "ACES 2.0"}  # view transforms that reach almost every colour
 MARGIN = 0.02  # of the footage's size: a renderer's pixels at the border see a little beyond it
 
 
@@ -37,8 +38,8 @@ def make_ready(scene: bpy.types.Scene, head: bpy.types.Object, footage: bool) ->
             added.append("the view transform 'Standard', which keeps the footage's colours")
             _keep_colours(scene, shown[1])
     lines = [f"Added: {', '.join(added)}"] if added else []
-    if shown is not None and not _keeps_colours(scene, shown[1]):
-        lines.append("Color Management alters the footage: set its View Transform to 'Standard', Look 'None', Gamma 1")
+    if shown is not None:
+        lines += _altered(scene, shown[1])
     return ". ".join(lines)
 
 
@@ -101,7 +102,8 @@ def _keep_colours(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> None:
     """Make the plane's colours those of the footage after the scene's view transform and exposure.
 
     The picture is read in the colour space that the view transform ends in: reading it is then the inverse of the
-    transform. It is exact where the transform reaches a colour; AgX does not reach the most saturated ones.
+    transform. It is exact where the transform reaches a colour. AgX does not reach the most saturated ones, and
+    fewer of them in EEVEE, which has no light below zero.
     """
     space = _seen_space(scene, clip)
     for plane in (obj for obj in scene.objects if obj.get(PLANE)):
@@ -124,11 +126,13 @@ def _seen_space(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> str | None
     return next((name for name in names if name in known), None)
 
 
-def _keeps_colours(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> bool:
-    """Return whether a render shows the plane in the colours of the footage."""
-    look = scene.view_settings
+def _altered(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> list[str]:
+    """Return a line on what of the footage's colours a render does not keep, or none."""
+    look, view = scene.view_settings, scene.view_settings.view_transform
     plain = look.look == "None" and abs(look.gamma - 1) < 1e-3 and not look.use_curve_mapping
-    return plain and _seen_space(scene, clip) is not None
+    if not plain or _seen_space(scene, clip) is None:
+        return ["Color Management alters the footage: set its View Transform to 'Standard', Look 'None', Gamma 1"]
+    return [] if view in EXACT else [f"'{view}' dulls the most saturated colours of the footage: 'Standard' keeps them"]
 
 
 def _material(clip: bpy.types.MovieClip) -> bpy.types.Material:
