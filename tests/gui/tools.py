@@ -10,6 +10,24 @@ from story import CURVES, TAKES
 LOOK = SETTINGS + "look = settings.compare; "
 POSE = RIG + "result = {b.name: round(b.value, 4) for b in faces[0].data.shape_keys.key_blocks[1:]}"
 
+IN_FOOTAGE = """
+from bpy_extras.view3d_utils import location_3d_to_region_2d
+window, area, _ = sidebar()
+region = next(each for each in area.regions if each.type == "WINDOW")
+scene, view = bpy.context.scene, area.spaces.active.region_3d
+frame = [scene.camera.matrix_world @ corner for corner in scene.camera.data.view_frame(scene=scene)]
+seen = [location_3d_to_region_2d(region, view, corner) for corner in frame]
+left, _, _, bottom = rectangle(region)
+result = [int(left + min(p.x for p in seen) + 10), int(bottom - min(p.y for p in seen) - 16)]
+"""  # a place in the lower left corner of the footage, where the head is not
+
+
+def brightness(artist: Artist, picture: str) -> float:
+    """Return how bright a picture of the screen is in the corner of the footage, 0 to 1."""
+    x, y = artist.screen.ask(IN_FOOTAGE)
+    crop = ("-crop", f"6x6+{x}+{y}", "+repage", "-format", "%[fx:mean]", "info:")
+    return float(artist.screen.debian.run("convert", artist.screen.debian.inside / picture, *crop))
+
 
 def walk(artist: Artist) -> None:
     screen, check = artist.screen, artist.check
@@ -33,6 +51,10 @@ def walk(artist: Artist) -> None:
         until(lambda m=mode: screen.ask(LOOK + "result = look.mode") == m, mode, screen.alive)
         screen.over_view()
         artist.picture(f"compare_{mode.lower()}.png")
+        light = brightness(artist, f"compare_{mode.lower()}.png")
+        check(
+            (light < 0.02) == (mode == "DIFFERENCE"), f"{mode}: the footage beside the head has a brightness of {light}"
+        )
     screen.click("", screen.find_property("compare.mode", across=0.25))  # Difference has no slider: the rows moved
     until(lambda: screen.ask(LOOK + "result = look.mode") == "BEHIND", "the footage behind", screen.alive)
 
