@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import bpy
 import numpy as np
 import pytest
+from mathutils import Matrix
 
 import expnet
 from expnet.expnet_addon.own_head import chosen, make, meshes, points, shape_keys
+from expnet.expnet_addon.own_head.clicking import ORDER, Clicking
 from expnet.expnet_addon.properties import own_head_settings
 from expnet.expnet_addon.scene.coordinates import to_blender
 from expnet.model.errors import InputError
@@ -18,6 +20,7 @@ from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.own_head.landmarks import open_points
 from expnet.model.own_head.point_names import LABELS
 from expnet.model.worker.protocol import EstimatorOptions, MakeKeysResult
+from expnet.operators.own_head_click import EXPNET_OT_click_head_points
 from expnet.panels.own_head import EXPNET_PT_own_head
 
 from .conftest import SHIFT, split_head
@@ -208,8 +211,6 @@ def test_the_preview_runs_through_the_keys_and_ends_at_rest(artist_head) -> None
 
 
 def test_clicks_place_the_next_point_and_are_taken_back(artist_head, open_head) -> None:
-    from expnet.expnet_addon.own_head.clicking import ORDER, Clicking
-
     artist_head()
     head = chosen.choose_parts(bpy.context)
     truth = true_points(open_head)
@@ -444,3 +445,76 @@ def test_a_cancelled_run_and_a_part_that_is_deleted_meanwhile_change_nothing(art
     with pytest.raises(InputError, match="A part of the head is gone: nothing was changed"):
         task._write(reply, None)
     assert state() == before
+
+
+class Clicker:
+    """The operator Click Points with a view from the front and without a window."""
+
+    modal = EXPNET_OT_click_head_points.__dict__["modal"]
+    _click = EXPNET_OT_click_head_points.__dict__["_click"]
+    _finish = EXPNET_OT_click_head_points.__dict__["_finish"]
+    _end = EXPNET_OT_click_head_points.__dict__["_end"]
+    _tidy = EXPNET_OT_click_head_points.__dict__["_tidy"]
+    _say = EXPNET_OT_click_head_points.__dict__["_say"]
+
+    def __init__(self, head: bpy.types.Object, middle: np.ndarray) -> None:
+        self._round = Clicking(head)
+        self.said: list[str] = []
+        self.header: list[str | None] = []
+        rows = np.array([[4, 0, 0, -4 * middle[0]], [0, 0, 4, -4 * middle[2]], [0, 0.1, 0, 0], [0, 0, 0, 1.0]])
+        view = Matrix.LocRotScale((middle[0], -2, middle[2]), Matrix.Rotation(np.pi / 2, 3, "X"), None).inverted()
+        region = SimpleNamespace(type="WINDOW", x=100, y=50, width=400, height=400)
+        panel = SimpleNamespace(type="UI", x=450, y=50, width=50, height=400)
+        seen = SimpleNamespace(
+            perspective_matrix=Matrix(rows.tolist()), view_matrix=view, is_perspective=False,
+            view_perspective="ORTHO",
+        )  # fmt: skip
+        self.context = SimpleNamespace(
+            window=SimpleNamespace(cursor_modal_restore=lambda: None),
+            workspace=SimpleNamespace(status_text_set=lambda text: None),
+            area=SimpleNamespace(header_text_set=self.header.append, tag_redraw=lambda: None, regions=[panel, region]),
+            space_data=SimpleNamespace(region_3d=seen),
+            scene=bpy.context.scene,
+            evaluated_depsgraph_get=bpy.context.evaluated_depsgraph_get,
+        )
+        self._middle = middle
+
+    def report(self, kind: set[str], text: str) -> None:
+        self.said.append(text)
+
+    def press(self, key: str, x: float = 0, y: float = 0, **held: bool) -> set[str]:
+        event = SimpleNamespace(type=key, value="PRESS", alt=False, ctrl=False, oskey=False, mouse_x=x, mouse_y=y)
+        vars(event).update(held)
+        return self.modal(self.context, event)
+
+    def click(self, at: np.ndarray) -> set[str]:
+        x, z = 4 * (np.asarray(at)[[0, 2]] - self._middle[[0, 2]])
+        return self.press("LEFTMOUSE", 100 + 200 * (1 + x), 50 + 200 * (1 + z))
+
+
+def test_click_points_goes_from_point_to_point_in_the_view(artist_head, open_head) -> None:
+    artist_head()
+    head = chosen.choose_parts(bpy.context)
+    truth = true_points(open_head)
+    clicker = Clicker(head, truth["nose_tip"])
+    assert clicker.press("MIDDLEMOUSE") == {"PASS_THROUGH"}  # the view can be turned
+    assert clicker.press("LEFTMOUSE", 470, 100) == {"PASS_THROUGH"}  # the panel
+    assert clicker.click(truth["eye_outer_R"]) == {"RUNNING_MODAL"}
+    placed = np.array(points.places_of(head)["eye_outer_R"])
+    assert np.abs(placed - truth["eye_outer_R"]).max() < 0.003
+    assert "inner corner of the right eye" in clicker.header[-1]
+    clicker.click(truth["nose_tip"] + [0, 0, 0.23])  # beside the head
+    assert clicker.said == ["There is no surface of the head: click on the head"]
+    clicker.click(truth["eye_inner_R"])
+    clicker.press("Z", ctrl=True)
+    assert list(points.handles_of(head)) == ["eye_outer_R"]
+    clicker.press("SPACE")
+    assert clicker.press("ESC") == {"CANCELLED"}
+    assert points.handles_of(head) == {} and clicker.said[-1] == "Click Points: cancelled, nothing was changed"
+
+    again = Clicker(head, truth["nose_tip"])
+    for name in ORDER[:8]:
+        again.click(truth[name])
+    assert again.press("RET") == {"FINISHED"} and again.said == ["8 points placed"]
+    assert points.missing_of(head) == []
+    assert again.header[-1] is None
