@@ -25,6 +25,11 @@ class EXPNET_OT_label_emotions(TakeOperator, bpy.types.Operator):
         name="Markers", description="Timeline markers where another emotion becomes the strongest", default=True
     )
 
+    text: BoolProperty(  # type: ignore[valid-type]
+        name="Text",
+        description="Name and share of the strongest emotion before the camera, in the viewport and in renders",
+    )
+
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         asked: set[str] = context.window_manager.invoke_props_dialog(self)
         return asked
@@ -34,4 +39,5 @@ class EXPNET_OT_label_emotions(TakeOperator, bpy.types.Operator):
         from ..expnet_addon.scene import emotion_track
 
         classifier = bpy.path.abspath(self.classifier) if self.classifier else ""
-        return emotion_track.label_take(context.scene, chosen.face(context), classifier, self.curves, self.markers)
+        face = chosen.face(context)
+        return emotion_track.label_take(context.scene, face, classifier, self.curves, self.markers, text=self.text)

@@ -15,7 +15,7 @@ from ...model.errors import InputError
 from ...model.sight.sequences import check_there
 from ...model.worker.protocol import Ping, Progress
 from ..engine.jobs import Job
-from ..unattended.options import check_fit
+from ..unattended.options import check_emotions, check_fit
 from ..unattended.outputs import make_folder
 from ..unattended.terminal import bar as progress_bar
 from ..unattended.worker_python import preferred_python
@@ -64,6 +64,7 @@ def batch(options: BatchOptions) -> None:
         raise InputError("--address is a Ray cluster's: add --cluster ray")
     settings, out = options.settings.with_absolute_paths(), options.out
     check_fit(settings.fit, settings.everyone)
+    check_emotions(settings.emotions, ".mp4" in settings.outputs, settings.everyone)
     if settings.estimator != OPEN:
         check_there(options.settings.estimator, "estimator")
     shots = find_shots(options.clips, out, rendered_videos(out))

@@ -45,12 +45,13 @@ class ShotSettings:
     last: int | None = None
     everyone: bool = False
     fit: bool = False
+    emotions: bool = False
     outputs: tuple[str, ...] = (".blend", ".npz")
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
         kept: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        for name in ("everyone", "fit"):
+        for name in ("everyone", "fit", "emotions"):
             if not kept[name]:
                 del kept[name]  # records of earlier versions do not have it
         return kept
@@ -93,6 +94,7 @@ class ShotSettings:
             layout=self.layout,
             everyone=self.everyone,
             fit=self.fit,
+            emotions=self.emotions,
         )
 
 

@@ -40,6 +40,7 @@ def animate_options(a: argparse.Namespace) -> AnimateOptions:
         layout=a.layout,
         everyone=a.everyone,
         fit=a.fit,
+        emotions=a.emotions,
     )
 
 
@@ -67,6 +68,7 @@ def batch_options(a: argparse.Namespace) -> BatchOptions:
         layout=a.layout,
         everyone=a.everyone,
         fit=a.fit,
+        emotions=a.emotions,
         outputs=(".blend", ".npz", *((".csv",) if a.csv else ()), *((".mp4",) if a.render else ())),
     )
     return BatchOptions(tuple(a.clips), a.out, settings, a.jobs, a.cluster, a.address, a.strict)

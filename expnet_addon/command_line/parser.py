@@ -110,6 +110,11 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="read the clip twice and refine the curves over all frames; open network only",
     )
+    crowd.add_argument(
+        "--emotions",
+        action="store_true",
+        help="write name and share of the strongest emotion on the video, by a heuristic without training",
+    )
     official = estimator.add_argument_group("with the authors' networks (import-weights)")
     official.add_argument(
         "--preprocessing", default="release", choices=("release", "paper"),

@@ -19,6 +19,7 @@ from ...model.sight.sequences import sequence_of, sequence_pattern
 from .. import compat
 from .animation import scene_frames, set_scene_fps
 from .camera_and_light import BACKGROUND, grey_world, match_camera
+from .emotion_text import Span
 from .quality import Quality
 from .rendering import render_frame, render_video, set_engine, temporary_scene
 from .rig import eyes_of
@@ -39,6 +40,7 @@ def render_comparison(
     layout: str = "beside",
     progress: Progress | None = None,
     others: Sequence[tuple[bpy.types.Object, FacePerformance]] = (),
+    lines: Sequence[Span] = (),
 ) -> Path:
     """Render footage and head as an H.264 video at the clip's rate, frame for frame.
 
@@ -50,6 +52,7 @@ def render_comparison(
     start_frame  the scene frame of the performance's first frame (default: the scene's first)
     quality      its height defaults to the clip's, at most 720
     progress     called with (frames done, total frames) while the head is rendered
+    lines        what stands below the head in spans of the performance's frames
     others       further heads with their performances of the same frames; each is shown where its person is seen
 
     Uses temporary scenes and removes them; the artist's scene is not changed. The file is written atomically. Raises
@@ -68,7 +71,7 @@ def render_comparison(
             heads, performance.lens_mm, timeline, (width, height), quality, layout == "over", Path(folder), progress
         )
         with atomic_path(out) as partial:
-            _compose(str(clip), performance, timeline, files, (width, height), layout, partial)
+            _compose(str(clip), performance, timeline, files, (width, height), layout, lines, partial)
     return out
 
 
@@ -144,6 +147,7 @@ def _compose(
     files: list[Path | None],
     size: tuple[int, int],
     layout: str,
+    lines: Sequence[Span],
     out: Path,
 ) -> None:
     """Render footage, head and frame numbers to ``out``, from the sequencer of a temporary scene."""
@@ -176,6 +180,10 @@ def _compose(
                 height // 16,
                 "CENTER",
             )
+        for span in lines:
+            first, last = (round(float(performance.frames[at])) - timeline.clip[0] for at in (span.first, span.last))
+            place = (0.75 if layout == "beside" else 0.5, 0.08)
+            _text(strips, span.line, 7, 1 + int(first), int(last - first) + 1, place, height // 16, "CENTER")
         for i, frame in enumerate(timeline.scene):
             for side in (0, 1) if layout == "beside" else (0,):
                 _text(strips, f"{round(frame)}", 4 + side, 1 + i, 1, (0.5 * side + 0.012, 0.025), height // 20, "LEFT")

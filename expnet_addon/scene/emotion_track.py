@@ -20,7 +20,7 @@ from ...model.performance.emotion_classifier import check_keys, load_classifier
 from ...model.performance.emotion_prototypes import PROTOTYPES, heuristic_strengths
 from ...model.performance.face_performance import FacePerformance
 from .. import compat
-from . import keyframes
+from . import emotion_text, keyframes
 from .current_take import take_of
 from .take_keys import frames_of, unpacked_performance
 
@@ -61,11 +61,16 @@ def labelled(performance: FacePerformance, classifier: str) -> Labelled:
 
 
 def label_take(
-    scene: bpy.types.Scene, head: bpy.types.Object, classifier: str = "", curves: bool = True, markers: bool = True
+    scene: bpy.types.Scene,
+    head: bpy.types.Object,
+    classifier: str = "",
+    curves: bool = True,
+    markers: bool = True,
+    text: bool = False,
 ) -> str:
     """Write the emotions of the head's current take in place of earlier ones, and return a line about them.
 
-    Raises InputError, with nothing written.
+    ``text``: the strongest emotion stands before the camera, too. Raises InputError, with nothing written.
     """
     action = take_of(head)
     if action is None:
@@ -76,6 +81,8 @@ def label_take(
     assigned: Any = compat.assigned_curves(head)
     if curves and assigned is None:
         raise InputError(f"'{head.name}' has no action for its own properties: apply the take again")
+    if text:
+        emotion_text.check_camera(scene)
     _remove(scene, head)
     if curves:
         for name, values in zip(found.emotions, found.strengths.T):
@@ -90,6 +97,8 @@ def label_take(
         for frame, name in changes:
             scene.timeline_markers.new(_marker_name(head, name), frame=round(float(frames[frame])))
         head[MARKED] = sorted({name for _, name in changes})
+    if text:
+        emotion_text.show_text(scene, head, emotion_text.spans_of(found, changes), frames)
     spans = sum(name != NO_EMOTION for _, name in changes)
     return f"{spans} emotions of at least {SHORTEST:g} s, by {found.origin}"
 
@@ -114,6 +123,12 @@ def label_changes(found: Labelled, times: FloatArray) -> list[tuple[int, str]]:
     return changes
 
 
+def emotion_lines(performance: FacePerformance) -> list[emotion_text.Span]:
+    """Return name and share of the strongest emotion in spans of a raw performance, by what needs no file."""
+    found = labelled(performance, "")
+    return emotion_text.spans_of(found, label_changes(found, performance.times))
+
+
 def _most_frequent(labels: IntArray, window: int) -> IntArray:
     """Return for each of the labels (F,), from -1 on, the most frequent in a window; the label itself among equals."""
     half = window // 2
@@ -127,7 +142,8 @@ def _most_frequent(labels: IntArray, window: int) -> IntArray:
 
 
 def _remove(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
-    """Remove earlier curves, properties and markers. The artist's markers stay."""
+    """Remove earlier curves, properties, markers and lines. The artist's markers stay."""
+    emotion_text.remove_text(scene, head)
     assigned: Any = compat.assigned_curves(head)
     for curve in list(assigned or ()):
         if curve.data_path.startswith(f'["{PROPERTY}'):

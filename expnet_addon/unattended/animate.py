@@ -17,7 +17,7 @@ from ..engine import requests
 from ..engine.jobs import Job
 from ..user_files.basis_maps import seen_basis
 from .heads import face_model_file, fresh_head, read_head
-from .options import AnimateOptions, check_fit
+from .options import AnimateOptions, check_emotions, check_fit
 from .outputs import PERFORMANCE_FORMATS, SCENE_FORMATS, check_outputs, require_bpy, save_scene
 from .terminal import bar, print_notes, quiet_stdout
 from .worker_python import preferred_python
@@ -73,6 +73,7 @@ def _check_outputs(options: AnimateOptions) -> None:
     if not outputs:
         raise InputError("nothing to write: give --out SHOT.blend, --render SHOT.mp4 or --performance SHOT.npz")
     check_fit(options.fit, options.everyone)
+    check_emotions(options.emotions, options.render is not None, options.everyone)
     if options.everyone and (options.estimator.box or options.estimator.face is not None):
         raise InputError("--everyone follows all people: leave out --face and --box")
     check_there(options.clip, "clip")
@@ -142,6 +143,7 @@ def _scene_files(performances: list[FacePerformance], head_file: Path, options: 
     from ..capture import capture, everyone
     from ..scene import camera_and_light as staging
     from ..scene import comparison
+    from ..scene.emotion_track import emotion_lines
 
     blender_scene, head = fresh_head(head_file, options.estimator.face_model)
     if options.everyone:
@@ -164,6 +166,7 @@ def _scene_files(performances: list[FacePerformance], head_file: Path, options: 
                 quality=options.quality,
                 layout=options.layout,
                 others=list(zip(heads[1:], performances[1:])),
+                lines=emotion_lines(performances[0]) if options.emotions else (),
                 progress=lambda done, total: shown(Progress(done, total, "rendering")),
             )
     return report

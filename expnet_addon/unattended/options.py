@@ -25,6 +25,7 @@ class AnimateOptions:
     quality, layout of the video; the head ``beside`` the clip or ``over`` it
     everyone        all people of the clip: a head and a take for each, and numbered tables
     fit             refine the performance over the whole clip; the clip is read twice
+    emotions        the video says name and share of the strongest emotion
     """
 
     clip: str
@@ -40,12 +41,19 @@ class AnimateOptions:
     layout: str = "beside"
     everyone: bool = False
     fit: bool = False
+    emotions: bool = False
 
 
 def check_fit(fit: bool, everyone: bool) -> None:
     """Raise InputError where both are wanted."""
     if fit and everyone:
         raise InputError("--fit refines one person's curves: leave it out, or leave out --everyone")
+
+
+def check_emotions(emotions: bool, renders: bool, everyone: bool) -> None:
+    """Raise InputError where there is no video for the text, or it has several heads."""
+    if emotions and (everyone or not renders):
+        raise InputError("--emotions writes on the video of one head: add --render, and leave out --everyone")
 
 
 def scene_keying(smoothing: float, neutral: str, identity: bool, fps: float | str) -> Keying:

@@ -226,6 +226,7 @@ def test_the_reports_links_lead_to_its_files(tmp_path: Path) -> None:
         (["{clips}", "--jobs", "0"], "one at least"),
         (["{clips}", "--address", "head:6379"], "add --cluster ray"),
         (["{clips}", "--fit", "--everyone"], "leave out --everyone"),
+        (["{clips}", "--emotions"], "add --render"),
     ],
 )
 def test_a_batch_that_cannot_be_is_one_line(

@@ -9,12 +9,14 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
+from bpy_extras.object_utils import world_to_camera_view
 
 from expnet.expnet_addon import compat
 from expnet.expnet_addon.capture import capture
 from expnet.expnet_addon.capture.keying import Keying
 from expnet.expnet_addon.scene import emotion_track, rig, take_keys
 from expnet.expnet_addon.scene.current_take import take_of
+from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS
 from expnet.model.performance.emotion_classifier import EmotionClassifier, save_classifier
 from expnet.model.performance.emotion_prototypes import PROTOTYPES, prototypes
@@ -65,6 +67,44 @@ def test_emfacs_scores_become_curves_and_markers_without_any_file(head: bpy.type
     assert [frame - start for _, frame in marks()] == [10, 20, 30]
     bpy.context.scene.frame_set(start + 12)
     assert head.evaluated_get(bpy.context.evaluated_depsgraph_get())["emotion happy"] == pytest.approx(1, abs=0.02)
+
+
+def lines() -> list[tuple[str, list[int]]]:
+    """Return what stands before the camera, and the frames in which it is seen."""
+    scene, seen = bpy.context.scene, {}
+    texts = [each for each in scene.objects if each.type == "FONT"]
+    for frame in range(scene.frame_start, scene.frame_start + 40):
+        scene.frame_set(frame)
+        for text in texts:
+            assert text.hide_viewport == text.hide_render
+            if not text.hide_render:
+                seen.setdefault(text.data.body, []).append(frame - scene.frame_start)
+    return sorted(seen.items(), key=lambda each: each[1])
+
+
+def test_text_before_the_camera_says_the_strongest_emotion_and_its_share(head: bpy.types.Object) -> None:
+    scene = bpy.context.scene
+    assert bpy.ops.expnet.label_emotions(text=True) == {"FINISHED"}
+    shown = lines()
+    assert [frames for _, frames in shown] == [list(range(10, 20)), list(range(20, 30))]
+    assert [line.split(" ")[0] for line, _ in shown] == ["Happy", "Surprise"]
+    assert all(25 < int(line.split(" ")[1].rstrip("%")) <= 100 for line, _ in shown)
+    bpy.context.view_layer.update()
+    for text in (each for each in scene.objects if each.type == "FONT"):
+        place = world_to_camera_view(scene, scene.camera, text.matrix_world.translation)
+        assert place.x == pytest.approx(0.5, abs=0.02) and 0 < place.y < 0.2 and place.z > scene.camera.data.clip_start
+    before = len(bpy.data.actions)
+    emotion_track.label_take(scene, head, text=True)
+    assert len(lines()) == 2 and len(bpy.data.actions) == before
+    emotion_track.label_take(scene, head)
+    assert not lines() and not bpy.data.curves
+
+
+def test_text_needs_a_camera_and_writes_nothing_without(head: bpy.types.Object) -> None:
+    bpy.context.scene.camera = None
+    with pytest.raises(InputError, match="no camera"):
+        emotion_track.label_take(bpy.context.scene, head, text=True)
+    assert not marks() and "emotion happy" not in head
 
 
 def test_labels_are_replaced_and_the_artists_markers_and_keys_stay(head: bpy.types.Object) -> None:

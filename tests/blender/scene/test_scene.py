@@ -15,6 +15,7 @@ from mathutils import Vector
 from expnet.expnet_addon.scene import animation, comparison, rig
 from expnet.expnet_addon.scene import camera_and_light as scene
 from expnet.expnet_addon.scene.coordinates import to_blender
+from expnet.expnet_addon.scene.emotion_text import Span
 from expnet.expnet_addon.scene.quality import Quality
 from expnet.model.camera import Camera, project
 from expnet.model.errors import InputError
@@ -209,6 +210,24 @@ class TestComparison:
         )
         assert len(read_video(out)) == 2
         assert len(bpy.data.lights) == 0
+
+    def test_writes_lines_over_the_head_in_their_frames_only(
+        self, empty_scene, tmp_path, grey_movie, little_face, make_performance, read_video
+    ):
+        head = rig.create_rig(little_face)
+        performance = make_performance(frames=4, size=(64, 48))
+        animation.key_performance(head, performance, empty_scene)
+        plain, named = (
+            read_video(
+                comparison.render_comparison(
+                    empty_scene, str(grey_movie), tmp_path / name, head, performance, lines=lines
+                )
+            )
+            for name, lines in (("plain.mp4", ()), ("named.mp4", [Span(1, 2, "Happy 82%")]))
+        )
+        changed = np.abs(plain - named)[:, :, 64:].max(axis=(1, 2, 3)) > 0.3
+        assert changed.tolist() == [False, True, True, False]
+        assert np.abs(plain - named)[:, :, :64].max() < 0.1  # the footage's half has none
 
     @pytest.mark.parametrize("out", ["nowhere/shot.mp4", "."])
     def test_refuses_a_place_where_it_cannot_write(
