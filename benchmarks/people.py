@@ -91,7 +91,7 @@ def cast(person: Person, model: FaceModel, scene: bpy.types.Scene) -> Cast:
     """Build ``person`` in ``scene``."""
     rng = np.random.default_rng(person.seed)
     own = sculpted(person, model, rng)
-    head = rig.create_rig(own, name=person.name, collection=scene.collection)
+    head = rig.create_rig(own, name=person.name, collection=scene.collection, fine=False)
     masks = Masks(model)
     _dress(head, own, person, masks)
     for eye in rig.eyes_of(head).values():

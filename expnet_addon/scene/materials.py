@@ -1,7 +1,7 @@
 """Make simple materials for a head, for Cycles, EEVEE and Workbench.
 
 Skin and eyes have image textures (``paint.py``), painted once per .blend and packed into it. The other parts have one
-colour each.
+colour each. ``material_nodes.py`` adds what a renderer shows and Solid shading does not: pores, enamel, a wet film.
 """
 
 from __future__ import annotations
@@ -14,56 +14,96 @@ import numpy as np
 
 from ...model.array_types import FloatArray, IntArray
 from ...model.face.face_model import FaceModel, gaze_pivot
+from ...model.face.fine_parts import fine_parts
 from .. import compat
-from . import paint, skins
+from . import material_nodes, paint, skins
 from .skins import linear as _linear
 
 # Part of ``paint.PARTS`` -> (sRGB colour, roughness, subsurface weight, coat weight)
 FINISH = {
-    "skin": (paint.SKIN, 0.48, 0.25, 0.0),
+    "skin": (paint.SKIN, 0.48, 0.5, 0.0),
     "eyeball": (paint.SCLERA, 0.35, 0.0, 1.0),
-    "nostrils": ((0.26, 0.12, 0.10), 0.60, 0.2, 0.0),
+    "nostrils": ((0.26, 0.12, 0.10), 0.55, 0.2, 0.0),
     # Its front is the line where a lid's edge is wet, and the pink inner corner of the eye.
     "eye_socket": ((0.78, 0.47, 0.44), 0.22, 0.3, 1.0),
     "mouth_socket": ((0.42, 0.17, 0.16), 0.30, 0.2, 0.3),
-    "teeth": ((0.89, 0.85, 0.78), 0.22, 0.1, 0.4),
-    "gums": ((0.70, 0.38, 0.37), 0.30, 0.2, 0.3),
-    "tongue": ((0.76, 0.45, 0.44), 0.36, 0.3, 0.5),
-    "lashes": ((0.16, 0.13, 0.11), 0.60, 0.0, 0.0),
-    "lips": (paint.LIPS, 0.38, 0.25, 0.0),
-    "brows": (paint.BROWS, 0.55, 0.25, 0.0),
+    "teeth": ((0.93, 0.90, 0.83), 0.20, 0.5, 0.5),
+    "gums": ((0.74, 0.42, 0.40), 0.34, 0.5, 0.3),
+    "tongue": ((0.78, 0.47, 0.45), 0.42, 0.5, 0.3),
+    "lashes": ((0.10, 0.08, 0.07), 0.50, 0.0, 0.0),
+    "wet_line": ((0.95, 0.88, 0.86), 0.05, 0.0, 1.0),
+    "conjunctiva": ((0.84, 0.66, 0.62), 0.20, 0.3, 1.0),
+    "caruncle": ((0.80, 0.50, 0.46), 0.26, 0.4, 1.0),
+    "lips": (paint.LIPS, 0.38, 0.5, 0.0),
+    "brows": (paint.BROWS, 0.55, 0.5, 0.0),
     "sclera": (paint.SCLERA, 0.35, 0.0, 1.0),
     "iris": (paint.IRIS_OUTER, 0.35, 0.0, 1.0),
     "pupil": (paint.PUPIL, 0.35, 0.0, 1.0),
 }
 # Parts of the skin, and of an eye, share one picture. Each is a slot because Solid shading shows a slot's colour.
-SLOTS = (*paint.PARTS, "lips", "brows")
+SLOTS = (*paint.PARTS, "lips", "brows", "wet_line", "conjunctiva", "caruncle")
 EYE_SLOTS = ("sclera", "iris", "pupil")
+# Part -> (subsurface radii of red, green, blue, scale in metres); skin where it is not listed
+SCATTERING = {"teeth": ((1.0, 0.85, 0.65), 0.0015)}
+SKIN_SCATTERING = ((1.0, 0.36, 0.2), 0.003)
+NOSTRIL_RINGS = 3  # of vertices, from a nostril's rim to where it is dark
 IRIS_ANGLE = np.radians(28.0)  # of an eye, if the model does not mark the iris
 BROW_MM = 2.9  # from a brow's line: half as far as a brow is high
 PUPIL_SHARE = 0.4  # of the iris's angle
 
 
-def dress_head(mesh: bpy.types.Mesh, model: FaceModel, vertices: IntArray) -> None:
+def dress_head(mesh: bpy.types.Mesh, model: FaceModel, indices: IntArray) -> None:
     """Assign materials to the parts of the head's mesh.
 
-    ``vertices`` (n,) are the model's indices of the mesh's vertices, in the mesh's order.
+    ``indices`` (n,) are the model's indices of the mesh's vertices, in the mesh's order; negative ones are fine parts.
     """
     kept = np.zeros(model.vertex_count, bool)
-    kept[vertices] = True
+    kept[indices[indices >= 0]] = True
     slot = _slot_of_faces(model)[(kept[model.faces] | (model.faces < 0)).all(axis=1)]
+    parts = fine_parts(model) if indices.min() < 0 else None
+    if parts is not None:
+        slot = np.concatenate([slot, [SLOTS.index(part) for part in parts.part]])
     used = np.unique(slot)
     for name in (SLOTS[i] for i in used):
         colour, roughness, subsurface, coat = FINISH[name]
         picture = None
-        if name in skins.PARTS and model.uv is not None and model.regions:
+        if name in skins.SHOWN and model.uv is not None and model.regions:
             if skins.has_skins(model.name):
                 picture = skins.photograph(skins.DEFAULT)
-                colour = skins.PHOTOGRAPHS[skins.DEFAULT][skins.PARTS.index(name)]
+                if name in skins.PARTS:
+                    colour = skins.PHOTOGRAPHS[skins.DEFAULT][skins.PARTS.index(name)]
             else:
                 picture = _painted(model)
         mesh.materials.append(_material(name, colour, roughness, subsurface, coat, picture))
     mesh.polygons.foreach_set("material_index", np.searchsorted(used, slot).astype(np.int32))
+    shade = np.zeros(len(indices), np.float32)
+    shade[indices >= 0] = _shade(model)[indices[indices >= 0]]
+    mesh.attributes.new(material_nodes.SHADE, "FLOAT", "POINT").data.foreach_set("value", shade)
+    # Generated coordinates lie on the resting shape, so pores stay where they are when the face moves.
+    mesh.use_auto_texspace = False
+    mesh.texspace_location, mesh.texspace_size = (0.0, 0.0, 0.0), (material_nodes.TEXTURE_METRES / 2,) * 3
+
+
+def _shade(model: FaceModel) -> FloatArray:
+    """Return ``material_nodes.SHADE`` of the model's vertices, (V,)."""
+    shade = np.zeros(model.vertex_count, np.float32)
+    nostrils = model.regions.get("nostrils")
+    if nostrils is not None and len(nostrils):
+        inside = np.zeros(model.vertex_count, bool)
+        inside[nostrils] = True
+        edges = paint.edges_of(model)
+        edges = edges[inside[edges[:, 0]]]
+        for _ in range(NOSTRIL_RINGS):  # one ring of vertices deeper at a time
+            edge = np.zeros(model.vertex_count, bool)
+            edge[edges[~inside[edges[:, 1]], 0]] = True
+            inside &= ~edge
+            shade[inside] += 1 / NOSTRIL_RINGS
+    for region, sign in (("teeth_upper", -1), ("teeth_lower", 1)):
+        teeth = model.regions.get(region)
+        if teeth is not None and len(teeth):
+            height = sign * model.neutral[teeth, 1]
+            shade[teeth] = (height - height.min()) / max(float(np.ptp(height)), 1e-6)
+    return shade
 
 
 def _slot_of_faces(model: FaceModel) -> IntArray:
@@ -164,9 +204,10 @@ def _material(
     output = nodes.new("ShaderNodeOutputMaterial")
     output.location = (300, 0)
     links.new(shader.outputs["BSDF"], output.inputs["Surface"])
+    radii, scale = SCATTERING.get(part, SKIN_SCATTERING)
     for socket, value in (
         ("Base Color", linear), ("Roughness", roughness), ("Subsurface Weight", subsurface),
-        ("Subsurface Radius", (1.0, 0.36, 0.2)), ("Subsurface Scale", 0.004),  # metres
+        ("Subsurface Radius", radii), ("Subsurface Scale", scale),
         ("Coat Weight", coat), ("Coat Roughness", 0.03),
     ):  # fmt: skip
         shader.inputs[socket].default_value = value
@@ -177,32 +218,11 @@ def _material(
         texture.location = (-600, 300)
         nodes.active = texture  # Workbench shows the active node's texture
         links.new(texture.outputs["Color"], shader.inputs["Base Color"])
-    if part in ("skin", "lips"):
-        _add_pores(nodes, links, shader, roughness)
+    detail = {
+        "skin": material_nodes.skin, "lips": material_nodes.lips, "brows": material_nodes.skin,
+        "nostrils": material_nodes.nostrils, "teeth": material_nodes.teeth, "gums": material_nodes.gums,
+        "tongue": material_nodes.tongue, "wet_line": material_nodes.film,
+    }.get(part)  # fmt: skip
+    if detail is not None:
+        detail(material, shader)
     return material
-
-
-def _add_pores(nodes: bpy.types.Nodes, links: bpy.types.NodeLinks, shader: bpy.types.Node, roughness: float) -> None:
-    """Add noise at the scale of a millimetre to the skin's roughness and bump."""
-    where = nodes.new("ShaderNodeTexCoord")
-    where.location = (-1100, -200)
-    noise = nodes.new("ShaderNodeTexNoise")
-    noise.inputs["Scale"].default_value = 900.0
-    noise.inputs["Detail"].default_value = 2.0
-    noise.location = (-900, -200)
-    links.new(where.outputs["Object"], noise.inputs["Vector"])
-    pores = noise.outputs[0]  # named "Fac", since 5.0 "Factor"
-    gloss = nodes.new("ShaderNodeMapRange")
-    for socket, value in (
-        ("From Min", 0.3), ("From Max", 0.7), ("To Min", roughness - 0.1), ("To Max", roughness + 0.1),
-    ):  # fmt: skip
-        gloss.inputs[socket].default_value = value
-    gloss.location = (-500, -50)
-    links.new(pores, gloss.inputs["Value"])
-    links.new(gloss.outputs["Result"], shader.inputs["Roughness"])
-    bump = nodes.new("ShaderNodeBump")
-    bump.location = (-250, -300)
-    bump.inputs["Strength"].default_value = 0.12
-    bump.inputs["Distance"].default_value = 0.0004
-    links.new(pores, bump.inputs["Height"])
-    links.new(bump.outputs["Normal"], shader.inputs["Normal"])

@@ -121,7 +121,7 @@ def eye_uv(directions: FloatArray, iris_angle: float) -> FloatArray:
 
 def _marks(model: FaceModel) -> dict[str, FloatArray]:
     """Return soft masks (V,) of the coloured areas, from the regions; zeros for a region that the model lacks."""
-    edges = _edges(corners_of(model))
+    edges = edges_of(model)
 
     def mark(softness: int, *names: str) -> FloatArray:
         values = np.zeros(model.vertex_count)
@@ -301,8 +301,9 @@ def _bilinear(grid: FloatArray) -> FloatArray:
     return np.stack([(1 - a) * (1 - b), a * (1 - b), a * b, (1 - a) * b], 1)
 
 
-def _edges(faces: IntArray) -> IntArray:
-    """Return the edges (E, 2) of the faces, in both directions."""
+def edges_of(model: FaceModel) -> IntArray:
+    """Return the edges (E, 2) of the model's faces, in both directions."""
+    faces = corners_of(model)
     pairs = np.stack([faces, np.roll(faces, -1, axis=1)], -1).reshape(-1, 2)
     edges: IntArray = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0)
     return edges

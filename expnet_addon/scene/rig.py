@@ -10,8 +10,11 @@ A head is life-size in metres, in the axes of ``coordinates.py``. Its custom pro
     head["expnet_basis"], ["expnet_model"], ["expnet_model_path"]   the face model it is made of
     head["expnet_license"]                its licence, ``FaceModel.license``
     head["expnet_rest"]                   its resting face, ``FaceModel.rest``
+    head["expnet_shaped_alpha"]           the alpha of its shape, if ``apply_alpha`` has set one
 
 Every mesh has the int point attribute ``model_vertex``, so a head still works after vertices are deleted in Edit Mode.
+The head's mesh also has the parts of ``fine_parts.py``, which the face model lacks; their ``model_vertex`` is negative.
+The model's lashes have their finer shapes, so lashes are the one part of a head that does not follow Eq. (1).
 The eyes are separate only if no expression moves them (as in the open head). Models without eyeballs have no eyes.
 """
 
@@ -28,6 +31,7 @@ from ...model.array_types import FloatArray, IntArray
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
+from ...model.face.fine_parts import fine_parts
 from ...model.files import is_file
 from ...model.formats.npz import OPEN_HEAD, load_face_model
 from . import materials
@@ -40,6 +44,8 @@ GAZE_KEYS = ("gazeUp", "gazeDown", "gazeLeft", "gazeRight")
 GAZE_STEP = np.radians(30.0)  # gaze angle at which the weight of FaceModel.gaze_lids is 1
 GAZE_LIMIT = np.radians(60.0)
 KEY_LIMIT = 10.0  # Blender's limit for shape keys
+SHAPED = "expnet_shaped_alpha"  # the alpha that the head's shape has
+STILL_MM = 0.03  # fine parts stay where they are in keys that move the lids by less
 
 
 def create_rig(
@@ -47,30 +53,37 @@ def create_rig(
     name: str = "Face",
     collection: bpy.types.Collection | None = None,
     model_path: str = OPEN,
+    fine: bool = True,
 ) -> bpy.types.Object:
     """Create the head object of ``model`` at alpha = 0, eta = 0, with its eyes as children.
 
     collection   the collection it is linked to (default: the active collection)
     model_path   the model's source for ``rig_model``: ``open`` or the path of an npz face model
+    fine         whether it gets the parts of ``fine_parts.py``, if the model has lids for them
     """
     collection = collection or bpy.context.collection
-    neutral = to_blender(model.neutral.astype(np.float64))
     sides = [s for s in "LR" if _is_rigid(model, f"eyeball_{s}")]
     eyes = {s: np.sort(model.regions[f"eyeball_{s}"]) for s in sides}
     skin = np.setdiff1d(np.arange(model.vertex_count), np.concatenate([*eyes.values(), np.empty(0, np.int64)]))
 
-    mesh = _new_mesh(model, name, skin, neutral)
+    parts = fine_parts(model) if fine else None
+    indices = skin if parts is None else np.concatenate([skin, -1 - np.arange(parts.count)])
+    basis = to_blender(_in_mesh(model, indices, model.neutral.astype(np.float64)))
+    mesh = _new_mesh(model, name, indices, basis)
     head = bpy.data.objects.new(name, mesh)
     collection.objects.link(head)
     head.rotation_mode = "QUATERNION"
     _add_properties(head, model, model_path)
-    _add_regions(head, model, skin)
-    _add_keys(head, model, skin, neutral[skin])
-    materials.dress_head(mesh, model, skin)
+    _add_regions(head, model, indices)
+    _add_keys(head, model, indices, basis)
+    materials.dress_head(mesh, model, indices)
     if model.gaze_lids is not None:
         _drive_lids(head)
+    neutral = to_blender(model.neutral.astype(np.float64))
     for side, vertices in eyes.items():
-        eye = bpy.data.objects.new(f"{name} eye {side}", _new_mesh(model, f"{name} eye {side}", vertices, neutral))
+        eye = bpy.data.objects.new(
+            f"{name} eye {side}", _new_mesh(model, f"{name} eye {side}", vertices, neutral[vertices])
+        )
         collection.objects.link(eye)
         eye.parent = head
         eye["expnet_eye"] = side
@@ -133,23 +146,27 @@ def apply_alpha(head: bpy.types.Object, model: FaceModel, alpha: FloatArray) -> 
     indices = _model_vertices(head.data)
     if len(indices) and indices.max() >= model.vertex_count:
         raise InputError(f"{head.name!r} was not made of face model {model.name!r}: it has other vertices")
-    shaped = to_blender((model.neutral + model.identity_offset(alpha)).astype(np.float64))
+    shaped = (model.neutral + model.identity_offset(alpha)).astype(np.float64)
     mesh, blocks = head.data, head.data.shape_keys.key_blocks
-    offsets = _key_offsets(model)
-    basis = shaped[indices]
+    before_this = np.array(head.get(SHAPED, ()), np.float32)  # head["alpha"] may have been edited since
+    earlier = (model.neutral + model.identity_offset(before_this)).astype(np.float64)
+    originals, offsets = (_key_offsets(model, indices, face) for face in (earlier, shaped))
+    basis = to_blender(_in_mesh(model, indices, shaped))
     before = _coordinates(blocks[0].data)
     for block in blocks[1:]:
         offset = _coordinates(block.data) - before
         if block.name in offsets:
-            original = to_blender(offsets[block.name][indices])
-            offset = np.where(np.abs(offset - original) < 1e-6, original, offset)  # no drift over repeated calls
+            original, now = to_blender(originals[block.name]), to_blender(offsets[block.name])
+            # What the artist sculpted stays; no drift over repeated calls.
+            offset = np.where(np.abs(offset - original) < 1e-6, now, offset + (now - original))
         block.data.foreach_set("co", (basis + offset).ravel())
     blocks[0].data.foreach_set("co", basis.ravel())
     mesh.vertices.foreach_set("co", basis.ravel())
     mesh.update()
     for eye in eyes_of(head).values():
-        _place_eye(eye, shaped[_model_vertices(eye.data)])
+        _place_eye(eye, to_blender(shaped)[_model_vertices(eye.data)])
     head["alpha"] = np.pad(alpha, (0, len(model.identity) - len(alpha))).astype(float).tolist()
+    head[SHAPED] = head["alpha"]
     head.update_tag()
 
 
@@ -180,8 +197,9 @@ def set_pose(head: bpy.types.Object, rotation: FloatArray, translation: FloatArr
 def evaluated_vertices(head: bpy.types.Object) -> FloatArray:
     """Return the head's vertices as Blender evaluates them, (V, 3) float64 in model millimetres.
 
-    The vertices are in the model's order, without the head's own pose. The gaze rotates the eyes. Vertices that the
-    artist has deleted are NaN. Raises InputError if a modifier of the head changes the number of vertices.
+    The vertices are in the model's order, without the head's own pose and without the fine parts. The gaze rotates the
+    eyes. Vertices that the artist has deleted are NaN. Raises InputError if a modifier of the
+    head changes the number of vertices.
     """
     depsgraph = bpy.context.evaluated_depsgraph_get()
     points = np.full((int(head["expnet_vertices"]), 3), np.nan)
@@ -191,7 +209,7 @@ def evaluated_vertices(head: bpy.types.Object) -> FloatArray:
     try:
         if len(mesh.vertices) != len(indices):
             raise InputError(f"a modifier of {head.name!r} adds or removes vertices: switch it off first")
-        points[indices] = to_model(_coordinates(mesh.vertices))
+        points[indices[indices >= 0]] = to_model(_coordinates(mesh.vertices)[indices >= 0])
     finally:
         evaluated.to_mesh_clear()
     for eye in eyes_of(head).values():
@@ -222,15 +240,41 @@ def _is_rigid(model: FaceModel, region: str) -> bool:
     return vertices is not None and len(vertices) > 0 and not np.abs(model.expression[:, vertices]).max(initial=0) > 0
 
 
-def _key_offsets(model: FaceModel) -> dict[str, FloatArray]:
-    offsets = dict(zip(model.expression_keys, model.expression, strict=True))
+def _key_offsets(model: FaceModel, indices: IntArray, face: FloatArray) -> dict[str, FloatArray]:
+    """Return each key's offsets (n, 3) mm of the mesh's vertices ``indices`` from the resting shape ``face`` (V, 3)."""
+    names = list(model.expression_keys)
+    shapes = model.expression
     if model.gaze_lids is not None:
-        offsets.update(zip(GAZE_KEYS, model.gaze_lids, strict=True))
-    return offsets
+        names += GAZE_KEYS
+        shapes = np.concatenate([shapes, model.gaze_lids])
+    offsets = shapes[:, indices]  # a negative index is replaced below
+    parts = fine_parts(model) if len(indices) and indices.min() < 0 else None
+    if parts is not None:
+        fine = parts.chosen(indices)
+        offsets[:, fine >= 0] = 0.0
+        at_rest, moves = face[parts.moved_by], shapes[:, parts.moved_by]
+        moving = np.flatnonzero(np.abs(moves).max(axis=(1, 2)) > STILL_MM)
+        moved = parts.vertices(at_rest + moves[moving]) - parts.vertices(at_rest)
+        offsets[np.ix_(moving, fine >= 0)] = moved[:, fine[fine >= 0]]
+    return dict(zip(names, offsets, strict=True))
 
 
-def _new_mesh(model: FaceModel, name: str, vertices: IntArray, positions: FloatArray) -> bpy.types.Mesh:
-    """Make a mesh of the model's ``vertices`` (sorted), with UVs, smooth shading and the model's vertex indices."""
+def _in_mesh(model: FaceModel, indices: IntArray, face: FloatArray) -> FloatArray:
+    """Return the places (n, 3) of the mesh's vertices ``indices`` in the shape ``face`` (V, 3), mm."""
+    points = face[indices]
+    parts = fine_parts(model) if len(indices) and indices.min() < 0 else None
+    if parts is not None:
+        fine = parts.chosen(indices)
+        points[fine >= 0] = parts.vertices(face[parts.moved_by])[fine[fine >= 0]]
+    return points
+
+
+def _new_mesh(model: FaceModel, name: str, indices: IntArray, positions: FloatArray) -> bpy.types.Mesh:
+    """Make a mesh with UVs, smooth shading and the model's vertex indices.
+
+    ``indices`` (n,) are the model's vertices, sorted, then the fine parts' if the mesh has them. ``positions`` (n, 3).
+    """
+    vertices = indices[indices >= 0]
     keep = np.zeros(model.vertex_count, bool)
     keep[vertices] = True
     corner = model.faces >= 0  # the fourth index of a triangle among quads is -1
@@ -238,19 +282,25 @@ def _new_mesh(model: FaceModel, name: str, vertices: IntArray, positions: FloatA
     corner = corner[chosen]
     corners = (np.cumsum(keep) - 1)[model.faces[chosen][corner]].astype(np.int32)
     sizes = corner.sum(axis=1)
+    parts = fine_parts(model) if len(vertices) < len(indices) else None
+    if parts is not None:
+        corners = np.concatenate([corners, len(vertices) + parts.faces.ravel()])
+        sizes = np.concatenate([sizes, np.full(len(parts.faces), 4)])
 
     mesh = bpy.data.meshes.new(name)
-    mesh.vertices.add(len(vertices))
+    mesh.vertices.add(len(indices))
     mesh.loops.add(len(corners))
     mesh.polygons.add(len(sizes))
-    mesh.vertices.foreach_set("co", positions[vertices].ravel())
+    mesh.vertices.foreach_set("co", positions.ravel())
     mesh.loops.foreach_set("vertex_index", corners)
     mesh.polygons.foreach_set("loop_start", (np.cumsum(sizes) - sizes).astype(np.int32))
     mesh.polygons.foreach_set("use_smooth", np.ones(len(sizes), bool))
     mesh.update(calc_edges=True)
-    mesh.attributes.new(VERTEX_INDEX, "INT", "POINT").data.foreach_set("value", vertices.astype(np.int32))
+    mesh.attributes.new(VERTEX_INDEX, "INT", "POINT").data.foreach_set("value", indices.astype(np.int32))
     if model.uv is not None:
-        mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", model.uv[chosen][corner].astype(np.float32).ravel())
+        uv = np.zeros((len(corners), 2), np.float32)
+        uv[: corner.sum()] = model.uv[chosen][corner]
+        mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", uv.ravel())
     return mesh
 
 
@@ -277,25 +327,28 @@ def _add_properties(head: bpy.types.Object, model: FaceModel, model_path: str) -
         head.property_overridable_library_set(f'["{key}"]', True)
 
 
-def _add_regions(head: bpy.types.Object, model: FaceModel, vertices: IntArray) -> None:
+def _add_regions(head: bpy.types.Object, model: FaceModel, indices: IntArray) -> None:
     """Add vertex groups for the regions in the head's mesh."""
     for region, members in model.regions.items():
-        own = np.flatnonzero(np.isin(vertices, members))
+        own = np.flatnonzero(np.isin(indices, members))
         if len(own):
             head.vertex_groups.new(name=region).add(own.tolist(), 1.0, "REPLACE")
+    parts = fine_parts(model) if indices.min() < 0 else None
+    if parts is not None:
+        for region, members in parts.regions.items():
+            head.vertex_groups.new(name=region).add(((indices >= 0).sum() + members).tolist(), 1.0, "REPLACE")
 
 
-def _add_keys(head: bpy.types.Object, model: FaceModel, vertices: IntArray, basis: FloatArray) -> None:
+def _add_keys(head: bpy.types.Object, model: FaceModel, indices: IntArray, basis: FloatArray) -> None:
     head.shape_key_add(name="Basis", from_mix=False)
     bounds = dict(zip(model.expression_keys, model.expression_bounds.tolist(), strict=True))
-    everything = len(vertices) == model.vertex_count
-    for name, offset in _key_offsets(model).items():
+    for name, offset in _key_offsets(model, indices, model.neutral.astype(np.float64)).items():
         key = head.shape_key_add(name=name, from_mix=False)
         # Values set from Python and F-curves clamp to the slider's range (0..1 for a new key): set the range first.
         low, high = bounds.get(name, (0.0, GAZE_LIMIT / GAZE_STEP))
         key.slider_min, key.slider_max = max(low, -KEY_LIMIT), min(high, KEY_LIMIT)
         key.value = 0.0
-        key.data.foreach_set("co", (basis + to_blender(offset if everything else offset[vertices])).ravel())
+        key.data.foreach_set("co", (basis + to_blender(offset)).ravel())
 
 
 def _place_eye(eye: bpy.types.Object, points: FloatArray) -> None:

@@ -26,6 +26,7 @@ PHOTOGRAPHS: dict[str, tuple[Colour, Colour, Colour]] = {
 EYES = {"LIGHT": "blue", "MEDIUM": "hazel", "DARK": "brown"}  # colour of the irises
 DEFAULT = "LIGHT"
 PARTS = ("skin", "lips", "brows")  # the materials that show it, in the order of the colours
+SHOWN = (*PARTS, "nostrils")  # those and what else has the picture
 MARK = "expnet_skin"  # custom property of a picture: the skin's name
 
 
@@ -61,12 +62,12 @@ def skin_of(head: bpy.types.Object) -> str:
 
 def wear(head: bpy.types.Object, picture: bpy.types.Image, colours: Sequence[Colour]) -> None:
     """Show ``picture`` on the skin of ``head``, and ``colours`` of skin, lips and brows in Solid shading."""
-    for material in head.data.materials:
+    for material in (each for each in head.data.materials if each is not None):
+        texture = _texture(material) if material.name.startswith(tuple(f"ExpNet {part}" for part in SHOWN)) else None
+        if texture is not None:
+            texture.image = picture
         for part, colour in zip(PARTS, colours, strict=True):
-            if material is not None and material.name.startswith(f"ExpNet {part}"):
-                texture = _texture(material)
-                if texture is not None:
-                    texture.image = picture
+            if material.name.startswith(f"ExpNet {part}"):
                 material.diffuse_color = (*linear(colour), 1.0)
 
 

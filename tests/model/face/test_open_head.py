@@ -355,3 +355,30 @@ class TestTeeth:
         edge = lower[:, -3:].reshape(-1, 3)
         assert (edge[:, 1] > upper[..., 1].min() + 0.5).all()
         assert edge[:, 2].max() < upper[..., 2].max() - 1.0
+
+
+def test_the_tongue_is_thick_and_at_most_half_a_millimetre_of_it_is_in_a_tooth(head):
+    tongue = head.neutral[head.regions["tongue"]]
+    middle = tongue[np.abs(tongue[:, 0]) < 1.0]
+    front = middle[np.abs(middle[:, 2] - 85) < 6]
+    assert np.ptp(front[:, 1]) > 10  # mm
+    quads = head.faces[np.isin(head.faces, head.regions["tongue"]).all(axis=1)]
+    edges = np.unique(np.sort(np.stack([quads, np.roll(quads, 1, axis=1)], -1).reshape(-1, 2), axis=1), axis=0)
+    narrowed = head.neutral * np.array([0.97, 1, 1], np.float32)  # by 0.5 mm where it is widest between the teeth
+    start, step = narrowed[edges[:, 0]], np.diff(narrowed[edges], axis=1)[:, 0]
+    for teeth in ("teeth_upper", "teeth_lower"):
+        corner = head.neutral[triangles(head.faces[np.isin(head.faces, head.regions[teeth]).all(axis=1)])]
+        assert not meet(start, step, corner).any()
+
+
+def meet(start, step, corner) -> np.ndarray:
+    """Return which segments (n, 1) meet which triangles (1, m)."""
+    e1, e2 = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
+    p = np.cross(step[:, None], e2)
+    det = (e1 * p).sum(-1)
+    det = np.where(np.abs(det) < 1e-9, np.inf, det)
+    from_corner = start[:, None] - corner[:, 0]
+    u = (from_corner * p).sum(-1) / det
+    q = np.cross(from_corner, e1)
+    v, t = (step[:, None] * q).sum(-1) / det, (e2 * q).sum(-1) / det
+    return (u > 0) & (v > 0) & (u + v < 1) & (t > 0) & (t < 1)
