@@ -40,7 +40,6 @@ LIP_EDGE_MM = (-0.9, 1.1)  # about the lips' outline: where their colour begins,
 SCALP_MM = 22.0  # from the scalp: stubble there does not fill neck and shoulders
 TORN = 2.5  # times the median of the texels on a millimetre
 MIRRORED_MM = 2.0  # from a texel's place on the other side of the scalp to one with a colour
-LASHES, LASH_MM = 38, 3.4  # of a lower lid
 LINES_MM = 1.1  # between the fine lines of the lips
 
 
@@ -163,7 +162,7 @@ def _skin(model: FaceModel, chart: Chart, crop: UInt8Array, brow: UInt8Array, ch
 
     eyes = np.minimum(*(_distance(chart, np.vstack([marks[k : k + 6], marks[k]])) for k in (36, 42)))
     parting = _distance(chart, marks[[48, 60, 61, 62, 63, 64, 54]])
-    nostrils = _distance_to(chart, model.neutral[model.regions["nostrils"]], 5.0)
+    nostrils = _distance_to(chart, _inside_nostrils(model), 5.0)
     lips = _lips(chart, model)
     trusted = known & chart.drawn & (eyes > EYE_MM) & (nostrils > 1.5) & (lips < 0.02)
     colours, trusted = _other_side_of_scalp(chart, model, colours, trusted)
@@ -171,19 +170,29 @@ def _skin(model: FaceModel, chart: Chart, crop: UInt8Array, brow: UInt8Array, ch
     filled = _filled(colours, trusted & bare)
     sure = cv2.GaussianBlur(cv2.erode(trusted.astype(np.uint8), np.ones((5, 5))).astype(np.float32), (0, 0), 2.5)
     out = filled + (sure * trusted)[..., None] * (colours - filled)
-    lines = 1 + 0.02 * np.sin(2 * np.pi * chart.place[..., 0] / LINES_MM + 0.8 * np.sin(chart.place[..., 1]))
+    x, y = chart.place[..., 0], chart.place[..., 1]
+    waver = 0.8 * np.sin(y) + 1.7 * np.sin(0.37 * x + 0.9) + 1.1 * np.sin(0.83 * x + 0.21 * y)  # no two lines alike
+    lines = 1 + 0.02 * np.sin(2 * np.pi * x / LINES_MM + waver) * (0.5 + 0.5 * np.sin(0.61 * x - 0.45 * y))
     full = out * np.array(choice.lips, np.float32) * lines[..., None]
     out += lips[..., None] * (full - out)
     rim = np.exp(-((eyes / RIM_MM) ** 2))[..., None]
     out *= 1 - rim * (1 - np.array([0.62, 0.62, 0.78], np.float32))  # reddish and darker
     out *= 1 - 0.35 * np.exp(-((parting / 0.9) ** 2))[..., None]
     out *= 1 - 0.45 * np.exp(-((nostrils / 1.6) ** 2))[..., None]
-    lashes = 0.55 * _lower_lashes(chart, marks)[..., None]
-    out += lashes * (np.array(choice.hair, np.float32) * 0.7 - out)
     cover = choice.cover * _brow_cover(chart, marks, brow)[..., None]
     out += cover * (np.array(choice.hair, np.float32) - out)
     skin: UInt8Array = np.clip(np.round(out), 0, 255).astype(np.uint8)
     return skin
+
+
+def _inside_nostrils(model: FaceModel) -> FloatArray:
+    """Return points (n, 3) on the nostrils' faces, less than a millimetre apart."""
+    corners = model.neutral[model.faces[np.isin(model.faces, model.regions["nostrils"]).all(axis=1)]]
+    t = np.linspace(0, 1, 6)
+    a, b = (each.ravel() for each in np.meshgrid(t, t))
+    weights = np.stack([(1 - a) * (1 - b), a * (1 - b), a * b, (1 - a) * b], 1)
+    points: FloatArray = (weights @ corners).reshape(-1, 3)
+    return points
 
 
 def _other_side_of_scalp(
@@ -266,30 +275,6 @@ def _distance_to(chart: Chart, points: FloatArray, most: float) -> FloatArray:
     near = chart.drawn & ((chart.place > points.min(0) - most) & (chart.place < points.max(0) + most)).all(-1)
     found = cKDTree(points).query(chart.place[near], distance_upper_bound=most)[0]
     out[near] = np.minimum(found, most)
-    return out
-
-
-def _lower_lashes(chart: Chart, marks: FloatArray) -> FloatArray:
-    """Return how much the lower lashes cover, 0..1: short strokes under the lower lids; (SIZE, SIZE) float32."""
-    out = np.zeros(chart.drawn.shape, np.float32)
-    rng = np.random.default_rng(2)
-    length, bend = rng.uniform(0.6, 1.0, LASHES), rng.uniform(-0.25, 0.25, LASHES)
-    for lid in (marks[[42, 47, 46, 45]], marks[[39, 40, 41, 36]]):  # from the inner corner
-        t = np.linspace(0, 1, 200)
-        curve = np.stack([np.polyval(np.polyfit([0, 0.33, 0.67, 1], lid[:, k], 3), t) for k in range(3)], 1)
-        box = ((chart.place > curve.min(0) - 8) & (chart.place < curve.max(0) + 8)).all(-1)
-        where = np.nonzero(chart.drawn & box)
-        points = chart.place[where]
-        below, nearest = cKDTree(curve).query(points)
-        below = np.where(points[:, 1] > curve[nearest, 1], 99.0, below)
-        number = np.clip(t[nearest] * LASHES, 0, LASHES - 1e-3)
-        i = number.astype(int)
-        reach = LASH_MM * length[i] * np.interp(t[nearest], [0, 0.3, 0.85, 1], [0.3, 0.8, 1.0, 0.4])
-        along = below / reach
-        off = np.abs(number - i - 0.5 - bend[i] * along - 0.25 * along * (t[nearest] - 0.4))
-        width = 0.26 * (1 - 0.7 * np.clip(along, 0, 1))
-        cover = np.clip((width - off) / 0.12 + 0.5, 0, 1) * np.clip((1 - along) * 4, 0, 1)
-        out[where] = np.maximum(out[where], cover)
     return out
 
 
