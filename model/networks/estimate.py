@@ -94,7 +94,8 @@ class SeesFaces(Protocol):
 
     ``finding`` looks for the face and runs many times. ``read`` then reads the face that was found, once; it may run
     in another thread than ``finding``. ``estimate`` does both. ``at_once`` is the best number of images in one
-    ``read``, ``frames_at_once`` that of a clip's frames. ``rereads`` says whether ``read`` needs the images again.
+    ``read``, ``frames_at_once`` that of a clip's frames. ``looks_ahead`` is the best number of frames in one look of
+    ``finding``; 1 where a batch gains nothing. ``rereads`` says whether ``read`` needs the images again.
     ``boxes`` are known places of the faces in their images, which an estimator may use exactly. ``person`` reads all
     looks at one person together, where the estimator has it.
 
@@ -127,6 +128,9 @@ class SeesFaces(Protocol):
     def frames_at_once(self) -> int: ...
 
     @property
+    def looks_ahead(self) -> int: ...
+
+    @property
     def rereads(self) -> bool: ...
 
     @property
@@ -151,7 +155,7 @@ class SeesAtAGlance:
     name = OPEN
     license = ""
     notes: tuple[str, ...] = ()
-    at_once = frames_at_once = 1
+    at_once = frames_at_once = looks_ahead = 1
     rereads = False
     person: PersonReader | None = None
 

@@ -1,9 +1,10 @@
 """The estimators of the open networks, the same for both engines: a first look locates a face, a closer one reads it.
 
 The first look, at the whole face, is small and final in the face's place and pose. The closer look reads the
-expression and moves no crop. So a clip's frames are located by first looks, one after another, since each crop comes
-from the frame before. The closer looks follow in batches, in another thread. The crops are the same as when both
-looks are taken at each frame, and so are the numbers, except for the rounding of 16 bits.
+expression and moves no crop. So a clip's frames are located by first looks, one after another or ``looks_ahead`` at
+once (``sight/tracking.py``), since each crop comes from the frames before. The closer looks follow in batches, in
+another thread. The crops are the same as when both looks are taken at each frame, and so are the numbers, except for
+the rounding of 16 bits.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class LooksTwice:
     notes: tuple[str, ...] = ()
     at_once = 1  # images do not gain enough, and an image's numbers do not depend on the others'
     frames_at_once = 16  # more frames gain little more
+    looks_ahead = 1
     rereads = False
     basis = OPEN_BASIS
     expression_keys = OPEN_KEYS

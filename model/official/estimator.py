@@ -96,6 +96,10 @@ class OfficialEstimator:
         return self.at_once
 
     @property
+    def looks_ahead(self) -> int:
+        return self._open.looks_ahead
+
+    @property
     def finding(self) -> FindsFaces:
         return self._open.finding
 

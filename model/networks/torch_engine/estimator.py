@@ -29,6 +29,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 class Estimator(LooksTwice):
     """A trained network with its preprocessing. Holds no state between calls."""
 
+    looks_ahead = 4  # with more frames, too many predicted crops are off
+
     def __init__(
         self, network: Network, header: WeightsHeader, device: torch.device, person: PersonReader | None = None
     ) -> None:

@@ -71,8 +71,21 @@ def test_a_clip_read_in_batches_is_the_clip_read_frame_by_frame(
     np.testing.assert_allclose(batched.alpha, alone.alpha, atol=ROUNDING)
 
 
-def performed(estimator: LooksTwice) -> FacePerformance:
-    with open_clip(DEMO_CLIP, 0, FRAMES) as clip:
+def test_a_clip_read_ahead_has_the_curves_of_single_frames(
+    estimator: LooksTwice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = performed(estimator, 5 * FRAMES)
+    monkeypatch.setattr(estimator, "looks_ahead", 1)
+    alone = performed(estimator, 5 * FRAMES)
+    np.testing.assert_array_equal(ahead.seen, alone.seen)
+    assert ahead.seen.sum() > 4 * FRAMES
+    off = np.abs(ahead.eta - alone.eta)[alone.seen]
+    assert off.mean() < 0.01, "of a key's range"
+    assert off.mean(0).max() < 0.02, "no key more"
+
+
+def performed(estimator: LooksTwice, frames: int = FRAMES) -> FacePerformance:
+    with open_clip(DEMO_CLIP, 0, frames - 1) as clip:
         return perform(clip, estimator)
 
 

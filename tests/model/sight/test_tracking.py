@@ -1,7 +1,7 @@
 """A face is followed through footage: kept, lost, found again, chosen among others."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from expnet.model.camera import Camera, crop_of_pose
+from expnet.model.camera import Camera, Crop, crop_of_pose
 from expnet.model.errors import InputError
 from expnet.model.networks.estimate import FaceEstimate
 from expnet.model.performance.face_performance import FacePerformance, runs
-from expnet.model.sight.tracking import FIND_EVERY, LARGEST, Choice, Follower, look, perform
+from expnet.model.sight.tracking import FIND_EVERY, LARGEST, Choice, Follower, ahead_of, look, perform
 from expnet.model.sight.video import open_clip
 
 from ..discs import JAW, SIDE_PER_RADIUS, DiscEstimator, FindDiscs, disc
@@ -145,6 +145,106 @@ def test_the_crop_is_calmer_than_the_estimate() -> None:
     assert np.std(follower_places[10:]) < 0.6 * np.std(places[10:])
 
 
+# --- several frames at once -----------------------------------------------------------------------------------------
+
+
+class Calls(DiscEstimator):
+    """Notes the crops of each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.crops: list[Sequence[Crop]] = []
+
+    def estimate(self, images: Sequence[np.ndarray], crops: Sequence[Crop], cameras: Sequence[Camera]) -> FaceEstimate:
+        self.crops.append(list(crops))
+        return super().estimate(images, crops, cameras)
+
+
+def follow_ahead(draw: Draw, frames: int, ahead: int = 4) -> tuple[list, list[bool], Calls, FindDiscs]:
+    """Return what the follower sees when it looks at ``ahead`` frames at once, and which frames begin a shot."""
+    estimator, find = Calls(), FindDiscs()
+    follower = Follower(estimator, CAMERA, find=find)
+    pairs = []
+    for start in range(0, frames, ahead):
+        pairs += follower.see_all([draw(i) for i in range(start, min(start + ahead, frames))])
+    assert len(pairs) == frames
+    return [seen for seen, _ in pairs], [cut for _, cut in pairs], estimator, find
+
+
+def strolling(i: int) -> np.ndarray:
+    return disc(black(), 60 + i, 90 + 10 * np.sin(i / 20), 25, i / 160)
+
+
+def running(i: int) -> np.ndarray:
+    return disc(black(), 160 + 110 * np.sin(i / 6), 90, 25 + 5 * np.sin(i / 4), i / 160)
+
+
+@pytest.mark.parametrize("draw", [strolling, running])
+def test_several_frames_at_once_give_the_curves_of_single_ones(draw: Draw) -> None:
+    ahead, _, _, find = follow_ahead(draw, 150)
+    single, _, _ = follow(draw, 150)
+    assert find.searches == 1
+    for one, other in zip(ahead, single, strict=True):
+        np.testing.assert_allclose(one.eta, other.eta, atol=0.02)
+        assert x_of(one) == pytest.approx(x_of(other), abs=0.7)
+
+
+def test_a_calm_face_takes_a_call_for_four_frames() -> None:
+    _, _, estimator, _ = follow_ahead(lambda i: disc(black(), 100 + 0.2 * i, 90, 25), 150)
+    assert len(estimator.crops) < 50
+    assert estimator.looks < 160
+
+
+def test_a_crop_that_was_off_is_looked_at_again_where_single_frames_would_look() -> None:
+    """The disc stands, and then moves within a group of frames, where nothing foretells it."""
+
+    def draw(i: int) -> np.ndarray:
+        return disc(black(), 160 + 1.2 * max(i - 16, 0), 90, 25)
+
+    seen, _, estimator, _ = follow_ahead(draw, 20)
+    first, again = estimator.crops[-2:]
+    assert len(first) == 4 and 1 <= len(again) <= 3, "only those that were off"
+    single = DiscEstimator(), []
+    follower = Follower(single[0], CAMERA, find=FindDiscs())
+    for i in range(20):
+        follower.see(draw(i))
+        single[1].append(follower._crop)
+    for crop, alone in zip(reversed(again), reversed(single[1][:-1])):
+        assert abs(crop.offset_to(alone)).max() < 0.01
+    assert [x_of(s) for s in seen[16:]] == pytest.approx([160, 161.2, 162.4, 163.6], abs=0.7)
+
+
+@pytest.mark.parametrize("ahead", [3, 4, 8])
+def test_losses_and_cuts_between_frames_looked_at_together(ahead: int) -> None:
+    def draw(i: int) -> np.ndarray:
+        if 13 <= i < 30:
+            return black()
+        if i >= 45:
+            return disc(black() + np.array([90, 90, 90], np.uint8), 250, 120, 30)
+        return disc(black(), 60, 60, 20)
+
+    seen, cuts, _, find = follow_ahead(draw, 60, ahead)
+    single, _, searched = follow(draw, 60)
+    assert [s is None for s in seen] == [s is None for s in single]
+    assert [i for i, cut in enumerate(cuts) if cut] == [45]
+    assert [x_of(s) for s in seen if s] == pytest.approx([x_of(s) for s in single if s], abs=1)
+    assert find.searches == searched.searches
+
+
+def test_a_jump_between_frames_looked_at_together() -> None:
+    seen, _, _, find = follow_ahead(lambda i: disc(black(), 100 if i < 18 else 120, 90, 25), 30)
+    assert [x_of(s) for s in seen] == pytest.approx([100] * 18 + [120] * 12, abs=0.7)
+    assert find.searches == 1
+
+
+def test_few_large_pictures_are_held_at_once() -> None:
+    estimator = DiscEstimator()
+    estimator.looks_ahead = 4
+    assert ahead_of(estimator, (1920, 1080)) == 4
+    assert ahead_of(estimator, (7680, 4320)) == 1
+    assert ahead_of(DiscEstimator(), (640, 360)) == 1
+
+
 # --- whole clips ----------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +304,26 @@ def test_faces_read_in_batches_are_those_read_one_by_one(tmp_path: Path, frames_
     np.testing.assert_array_equal(batched.crop, alone.crop)
     np.testing.assert_allclose(batched.alpha, alone.alpha, atol=1e-12)
     assert not batched.seen[15] and batched.seen.sum() > 25
+
+
+@pytest.mark.parametrize("looks_ahead", [4, 7])
+def test_a_clip_read_ahead_is_the_clip_read_frame_by_frame(tmp_path: Path, looks_ahead: int) -> None:
+    def draw(i: int) -> np.ndarray:
+        light = np.array([90, 90, 90], np.uint8) * (i >= 30)
+        return black() if 11 <= i < 23 else disc(black() + light, 100 + i, 90, 25, i / 60)
+
+    path = filmed(tmp_path, draw, 50)
+    reported: list[int] = []
+    with open_clip(path) as clip:
+        estimator = DiscEstimator()
+        estimator.looks_ahead = looks_ahead
+        ahead = perform(clip, estimator, find=FindDiscs(), on_frame=reported.append)
+    alone = performed(path)
+    assert reported == list(range(1, 51))
+    np.testing.assert_array_equal(ahead.seen, alone.seen)
+    np.testing.assert_allclose(ahead.eta, alone.eta, atol=0.02)
+    np.testing.assert_allclose(ahead.crop, alone.crop, atol=0.7)
+    assert ahead.cuts == alone.cuts == (1.0,)
 
 
 class CannotRead(DiscEstimator):
