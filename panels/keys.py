@@ -52,6 +52,7 @@ class EXPNET_PT_keys(Sidebar, bpy.types.Panel):
             row.active = key.on
             row.prop(key, "low")
             row.prop(key, "high")
+            layout.prop(key, "value", slider=True)
         layout.prop(context.scene.expnet, "x_mirror", icon="MOD_MIRROR", toggle=True)
 
 

@@ -292,7 +292,7 @@ class ExpNetSceneProperties(bpy.types.PropertyGroup):
     )
     x_mirror: BoolProperty(  # type: ignore[valid-type]
         name="X-Mirror",
-        description="A change of a key in the list changes the key of the other side of the face, too",
+        description="A change of a key in this panel changes the key of the other side of the face, too",
     )
     compare: PointerProperty(  # type: ignore[valid-type]
         name="Compare", description="How footage and head are shown together", type=ExpNetCompare

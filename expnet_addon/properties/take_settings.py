@@ -18,6 +18,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..scene import current_take
 from ..scene.heads import other_side
 
 
@@ -76,6 +77,24 @@ def _key_changed(setting: str) -> Callable[[bpy.types.PropertyGroup, bpy.types.C
             _changed(key, context)
 
     return changed
+
+
+def _value(key: bpy.types.PropertyGroup) -> float:
+    head = current_take.player_of(key.id_data)
+    block = head.data.shape_keys.key_blocks.get(key.name) if head is not None else None
+    return float(block.value) if block is not None else 0.0
+
+
+def _set_value(key: bpy.types.PropertyGroup, value: float) -> None:
+    """Key the value at the current frame; with *X-Mirror* that of the other side, too."""
+    from ..scene import animation  # numpy
+
+    head, scene = current_take.player_of(key.id_data), bpy.context.scene
+    panel = getattr(scene, "expnet", None)
+    names = {key.name, other_side(key.name)} if panel is not None and panel.x_mirror else {key.name}
+    for name in names:
+        if head is not None and name in head.data.shape_keys.key_blocks:
+            animation.key_value(head, name, value, scene.frame_current)
 
 
 TUNING = ("head_motion", "source_times", "decimate", "bezier", "key_error", "angle_error", "place_error")
@@ -141,6 +160,18 @@ class ExpNetKeySettings(bpy.types.PropertyGroup):
         max=10.0,
         step=1,
         update=_key_changed("high"),
+    )
+    value: FloatProperty(  # type: ignore[valid-type]
+        name="Value",
+        description="The key at the current frame. A change keys the current frame, as a hand edit",
+        min=-10.0,
+        max=10.0,
+        soft_min=-1.0,
+        soft_max=1.0,
+        step=1,
+        options=set(),
+        get=_value,
+        set=_set_value,
     )
 
 

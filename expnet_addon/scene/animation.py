@@ -374,6 +374,15 @@ def key_expression(
     return str(keys.animation_data.action.name)
 
 
+def key_value(head: bpy.types.Object, name: str, value: float, frame: float) -> None:
+    """Set one expression key of a head that plays a take, and key it at ``frame``. The slider's range limits it."""
+    keys = head.data.shape_keys
+    block = keys.key_blocks[name]
+    block.value = value  # Blender clamps it
+    _insert(compat.assigned_curves(keys), _value_path(name), frame, block.value)
+    head.update_tag()
+
+
 def set_frame_range(scene: bpy.types.Scene, take: Take) -> None:
     """Set the scene's frame range to the take's, with the current frame inside."""
     scene.frame_start = int(np.floor(take.frame_start + 1e-4))

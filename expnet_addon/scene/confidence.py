@@ -11,7 +11,7 @@ from ...model.performance.face_performance import FacePerformance, runs
 from .. import compat
 from . import keyframes
 from .animation import LOW_CONFIDENCE
-from .current_take import take_of
+from .current_take import player_of, take_of
 from .take_keys import frames_of, unpacked_performance
 
 PARTS = 24  # of the strip
@@ -72,7 +72,7 @@ def unmark(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
 
 def markers_changed(action: bpy.types.Action) -> None:
     """Mark the take, or remove its markers, in the scenes of the head that plays it."""
-    head = _head_of(action)
+    head = player_of(action)
     if head is not None:
         for scene in head.users_scene:
             mark(scene, head)
@@ -80,7 +80,7 @@ def markers_changed(action: bpy.types.Action) -> None:
 
 def curve_changed(action: bpy.types.Action) -> None:
     """Show or remove the take's curve of confidence, if a head plays the take."""
-    head = _head_of(action)
+    head = player_of(action)
     if head is None:
         return
     curves, path = compat.assigned_curves(head), f'["{CONFIDENCE}"]'
@@ -143,7 +143,3 @@ def _mark(scene: bpy.types.Scene, head: bpy.types.Object, what: str, frame: floa
 
 def _marker_name(head: str, what: str) -> str:
     return f"{what} ({head})"
-
-
-def _head_of(action: bpy.types.Action) -> bpy.types.Object | None:
-    return next((obj for obj in bpy.data.objects if take_of(obj) == action), None)

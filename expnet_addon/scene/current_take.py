@@ -22,6 +22,11 @@ def take_of(head: bpy.types.Object | None) -> bpy.types.Action | None:
     return action if action is not None and action.expnet.rate else None
 
 
+def player_of(action: bpy.types.Action) -> bpy.types.Object | None:
+    """Return the head that plays the take, or None."""
+    return next((obj for obj in bpy.data.objects if take_of(obj) == action), None)
+
+
 def is_of(head: bpy.types.Object, action: bpy.types.Action) -> bool:
     """Return whether ``action`` is a take, or a part of one, that was made for ``head``.
 

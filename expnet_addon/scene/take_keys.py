@@ -15,7 +15,7 @@ from ...model.performance.performance_files import unpacked
 from ...model.performance.treatment import FRAME, KeyTreatment, Treatment, treated
 from .. import compat
 from . import animation, hand_edits, head_root, rig
-from .current_take import UNTREATED, head_action_of, take_of
+from .current_take import UNTREATED, head_action_of, player_of, take_of
 
 
 def treatment_of(action: bpy.types.Action) -> Treatment:
@@ -47,7 +47,7 @@ def apply_again(action: bpy.types.Action, discard: bool = False) -> str:
 
     Returns the error as a line, or an empty string. If a head plays the take, its ``note`` holds the error too.
     """
-    head = _head_of(action)
+    head = player_of(action)
     if head is None:
         return f"No face shows the take '{action.name}': there is nothing to write"
     take = action.expnet
@@ -81,7 +81,7 @@ def apply_head_motion(head: bpy.types.Object, action: bpy.types.Action) -> None:
 
 def motion_changed(action: bpy.types.Action) -> None:
     """Apply the take's head motion, if a head plays it."""
-    head = _head_of(action)
+    head = player_of(action)
     if head is not None:
         apply_head_motion(head, action)
 
@@ -182,10 +182,6 @@ def frames_of(action: bpy.types.Action, performance: FacePerformance) -> FloatAr
         frames = performance.times * action.expnet.rate
     in_scene: FloatArray = action.expnet.start + frames - frames[0]
     return in_scene
-
-
-def _head_of(action: bpy.types.Action) -> bpy.types.Object | None:
-    return next((obj for obj in bpy.data.objects if take_of(obj) == action), None)
 
 
 def bounds_of(head: bpy.types.Object) -> FloatArray:

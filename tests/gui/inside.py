@@ -69,7 +69,7 @@ def properties_of(group: bpy.types.PropertyGroup) -> dict[str, object]:
     content: dict[str, object] = {}
     for name, kind in group.bl_rna.properties.items():
         value = getattr(group, name)
-        if name == "rna_type":
+        if name in ("rna_type", "value"):  # the value of a key follows from its curve
             continue
         if kind.type == "COLLECTION":
             content[name] = [properties_of(item) for item in value]

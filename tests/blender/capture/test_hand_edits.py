@@ -225,3 +225,23 @@ def test_keys_are_read_as_they_are(head, way: Callable) -> None:
     read = way(curve(head))
     co = read["co"] if read.dtype.names else read
     np.testing.assert_array_equal(co, np.array([tuple(p.co) for p in curve(head).keyframe_points], np.float32))
+
+
+def test_a_key_is_posed_in_the_panel_and_with_x_mirror_its_partner_too(empty_scene, head) -> None:
+    take = take_of(head).expnet
+    left, right = (f'key_blocks["mouthSmile_{side}"].value' for side in "LR")
+    empty_scene.frame_set(5)
+    before = all_keys(head)
+    take.key_settings["mouthSmile_L"].value = 0.875
+    assert keys(head, left)[5] == take.key_settings["mouthSmile_L"].value == 0.875
+    assert {path for path, points in all_keys(head).items() if points != before[path]} == {(left, 0)}
+    empty_scene.expnet.x_mirror = True
+    take.key_settings["mouthSmile_R"].value = 5.0  # the slider ends at 1
+    take.key_settings["jawSide"].value = -0.5
+    assert keys(head, left)[5] == keys(head, right)[5] == 1.0
+    change_every_setting(take)
+    assert keys(head, left)[5] == keys(head, right)[5] == 1.0
+    assert keys(head, 'key_blocks["jawSide"].value')[5] == -0.5
+    empty_scene.frame_set(6)
+    empty_scene.frame_set(5)
+    assert take.key_settings["mouthSmile_R"].value == 1.0
