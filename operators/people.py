@@ -47,7 +47,13 @@ class EXPNET_OT_animate_people(bpy.types.Operator):
 
     @reports_in(of_scene)
     def execute(self, context: bpy.types.Context) -> str:
-        return everyone.animate_people(context.scene, panel_keying(context.scene.expnet), _source(context))
+        from ..expnet_addon.capture import capture
+
+        settings = context.scene.expnet
+        message = everyone.animate_people(context.scene, panel_keying(settings), _source(context))
+        if chosen.face(context) is None:  # else the panel would show no take
+            capture.select(settings.people[0].head)
+        return message
 
 
 class EXPNET_OT_forget_people(bpy.types.Operator):

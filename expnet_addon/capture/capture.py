@@ -61,7 +61,7 @@ def add_face(scene: bpy.types.Scene, face_model: str = OPEN) -> Task[ConvertResu
         into = _find(bpy.data.scenes, scene_uid, "The scene")
         head = rig.create_rig(model, model_path=OPEN if face_model == OPEN else str(path))
         head.location = into.cursor.location
-        _select(head)
+        select(head)
         first_view.show_new_head(into, head)
         return f"{head.name}: {model.vertex_count} vertices, {len(model.expression_keys)} keys"
 
@@ -286,7 +286,8 @@ def _find(collection: bpy.types.bpy_prop_collection, uid: int, what: str) -> bpy
     raise InputError(f"{what} is gone: nothing was written")
 
 
-def _select(head: bpy.types.Object) -> None:
+def select(head: bpy.types.Object) -> None:
+    """Select the head alone, and make it active: the panel shows its takes."""
     for other in bpy.context.selected_objects:
         other.select_set(False)
     head.select_set(True)

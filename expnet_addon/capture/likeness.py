@@ -40,7 +40,7 @@ def dress_like(head: bpy.types.Object, pictures: Sequence[str], options: Estimat
         return "\n".join(
             [
                 f"{face.name} looks like the person in {count} picture{'s' if count > 1 else ''}",
-                f"{reply.seen:.0%} of the face are from the pictures, the rest is the skin {reply.skin.capitalize()}",
+                f"{reply.seen:.0%} of the face is from the pictures, the rest is the skin {reply.skin.capitalize()}",
                 f"Skin: {where}",
                 *reply.notes,
             ]

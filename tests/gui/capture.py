@@ -72,12 +72,13 @@ def walk(artist: Artist) -> None:
     screen.over_view()  # the red report hangs at the pointer until it leaves
 
     artist.step("Animate from Footage, the face deleted meanwhile")
+    actions = screen.ask("result = len(bpy.data.actions)")  # those of chapters before stay
     artist.start("animate_footage", animate)
     screen.ask(WORKER + "os.kill(worker, signal.SIGSTOP)")
     screen.ask(RIG + "bpy.data.objects.remove(faces[0])" + PUSH)
     screen.ask(WORKER + "os.kill(worker, signal.SIGCONT)")
     artist.ends("the clip")
-    artist.check(screen.ask("result = len(bpy.data.actions)") == 0, "keys were written for a face that is gone")
+    artist.check(screen.ask("result = len(bpy.data.actions)") == actions, "keys were written for a face that is gone")
     screen.dismiss()
     screen.xdotool("key", "ctrl+z", "sleep", 0.5)
     artist.check(screen.ask(RIG + "result = len(faces) == 1"), "undo did not bring the face back")

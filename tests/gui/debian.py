@@ -35,6 +35,17 @@ for frame in frames:
 out.release()
 """
 
+BESIDE = """
+import cv2, sys
+movie = cv2.VideoCapture(sys.argv[1])
+frames = [frame for read, frame in iter(movie.read, (False, None)) if read]
+pairs = [cv2.hconcat([frame, cv2.convertScaleAbs(cv2.flip(frame, 1), alpha=0.7)]) for frame in frames]
+out = cv2.VideoWriter(sys.argv[2], cv2.VideoWriter_fourcc(*"mp4v"), movie.get(cv2.CAP_PROP_FPS), pairs[0].shape[1::-1])
+for pair in pairs:
+    out.write(pair)
+out.release()
+"""
+
 
 class Debian:
     """The folder with Blender in it, with what its programs need mounted, and a work folder that both sides see."""
@@ -97,6 +108,12 @@ class Debian:
         """Return the clip, left and right exchanged."""
         out = f"{self.inside}/mirrored.mp4"
         self.run("python3", "-c", MIRROR, clip, out)
+        return out
+
+    def two_people(self, clip: str) -> str:
+        """Return a clip with the person of this one, and beside them their mirror image, darker."""
+        out = f"{self.inside}/talk.mp4"
+        self.run("python3", "-c", BESIDE, clip, out)
         return out
 
     def two_faces(self, clip: str) -> str:

@@ -9,16 +9,19 @@ from pathlib import Path
 from artist import EXTENSION, Artist
 from screen import until
 
+# The extension's row in the preferences, with its settings or without
 SHOW = f"""
+import addon_utils
 show("PREFERENCES")
 bpy.context.preferences.active_section = "ADDONS"
 bpy.context.window_manager.addon_search = "expnet"
 window, area, region = sidebar()
+addon_utils.modules(refresh=False)
+info = addon_utils.module_bl_info(addon_utils.addons_fake_modules["{EXTENSION}"])
 with bpy.context.temp_override(window=window, area=area, region=region):
-    if not bpy.context.window_manager.addon_search or %r:
+    if info.get("show_expanded", False) is not %r:
         bpy.ops.preferences.addon_expand(module="{EXTENSION}")
 """
-ROW = 28  # pixels; the fields of preferences have no data path to be found by, so they are found by the buttons
 PREFERENCES = f"preferences = bpy.context.preferences.addons['{EXTENSION}'].preferences; "
 REPORT = PREFERENCES + "result = preferences.engine_report"
 STATUS = (
@@ -34,23 +37,38 @@ result = sorted(n for n in os.listdir(folder) if not n.startswith(".removed-")) 
 STAND_INS = {
     "torch": ("torch", "2.5"),
     "numpy": ("numpy", "2.1"),
-    "opencv-python-headless": ("cv2", "4.11"),
+    "opencv-python-headless": ("cv2", "4.13"),
     "safetensors": ("safetensors", "0.4"),
     "scipy": ("scipy", "1.11"),
     "h5py": ("h5py", "3.10"),
+    "av": ("av", "15.0"),
 }
+
+
+def find_field(artist: Artist, name: str) -> tuple[int, int]:
+    """Return where a text field is. Preferences have no data path to be found by, but Ctrl-C copies a field's text."""
+    text = f"the place of {name}"
+    artist.screen.ask(f"{PREFERENCES}preferences.{name} = {text!r}")
+    at = artist.screen.find(text, "ctrl+c", f"field {name}", across=0.6)
+    artist.screen.ask(f"{PREFERENCES}preferences.{name} = ''")
+    return at
 
 
 def walk(artist: Artist) -> None:
     screen, check = artist.screen, artist.check
     screen.ask(SHOW % True)
+    screen.over_view()
+    artist.picture("preferences.png")
     check(screen.ask("result = bpy.app.online_access") is False, "this Blender may go online; here it must not")
     install = screen.find_button("install_runtime", across=0.25)
 
     def says(text: str, what: str) -> None:
-        until(lambda: text in screen.ask(REPORT), f"'{text}' from {what}", screen.alive)
+        until(lambda: not artist.running() and screen.ask(REPORT), f"words of {what}", screen.alive)
+        said = screen.ask(REPORT)
+        check(text in said, f"{what} says '{said}' and not '{text}'")
+        screen.ask(PREFERENCES + "preferences.engine_report = ''")  # the next words are those of the next step
         screen.dismiss()  # the red report
-        print(f"    {what}: " + screen.ask(REPORT).replace("\n", "; "), flush=True)
+        print(f"    {what}: " + said.replace("\n", "; "), flush=True)
 
     artist.step("Install Runtime, offline")
     screen.click("", install)
@@ -58,7 +76,7 @@ def walk(artist: Artist) -> None:
     check(screen.ask(RUNTIME) == [], "a refused installation left something")
 
     artist.step("Install Runtime, from a folder without wheels")
-    field = (screen.find_button("check_python", across=0.6)[0], install[1] - 2 * ROW)
+    field = find_field(artist, "wheel_folder")
     screen.paste(field, "/usr/share")
     screen.click("", install)
     says("no folder with wheels", "Install Runtime")
@@ -87,7 +105,7 @@ def walk(artist: Artist) -> None:
 
     artist.step("Use This Python")
     check_python = screen.find_button("check_python", across=0.6)
-    own = (check_python[0], check_python[1] - ROW)
+    own = find_field(artist, "worker_python")
     for path, text in (
         ("/nowhere/bin/python", "is not a Python interpreter"),
         ("/usr/bin/true", "is no Python"),
@@ -111,19 +129,19 @@ def walk(artist: Artist) -> None:
         artist.step("Import Weights")
         release = screen.debian.bring_folder(artist.options.release)
         button = screen.find_button("import_weights", across=0.6)
-        screen.paste((button[0], button[1] - 3 * ROW), release)
+        screen.paste(find_field(artist, "release_folder"), release)
         artist.start("import_weights", button)
         artist.ends("the import")
         report = screen.ask(PREFERENCES + "result = preferences.import_report")
         check("Found" in report, "nothing was imported")
         print("    " + report.splitlines()[0])
         screen.over_view()
-        artist.picture("preferences.png")
+        artist.picture("imported.png")
 
 
 def write_wheels(folder: Path) -> None:
     """Return a folder as the guide has the artist fill it: pip's own wheel, and stand-ins for the others."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (pip,) = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
     (folder / pip.name).write_bytes(pip.read_bytes())
     for name, (module, version) in STAND_INS.items():

@@ -10,7 +10,11 @@ python3-opencv and python3-safetensors (debootstrap; about 2.5 GB). The extensio
     story      the guide's: Try It, two clips, an edit by hand, takes, the time to draw the sidebar, a render
     tools      after the story: F8, Compare, a key switched off, Confidence, Mirror Pose
     capture    Add Face, Estimate, Animate, Cancel and ESC, the take, the Movie Clip editor, several faces, File > New
-    character  Try It, Match Names, the table, presets, Retarget as keys and as live drivers, Remove Retarget
+    character  Try It, Drive My Character, Match Names, the table, presets, Retarget, Remove Retarget
+    actor      Actor's Face, from a picture
+    everyone   two people in a clip: Find People, names, Animate People
+    live       from a file: Pause, Neutral, Record, Stop
+    dropping   a clip, dragged from a file browser onto the viewport
     engine     the preferences: Install Runtime, Use This Python, Test, the authors' networks
     leaving    disable, enable, uninstall: nothing stays
 
@@ -27,10 +31,14 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+import actor
 import capture
 import character
+import dropping
 import engine
+import everyone
 import leaving
+import live
 import story
 import tools
 from artist import Artist
@@ -45,6 +53,10 @@ CHAPTERS = {
     "tools": tools.walk,
     "capture": capture.walk,
     "character": character.walk,
+    "actor": actor.walk,
+    "everyone": everyone.walk,
+    "live": live.walk,
+    "dropping": dropping.walk,
     "engine": engine.walk,
     "leaving": leaving.walk,
 }

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,22 @@ INSIDE = Path(__file__).resolve().parent / "inside.py"
 SIZE = (1500, 1100)
 PAGES = 5  # that a find turns to: as shown, the top, and three below it
 PATIENCE = 600.0  # seconds; drawing by software on a busy machine
+
+ROWS = 8  # places of the panel that are tried at once
+# All that is copied, until it is asked for
+LISTEN = """
+copied = bpy.app.driver_namespace.setdefault("gui_copied", [])
+copied.clear()
+bpy.context.window_manager.clipboard = ""
+def listen():
+    text = bpy.context.window_manager.clipboard
+    if text not in copied:
+        copied.append(text)
+    return 0.02 if bpy.app.driver_namespace["gui_listens"] else None
+bpy.app.driver_namespace["gui_listens"] = True
+bpy.app.timers.register(listen)
+"""
+HEARD = "bpy.app.driver_namespace['gui_listens'] = False; result = bpy.app.driver_namespace['gui_copied']"
 
 
 class Screen:
@@ -60,8 +76,8 @@ class Screen:
             log = (self.debian.outside / "blender.log").read_text()[-3000:]
             raise Failed(f"Blender ended with status {self.blender.returncode}:\n{log}")
 
-    def xdotool(self, *words: object) -> None:
-        self.debian.run("xdotool", *words)
+    def xdotool(self, *words: object) -> str:
+        return self.debian.run("xdotool", *words)
 
     def point(self, x: float, y: float) -> None:
         """Two steps: Blender notices a pointer that moves, not one that is there."""
@@ -90,20 +106,30 @@ class Screen:
                     self.to_top()  # the sidebar is longer than the window
                 elif page:
                     self.scroll(5, 8)
-                for y in range(max(top + 30, below), bottom, 15):
+                rows = range(max(top + 30, below), bottom, 15)
+                for y in self._likely(text, rows, keys, x, ends) if patience == 1 else rows:
                     if self._copies(text, y, keys, x, patience, ends):
                         return x, y
                 if below:  # a place that is known is on the page that is shown
                     break
         raise Failed(f"there is no {what}")
 
+    def _likely(self, text: str, rows: range, keys: str, x: int, ends: bool) -> Iterator[int]:
+        """Yield the rows near which ``keys`` copy it. Some rows are tried at once, for each question takes time."""
+        for start in range(0, len(rows), ROWS):
+            few = rows[start : start + ROWS]
+            self.ask(LISTEN)
+            words: list[object] = []
+            for y in few:
+                words += ["mousemove", x - 3, y, "sleep", 0.03, "mousemove", x, y, "sleep", 0.12, "key", keys]
+                words += ["sleep", 0.08]
+            self.xdotool(*words)
+            if any(_says(copied, text, ends) for copied in self.ask(HEARD)):
+                yield from few
+
     def _copies(self, text: str, y: int, keys: str, x: int, patience: int, ends: bool) -> bool:
         """Whether ``keys`` copy it there. A slow answer may be that of the place before, so it is asked twice."""
-        for wait in (patience, 4):
-            copied = self.under(y, keys, x, wait)
-            if not (copied.endswith(text) if ends else text in copied):
-                return False
-        return True
+        return all(_says(self.under(y, keys, x, wait), text, ends) for wait in (patience, 4))
 
     def find_button(self, operator: str, below: int = 0, across: float = 0.47) -> tuple[int, int]:
         """Where the panel's button of ``operator`` is: Ctrl-C over a button copies its Python command."""
@@ -182,6 +208,10 @@ class Screen:
         self.debian.run("import", "-window", "root", *crop, self.debian.inside / name)
         shutil.copyfile(self.debian.outside / name, out / name)
         print(f"    {out / name}", flush=True)
+
+
+def _says(copied: str, text: str, ends: bool) -> bool:
+    return copied.endswith(text) if ends else text in copied
 
 
 def until(condition: Callable[[], object], what: str, alive: Callable[[], None] = lambda: None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from artist import EXTENSION, KEYS, PUSH, RIG, SETTINGS, Artist
 from screen import until
 from sections import close_section, open_section
@@ -55,6 +57,7 @@ result = rectangle(next(r for r in area.regions if r.type == "WINDOW"))
 """
 JAW, MOUTH = 'key_blocks["jawOpen"].value', 'key_blocks["mouthFunnel"].value'
 EDIT_FRAME, EDIT = 20, 0.777
+ROW_TIME = 5.0  # seconds until a click on another take shows
 # Blender looks the drawing functions up in the classes, each time: this puts a clock around them until UNTIMED
 TIMED = """
 import time
@@ -124,6 +127,7 @@ def walk(artist: Artist) -> None:
     other = [path for path in before if before[path] != after[path] and "mouth" not in path]
     check(not other, f"the gain of the mouth changed {other}")
     check(at(after[JAW], EDIT_FRAME) == at(before[JAW], EDIT_FRAME), "the edit is gone")
+    screen.over_view()  # no tooltip
     artist.picture("take.png")
 
     artist.step("The same clip again: it asks, because of the edit")
@@ -231,14 +235,16 @@ def region_gain(artist: Artist, region: str) -> tuple[int, int]:
 def choose_take(artist: Artist, name: str) -> None:
     """Click the rows of the list until the take is shown."""
     screen = artist.screen
-    screen.to_bottom()
-    x, y = screen.find_button("take_duplicate", across=0.84)
     left, _, right, _ = screen.ask("result = rectangle(sidebar()[2])")
-    for row in range(8):
-        screen.point(left + 0.5 * (right - left), y + row * 20)
-        screen.xdotool("click", 1, "sleep", 1.0)
-        if screen.ask(TAKES)[1] == name:
-            return
+    for row in range(len(screen.ask(TAKES)[0])):
+        screen.to_bottom()
+        _, y = screen.find_button("take_duplicate", across=0.84)  # again: each take has another number of lines
+        screen.point(left + 0.4 * (right - left), y + row * 20)
+        screen.xdotool("click", 1)
+        deadline = time.monotonic() + ROW_TIME
+        while time.monotonic() < deadline:
+            if screen.ask(TAKES)[1] == name:
+                return
     artist.check(screen.ask(TAKES)[1] == name, f"no row of the list shows the take {name}")
 
 

@@ -56,6 +56,11 @@ def test_the_panel_lists_the_people_and_gives_each_a_take(two: Path, empty_scene
     empty_scene.frame_set(empty_scene.frame_start + 5)
     apart = mine.matrix_world.translation.x - other.matrix_world.translation.x
     assert abs(apart) > 0.1, "the heads stand where the people are in the picture"
+
+    bpy.ops.object.select_all(action="DESELECT")
+    bpy.context.view_layer.objects.active = None
+    assert bpy.ops.expnet.animate_people() == {"FINISHED"}
+    assert bpy.context.view_layer.objects.active == other and other.select_get(), "the first take is in the panel"
     assert bpy.ops.expnet.forget_people() == {"FINISHED"}
     assert not settings.people and len(rigs_in(empty_scene)) == 2
 

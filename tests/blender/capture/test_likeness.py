@@ -50,7 +50,7 @@ def test_the_skin_is_a_png_beside_the_blend(head: bpy.types.Object, photo: Path,
     assert tuple(image.size) == (2048, 2048) and image.filepath.startswith("//")
     assert skins.skin_of(head) == skins.OWN
     assert np.abs(np.array(head["alpha"])).max() > 0.3
-    assert "of the face are from the pictures" in bpy.context.scene.expnet.result
+    assert "of the face is from the pictures" in bpy.context.scene.expnet.result
 
 
 @pytest.mark.slow
