@@ -148,11 +148,16 @@ def _remove(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
     for curve in list(assigned or ()):
         if curve.data_path.startswith(f'["{PROPERTY}'):
             assigned.remove(curve)
+    unmark(scene, head)
+    for key in [key for key in head.keys() if key.startswith(PROPERTY)]:
+        del head[key]
+
+
+def unmark(scene: bpy.types.Scene, head: bpy.types.Object) -> None:
+    """Remove the markers of the head's emotions. The artist's markers stay."""
     names = {_marker_name(head, str(name)) for name in head.get(MARKED, ())}
     for marker in [each for each in scene.timeline_markers if each.name in names]:
         scene.timeline_markers.remove(marker)
-    for key in [key for key in head.keys() if key.startswith(PROPERTY)]:
-        del head[key]
 
 
 def _marker_name(head: bpy.types.Object, name: str) -> str:

@@ -8,7 +8,7 @@ import bpy
 
 from ...model.errors import InputError
 from . import camera_and_light as staging
-from . import compare, confidence, emotion_text, ready_to_render, sound
+from . import compare, confidence, emotion_text, emotion_track, ready_to_render, sound
 from .current_take import head_action_of, takes_of
 from .head_root import root_of
 from .heads import rigs_in
@@ -33,6 +33,7 @@ def remove_head(scene: bpy.types.Scene, head: bpy.types.Object, takes: bool) -> 
         _release([child for child in root.children if child != head])
     sound.remove_sound(scene, "", name)
     confidence.unmark(scene, head)
+    emotion_track.unmark(scene, head)
     emotion_text.remove_text(scene, head)
     bodies = [body for body in (head_action_of(head, action) for action in actions) if body is not None]
     for action in dict.fromkeys([*actions, *bodies]):

@@ -48,6 +48,8 @@ def test_a_head_goes_with_its_parts_its_takes_its_footage_sound_and_markers(scen
     head = animate("Face")
     assert head.parent is not None and len(rig.eyes_of(head)) == 2 and scene.timeline_markers
     camera = scene.camera
+    bpy.ops.expnet.label_emotions(markers=True)
+    scene.timeline_markers.new("the artist's", frame=3)
     assert bpy.ops.expnet.remove_face() == {"FINISHED"}
     after = contents()
     assert {kind: after[kind] - before[kind] for kind in KINDS} == {
@@ -55,7 +57,7 @@ def test_a_head_goes_with_its_parts_its_takes_its_footage_sound_and_markers(scen
         "objects": {camera.name, *(obj.name for obj in scene.objects if obj.get("expnet_light"))},
     }
     assert camera.parent is None and compare.footage_of(scene) is None
-    assert not scene.timeline_markers
+    assert [marker.name for marker in scene.timeline_markers] == ["the artist's"]
     assert not list(compat.sequencer_strips(scene))
     assert scene.expnet.result == "'Face' is removed, with its take"
     assert not bpy.ops.expnet.remove_face.poll()
