@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..expnet_addon.capture import chosen
 from .reporting import reports
@@ -15,8 +15,16 @@ class EXPNET_OT_label_emotions(TakeOperator, bpy.types.Operator):
 
     classifier: StringProperty(  # type: ignore[valid-type]
         name="Classifier",
-        description="A file of 'expnet research emotions --save'. Empty: EMFACS scores, a heuristic without training",
+        description="A file of 'expnet research train-emotion-head' or 'emotions --save'. Empty: what is chosen below",
         subtype="FILE_PATH",
+    )
+    by: EnumProperty(  # type: ignore[valid-type]
+        name="Without a File",
+        items=(
+            ("HEAD", "Emotion Head", "A small network on the coefficients, trained on synthetic faces only"),
+            ("EMFACS", "EMFACS", "Coefficients compared with prototypes: a heuristic without training"),
+        ),
+        default="HEAD",
     )
     curves: BoolProperty(  # type: ignore[valid-type]
         name="Curves", description="A custom property of the head for each emotion, 0 to 1", default=True
@@ -40,4 +48,5 @@ class EXPNET_OT_label_emotions(TakeOperator, bpy.types.Operator):
 
         classifier = bpy.path.abspath(self.classifier) if self.classifier else ""
         face = chosen.face(context)
-        return emotion_track.label_take(context.scene, face, classifier, self.curves, self.markers, text=self.text)
+        by, curves, markers = self.by, self.curves, self.markers
+        return emotion_track.label_take(context.scene, face, classifier, curves, markers, text=self.text, by=by)

@@ -16,8 +16,9 @@ import numpy as np
 from ...model.array_types import FloatArray, IntArray
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS
-from ...model.performance.emotion_classifier import check_keys, load_classifier
-from ...model.performance.emotion_prototypes import PROTOTYPES, heuristic_strengths
+from ...model.networks.emotion_head import SHIPPED, load_emotion_head
+from ...model.performance.emotion_classifier import OfCoefficients, check_keys, load_classifier
+from ...model.performance.emotion_prototypes import NEUTRAL, PROTOTYPES, heuristic_strengths
 from ...model.performance.face_performance import FacePerformance
 from .. import compat
 from . import emotion_text, keyframes
@@ -30,6 +31,8 @@ SHORTEST = 0.2  # seconds; shorter labels have no marker
 NO_EMOTION = "No emotion"
 MARKED = "emotions marked"  # a property of the head: the names that have markers
 HEURISTIC = "heuristic EMFACS scores"
+BUILT_IN = "the built-in emotion head"
+BY_HEAD, BY_EMFACS = "HEAD", "EMFACS"  # what labels a take without a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +44,19 @@ class Labelled:
     origin: str
 
 
-def labelled(performance: FacePerformance, classifier: str) -> Labelled:
-    """Label a raw performance by the ``classifier`` file, or by EMFACS without one. Raises InputError.
+def labelled(performance: FacePerformance, classifier: str, by: str = BY_HEAD) -> Labelled:
+    """Label a raw performance by the ``classifier`` file, or without one ``by`` the built-in head or EMFACS.
 
-    EMFACS compares coefficients of the open basis with prototypes: a heuristic, nothing is learned.
+    The built-in emotion head learned from renders of prototypes. EMFACS compares coefficients of the open basis with
+    the prototypes: a heuristic, nothing is learned. Raises InputError.
     """
     eta = np.nan_to_num(performance.eta)
-    if classifier:
-        machines = load_classifier(classifier)
-        check_keys(machines, performance.basis, performance.expression_keys, "the take")
-        names, strengths, origin = machines.emotions, machines.strengths(eta), Path(classifier).name
+    if classifier or by == BY_HEAD:
+        is_head = not classifier or Path(classifier).suffix.lower() == ".safetensors"
+        trained: OfCoefficients = load_emotion_head(classifier or SHIPPED) if is_head else load_classifier(classifier)
+        check_keys(trained, performance.basis, performance.expression_keys, "the take")
+        names, strengths = trained.emotions, trained.strengths(eta)
+        origin = Path(classifier).name if classifier else BUILT_IN
     else:
         if performance.basis != OPEN_BASIS:
             raise InputError(
@@ -67,6 +73,7 @@ def label_take(
     curves: bool = True,
     markers: bool = True,
     text: bool = False,
+    by: str = BY_HEAD,
 ) -> str:
     """Write the emotions of the head's current take in place of earlier ones, and return a line about them.
 
@@ -76,7 +83,7 @@ def label_take(
     if action is None:
         raise InputError(f"'{head.name}' shows no take: choose one in the list")
     raw = unpacked_performance(action.expnet.performance, action.name)
-    found = labelled(raw, classifier)
+    found = labelled(raw, classifier, by)
     frames = frames_of(action, raw)
     assigned: Any = compat.assigned_curves(head)
     if curves and assigned is None:
@@ -110,6 +117,8 @@ def label_changes(found: Labelled, times: FloatArray) -> list[tuple[int, str]]:
     """
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     strongest = np.where(found.strengths.max(1) >= LEAST, found.strengths.argmax(1), -1)
+    if NEUTRAL in found.emotions:
+        strongest[strongest == found.emotions.index(NEUTRAL)] = -1
     strongest = _most_frequent(strongest, max(1, round(SHORTEST / step)))
     starts = np.flatnonzero(np.concatenate([[True], strongest[1:] != strongest[:-1]]))
     ends = np.append(times[starts[1:]], times[-1] + step)

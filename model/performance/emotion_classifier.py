@@ -9,7 +9,7 @@ import io
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -113,7 +113,22 @@ def _checked(header: dict[str, Any], arrays: dict[str, AnyArray]) -> EmotionClas
     return EmotionClassifier(emotions, keys, basis, gamma=float(arrays["gamma"]), **numbers)
 
 
-def check_keys(classifier: EmotionClassifier, basis: str, keys: tuple[str, ...], what: str) -> None:
+class OfCoefficients(Protocol):
+    """What labels coefficients: an ``EmotionClassifier`` or an emotion head."""
+
+    @property
+    def emotions(self) -> tuple[str, ...]: ...
+
+    @property
+    def keys(self) -> tuple[str, ...]: ...
+
+    @property
+    def basis(self) -> str: ...
+
+    def strengths(self, eta: FloatArray) -> FloatArray: ...
+
+
+def check_keys(classifier: OfCoefficients, basis: str, keys: tuple[str, ...], what: str) -> None:
     """Raise InputError where ``what`` has another expression basis than the classifier."""
     if classifier.keys != keys:
         raise InputError(

@@ -11,6 +11,8 @@ import numpy as np
 from ..array_types import FloatArray
 from ..face.semantics import OPEN_KEYS, mirror_open_eta
 
+NEUTRAL = "neutral"  # the name of a face without an emotion
+
 PROTOTYPES: dict[str, dict[str, float]] = {
     "anger": {"browDown": 1, "lid": -0.15, "eyeSquint": 0.7, "mouthPress": 0.8},
     "contempt": {"mouthDimple_L": 0.9, "mouthSmile_L": 0.35},

@@ -5,6 +5,7 @@ ExpNet: the K nearest neighbours. DeepExp3D: one-against-all SVMs, whose paramet
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,10 +51,33 @@ def confusion(classes: Classes, guessed: Classes, count: int) -> Classes:
 def svm_accuracies(
     features: Floats, classes: Classes, groups: Classes | None, trials: int, seed: int, most_folds: int = 10
 ) -> Floats:
+    """Return the accuracy of SVMs in each fold, (F,), see ``fold_accuracies``.
+
+    C, gamma and kernel are searched in three folds of the training clips; the test clips have no part in it.
+    """
+
+    def learned(train: Classes, test: Classes) -> Classes:
+        within = None if groups is None else groups[train]
+        model = _searched(features[train], classes[train], trials, seed, within)
+        guessed: Classes = model.predict(features[test])
+        return guessed
+
+    there = ~np.isnan(features).any(1)
+    return fold_accuracies(there, classes, groups, learned, seed, most_folds)
+
+
+def fold_accuracies(
+    there: NDArray[np.bool_],
+    classes: Classes,
+    groups: Classes | None,
+    learned: Callable[[Classes, Classes], Classes],
+    seed: int,
+    most_folds: int = 10,
+) -> Floats:
     """Return the accuracy of each fold, (F,). With ``groups``, no group is in two folds.
 
-    C, gamma and kernel are searched in three folds of the training clips; the test clips have no part in it. There are
-    as many folds as the rarest class has clips, at most ``most_folds``.
+    ``learned`` takes the indices of clips to train on and to test, all with a face, which ``there`` (N,) tells, and
+    returns the guessed classes. There are as many folds as the rarest class has clips, at most ``most_folds``.
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -64,13 +88,11 @@ def svm_accuracies(
     if folds < 2:
         return np.empty(0)
     scores = []
-    there = ~np.isnan(features).any(1)
-    for train, test in split(folds, shuffle=True, random_state=seed).split(features, classes, groups):
+    for train, test in split(folds, shuffle=True, random_state=seed).split(classes, classes, groups):
         if not len(test):
             continue
         train, known = train[there[train]], test[there[test]]
-        model = _searched(features[train], classes[train], trials, seed, None if groups is None else groups[train])
-        right = (model.predict(features[known]) == classes[known]).sum() if len(known) else 0
+        right = (learned(train, known) == classes[known]).sum() if len(known) else 0
         scores.append(right / len(test))  # a clip without a face counts as wrong
     return np.array(scores)
 

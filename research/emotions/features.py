@@ -17,7 +17,9 @@ from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.formats import open_face_model
 from ...model.networks.cutting import cut
-from ...model.networks.estimate import FaceEstimate, SeesFaces
+from ...model.networks.estimate import FaceEstimate, Located, SeesFaces
+from ...model.networks.torch_engine.estimator import Estimator
+from ...model.networks.two_looks import FirstLook
 from ...model.sight.images import read_image
 from ...model.sight.tracking import looked_for
 from ...model.worker.chosen_estimator import EstimatorCache
@@ -36,6 +38,8 @@ PIXELS = 32  # a face's width for the method that compares pixels
 class Features:
     """Of N clips: eta (N, Ke), pixels (N, PIXELS²) of unit norm; rows of NaN where no face is found.
 
+    ``deviation`` (N, Ke): what the network expects of its eta. ``seen`` (N, F): the features that an emotion head
+    reads, from a network that has some.
     ``fitted``: the open basis' eta (N, 29) by Eq. (2) from landmarks, where they were asked for.
     ``ms``: median time of a picture, with the search for the face.
     """
@@ -45,6 +49,8 @@ class Features:
     fitted: Floats | None
     keys: tuple[str, ...]
     ms: float
+    deviation: Floats
+    seen: Floats | None = None
 
     @property
     def found(self) -> NDArray[np.bool_]:
@@ -71,11 +77,13 @@ def features_of(
     picture or landmarks that cannot be read; a picture without a face is no error.
     """
     eta = np.full((len(clips), len(estimator.expression_keys)), np.nan)
+    deviation = np.full(eta.shape, np.nan)
     pixels, taken = np.full((len(clips), PIXELS**2), np.nan), []
+    features: list[Floats | None] = [None] * len(clips)
     head = open_face_model(OPEN)
     fitted = None if landmarks is None else np.full((len(clips), len(head.expression)), np.nan)
     for i, clip in enumerate(tqdm(clips, desc=f"scale {scale:g}", leave=False)):
-        rows, faces, fits = [], [], []
+        rows, faces, fits, looks, deviations = [], [], [], [], []
         for path in clip.frames if frames == "mean" else clip.frames[-1:]:
             image = read_image(path)
             small = shrunk(image, scale)
@@ -83,25 +91,49 @@ def features_of(
             seen = _seen(small, estimator)
             taken.append(1e3 * (time.perf_counter() - started))
             if seen is not None:
-                rows.append(seen.eta[0])
-                faces.append(_face(small, seen))
+                found, located = seen
+                look = _head_features(estimator, located)
+                rows.append(found.eta[0])
+                deviations.append(found.eta_deviation[0])
+                faces.append(_face(small, found))
+                if look is not None:
+                    looks.append(look[0])
                 if landmarks is not None:
                     points = landmarks_in(landmarks, small, Path(path), scale)
-                    alpha = np.asarray(seen.alpha[0], np.float64)
+                    alpha = np.asarray(found.alpha[0], np.float64)
                     fits.append(eta_of_landmarks(head, points, alpha, (small.shape[1], small.shape[0])))
         if rows:
-            eta[i], pixels[i] = np.mean(rows, 0), np.mean(faces, 0)
+            eta[i], deviation[i], pixels[i] = np.mean(rows, 0), np.mean(deviations, 0), np.mean(faces, 0)
+            features[i] = np.mean(looks, 0) if looks else None
             if fitted is not None:
                 fitted[i] = np.mean(fits, 0)
-    return Features(eta, pixels, fitted, tuple(estimator.expression_keys), float(np.median(taken)))
+    keys = tuple(estimator.expression_keys)
+    return Features(eta, pixels, fitted, keys, float(np.median(taken)), deviation, _filled(features))
 
 
-def _seen(image: Image, estimator: SeesFaces) -> FaceEstimate | None:
+def _filled(features: list[Floats | None]) -> Floats | None:
+    """Return (N, F) with rows of NaN where there are none; None where there are none at all."""
+    width = next((len(row) for row in features if row is not None), None)
+    if width is None:
+        return None
+    return np.array([np.full(width, np.nan) if row is None else row for row in features])
+
+
+def _seen(image: Image, estimator: SeesFaces) -> tuple[FaceEstimate, Located] | None:
+    """Return the face in the picture and what found it; None without a face."""
     try:
         seen, camera = looked_for(image, estimator.finding, None, None, 50.0)
     except InputError:  # no face; the picture itself was read
         return None
-    return estimator.read([image], [camera], seen, [None])
+    return estimator.read([image], [camera], seen, [None]), seen
+
+
+def _head_features(estimator: SeesFaces, seen: Located) -> Floats | None:
+    """Return the features (1, F) that an emotion head reads; None from a network that has none."""
+    if not (isinstance(estimator, Estimator) and isinstance(seen, FirstLook)):
+        return None
+    features = estimator.head_features(seen)
+    return None if features is None else features.astype(np.float64)
 
 
 def _face(image: Image, seen: FaceEstimate) -> Floats:

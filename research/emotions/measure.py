@@ -14,20 +14,27 @@ from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS
 from ...model.files import atomic_path
+from ...model.networks.emotion_head import ETA, FULL, SHIPPED, EmotionHead, fingerprint, load_emotion_head
+from ...model.networks.weights.open_pack import weights_path
 from ...model.performance.emotion_classifier import save_classifier
 from ...model.performance.emotion_prototypes import PROTOTYPES, heuristic_scores
 from ..label.landmark_method import landmark_source
-from .classify import MISSED, Classes, Floats, confusion, nearest, svm_accuracies, trained
+from .classify import MISSED, Classes, Floats, confusion, fold_accuracies, nearest, svm_accuracies, trained
 from .clips import LabelledClip, read_clips
 from .features import Features, features_of, load_estimator
+from .head import guesses, inputs_of, trained_reading
 from .views import distances_between_views
 
 PIXELS, HEURISTIC, LANDMARKS = "pixels", "heuristic", "landmarks, Eq. (2)"
+HEAD, HEAD_OF_ETA = "emotion head", "emotion head, coefficients alone"
 
 
 @dataclass(frozen=True)
 class EmotionOptions:
-    """What to measure: see the command's help. ``save``: a file for a classifier of the first estimator."""
+    """What to measure: see the command's help. ``save``: a file for a classifier of the first estimator.
+
+    ``head``: an emotion head's file; None for the shipped one.
+    """
 
     source: Path
     out: Path
@@ -40,6 +47,7 @@ class EmotionOptions:
     seed: int
     landmarks: str | None = None
     save: Path | None = None
+    head: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +79,14 @@ class Found:
     """What is measured. Methods are named with their view where there are several.
 
     neighbours  method, scale, faces found, clips, accuracy leaving out the clip, and the subject
-    svms        method, kind of folds, accuracies of the folds
+    learned     method, kind of folds, accuracies of the folds, in which SVMs and emotion heads are trained
     times       method, scale, ms
     tables      confusion matrices;  curves  accuracy by scale;  guesses  class of each clip
     between     method, lines of ``views``
     """
 
     neighbours: list[tuple[str, float, int, int, float, float]] = field(default_factory=list)
-    svms: list[tuple[str, str, Floats]] = field(default_factory=list)
+    learned: list[tuple[str, str, Floats]] = field(default_factory=list)
     times: list[tuple[str, float, float]] = field(default_factory=list)
     tables: dict[str, Classes] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
@@ -93,6 +101,7 @@ def measure(options: EmotionOptions) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file: give a folder for the results")
     landmarks = None if options.landmarks is None else landmark_source(options.landmarks)
+    head = load_emotion_head(SHIPPED if options.head is None else options.head)
     count = clips.subjects.max() + 1
     print(f"{len(clips.clips)} clips of {count} subjects, {len(clips.names)} emotions, seed {options.seed}")
     found = Found()
@@ -104,15 +113,18 @@ def measure(options: EmotionOptions) -> None:
             read = features_of(clips.clips, estimator, scale, options.frames, landmarks if is_first else None)
             found.times.append((label, scale, read.ms))
             _add_neighbours(found, clips, read, label, scale, options, is_first)
+            fixed = _without_training(clips, read, head, source) if is_first else {}
+            for method, guessed in fixed.items():
+                _add_fixed(found, clips, read, method, guessed, scale, options)
             if scale != options.scales[0]:
                 continue
             if len(clips.views) == 2:
                 found.between.append((label, *distances_between_views(clips.clips, read.eta)))
             if options.trials > 0:
-                _add_svms(found, clips, read.eta, label, options)
+                _add_learned(found, clips, read, label, options)
             if is_first and options.save is not None:
                 _save(options, clips, read, estimator.basis)
-    text = _text(clips, found, options)
+    text = _text(clips, found, options, head.training_data)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -132,38 +144,78 @@ def _add_neighbours(
         methods[PIXELS] = read.pixels
     if read.fitted is not None:
         methods[LANDMARKS] = read.fitted
-    has_prototypes = read.keys == OPEN_KEYS and set(clips.names) <= set(PROTOTYPES)
-    if is_first and has_prototypes:
-        methods[HEURISTIC] = read.eta
     for method, values in methods.items():
         for view in clips.views:
             rows = clips.of_view(view)
             name = f"{method}, {view}" if view else method
             classes, subjects, seen = clips.classes[rows], clips.subjects[rows], values[rows]
-            if method == HEURISTIC:
-                by_clip = by_subject = _heuristic(seen, clips.names)
-            else:
-                by_clip = nearest(seen, classes, np.arange(len(rows)), options.k)
-                by_subject = nearest(seen, classes, subjects, options.k)
+            by_clip = nearest(seen, classes, np.arange(len(rows)), options.k)
+            by_subject = nearest(seen, classes, subjects, options.k)
             there = int((~np.isnan(seen).any(1)).sum())
             accuracies = float((by_clip == classes).mean()), float((by_subject == classes).mean())
             found.neighbours.append((name, scale, there, len(rows), *accuracies))
-            if method == HEURISTIC:
-                continue
             found.curves.setdefault(name, []).append(accuracies[1])
             if scale == options.scales[0]:
-                guessed = np.full(len(clips.clips), MISSED)
-                guessed[rows] = by_subject
-                found.guesses[name] = guessed
-                found.tables[name] = confusion(classes, by_subject, len(clips.names))
+                _add_guesses(found, clips, name, rows, by_subject)
 
 
-def _add_svms(found: Found, clips: Clips, eta: Floats, label: str, options: EmotionOptions) -> None:
+def _add_guesses(found: Found, clips: Clips, name: str, rows: Classes, guessed: Classes) -> None:
+    of_all = np.full(len(clips.clips), MISSED)
+    of_all[rows] = guessed
+    found.guesses[name] = of_all
+    found.tables[name] = confusion(clips.classes[rows], guessed, len(clips.names))
+
+
+def _without_training(clips: Clips, read: Features, head: EmotionHead, source: str) -> dict[str, Classes]:
+    """Return the class of each clip by the methods that do not learn from these clips, where they know the classes."""
+    found: dict[str, Classes] = {}
+    if read.keys != OPEN_KEYS:
+        return found
+    if set(clips.names) <= set(PROTOTYPES):
+        found[HEURISTIC] = _heuristic(read.eta, clips.names)
+    if set(clips.names) <= set(head.emotions):
+        found[HEAD_OF_ETA] = guesses(head, ETA, read.eta, clips.names, MISSED)
+        inputs = inputs_of(read)
+        if inputs is not None and fingerprint(weights_path(source)) == head.network:
+            found[HEAD] = guesses(head, FULL, inputs[FULL], clips.names, MISSED)
+    return found
+
+
+def _add_fixed(
+    found: Found, clips: Clips, read: Features, method: str, guessed: Classes, scale: float, options: EmotionOptions
+) -> None:
     for view in clips.views:
         rows = clips.of_view(view)
+        name = f"{method}, {view}" if view else method
+        accuracy = float((guessed[rows] == clips.classes[rows]).mean())
+        found.neighbours.append((name, scale, int(read.found[rows].sum()), len(rows), accuracy, accuracy))
+        if method == HEURISTIC:
+            continue
+        found.curves.setdefault(name, []).append(accuracy)
+        if scale == options.scales[0]:
+            _add_guesses(found, clips, name, rows, guessed[rows])
+
+
+def _add_learned(found: Found, clips: Clips, read: Features, label: str, options: EmotionOptions) -> None:
+    inputs = inputs_of(read) or {}
+    for view in clips.views:
+        rows = clips.of_view(view)
+        of = f"{label}, {view}" if view else label
+        classes = clips.classes[rows]
         for kind, groups in (("clips in folds", None), ("subjects in folds", clips.subjects[rows])):
-            scores = svm_accuracies(eta[rows], clips.classes[rows], groups, options.trials, options.seed)
-            found.svms.append((f"{label}, {view}" if view else label, kind, scores))
+            scores = svm_accuracies(read.eta[rows], classes, groups, options.trials, options.seed)
+            found.learned.append((f"SVM, {of}", kind, scores))
+            if not inputs:
+                continue
+            values = inputs[FULL][rows]
+
+            def learned(train: Classes, test: Classes, values: Floats = values, classes: Classes = classes) -> Classes:
+                reading = trained_reading(values[train], classes[train], len(clips.names), options.seed)
+                guessed: Classes = reading.probabilities(values[test]).argmax(1)
+                return guessed
+
+            scores = fold_accuracies(read.found[rows], classes, groups, learned, options.seed)
+            found.learned.append((f"emotion head, {of}", kind, scores))
 
 
 def _save(options: EmotionOptions, clips: Clips, read: Features, basis: str) -> None:
@@ -188,7 +240,7 @@ def _heuristic(eta: Floats, names: list[str]) -> Classes:
     return guessed
 
 
-def _text(clips: Clips, found: Found, options: EmotionOptions) -> str:
+def _text(clips: Clips, found: Found, options: EmotionOptions, trained_on: str) -> str:
     lines = [
         f"# Emotions of {options.source.name}", "",
         f"{len(clips.clips)} clips, {clips.subjects.max() + 1} subjects; {options.frames} of each clip; "
@@ -196,16 +248,18 @@ def _text(clips: Clips, found: Found, options: EmotionOptions) -> str:
         f"Nearest neighbours, K = {options.k}:", "",
         "| method | scale | faces found | leave one clip out | leave one subject out |", "|---|---|---|---|---|",
         *(f"| {m} | {s:g} | {n} of {all_} | {a:.1%} | {b:.1%} |" for m, s, n, all_, a, b in found.neighbours), "",
-        "The heuristic compares coefficients with EMFACS prototypes and learns nothing.", "",
+        "The heuristic compares coefficients with EMFACS prototypes and learns nothing. An emotion head in this table",
+        f"has learned from other people: {trained_on}.", "",
     ]  # fmt: skip
-    if found.svms:
+    if found.learned:
         lines += [
-            f"One-against-all SVMs, search of {options.trials} trials nested in each fold, mean ± SD over the folds:",
+            f"Trained in each fold: one-against-all SVMs, search of {options.trials} trials nested in it, and emotion "
+            "heads. Mean ± SD over the folds:",
             "",
             "| method | folds of | number | accuracy |",
             "|---|---|---|---|",
         ]
-        for method, kind, scores in found.svms:
+        for method, kind, scores in found.learned:
             said = f"{scores.mean():.1%} ± {scores.std():.1%}" if len(scores) else "too few clips of an emotion"
             lines.append(f"| {method} | {kind} | {len(scores)} | {said} |")
         lines.append("")

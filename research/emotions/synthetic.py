@@ -18,7 +18,7 @@ from ...model.errors import InputError
 from ...model.face.semantics import mirror_open_eta, open_bounds
 from ...model.files import atomic_folder, exists
 from ...model.formats import open_face_model
-from ...model.performance.emotion_prototypes import PROTOTYPES, prototypes
+from ...model.performance.emotion_prototypes import NEUTRAL, PROTOTYPES, prototypes
 from ...training.synthetic.brows import sample_brows
 from ...training.synthetic.degrade import develop
 from ...training.synthetic.expressions import sample_gaze
@@ -30,6 +30,7 @@ from .clips import COLUMNS, VIEW
 
 # How often each emotion is among CK+'s 327 labelled clips (Lucey et al. 2010), in the order of PROTOTYPES
 FREQUENCY = np.array([45, 18, 59, 25, 69, 28, 83])
+NEUTRAL_FREQUENCY = 47  # the mean of the others
 CLIPS_OF_A_SUBJECT = 3
 SIZE, ROOM = 192, 1.6  # pixels; the picture's side in sides of the face's crop
 INTENSITY, NOISE = (0.35, 1.0), 0.08  # of the prototype; of each key, standard deviation
@@ -47,16 +48,19 @@ class Picture:
     points: NDArray[np.float64]
 
 
-def make(out: Path, clips: int, seed: int, views: bool = False) -> None:
+def make(out: Path, clips: int, seed: int, views: bool = False, neutral: bool = False) -> None:
     """Render ``clips`` pictures as EMOTION/SUBJECT_CLIP_FRAME.png into the new folder ``out``. Raises InputError.
 
     Beside each is a .pts with its landmarks and noise. With ``views`` each clip is seen frontal and in half profile,
-    and table.csv lists them.
+    and table.csv lists them. With ``neutral`` some are resting faces, with the noise of the others.
     """
     if exists(out):
         raise InputError(f"{out}: exists already: give the name of a new folder")
-    names = list(PROTOTYPES)
-    edges = np.cumsum(FREQUENCY) / FREQUENCY.sum()
+    names, targets, frequency = list(PROTOTYPES), prototypes(), FREQUENCY
+    if neutral:
+        names, targets = [*names, NEUTRAL], np.concatenate([targets, np.zeros((1, targets.shape[1]))])
+        frequency = np.append(frequency, NEUTRAL_FREQUENCY)
+    edges = np.cumsum(frequency) / frequency.sum()
     emotions = np.random.default_rng(seed).permutation(np.searchsorted(edges, (np.arange(clips) + 0.5) / clips))
     surface = build_surface(open_face_model(OPEN))
     text = io.StringIO()
@@ -68,7 +72,7 @@ def make(out: Path, clips: int, seed: int, views: bool = False) -> None:
             folder = part / names[emotion]
             folder.mkdir(parents=True, exist_ok=True)
             for view in (FRONTAL, HALF_PROFILE) if views else (FRONTAL,):
-                drawn = picture(surface, seed, subject, clip, prototypes()[emotion], TURNED[view])
+                drawn = picture(surface, seed, subject, clip, targets[emotion], TURNED[view], NOISE)
                 name = f"S{subject:03d}_{clip:03d}_{'001' if view == FRONTAL else '002'}"
                 _write(folder / name, drawn, np.random.default_rng([seed, subject, clip, 3]))
                 table.writerow([f"{names[emotion]}/{name}.png", names[emotion], f"S{subject:03d}", clip, view])
@@ -85,16 +89,17 @@ def _write(path: Path, drawn: Picture, rng: np.random.Generator) -> None:
 
 
 def picture(
-    surface: Surface, seed: int, subject: int, clip: int, prototype: NDArray[np.floating[Any]], turned: float = 0.0
-) -> Picture:
-    """Render one subject's picture: ``prototype`` (29,) with intensity and noise, the head ``turned`` in yaw, radians.
+    surface: Surface, seed: int, subject: int, clip: int, prototype: NDArray[np.floating[Any]], turned: float = 0.0,
+    noise: float = 0.0,
+) -> Picture:  # fmt: skip
+    """Render one subject's picture: ``prototype`` (29,) with intensity and ``noise``, ``turned`` in yaw, radians.
 
-    A ``prototype`` of zeros is a resting face without noise.
+    A ``prototype`` of zeros is a resting face. ``noise`` is the standard deviation of each key's.
     """
     own, rng = np.random.default_rng([seed, subject]), np.random.default_rng([seed, subject, clip])
     alpha = np.clip(own.standard_normal(len(surface.model.identity)), -2.8, 2.8).astype(np.float32)
     ways = sample_ways(own)
-    eta = rng.uniform(*INTENSITY) * prototype + rng.normal(0, NOISE if prototype.any() else 0, len(prototype))
+    eta = rng.uniform(*INTENSITY) * prototype + rng.normal(0, noise, len(prototype))
     eta = mirror_open_eta(eta) if rng.random() < 0.5 else eta
     eta = np.clip(eta, *open_bounds().T).astype(np.float32)
     yaw, pitch, roll = sample_angles(rng, True, natural=True)

@@ -26,7 +26,8 @@ from .subjects import subjects_of
 from .training_shards import held_out_subjects
 
 TOGETHER = 32
-REST, LABELS, NETWORK = "rest (all coefficients 0)", "labels by Eq. (2)", "network trained on such labels"
+REST, MEAN = "rest (all coefficients 0)", "mean of the labels, the same for all"
+LABELS, NETWORK = "labels by Eq. (2)", "network trained on such labels"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,7 @@ def compare(labels: Path, truth: Path | None, weights: Path, subjects: str, seed
         true, label, read = _of_photographs(labels, truth, estimator, subjects, seed)
     rated = {
         REST: accuracy(np.zeros_like(true), true),
+        MEAN: accuracy(np.broadcast_to(label.mean(0), label.shape), true),
         LABELS: accuracy(label, true),
         NETWORK: accuracy(read, true),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -11,8 +12,10 @@ import pytest
 from expnet.expnet_addon.headless import main
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import open_bounds
+from expnet.model.networks.emotion_head import check_network, load_emotion_head
+from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.performance.emotion_classifier import load_classifier, save_classifier
-from expnet.model.performance.emotion_prototypes import PROTOTYPES, heuristic_scores, prototypes
+from expnet.model.performance.emotion_prototypes import NEUTRAL, PROTOTYPES, heuristic_scores, prototypes
 from expnet.research.emotions.classify import MISSED, confusion, nearest, svm_accuracies, trained
 from expnet.research.emotions.clips import LabelledClip, read_clips
 from expnet.research.emotions.views import distances_between_views
@@ -138,9 +141,13 @@ def test_the_command_measures_synthetic_people(tmp_path: Path, capsys: pytest.Ca
     assert "seed 0" in shown
     assert "| open | 1 | 14 of 15 |" in shown  # the last one has no face
     assert "too few clips of an emotion" in shown
+    for method in ("emotion head", "emotion head, coefficients alone"):
+        assert f"| {method} | 0.5 | 14 of 15 |" in shown
+    assert "synthetic" in shown.split("has learned from other people: ")[1]  # what the shipped head learned from
+    methods = ("open", "pixels", "emotion_head", "emotion_head__coefficients_alone")
     assert {p.name for p in out.iterdir()} == {
-        *("results.md", "guesses.csv", "scales.png", "confusion_open.png", "confusion_pixels.png")
-    }
+        *("results.md", "guesses.csv", "scales.png"), *(f"confusion_{method}.png" for method in methods)
+    }  # fmt: skip
     (made / "happy" / "S901_000_001.png").write_bytes(b"no picture")
     assert main(["research", "emotions", str(made), *options]) == 2
     assert capsys.readouterr().err.count("expnet: ") == 1
@@ -201,3 +208,57 @@ def test_views_landmarks_and_a_saved_classifier_from_the_command(
     next(made.glob("*/*.pts")).unlink()
     assert main(["research", "emotions", str(table), *options]) == 2
     assert capsys.readouterr().err.count("expnet: ") == 1
+
+
+def test_resting_faces_are_an_eighth_class(tmp_path: Path) -> None:
+    assert main(["research", "synthetic-emotions", str(tmp_path / "set"), "--clips", "8", "--neutral"]) == 0
+    assert len(list((tmp_path / "set" / NEUTRAL).glob("*.png"))) == 1
+
+
+@pytest.fixture(scope="module")
+def two_emotions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Label 30 clips of 10 subjects in a table: raised brows, or not."""
+    made = tmp_path_factory.mktemp("own") / "set"
+    assert main(["research", "synthetic-emotions", str(made), "--clips", "30"]) == 0
+    rows = []
+    for path in sorted(made.glob("*/*.png")):
+        subject, clip, _ = path.stem.split("_")
+        label = "raised" if path.parent.name in ("surprise", "fear", "sadness") else "other"
+        rows.append(f"{path.parent.name}/{path.name},{label},{subject},{clip}")
+    table = made / "own.csv"
+    table.write_text("\n".join(["image,emotion,subject,clip", *rows]))
+    return table
+
+
+def test_an_emotion_head_is_trained_on_own_labels_and_used_in_the_table(
+    two_emotions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "own.safetensors"
+    assert main(["research", "train-emotion-head", str(two_emotions), "--out", str(out), "--seed", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "seed 1" in shown
+    assert "an emotion head of other, raised" in shown
+    head = load_emotion_head(out)
+    check_network(head, OPEN_WEIGHTS)
+    eta = prototypes()[[list(PROTOTYPES).index(name) for name in ("surprise", "happy")]]
+    assert [head.emotions[i] for i in head.strengths(eta).argmax(1)] == ["raised", "other"]
+    options = ["--out", str(tmp_path / "results"), "--scales", "1", "--trials", "1", "--head", str(out)]
+    assert main(["research", "emotions", str(two_emotions), *options]) == 0
+    shown = capsys.readouterr().out
+    rows = dict(re.findall(r"^\| (emotion head[^|]*|emotion head) \| 1 \| 30 of 30 \| ([0-9.]+)% ", shown, re.M))
+    assert all(float(rows[method]) > 80 for method in ("emotion head", "emotion head, coefficients alone"))
+    assert "| emotion head, open | subjects in folds |" in shown
+
+
+def test_labels_of_too_few_subjects_train_no_head(
+    two_emotions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heading, *rows = two_emotions.read_text().splitlines()
+    chosen = [next(row for row in rows if f",{label}," in row) for label in ("raised", "other")]
+    few = two_emotions.parent / "few.csv"
+    few.write_text("\n".join([heading, *chosen]))
+    assert main(["research", "train-emotion-head", str(few), "--out", str(tmp_path / "h.safetensors")]) == 2
+    assert "on more subjects" in capsys.readouterr().err
+    assert main(["research", "train-emotion-head", str(two_emotions), "--out", str(tmp_path / "h.npz")]) == 2
+    assert "ends in .safetensors" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ from ...builtin import OPEN
 from ...errors import InputError
 from ..architectures import outputs_for_person, split_outputs
 from ..person import PersonReader
-from ..two_looks import LooksTwice
+from ..two_looks import FirstLook, LooksTwice
 from ..weights.open_pack import load_open, weights_path
 from ..weights.weights_file import WeightsHeader
 from .by_name import CONFIGS, Network, build_network
@@ -78,6 +78,19 @@ class Estimator(LooksTwice):
             seen = self._network.closer_look(self._input(pixels), *first)
             out = self.split(seen.raw.cpu().numpy())
             return {**out, "points": seen.points.flatten(1).cpu().numpy()} if self.person else out
+
+    def head_features(self, seen: FirstLook) -> FloatArray | None:
+        """Return the features (B, F) that an emotion head reads: of the whole face, and of the glimpses.
+
+        None from a network without glimpses.
+        """
+        if not isinstance(self._network, GlimpseNet):
+            return None
+        with torch.inference_mode():
+            first = (torch.from_numpy(values).to(self.device) for values in (seen.features, seen.outputs))
+            looked = self._network.closer_look(self._input(seen.pixels), *first)
+            features: FloatArray = torch.cat([looked.features, looked.closer], 1).cpu().numpy()
+            return features
 
     def _run(self, batch: UInt8Array) -> dict[str, FloatArray]:
         """Run the network on (B, size, size, 3) uint8 BGR; return its outputs by name."""

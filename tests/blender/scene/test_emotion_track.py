@@ -18,6 +18,8 @@ from expnet.expnet_addon.scene import emotion_track, rig, take_keys
 from expnet.expnet_addon.scene.current_take import take_of
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS
+from expnet.model.networks.emotion_head import SHIPPED
+from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.performance.emotion_classifier import EmotionClassifier, save_classifier
 from expnet.model.performance.emotion_prototypes import PROTOTYPES, prototypes
 from expnet.model.performance.face_performance import FacePerformance
@@ -54,7 +56,7 @@ def curve_of(head: bpy.types.Object, emotion: str) -> np.ndarray:
 
 
 def test_emfacs_scores_become_curves_and_markers_without_any_file(head: bpy.types.Object) -> None:
-    assert bpy.ops.expnet.label_emotions() == {"FINISHED"}
+    assert bpy.ops.expnet.label_emotions(by="EMFACS") == {"FINISHED"}
     happy = curve_of(head, "happy")
     assert len(happy) == 40
     assert happy[:10].max() == 0
@@ -105,6 +107,27 @@ def test_text_needs_a_camera_and_writes_nothing_without(head: bpy.types.Object) 
     with pytest.raises(InputError, match="no camera"):
         emotion_track.label_take(bpy.context.scene, head, text=True)
     assert not marks() and "emotion happy" not in head
+
+
+def test_the_built_in_head_labels_a_take_without_any_file(head: bpy.types.Object) -> None:
+    assert bpy.ops.expnet.label_emotions() == {"FINISHED"}
+    happy, neutral = curve_of(head, "happy"), curve_of(head, "neutral")
+    assert len(happy) == 40
+    assert happy[12] > 0.8 > 0.2 > happy[2]
+    assert neutral[2] > 0.5 > 0.2 > neutral[12]
+    assert curve_of(head, "surprise")[22] > 0.8
+    assert curve_of(head, "neutral")[31] == 0  # no face
+    assert [name.split(" (")[0] for name, _ in marks()] == ["happy", "surprise", "No emotion"]
+
+
+def test_a_head_file_gives_its_own_emotions(head: bpy.types.Object, tmp_path: Path) -> None:
+    (tmp_path / "own.safetensors").write_bytes(SHIPPED.read_bytes())
+    (tmp_path / "broken.safetensors").write_bytes(SHIPPED.read_bytes()[:1000])
+    assert bpy.ops.expnet.label_emotions(classifier=str(tmp_path / "own.safetensors"), markers=False) == {"FINISHED"}
+    assert curve_of(head, "happy")[12] > 0.8
+    for path, said in ((tmp_path / "broken.safetensors", "broken emotion head"), (OPEN_WEIGHTS, "emotion head")):
+        with pytest.raises(RuntimeError, match=said):
+            bpy.ops.expnet.label_emotions(classifier=str(path))
 
 
 def test_labels_are_replaced_and_the_artists_markers_and_keys_stay(head: bpy.types.Object) -> None:
