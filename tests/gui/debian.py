@@ -20,7 +20,7 @@ movie = cv2.VideoCapture(sys.argv[1])
 frames = [frame for read, frame in iter(movie.read, (False, None)) if read]
 size = frames[0].shape[1::-1]
 out = cv2.VideoWriter(sys.argv[2], cv2.VideoWriter_fourcc(*"mp4v"), movie.get(cv2.CAP_PROP_FPS), size)
-for i in range(600):
+for i in range(int(sys.argv[3])):
     out.write(frames[i % len(frames)])
 out.release()
 """
@@ -98,10 +98,10 @@ class Debian:
         self.run("python3", "-c", f"import cv2; {read}; cv2.imwrite({out!r}, movie.read()[1])")
         return out
 
-    def longer(self, clip: str) -> str:
+    def longer(self, clip: str, frames: int = 600) -> str:
         """Return the clip some times over, so that there is something to cancel."""
         out = f"{self.inside}/long_take.mp4"
-        self.run("python3", "-c", REPEAT, clip, out)
+        self.run("python3", "-c", REPEAT, clip, out, frames)
         return out
 
     def mirrored(self, clip: str) -> str:

@@ -12,11 +12,9 @@ FACE = (
 result = [round(b.value, 4) for b in faces[0].data.shape_keys.key_blocks], [round(v, 4) for v in faces[0].location]
 """
 )
+FRAMES = 6000  # four minutes: the walk is slow on a busy machine
 TASK = TASKS + "task = tasks.under_way(); "
-FRAMES = (
-    KEYS
-    + "take = data.action.expnet if data and data.action else None; result = take and list(data.action.frame_range)"
-)
+RANGE = KEYS + "result = list(data.action.frame_range) if data and data.action else None"
 
 
 def walk(artist: Artist) -> None:
@@ -27,7 +25,7 @@ def walk(artist: Artist) -> None:
     screen.ask("[bpy.data.objects.remove(o) for o in list(bpy.data.objects)]" + PUSH)
     screen.click("add_face")
     until(lambda: screen.ask(RIG + "result = len(faces) == 1"), "the face", screen.alive)
-    screen.ask(SETTINGS + f"settings.source = {screen.debian.longer(artist.clip)!r}" + PUSH)
+    screen.ask(SETTINGS + f"settings.source = {screen.debian.longer(artist.clip, FRAMES)!r}" + PUSH)
     alone(artist, "Live")
 
     artist.step("Live, from the source of Capture")
@@ -79,5 +77,5 @@ def walk(artist: Artist) -> None:
     screen.click("", screen.find_button("live_stop", below=pause[1] + 10))
     artist.ends("live")
     print("    " + screen.ask(SETTINGS + "result = settings.result").replace("\n", "; "), flush=True)
-    check(screen.ask(FRAMES), "the recording is no take")
+    check(screen.ask(RANGE), "the recording is no take")
     artist.undo_and_redo(before, "a recording")

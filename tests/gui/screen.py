@@ -168,9 +168,12 @@ class Screen:
         self.scroll(5)
 
     def scroll(self, wheel: int, notches: int = 60) -> None:
-        """Turn the wheel over the sidebar's margin, by default until its end: a list would scroll itself."""
-        left, top, _, bottom = self.ask("result = rectangle(sidebar()[2])")
-        self.point(left + 11, (top + bottom) / 2)
+        """Turn the wheel over the sidebar, by default until its end.
+
+        Over the margin, for a list would scroll itself; and high up, for what is below the last section is the view's.
+        """
+        left, top, _, _ = self.ask("result = rectangle(sidebar()[2])")
+        self.point(left + 11, top + 25)
         self.xdotool("click", "--repeat", notches, "--delay", 10, wheel, "sleep", 0.5)
 
     def press(self, *keys: str) -> None:
