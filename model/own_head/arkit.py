@@ -31,6 +31,11 @@ def mirror_of(mean: FloatArray) -> IntArray:
     return mirror
 
 
+def on_left(mean: FloatArray) -> IntArray:
+    """Return the vertices that the file has: those of the left half and of the middle."""
+    return np.flatnonzero(mean[:, 0] > -1e-4)
+
+
 def arkit_keys() -> tuple[tuple[str, ...], FloatArray]:
     """Return ARKit's names in Apple's order, and their offsets (52, V, 3) on the open head in mm."""
     head = open_head()
@@ -70,12 +75,12 @@ def _stored() -> dict[str, FloatArray]:
     with np.load(FILE, allow_pickle=False) as file:
         left = {name: file[name].astype(float) * STEP_MM for name in PAIRED + SYMMETRIC}
     mirror = mirror_of(head.mean)
-    on_left = np.flatnonzero(head.mean[:, 0] > -1e-4)
+    here = on_left(head.mean)
     out: dict[str, FloatArray] = {}
     for name, half in left.items():
         sign = -1 if name in PAIRED else 1
         field = np.zeros(head.mean.shape)
-        field[mirror[on_left]] = sign * half * [-1, 1, 1]
-        field[on_left] = half
+        field[mirror[here]] = sign * half * [-1, 1, 1]
+        field[here] = half
         out[name] = field
     return out

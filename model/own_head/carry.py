@@ -52,8 +52,8 @@ class Carrier:
         return carried
 
 
-def carrier(template: Template, target: Target, fitted: Fit) -> Carrier:
-    """Find the place of each of the target's vertices on the fitted skin."""
+def carrier(template: Template, target: Target, fitted: Fit, blended: IntArray) -> Carrier:
+    """Find the place of each of the target's vertices on the fitted skin. ``blended`` ones join their neighbours."""
     points = target.points
     normals = vertex_normals(points, target.faces)
     surface = Surface(fitted.skin, template.triangles, SPACING_MM)
@@ -70,6 +70,7 @@ def carrier(template: Template, target: Target, fitted: Fit) -> Carrier:
     used[target.faces] = True
     facing = np.einsum("ij,ij->i", found.normals, normals)
     trusted = (facing > FACING) & (found.distance < REACH_MM) & used
+    trusted[blended] = False
     rows = np.repeat(np.arange(len(points)), 3)
     weights = sparse.csr_matrix(
         (found.shares.ravel(), (rows, found.corners.ravel())), shape=(len(points), len(fitted.skin))

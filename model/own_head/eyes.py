@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..array_types import FloatArray
+from ..array_types import BoolArray, FloatArray
 from ..face.alignment import similarity
 from .fit import Fit
 from .parts import SPHERE_DEVIATION, sphere_of
@@ -20,15 +20,20 @@ HELD = 1.12  # vertices of an eye lie within this many radii, for the cornea bul
 
 @dataclass(frozen=True, eq=False)
 class Eyeball:
-    """Centre (3,) and radius in mm; ``found`` is False if it is the fitted head's, for want of the artist's."""
+    """Centre (3,) and radius in mm, and the artist's vertices (n, 3): none if the ball is the fitted head's."""
 
     centre: FloatArray
     radius: float
-    found: bool
+    vertices: FloatArray
 
-    def holds(self, points: FloatArray) -> bool:
-        """Whether all points lie in the ball."""
-        return bool((np.linalg.norm(points - self.centre, axis=1) < HELD * self.radius).all())
+    @property
+    def found(self) -> bool:
+        return len(self.vertices) > 0
+
+    def holds(self, points: FloatArray) -> BoolArray:
+        """Return which points (n, 3) lie in the ball."""
+        held: BoolArray = np.linalg.norm(points - self.centre, axis=1) < HELD * self.radius
+        return held
 
 
 def eyeballs(template: Template, fitted: Fit, eyes: Sequence[FloatArray]) -> dict[str, Eyeball]:
@@ -39,7 +44,7 @@ def eyeballs(template: Template, fitted: Fit, eyes: Sequence[FloatArray]) -> dic
         around = template.number[head.regions[f"eye_socket_{side}"]]
         scale, turn, shift = similarity(template.rest[around], fitted.skin[around])
         centre, radius, _ = sphere_of(head.mean[head.regions[f"eyeball_{side}"]].astype(float))
-        own[side] = Eyeball(scale * turn @ centre + shift, scale * radius, False)
+        own[side] = Eyeball(scale * turn @ centre + shift, scale * radius, np.zeros((0, 3)))
     vertices = np.concatenate([*eyes, np.zeros((0, 3))])
     to = {side: np.linalg.norm(vertices - ball.centre, axis=1) for side, ball in own.items()}
     found = {}
@@ -67,4 +72,4 @@ def _fitted_sphere(points: FloatArray, guess: Eyeball) -> Eyeball:
     centre, radius, deviation = sphere_of(points)
     if deviation > SPHERE_DEVIATION or np.linalg.norm(centre - guess.centre) > OFF_CENTRE * guess.radius:
         return guess
-    return Eyeball(centre, radius, True)
+    return Eyeball(centre, radius, points)

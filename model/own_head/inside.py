@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..array_types import FloatArray
+from ..array_types import BoolArray, FloatArray
 from ..face.alignment import similarity
 from .fit import Fit
 from .sources import Source
@@ -40,13 +39,14 @@ class Inside:
             out[self.tongue_out] = _stretched(points)
         return out
 
-    def place(self, points: FloatArray) -> Literal["upper", "lower"] | None:
-        """Say whether a piece with these points (m, 3) is above or below in the mouth, or not in it."""
-        above = cKDTree(self.upper_points).query(points)[0].mean()
-        below = cKDTree(self.lower_points).query(points)[0].mean()
-        if min(above, below) > NEAR_MM:
-            return None
-        return "upper" if above < below else "lower"
+    def distances(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the distances (m,) of points from what is above and from what is below in the mouth."""
+        return cKDTree(self.upper_points).query(points)[0], cKDTree(self.lower_points).query(points)[0]
+
+    def near(self, distance: FloatArray) -> BoolArray:
+        """Return which mean distances are those of pieces inside the mouth."""
+        near: BoolArray = distance < NEAR_MM
+        return near
 
 
 def inside_of(template: Template, fitted: Fit, keys: Source) -> Inside:

@@ -9,15 +9,22 @@ from typing import Literal
 import numpy as np
 
 from ..array_types import FloatArray
+from ..face.meshes import vertex_normals
 from .carry import Carrier, carrier, follow
 from .eyes import Eyeball, eyeballs, looks
-from .fit import fit, frame_of
+from .fit import Fit, fit, frame_of
+from .fused import fused_openings
 from .inside import Inside, inside_of
+from .lids import Eye, shut
+from .loose import eye_pieces, move_loose
 from .parts import HeadPart
 from .prepare import check, prepare
 from .sources import Source, source
+from .symmetry import symmetrised
 from .template import template
 from .transfer import close_lids, transfer
+
+SYMMETRIC_SHARE = 0.95  # of the face that has a mirror image
 
 Progress = Callable[[float, str], None]
 
@@ -66,17 +73,30 @@ def make_keys(
     keys = source(names)
     offsets = transfer(head, fitted.skin, keys.offsets[:, head.skin])
     others = [p for p in parts if p.kind != "skin"]
-    balls = eyeballs(head, fitted, [frame.to_model(p.vertices) for p in others if p.kind in ("eye_L", "eye_R")])
+    fused = fused_openings(head, skin.target, fitted)
+    carry = carrier(head, skin.target, fitted, np.concatenate([np.zeros(0, int), *(f.beside for f in fused)]))
+    eyes = [frame.to_model(p.vertices) for p in others if p.kind in ("eye_L", "eye_R")]
+    balls = eyeballs(head, fitted, eyes + eye_pieces(carry, eyeballs(head, fitted, [])))
     for side, key in keys.blinks.items():
         ball = balls[side]
-        offsets[key] = close_lids(
-            head, fitted.skin, offsets[key], head.margins[f"eye_{side}"], ball.centre, ball.radius
-        )
+        margin = head.margins[f"eye_{side}"]
+        offsets[key] = close_lids(head, fitted.skin, offsets[key], margin, ball.centre, ball.radius)
     progress(0.75, "carrying the keys to the mesh")
-    carry = carrier(head, skin.target, fitted)
     on_skin = carry(offsets)
+    _shut_lids(carry, fitted, on_skin, keys, balls, {f.opening for f in fused})
+    notes = [f.line for f in fused]
+    notes += [
+        f"there is no {name} eye: its lids slide over one of usual size"
+        for side, name in (("L", "left"), ("R", "right"))
+        if not balls[side].found
+    ]
     inside = inside_of(head, fitted, keys)
-    _loose_pieces(carry, on_skin, keys, balls, inside)
+    if symmetric:
+        progress(0.9, "making the keys symmetric")
+        on_skin, share = symmetrised(head, fitted, skin.target, keys, on_skin, carry.trusted)
+        if share < SYMMETRIC_SHARE:
+            notes.append(f"{100 * (1 - share):.0f} % of the face has no mirror image: its keys are not symmetric")
+    move_loose(carry, on_skin, keys, balls, inside)
     out: dict[str, FloatArray] = {}
     for part, start in zip(skins, skin.starts):
         here = skin.joined[start : start + len(part.vertices)]
@@ -87,7 +107,24 @@ def make_keys(
         moved = _part(part, placed, keys, balls, inside, skin.target.points[anchor], on_skin[:, anchor])
         out[part.name] = frame.to_artist(moved).astype(np.float32)
     progress(1.0, "done")
-    return OwnHeadKeys(keys.names, {p.name: out[p.name] for p in parts}, fitted.fit_mm, ())
+    return OwnHeadKeys(keys.names, {p.name: out[p.name] for p in parts}, fitted.fit_mm, tuple(notes))
+
+
+def _shut_lids(
+    carry: Carrier, fitted: Fit, on_skin: FloatArray, keys: Source, balls: Mapping[str, Eyeball], fused: set[str]
+) -> None:
+    """Change the blinks in place so that the artist's own lids meet."""
+    head, target = template(), carry.target
+    normals = vertex_normals(target.points, target.faces)
+    assert head.head.landmarks is not None
+    for side, key in keys.blinks.items():
+        name = f"eye_{side}"
+        if name in fitted.side and name not in fused:
+            corners = fitted.skin[head.number[head.head.landmarks[[36, 39] if side == "R" else [42, 45]]]]
+            margin = head.margins[name]
+            edges = fitted.skin[margin.upper[0]], fitted.skin[margin.lower[0]]
+            eye = Eye((corners[0], corners[1]), edges[0], edges[1], balls[side])
+            on_skin[key] = shut(target.points, normals, target.edges, fitted.side[name], on_skin[key], eye)
 
 
 def _part(
@@ -107,30 +144,3 @@ def _part(
     if part.kind in ("teeth_lower", "tongue"):
         return inside.lower(placed, tongue=part.kind == "tongue")
     return follow(placed, skin, on_skin)
-
-
-def _loose_pieces(
-    carry: Carrier, on_skin: FloatArray, keys: Source, balls: Mapping[str, Eyeball], inside: Inside
-) -> None:
-    """Move the skin's loose pieces, in place: eyes and teeth that belong to the same mesh, lashes, hair."""
-    points = carry.target.points
-    anchor = np.flatnonzero(~carry.loose)
-    skin, moved = points[anchor], on_skin[:, anchor]
-    meshed = np.zeros(len(points), bool)
-    meshed[carry.target.faces] = True
-    following = [np.flatnonzero(~meshed)]
-    loose = np.flatnonzero(carry.loose & meshed)
-    order = loose[np.argsort(carry.piece[loose], kind="stable")]
-    for members in np.split(order, np.flatnonzero(np.diff(carry.piece[order])) + 1) if len(order) else []:
-        at = points[members]
-        if any(ball.holds(at) for ball in balls.values()):
-            on_skin[:, members] = looks(at, balls, keys)
-            continue
-        place = inside.place(at)
-        if place == "lower":
-            on_skin[:, members] = inside.lower(at, tongue=False)
-        elif place is None:
-            following.append(members)
-    these = np.concatenate(following)
-    if len(these):
-        on_skin[:, these] = follow(points[these], skin, moved)

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from ..array_types import FloatArray
-from ..face.semantics import OPEN_KEYS
+from ..face.semantics import OPEN_KEYS, SIGNED_KEYS
 from .arkit import arkit_keys
 from .template import open_head
 
@@ -23,7 +23,8 @@ class Source:
     """Keys on the open head.
 
     ``names`` K names; ``offsets`` (K, V, 3) mm, V the open head's vertices. ``blinks`` are the lids' keys by side,
-    ``jaw`` those that move the jaw. ``looks`` maps keys of gaze to the eye and its rotation (3, 3).
+    ``jaw`` those that move the jaw. ``looks`` maps keys of gaze to the eye and its rotation (3, 3). ``mirror`` has, for
+    each key, that of the mirrored face and its sign.
     """
 
     names: tuple[str, ...]
@@ -33,6 +34,7 @@ class Source:
     jaw_open: int
     looks: Mapping[int, tuple[str, FloatArray]]
     tongue_out: int | None
+    mirror: tuple[tuple[int, float], ...]
 
 
 @cache
@@ -52,8 +54,18 @@ def source(names: Literal["open", "arkit"]) -> Source:
             looks[k] = (side, _look(key.removeprefix("eyeLook").removesuffix("Left").removesuffix("Right"), side))
     return Source(
         keys, offsets, blinks, tuple(k for k, key in enumerate(keys) if key in JAW_KEYS), keys.index("jawOpen"), looks,
-        keys.index("tongueOut") if "tongueOut" in keys else None,
+        keys.index("tongueOut") if "tongueOut" in keys else None, _mirror(keys),
     )  # fmt: skip
+
+
+def _mirror(keys: tuple[str, ...]) -> tuple[tuple[int, float], ...]:
+    """Return the number of each key's mirror image, and -1 for the open keys that go sideways."""
+    swap = {"_L": "_R", "_R": "_L", "Left": "Right", "Right": "Left"}
+    found = []
+    for key in keys:
+        end = next((e for e in swap if key.endswith(e)), "")
+        found.append((keys.index(key.removesuffix(end) + swap.get(end, "")), -1.0 if key in SIGNED_KEYS else 1.0))
+    return tuple(found)
 
 
 def _look(way: str, side: str) -> FloatArray:

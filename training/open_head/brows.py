@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 
-from ...model.array_types import FloatArray
+from ...model.array_types import FloatArray, IntArray
 from ...model.face.semantics import OPEN_KEYS
 from . import ict
 from .embedding import Embedding, nearest_on_triangles
@@ -39,7 +39,7 @@ def eye_line(points: FloatArray) -> float:
     return float(points[[36, 39, 42, 45], 1].mean())
 
 
-def lowered(field: FloatArray, mean: FloatArray, outside: FloatArray, eyes: float) -> FloatArray:
+def lowered(field: FloatArray, mean: FloatArray, outside: IntArray, eyes: float) -> FloatArray:
     """Return a brow key's offsets (V, 3) moved down to the height of real brows.
 
     ``outside`` are the vertices of the face's outer skin, ``eyes`` the height of the eye line in mm.
@@ -57,7 +57,7 @@ def lowered(field: FloatArray, mean: FloatArray, outside: FloatArray, eyes: floa
     return out
 
 
-def frown(mean: FloatArray, outside: FloatArray, eyes: float) -> FloatArray:
+def frown(mean: FloatArray, outside: IntArray, eyes: float) -> FloatArray:
     """Return what a left browDown takes beyond the source's: offsets (V, 3)."""
     out = np.zeros_like(mean)
     front = outside[mean[outside, 2] > FRONT_Z_MM]
@@ -68,7 +68,7 @@ def frown(mean: FloatArray, outside: FloatArray, eyes: float) -> FloatArray:
 
 
 def at_peoples_height(
-    expression: FloatArray, mean: FloatArray, outside: FloatArray, eyes: float, flip: Callable[[FloatArray], FloatArray]
+    expression: FloatArray, mean: FloatArray, outside: IntArray, eyes: float, flip: Callable[[FloatArray], FloatArray]
 ) -> None:
     """Change the brow keys of ``expression`` (29, V, 3) in place. ``flip`` mirrors a field."""
     index = {key: k for k, key in enumerate(OPEN_KEYS)}

@@ -22,7 +22,7 @@ def open_keys(shapes: Mapping[str, FloatArray], on_head: Field, flip: Flip) -> F
 
     ``on_head`` maps a field of the source to the open head's vertices. ``flip`` mirrors a field of the open head.
     """
-    raw = np.stack([on_head(_key(shapes, name)) for name in OPEN_KEYS])
+    raw = np.stack([on_head(open_source_key(shapes, name)) for name in OPEN_KEYS])
     swap = mirror_open_eta(np.eye(len(OPEN_KEYS)))  # row k: the key that mirrors key k, with its sign
     other = np.einsum("kj,jvx->kvx", swap, np.stack([flip(shape) for shape in raw]))
     keys: FloatArray = (raw + other) / 2
@@ -40,7 +40,8 @@ def gaze_lids(shapes: Mapping[str, FloatArray], on_head: Field, flip: Flip) -> F
     return np.stack([up, down, to_left, flip(to_left)])
 
 
-def _key(shapes: Mapping[str, FloatArray], name: str) -> FloatArray:
+def open_source_key(shapes: Mapping[str, FloatArray], name: str) -> FloatArray:
+    """Return an open key (N, 3) as a combination of the source's shapes."""
     if name in SIGNED_KEYS:
         stem = name.removesuffix("Side")
         return (shapes[f"{stem}Left"] - shapes[f"{stem}Right"]) / 2

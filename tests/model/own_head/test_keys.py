@@ -6,14 +6,36 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from expnet.model.array_types import IntArray
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.own_head.keys import OwnHeadKeys, make_keys
 from expnet.model.own_head.parts import HeadPart
-from expnet.model.own_head.template import open_head
+from expnet.model.own_head.template import edges_of, open_head, template
 from expnet.model.performance.channels import ARKIT
 
 from .heads import artist_points, members, open_parts, to_model
+
+
+def closed_mouth() -> tuple[IntArray, IntArray]:
+    """Return the vertices of the open head's skin without its mouth, and triangles with a wall between the lips."""
+    form = template()
+    head = open_parts(names=("head",))[0]
+    mouth = open_head().regions["mouth_socket"]
+    inner = np.isin(members("head"), mouth)
+    lips = form.number[open_head().regions["lips"]]
+    upper, lower = (lips[form.side["mouth"][lips] == sign] for sign in (1, -1))
+    gap = np.linalg.norm(form.rest[upper][:, None] - form.rest[lower][None], axis=2)
+    # The vertices of the upper lip that touch the lower one are replaced by it.
+    owner = np.arange(len(inner))
+    touching = gap.min(axis=1) < 0.6
+    owner[upper[touching]] = lower[gap.argmin(axis=1)][touching]
+    triangles = owner[head.triangles]
+    triangles = triangles[~inner[triangles].any(axis=1)]
+    triangles = triangles[(triangles != np.roll(triangles, 1, axis=1)).all(axis=1)]
+    kept, edge = np.unique(triangles, return_inverse=True)
+    return kept, edge.reshape(-1, 3)
+
 
 pytestmark = pytest.mark.slow
 
@@ -112,6 +134,46 @@ def test_a_mesh_split_along_a_seam_and_with_turned_faces_gives_the_same_keys(own
     used = np.unique(twin[~left])
     assert np.abs(keys[:, used] - own.offsets["head"][:, used]).max() < 3e-4
     assert np.abs(keys[:, len(head.vertices) :] - own.offsets["head"][:, on_left]).max() < 3e-4
+
+
+def test_lips_and_lids_that_are_one_surface_stay_together_and_a_line_says_so(own: OwnHeadKeys) -> None:
+    head = open_parts(names=("head",))[0]
+    kept, edge = closed_mouth()
+    fused = replace(head, vertices=head.vertices[kept], triangles=edge)
+    keys = make_keys([fused, *open_parts(names=("ball_L", "ball_R"))], artist_points(), names="open")
+    assert any("the lips are one surface and cannot part" in line for line in keys.unmatched)
+    jaw = keys.offsets["head"][OPEN_KEYS.index("jawOpen")]
+    edges = edges_of(edge)
+    front = (head.vertices[kept][edges, 1] < -0.09).all(axis=1)
+    step = np.linalg.norm(jaw[edges[:, 0]] - jaw[edges[:, 1]], axis=1)[front]
+    torn = np.linalg.norm(
+        own.offsets["head"][OPEN_KEYS.index("jawOpen")][kept[edges[:, 0]]]
+        - own.offsets["head"][OPEN_KEYS.index("jawOpen")][kept[edges[:, 1]]],
+        axis=1,
+    )[front]
+    assert torn.max() > 0.012 and step.max() < 0.6 * torn.max()
+
+
+def test_a_head_without_eyes_gets_lids_that_shut_and_two_lines() -> None:
+    keys = make_keys(open_parts(names=("head",)), artist_points(), names="open")
+    assert len(keys.unmatched) == 2 and all("there is no" in line for line in keys.unmatched)
+    shut = open_parts(names=("head",))[0].vertices + keys.offsets["head"][OPEN_KEYS.index("lid_L")]
+    margin = template().margins["eye_L"]
+    gap = np.linalg.norm(shut[margin.upper[0]] - shut[margin.lower[0]], axis=1)
+    assert gap.max() < 3e-4
+
+
+def test_symmetric_keys_of_a_lopsided_fit_are_mirror_images() -> None:
+    rng = np.random.default_rng(3)
+    points = {name: at + rng.normal(0, 0.002, 3) for name, at in artist_points().items()}
+    keys = make_keys(open_parts(names=("head",)), points, names="open", symmetric=True)
+    vertices = open_head().mean[members("head")]
+    mirror = np.linalg.norm(vertices[:, None, ::2] - (vertices * [-1, 1, 1])[None, :, ::2], axis=2)
+    partner = (mirror + np.abs(vertices[:, None, 1] - vertices[None, :, 1])).argmin(axis=1)
+    left = keys.offsets["head"][OPEN_KEYS.index("mouthSmile_L")]
+    right = keys.offsets["head"][OPEN_KEYS.index("mouthSmile_R")]
+    off = np.linalg.norm(left[partner] * [-1, 1, 1] - right, axis=1)
+    assert np.mean(off < 2e-5) > 0.97
 
 
 # --- what is refused, in one line ------------------------------------------------------------------------------------
