@@ -37,7 +37,7 @@ def walk(artist: Artist) -> None:
     for shown in (True, False):
         screen.over_view()
         screen.press("F8")
-        check(screen.ask(LOOK + "result = look.footage_only") is shown, "F8 does not toggle")
+        until(lambda s=shown: screen.ask(LOOK + "result = look.footage_only") is s, "what F8 does", screen.alive)
         if shown:
             artist.picture("footage_only.png")
 
