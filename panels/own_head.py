@@ -6,7 +6,7 @@ import bpy
 
 from ..expnet_addon.engine import tasks
 from ..expnet_addon.own_head import chosen
-from .sidebar import Sidebar
+from .sidebar import Sidebar, draw_progress
 from .text import say
 
 
@@ -33,7 +33,10 @@ class EXPNET_PT_own_head(Sidebar, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        layout.enabled = tasks.under_way() is None
+        task = tasks.under_way()
+        if task is not None:
+            draw_progress(layout, context, task)
+            return
         head = chosen.own_head(context)
         if head is None:
             say(layout, context, "Select the mesh of your head, with its eyes and teeth", "INFO")

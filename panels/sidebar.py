@@ -84,7 +84,7 @@ class CapturePanel:
 
         task = tasks.under_way()
         if task is not None:
-            _draw_progress(layout, context, task)
+            draw_progress(layout, context, task)
             return
         layout.operator("expnet.estimate_expression", icon="IMAGE_DATA")
         layout.operator("expnet.animate_footage", icon="RENDER_ANIMATION")
@@ -264,7 +264,7 @@ def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
         layout.template_ID(settings, "source_image", open="image.open")
 
 
-def _draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task[Any]) -> None:
+def draw_progress(layout: bpy.types.UILayout, context: bpy.types.Context, task: tasks.Task[Any]) -> None:
     """Draw the task's progress in place of the buttons.
 
     A button that Blender has drawn grey under the pointer would stay grey after the task. Cancel is placed so that the

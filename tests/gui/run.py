@@ -4,7 +4,7 @@
     python3 tests/gui/run.py FOLDER [--release FOLDER] [--out docs/guide]
 
 FOLDER holds a Debian with blender, xvfb, libgl1-mesa-dri, libegl1, libgl1, xdotool, imagemagick, python3-torch,
-python3-opencv and python3-safetensors (debootstrap; about 2.5 GB). The extension is the zip in dist/
+python3-opencv, python3-safetensors and python3-scipy (debootstrap; about 2.5 GB). The extension is the zip in dist/
 (``dev.py build``). Needs root, for chroot. The chapters, each of which ``--only`` can name:
 
     story      the guide's: Try It, two clips, an edit by hand, takes, the time to draw the sidebar, a render
@@ -15,6 +15,7 @@ python3-opencv and python3-safetensors (debootstrap; about 2.5 GB). The extensio
     everyone   two people in a clip: Find People, names, Animate People
     live       from a file: Pause, Neutral, Record, Stop
     dropping   a clip, dragged from a file browser onto the viewport
+    own_head   Find Points, Click Points, Make Keys, the question about keys that are there
     engine     the preferences: Install Runtime, Use This Python, Test, the authors' networks
     leaving    disable, enable, uninstall: nothing stays
 
@@ -39,6 +40,7 @@ import engine
 import everyone
 import leaving
 import live
+import own_head
 import story
 import tools
 from artist import Artist
@@ -57,6 +59,7 @@ CHAPTERS = {
     "everyone": everyone.walk,
     "live": live.walk,
     "dropping": dropping.walk,
+    "own_head": own_head.walk,
     "engine": engine.walk,
     "leaving": leaving.walk,
 }

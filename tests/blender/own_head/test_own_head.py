@@ -11,6 +11,7 @@ import pytest
 from mathutils import Matrix
 
 import expnet
+from expnet.expnet_addon.engine import tasks
 from expnet.expnet_addon.own_head import chosen, make, meshes, points, shape_keys
 from expnet.expnet_addon.own_head.clicking import ORDER, Clicking
 from expnet.expnet_addon.properties import own_head_settings
@@ -375,6 +376,9 @@ class Drawn:
     def template_list(self, *_: object, **__: object) -> None:
         self.said.append("list")
 
+    def progress(self, **_: object) -> None:
+        self.said.append("progress")
+
     def row(self, **_: object) -> Drawn:
         return Drawn(self.said)
 
@@ -406,6 +410,18 @@ def test_the_panel_shows_a_head_in_each_of_its_states(artist_head, open_head) ->
     assert drawn()[0] == objects["Head"].name  # a handle that is active belongs to its head
     bpy.ops.object.light_add()
     assert drawn() == ["Select the mesh of your head, with its eyes and teeth"]
+
+
+def test_the_panel_shows_the_progress_of_a_run_and_its_cancel(artist_head, open_head) -> None:
+    head = placed_head(artist_head, open_head)
+    task = make.find_points(chosen.parts_of(head), EstimatorOptions())
+    task.start()
+    tasks.follow(task)
+    try:
+        assert drawn()[:3] == ["Find Points", "progress", "expnet.cancel"] and "expnet.make_head_keys" not in drawn()
+    finally:
+        tasks.end(task)
+    assert "expnet.make_head_keys" in drawn()
 
 
 def test_the_guide_names_every_setting_of_a_head(artist_head) -> None:
