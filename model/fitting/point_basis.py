@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class PointBasis:
-    """A face model at P points, about ``camera.ANCHOR``.
+    """A face model at P points, about an origin, ``camera.ANCHOR`` if no other is named.
 
     mean (P, 3), identity (Ks, P, 3), expression (Ke, P, 3) in mm; low and high (Ke,), the bounds of eta.
     """
@@ -33,15 +33,31 @@ class PointBasis:
     high: Floats
 
     @staticmethod
-    def at(model: FaceModel, vertices: IntArray) -> PointBasis:
+    def at(model: FaceModel, vertices: IntArray, origin: Floats = ANCHOR) -> PointBasis:
         low, high = model.expression_bounds.T.astype(np.float64)
         return PointBasis(
-            model.neutral[vertices].astype(np.float64) - ANCHOR,
+            model.neutral[vertices].astype(np.float64) - origin,
             model.identity[:, vertices].astype(np.float64),
             model.expression[:, vertices].astype(np.float64),
             low,
             high,
         )
+
+    def joined(self, other: PointBasis) -> PointBasis:
+        """Return this basis with the points of another of the same model and origin behind its own."""
+        return PointBasis(
+            np.concatenate([self.mean, other.mean]),
+            np.concatenate([self.identity, other.identity], 1),
+            np.concatenate([self.expression, other.expression], 1),
+            self.low,
+            self.high,
+        )
+
+    def at_rest(self, alpha: Floats) -> Floats:
+        """Return the points (N, P, 3) of identities ``alpha`` (N, Ks)."""
+        known = min(alpha.shape[1], len(self.identity))
+        rest: Floats = self.mean + np.einsum("nk,kpc->npc", alpha[:, :known], self.identity[:known])
+        return rest
 
     def shapes(self, alpha: Floats, eta: Floats) -> Floats:
         """Return the points (F, P, 3) of one identity (Ks,) with expressions (F, Ke)."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...model.camera import Camera
 from ...model.face.face_model import FaceModel
-from .eq2 import Floats, Labels, LandmarkBasis, fit_expressions
+from .eq2 import Floats, Labels, basis_at, fit_expressions, landmark_basis
 
 SIDES = (*range(6), *range(11, 17))  # contour landmarks that move over the cheek; the chin's stay
 CANDIDATES = 6
@@ -25,7 +25,7 @@ STEPS = 3
 
 def contour_candidates(model: FaceModel) -> NDArray[np.int64]:
     """Return the candidates' vertices (12, CANDIDATES) of the landmarks ``SIDES``; the first is the landmark itself."""
-    assert model.landmarks is not None  # LandmarkBasis.of refuses such a model
+    assert model.landmarks is not None  # landmark_basis refuses such a model
     skin = np.asarray(model.regions.get("skin", np.arange(model.vertex_count)))
     at = model.neutral[skin]
     found = np.empty((len(SIDES), CANDIDATES), np.int64)
@@ -55,9 +55,9 @@ def fit_with_contour(
     solve_pose: bool = False,
 ) -> Labels:
     """Fit eta as ``eq2.fit_expressions`` does, with the contour's landmarks on the silhouette. Landmarks: iBUG's 68."""
-    basis = LandmarkBasis.of(model)
+    basis = landmark_basis(model)
     candidates = contour_candidates(model)
-    extra = LandmarkBasis.at(model, candidates.reshape(-1))
+    extra = basis_at(model, candidates.reshape(-1))
     both = basis.joined(extra)
     weights = np.ones(points.shape[:2]) if weights is None else weights
     everything = np.concatenate([points, np.repeat(points[:, SIDES], CANDIDATES, axis=1)], 1)

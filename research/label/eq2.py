@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from ...model.array_types import IntArray
 from ...model.camera import Camera
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
+from ...model.fitting.point_basis import PointBasis
 from .bounded_newton import minimise
 
 SIGMAS = 3.0  # the paper's bound: |eta_j| <= 3 delta_Ej
@@ -32,58 +33,22 @@ DEPTH_UNIT = 100.0  # mm: rescales the translation's unknowns to the size of the
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class LandmarkBasis:
-    """The part of a face model that its 68 landmarks see.
+def landmark_basis(model: FaceModel) -> PointBasis:
+    """Return the basis at a model's landmarks. Raises InputError for a model without landmarks or expressions."""
+    if model.landmarks is None:
+        raise InputError(f"the face model {model.name} has no 68 landmarks: choose another for labels")
+    if not len(model.expression):
+        raise InputError(f"the face model {model.name} has no expressions: choose another for labels")
+    return basis_at(model, model.landmarks)
 
-    mean (L, 3), identity (Ks, L, 3) and expression (Ke, L, 3) in mm; low and high (Ke,), the bounds of eta.
+
+def basis_at(model: FaceModel, vertices: IntArray) -> PointBasis:
+    """Return the basis at any vertices (L,), about the model's own origin.
+
+    The bounds are the keys' own range. Keys in units of sigma get the paper's, 3 standard deviations.
     """
-
-    mean: Floats
-    identity: Floats
-    expression: Floats
-    low: Floats
-    high: Floats
-
-    @staticmethod
-    def of(model: FaceModel) -> LandmarkBasis:
-        """Return the basis at a model's landmarks. Raises InputError for a model without landmarks or expressions.
-
-        The bounds are the keys' own range. Keys in units of sigma get the paper's, 3 standard deviations.
-        """
-        if model.landmarks is None:
-            raise InputError(f"the face model {model.name} has no 68 landmarks: choose another for labels")
-        if not len(model.expression):
-            raise InputError(f"the face model {model.name} has no expressions: choose another for labels")
-        return LandmarkBasis.at(model, model.landmarks)
-
-    @staticmethod
-    def at(model: FaceModel, vertices: IntArray) -> LandmarkBasis:
-        """Return the basis at any vertices (L,)."""
-        low, high = np.clip(model.expression_bounds.T.astype(np.float64), -SIGMAS, SIGMAS)
-        return LandmarkBasis(
-            model.neutral[vertices].astype(np.float64),
-            model.identity[:, vertices].astype(np.float64),
-            model.expression[:, vertices].astype(np.float64),
-            low,
-            high,
-        )
-
-    def joined(self, other: LandmarkBasis) -> LandmarkBasis:
-        """Return this basis with the points of another of the same model behind its own."""
-        return LandmarkBasis(
-            np.concatenate([self.mean, other.mean]),
-            np.concatenate([self.identity, other.identity], 1),
-            np.concatenate([self.expression, other.expression], 1),
-            self.low,
-            self.high,
-        )
-
-    def at_rest(self, alpha: Floats) -> Floats:
-        """Return the landmarks (N, L, 3) of identities ``alpha`` (N, Ks)."""
-        known = min(alpha.shape[1], len(self.identity))
-        rest: Floats = self.mean + np.einsum("nk,klc->nlc", alpha[:, :known], self.identity[:known])
-        return rest
+    basis = PointBasis.at(model, vertices, np.zeros(3))
+    return replace(basis, low=np.clip(basis.low, -SIGMAS, SIGMAS), high=np.clip(basis.high, -SIGMAS, SIGMAS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +70,7 @@ class Labels:
 
 
 def fit_expressions(
-    basis: LandmarkBasis,
+    basis: PointBasis,
     points: Floats,
     alpha: Floats,
     rotation: Floats,
@@ -143,7 +108,7 @@ def fit_expressions(
     return Labels(*(np.concatenate([getattr(part, f.name) for part in labels]) for f in fields(Labels)))
 
 
-def _solved(basis: LandmarkBasis, problem: _Problem, start: Floats) -> Labels:
+def _solved(basis: PointBasis, problem: _Problem, start: Floats) -> Labels:
     keys = len(basis.low)
     free = torch.full((FREEDOM * problem.solve_pose,), torch.inf, dtype=torch.float64)
     low, high = (torch.as_tensor(v) for v in (basis.low, basis.high))
@@ -179,7 +144,7 @@ class _Problem:
 
     @staticmethod
     def of(
-        basis: LandmarkBasis,
+        basis: PointBasis,
         points: Floats,
         rest: Floats,
         rotation: Floats,

@@ -17,7 +17,7 @@ from ...model.errors import InputError
 from ...model.files import is_dir, is_file, write_whole
 from ...model.formats import open_face_model
 from ...model.sight.sequences import is_image
-from .eq2 import Floats, LandmarkBasis
+from .eq2 import Floats, landmark_basis
 from .label_shards import (
     Settings,
     check_settings,
@@ -65,7 +65,7 @@ def label(options: LabelOptions) -> str:
     finder = None if options.landmarks.startswith(".") else plugin(options.landmarks)
     subjects = subjects_of(images, options.subjects)
     model = open_face_model(options.face_model)
-    LandmarkBasis.of(model)  # refuses a model that landmarks cannot be fitted with, before the images are read
+    landmark_basis(model)  # refuses a model that landmarks cannot be fitted with, before the images are read
     settings = Settings(
         options.landmarks, options.pose, options.subjects, options.lens_mm, options.face_model, len(images),
         options.weights,

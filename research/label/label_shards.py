@@ -29,7 +29,7 @@ from ...model.sight.stills import Still, see_stills
 from ...model.worker.chosen_estimator import EstimatorCache
 from ...model.worker.protocol import EstimatorOptions
 from .contour import fit_with_contour
-from .eq2 import Floats, LandmarkBasis, pose_from_landmarks
+from .eq2 import Floats, landmark_basis, pose_from_landmarks
 from .landmark_files import LANDMARKS, Finder, found_by, read_landmarks
 from .subjects import pooled
 
@@ -176,7 +176,7 @@ def label_shard(readings: Readings, alpha: Floats, settings: Settings, model: Fa
     points, alpha = readings.landmarks[fine], alpha[fine]
     rotation, translation = readings.rotation[fine], readings.translation[fine]
     if settings.pose == SOLVED and len(points):
-        rest = LandmarkBasis.of(model).at_rest(alpha)
+        rest = landmark_basis(model).at_rest(alpha)
         rotation, translation = pose_from_landmarks(rest, points, cameras)
     found = fit_with_contour(model, points, alpha, rotation, translation, cameras, solve_pose=settings.pose == SOLVED)
     return LabelShard(

@@ -11,7 +11,7 @@ from ...model.camera import Camera
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from .contour import fit_with_contour
-from .eq2 import Floats, LandmarkBasis, pose_from_landmarks
+from .eq2 import Floats, landmark_basis, pose_from_landmarks
 from .landmark_files import Finder, found_by, plugin, read_landmarks
 
 SUFFIXES = (".pts", ".json", ".csv")
@@ -44,6 +44,6 @@ def eta_of_landmarks(model: FaceModel, points: Floats, alpha: Floats, size: tupl
     """
     cameras = [Camera.for_image(*size)]
     seen, person = points[None], np.asarray(alpha, np.float64)[None]
-    rotation, translation = pose_from_landmarks(LandmarkBasis.of(model).at_rest(person), seen, cameras)
+    rotation, translation = pose_from_landmarks(landmark_basis(model).at_rest(person), seen, cameras)
     eta: Floats = fit_with_contour(model, seen, person, rotation, translation, cameras, solve_pose=True).eta[0]
     return eta

@@ -14,10 +14,11 @@ from ...model.builtin import OPEN
 from ...model.camera import Camera
 from ...model.face.face_model import FaceModel
 from ...model.files import atomic_path, make_folder
+from ...model.fitting.point_basis import PointBasis
 from ...model.formats import open_face_model
 from ...model.performance.accuracy import pearson
 from ...model.rotations import rotation_of_euler
-from .eq2 import SIGMAS, Floats, LandmarkBasis, fit_expressions, pose_from_landmarks
+from .eq2 import SIGMAS, Floats, fit_expressions, landmark_basis, pose_from_landmarks
 
 NOISES = (0.0, 0.5, 1.0, 2.0, 4.0)  # pixels
 FRAME = (640, 480)
@@ -49,7 +50,7 @@ class Recovery:
     landmarks_mm: float
 
 
-def sample_faces(basis: LandmarkBasis, count: int, seed: int) -> Faces:
+def sample_faces(basis: PointBasis, count: int, seed: int) -> Faces:
     """Draw posed faces with sparse expressions within their bounds, before a camera of 640 × 480 pixels."""
     rng = np.random.default_rng(seed)
     shape = (count, len(basis.low))
@@ -83,7 +84,7 @@ def in_sigmas(model: FaceModel) -> FaceModel:
     return replace(model, expression=mixed, expression_keys=keys, expression_bounds=bounds, basis="components-29")
 
 
-def recovery(basis: LandmarkBasis, count: int, seed: int = 0) -> list[Recovery]:
+def recovery(basis: PointBasis, count: int, seed: int = 0) -> list[Recovery]:
     """Measure at each noise level, with the true pose and with the pose solved with eta."""
     faces = sample_faces(basis, count, seed)
     rng = np.random.default_rng([seed, 1])
@@ -120,8 +121,8 @@ def write_noise_study(out: Path, count: int, seed: int) -> str:
     make_folder(out)
     model = open_face_model(OPEN)
     studies = {
-        "open head": recovery(LandmarkBasis.of(model), count, seed),
-        "29 components in sigma": recovery(LandmarkBasis.of(in_sigmas(model)), count, seed),
+        "open head": recovery(landmark_basis(model), count, seed),
+        "29 components in sigma": recovery(landmark_basis(in_sigmas(model)), count, seed),
     }
     lines = [
         "| face model | pose | noise, px | error, share of the range | r | landmarks, mm |",

@@ -27,7 +27,7 @@ from ...model.networks import engines
 from ...model.networks.two_looks import LooksTwice
 from ...model.reading import json_object, reading
 from ...training.dataset import read_shard, shard_names
-from .eq2 import Floats, LandmarkBasis, fit_expressions, pose_from_landmarks
+from .eq2 import Floats, fit_expressions, landmark_basis, pose_from_landmarks
 from .training_shards import pose_labels
 
 READ, TRUE, MEAN = "read", "true", "mean"
@@ -140,7 +140,7 @@ def fitted(
     Returns eta, and rotation (N, 6) and offset (N, 3) from ``given`` to the face's own crop, as the network has them.
     The landmarks are fixed vertices of the head, as the engine's are, so the contour's do not move to the silhouette.
     """
-    basis, cameras = LandmarkBasis.of(model), [camera] * len(points)
+    basis, cameras = landmark_basis(model), [camera] * len(points)
     rotation, translation = pose_from_landmarks(basis.at_rest(alpha), points, cameras)
     labels = fit_expressions(basis, points, alpha, rotation, translation, cameras, solve_pose=True)
     six, offsets = np.empty((len(points), 6), np.float32), np.empty((len(points), 3), np.float32)

@@ -5,14 +5,13 @@ Tran et al. (CVPR 2017) pool the shape network's alpha over a person's images: t
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ...model.errors import InputError
-from ...model.reading import reading
+from ..tables import table_rows
 from .eq2 import Floats
 
 BY_FOLDER, BY_NAME, BY_IMAGE = "folder", "name", "image"
@@ -32,8 +31,8 @@ def subjects_of(images: Sequence[Path], how: str) -> list[str]:
         return [str(image) for image in images]
     table = Path(how)
     remedy = "give a CSV with the columns image and subject"
-    with reading(table, "table of subjects", remedy), table.open(newline="", encoding="utf-8-sig") as file:
-        known = {row["image"].strip(): row["subject"].strip() for row in csv.DictReader(file)}
+    with table_rows(table, ("image", "subject"), remedy, "table of subjects") as rows:
+        known = {(row["image"] or "").strip(): (row["subject"] or "").strip() for row in rows}
     missing = [image.name for image in images if image.name not in known]
     if missing:
         raise InputError(f"{table}: has no row for {missing[0]} and {len(missing) - 1} more images: add them")

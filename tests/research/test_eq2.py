@@ -13,11 +13,11 @@ from expnet.model.builtin import OPEN
 from expnet.model.formats import open_face_model
 from expnet.research.label.bounded_newton import minimise
 from expnet.research.label.contour import SIDES, contour_candidates, fit_with_contour
-from expnet.research.label.eq2 import LandmarkBasis, fit_expressions, pose_from_landmarks
+from expnet.research.label.eq2 import fit_expressions, landmark_basis, pose_from_landmarks
 from expnet.research.label.noise import in_sigmas, sample_faces
 
 HEAD = open_face_model(OPEN)
-BASIS = LandmarkBasis.of(HEAD)
+BASIS = landmark_basis(HEAD)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_no_expression_leaves_its_bounds(faces) -> None:
     labels = fit_expressions(BASIS, wild, faces.alpha, faces.rotation, faces.translation, faces.cameras)
     assert (labels.eta >= BASIS.low).all() and (labels.eta <= BASIS.high).all()
     assert labels.at_bound.any()
-    sigmas = LandmarkBasis.of(in_sigmas(HEAD))
+    sigmas = landmark_basis(in_sigmas(HEAD))
     assert (sigmas.low == -3).all() and (sigmas.high == 3).all()
 
 
