@@ -122,7 +122,7 @@ def walk(artist: Artist) -> None:
     print("    " + screen.ask(STATUS), flush=True)
     screen.over_view()
     left, _, right, _ = screen.ask("result = rectangle(sidebar()[2])")
-    artist.picture("engine.png", (left + 8, test[1] - 16, right - 8, check_python[1] + 22))
+    artist.picture("engine.png", (left + 8, test[1] - 22, right - 8, check_python[1] + 22))
     screen.paste(own, "")
 
     if artist.options.release:
