@@ -260,7 +260,12 @@ def real(estimator: SeesFaces, footage: Path, folder: Path) -> Iterator[Measurem
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=CLIPS)
-    parser.add_argument("--first", type=int, default=0, help="seed of the first clip (thresholds set on 0-19, 100-111)")
+    parser.add_argument(
+        "--first",
+        type=int,
+        default=0,
+        help="seed of the first clip (thresholds set on 0-19, 100-111, 200-217, 300-305)",
+    )
     parser.add_argument("--footage", type=Path, help="folder with performance_360p.mp4 and smile_360p.mp4")
     parser.add_argument("--keep", type=Path, help="folder in which the composed clips stay")
     args = parser.parse_args()
