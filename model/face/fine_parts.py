@@ -16,14 +16,27 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..array_types import BoolArray, FloatArray, IntArray
+from ..array_types import FloatArray, IntArray
 from .face_model import FaceModel
+from .lashes import (
+    LOWER_CURVE,
+    OWN_CURVE,
+    STRAND,
+    TAPER,
+    UP,
+    UPPER_CURVE,
+    lash_lengths,
+    lash_places,
+    lower_axes,
+    strand_faces,
+    strands,
+    upper_axes,
+)
+from .lid_rings import lid_rings
+from .meshes import unit_vectors
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
 LOWER_ROW, UPPER_ROW = 5, 6  # of ``_Eye.rows``, where lashes grow: the lid's edge is round, and its front edge inside
-LID_ROWS = 6  # from the back edge of a lid's margin outwards: back edge, middle, front edge, three rows of skin
-SKIN_ROWS = 3  # rings of the skin around the lids
-UP = np.array([0.0, 1.0, 0.0])
 FORWARD = np.array([-0.25, 0.0, 0.97])  # in which direction the caruncle of the left eye stands out
 
 # Conjunctiva: from the lid's back edge to the eyeball. It is narrow along the lids and wide in the corners of the eye.
@@ -40,15 +53,7 @@ FILM_MM = 0.05  # its height over lid and eyeball
 
 LOWER_LASHES, UPPER_LASHES = 46, 44
 LOWER_MM, UPPER_MM = 3.1, 7.0
-ROOT_MM = 0.15  # width of a lash at its root
-TAPER = np.array([1.0, 0.85, 0.55, 0.12])
-# A lash's points from root to tip, in shares of its length: out of the face, and along the lid's skin.
-LOWER_CURVE = np.array([(0.0, 0.0), (0.29, 0.12), (0.52, 0.36), (0.64, 0.66)])
-UPPER_CURVE = np.array([(0.0, 0.0), (0.36, 0.0), (0.66, 0.15), (0.84, 0.44)])
-OWN_CURVE = np.array(
-    [(0.0, 0.0), (0.48, 0.03), (0.84, 0.44)]
-)  # of the face model's own lashes, which have three pairs of vertices
-STRAND = 6  # vertices of such a lash
+ROOT_MM, UPPER_ROOT_MM = 0.15, 1.6 * 0.15  # width of a lash at its root
 ROLL = 0.6  # how much more a lash turns than its lid, for the lid's edge rolls in
 FREE = 0.3  # radians between an upper lash and the skin over its root
 CURL = 0.07  # radians per mm of distance from its root, by which it rises towards its tip
@@ -140,7 +145,8 @@ class _Eye:
 
     @staticmethod
     def of(model: FaceModel, side: str) -> _Eye | None:
-        rows = _rings(model, side)
+        """Return the eye of ``side`` (L or R); None if the model lacks its lids' rings, its eyeball or its lashes."""
+        rows = lid_rings(model, side)
         ball, lashes = (model.regions.get(f"{name}_{side}") for name in ("eyeball", "lashes"))
         if rows is None or ball is None or lashes is None or not len(lashes) or len(lashes) % STRAND:
             return None
@@ -155,16 +161,18 @@ class _Eye:
         edge = _refined(points[rows[1]])
         inset, mound, wet, film = _membrane(edge, centre, (angle[order], distance[order]))
         return _Eye(
-            mirror, rows, ball, lashes, _unit(_refined(points[rows[UPPER_ROW]]) - centre)[:, 1],
+            mirror, rows, ball, lashes, unit_vectors(_refined(points[rows[UPPER_ROW]]) - centre)[:, 1],
             (angle[order], distance[order]), float(distance.mean()), inset, mound, wet, film, float(_opening(edge)),
         )  # fmt: skip
 
     @property
     def columns(self) -> int:
+        """Return the number of columns, 2 M."""
         return 2 * self.rows.shape[1]
 
     @property
     def count(self) -> int:
+        """Return the number of this eye's own vertices."""
         return self.columns * (len(MEMBRANE_STEPS) + 2 + 3) + 2 * len(TAPER) * (LOWER_LASHES + UPPER_LASHES)
 
     def pieces(self) -> list[tuple[str, str, IntArray, IntArray]]:
@@ -183,7 +191,7 @@ class _Eye:
         start += 3 * self.columns
         for name, number in (("lashes_lower", LOWER_LASHES), ("lashes_upper", UPPER_LASHES)):
             members = start + np.arange(number * 2 * len(TAPER))
-            out.append((name, "lashes", members, start + _strand_faces(number, len(TAPER))))
+            out.append((name, "lashes", members, start + strand_faces(number, len(TAPER))))
             start += len(members)
         return out
 
@@ -198,25 +206,26 @@ class _Eye:
         wet = self._wet_points(back, middle, centre, scale)
         folds = [_refined(rows[..., k, :, :]) for k in range(UPPER_ROW + 1, self.rows.shape[0])]
         half, own = self.columns // 2, len(self.lashes) // STRAND
-        lower = _lash_places(LOWER_LASHES, 0.22, 0.94, 1) * half
+        lower = lash_places(LOWER_LASHES, 0.22, 0.94, 1) * half
         upper, between = (
-            self.columns - _lash_places(number, 0.19, 0.90, seed) * half
+            self.columns - lash_places(number, 0.19, 0.90, seed) * half
             for number, seed in ((UPPER_LASHES, 2), (own, 6))
         )
         turned = self._turned(up, folds, centre)
-        below, above = _beside_lower(low, up, centre), _beside_upper(up, centre, turned)
-        strands = [
-            _strands(lower, low, below, LOWER_CURVE, LOWER_MM * _lengths(LOWER_LASHES, 3, 0.6), ROOT_MM, TAPER),
-            _strands(upper, up, above, UPPER_CURVE, UPPER_MM * _lengths(UPPER_LASHES, 4, 0.5), 1.6 * ROOT_MM, TAPER),
-            _strands(between, up, above, OWN_CURVE, UPPER_MM * _lengths(own, 5, 0.5), 1.6 * ROOT_MM, TAPER[[0, 2, 3]]),
+        below, above = lower_axes(low, up, centre), upper_axes(up, centre, turned)
+        own_lengths, own_taper = UPPER_MM * lash_lengths(own, 5, 0.5), TAPER[[0, 2, 3]]
+        hairs = [
+            strands(lower, low, below, LOWER_CURVE, LOWER_MM * lash_lengths(LOWER_LASHES, 3, 0.6), ROOT_MM, TAPER),
+            strands(upper, up, above, UPPER_CURVE, UPPER_MM * lash_lengths(UPPER_LASHES, 4, 0.5), UPPER_ROOT_MM, TAPER),
+            strands(between, up, above, OWN_CURVE, own_lengths, UPPER_ROOT_MM, own_taper),
         ]
-        return np.concatenate([membrane, wet, *strands[:2]], axis=-2) * self.mirror, strands[2] * self.mirror
+        return np.concatenate([membrane, wet, *hairs[:2]], axis=-2) * self.mirror, hairs[2] * self.mirror
 
     def _turned(self, root: FloatArray, folds: Sequence[FloatArray], centre: FloatArray) -> FloatArray:
         """Return how far the upper lashes turn up (..., 2 M), radians: with the lid, and away from skin over them."""
-        outward = _unit(root - centre[..., None, :])
+        outward = unit_vectors(root - centre[..., None, :])
         with_lid = ROLL * (np.arcsin(np.clip(outward[..., 1], -1, 1)) - np.arcsin(self.resting))
-        away = _unit(UP - outward[..., 1:2] * outward)
+        away = unit_vectors(UP - outward[..., 1:2] * outward)
         over = []
         for fold in folds:
             for k in (-1, 0, 1):  # the fold over its neighbours, too
@@ -249,7 +258,8 @@ class _Eye:
     def _membrane_points(
         self, lining: FloatArray, back: FloatArray, centre: FloatArray, scale: FloatArray
     ) -> FloatArray:
-        outward = _unit(back - centre[..., None, :])
+        """Return the conjunctiva's rings (..., rows * 2 M, 3), from inside the lid to inside the eyeball."""
+        outward = unit_vectors(back - centre[..., None, :])
         rows = [(back + lining) / 2 + TUCKED_MM * outward]
         for k, step in enumerate(MEMBRANE_STEPS):
             rows.append(self._at(back, centre, scale, np.full(self.columns, step), self.mound[:, k]))
@@ -258,7 +268,8 @@ class _Eye:
         return np.concatenate(rows, axis=-2)
 
     def _wet_points(self, back: FloatArray, middle: FloatArray, centre: FloatArray, scale: FloatArray) -> FloatArray:
-        outward = _unit(back - centre[..., None, :])
+        """Return the wet line's three rings (..., 3 * 2 M, 3), from the lid to the eyeball."""
+        outward = unit_vectors(back - centre[..., None, :])
         on_lid = back + 0.55 * (middle - back) + FILM_MM * outward
         on_eye = self._at(back, centre, scale, self.wet, self.film) + FILM_MM * outward
         between = 0.35 * (on_lid + on_eye) + 0.30 * (back + FILM_MM * outward)
@@ -277,7 +288,7 @@ def _membrane(
     line = (edge + facing) / 2  # the middle between the lids
     from_inner = np.minimum(column, count - column)
     aim = line[np.clip(from_inner, half // 3, half - half // 4)]
-    towards = _unit(aim - edge)
+    towards = unit_vectors(aim - edge)
     inner, outer = (np.linalg.norm(edge - edge[k], axis=1) for k in (0, half))
     width = NARROW_MM + INNER_MM * np.exp(-((inner / 2.6) ** 2)) + OUTER_MM * np.exp(-((outer / 2.0) ** 2))
     inset = width[:, None] * towards
@@ -304,7 +315,8 @@ def _membrane(
 
 
 def _on_ball(points: FloatArray, centre: FloatArray, profile: tuple[FloatArray, FloatArray]) -> FloatArray:
-    direction = _unit(points - centre)
+    """Return the points of the eyeball in the direction of ``points`` (..., 3) from its centre."""
+    direction = unit_vectors(points - centre)
     angle = np.arccos(np.clip(direction[..., 2], -1, 1))
     found: FloatArray = centre + direction * np.interp(angle, *profile)[..., None]
     return found
@@ -334,92 +346,6 @@ def _outside(
     return moved
 
 
-def _beside_upper(
-    root: FloatArray, centre: FloatArray, turned: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the axes of upper lashes (..., 2 M, 3): out of the face, up, along the lid towards the temple."""
-    outward = _unit(root - centre[..., None, :])
-    away = _unit(UP - outward[..., 1:2] * outward)
-    cos, sin = np.cos(turned)[..., None], np.sin(turned)[..., None]
-    return cos * outward + sin * away, cos * away - sin * outward, np.cross(away, outward)
-
-
-def _beside_lower(root: FloatArray, skin: FloatArray, centre: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the axes of lower lashes (..., 2 M, 3): out of the face, down along the skin, along the lid."""
-    tangent = _unit(np.roll(root, -2, axis=-2) - np.roll(root, 2, axis=-2))
-    outward = root - centre[..., None, :]
-    outward = _unit(outward - (outward * tangent).sum(-1, keepdims=True) * tangent)
-    away = skin - root
-    return outward, _unit(away - (away * tangent).sum(-1, keepdims=True) * tangent), tangent
-
-
-def _strands(
-    places: FloatArray,
-    root: FloatArray,
-    axes: tuple[FloatArray, FloatArray, FloatArray],
-    curve: FloatArray,
-    length: FloatArray,
-    width: float,
-    taper: FloatArray,
-) -> FloatArray:
-    """Return lashes (..., n * 2 * points, 3) at ``places`` (n,), columns of the ring ``root`` (..., 2 M, 3).
-
-    ``axes`` are three rings of directions: out of the face, away from the eye, along the lid. ``curve`` (points, 2) is
-    the shape along the first two, in shares of ``length`` (n,); ``taper`` (points,) the shares of ``width`` mm.
-    """
-    count = root.shape[-2]
-    i = np.floor(places).astype(int) % count
-    part: FloatArray = (places % 1)[:, None]
-
-    def there(ring: FloatArray) -> FloatArray:
-        following: FloatArray = ring[..., (i + 1) % count, :]
-        between: FloatArray = ring[..., i, :] + part * (following - ring[..., i, :])
-        return between
-
-    start, (outward, away, tangent) = there(root), (there(axis) for axis in axes)
-    fan = _fans(len(places)) + np.linspace(-0.12, 0.32, len(places))
-    out, along = (length[:, None] * curve[:, k] for k in (0, 1))
-    aside = length[:, None] * fan[:, None] * curve.sum(axis=1) ** 1.5
-    points = start[..., None, :]
-    for amount, axis in ((out, outward), (along, away), (aside, tangent)):
-        points = points + amount[..., None] * axis[..., None, :]
-    # Each lash is a strip that is turned a little about itself, so that none is seen exactly from its edge.
-    turn = 0.6 * np.sin(2.4 * np.arange(len(places)))[:, None]
-    side = np.cos(turn) * tangent + np.sin(turn) * away
-    half = (0.5 * width * taper)[:, None] * side[..., None, :]
-    strips = np.stack([points - half, points + half], axis=-2)
-    flat: FloatArray = strips.reshape(*strips.shape[:-4], -1, 3)
-    return flat
-
-
-def _lash_places(number: int, first: float, last: float, seed: int) -> FloatArray:
-    """Return places (number,) between ``first`` and ``last``, near to equal distances."""
-    rng = np.random.default_rng(seed)
-    step = (last - first) / number
-    places: FloatArray = first + step * (np.arange(number) + 0.5 + rng.uniform(-0.35, 0.35, number))
-    return places
-
-
-def _lengths(number: int, seed: int, shortest: float) -> FloatArray:
-    """Return lengths (number,): short at the inner corner, longest in the outer half."""
-    rng = np.random.default_rng(seed)
-    shape = shortest + (1 - shortest) * np.sin(np.pi * np.linspace(0.0, 0.85, number))
-    lengths: FloatArray = shape * rng.uniform(0.78, 1.08, number)
-    return lengths
-
-
-def _fans(number: int) -> FloatArray:
-    """Return how far lashes (number,) lean along the lid: groups of three or four incline towards each other."""
-    index = np.arange(number)
-    fans: FloatArray = 0.16 * (((index * 2) % 7) / 3.0 - 1.0) * np.cos(1.7 * index)
-    return fans
-
-
-def _unit(vectors: FloatArray) -> FloatArray:
-    unit: FloatArray = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
-    return unit
-
-
 def _refined(ring: FloatArray) -> FloatArray:
     """Return a closed ring (..., 2 M, 3) with the middles of the edges of ``ring`` (..., M, 3)."""
     middles = (ring + np.roll(ring, -1, axis=-2)) / 2
@@ -435,84 +361,3 @@ def _ring_faces(rows: int, columns: int) -> IntArray:
     start = columns * np.arange(rows - 1)[:, None]
     quads = np.stack([start + k, start + following, start + columns + following, start + columns + k], axis=-1)
     return quads.reshape(-1, 4)
-
-
-def _strand_faces(number: int, points: int) -> IntArray:
-    pair = 2 * np.arange(points - 1)
-    one = np.stack([pair, pair + 1, pair + 3, pair + 2], axis=1)
-    faces: IntArray = (2 * points * np.arange(number)[:, None, None] + one).reshape(-1, 4)
-    return faces
-
-
-def _rings(model: FaceModel, side: str) -> IntArray | None:
-    """Return the rings (1 + LID_ROWS + SKIN_ROWS, M) round an eye: the lining's first row, the lids', the skin's.
-
-    None if the model's lids are not such rings.
-    """
-    names = [f"{name}_{side}" for name in ("lid_lower", "lid_upper", "eye_socket")]
-    if any(name not in model.regions for name in names) or model.faces.shape[1] != 4 or model.faces.min() < 0:
-        return None
-    lower, upper, socket = (_mask(model, model.regions[name]) for name in names)
-    links = np.concatenate([np.stack([model.faces, np.roll(model.faces, -1, axis=1)], -1).reshape(-1, 2)])
-    links = np.concatenate([links, links[:, ::-1]])
-    lids = (lower | upper) & ~socket
-    skin = _mask(model, model.regions.get("skin", np.empty(0, np.int32))) & ~lids & ~socket
-    links = np.unique(links[(lids | socket | skin)[links].all(axis=1)], axis=0)
-
-    def beside(ring: BoolArray, among: BoolArray) -> BoolArray:
-        found = np.zeros_like(ring)
-        found[links[ring[links[:, 0]], 1]] = True
-        found &= among
-        return found
-
-    levels: list[BoolArray] = []
-    left: BoolArray = lids | skin
-    for k in range(LID_ROWS + SKIN_ROWS):
-        levels.append(beside(levels[-1] if levels else socket, left & (lids if k < LID_ROWS else skin)))
-        left &= ~levels[-1]
-    first = _walk(links, levels[0], lower, upper)
-    if first is None or (left & lids).any():
-        return None
-    rows = [first]
-    for level in levels[1:]:
-        rows.append(_facing(links, rows[-1], level))
-    rows.insert(0, _facing(links, first, beside(levels[0], socket)))
-    if any(len(set(row)) != len(first) for row in rows):
-        return None
-    return np.array(rows, np.int64)
-
-
-def _facing(links: IntArray, ring: Sequence[int], level: BoolArray) -> list[int]:
-    """Return the vertices of ``level`` that are linked to those of ``ring``; shorter where one has none or many."""
-    inside = links[level[links[:, 1]]]
-    ahead: dict[int, list[int]] = {}
-    for a, b in inside.tolist():
-        ahead.setdefault(a, []).append(b)
-    return [ahead[v][0] for v in ring if len(ahead.get(v, [])) == 1]
-
-
-def _walk(links: IntArray, ring: BoolArray, lower: BoolArray, upper: BoolArray) -> Sequence[int] | None:
-    """Return the vertices of a ring from the inner corner along the lower lid to the outer corner and back."""
-    inside = links[ring[links].all(axis=1)]
-    beside: dict[int, list[int]] = {}
-    for a, b in inside.tolist():
-        beside.setdefault(a, []).append(b)
-    outer = np.flatnonzero(ring & lower & upper)
-    if len(outer) != 1 or any(len(each) != 2 for each in beside.values()) or ring.sum() % 2:
-        return None
-    corner = int(outer[0])
-    onto_lower = [v for v in beside.get(corner, []) if not upper[v]]
-    if len(onto_lower) != 1:
-        return None
-    path = [corner, onto_lower[0]]
-    while len(path) < ring.sum():
-        ahead = [v for v in beside[path[-1]] if v != path[-2]]
-        path.append(ahead[0])
-    half = len(path) // 2
-    return [path[half - k] for k in range(len(path))]  # the inner corner first
-
-
-def _mask(model: FaceModel, members: IntArray) -> BoolArray:
-    out = np.zeros(model.vertex_count, bool)
-    out[members] = True
-    return out

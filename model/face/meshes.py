@@ -1,4 +1,4 @@
-"""Geometry of polygon meshes: vertex normals, and the nearest point of a triangle."""
+"""Geometry of polygon meshes: unit vectors, vertex normals, and the nearest point of a triangle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ def vertex_normals(points: FloatArray, faces: IntArray) -> FloatArray:
         share = area if i < 3 else area * (corner != faces[:, 0])[:, None]  # a repeated corner counts once
         for axis in range(3):
             normals[:, axis] += np.bincount(corner, share[:, axis], len(points))
-    unit: FloatArray = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return unit_vectors(normals)
+
+
+def unit_vectors(vectors: FloatArray) -> FloatArray:
+    """Return ``vectors`` (..., 3) scaled to length 1; zero vectors stay zero."""
+    unit: FloatArray = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
     return unit
 
 

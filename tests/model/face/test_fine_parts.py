@@ -9,7 +9,8 @@ import pytest
 
 from expnet.model.builtin import OPEN
 from expnet.model.face.face_model import triangles
-from expnet.model.face.fine_parts import STRAND, fine_parts
+from expnet.model.face.fine_parts import fine_parts
+from expnet.model.face.lashes import STRAND
 from expnet.model.formats import open_face_model
 
 
