@@ -92,7 +92,7 @@ REDRAW_MS = 2.0
 def walk(artist: Artist) -> None:
     screen, check = artist.screen, artist.check
     clips = artist.options.clips_inside
-    if screen.ask(RIG + "result = bool(faces)"):
+    if screen.ask(RIG + "result = bool(faces) or 'Cube' not in bpy.data.objects"):
         artist.new_file()
     until(lambda: screen.ask("result = 'Cube' in bpy.data.objects"), "the startup scene", screen.alive)
     artist.open_tab()
