@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from ...model.performance.accuracy import pearson
 from ...model.reading import reading
 from ...model.sight.images import read_image
 from ...training.dataset import read_shard, shard_names
+from ..tables import table_rows
 from .eq2 import Floats
 from .label_shards import load_labels
 from .subjects import subjects_of
@@ -128,8 +128,8 @@ def accuracy(eta: Floats, true: Floats) -> Accuracy:
 
 def _truth(table: Path, images: list[Path]) -> Floats:
     remedy = "give a CSV with the columns image and the 29 keys"
-    with reading(table, "table of true expressions", remedy), table.open(newline="", encoding="utf-8-sig") as file:
-        rows = {row["image"]: [float(row[key]) for key in OPEN_KEYS] for row in csv.DictReader(file)}
+    with table_rows(table, ("image", *OPEN_KEYS), remedy, "table of true expressions") as reader:
+        rows = {row["image"]: [float(row[key]) for key in OPEN_KEYS] for row in reader}
     missing = [image.name for image in images if image.name not in rows]
     if missing:
         raise InputError(f"{table}: has no row for {missing[0]}")
