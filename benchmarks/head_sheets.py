@@ -2,7 +2,7 @@
 
 ``keys``: neutral and every key at its upper bound, signed keys also at their lower bound. ``identities``: 12 random
 people, alpha ~ N(0, 1). ``mesh``: the topology. ``skins``: the photographed skins in three lights. ``emotions``:
-combinations of several keys, from the front and rotated.
+combinations of several keys, from the front and rotated. ``details``: eye, mouth and nose from near.
 All are rendered by Cycles on the rig, smooth shaded, for visual inspection.
 """
 
@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import bpy
 import cv2
@@ -42,6 +43,23 @@ EMOTIONS: dict[str, dict[str, float]] = {
     "frightened": {"browInnerUp": 1, "browOuterUp": 0.5, "browDown": 0.4, "lid": -0.35, "mouthStretch": 0.8,
                    "jawOpen": 0.15},
     "surprised": {"browInnerUp": 1, "browOuterUp": 1, "lid": -0.3, "jawOpen": 0.5},
+}  # fmt: skip
+# Name -> keys, gaze (yaw and pitch in radians), and where the camera looks, with the width that it sees, in metres
+EYE, MOUTH, NOSE = (0.032, -0.09, 0.036), (0.0, -0.105, -0.042), (0.0, -0.115, -0.003)
+DETAILS: dict[str, tuple[dict[str, float], tuple[float, float], dict[str, Any]]] = {
+    "eye": ({}, (0.0, 0.0), {"target": EYE, "width": 0.05}),
+    "from the side": ({}, (0.0, 0.0), {"target": EYE, "width": 0.05, "yaw": 40}),
+    "shut": ({"lid": 1}, (0.0, 0.0), {"target": EYE, "width": 0.05}),
+    "wide": ({"lid": -0.35}, (0.0, 0.0), {"target": EYE, "width": 0.05}),
+    "gaze to the left": ({}, (0.5, 0.0), {"target": EYE, "width": 0.05}),
+    "gaze to the right": ({}, (-0.5, 0.0), {"target": EYE, "width": 0.05}),
+    "gaze up": ({}, (0.0, 0.4), {"target": EYE, "width": 0.05}),
+    "squint": ({"eyeSquint": 1, "cheekSquint": 1}, (0.0, 0.0), {"target": EYE, "width": 0.05}),
+    "mouth": ({}, (0.0, 0.0), {"target": MOUTH, "width": 0.08}),
+    "jawOpen": ({"jawOpen": 0.8}, (0.0, 0.0), {"target": MOUTH, "width": 0.11}),
+    "smile": ({"mouthSmile": 1, "mouthUpperUp": 0.7, "jawOpen": 0.12}, (0.0, 0.0),
+              {"target": MOUTH, "width": 0.09, "yaw": -25}),
+    "from below": ({}, (0.0, 0.0), {"target": NOSE, "width": 0.06, "pitch": -35}),
 }  # fmt: skip
 # Area lights: place in metres, power in watts, size in metres. Those of the panel are the scene's own.
 LIGHTS: dict[str, list[tuple[tuple[float, float, float], float, float]]] = {
@@ -133,6 +151,16 @@ def _emotions(studio: _Studio) -> tuple[Iterator[UInt8Array], int]:
                     rig.set_expression(studio.head, _both_sides(keys))
                     yield studio.picture(400, name, yaw=yaw)
         rig.set_expression(studio.head, _both_sides({}))
+
+    return pictures(), 4
+
+
+def _details(studio: _Studio) -> tuple[Iterator[UInt8Array], int]:
+    def pictures() -> Iterator[UInt8Array]:
+        for name, (keys, gaze, view) in DETAILS.items():
+            rig.set_expression(studio.head, _both_sides(keys), np.array(gaze))
+            yield studio.picture(300, name, **view)
+        rig.set_expression(studio.head, _both_sides({}), np.zeros(2))
 
     return pictures(), 4
 
@@ -245,7 +273,10 @@ def _sheet(pictures: list[UInt8Array], columns: int) -> UInt8Array:
     return np.vstack([np.hstack(pictures[k : k + columns]) for k in range(0, len(pictures), columns)])
 
 
-SHEETS = {"keys": _keys, "emotions": _emotions, "identities": _identities, "mesh": _mesh, "skins": _skins}
+SHEETS = {
+    "keys": _keys, "emotions": _emotions, "identities": _identities,
+    "mesh": _mesh, "skins": _skins, "details": _details,
+}  # fmt: skip
 
 
 if __name__ == "__main__":
