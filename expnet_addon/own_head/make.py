@@ -78,7 +78,8 @@ def make_keys(parts: Sequence[bpy.types.Object], keys: Keys) -> Task[MakeKeysRes
 
     Raises InputError, with nothing changed, for meshes or points that cannot be used.
     """
-    meshes.check_shared(parts[:1])
+    # ARKit's keys turn the eyes, so that two eyes cannot be one mesh; ExpNet's leave them at rest.
+    meshes.check_shared(parts if keys.names == "ARKIT" else parts[:1])
     same = shape_keys.same_names(parts, NAMES[keys.names])
     if same and keys.existing == ASK:
         raise InputError(f"{_some(same)}: there are shape keys of these names: choose to replace or to keep them")

@@ -6,6 +6,7 @@ Vectorised over triangles, numpy only: it needs no window, no GPU and no compile
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -24,6 +25,18 @@ class Scene:
     vertices: FloatArray
     triangles: IntArray
     colours: FloatArray
+
+    @cached_property
+    def normals(self) -> FloatArray:
+        """Return the normals (V, 3) of the vertices, weighted by area, not of unit length."""
+        a, b, c = (self.vertices[self.triangles[:, k]] for k in range(3))
+        normals = np.cross(b - a, c - a)
+        out = np.zeros_like(self.vertices)
+        for axis in range(3):
+            for corner in range(3):
+                weights = normals[:, axis]
+                out[:, axis] += np.bincount(self.triangles[:, corner], weights=weights, minlength=len(out))
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +84,7 @@ def draw(scene: Scene, camera: Pinhole) -> Picture:
     y, x = np.divmod(hit, size)
     shares = _shares(screen, corners, x, y)
     points = np.einsum("pkc,pk->pc", scene.vertices[corners], shares)
-    normals = np.einsum("pkc,pk->pc", vertex_normals(scene)[corners], shares)
+    normals = np.einsum("pkc,pk->pc", scene.normals[corners], shares)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     towards = camera.eye - points
     normals *= np.where((normals * towards).sum(1, keepdims=True) < 0, -1, 1)
@@ -83,19 +96,6 @@ def draw(scene: Scene, camera: Pinhole) -> Picture:
     at[hit] = points
     image = picture.reshape(size, size, 3).clip(0, 255).round().astype(np.uint8)
     return Picture(image, triangle, at.reshape(size, size, 3), camera)
-
-
-def vertex_normals(scene: Scene) -> FloatArray:
-    """Return the normals (V, 3) of the vertices, weighted by area, not of unit length."""
-    a, b, c = (scene.vertices[scene.triangles[:, k]] for k in range(3))
-    normals = np.cross(b - a, c - a)
-    out = np.zeros_like(scene.vertices)
-    for axis in range(3):
-        for corner in range(3):
-            out[:, axis] += np.bincount(
-                scene.triangles[:, corner], weights=normals[:, axis], minlength=len(scene.vertices)
-            )
-    return out
 
 
 def _nearest(screen: FloatArray, triangles: IntArray, size: int) -> tuple[IntArray, FloatArray]:

@@ -335,6 +335,15 @@ def test_a_shared_mesh_a_mirror_and_absolute_keys_are_one_line_each(artist_head,
         bpy.ops.expnet.make_head_keys()
 
 
+def test_eyes_that_share_a_mesh_are_refused_before_the_work_if_the_keys_turn_them(artist_head, open_head) -> None:
+    head = placed_head(artist_head, open_head)
+    bpy.data.objects["Eye Right"].data = bpy.data.objects["Eye Left"].data
+    parts = chosen.parts_of(head)
+    assert make.make_keys(parts, make.Keys()).needs_worker
+    with pytest.raises(InputError, match="the mesh of 'Eye (Left|Right)' is used by other objects, too"):
+        make.make_keys(parts, make.Keys("ARKIT"))
+
+
 def test_a_mesh_that_changed_while_keys_were_made_stays_as_it_is(artist_head) -> None:
     objects = list(artist_head().values())
     offsets = fake_offsets(objects, ("jawOpen",))
