@@ -47,7 +47,7 @@ class Clicking:
     def place(self, at: Sequence[float]) -> None:
         """Place the next point at a place in the world."""
         if self.next is not None:
-            points.place(self.head, self.next, at, LABELS[self.next])
+            points.place(self.head, self.next, at)
             self._done.append(True)
 
     def skip(self) -> None:
@@ -65,6 +65,6 @@ class Clicking:
 
     def _put_back(self, name: str) -> None:
         if name in self._before:
-            points.place(self.head, name, self._before[name], LABELS[name])
+            points.place(self.head, name, self._before[name])
         else:
             points.remove(self.head, name)

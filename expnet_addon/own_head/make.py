@@ -62,7 +62,7 @@ def find_points(parts: Sequence[bpy.types.Object], options: EstimatorOptions) ->
     def write(reply: FindPointsResult, job: object) -> str:
         head = _still_there(uid)
         _note_kinds(head, reply.kinds)
-        points.place_all(head, {point.name: point.at for point in reply.points}, LABELS)
+        points.place_all(head, {point.name: point.at for point in reply.points})
         text = f"{len(reply.points)} points found in {reply.views} pictures of {head.name}"
         if reply.missing:
             left = ", ".join(LABELS[name] for name in reply.missing)

@@ -10,6 +10,7 @@ import numpy as np
 from ...model.array_types import AnyArray, FloatArray, IntArray, UInt8Array
 from ...model.errors import InputError
 from ...model.own_head.head_file import Mesh
+from ...model.srgb import srgb
 from .. import compat
 
 SKIN = (205, 170, 150)  # RGB of a mesh without a colour of its own
@@ -73,11 +74,11 @@ def _colours(obj: bpy.types.Object) -> UInt8Array:
     mesh = obj.data
     painted = mesh.color_attributes.active_color if len(mesh.color_attributes) else None
     if painted is not None and painted.domain == "POINT":
-        return _bytes(_srgb(_read(painted.data, "color", 4)[:, :3]))
+        return _bytes(srgb(_read(painted.data, "color", 4)[:, :3]))
     loops = np.empty(len(mesh.loops), np.int32)
     mesh.loops.foreach_get("vertex_index", loops)
     if painted is not None:
-        return _bytes(_mean(_srgb(_read(painted.data, "color", 4)[:, :3]), loops, len(mesh.vertices)))
+        return _bytes(_mean(srgb(_read(painted.data, "color", 4)[:, :3]), loops, len(mesh.vertices)))
     count = np.empty(len(mesh.polygons), np.int32)
     slot = np.empty(len(mesh.polygons), np.int32)
     mesh.polygons.foreach_get("loop_total", count)
@@ -105,7 +106,7 @@ def _material_colours(material: bpy.types.Material, mesh: bpy.types.Mesh, loops:
         if socket.is_linked:
             return None
         colour = np.array(socket.default_value[:3], np.float64)
-        return None if np.allclose(colour, 0.8, atol=0.01) else _srgb(colour)
+        return None if np.allclose(colour, 0.8, atol=0.01) else srgb(colour)
     return None
 
 
@@ -134,7 +135,7 @@ def _sampled(image: bpy.types.Image, mesh: bpy.types.Mesh, loops: AnyArray) -> F
     x = np.minimum((uv[:, 0] * width).astype(np.int64), width - 1)
     y = np.minimum((uv[:, 1] * height).astype(np.int64), height - 1)
     colours: FloatArray = pixels.reshape(height, width, -1)[y, x, :3].astype(np.float64)
-    return _srgb(colours) if image.is_float else colours
+    return srgb(colours) if image.is_float else colours
 
 
 def _read(data: bpy.types.bpy_prop_collection, name: str, width: int) -> FloatArray:
@@ -148,12 +149,6 @@ def _mean(of_loops: FloatArray, vertex: IntArray, count: int) -> FloatArray:
     sums = [np.bincount(vertex, weights=of_loops[:, channel], minlength=count) for channel in range(3)]
     mean: FloatArray = np.stack(sums, 1) / total[:, None]
     return mean
-
-
-def _srgb(linear: FloatArray) -> FloatArray:
-    low = np.clip(linear, 0, 1)
-    coded: FloatArray = np.where(low <= 0.0031308, 12.92 * low, 1.055 * low ** (1 / 2.4) - 0.055)
-    return coded
 
 
 def _bytes(rgb: FloatArray) -> UInt8Array:

@@ -32,11 +32,11 @@ def missing_of(head: bpy.types.Object) -> list[str]:
     return [LABELS[name] for name in REQUIRED if name not in there]
 
 
-def place(head: bpy.types.Object, name: str, at: Sequence[float], label: str) -> bpy.types.Object:
+def place(head: bpy.types.Object, name: str, at: Sequence[float]) -> bpy.types.Object:
     """Put a handle at a place (world) on the head's surface: a new one, or the one that is there."""
     handle = handles_of(head).get(name)
     if handle is None:
-        handle = bpy.data.objects.new(label, None)
+        handle = bpy.data.objects.new(LABELS[name], None)
         handle[POINT] = name
         handle.empty_display_type, handle.show_in_front = "SPHERE", True
         handle.empty_display_size = SIZE * max(1e-9, _height(head)) / max(1e-9, max(head.matrix_world.to_scale()))
@@ -49,11 +49,11 @@ def place(head: bpy.types.Object, name: str, at: Sequence[float], label: str) ->
     return handle
 
 
-def place_all(head: bpy.types.Object, found: Mapping[str, Sequence[float]], labels: Mapping[str, str]) -> None:
+def place_all(head: bpy.types.Object, found: Mapping[str, Sequence[float]]) -> None:
     """Replace the head's handles by ``found``, places in the world by name."""
     remove_all(head)
     for name, at in found.items():
-        place(head, name, at, labels[name])
+        place(head, name, at)
 
 
 def remove(head: bpy.types.Object, name: str) -> None:

@@ -13,6 +13,8 @@ from ...model.face.semantics import OPEN_KEYS, open_bounds
 from .chosen import parts_of
 from .meshes import points
 
+_RANGES = {name: (float(low), float(high)) for name, (low, high) in zip(OPEN_KEYS, open_bounds())}
+
 
 def same_names(parts: Iterable[bpy.types.Object], names: Iterable[str]) -> list[str]:
     """Return which of the names are shape keys of the parts already, in the order of ``names``."""
@@ -50,11 +52,8 @@ def _write_key(obj: bpy.types.Object, name: str, world: FloatArray) -> None:
     """Write one key from its offsets (V, 3) in the world's frame."""
     if obj.data.shape_keys is None:
         obj.shape_key_add(name="Basis", from_mix=False)
-    key = obj.data.shape_keys
-    block = key.key_blocks.get(name)
-    if block is None or block == key.reference_key:
-        block = obj.shape_key_add(name=name, from_mix=False)
-    block.relative_key = key.reference_key
+    block = _block(obj, name) or obj.shape_key_add(name=name, from_mix=False)
+    block.relative_key = obj.data.shape_keys.reference_key
     low, high = _RANGES.get(name, (0.0, 1.0))
     # Values set from Python and F-curves clamp to the slider's range: set the range first.
     block.slider_min, block.slider_max = low, high
@@ -66,21 +65,23 @@ def _write_key(obj: bpy.types.Object, name: str, world: FloatArray) -> None:
 
 def _forget_key(obj: bpy.types.Object, name: str) -> None:
     """Remove a key that an earlier run made and that no longer moves the part."""
-    key = obj.data.shape_keys
-    block = key.key_blocks.get(name) if key is not None else None
-    if block is not None and block != key.reference_key:
+    block = _block(obj, name)
+    if block is not None:
         obj.shape_key_remove(block)
 
 
-_RANGES = {name: (float(low), float(high)) for name, (low, high) in zip(OPEN_KEYS, open_bounds())}
+def _block(obj: bpy.types.Object, name: str) -> bpy.types.ShapeKey | None:
+    """Return the shape key ``name`` of ``obj``; None if there is none, or if it is the Basis."""
+    key = obj.data.shape_keys
+    block = key.key_blocks.get(name) if key is not None else None
+    return None if key is None or block == key.reference_key else block
 
 
 def scale(head: bpy.types.Object, name: str, factor: float) -> None:
     """Multiply the offsets of a key of all the head's parts by ``factor``."""
     for obj in parts_of(head):
-        key = obj.data.shape_keys
-        block = key.key_blocks.get(name) if key is not None else None
-        if block is None or block == key.reference_key:
+        block = _block(obj, name)
+        if block is None:
             continue
         rest = points(obj)
         flat = np.empty(3 * len(block.data), np.float32)
@@ -93,10 +94,9 @@ def scale(head: bpy.types.Object, name: str, factor: float) -> None:
 def show(head: bpy.types.Object, values: Mapping[str, float], names: Iterable[str]) -> None:
     """Set the keys ``names`` of all the head's parts to ``values``, and to 0 where there is none."""
     for obj in parts_of(head):
-        key = obj.data.shape_keys
-        for name in names if key is not None else ():
-            block = key.key_blocks.get(name)
-            if block is not None and block != key.reference_key:
+        for name in names:
+            block = _block(obj, name)
+            if block is not None:
                 block.value = values.get(name, 0.0)
 
 

@@ -22,7 +22,7 @@ from ..array_types import BoolArray, FloatArray, IntArray
 from ..errors import InputError
 from ..face.alignment import similarity
 from ..face.face_model import FaceModel, triangles
-from ..face.meshes import nearest_in_triangles, vertex_normals
+from ..face.meshes import half_edges, nearest_in_triangles, vertex_normals
 
 Report = Callable[[int, int], None]
 
@@ -179,7 +179,7 @@ class Sheet:
         self.rest = points[chosen]
         self._faces = faces[(faces >= 0).all(axis=1)]
         n = len(chosen)
-        edges = np.concatenate([self._faces[:, [0, 1]], self._faces[:, [1, 2]], self._faces[:, [2, 0]]])
+        edges = half_edges(self._faces)
         ones = np.ones(2 * len(edges))
         graph = sparse.coo_matrix(
             (ones, (edges.ravel("F"), np.roll(edges, 1, axis=1).ravel("F"))), shape=(n, n)
@@ -266,7 +266,7 @@ class _Surface:
         counts = np.bincount(faces.ravel(), minlength=len(points))
         self._first = np.concatenate([[0], np.cumsum(counts)])
         self._around = order // 3
-        edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+        edges = np.sort(half_edges(faces), axis=1)
         keys, times = np.unique(edges[:, 0].astype(np.int64) * len(points) + edges[:, 1], return_counts=True)
         self._rim = np.zeros(len(points), bool)
         rim = keys[times == 1]

@@ -1,4 +1,4 @@
-"""Geometry of polygon meshes: unit vectors, vertex normals, and the nearest point of a triangle."""
+"""Geometry of polygon meshes: edges, unit vectors, vertex normals, and the nearest point of a triangle."""
 
 from __future__ import annotations
 
@@ -7,8 +7,18 @@ import numpy as np
 from ..array_types import FloatArray, IntArray
 
 
+def half_edges(triangles: IntArray) -> IntArray:
+    """Return the directed edges (3 T, 2) of triangles (T, 3): all first ones, then all second ones, then all third."""
+    return np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+
+
 def vertex_normals(points: FloatArray, faces: IntArray) -> FloatArray:
-    """Compute area-weighted unit normals (V, 3) of a mesh; zero where a vertex has no face.
+    """Compute area-weighted unit normals (V, 3) of a mesh; zero where a vertex has no face. As ``area_normals``."""
+    return unit_vectors(area_normals(points, faces))
+
+
+def area_normals(points: FloatArray, faces: IntArray) -> FloatArray:
+    """Compute the sum (V, 3) of the normals of each vertex's faces, each twice as long as the face's area.
 
     points (V, 3); faces (F, 3) or (F, 4), whose triangles repeat their first corner as the fourth. Corners run
     counter-clockwise seen from outside.
@@ -21,7 +31,7 @@ def vertex_normals(points: FloatArray, faces: IntArray) -> FloatArray:
         share = area if i < 3 else area * (corner != faces[:, 0])[:, None]  # a repeated corner counts once
         for axis in range(3):
             normals[:, axis] += np.bincount(corner, share[:, axis], len(points))
-    return unit_vectors(normals)
+    return normals
 
 
 def unit_vectors(vectors: FloatArray) -> FloatArray:

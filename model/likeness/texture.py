@@ -20,8 +20,9 @@ from ..face.face_model import FaceModel, triangles
 from ..face.meshes import vertex_normals
 from ..networks.weights.open_pack import DATA
 from ..opencv import cv2
+from ..srgb import linear, srgb
 from .chart import Chart, chart_of, region_mask
-from .light import light_of, linear, shading, srgb
+from .light import light_of, shading
 from .views import View
 
 SKINS = ("light", "medium", "dark")

@@ -6,7 +6,7 @@ Everything is in the unit of the meshes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from ..array_types import BoolArray, FloatArray, IntArray
 from ..camera import Camera, Crop
 from ..errors import InputError
+from ..face.meshes import nearest_in_triangles
 from ..networks.estimate import FaceEstimate, SeesFaces
 from ..sight.finder import find_faces, refined
 from .pictures import Picture, Pinhole, Scene, draw
@@ -202,30 +203,8 @@ def onto_surface(points: FloatArray, vertices: FloatArray, triangles: IntArray) 
         away = ((vertices[used] - point) ** 2).sum(1)
         nearest = used[np.argpartition(away, min(7, len(used) - 1))[:8]]
         near = triangles[np.isin(triangles, nearest).any(1)]
-        on = _nearest_in(point, vertices[near])
+        corners = vertices[near]
+        shares = nearest_in_triangles(np.broadcast_to(point, (len(near), 3)), corners)
+        on = np.einsum("tk,tkc->tc", shares, corners)
         out[i] = on[((on - point) ** 2).sum(1).argmin()]
     return out
-
-
-def _nearest_in(point: FloatArray, corners: FloatArray) -> FloatArray:
-    """Return the nearest point (T, 3) of each triangle (T, 3, 3)."""
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    candidates: Sequence[FloatArray] = [_on_edge(point, a, b), _on_edge(point, b, c), _on_edge(point, c, a)]
-    normal = np.cross(b - a, c - a)
-    square = np.maximum((normal**2).sum(1), 1e-300)
-    flat = point - normal * (((point - a) * normal).sum(1) / square)[:, None]
-    inside = np.ones(len(corners), bool)
-    for first, second in ((a, b), (b, c), (c, a)):
-        inside &= (np.cross(second - first, flat - first) * normal).sum(1) >= 0
-    all_of = np.stack([*candidates, flat])
-    away = ((all_of - point) ** 2).sum(2)
-    away[3, ~inside] = np.inf
-    picked: FloatArray = all_of[away.argmin(0), np.arange(len(corners))]
-    return picked
-
-
-def _on_edge(point: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
-    along = b - a
-    share = (((point - a) * along).sum(1) / np.maximum((along**2).sum(1), 1e-300)).clip(0, 1)
-    on: FloatArray = a + share[:, None] * along
-    return on

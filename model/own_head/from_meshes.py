@@ -15,12 +15,11 @@ from .finding import find_points, onto_surface
 from .head_file import Mesh
 from .islands import split
 from .landmarks import from_ibug68
-from .parts import KINDS, HeadPart, Kind, guess_kinds
+from .parts import KINDS, MAX_VERTICES, HeadPart, Kind, guess_kinds
 from .pictures import Scene
 from .point_names import LABELS, REQUIRED
 
 AUTO = "auto"
-MOST_VERTICES = 2_000_000
 SKIN = (150, 170, 205)  # BGR
 EYE_WHITE, IRIS, PUPIL, TEETH = (228, 230, 232), (62, 84, 110), (18, 18, 18), (205, 215, 222)  # BGR
 IRIS_ANGLE, PUPIL_ANGLE = np.radians((27.0, 11.0))
@@ -90,7 +89,7 @@ def _find(
     found = find_points(scene, skin, estimator, report)
     surface = scene.triangles[found.skin]
     named = from_ibug68(onto_surface(found.points, scene.vertices, surface))
-    points = {name: onto_surface(at[None], scene.vertices, surface)[0] for name, at in named.items()}
+    points = dict(zip(named, onto_surface(np.array(list(named.values())), scene.vertices, surface)))
     points = {name: at for name, at in points.items() if np.isfinite(at).all()}
     missing = tuple(name for name in LABELS if name not in points)
     return NamedPoints(points, missing, found.views, _kinds(known, len(meshes)))
@@ -148,7 +147,7 @@ def check_points(points: Mapping[str, FloatArray]) -> None:
     """Raise InputError for unknown, unusable or missing points."""
     unknown = [name for name in points if name not in LABELS]
     if unknown:
-        raise InputError(f"there is no point '{unknown[0]}'; there are {', '.join(LABELS)}")
+        raise InputError(f"there is no point '{unknown[0]}' on a face: find the points again, or click them")
     if not all(np.shape(at) == (3,) and np.isfinite(at).all() for at in points.values()):
         raise InputError("a point has no place of three numbers: find the points again")
     missing = [LABELS[name] for name in REQUIRED if name not in points]
@@ -191,9 +190,9 @@ def _check(meshes: Sequence[Mesh], kinds: Sequence[str]) -> None:
     if not any(len(mesh.triangles) for mesh in meshes):
         raise InputError("the head has no faces: select its mesh")
     vertices = sum(len(mesh.vertices) for mesh in meshes)
-    if vertices > MOST_VERTICES:
+    if vertices > MAX_VERTICES:
         raise InputError(
-            f"the head has {vertices} vertices, more than {MOST_VERTICES}: make keys before you subdivide it"
+            f"the head has {vertices:,} vertices, more than {MAX_VERTICES:,}: make keys before you subdivide it"
         )
 
 

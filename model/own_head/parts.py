@@ -13,6 +13,7 @@ from ..array_types import FloatArray, IntArray
 
 Kind = Literal["skin", "eye_L", "eye_R", "teeth_upper", "teeth_lower", "tongue", "lashes", "other"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+MAX_VERTICES = 2_000_000  # of all parts together
 
 # A sphere: deviation of the vertices' distances from their centre, relative to the radius. An eyeball's cornea bulges.
 SPHERE_DEVIATION = 0.12

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from ..array_types import FloatArray, IntArray, UInt8Array
+from ..face.meshes import area_normals
 
 BACKGROUND = 118  # grey
 AMBIENT = 0.35
@@ -29,14 +30,7 @@ class Scene:
     @cached_property
     def normals(self) -> FloatArray:
         """Return the normals (V, 3) of the vertices, weighted by area, not of unit length."""
-        a, b, c = (self.vertices[self.triangles[:, k]] for k in range(3))
-        normals = np.cross(b - a, c - a)
-        out = np.zeros_like(self.vertices)
-        for axis in range(3):
-            for corner in range(3):
-                weights = normals[:, axis]
-                out[:, axis] += np.bincount(self.triangles[:, corner], weights=weights, minlength=len(out))
-        return out
+        return area_normals(self.vertices, self.triangles)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,13 +11,13 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from ..array_types import BoolArray, FloatArray, IntArray
 from ..errors import InputError
+from ..face.meshes import half_edges
 from .fit import SPACING_MM, Frame, Target
 from .landmarks import LABELS
-from .parts import HeadPart
+from .parts import MAX_VERTICES, HeadPart
 from .surface import Surface
 from .template import edges_of
 
-MAX_VERTICES = 2_000_000
 MAX_OFF_MM = 15.0  # a named point lies at most this far from the skin
 WELD = 1e-5  # of the skin's size: vertices on seams that are nearer than this are one
 MAX_FANS = 0.2  # share of edges with three and more faces, above which the mesh is not a surface
@@ -90,7 +90,7 @@ def _check_part(part: HeadPart) -> None:
         raise InputError(f"{part.name}: its faces name vertices that it does not have; check the mesh")
     if part.kind != "skin":
         return
-    edges = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1)
+    edges = np.sort(half_edges(triangles), axis=1)
     _, times = np.unique(edges[:, 0] * len(vertices) + edges[:, 1], return_counts=True)
     if (times > 2).mean() > MAX_FANS:
         raise InputError(
@@ -116,7 +116,7 @@ def _join_seams(vertices: FloatArray, faces: IntArray, apart: BoolArray) -> tupl
     An open edge near the lips (``apart``) may be a mouth that is shut, if it runs across the face.
     """
     every = np.arange(len(vertices))
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = half_edges(faces)
     code = np.sort(edges, axis=1) @ np.array([len(vertices), 1])
     _, first, times = np.unique(code, return_index=True, return_counts=True)
     rim = edges[first[times == 1]]
@@ -145,7 +145,7 @@ def _join_seams(vertices: FloatArray, faces: IntArray, apart: BoolArray) -> tupl
 
 def _turned_alike(faces: IntArray, count: int) -> IntArray:
     """Return the triangles with neighbours wound alike, as far as the mesh allows."""
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = half_edges(faces)
     owner = np.tile(np.arange(len(faces)), 3)
     low, high = edges.min(axis=1), edges.max(axis=1)
     order = np.argsort(low * count + high, kind="stable")

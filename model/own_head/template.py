@@ -10,6 +10,7 @@ import numpy as np
 from ..array_types import BoolArray, FloatArray, IntArray
 from ..builtin import OPEN
 from ..face.face_model import FaceModel, triangles
+from ..face.meshes import half_edges
 from ..formats import open_face_model
 
 CLOSED_MM = 0.01  # facing vertices of the lids coincide at lid = 1 within this
@@ -107,7 +108,7 @@ def lid_margin(side: str) -> Margin:
 
 def edges_of(faces: IntArray) -> IntArray:
     """Return each edge of triangles (T, 3) once, (E, 2)."""
-    both = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    both = np.sort(half_edges(faces), axis=1)
     count = int(faces.max()) + 1 if len(faces) else 0
     code = np.unique(both[:, 0].astype(np.int64) * count + both[:, 1])
     return np.column_stack([code // count, code % count]) if count else both

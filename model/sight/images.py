@@ -11,6 +11,7 @@ from ..array_types import AnyArray, UInt8Array
 from ..errors import InputError
 from ..opencv import cv2
 from ..reading import check_regular, parsing
+from ..srgb import srgb
 from .image_checks import decodable
 from .image_header import image_header
 from .movies import check_size, square_size
@@ -93,8 +94,8 @@ def _to_8_bit(values: AnyArray, linear: bool) -> UInt8Array:
         scale = np.iinfo(values.dtype).max / 255
         return np.clip(values / scale, 0, 255).astype(np.uint8)
     unit = np.clip(np.nan_to_num(values.astype(np.float32)), 0, 1)
-    if linear:  # the sRGB curve, IEC 61966-2-1
-        unit = np.where(unit <= 0.0031308, 12.92 * unit, 1.055 * unit ** (1 / 2.4) - 0.055)
+    if linear:
+        unit = srgb(unit)
     pixels: UInt8Array = np.rint(unit * 255).astype(np.uint8)
     return pixels
 

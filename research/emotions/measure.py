@@ -13,7 +13,7 @@ import numpy as np
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS
-from ...model.files import atomic_path
+from ...model.files import atomic_path, make_folder
 from ...model.networks.emotion_head import ETA, FULL, SHIPPED, EmotionHead, fingerprint, load_emotion_head
 from ...model.networks.weights.open_pack import weights_path
 from ...model.performance.emotion_classifier import save_classifier
@@ -125,10 +125,7 @@ def measure(options: EmotionOptions) -> None:
             if is_first and options.save is not None:
                 _save(options, clips, read, estimator.basis)
     text = _text(clips, found, options, head.training_data)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be made: {error.strerror}: choose another place") from error
+    make_folder(out)
     with atomic_path(out / "results.md") as part:
         part.write_text(text, encoding="utf-8")
     _write_guesses(out / "guesses.csv", clips, found.guesses)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from ...model.face.meshes import half_edges
 from .meshes import Floats, Indices, Mesh, Surface
 
 # REALY's schedule: a step on the key points alone, then three stiffnesses. Lengths are in units of about 9 mm.
@@ -70,7 +71,7 @@ def _with_key_points(
 
 def _differences(mesh: Mesh) -> sparse.csr_matrix:
     """Return the incidence matrix of the mesh's edges, (E, V)."""
-    sides = np.concatenate([mesh.triangles[:, [0, 1]], mesh.triangles[:, [1, 2]], mesh.triangles[:, [2, 0]]])
+    sides = half_edges(mesh.triangles)
     edges = np.unique(np.sort(sides, 1), axis=0)
     rows = np.repeat(np.arange(len(edges)), 2)
     signs = np.tile([1.0, -1.0], len(edges))

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel, triangles
+from ...model.face.meshes import half_edges
 from ...model.files import atomic_folder
 from ...model.formats import open_face_model
 from ...model.formats.ply import save_ply
@@ -103,7 +104,7 @@ def subdivided(mesh: Mesh) -> Mesh:
     used, corners = np.unique(mesh.triangles, return_inverse=True)
     corners = corners.reshape(mesh.triangles.shape)
     points = mesh.points[used]
-    sides = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
+    sides = half_edges(corners)
     edges, of = np.unique(np.sort(sides, 1), axis=0, return_inverse=True)
     ab, bc, ca = of.reshape(3, -1) + len(points)
     a, b, c = corners.T

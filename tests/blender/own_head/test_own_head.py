@@ -19,7 +19,6 @@ from expnet.expnet_addon.scene.coordinates import to_blender
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.own_head.landmarks import open_points
-from expnet.model.own_head.point_names import LABELS
 from expnet.model.worker.protocol import EstimatorOptions, MakeKeysResult
 from expnet.operators.own_head_click import EXPNET_OT_click_head_points
 from expnet.panels.own_head import EXPNET_PT_own_head
@@ -138,7 +137,7 @@ def test_world_meshes_are_whatever_the_axes_of_the_objects_are(artist_head, open
 def test_handles_stay_on_the_surface_and_are_read_there(artist_head) -> None:
     head = artist_head()["Head"]
     at = meshes.world_mesh(head).vertices[100]
-    handle = points.place(head, "nose_tip", at + [0.0, 0.0, 0.0], LABELS["nose_tip"])
+    handle = points.place(head, "nose_tip", at + [0.0, 0.0, 0.0])
     assert np.abs(np.array(points.places_of(head)["nose_tip"]) - at).max() < 1e-4
     handle.location.z += 0.5  # centimetres in the head's frame: off the skin
     away = np.array(points.places_of(head)["nose_tip"])
@@ -158,7 +157,7 @@ def fake_offsets(objects: list[bpy.types.Object], names: tuple[str, ...]) -> dic
 def test_existing_keys_are_asked_about_then_replaced_or_kept(artist_head, open_head) -> None:
     objects = artist_head()
     head = chosen.choose_parts(bpy.context)
-    points.place_all(head, true_points(open_head), LABELS)
+    points.place_all(head, true_points(open_head))
     head.shape_key_add(name="Basis")
     head.shape_key_add(name="smirk")
     own = head.shape_key_add(name="jawOpen")
@@ -258,7 +257,7 @@ def state() -> tuple:
 def placed_head(artist_head, open_head, parts=("Head", "Eye Left", "Eye Right")) -> bpy.types.Object:
     artist_head(parts)
     head = chosen.choose_parts(bpy.context)
-    points.place_all(head, true_points(open_head), LABELS)
+    points.place_all(head, true_points(open_head))
     return head
 
 
@@ -409,7 +408,7 @@ def test_the_panel_shows_a_head_in_each_of_its_states(artist_head, open_head) ->
     objects = artist_head()
     assert "Make Keys" not in drawn() and "expnet.make_head_keys" in drawn() and "Preview" not in drawn()
     head = chosen.choose_parts(bpy.context)
-    points.place_all(head, {name: at for name, at in true_points(open_head).items() if name != "chin"}, LABELS)
+    points.place_all(head, {name: at for name, at in true_points(open_head).items() if name != "chin"})
     assert "Missing: chin" in drawn() and "27 points" in drawn() and "Kind" in drawn()
     parts = chosen.parts_of(head)
     shape_keys.write(parts, ("jawOpen",), fake_offsets(parts, ("jawOpen",)), keep=False)

@@ -13,11 +13,12 @@ from expnet.model.errors import InputError
 from expnet.model.face.face_model import FaceModel
 from expnet.model.formats import open_face_model
 from expnet.model.likeness.chart import chart_of
-from expnet.model.likeness.light import harmonics, light_of, linear, shading, srgb
+from expnet.model.likeness.light import harmonics, light_of, shading
 from expnet.model.likeness.texture import SKINS, texture_of
 from expnet.model.likeness.views import alpha_of, views_of
 from expnet.model.networks import engines
 from expnet.model.sight.video import picture_at
+from expnet.model.srgb import linear, srgb
 
 DEMO = Path(expnet.__path__[0]) / "model" / "data" / "demo_clip.mp4"
 
