@@ -33,7 +33,10 @@ def listen():
 bpy.app.driver_namespace["gui_listens"] = True
 bpy.app.timers.register(listen)
 """
-HEARD = "bpy.app.driver_namespace['gui_listens'] = False; result = bpy.app.driver_namespace['gui_copied']"
+HEARD = """
+bpy.app.driver_namespace["gui_listens"] = False
+result = [*bpy.app.driver_namespace["gui_copied"], bpy.context.window_manager.clipboard]
+"""
 
 
 class Screen:
@@ -123,7 +126,7 @@ class Screen:
             for y in few:
                 words += ["mousemove", x - 3, y, "sleep", 0.03, "mousemove", x, y, "sleep", 0.12, "key", keys]
                 words += ["sleep", 0.08]
-            self.xdotool(*words)
+            self.xdotool(*words, "sleep", 0.2)
             if any(_says(copied, text, ends) for copied in self.ask(HEARD)):
                 yield from few
 
