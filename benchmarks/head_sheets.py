@@ -94,6 +94,7 @@ class _Studio:
         scenery.light_head(self.scene)
         camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
         camera.data.lens = 85
+        camera.data.clip_start = 0.01  # a nose is before the camera where it looks at an eye from near
         self.scene.collection.objects.link(camera)
         self.scene.camera = self.camera = camera
         render = self.scene.render
