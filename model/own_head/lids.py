@@ -21,8 +21,10 @@ TOO_FAR_MM = 0.4  # an upper lid that passes the lower one by more is raised
 LID_MM = 14.0  # lids are nearer than this to the line between the corners of the eye, in front of the eye's centre
 FADE_MM = 4.0  # a correction fades over this, or over twice its own size
 CLEAR_MM = 0.15  # shut lids stay this far outside the eyeball
+MOST_SAG_MM = 1.2
+SUNK_MM = 0.05  # what is deeper in the ball is not a lid's edge
 # The lids' outside: vertices that are farther off the eyeball at rest, and face away from it by this cosine.
-OUTSIDE_MM, OUTSIDE_FACING = 0.6, 0.3
+OUTSIDE_MM, OUTSIDE_FACING = 0.2, -0.3
 BEYOND_MM = 1.0  # vertices of a lid reach over the middle of the opening by at most this
 PASSES = 4
 
@@ -77,10 +79,16 @@ def shut(
     np.maximum.at(span, own.ravel(), np.repeat(length, 2))
     columns = np.arange(0.03 * width, 0.97 * width, COLUMN_MM)
     is_upper = side[near] == 1
+    facing = normals[near] @ axes.T
     for _ in range(PASSES):
+        ends = _ends(rest + moved, width)
+        moved += ends[:, None] * _off_ball(rest, facing, rest + moved, own, eye, axes, start)
         closed = rest + moved
-        edge_up = _edge(closed, upper, columns, lowest=True)
-        edge_low = _edge(closed, lower, columns, lowest=False)
+        # What sinks into the ball, as the lining does, hides nothing of it.
+        _, distance, floor = _from_ball(closed, eye, axes, start)
+        seen = distance > floor - SUNK_MM
+        edge_up = _edge(closed, upper[seen[upper].all(axis=1)], columns, lowest=True)
+        edge_low = _edge(closed, lower[seen[lower].all(axis=1)], columns, lowest=False)
         gap = edge_up - edge_low
         known = np.isfinite(gap)
         if known.sum() < 3:
@@ -92,18 +100,20 @@ def shut(
         gap = open_by + np.minimum(OVERLAP_MM, 4 * open_by) - over_by
         # A vertex serves the columns that its edges span, so a coarse edge is led by its widest gap.
         wide = maximum_filter1d(gap, max(1, int(np.median(span[is_upper]) / COLUMN_MM)) | 1, mode="nearest")
-        ends = np.clip(np.minimum(closed[:, 0], width - closed[:, 0]) / (0.06 * width), 0, 1)
         here = np.interp(closed[:, 0], columns, wide)
         above = closed[:, 1] - np.interp(closed[:, 0], columns, line)
         fade = np.exp(-((np.maximum(above, 0) / np.maximum(FADE_MM, 2 * np.abs(here))) ** 2))
         moved[:, 1] -= np.where(is_upper, here * fade * ends, 0)
-        moved += (
-            _off_ball(rest, normals[near] @ axes.T, rest + moved, eye, axes, start)
-            * (ends * np.where(is_upper, fade, 1.0))[:, None]
-        )
+    moved += _ends(rest + moved, width)[:, None] * _off_ball(rest, facing, rest + moved, own, eye, axes, start)
     changed = blink.copy()
     changed[near] = moved @ axes
     return changed
+
+
+def _ends(closed: FloatArray, width: float) -> FloatArray:
+    """Return weights (n,) that fall to 0 at both corners of the eye."""
+    ends: FloatArray = np.clip(np.minimum(closed[:, 0], width - closed[:, 0]) / (0.06 * width), 0, 1)
+    return ends
 
 
 def _middle(eye: Eye, axes: FloatArray, along: FloatArray) -> FloatArray:
@@ -135,24 +145,45 @@ def _edge(points: FloatArray, edges: IntArray, columns: FloatArray, lowest: bool
 
 
 def _off_ball(
-    rest: FloatArray, normals: FloatArray, closed: FloatArray, eye: Eye, axes: FloatArray, origin: FloatArray
+    rest: FloatArray,
+    normals: FloatArray,
+    closed: FloatArray,
+    edges: IntArray,
+    eye: Eye,
+    axes: FloatArray,
+    origin: FloatArray,
 ) -> FloatArray:
     """Return the step (n, 3) that brings the outside of shut lids off the ball."""
+    away, distance, floor = _from_ball(closed, eye, axes, origin)
     centre = axes @ (eye.ball.centre - origin)
-    away = closed - centre
+    own = np.linalg.norm(rest - centre, axis=1) - floor
+    # A face between vertices passes nearer to the ball than they do: twice as much as the chord of an edge.
+    longest = np.zeros(len(rest))
+    length = np.linalg.norm(closed[edges[:, 0]] - closed[edges[:, 1]], axis=1)
+    np.maximum.at(longest, edges.ravel(), np.repeat(length, 2))
+    sag = np.minimum(longest**2 / (4 * eye.ball.radius), MOST_SAG_MM)
+    # The lining behind a lid's edge lies on the ball and may sink into it, out of sight.
+    facing = np.einsum("ij,ij->i", normals, (rest - centre) / np.maximum(own + floor, 1e-9)[:, None])
+    outside = (own > OUTSIDE_MM) & (facing > OUTSIDE_FACING) & (away[:, 2] > 0.5)
+    lift = np.where(outside, np.maximum(floor + CLEAR_MM + sag - distance, 0), 0)
+    step: FloatArray = away * lift[:, None]
+    return step
+
+
+def _from_ball(
+    points: FloatArray, eye: Eye, axes: FloatArray, origin: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return unit vectors (n, 3) from the ball's centre, distances (n,) from it, and the ball's radius there (n,)."""
+    centre = axes @ (eye.ball.centre - origin)
+    away = points - centre
     distance = np.linalg.norm(away, axis=1)
-    floor = np.full(len(rest), eye.ball.radius)
+    away = away / np.maximum(distance, 1e-9)[:, None]
+    floor = np.full(len(points), eye.ball.radius)
     if len(eye.ball.vertices) > 12:  # the cornea bulges: the ball's own vertices in this direction decide
         ball = (eye.ball.vertices - origin) @ axes.T - centre
         size = np.linalg.norm(ball, axis=1)
         outer = size > 0.9 * eye.ball.radius
         ball, size = ball[outer], size[outer]
-        near = cKDTree(ball / size[:, None]).query(away / np.maximum(distance, 1e-9)[:, None], k=min(8, len(ball)))[1]
-        floor = size[near].reshape(len(rest), -1).max(axis=1)
-    own = np.linalg.norm(rest - centre, axis=1) - floor
-    # The lining behind a lid's edge lies on the ball and may sink into it, out of sight.
-    facing = np.einsum("ij,ij->i", normals, (rest - centre) / np.maximum(own + floor, 1e-9)[:, None])
-    outside = (own > OUTSIDE_MM) & (facing > OUTSIDE_FACING) & (away[:, 2] > 0.5 * distance)
-    lift = np.where(outside, np.maximum(floor + CLEAR_MM - distance, 0), 0)
-    step: FloatArray = away / np.maximum(distance, 1e-9)[:, None] * lift[:, None]
-    return step
+        near = cKDTree(ball / size[:, None]).query(away, k=min(8, len(ball)))[1]
+        floor = size[near].reshape(len(points), -1).max(axis=1)
+    return away, distance, floor
