@@ -14,7 +14,6 @@ python3-opencv, python3-safetensors and python3-scipy (debootstrap; about 2.5 GB
     actor      Actor's Face, from a picture
     everyone   two people in a clip: Find People, names, Animate People
     live       from a file: Pause, Neutral, Record, Stop
-    dropping   a clip, dragged from a file browser onto the viewport
     own_head   Find Points, Click Points, Make Keys, the question about keys that are there
     engine     the preferences: Install Runtime, Use This Python, Test, the authors' networks
     leaving    disable, enable, uninstall: nothing stays
@@ -35,7 +34,6 @@ from pathlib import Path
 import actor
 import capture
 import character
-import dropping
 import engine
 import everyone
 import leaving
@@ -58,7 +56,6 @@ CHAPTERS = {
     "actor": actor.walk,
     "everyone": everyone.walk,
     "live": live.walk,
-    "dropping": dropping.walk,
     "own_head": own_head.walk,
     "engine": engine.walk,
     "leaving": leaving.walk,
