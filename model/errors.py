@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 MAX_MESSAGE = 300  # characters
 
 
@@ -38,6 +40,11 @@ def shortened(text: str, most: int = MAX_MESSAGE) -> str:
         return text
     end = most // 2
     return f"{text[: most - end - 1]}…{text[-end:]}"
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """Return the first ``most`` names, and the number of the others, as text."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _escape(character: str) -> str:

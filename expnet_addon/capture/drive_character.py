@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import bpy
 
-from ...model.errors import InputError
+from ...model.errors import InputError, first_of
 from ...model.retargeting.row import BONE, SHAPE_KEY
 from ..characters.drivers import apply_drivers
 from ..characters.keys import apply_keys
@@ -28,10 +26,10 @@ def match(settings: ExpNetCharacter) -> str:
     text = f"{shapes} shape keys by {names}, {bones} bones"
     off = {row.target for row in rows} - {row.target for row in on}
     if off:
-        text += f"\nSwitched off, as other rows move the same: {_some(sorted(off))}"
+        text += f"\nSwitched off, as other rows move the same: {first_of(sorted(off), 2)}"
     unknown = unmatched_names(character, rows)
     if unknown:
-        text += f"\nUnknown names, add rows for those that should move: {_some(unknown)}"
+        text += f"\nUnknown names, add rows for those that should move: {first_of(unknown, 2)}"
     return text
 
 
@@ -46,7 +44,7 @@ def retarget(settings: ExpNetCharacter, scene: bpy.types.Scene) -> str:
         report = apply_keys(settings.character(), rows, settings.motion(scene))
     text = f"{report} {'driven' if settings.output == 'DRIVERS' else 'keyed'}"
     for why, targets in report.reasons().items():
-        text += f"\n{_some(targets)}: {why}"
+        text += f"\n{first_of(targets, 2)}: {why}"
     return text
 
 
@@ -67,8 +65,3 @@ def drive(settings: ExpNetCharacter, scene: bpy.types.Scene) -> str:
             settings.rows.clear()
         raise
     return "\n".join(lines)
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return the first names and the number of the others, as text."""
-    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")

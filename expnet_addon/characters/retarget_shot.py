@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ...model.errors import InputError
+from ...model.errors import InputError, first_of
 from ...model.performance.face_performance import FacePerformance
 from ...model.retargeting.name_schemes import AUTO
 from ...model.retargeting.row import Row
@@ -112,5 +112,4 @@ def _switched_off(rows: Sequence[Row]) -> list[str]:
 
 
 def _list(names: Iterable[str]) -> str:
-    names = sorted(names)
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "none"
+    return first_of(sorted(names), 8) or "none"

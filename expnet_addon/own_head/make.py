@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import bpy
 
-from ...model.errors import InputError
+from ...model.errors import InputError, first_of
 from ...model.face.semantics import OPEN_KEYS
 from ...model.npz_arrays import NpzArrays
 from ...model.own_head.head_file import write_meshes
@@ -82,7 +82,7 @@ def make_keys(parts: Sequence[bpy.types.Object], keys: Keys) -> Task[MakeKeysRes
     meshes.check_shared(parts if keys.names == "ARKIT" else parts[:1])
     same = shape_keys.same_names(parts, NAMES[keys.names])
     if same and keys.existing == ASK:
-        raise InputError(f"{_some(same)}: there are shape keys of these names: choose to replace or to keep them")
+        raise InputError(f"{first_of(same, 3)}: there are shape keys of these names: choose to replace or to keep them")
     places, missing = points.places_of(parts[0]), points.missing_of(parts[0])
     if missing:
         raise InputError(f"Points are missing: {', '.join(missing)}: find the points, or click them")
@@ -189,8 +189,3 @@ def _report(parts: Sequence[bpy.types.Object], reply: MakeKeysResult, written: S
         lines.append(f"{len(reply.keys) - len(written)} keys were there, and are kept")
     lines.append(f"The fitted face is {reply.fit_mm:.1f} mm from the skin on average")
     return "\n".join([*lines, *reply.notes])
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")

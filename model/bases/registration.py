@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import LinearOperator, cg, splu
+from scipy.sparse.linalg import LinearOperator, cg
 from scipy.spatial import cKDTree
 
 from ..array_types import BoolArray, FloatArray, IntArray
@@ -23,6 +23,7 @@ from ..errors import InputError
 from ..face.alignment import similarity
 from ..face.face_model import FaceModel, triangles
 from ..face.meshes import half_edges, nearest_in_triangles, vertex_normals
+from .factorisation import factorised
 
 Report = Callable[[int, int], None]
 
@@ -225,7 +226,7 @@ class Sheet:
 
         # Without the coupling of x, y and z there is one small system for all three axes. It is the preconditioner.
         plain = smooth + sparse.diags(np.einsum("nii->n", blocks) / 3)
-        solver = splu(plain.tocsc(), "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        solver = factorised(plain)
         found, _ = cg(
             LinearOperator((3 * n, 3 * n), matvec=system, dtype=float),
             goal.ravel(),

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from ..array_types import BoolArray, FloatArray, IntArray
+from ..bases.factorisation import factorised
 from ..face.meshes import vertex_normals
 from .fit import SPACING_MM, Fit, Target
 from .surface import Surface
-from .template import OPENINGS, Template
+from .template import OPENINGS, Template, pieces_of
 
 FACING = 0.2  # smallest cosine between a vertex's normal and that of its place on the fitted skin
 REACH_MM = 3.5
@@ -63,9 +62,7 @@ def carrier(template: Template, target: Target, fitted: Fit, blended: IntArray) 
             members = np.flatnonzero(fitted.side[opening] == sign) if opening in fitted.side else np.zeros(0, int)
             if len(members):
                 own = surface.without(template.side[opening] == -sign, points[members], 20.0)
-                own_found = own.nearest(points[members], normals[members])
-                for name in ("points", "normals", "corners", "shares", "distance"):
-                    getattr(found, name)[members] = getattr(own_found, name)
+                found.replace(members, own.nearest(points[members], normals[members]))
     used = np.zeros(len(points), bool)
     used[target.faces] = True
     facing = np.einsum("ij,ij->i", found.normals, normals)
@@ -75,10 +72,7 @@ def carrier(template: Template, target: Target, fitted: Fit, blended: IntArray) 
     weights = sparse.csr_matrix(
         (found.shares.ravel(), (rows, found.corners.ravel())), shape=(len(points), len(fitted.skin))
     )
-    graph = sparse.coo_matrix(
-        (np.ones(len(target.edges)), (target.edges[:, 0], target.edges[:, 1])), shape=(len(points),) * 2
-    )
-    _, piece = connected_components(graph.tocsr(), directed=False)
+    piece = pieces_of(target.edges, len(points))
     # The face is the piece, or the pieces, that hold the fitted skin.
     held = np.bincount(piece, trusted, piece.max() + 1)
     loose = (held < 0.2 * held.max())[piece]
@@ -135,7 +129,7 @@ def _continue(carrier: Carrier, out: FloatArray) -> None:
     matrix = sparse.coo_matrix(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(count, count)
     ).tocsc() + sparse.diags(diagonal + screen)
-    solver = splu(matrix.tocsc(), "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    solver = factorised(matrix)
     out[free] = solver.solve(side)[owner]
 
 

@@ -16,7 +16,8 @@ from ..bases.registration import Sheet
 from ..errors import InputError
 from ..face.alignment import similarity
 from ..face.meshes import vertex_normals
-from .landmarks import LABELS, POINTS, REQUIRED, open_points, point_vertices
+from .landmarks import POINTS, open_points, point_vertices
+from .point_names import LABELS, REQUIRED
 from .surface import Nearest, Surface
 from .template import OPENINGS, Template, sides_of
 
@@ -167,9 +168,7 @@ class Search:
         normals = vertex_normals(skin, self._template.triangles)
         partner = self._target.surface.nearest(skin, normals)
         for members, surface in self._sided:
-            own = surface.nearest(skin[members], normals[members])
-            for name in ("points", "normals", "corners", "shares", "distance"):
-                getattr(partner, name)[members] = getattr(own, name)
+            partner.replace(members, surface.nearest(skin[members], normals[members]))
         facing = np.einsum("ij,ij->i", partner.normals, normals)
         trusted: BoolArray = (facing > FACING) & (partner.distance < reach) & self._template.data
         return partner, trusted

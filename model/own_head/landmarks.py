@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 
 from ..array_types import FloatArray
-from .point_names import LABELS, REQUIRED
 from .template import lid_margin, open_head
 
 
@@ -99,6 +98,3 @@ def _eye_frame(points: FloatArray, point: Point, corners: list[int]) -> tuple[Fl
     out = np.cross(along, points[list(point.landmarks)].mean(axis=0) - points[corners].mean(axis=0))
     out = out / max(float(np.linalg.norm(out)), 1e-12)
     return np.stack([along, np.cross(out, along), out]), size
-
-
-__all__ = ["LABELS", "POINTS", "REQUIRED", "Point", "from_ibug68", "open_points", "point_vertices"]

@@ -13,10 +13,10 @@ from ..array_types import BoolArray, FloatArray, IntArray
 from ..errors import InputError
 from ..face.meshes import half_edges
 from .fit import SPACING_MM, Frame, Target
-from .landmarks import LABELS
 from .parts import MAX_VERTICES, HeadPart
+from .point_names import LABELS
 from .surface import Surface
-from .template import edges_of
+from .template import edges_of, pieces_of
 
 MAX_OFF_MM = 15.0  # a named point lies at most this far from the skin
 WELD = 1e-5  # of the skin's size: vertices on seams that are nearer than this are one
@@ -182,10 +182,7 @@ def _turned_alike(faces: IntArray, count: int) -> IntArray:
 def _facing_out(target: Target) -> Target:
     """Return the target with each connected piece's faces turned outward: to the front around the points."""
     middle = np.mean(list(target.places.values()), axis=0) - [0, 0, 60.0]
-    graph = sparse.coo_matrix(
-        (np.ones(len(target.edges)), (target.edges[:, 0], target.edges[:, 1])), shape=(len(target.points),) * 2
-    )
-    _, piece = connected_components(graph.tocsr(), directed=False)
+    piece = pieces_of(target.edges, len(target.points))
     a, b, c = (target.points[target.faces[:, k]] for k in range(3))
     normal = np.cross(b - a, c - a)
     outward = np.einsum("ij,ij->i", normal, (a + b + c) / 3 - middle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -24,6 +24,11 @@ class Nearest:
     corners: IntArray
     shares: FloatArray
     distance: FloatArray
+
+    def replace(self, rows: IntArray, other: Nearest) -> None:
+        """Replace ``rows`` (m,), in place, by the m points of ``other``."""
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(other, field.name)
 
     def sampled(self, field: FloatArray) -> FloatArray:
         """Sample a field of the surface's vertices (V, c), (n, c)."""
@@ -53,8 +58,7 @@ class Surface:
             self._nearest(queries[at : at + AT_ONCE], None if normals is None else normals[at : at + AT_ONCE])
             for at in range(0, max(len(queries), 1), AT_ONCE)
         ]
-        fields = ("points", "normals", "corners", "shares", "distance")
-        return Nearest(*(np.concatenate([getattr(part, field) for part in parts]) for field in fields))
+        return Nearest(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Nearest)))
 
     def _nearest(self, queries: FloatArray, normals: FloatArray | None) -> Nearest:
         count = min(CANDIDATES, len(self._owner))

@@ -14,8 +14,6 @@ from ..face.meshes import half_edges
 from ..formats import open_face_model
 
 CLOSED_MM = 0.01  # facing vertices of the lids coincide at lid = 1 within this
-# Vertices of the lips and lids at least this far from the other side mark their side beyond doubt.
-SEED_MM = {"mouth": 5.0, "eye_L": 5.0, "eye_R": 5.0}
 SIDE_REACH_MM = 45.0  # the sides of the mouth are told apart this far from the lips
 OPENINGS = ("mouth", "eye_L", "eye_R")
 
@@ -112,6 +110,16 @@ def edges_of(faces: IntArray) -> IntArray:
     count = int(faces.max()) + 1 if len(faces) else 0
     code = np.unique(both[:, 0].astype(np.int64) * count + both[:, 1])
     return np.column_stack([code // count, code % count]) if count else both
+
+
+def pieces_of(edges: IntArray, count: int) -> IntArray:
+    """Return for each of ``count`` vertices the number (V,) of the connected piece that ``edges`` (E, 2) make."""
+    from scipy import sparse  # here: the named points are found where there is no SciPy, too
+    from scipy.sparse.csgraph import connected_components
+
+    graph = sparse.coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    piece: IntArray = connected_components(graph.tocsr(), directed=False)[1]
+    return piece
 
 
 def sides_of(points: FloatArray, edges: IntArray, upper: IntArray, lower: IntArray, reach: float) -> IntArray:

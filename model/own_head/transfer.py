@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import splu
 
 from ..array_types import FloatArray, IntArray
+from ..bases.factorisation import factorised
 from .template import Margin, Template
 
-ANCHOR = (
-    1e-7  # weight per vertex, relative to the diagonal, of the open head's own offset; fixes what gradients leave open
-)
+# Weight per vertex, relative to the diagonal, of the open head's own offset; it fixes what gradients leave open.
+ANCHOR = 1e-7
 HELD = 1.0  # the same at the back of the head and the end of the neck
 SCREEN_MM = 4.0  # the correction of the lids fades over about this
 LID_CLEARANCE_MM = 0.1  # closed lids stay this far outside the eyeball
@@ -51,8 +50,7 @@ def transfer(template: Template, fitted: FloatArray, offsets: FloatArray) -> Flo
     hold = np.full(count, ANCHOR * scale)
     z, y = template.rest[:, 2], template.rest[:, 1]
     hold[(z < -40) | (y < -185)] = HELD * scale
-    solver = splu((matrix + sparse.diags(hold)).tocsc(), "MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                  options={"SymmetricMode": True})  # fmt: skip
+    solver = factorised(matrix + sparse.diags(hold))
     frames = _frames(template.rest, faces)
     inverse = np.linalg.inv(frames)
     sides = np.empty((count, len(offsets) * 3))
@@ -87,8 +85,7 @@ def close_lids(
     held = np.bincount(members, np.full(len(members), strong), count)
     side = np.zeros((count, 3))
     side[members] = strong * wanted
-    solver = splu((matrix + sparse.diags(mass / SCREEN_MM**2 + held)).tocsc(), "MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                  options={"SymmetricMode": True})  # fmt: skip
+    solver = factorised(matrix + sparse.diags(mass / SCREEN_MM**2 + held))
     changed: FloatArray = lid + solver.solve(side)
     return changed
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from expnet.model.own_head.landmarks import LABELS, POINTS, REQUIRED, from_ibug68, open_points, point_vertices
+from expnet.model.own_head.landmarks import POINTS, from_ibug68, open_points, point_vertices
+from expnet.model.own_head.point_names import LABELS, REQUIRED
 from expnet.model.own_head.template import open_head
 
 
