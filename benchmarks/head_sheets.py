@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DOCS)
     parser.add_argument("--samples", type=int, default=6, help="of Cycles, per pixel")
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     studio = _Studio(options.samples)
     for name in options.sheet or SHEETS:
         pictures, columns = SHEETS[name](studio)
