@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from expnet.model.errors import InputError
@@ -126,13 +126,14 @@ class TestPlacement:
         np.testing.assert_array_equal(found.frames, np.arange(count))
 
     @given(st.lists(st.floats(0.002, 0.5), min_size=2, max_size=60))
+    @example([0.3, 0.41, 0.19000047])  # half a microsecond after a frame begins
     def test_whatever_the_stamps_each_frame_has_the_last_picture_before_it(self, steps: list[float]) -> None:
         stamps = np.concatenate([[0.0], np.cumsum(steps)])
         found = placed(stamps, Fraction(30))
         assert (np.diff(found.frames) > 0).all()
         if not found.constant:
             for frame, picture in zip(found.frames, found.pictures):
-                assert picture == np.flatnonzero(stamps <= frame / 30 + 1e-6)[-1]
+                assert picture == np.flatnonzero(stamps * 30 <= frame + 1e-6)[-1]
 
     def test_a_rate_that_is_the_unit_of_the_stamps_is_not_believed(self) -> None:
         stamps = np.arange(50) / 25 + np.random.default_rng(0).integers(0, 3, 50) / 1000
