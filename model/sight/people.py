@@ -27,10 +27,11 @@ from ..camera import Camera
 from ..errors import InputError
 from ..networks.estimate import FaceEstimate, Located, SeesFaces, together
 from ..networks.person import Acquaintance
+from ..opencv import cv2
 from ..performance.face_performance import FacePerformance
 from .batches import BEGUN, NO_PICTURE, WeightedSum, identity_weight, nothing_seen, row_of
 from .tracking import camera_of, performance_of
-from .tracklets import WEIGHTS, Crowd, Search, Tracklet, looks_of
+from .tracklets import PORTRAIT, WEIGHTS, Crowd, Search, Tracklet, looks_of
 from .video import Clip
 
 STAYS = 0.5  # seconds for which a person has to be seen
@@ -86,12 +87,7 @@ def perform_everyone(
             on_frame(pictures)
         reading.finish()
     rate = float(clip.placement().rate)
-    people = [
-        person
-        for person in joined(crowd.tracklets, rate)
-        if sum(tracklet.clear_frames() for tracklet in person) >= STAYS * rate
-        and any(tracklet.alphas.mean.size for tracklet in person)
-    ]
+    people = lasting(joined(crowd.tracklets, rate), rate)
     if not people:
         raise InputError(f"{clip.source}: nobody is seen for half a second: use a longer clip, or larger faces")
     people.sort(key=_prominence, reverse=True)
@@ -102,7 +98,7 @@ def perform_everyone(
             rows[tracklet.frames] = tracklet.rows
         return performance_of(clip, estimator, rows, _alpha(person), lens_mm, cuts)
 
-    return [Person(performance(person), _portrait(person)) for person in people]
+    return [Person(performance(person), portrait_of(person)) for person in people]
 
 
 class _Reading:
@@ -171,6 +167,16 @@ def joined(tracklets: Sequence[Tracklet], rate: float) -> list[list[Tracklet]]:
     return people
 
 
+def lasting(people: Sequence[list[Tracklet]], rate: float) -> list[list[Tracklet]]:
+    """Return the people of ``joined`` who are clearly seen for half a second, and whose alpha is known."""
+    return [
+        person
+        for person in people
+        if sum(tracklet.clear_frames() for tracklet in person) >= STAYS * rate
+        and (_known(person) is not None or any(tracklet.alphas.mean.size for tracklet in person))
+    ]
+
+
 def _trimmed(tracklet: Tracklet) -> list[Tracklet]:
     """Cut off the ends of a tracklet in which the face does not look like the rest: there it may be another one."""
     if tracklet.met:
@@ -189,16 +195,14 @@ def _trimmed(tracklet: Tracklet) -> list[Tracklet]:
 
 def _split(tracklet: Tracklet) -> list[Tracklet]:
     """Split a tracklet where the face becomes another person's, if it does."""
-    count = len(tracklet.frames)
-    if tracklet.known is None or tracklet.known.looks != count:
+    each = tracklet.look_of_each_frame
+    if each is None:
         return [tracklet]
-    evidence = tracklet.known.evidence_by_split()[SHORT - 1 : count - SHORT]
+    evidence = each.evidence_by_split()[SHORT - 1 : len(tracklet.frames) - SHORT]
     if not evidence.size or evidence.min() > CHANGES:
         return [tracklet]
     at = SHORT + int(evidence.argmin())
-    after = tracklet.part(slice(at, None))
-    tracklet.keep(range(at))
-    return [*_split(tracklet), *_split(after)]
+    return [*_split(tracklet.part(slice(0, at))), *_split(tracklet.part(slice(at, None)))]
 
 
 def _linked(ones: Sequence[Tracklet], rate: float) -> list[list[Tracklet]]:
@@ -283,12 +287,13 @@ def _cleared(people: Sequence[list[Tracklet]]) -> None:
     """
     known = [_known(person) for person in people]
     for person, own in zip(people, known, strict=True):
-        others = [each for each in known if each is not None and each is not own]
+        others = [other for other in known if other is not None and other is not own]
         for tracklet in person:
-            if own is None or tracklet.known is None or tracklet.known.looks != len(tracklet.frames):
+            each = tracklet.look_of_each_frame
+            if own is None or each is None:
                 continue
-            evidence = tracklet.known.evidence_by_look(own)
-            elsewhere = [tracklet.known.evidence_by_look(each) for each in others]
+            evidence = each.evidence_by_look(own)
+            elsewhere = [each.evidence_by_look(other) for other in others]
             theirs = np.max(elsewhere, axis=0) if elsewhere else np.full_like(evidence, -np.inf)
             clear = np.flatnonzero(evidence > 0)
             wanted = (evidence > HOPPED) & (theirs < evidence + RATHER)
@@ -378,7 +383,11 @@ def _prominence(group: Sequence[Tracklet]) -> float:
     return sum(crop.side for tracklet in group for crop in tracklet.crops)
 
 
-def _portrait(group: Sequence[Tracklet]) -> UInt8Array:
+def portrait_of(group: Sequence[Tracklet]) -> UInt8Array:
+    """Return the best picture of a person's face, (PORTRAIT, PORTRAIT, 3) uint8 BGR; without one, its colours."""
     best = max(group, key=lambda tracklet: tracklet.best)
-    assert best.portrait is not None
-    return best.portrait
+    if best.portrait is not None:
+        return best.portrait
+    colours = best.looks[len(best.looks) // 2]
+    blurred: UInt8Array = cv2.resize(colours, (PORTRAIT, PORTRAIT), interpolation=cv2.INTER_CUBIC)
+    return blurred

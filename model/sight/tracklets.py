@@ -40,7 +40,7 @@ class Tracklet:
     ``shot`` counts the cuts before it. ``frames`` and ``crops`` are those in which it was seen; ``looks`` are its
     colours in each of them, (CELLS, CELLS, 3) uint8 BGR. ``rows`` are the estimates, in the order of the frames.
     ``met`` says whether it begins where two faces meet. ``portrait`` is its best picture, (PORTRAIT, PORTRAIT,
-    3) uint8 BGR, of quality ``best``.
+    3) uint8 BGR, of quality ``best``, from the frame ``portrayed``.
     """
 
     shot: int
@@ -53,6 +53,7 @@ class Tracklet:
     met: bool = False
     portrait: UInt8Array | None = None
     best: float = 0.0
+    portrayed: int = -1
 
     def speed(self, at_end: bool) -> FloatArray:
         """Return the speed of the face at its end or its start, (2,) pixels a frame."""
@@ -63,6 +64,11 @@ class Tracklet:
         way = np.array([crops[-1].cx - crops[0].cx, crops[-1].cy - crops[0].cy])
         return way / (frames[-1] - frames[0])
 
+    @property
+    def look_of_each_frame(self) -> Acquaintance | None:
+        """``known``, if it has one look for each frame, in their order."""
+        return self.known if self.known is not None and self.known.looks == len(self.frames) else None
+
     def clear_frames(self) -> float:
         """Return how many frames show the face clearly. Patterns that look like a face are never clear."""
         if self.known is None:
@@ -70,7 +76,8 @@ class Tracklet:
         return float(np.minimum(self.known.precision(), 1).sum())
 
     def part(self, which: slice) -> Tracklet:
-        """Return some of its frames as another tracklet; ``alphas`` stay with the first."""
+        """Return some of its frames as another tracklet, without ``alphas``; its portrait, if it is of such a frame."""
+        here = self.portrayed in self.frames[which]
         return replace(
             self,
             known=self.known.part(which) if self.known is not None else None,
@@ -79,8 +86,8 @@ class Tracklet:
             looks=self.looks[which],
             rows=self.rows[which],
             alphas=WeightedSum(),
-            portrait=None,
-            best=0.0,
+            portrait=self.portrait if here else None,
+            best=self.best if here else 0.0,
         )
 
     def keep(self, which: Sequence[int]) -> None:
@@ -322,5 +329,5 @@ def _portray(tracklet: Tracklet, image: UInt8Array, own: Located) -> None:
     quality = float(own.confidence[0] * min(own.crop[0].side / PORTRAIT, 1.0))
     if tracklet.portrait is None or quality > 1.05 * tracklet.best:
         crop = own.crop[0]
-        tracklet.best = quality
+        tracklet.best, tracklet.portrayed = quality, tracklet.frames[-1]
         tracklet.portrait = cut(image, Crop(crop.cx, crop.cy, 1.1 * crop.side, crop.angle), PORTRAIT)

@@ -10,8 +10,11 @@ import pytest
 from expnet.model.camera import Crop
 from expnet.model.errors import InputError
 from expnet.model.networks.estimate import FindsFaces
+from expnet.model.networks.person import Acquaintance, PersonReader
+from expnet.model.sight.batches import WeightedSum
 from expnet.model.sight.finder import FoundFace, same_face
-from expnet.model.sight.people import Person, perform_everyone
+from expnet.model.sight.people import Person, joined, lasting, perform_everyone, portrait_of
+from expnet.model.sight.tracklets import LOOK_CELLS, Tracklet
 from expnet.model.sight.video import open_clip
 
 from ..discs import DiscEstimator, FindDiscs, disc
@@ -88,3 +91,42 @@ def test_a_clip_in_which_nobody_stays_is_refused_in_one_line(tmp_path: Path) -> 
     with pytest.raises(InputError, match="nobody is seen for half a second") as caught:
         followed(tmp_path, draw, 90)
     assert "\n" not in str(caught.value)
+
+
+def reader_of_people() -> PersonReader:
+    """Return a reader of two numbers that vary by 4 between people, by 1 between looks."""
+    spread = np.array([4.0, 4.0])
+    return PersonReader({"spread": spread, "alpha.weight": np.diag(spread)}, {})
+
+
+def followed_over(faces: list[tuple[float, float]]) -> Tracklet:
+    """Return one tracklet over the frames of ``faces``, which are the readings of the face in each of them."""
+    known = Acquaintance(reader_of_people())
+    known._readings = [np.array([[*face, 1.0] for face in faces])]
+    known._weights = [np.ones(len(faces))]
+    count = len(faces)
+    colours = [np.full((LOOK_CELLS, LOOK_CELLS, 3), 128, np.uint8)] * count
+    crops = [Crop(100.0, 90.0, 60.0)] * count
+    alphas = WeightedSum()
+    alphas.add(np.array([faces[0]]), np.ones(1))
+    portrait = np.full((96, 96, 3), 200, np.uint8)
+    rows = [np.zeros(3)] * count
+    return Tracklet(
+        0, known, list(range(count)), crops, colours, rows, alphas, portrait=portrait, best=1.0, portrayed=3
+    )
+
+
+def test_whoever_is_seen_only_after_a_face_slid_onto_theirs_is_a_person_too() -> None:
+    one, other = (12.0, -12.0), (-12.0, 12.0)
+    people = lasting(joined([followed_over([one] * 20 + [other] * 20)], 30.0), 30.0)
+    assert [[each.frames[0] for each in person] for person in people] == [[0], [20]]
+    first, second = (portrait_of(person) for person in people)
+    assert (first == 200).all(), "the portrait is of a frame before the change"
+    assert (second == 128).all(), "no better picture of the other is there than the colours of the face"
+
+
+def test_a_face_that_stays_one_persons_is_not_split() -> None:
+    rng = np.random.default_rng(0)
+    faces = [(12.0 + rng.normal(), -12.0 + rng.normal()) for _ in range(40)]
+    (person,) = lasting(joined([followed_over(faces)], 30.0), 30.0)
+    assert [len(each.frames) for each in person] == [40]
