@@ -125,9 +125,11 @@ class Acquaintance:
         self._waiting: list[FloatArray] = []
         self._readings: list[FloatArray] = []
         self._weights: list[FloatArray] = []
+        self._mean_of_all: tuple[FloatArray, float] | None = None
 
     def add(self, outputs: FloatArray, weights: FloatArray) -> None:
         """Add the network's outputs (B, N) for some looks, and their weights (B,)."""
+        self._mean_of_all = None
         self._waiting.append(outputs)
         self._weights.append(weights)
         if len(self._waiting) == TOGETHER:
@@ -187,8 +189,11 @@ class Acquaintance:
         return part
 
     def _mean(self) -> tuple[FloatArray, float]:
-        self._read()
-        return self._reader.mean(np.concatenate(self._readings), np.concatenate(self._weights))
+        """Return ``PersonReader.mean`` of the looks, computed once: everyone is compared with everyone."""
+        if self._mean_of_all is None:
+            self._read()
+            self._mean_of_all = self._reader.mean(np.concatenate(self._readings), np.concatenate(self._weights))
+        return self._mean_of_all
 
     @staticmethod
     def together(parts: Sequence[Acquaintance]) -> Acquaintance:

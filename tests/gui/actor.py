@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from artist import PUSH, RIG, SETTINGS, Artist
-from screen import until
 from sections import alone
 
 LOOKS = (
@@ -19,12 +18,8 @@ result = [[round(v, 3) for v in head["alpha"]], images]
 
 def walk(artist: Artist) -> None:
     screen, check = artist.screen, artist.check
-    artist.new_file()
-    until(lambda: screen.ask("result = 'Cube' in bpy.data.objects"), "the startup scene", screen.alive)
-    artist.open_tab()
-    screen.ask("[bpy.data.objects.remove(o) for o in list(bpy.data.objects)]" + PUSH)
-    screen.click("add_face")
-    until(lambda: screen.ask(RIG + "result = len(faces) == 1"), "the face", screen.alive)
+    artist.empty_scene()
+    artist.add_face()
     screen.ask(SETTINGS + f"settings.source = {artist.image!r}" + PUSH)
     alone(artist, "Face", "Capture")
 

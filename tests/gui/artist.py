@@ -144,3 +144,15 @@ class Artist:
         """File > New > General, by the keyboard."""
         self.screen.over_view()
         self.screen.press("ctrl+n", "Return")
+
+    def empty_scene(self) -> None:
+        """File > New > General, with the tab open and without the startup objects."""
+        self.new_file()
+        until(lambda: self.screen.ask("result = 'Cube' in bpy.data.objects"), "the startup scene", self.screen.alive)
+        self.open_tab()
+        self.screen.ask("[bpy.data.objects.remove(o) for o in list(bpy.data.objects)]" + PUSH)
+
+    def add_face(self) -> None:
+        """Add Face, in a scene without one."""
+        self.screen.click("add_face")
+        until(lambda: self.screen.ask(RIG + "result = len(faces) == 1"), "the face", self.screen.alive)

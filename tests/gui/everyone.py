@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from artist import PUSH, RIG, SETTINGS, Artist
-from screen import until
 from sections import alone, close_section
 
 PEOPLE = SETTINGS + "result = [(p.name, p.seen, p.head.name if p.head else None) for p in settings.people]"
@@ -29,10 +28,7 @@ result = [world_to_camera_view(scene, scene.camera, sum(c, Vector()) / 8).x for 
 
 def walk(artist: Artist) -> None:
     screen, check = artist.screen, artist.check
-    artist.new_file()
-    until(lambda: screen.ask("result = 'Cube' in bpy.data.objects"), "the startup scene", screen.alive)
-    artist.open_tab()
-    screen.ask("[bpy.data.objects.remove(o) for o in list(bpy.data.objects)]" + PUSH)
+    artist.empty_scene()
     screen.ask(SETTINGS + f"settings.source = {screen.debian.two_people(artist.clip)!r}" + PUSH)
 
     artist.step("Find People")

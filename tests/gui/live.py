@@ -19,12 +19,8 @@ RANGE = KEYS + "result = list(data.action.frame_range) if data and data.action e
 
 def walk(artist: Artist) -> None:
     screen, check = artist.screen, artist.check
-    artist.new_file()
-    until(lambda: screen.ask("result = 'Cube' in bpy.data.objects"), "the startup scene", screen.alive)
-    artist.open_tab()
-    screen.ask("[bpy.data.objects.remove(o) for o in list(bpy.data.objects)]" + PUSH)
-    screen.click("add_face")
-    until(lambda: screen.ask(RIG + "result = len(faces) == 1"), "the face", screen.alive)
+    artist.empty_scene()
+    artist.add_face()
     screen.ask(SETTINGS + f"settings.source = {screen.debian.longer(artist.clip, FRAMES)!r}" + PUSH)
     alone(artist, "Live")
 

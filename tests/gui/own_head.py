@@ -56,9 +56,7 @@ RESULT = "result = bpy.context.scene.expnet.result"
 
 def walk(artist: Artist) -> None:
     screen, check = artist.screen, artist.check
-    artist.new_file()
-    artist.open_tab()
-    screen.ask("[bpy.data.objects.remove(o) for o in list(bpy.data.objects)]" + PUSH)
+    artist.empty_scene()
     screen.ask(HEAD)
     alone(artist, "Keys on My Head")
 
