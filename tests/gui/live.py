@@ -66,6 +66,7 @@ def walk(artist: Artist) -> None:
     artist.nothing_changed(before, "Live without a recording", "nothing recorded")
 
     artist.step("Record, and Stop: a take")
+    before = artist.state()  # with the line of the live that was not recorded
     artist.start("live", start)
     screen.click("", screen.find_button("live_record", across=0.7))
     until(lambda: screen.ask(TASK + "result = task.recorded > 30"), "some pictures", screen.alive)
