@@ -25,6 +25,9 @@ HAND_PLACES = np.array(
     ]
 )
 
+GLASSES_SHARE = 0.26
+METALS = np.array([[0.55, 0.55, 0.55], [0.3, 0.3, 0.32], [0.25, 0.45, 0.6], [0.12, 0.18, 0.3]])  # BGR: steel to bronze
+
 
 def sample_headwear(rng: np.random.Generator, surface: Surface, vertices: FloatArray) -> tuple[list[Patch], bool]:
     """Return sometimes a hat, a hood, a scarf, headphones or a mask; and whether it presses the hair flat."""
@@ -143,16 +146,28 @@ def sample_glasses(
 ) -> tuple[list[Patch], list[FloatArray]]:
     """Frames as patches, and the outlines (N, 3) of the lenses to be tinted after shading. Often neither.
 
-    Rims are full, along the top only, or none; thin wire or thick enough to hide the brows behind them.
+    Rims are full, heavier along the top, along the top only, or none; thin wire or thick enough to hide the brows
+    behind them. Half are low and nearly rectangular, with the upper rim along the brow: with rounder ones only, the
+    rims of real glasses were read as brows drawn down.
     """
-    if rng.random() > 0.17:
+    if rng.random() > GLASSES_SHARE:
         return [], []
     landmarks = vertices[surface.model.landmarks]
-    color = np.full(3, rng.uniform(0.01, 0.15)) if rng.random() < 0.6 else rng.uniform(0.02, 0.75, 3)
-    gauge = rng.uniform(*((0.4, 0.9), (0.9, 1.8), (1.8, 4.5))[rng.integers(3)])
+    kind = rng.random()
+    if kind < 0.5:
+        color = np.full(3, rng.uniform(0.01, 0.15))
+    elif kind < 0.75:
+        color = METALS[rng.integers(len(METALS))] * rng.uniform(0.4, 1.2)
+    else:
+        color = rng.uniform(0.02, 0.75, 3)
+    gauge = rng.uniform(*((0.4, 0.9), (0.4, 0.9), (0.9, 1.8), (1.8, 4.5))[rng.integers(4)])
     half_width, half_height = rng.uniform(20, 29), rng.uniform(12, 26)
     power, drop, ahead = rng.uniform(1.8, 5), rng.uniform(-3, 7), rng.uniform(10, 17)
+    if rng.random() < 0.5:
+        half_height, power = rng.uniform(12, 19), rng.uniform(3, 7)
+        drop = half_height - rng.uniform(9, 17)  # the upper rim is that far above the eye
     full = rng.random()  # under 0.12 only the top rim, under 0.2 none
+    lower = 0.02 if full < 0.12 else rng.uniform(0.15, 0.6) if full > 0.8 else 1.0  # the lower rim's gauge
     phase = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     c, s = np.cos(phase), np.sin(phase)
     shape = np.stack([np.sign(c) * np.abs(c) ** (2 / power), np.sign(s) * np.abs(s) ** (2 / power)], 1)
@@ -165,7 +180,7 @@ def sample_glasses(
         lift = corner * np.clip(side * shape[:, 0] / half_width, 0, 1) * (shape[:, 1] > 0)
         ring = []
         for out in (-gauge, gauge):
-            thick = out * np.where(shape[:, 1] > -2, 1.0, 1.0 if full > 0.12 else 0.02)
+            thick = out * np.where(shape[:, 1] > -2, 1.0, lower)
             grown = shape * (1 + thick[:, None] / np.linalg.norm(shape, axis=1, keepdims=True))
             bend = -0.004 * np.maximum(0, side * grown[:, 0] + 15) ** 2
             ring.append(np.stack([grown[:, 0], grown[:, 1] + lift, bend], 1) + centre)

@@ -12,12 +12,16 @@ from ...model.array_types import AnyArray, FloatArray
 
 @dataclass(frozen=True, eq=False)
 class Furrow:
-    """line (N, 2) mm seen from the front, width mm, key -> how strongly it folds, how much an old face has at rest."""
+    """line (N, 2) mm seen from the front, width mm, key -> how strongly it folds, how much an old face has at rest.
+
+    The left and the right furrow of a pair have the same number ``kind``.
+    """
 
     line: AnyArray
     width: float
     keys: dict[str, float]
     age: float
+    kind: int
 
 
 def furrows_of(lm: FloatArray) -> list[Furrow]:
@@ -26,13 +30,17 @@ def furrows_of(lm: FloatArray) -> list[Furrow]:
     corner, wing, outer, root = lm[54], lm[35], lm[45], lm[27]  # the subject's left: x > 0
     furrows: list[Furrow] = []
 
+    def next_kind() -> int:
+        return furrows[-1].kind + 1 if furrows else 0
+
     def both(points: Sequence[tuple[float, float]], width: float, keys: dict[str, float], age: float) -> None:
+        kind = next_kind()
         for sign, side in ((1, "L"), (-1, "R")):
             line = np.array(points) * [sign, 1]
-            furrows.append(Furrow(line, width, {k.replace("_X", "_" + side): v for k, v in keys.items()}, age))
+            furrows.append(Furrow(line, width, {k.replace("_X", "_" + side): v for k, v in keys.items()}, age, kind))
 
     def across(points: Sequence[tuple[float, float]], width: float, keys: dict[str, float], age: float) -> None:
-        furrows.append(Furrow(np.array(points), width, keys, age))
+        furrows.append(Furrow(np.array(points), width, keys, age, next_kind()))
 
     # from the nose's wing past the corner of the mouth
     both(

@@ -141,7 +141,7 @@ def paint_skin(
         masks = stock.stubble if kind < 0.6 else stock.goatees if kind < 0.8 else stock.moustaches
         lay(paint, _one(rng, masks), hair * rng.uniform(0.5, 1), beard, _jitter(rng, 2))
     if rng.random() < 0.96:
-        strength = rng.uniform(0.55, 1) if rng.random() < 0.8 else rng.uniform(0.1, 0.55)
+        strength = rng.uniform(0.55, 1) if rng.random() < 0.65 else rng.uniform(0.1, 0.55)
         color = hair * rng.uniform(0.4, 1.1)
         for mask, shift in zip(brows.masks, brows.shifts, strict=True):
             lay(paint, mask, color, strength, shift)

@@ -278,6 +278,10 @@ def _tint_lens(rng: np.random.Generator, image: FloatArray, pose: Pose, lens: Fl
     mask = np.zeros(image.shape[:2], np.float32)
     cv2.fillPoly(mask, [outline.round().astype(np.int32)], 1.0, cv2.LINE_AA)
     image *= 1 - mask[..., None] * np.float32(dark)
+    if rng.random() < 0.5:  # the upper rim's soft shadow
+        top, depth = outline[:, 1].min(), max(np.ptp(outline[:, 1]) * rng.uniform(0.15, 0.5), 1.0)
+        fading = np.clip(1 - (np.arange(size, dtype=np.float32) - top) / np.float32(depth), 0, 1)[:, None]
+        image *= 1 - (mask * fading)[..., None] * np.float32(rng.uniform(0.1, 0.5))
     if rng.random() < 0.45:  # a reflection
         x, y = outline.mean(0) + rng.normal(0, size / 24, 2)
         axes = int(rng.uniform(0.01, 0.1) * size) + 1, int(rng.uniform(0.005, 0.05) * size) + 1

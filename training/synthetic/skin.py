@@ -45,6 +45,7 @@ PARTS = (
 )
 SHRUG, PRESS, ROLL = (OPEN_KEYS.index(key) for key in ("mouthShrugLower", "mouthPress", "mouthRoll"))
 LIDS = [OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")]
+PERMANENT = 0.25  # share of people who have a furrow of a kind at rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +178,20 @@ def wrinkle_depth(rng: np.random.Generator, surface: Surface, eta: FloatArray) -
 
 def _folded(rng: np.random.Generator, surface: Surface, eta: FloatArray, age: float) -> FloatArray:
     folded = np.clip(surface.wrinkle_drivers @ np.clip(eta, 0, 1), 0, 1)
-    return folded * rng.uniform(0.4, 1.2) * (0.45 + 0.75 * age) + surface.wrinkle_age * age * rng.uniform(
-        0.2, 1, len(folded)
-    )
+    at_rest = surface.wrinkle_age * age * rng.uniform(0.2, 1, len(folded)) + _permanent(rng, surface, age)
+    return folded * rng.uniform(0.25, 1.2) * (0.45 + 0.75 * age) + at_rest
+
+
+def _permanent(rng: np.random.Generator, surface: Surface, age: float) -> FloatArray:
+    """Return the depth (W,) of furrows that a person has at rest, whatever the age.
+
+    Without them, every line between the brows of an older person was read as a frown.
+    """
+    kind = surface.wrinkle_kind
+    kinds = int(kind[-1]) + 1
+    depth = np.where(rng.random(kinds) < PERMANENT, rng.uniform(0.2, 1, kinds), 0) * (0.4 + 0.6 * age)
+    found: FloatArray = surface.ingredients.wrinkles * depth[kind] * rng.uniform(0.6, 1, len(kind))
+    return found
 
 
 def _skin_color(rng: np.random.Generator, melanin: float) -> FloatArray:

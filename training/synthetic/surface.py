@@ -66,6 +66,7 @@ class Surface:
     wrinkles: FloatArray
     wrinkle_drivers: FloatArray
     wrinkle_age: FloatArray
+    wrinkle_kind: IntArray
     furrow_lines: list[tuple[AnyArray, float]]
     radius: FloatArray
     radius_heights: FloatArray
@@ -173,6 +174,7 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING, reali
         wrinkles=np.ascontiguousarray(wrinkles[:, furrowed]),
         wrinkle_drivers=ingredients.wrinkles * _drivers(furrows),
         wrinkle_age=ingredients.wrinkles * np.array([f.age for f in furrows], np.float32),
+        wrinkle_kind=np.array([f.kind for f in furrows]),
         furrow_lines=[(_chart(distance.on_skin(f.line)), f.width) for f in furrows],
         radius=_radius(mean[skin], heights),
         radius_heights=heights,
