@@ -34,7 +34,7 @@ from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from ..model.networks.torch_engine.by_name import Network, build_network
-from ..model.networks.torch_engine.glimpse import GlimpseNet
+from ..model.networks.torch_engine.glimpse import GlimpseNet, with_all_corrections
 from ..model.networks.torch_engine.resnet101 import ResNet101
 from ..model.networks.weights.weights_file import load_weights
 from .augment import as_augmented_input
@@ -134,6 +134,7 @@ def train(args: argparse.Namespace) -> None:
     step, images, seconds = 0, 0, 0.0
     if args.start_from and args.start_from.suffix == ".safetensors":
         tensors = {k: torch.as_tensor(v) for k, v in load_weights(args.start_from)[1].items()}
+        tensors = with_all_corrections(trainee.network, tensors)
         load_tensors(trainee.network, tensors, args.start_from)
         load_tensors(average.module, tensors, args.start_from)
     elif args.resume or args.start_from:

@@ -168,7 +168,7 @@ class _Read:
             inputs = network.norm(torch.cat([seen.features, seen.closer], 1))
             correction = network.closer_head(torch.nn.functional.silu(network.hidden(inputs)))
             out = network.split(seen.raw)
-            raw = torch.cat([out["eta"], out["gaze"], out["eta_log_variance"]], 1)
+            raw = torch.cat([out[name] for name in network.corrected], 1)
         self.inputs[row], self.raw[row] = inputs.numpy(), raw.numpy()
         self.before[row] = (raw - correction).numpy()
         unit = [out["landmarks"][0].reshape(-1, 2).numpy(), seen.points[0].numpy()]

@@ -104,7 +104,7 @@ class GlimpseConfig:
 
     ``size`` is the input in pixels; the whole is seen at half of it, so it is a multiple of 64. ``channels`` and
     ``blocks`` describe the look at the whole (``CompactConfig``). ``glimpse`` is the side of a glimpse in pixels,
-    ``width`` its channels, ``hidden`` the units of the head.
+    ``width`` its channels, ``hidden`` the units of the head. ``closer_identity``: the glimpses correct alpha, too.
     """
 
     size: int = 128
@@ -114,6 +114,7 @@ class GlimpseConfig:
     stem: int = 24
     width: int = 64
     hidden: int = 384
+    closer_identity: bool = False
     expression: int = 29
     identity: int = 99
     landmarks: int = 70
@@ -121,6 +122,11 @@ class GlimpseConfig:
     @property
     def whole(self) -> CompactConfig:
         return CompactConfig(self.size // 2, self.channels, self.blocks, self.expression, self.identity, self.landmarks)
+
+
+def corrected_outputs(config: GlimpseConfig) -> tuple[str, ...]:
+    """Return the outputs that the glimpses correct, in the order of their corrections."""
+    return ("eta", "gaze", "eta_log_variance", *(("alpha",) if config.closer_identity else ()))
 
 
 def outputs_for_person(config: Any) -> dict[str, int]:

@@ -12,6 +12,7 @@ from expnet.training.synthetic import sample as engine
 from expnet.training.synthetic.generate import make_shard
 from expnet.training.synthetic.ingredients import Ingredients
 from expnet.training.synthetic.shape import LIDS, blend, sample_ways, shape_head
+from expnet.training.synthetic.skin import wrinkle_depth
 from expnet.training.synthetic.surface import build_surface
 
 
@@ -35,6 +36,21 @@ def test_the_same_seed_gives_the_same_picture_and_labels(surface):
     assert first["image"].shape == (4, 96, 96, 3) and first["image"].dtype == np.uint8
     for name in first:
         np.testing.assert_array_equal(first[name], second[name])
+
+
+def test_some_people_have_furrows_at_rest_that_are_no_expression(surface):
+    rest, frown = np.zeros(29), np.zeros(29)
+    frown[[OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")]] = 1
+    depths = np.stack(
+        [[wrinkle_depth(np.random.default_rng(i), surface, eta) for i in range(400)] for eta in (rest, frown)]
+    )
+    between_brows = np.flatnonzero(surface.wrinkle_drivers[:, OPEN_KEYS.index("browDown_L")] == 1)[0]
+    at_rest, frowning = depths[:, :, between_brows]
+    assert 0.1 < (at_rest > 0.3).mean() < 0.3
+    assert (frowning > at_rest).all()  # the same person's furrow gets deeper
+    pairs = surface.wrinkle_kind[:-1] == surface.wrinkle_kind[1:]
+    left, right = depths[0][:, :-1][:, pairs], depths[0][:, 1:][:, pairs]
+    assert np.corrcoef(left.ravel(), right.ravel())[0, 1] > 0.8
 
 
 def test_turning_left_moves_the_nose_to_the_right_of_the_screen_and_up_lifts_it():

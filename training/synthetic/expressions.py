@@ -27,6 +27,9 @@ EMOTIONS: tuple[Recipe, ...] = (
     {"browInnerUp": (0.3, 1), "browDown": (-0.3, 0.8), "mouthFrown": (-0.3, 0.8), "mouthStretch": (0, 1),
      "lid": (0, 1), "eyeSquint": (-0.2, 0.9), "cheekSquint": (-0.2, 0.9), "mouthUpperUp": (-0.4, 0.6),
      "mouthShrugLower": (-0.4, 0.8), "jawOpen": (-0.5, 0.5)},  # crying
+    {"browInnerUp": (0.2, 1), "browDown": (0, 1), "lid": (0.4, 1.2), "eyeSquint": (-0.1, 0.9), "cheekSquint": (0.2, 1),
+     "mouthStretch": (0.2, 1), "mouthShrugLower": (0.1, 1), "mouthFrown": (-0.2, 0.8), "mouthPress": (-0.3, 0.8),
+     "mouthUpperUp": (-0.3, 0.5), "noseSneer": (-0.3, 0.5)},  # fighting tears: creased as in a smile, with shut lips
     {"browInnerUp": (0.4, 1), "browOuterUp": (0.4, 1), "lid": (-0.35, 0), "jawOpen": (0.1, 0.9),
      "mouthFunnel": (-0.3, 0.4)},  # surprise
     {"browInnerUp": (0.4, 1), "browOuterUp": (0, 0.8), "browDown": (-0.2, 0.6), "lid": (-0.35, 0),

@@ -33,8 +33,8 @@ class Surface:
     ``gaze_lids``, for one product of matrices.
     Masks are (V,) float32 0..1. ``wrinkles`` (W, N) are furrow profiles of the vertices ``furrowed`` (N,),
     ``wrinkle_drivers`` (W, 29) say which keys fold them; ``wrinkle_age`` (W,) how much of each an old face shows at
-    rest, ``furrow_lines`` where it runs in ``coords`` and how wide it is, mm. ``dense`` (192,) are the vertices of
-    ``Sample.points``. ``realism``: photographs of skin, brows, light.
+    rest, ``wrinkle_kind`` (W,) its ``Furrow.kind``, ``furrow_lines`` where it runs in ``coords`` and how wide it is,
+    mm. ``dense`` (192,) are the vertices of ``Sample.points``. ``realism``: photographs of skin, brows, light.
     ``radius`` (A, H): distance of the skin from the vertical axis by angle and height, for hair and clothes.
     """
 

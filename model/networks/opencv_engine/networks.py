@@ -29,6 +29,7 @@ from ..architectures import (
     CompactConfig,
     FinderConfig,
     GlimpseConfig,
+    corrected_outputs,
     output_widths,
     split_outputs,
 )
@@ -107,8 +108,9 @@ class LightGlimpse:
         scale, shift = tensors.norm("norm")
         weight, bias = tensors["hidden.weight"], tensors["hidden.bias"]
         self._hidden = Product(weight * scale, bias + weight @ shift)
-        self._head = Product(*graphs.Layers(tensors, Graph()).dense("closer_head", 2 * config.expression + 2))
         self.widths = self._whole.widths
+        self._corrected = {name: self.widths[name] for name in corrected_outputs(config)}
+        self._head = Product(*graphs.Layers(tensors, Graph()).dense("closer_head", sum(self._corrected.values())))
         cells = (np.arange(config.glimpse // 4, dtype=np.float32) + 0.5) / (config.glimpse // 4) - 0.5
         self._cells = REACH * np.stack(np.meshgrid(cells, cells), 2).reshape(-1, 2)
         self._pixels = (np.arange(config.glimpse, dtype=np.float32) + 0.5) / config.glimpse - 0.5
@@ -128,10 +130,8 @@ class LightGlimpse:
         everything = np.concatenate([features, *right, *left, *mouth, layout])
         hidden = self._hidden(everything)
         correction = self._head(hidden / (1 + np.exp(-hidden)))  # SiLU
-        keys = len(out["eta"])
-        out["eta"] = out["eta"] + correction[:keys]
-        out["gaze"] = out["gaze"] + correction[keys : keys + 2]
-        out["eta_log_variance"] = out["eta_log_variance"] + correction[keys + 2 :]
+        for name, change in split_outputs(correction, self._corrected).items():
+            out[name] = out[name] + change
         glimpses = zip((right[1], left[1], mouth[1]), frames, centres, strict=True)
         points = [(at.reshape(-1, 2) / PLACE_SCALE) @ frame.T + centre for at, frame, centre in glimpses]
         out["points"] = np.concatenate(points).ravel().astype(np.float32)

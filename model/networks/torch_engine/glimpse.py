@@ -32,6 +32,7 @@ from ..architectures import (
     REACH,
     GlimpseConfig,
     as_config,
+    corrected_outputs,
 )
 from .compact import CompactNet, ResidualBlock, rotation_columns
 
@@ -68,10 +69,8 @@ class GlimpseNet(nn.Module):
         self.closer_width = groups * c.width + 2 * POINTS + 6
         self.norm = nn.BatchNorm1d(c.channels[4] + self.closer_width)
         self.hidden = nn.Linear(c.channels[4] + self.closer_width, c.hidden)
-        self.closer_head = nn.Linear(c.hidden, 2 * c.expression + 2)  # corrections of eta, gaze and eta_log_variance
-        widths = self.whole.widths
-        between = sum(widths[name] for name in ("rotation", "crop", "alpha", "landmarks"))
-        self.corrected = [c.expression + widths["gaze"], between, c.expression, widths["face"]]
+        self.corrected = {name: self.whole.widths[name] for name in corrected_outputs(c)}
+        self.closer_head = nn.Linear(c.hidden, sum(self.corrected.values()))
         nn.init.zeros_(self.closer_head.weight)
         nn.init.zeros_(self.closer_head.bias)
         cells = (torch.arange(c.glimpse // 4) + 0.5) / (c.glimpse // 4) - 0.5
@@ -94,7 +93,7 @@ class GlimpseNet(nn.Module):
         return self.closer_look(x, *self.first_look(x))
 
     def first_look(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute ``features`` and ``raw`` from the whole; only its eta, gaze and eta_log_variance are not final."""
+        """Compute ``features`` and ``raw`` from the whole; only ``corrected_outputs`` are not final."""
         features = self.whole.features(self.halve(x))
         with torch.autocast(x.device.type, enabled=False):
             return features, self.whole.head(features)
@@ -124,10 +123,9 @@ class GlimpseNet(nn.Module):
             mouth_points, mouth_closer = self._read(mouth_map, mouth.float(), self.mouth_groups)
             closer = torch.cat([*eye_closer.chunk(2), mouth_closer, layout], 1)
             correction = self.closer_head(F.silu(self.hidden(self.norm(torch.cat([features, closer], 1)))))
-            keys = self.config.expression
-            first, between, variance, last = raw.split(self.corrected, 1)  # eta and gaze; …; eta_log_variance; …
-            first, variance = first + correction[:, : keys + 2], variance + correction[:, keys + 2 :]
-            raw = torch.cat([first, between, variance, last], 1)
+            change = dict(zip(self.corrected, correction.split(list(self.corrected.values()), 1), strict=True))
+            outputs = self.split(raw).items()
+            raw = torch.cat([value + change[name] if name in change else value for name, value in outputs], 1)
             return raw, features, closer, [*eye_points.chunk(2), mouth_points], frames, centres
 
     def _places(self, whole: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -170,6 +168,19 @@ class GlimpseNet(nn.Module):
     def split(self, raw: Tensor) -> dict[str, Tensor]:
         """Return the outputs by name, each (B, width)."""
         return self.whole.split(raw)
+
+
+def with_all_corrections(network: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return ``tensors`` of a GlimpseNet that corrects fewer outputs than ``network``, with zeros for the others.
+
+    ``corrected_outputs`` only grows at its end. Other networks' tensors are returned as they are.
+    """
+    filled, wanted = dict(tensors), network.state_dict()
+    for name in {"closer_head.weight", "closer_head.bias"} & tensors.keys() & wanted.keys():
+        missing = len(wanted[name]) - len(tensors[name])
+        if missing > 0:
+            filled[name] = torch.cat([tensors[name], wanted[name].new_zeros(missing, *tensors[name].shape[1:])])
+    return filled
 
 
 def _averages(groups: Sequence[Sequence[int]], points: int) -> Tensor:

@@ -12,7 +12,7 @@ from expnet.model.networks.architectures import (
     POINTS,
     output_widths,
 )
-from expnet.model.networks.torch_engine.glimpse import GlimpseNet
+from expnet.model.networks.torch_engine.glimpse import GlimpseNet, with_all_corrections
 
 SIZE = 128
 
@@ -77,6 +77,20 @@ def test_untrained_corrections_leave_the_first_look_as_it_is():
     x = torch.randn(2, 3, SIZE, SIZE)
     with torch.inference_mode():
         torch.testing.assert_close(network(x), network.whole(torch.nn.functional.avg_pool2d(x, 2)))
+
+
+def test_training_can_add_the_correction_of_alpha_to_trained_weights():
+    torch.manual_seed(0)
+    trained, larger = GlimpseNet().eval(), GlimpseNet({"closer_identity": True}).eval()
+    torch.nn.init.normal_(trained.closer_head.weight, std=0.1)
+    larger.load_state_dict(with_all_corrections(larger, trained.state_dict()))
+    x = torch.randn(2, 3, SIZE, SIZE)
+    with torch.inference_mode():
+        torch.testing.assert_close(larger(x), trained(x))
+        torch.nn.init.ones_(larger.closer_head.bias)
+        changed, same = larger.split(larger(x)), trained.split(trained(x))
+    torch.testing.assert_close(changed["alpha"], same["alpha"] + 1)
+    torch.testing.assert_close(changed["crop"], same["crop"])
 
 
 def test_a_mirrored_left_eye_looks_like_the_right_one():

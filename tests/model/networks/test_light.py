@@ -64,6 +64,23 @@ def test_the_outputs_are_those_of_torch(weights: str, untrained_weights: Path, c
         np.testing.assert_allclose(found[name], expected[name], atol=PARITY, rtol=0, err_msg=name)
 
 
+@pytest.mark.parametrize("closer_identity", [False, True])
+def test_the_glimpses_may_correct_alpha_or_not(tmp_path: Path, closer_identity: bool, crops: np.ndarray) -> None:
+    header, tensors = load_weights(OPEN_WEIGHTS)
+    rows = 159 if closer_identity else 60
+    rng = np.random.default_rng(0)
+    tensors = {
+        **tensors,
+        "closer_head.weight": rng.normal(0, 0.05, (rows, tensors["closer_head.weight"].shape[1])).astype(np.float32),
+        "closer_head.bias": rng.normal(0, 0.05, rows).astype(np.float32),
+    }
+    path = tmp_path / "other.safetensors"
+    save_weights(path, replace(header, config={**header.config, "closer_identity": closer_identity}), tensors)
+    expected, found = by_torch(path, crops[:4]), LightEstimator.load(path)._run(crops[:4])
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=PARITY, rtol=0, err_msg=name)
+
+
 @pytest.mark.parametrize(("size", "blocks"), [(32, 1), (64, 3), (96, 2)])
 def test_the_last_map_may_be_small_or_large(tmp_path: Path, untrained_weights: Path, size: int, blocks: int) -> None:
     torch = pytest.importorskip("torch")
