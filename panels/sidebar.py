@@ -215,6 +215,7 @@ class TakePanel:
                 gains.label(text="")
             else:
                 gains.prop(region, "gain", text="")
+        layout.prop(take, "hold_mouth")
 
         column = layout.column(align=True)
         column.prop(take, "neutral")

@@ -107,7 +107,7 @@ class Tuned:
     others: dict[str, object]
 
 
-TUNED = ("live", "decimate", "bezier", "key_error", "angle_error", "place_error")
+TUNED = ("live", "hold_mouth", "decimate", "bezier", "key_error", "angle_error", "place_error")
 
 
 def earlier_take(head: bpy.types.Object, source: str) -> bpy.types.Action | None:

@@ -97,7 +97,9 @@ def _set_value(key: bpy.types.PropertyGroup, value: float) -> None:
             animation.key_value(head, name, value, scene.frame_current)
 
 
-TUNING = ("head_motion", "source_times", "decimate", "bezier", "key_error", "angle_error", "place_error")
+TUNING = (
+    "hold_mouth", "head_motion", "source_times", "decimate", "bezier", "key_error", "angle_error", "place_error"
+)  # fmt: skip
 HEAD_MOTIONS = [
     ("FULL", "Full", "The head moves as it was seen"),
     ("ROTATION", "Rotation Only", "The head turns and stays in its place"),
@@ -258,6 +260,12 @@ class ExpNetTake(bpy.types.PropertyGroup):
         type=ExpNetRegion,
         name="Regions",
         description="Smoothing and gain for each part of the face",
+    )
+    hold_mouth: BoolProperty(  # type: ignore[valid-type]
+        name="Hold Hidden Mouth",
+        description="While a hand or a thing hides the mouth, mouth and jaw keep the last values that were seen",
+        default=True,
+        update=_changed,
     )
     neutral: EnumProperty(  # type: ignore[valid-type]
         name="Neutral",

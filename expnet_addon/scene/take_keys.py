@@ -27,6 +27,7 @@ def treatment_of(action: bpy.types.Action) -> Treatment:
         neutral_frame=take.neutral_frame,
         gains={region.name: region.gain for region in take.regions if region.name not in UNTREATED},
         neutral_last=take.neutral_last,
+        hold_mouth=take.hold_mouth,
         keys={key.name: KeyTreatment(key.on, key.gain, key.low, key.high) for key in take.key_settings},
     )
 

@@ -54,6 +54,7 @@ class FaceEstimate(Located):
     basis, expression_keys  the meaning of eta
     texture      (B, Kt) sigma, from a network that estimates it
     outputs      (B, N) all outputs of the network, for an estimator's ``person``
+    mouth_hidden  (B,) the probability that most of the mouth is hidden, from an estimator that tells it
     """
 
     eta: FloatArray
@@ -66,6 +67,7 @@ class FaceEstimate(Located):
     expression_keys: tuple[str, ...]
     texture: FloatArray | None = None
     outputs: FloatArray | None = None
+    mouth_hidden: FloatArray | None = None
 
 
 def together(looks: Sequence[L]) -> L:

@@ -4,7 +4,7 @@ The network's own alpha comes from one picture, and its errors are the same in a
 over views gains little. Here each look gives a linear reading of alpha from all outputs of the network. The readings
 of a clip are combined by a Gaussian model: alpha ~ N(0, 1), a person's mean reading varies by ``spread`` around the
 prediction from alpha, and a single reading by 1 more (both diagonal in the coordinates of the reading). Each look has
-its own precision.
+its own precision. The same outputs tell whether a hand or a thing hides the mouth.
 
 ``training.person`` learns the reader for one set of weights. It is kept in their file as tensors named ``person.…``.
 Needs numpy only: both engines use it.
@@ -30,6 +30,8 @@ PRECISION = 0.02, 50.0  # bounds for one look
 READ = ("eta", "gaze", "crop", "alpha", "eta_log_variance")
 POINTS = ("landmarks", "points")
 COLUMNS = range(6)  # of the rotation
+HIDDEN = "hidden.weight"
+MOST_LOGIT = 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,7 @@ class PersonReader:
     precision.weight     (1, N), precision.bias (1,): to the logarithm of its precision, on average 0
     spread               (Ks,) variances of people's mean readings, in units of a single look's
     alpha.weight         (Ks, Ks): readings to alpha
+    hidden.weight        (1, N), hidden.bias (1,): normal inputs to the logit of a hidden mouth; older weights lack them
 
     ``widths`` of a network's outputs by name, in their order.
     """
@@ -58,7 +61,10 @@ class PersonReader:
         """
         if not tensors:
             return None
-        check_shapes(path, tensors, shapes(widths))
+        wanted = shapes(widths)
+        if HIDDEN not in tensors:
+            wanted = {name: shape for name, shape in wanted.items() if not name.startswith("hidden.")}
+        check_shapes(path, tensors, wanted)
         return PersonReader(tensors, widths)
 
     def readings(self, outputs: FloatArray) -> FloatArray:
@@ -66,13 +72,29 @@ class PersonReader:
 
         ``outputs`` are all outputs of the network side by side.
         """
+        return self.readings_of(self._inputs(outputs))
+
+    def mouth_hidden(self, outputs: FloatArray) -> FloatArray | None:
+        """Return the probability (B,) that most of the mouth is hidden; None from weights that do not tell it."""
+        return self.mouth_hidden_of(self._inputs(outputs)) if HIDDEN in self.tensors else None
+
+    def mouth_hidden_of(self, read: FloatArray) -> FloatArray:
+        """Return the same for ``inputs``, (B, N), from weights that tell it."""
+        logit = _product(self._normal(read), self.tensors[HIDDEN]) + self.tensors["hidden.bias"]
+        probability: FloatArray = 1 / (1 + np.exp(-np.clip(logit[:, 0], -MOST_LOGIT, MOST_LOGIT)))
+        return probability
+
+    def _inputs(self, outputs: FloatArray) -> FloatArray:
         ends = np.cumsum(list(self.widths.values()))
-        return self.readings_of(inputs(dict(zip(self.widths, np.split(outputs, ends[:-1], 1), strict=True))))
+        return inputs(dict(zip(self.widths, np.split(outputs, ends[:-1], 1), strict=True)))
+
+    def _normal(self, read: FloatArray) -> FloatArray:
+        normal: FloatArray = np.clip((read - self.tensors["mean"]) / self.tensors["deviation"], -FARTHEST, FARTHEST)
+        return normal
 
     def readings_of(self, read: FloatArray) -> FloatArray:
         """Return the same for ``inputs``, (B, N)."""
-        t = self.tensors
-        normal = np.clip((read - t["mean"]) / t["deviation"], -FARTHEST, FARTHEST)
+        t, normal = self.tensors, self._normal(read)
         readings = _product(normal, t["reading.weight"]) + t["reading.bias"]
         precision = np.exp(_product(normal, t["precision.weight"]) + t["precision.bias"])
         out: FloatArray = np.concatenate([readings, np.clip(precision, *PRECISION)], 1).astype(np.float32)
@@ -232,6 +254,8 @@ def shapes(widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
         "precision.bias": (1,),
         "spread": (alpha,),
         "alpha.weight": (alpha, alpha),
+        HIDDEN: (1, read),
+        "hidden.bias": (1,),
     }
 
 

@@ -78,7 +78,10 @@ class LooksTwice:
         """Look closer at the faces that were ``seen`` by a first look; the images are not needed again."""
         assert isinstance(seen, FirstLook)
         outputs = self.closer_look(seen.pixels, seen.features, seen.outputs)
-        return estimate_of(outputs, seen.given, cameras, self.basis, self.expression_keys, self.responses)
+        read = estimate_of(outputs, seen.given, cameras, self.basis, self.expression_keys, self.responses)
+        if self.person is None or read.outputs is None:
+            return read
+        return replace(read, mouth_hidden=self.person.mouth_hidden(read.outputs))
 
     def read_with_mirror_images(self, cameras: Sequence[Camera], seen: FirstLook) -> FaceEstimate:
         """Read the faces and their mirror images, and average expression, gaze and identity.

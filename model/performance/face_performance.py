@@ -34,6 +34,8 @@ class FacePerformance:
     sound_start  seconds from the clip's first frame to its first sound, negative where the sound starts earlier
     cuts         seconds at which another shot begins, increasing
     fitted       whether eta, pose and alpha were fitted over the whole clip (model/fitting)
+    mouth_hidden  (F,) the probability that most of the mouth is hidden, NaN where no face was detected; None from an
+                 estimator that does not tell it
     """
 
     times: FloatArray
@@ -56,6 +58,7 @@ class FacePerformance:
     sound_start: float = 0.0
     cuts: tuple[float, ...] = ()
     fitted: bool = False
+    mouth_hidden: FloatArray | None = None
 
     @property
     def frames(self) -> FloatArray:
@@ -120,4 +123,5 @@ def resampled(performance: FacePerformance, times: FloatArray) -> FacePerformanc
         translation=of("translation"),
         crop=of("crop"),
         confidence=np.where(seen, np.nan_to_num(of("confidence")), 0.0),
+        mouth_hidden=None if p.mouth_hidden is None else of("mouth_hidden"),
     )

@@ -28,6 +28,7 @@ POSE_COLUMNS = (
     "crop_x", "crop_y", "crop_side", "crop_angle",
 )  # fmt: skip
 
+HIDDEN = "mouth_hidden"  # an array that files of earlier versions and of other estimators lack
 _PER_FRAME: dict[str, tuple[int, ...]] = {
     "gaze": (2,),
     "rotation": (3, 3),
@@ -66,6 +67,8 @@ def packed(performance: FacePerformance) -> bytes:
     }
     arrays = {k: np.asarray(getattr(performance, k), np.float64) for k in ("times", "rotation", "translation", "crop")}
     arrays |= {k: np.asarray(getattr(performance, k), np.float32) for k in ("eta", "gaze", "confidence", "alpha")}
+    if performance.mouth_hidden is not None:
+        arrays[HIDDEN] = np.asarray(performance.mouth_hidden, np.float32)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
     return buffer.getvalue()
@@ -152,6 +155,7 @@ def _check_declared(path: Path, stored: NpzArrays, keys: int) -> dict[str, tuple
     alpha = declared["alpha"].count if "alpha" in declared else 0
     shapes = {"times": (frames,), "confidence": (frames,), "eta": (frames, keys), "alpha": (alpha,)}
     shapes |= {name: (frames, *tail) for name, tail in _PER_FRAME.items()}
+    shapes |= {HIDDEN: (frames,)} if HIDDEN in declared else {}
     if set(declared) != set(shapes):
         raise InputError(f"{path}: its arrays are {', '.join(sorted(declared))}, not {', '.join(sorted(shapes))}")
     for name, shape in shapes.items():
@@ -176,6 +180,8 @@ def _check_arrays(path: Path, arrays: Mapping[str, FloatArray]) -> None:
     for name in ("eta", *_PER_FRAME):
         if not np.isfinite(arrays[name][confidence > 0]).all():
             raise refuse(f"{name} holds NaN in frames where a face was seen")
+    if HIDDEN in arrays and not ((arrays[HIDDEN] >= 0) & (arrays[HIDDEN] <= 1))[confidence > 0].all():
+        raise refuse(f"{HIDDEN} is not between 0 and 1")
 
 
 def export_csv(performance: FacePerformance, path: str | Path) -> None:

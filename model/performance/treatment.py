@@ -13,6 +13,7 @@ import numpy as np
 from ..array_types import FloatArray
 from ..errors import InputError
 from .face_performance import FacePerformance, clamped
+from .hidden_mouth import with_mouth_held
 from .neutral import calibrated, quietest_neutral
 from .smoothing import REGIONS, region_of, smooth
 
@@ -36,6 +37,7 @@ USUAL = KeyTreatment()
 class Treatment:
     """The processing steps of a raw performance, in this order.
 
+    hold_mouth  whether the mouth and the jaw keep their last known values while something hides them
     smoothing  strength by region (``smoothing.REGIONS``), as ``smoothing.smooth`` takes it
     neutral    SEEN: the network's zero; QUIETEST: the clip's quietest frames; FRAME: ``neutral_frame``, 0-based;
                RANGE: the median of ``neutral_frame`` to ``neutral_last``, both included
@@ -49,6 +51,7 @@ class Treatment:
     gains: Mapping[str, float] = field(default_factory=dict)
     neutral_last: int = 0
     keys: Mapping[str, KeyTreatment] = field(default_factory=dict)
+    hold_mouth: bool = True
 
 
 def treated(
@@ -79,8 +82,9 @@ def treated(
 def smoothed_from_neutral(
     performance: FacePerformance, treatment: Treatment, bounds: FloatArray, rest: FloatArray | None = None
 ) -> FacePerformance:
-    """Apply smoothing and neutral only, without gains and clamping."""
-    smoothed = smooth(performance, treatment.smoothing)
+    """Apply the hold of a hidden mouth, smoothing and neutral only, without gains and clamping."""
+    known = with_mouth_held(performance) if treatment.hold_mouth else performance
+    smoothed = smooth(known, treatment.smoothing)
     if treatment.neutral == SEEN:
         return smoothed
     return calibrated(smoothed, _neutral(smoothed, treatment), bounds, rest)

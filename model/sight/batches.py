@@ -133,13 +133,14 @@ def row_of(seen: FaceEstimate, i: int) -> FloatArray:
     """Return all numbers of the i-th face, in the order of ``tracking.performance_of``."""
     crop = seen.crop[i]
     place = np.array([crop.cx, crop.cy, crop.side, crop.angle])
-    sure = seen.confidence[i : i + 1]
-    return np.concatenate((seen.eta[i], seen.gaze[i], seen.rotation[i].ravel(), seen.translation[i], place, sure))
+    hidden = np.array([np.nan]) if seen.mouth_hidden is None else seen.mouth_hidden[i : i + 1]
+    pose = seen.rotation[i].ravel(), seen.translation[i]
+    return np.concatenate((seen.eta[i], seen.gaze[i], *pose, place, hidden, seen.confidence[i : i + 1]))
 
 
 def nothing_seen(keys: int) -> FloatArray:
     """Return the row of a frame without a face."""
-    row = np.full(keys + 2 + 9 + 3 + 4 + 1, np.nan)
+    row = np.full(keys + 2 + 9 + 3 + 4 + 1 + 1, np.nan)
     row[-1] = 0.0
     return row
 

@@ -282,7 +282,9 @@ def performance_of(
     table = rows[placement.pictures]
     times = placement.frames / float(placement.rate)
     keys = len(estimator.expression_keys)
-    eta, gaze, rotation, translation, crop, confidence = np.split(table, np.cumsum([keys, 2, 9, 3, 4]), axis=1)
+    eta, gaze, rotation, translation, crop, hidden, confidence = np.split(
+        table, np.cumsum([keys, 2, 9, 3, 4, 1]), axis=1
+    )
     return FacePerformance(
         times=times,
         eta=eta,
@@ -301,6 +303,7 @@ def performance_of(
         unread=unread,
         damage=damage,
         sound_start=clip.sound_start,
+        mouth_hidden=hidden[:, 0] if np.isfinite(hidden).any() else None,
         cuts=tuple(times[np.flatnonzero(np.isin(placement.pictures, cuts) & _first(placement.pictures))].tolist()),
     )
 

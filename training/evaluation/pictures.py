@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ...model.performance.face_performance import FacePerformance
 from ...model.sight.tracking import perform
 from ...model.sight.video import open_clip
 
-PER_FRAME = ("times", "eta", "gaze", "rotation", "translation", "crop", "confidence")
+PER_FRAME = ("times", "eta", "gaze", "rotation", "translation", "crop", "confidence", "mouth_hidden")
 
 
 def perform_by_picture(path: Path, count: int, estimator: SeesFaces) -> FacePerformance:
@@ -28,4 +29,6 @@ def perform_by_picture(path: Path, count: int, estimator: SeesFaces) -> FacePerf
     last_is_skipped = not placement.constant and count == shown[-1] + 2
     pictures = count if last_is_skipped else shown[-1] + 1
     rows = np.minimum(np.searchsorted(shown, np.arange(pictures)), len(shown) - 1)
-    return replace(performance, **{name: getattr(performance, name)[rows] for name in PER_FRAME})
+    by_frame: dict[str, Any] = {name: getattr(performance, name) for name in PER_FRAME}
+    rows_of: dict[str, Any] = {name: None if values is None else values[rows] for name, values in by_frame.items()}
+    return replace(performance, **rows_of)

@@ -49,6 +49,17 @@ def of_two_numbers(spread: float) -> PersonReader:
     return PersonReader(plain, {})
 
 
+def test_weights_of_before_do_not_tell_whether_the_mouth_is_hidden() -> None:
+    former = {name: tensor for name, tensor in tensors().items() if not name.startswith("hidden.")}
+    older = PersonReader.of("weights", former, WIDTHS)
+    assert older is not None and older.mouth_hidden(outputs(3)) is None
+    probability = reader().mouth_hidden(outputs(3))
+    assert probability is not None and probability.shape == (3,)
+    assert ((probability > 0) & (probability < 1)).all()
+    with pytest.raises(InputError, match="hidden.bias"):
+        PersonReader.of("weights", former | {"hidden.weight": tensors()["hidden.weight"]}, WIDTHS)
+
+
 @given(st.floats(0.1, 10), st.integers(1, 20), st.floats(-2, 2))
 def test_alpha_is_the_posterior_mean_of_a_gaussian(spread: float, count: int, reading: float) -> None:
     rows = np.tile([reading, 1.0], (count, 1))

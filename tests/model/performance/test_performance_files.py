@@ -34,6 +34,18 @@ def test_a_performance_comes_back_from_disk(tmp_path: Path) -> None:
     assert [f.name for f in tmp_path.iterdir()] == [path.name], "nothing but the file is left"
 
 
+def test_a_file_may_say_where_the_mouth_is_hidden_or_not(tmp_path: Path) -> None:
+    path = tmp_path / "shot.npz"
+    hidden = np.linspace(0, 1, len(acted().times))
+    save_performance(replace(acted(), mouth_hidden=hidden), path)
+    np.testing.assert_allclose(load_performance(path).mouth_hidden, hidden, atol=1e-6)
+    save_performance(acted(), path)
+    assert load_performance(path).mouth_hidden is None
+    save_performance(replace(acted(), mouth_hidden=hidden + 1), path)
+    with pytest.raises(InputError, match="mouth_hidden is not between 0 and 1"):
+        load_performance(path)
+
+
 def test_a_take_written_before_the_head_changed_still_drives_it() -> None:
     """The truth of the demo clip. A take holds keys and identity, no vertices: a rebuilt head of the same keys fits."""
     take, head = load_performance(FORMER_TAKE), open_face_model("open")
