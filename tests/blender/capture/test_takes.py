@@ -126,6 +126,18 @@ def test_a_change_is_applied_at_once(head, take, raw: FacePerformance) -> None:
     np.testing.assert_allclose(takes.treated_performance_of(head).eta, expected.eta, atol=1e-6)
 
 
+def test_a_hidden_mouth_is_held_until_the_artist_turns_that_off(empty_scene, head, raw: FacePerformance) -> None:
+    hidden = np.zeros(30)
+    hidden[16:26] = 0.9
+    read = _replaced(raw, mouth_hidden=hidden)
+    takes.write_take(empty_scene, head, read, Treatment())
+    take = take_of(head).expnet
+    np.testing.assert_allclose(eta_of(head), treated(read, Treatment(), open_bounds()).eta[raw.seen], atol=1e-6)
+    assert not np.allclose(eta_of(head), treated(raw, Treatment(), open_bounds()).eta[raw.seen], atol=1e-3)
+    take.hold_mouth = False
+    np.testing.assert_allclose(eta_of(head), treated(raw, Treatment(), open_bounds()).eta[raw.seen], atol=1e-6)
+
+
 def test_changing_back_restores_the_keys(head, take) -> None:
     before = keyed(head)
     region(take, "head").smoothing = 0.0
