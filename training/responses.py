@@ -5,8 +5,8 @@
 DATA holds pictures of seed 2 (``training.synthetic.generate --seed 2``), which neither training nor the evaluation
 uses. Only natural pictures count. Per key, the quantiles of the readings are mapped to the quantiles of the truth, so
 that both have the same spread: faint readings, mostly of resting keys, come nearer to rest, strong ones get stronger.
-The mapping also amplifies errors of the readings. A curve therefore uses a share of it, the square root of Pearson's r,
-and the straight line for the rest. A smaller share gives a slightly higher r, but a larger mean error.
+The mapping also amplifies errors of the readings. A curve therefore uses a share of it, Pearson's r, and the straight
+line for the rest. A smaller share gives a slightly higher r and a larger mean error.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def measured(read: FloatArray, true: FloatArray) -> dict[str, list[list[float]]]
         knots, target = np.quantile(read[:, k], LEVELS), np.quantile(true[:, k], LEVELS)
         keep = np.concatenate([[True], np.diff(knots) > APART])
         knots, target = knots[keep], target[keep]
-        share = max(0.0, float(pearson(read[:, k], true[:, k]))) ** 0.5
+        share = max(0.0, float(pearson(read[:, k], true[:, k])))
         shown = np.maximum.accumulate(share * target + (1 - share) * knots)
         grid = np.linspace(0, len(knots) - 1, len(LEVELS))  # of one length for all keys
         at = np.arange(len(knots))

@@ -161,7 +161,7 @@ class _Read:
         )
 
     def add(self, row: int, crop: Crop, views: UInt8Array) -> None:
-        network, keys = self._network, self._network.config.expression
+        network = self._network
         with torch.inference_mode():
             x = torch.from_numpy(views).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
             seen = network.look(x)
@@ -174,7 +174,7 @@ class _Read:
         unit = [out["landmarks"][0].reshape(-1, 2).numpy(), seen.points[0].numpy()]
         self.looks.points[row] = crop.to_image(np.concatenate(unit).astype(np.float64))
         self.looks.side[row] = crop.side
-        self.looks.eta_deviation[row] = np.exp(0.5 * np.clip(raw[0, keys + 2 :].numpy(), -20, 10))
+        self.looks.eta_deviation[row] = np.exp(0.5 * np.clip(out["eta_log_variance"][0].numpy(), -20, 10))
 
 
 def _labels(

@@ -90,7 +90,7 @@ def test_both_engines_see_the_same_in_a_clip(tmp_path: Path) -> None:
         result(Animate(str(DEMO_CLIP), EstimatorOptions(engine=engine), last=23), str(out))
         seen[engine] = load_performance(out)
     difference = np.abs(seen["light"].eta - seen["full"].eta)
-    assert difference.mean() < 0.005 and difference.max() < 0.1
+    assert difference.mean() < 0.005 and difference.max() < 0.15
 
 
 def test_the_light_engine_runs_on_the_processor_only() -> None:

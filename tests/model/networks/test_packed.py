@@ -57,7 +57,7 @@ def test_in_16_bits_it_is_no_farther_from_32_than_unpacked(pixels: torch.Tensor,
     plain, packed = open_network(torch.bfloat16), open_network(torch.bfloat16)
     pack(packed)
     far = [float((eta_and_gaze(n, pixels.bfloat16(), batch) - exact).abs().mean()) for n in (packed, plain)]
-    assert far[0] <= 1.1 * far[1] and far[0] <= 1e-3, far
+    assert far[0] <= 1.1 * far[1] and far[0] <= 1.5e-3, far
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_both_engines_give_it_the_same(tmp_path: Path) -> None:
     full, light = Estimator.load(path, "cpu"), LightEstimator.load(path)
     seen = [estimator.estimate(*view).outputs for estimator in (full, light)]
     # Where the processor multiplies in 16 bits the full engine does.
-    np.testing.assert_allclose(seen[0], seen[1], atol=0.05 if full._precision.itemsize == 2 else 1e-3)
+    np.testing.assert_allclose(seen[0], seen[1], atol=0.1 if full._precision.itemsize == 2 else 1e-3)
     assert full.person is not None and light.person is not None
     np.testing.assert_array_equal(full.person.readings(seen[0]), light.person.readings(seen[0]))
 
