@@ -66,6 +66,7 @@ def test_the_outputs_are_those_of_torch(weights: str, untrained_weights: Path, c
 
 @pytest.mark.parametrize("closer_identity", [False, True])
 def test_the_glimpses_may_correct_alpha_or_not(tmp_path: Path, closer_identity: bool, crops: np.ndarray) -> None:
+    pytest.importorskip("torch")
     header, tensors = load_weights(OPEN_WEIGHTS)
     rows = 159 if closer_identity else 60
     rng = np.random.default_rng(0)
