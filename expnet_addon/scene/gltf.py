@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import re
@@ -45,7 +46,7 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
     layer.objects.active = wanted[0]
     try:
         # Blender prints the exporter's traceback, which the exception holds too.
-        with _whole_rate(scene) as whole, contextlib.redirect_stderr(io.StringIO()):
+        with _whole_rate(scene) as whole, contextlib.redirect_stderr(io.StringIO()), _no_garbage_collection():
             bpy.ops.export_scene.gltf(
                 filepath=str(path),
                 export_format="GLB",
@@ -75,6 +76,19 @@ def export_glb(path: str | Path, objects: Iterable[bpy.types.Object]) -> None:
         if enabled:
             _addons().disable(EXPORTER)
     _check_contents(Path(path), wanted)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Collect garbage now, and none inside: Blender 4.2 sometimes crashed in a collection during its exporter."""
+    gc.collect()
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _failure(error: RuntimeError) -> Exception:
