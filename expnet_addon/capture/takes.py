@@ -67,6 +67,7 @@ def write_take(
     take.start = float(frames[0])
     take.neutral, take.neutral_frame = treatment.neutral, treatment.neutral_frame
     take.neutral_last = treatment.neutral_last
+    take.hold_mouth = treatment.hold_mouth
     take.regions.clear()
     for name in regions_of(performance):
         region = take.regions.add()

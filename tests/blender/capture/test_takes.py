@@ -138,6 +138,11 @@ def test_a_hidden_mouth_is_held_until_the_artist_turns_that_off(empty_scene, hea
     np.testing.assert_allclose(eta_of(head), treated(raw, Treatment(), open_bounds()).eta[raw.seen], atol=1e-6)
 
 
+def test_a_take_that_is_written_without_the_hold_stays_so(empty_scene, head, raw: FacePerformance) -> None:
+    takes.write_take(empty_scene, head, raw, Treatment(hold_mouth=False))
+    assert take_of(head).expnet.hold_mouth is False
+
+
 def test_changing_back_restores_the_keys(head, take) -> None:
     before = keyed(head)
     region(take, "head").smoothing = 0.0
