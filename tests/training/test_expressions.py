@@ -48,6 +48,15 @@ def test_cheeks_are_puffed_and_lips_rolled_or_pressed_in_a_tenth_of_the_pictures
     assert shut.any(1).mean() > 0.1
 
 
+def test_a_raised_upper_lip_is_seen_with_teeth_and_above_shut_lips(eta):
+    upper, sneer, lower, jaw = (
+        eta[:, INDEX[key]] for key in ("mouthUpperUp", "noseSneer", "mouthShrugLower", "jawOpen")
+    )
+    raised = (upper > 0.3) & (jaw < 0.1)
+    shut = lower > 0.8 * (1.04 * upper + 0.9 * sneer)
+    assert 0.2 < shut[raised].mean() < 0.6
+
+
 def test_brows_and_lids_do_what_people_do_as_often_as_people_do_it(eta):
     inner, outer, down, lids = (
         eta[:, [INDEX[key] for key in keys]]

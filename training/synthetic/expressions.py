@@ -29,7 +29,8 @@ EMOTIONS: tuple[Recipe, ...] = (
      "mouthShrugLower": (-0.4, 0.8), "jawOpen": (-0.5, 0.5)},  # crying
     {"browInnerUp": (0.2, 1), "browDown": (0, 1), "lid": (0.4, 1.2), "eyeSquint": (-0.1, 0.9), "cheekSquint": (0.2, 1),
      "mouthStretch": (0.2, 1), "mouthShrugLower": (0.1, 1), "mouthFrown": (-0.2, 0.8), "mouthPress": (-0.3, 0.8),
-     "mouthUpperUp": (-0.3, 0.5), "noseSneer": (-0.3, 0.5)},  # fighting tears: creased as in a smile, with shut lips
+     "mouthUpperUp": (-0.3, 0.7), "noseSneer": (-0.3, 0.5),
+     "mouthSmile": (-0.4, 0.5)},  # fighting tears: creased as in a smile, with shut lips
     {"browInnerUp": (0.4, 1), "browOuterUp": (0.4, 1), "lid": (-0.35, 0), "jawOpen": (0.1, 0.9),
      "mouthFunnel": (-0.3, 0.4)},  # surprise
     {"browInnerUp": (0.4, 1), "browOuterUp": (0, 0.8), "browDown": (-0.2, 0.6), "lid": (-0.35, 0),
@@ -81,7 +82,7 @@ SHUT_MOUTHS: tuple[Recipe, ...] = (
 ACTIONS: dict[str, float] = {
     "browInnerUp": 0.3, "browDown": 0.7, "browOuterUp": 0.9, "lid": 0.5, "eyeSquint": 1.3, "cheekSquint": 1.3,
     "noseSneer": 1.5, "mouthUpperUp": 1.5, "mouthSmile": 1.5, "mouthDimple": 2.0, "mouthFrown": 1.6,
-    "mouthLowerDown": 1.8, "mouthStretch": 1.3, "mouthPucker": 2.3, "mouthFunnel": 1.9, "mouthPress": 1.6,
+    "mouthLowerDown": 2.0, "mouthStretch": 1.3, "mouthPucker": 2.5, "mouthFunnel": 1.9, "mouthPress": 1.6,
     "mouthRoll": 1.8, "mouthShrugLower": 1.3, "jawOpen": 1.8, "mouthSide": 1.8, "jawSide": 1.8, "cheekPuff": 2.0,
 }  # fmt: skip
 UPPER = ("browInnerUp", "browDown", "browOuterUp", "lid", "eyeSquint")
@@ -90,6 +91,7 @@ _ODDS = np.cumsum(list(ACTIONS.values())) / sum(ACTIONS.values())
 
 # Neutral, one key, a few keys, emotion, speech, shut mouth, eyes and brows alone, extreme.
 _KINDS = np.cumsum([0.08, 0.06, 0.17, 0.27, 0.13, 0.12, 0.09, 0.08])
+SHUT_UNDER_RAISED_LIP = 0.4
 AS_IN_LIFE = (1, 3)  # of these, the kinds in which brows and lids are correlated with the mouth
 
 
@@ -128,6 +130,7 @@ def sample_eta(rng: np.random.Generator) -> FloatArray:
         if rng.random() < 0.4:
             _set_lids(rng, eta)
     _exclude(eta)
+    _shut_under_raised_lip(rng, eta)
     return _bounded(eta)
 
 
@@ -141,6 +144,23 @@ def sample_gaze(rng: np.random.Generator, head_yaw: float, head_pitch: float) ->
     else:
         yaw, pitch = rng.normal(0, 0.2), rng.uniform(-0.52, -0.15)
     return np.clip([yaw, pitch], [-0.65, -0.52], [0.65, 0.4]).astype(np.float32)
+
+
+def _shut_under_raised_lip(rng: np.random.Generator, eta: FloatArray) -> None:
+    """Push the lower lip up to a raised upper one in some faces, as people do who fight tears or disgust.
+
+    Without such faces, the folds that come with a raised lip are enough for the network to see teeth between shut lips.
+    """
+    # Millimetres at the middle of the lips: mouthUpperUp 7.2, noseSneer 6.2, mouthShrugLower -6.9.
+    gap = 1.04 * eta[INDEX["mouthUpperUp"]] + 0.9 * eta[INDEX["noseSneer"]]
+    if rng.random() > SHUT_UNDER_RAISED_LIP or gap < 0.15 or eta[INDEX["jawOpen"]] > 0.1:
+        return
+    shut = gap * rng.uniform(0.85, 1.15)
+    if shut > 1:
+        for key in ("mouthUpperUp", "noseSneer"):
+            eta[INDEX[key]] /= shut
+    eta[INDEX["mouthShrugLower"]] = max(eta[INDEX["mouthShrugLower"]], min(shut, 1))
+    eta[INDEX["mouthLowerDown"]] = eta[INDEX["jawOpen"]] = 0
 
 
 def _strength(rng: np.random.Generator) -> float:

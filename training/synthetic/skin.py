@@ -45,7 +45,7 @@ PARTS = (
 )
 SHRUG, PRESS, ROLL = (OPEN_KEYS.index(key) for key in ("mouthShrugLower", "mouthPress", "mouthRoll"))
 LIDS = [OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")]
-PERMANENT = 0.25  # share of people who have a furrow of a kind at rest
+PERMANENT = 0.3  # share of people who have a furrow of a kind at rest
 
 
 @dataclass(frozen=True, eq=False)
