@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
@@ -40,6 +41,9 @@ LIP_EDGE_MM = (-0.9, 1.1)  # about the lips' outline: where their colour begins,
 SCALP_MM = 22.0  # from the scalp: stubble there does not fill neck and shoulders
 TORN = 2.5  # times the median of the texels on a millimetre
 MIRRORED_MM = 2.0  # from a texel's place on the other side of the scalp to one with a colour
+ARCH_DEGREE = 2  # of the polynomial along the middle of a brow's mask
+BROW_REACH_MM = 9.0  # from the line to the last hairs
+BROW_POINTS = 33  # of the curve along which a brow is laid
 LINES_MM = 1.1  # between the fine lines of the lips
 
 
@@ -281,8 +285,10 @@ def _distance_to(chart: Chart, points: FloatArray, most: float) -> FloatArray:
 def _brow_cover(chart: Chart, marks: FloatArray, brow: UInt8Array) -> FloatArray:
     """Return how much of each texel the brows cover, 0..1; ``brow`` is a mask along and across the line."""
     cover = np.zeros(chart.drawn.shape, np.float32)
+    rows, columns = brow.shape
+    arch = _arch(brow)
     for line in (marks[22:27], marks[21:16:-1]):
-        flat = line[:, :2]
+        flat = _rounded(line[:, :2])
         steps = np.linalg.norm(np.diff(flat, axis=0), axis=1)
         length, before = steps.sum(), np.r_[0, np.cumsum(steps)]
         box = (np.abs(chart.place[..., :2] - flat.mean(0)) < [40, 26]).all(-1)
@@ -300,12 +306,28 @@ def _brow_cover(chart: Chart, marks: FloatArray, brow: UInt8Array) -> FloatArray
             best[closer] = distance[closer]
             along[closer] = (before[i] + inside[closer]) / length
             across[closer] = (distance * np.where(off[:, 1] < 0, -1, 1))[closer]
-        rows, columns = brow.shape
         column = (along - BROW_ALONG[0]) / (BROW_ALONG[1] - BROW_ALONG[0]) * (columns - 1)
         row = (across - BROW_ACROSS[0]) / (BROW_ACROSS[1] - BROW_ACROSS[0]) * (rows - 1)
+        row += arch(np.clip(column / (columns - 1), 0, 1)) - (rows - 1) / 2  # only the line itself has an arch
         seen = map_coordinates(brow.astype(np.float32) / 255, [row, column], order=1)
-        cover[where] = np.maximum(cover[where], seen)
+        cover[where] = np.maximum(cover[where], seen * (best < BROW_REACH_MM))
     return cover
+
+
+def _arch(brow: UInt8Array) -> np.polynomial.Polynomial:
+    """Return the middle row of a brow's mask, by the share of its columns from 0 to 1."""
+    weights = brow.sum(0, dtype=float)
+    middle = np.arange(len(brow)) @ brow / np.maximum(weights, 1)
+    share = np.linspace(0, 1, brow.shape[1])
+    arch: np.polynomial.Polynomial = np.polynomial.Polynomial.fit(share, middle, ARCH_DEGREE, domain=[], w=weights)
+    return arch
+
+
+def _rounded(line: FloatArray) -> FloatArray:
+    """Return points (BROW_POINTS, 2) on the curve through a brow's landmarks (n, 2): brows have no corners."""
+    along = np.r_[0, np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))]
+    curve: FloatArray = CubicSpline(along, line)(np.linspace(0, along[-1], BROW_POINTS))
+    return curve
 
 
 if __name__ == "__main__":
