@@ -79,12 +79,17 @@ def treated(
     return clamped(smoothed, np.sort(np.where(off[:, None], bounds, within), axis=1))
 
 
+def held_and_smoothed(performance: FacePerformance, treatment: Treatment) -> FacePerformance:
+    """Apply the treatment's first two steps."""
+    known = with_mouth_held(performance) if treatment.hold_mouth else performance
+    return smooth(known, treatment.smoothing)
+
+
 def smoothed_from_neutral(
     performance: FacePerformance, treatment: Treatment, bounds: FloatArray, rest: FloatArray | None = None
 ) -> FacePerformance:
     """Apply the hold of a hidden mouth, smoothing and neutral only, without gains and clamping."""
-    known = with_mouth_held(performance) if treatment.hold_mouth else performance
-    smoothed = smooth(known, treatment.smoothing)
+    smoothed = held_and_smoothed(performance, treatment)
     if treatment.neutral == SEEN:
         return smoothed
     return calibrated(smoothed, _neutral(smoothed, treatment), bounds, rest)
@@ -97,7 +102,7 @@ def _neutral(performance: FacePerformance, treatment: Treatment) -> FloatArray:
         return range_neutral(performance, treatment.neutral_frame, treatment.neutral_last)
     frame = treatment.neutral_frame
     if not 0 <= frame < len(performance.times) or not performance.seen[frame]:
-        raise InputError(f"There is no face in frame {frame} of the clip: choose another one as neutral")
+        raise InputError("There is no face in the frame chosen as neutral: choose another one")
     neutral: FloatArray = performance.eta[frame]
     return neutral
 

@@ -19,8 +19,7 @@ from ...model.array_types import FloatArray, IntArray
 from ...model.errors import InputError
 from ...model.performance.accuracy import pearson
 from ...model.performance.face_performance import FacePerformance
-from ...model.performance.hidden_mouth import with_mouth_held
-from ...model.performance.smoothing import smooth
+from ...model.performance.treatment import Treatment, held_and_smoothed
 from .pictures import perform_by_picture
 from .section import Cell, Plot, Score, Section, Table
 from .subject import Subject
@@ -138,7 +137,7 @@ def _curves(footage: Path, name: str, frames: int, subject: Subject, scores: Pat
         raise InputError(
             f"{paths[0]}: has {len(raw.times)} frames, but {scores} has scores of {frames}: is it the clip?"
         )
-    return smooth(with_mouth_held(raw))
+    return held_and_smoothed(raw, Treatment())
 
 
 def compared(name: str, names: list[str], rows: IntArray, p: FacePerformance) -> Judged:

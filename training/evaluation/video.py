@@ -16,8 +16,7 @@ from ...model.errors import InputError
 from ...model.networks.torch_engine.estimator import Estimator
 from ...model.performance.accuracy import pearson
 from ...model.performance.face_performance import FacePerformance, runs
-from ...model.performance.hidden_mouth import with_mouth_held
-from ...model.performance.smoothing import smooth
+from ...model.performance.treatment import Treatment, held_and_smoothed
 from .measures import area_under_curve
 from .pictures import perform_by_picture
 from .section import Cell, Plot, Score, Section, Table
@@ -111,7 +110,7 @@ def watch(footage: Path, estimator: Estimator) -> Iterator[Watched]:
                 f"{path}: has {len(raw.times)} frames, but the notes are of a clip of {notes[path.name].frames}: "
                 "correct the notes, or rename the clip"
             )
-        yield Watched(path.name, notes[path.name], raw, smooth(with_mouth_held(raw)))
+        yield Watched(path.name, notes[path.name], raw, held_and_smoothed(raw, Treatment()))
 
 
 def read_notes(path: Path) -> dict[str, Notes]:

@@ -127,7 +127,7 @@ def test_a_neutral_that_means_nothing(performance: FacePerformance, choice: str)
 
 @pytest.mark.parametrize("frame", [75, 80, -1])
 def test_a_frame_without_a_face_cannot_be_neutral(performance: FacePerformance, frame: int) -> None:
-    with pytest.raises(InputError, match=f"no face in frame {frame}"):
+    with pytest.raises(InputError, match="no face in the frame chosen as neutral"):
         treated(performance, Treatment(neutral=FRAME, neutral_frame=frame), open_bounds())
 
 
