@@ -60,3 +60,10 @@ def test_some_lamps_are_coloured_and_most_are_not():
     lights = [sample_light(np.random.default_rng(i)) for i in range(400)]
     hues = np.array([np.ptp(np.log(light.colors[0])) for light in lights])
     assert np.median(hues) < 0.3 and 0.05 < (hues > 0.7).mean() < 0.2
+
+
+def test_one_scene_in_seven_is_lit_from_beside_the_lens():
+    rng = np.random.default_rng(3)
+    lights = [sample_light(rng, natural=True) for _ in range(2000)]
+    frontal = np.mean([light.lights[0, 2] > 0.95 for light in lights])
+    assert 0.13 < frontal < 0.25, frontal

@@ -11,6 +11,7 @@ from .rasterizer import FAR, rasterize, seen_along
 
 SHADOW_SIZE = 80
 SHADOW_REACH = 165.0  # mm about the head's middle that can shade or be shaded
+FRONTAL = 0.15  # share of scenes lit from beside the lens: foreheads shine, brows and folds have no shade
 NOWHERE = np.zeros(4, np.float32)
 
 
@@ -38,20 +39,24 @@ def sample_light(rng: np.random.Generator, natural: bool = False) -> Light:
     lights = rng.standard_normal((count, 3))
     lights[:, 2] = np.abs(lights[:, 2]) * 0.9 + (0.15 if rng.random() < 0.85 else -0.35)
     lights[:, 1] += 0.45
+    flash = rng.random() < FRONTAL
+    if flash:
+        lights[0] = rng.normal(0, 0.15), rng.normal(0.2, 0.15), 1
     lights /= np.sqrt((lights**2).sum(1, keepdims=True))
     ambient_level = rng.uniform(0.3, 0.9) if natural or rng.random() < 0.85 else rng.uniform(0.06, 0.3)
     lamp_level = rng.uniform(0.25, 1.2) * (1.1 - 0.6 * ambient_level)
     share = rng.dirichlet(np.full(count, 0.7))
-    share[0] = max(share[0], 0.3)
+    share[0] = max(share[0], 0.7 if flash else 0.3)
     stage = not natural and rng.random() < 0.12
     tints = _gels(rng, count) if stage else _temperature(rng, count)
     colors = (lamp_level * share)[:, None] * tints * 1.5
     ambient = rng.normal(0, 0.13, (3, 9)) * np.array([0, 1, 1, 1, 0.5, 0.5, 0.3, 0.5, 0.5])
     ambient = (0.7 * ambient.mean(0) + 0.3 * ambient) * ambient_level * 1.4
     ambient[:, 0] = ambient_level * (_gels if stage and rng.random() < 0.5 else _temperature)(rng, 1)[0]
+    shiny = rng.random() < (0.6 if flash else 0.3)
     return Light(
         ambient.astype(np.float32), lights.astype(np.float32), colors.astype(np.float32),
-        float(rng.uniform(0.05, 0.4)), float(rng.uniform(0, 0.25) if rng.random() < 0.7 else rng.uniform(0.25, 0.8)),
+        float(rng.uniform(0.05, 0.4)), float(rng.uniform(0.25, 0.8) if shiny else rng.uniform(0, 0.25)),
         float(max(0.0, rng.uniform(-1, 1))), float(rng.uniform(0, 1)), bool(rng.random() < 0.6),
     )  # fmt: skip
 
