@@ -400,7 +400,8 @@ def _records(folder: Path) -> list[Path]:
 
 
 def _requests(folder: Path) -> list[Path]:
-    from ..model.worker.protocol import Animate, Envelope, EstimatorOptions, request_line
+    from ..model.worker.messages import Animate, EstimatorOptions
+    from ..model.worker.protocol import Envelope, request_line
 
     request = Animate("/footage/take.mp4", EstimatorOptions(box=(1.0, 2.0, 3.0, 4.0)), 0, 9, 24.0)
     (folder / "line.json").write_text(request_line(Envelope(request, "/tmp/out.npz", stay=True)))

@@ -26,7 +26,7 @@ from ..model.formats import open_face_model
 from ..model.networks.weights.open_pack import DATA
 from ..model.performance.performance_files import load_performance
 from ..model.sight.video import open_clip
-from ..model.worker.protocol import EstimatorOptions
+from ..model.worker.messages import EstimatorOptions
 from ..training.measurement import Measurement, processor, show
 
 FPS = 30.0

@@ -24,7 +24,7 @@ from ..model.array_types import UInt8Array
 from ..model.builtin import OPEN
 from ..model.formats import open_face_model
 from ..model.rotations import rotation_of_euler
-from ..model.worker.protocol import EstimatorOptions
+from ..model.worker.messages import EstimatorOptions
 
 SIDE = 384
 DISTANCE = 900.0  # mm

@@ -15,7 +15,7 @@ import cv2
 
 from ..expnet_addon.engine import requests
 from ..expnet_addon.engine.jobs import Job
-from ..model.worker.protocol import EstimatorOptions
+from ..model.worker.messages import EstimatorOptions
 from ..training.measurement import Measurement, show
 
 CLIP = Path(__file__).resolve().parents[1] / "model/data/demo_clip.mp4"

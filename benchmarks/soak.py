@@ -26,7 +26,7 @@ from ..expnet_addon.batch.settings import ShotSettings
 from ..expnet_addon.batch.shots import Shot
 from ..expnet_addon.engine import requests
 from ..expnet_addon.engine.jobs import Job
-from ..model.worker.protocol import EstimatorOptions
+from ..model.worker.messages import EstimatorOptions
 from ..training.measurement import Measurement, show
 from .memory import CLIP
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..model import builtin
 from ..model.errors import InputError
-from ..model.worker.protocol import EstimatorOptions, ImageFace, ImageRequest
+from ..model.worker.messages import EstimatorOptions, ImageFace, ImageRequest
 from .capture.keying import AS_RECORDED, Keying
 from .engine import requests
 from .engine.jobs import Job, WorkerFault

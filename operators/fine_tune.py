@@ -8,7 +8,7 @@ import bpy
 from ..expnet_addon.capture import chosen
 from ..expnet_addon.engine import packs
 from ..expnet_addon.engine.tasks import Task
-from ..model.worker.protocol import FineTuneResult
+from ..model.worker.messages import FineTuneResult
 from .task import TaskOperator, estimator_options, has_source, idle, is_there
 
 

@@ -12,7 +12,7 @@ from ..expnet_addon.capture import chosen
 from ..expnet_addon.engine import tasks
 from ..expnet_addon.engine.tasks import Task
 from ..model.errors import InputError
-from ..model.worker.protocol import Cameras, CamerasResult
+from ..model.worker.messages import Cameras, CamerasResult
 from .animate_footage import panel_keying
 from .reporting import reports
 from .task import TaskOperator, estimator_options, has_face, idle, is_there

@@ -11,7 +11,7 @@ from ..expnet_addon.engine.tasks import Task
 from ..expnet_addon.own_head import chosen
 from ..expnet_addon.properties import preferences
 from ..model.errors import InputError
-from ..model.worker.protocol import EstimatorOptions
+from ..model.worker.messages import EstimatorOptions
 from .reporting import reports
 from .task import TaskOperator, idle
 

@@ -19,7 +19,8 @@ from ..expnet_addon.scene import current_take
 from ..expnet_addon.scene.heads import rigs_in
 from ..model.builtin import OPEN
 from ..model.errors import InputError
-from ..model.worker.protocol import EstimatorOptions, Progress
+from ..model.worker.messages import EstimatorOptions
+from ..model.worker.protocol import Progress
 
 STATUS_KEYS = "ESC over the panel cancels"
 SHOWS_PROGRESS = {("VIEW_3D", "UI"), ("CLIP_EDITOR", "UI"), ("PREFERENCES", "WINDOW")}

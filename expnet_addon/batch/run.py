@@ -13,7 +13,8 @@ from pathlib import Path
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.sight.sequences import check_there
-from ...model.worker.protocol import Ping, Progress
+from ...model.worker.messages import Ping
+from ...model.worker.protocol import Progress
 from ..engine.jobs import Job
 from ..unattended.options import check_emotions, check_fit
 from ..unattended.outputs import make_folder

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...model.builtin import OPEN
-from ...model.worker.protocol import Box, EstimatorOptions
+from ...model.worker.messages import Box, EstimatorOptions
 from ..engine.requests import box_of
 from ..scene.quality import named_quality
 from ..unattended.options import AnimateOptions, scene_keying

@@ -24,7 +24,7 @@ from ...model.performance.performance_files import load_performance
 from ...model.performance.smoothing import REGIONS
 from ...model.performance.treatment import Treatment, named_neutral
 from ...model.sight.sequences import check_there, shown_file
-from ...model.worker.protocol import (
+from ...model.worker.messages import (
     Animate,
     AnimateResult,
     ConvertResult,

@@ -14,7 +14,7 @@ import bpy
 
 from ...model.errors import InputError
 from ...model.sight.sequences import check_there
-from ...model.worker.protocol import EstimatorOptions, PeopleResult
+from ...model.worker.messages import EstimatorOptions, PeopleResult
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.tasks import Task

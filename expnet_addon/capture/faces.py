@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...model.errors import InputError
 from ...model.sight.sequences import check_there
-from ...model.worker.protocol import EstimatorOptions, FacesResult
+from ...model.worker.messages import EstimatorOptions, FacesResult
 from ..engine import requests
 from ..engine.tasks import Task
 from .icons import Icons, decoded

@@ -14,7 +14,7 @@ import numpy as np
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.files import write_whole
-from ...model.worker.protocol import EstimatorOptions, LikenessResult
+from ...model.worker.messages import EstimatorOptions, LikenessResult
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.tasks import Task

@@ -19,7 +19,8 @@ from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS
 from ...model.live.steady import Steady
 from ...model.performance.face_performance import FacePerformance
 from ...model.rotations import quaternions, rotations
-from ...model.worker.protocol import EstimatorOptions, LiveResult, Seen, SendTo
+from ...model.worker.messages import EstimatorOptions, LiveResult, SendTo
+from ...model.worker.protocol import Seen
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.tasks import Task

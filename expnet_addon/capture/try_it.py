@@ -8,7 +8,7 @@ import bpy
 
 from ...model.errors import InputError
 from ...model.performance.performance_files import load_performance
-from ...model.worker.protocol import AnimateResult, EstimatorOptions
+from ...model.worker.messages import AnimateResult, EstimatorOptions
 from ..engine import requests
 from ..engine.jobs import Job
 from ..engine.tasks import Task

@@ -12,7 +12,7 @@ from ...model.errors import InputError
 from ...model.files import atomic_path, is_dir
 from ...model.official.box_list import read_box_list
 from ...model.sight.sequences import check_there, images_in
-from ...model.worker.protocol import EstimateResult, EstimatorOptions, ImageRequest, ImageResult, Pack
+from ...model.worker.messages import EstimateResult, EstimatorOptions, ImageRequest, ImageResult, Pack
 from ..engine import requests
 from ..engine.jobs import Job, WorkerFault
 from ..engine.requests import box_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ...model.worker.protocol import EstimatorOptions
+from ...model.worker.messages import EstimatorOptions
 from ..engine.requests import box_of
 from ..scene.quality import named_quality
 from ..unattended.options import AnimateOptions, scene_keying

@@ -8,7 +8,7 @@ from pathlib import Path
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.files import write_whole
-from ...model.worker.protocol import EstimatorOptions
+from ...model.worker.messages import EstimatorOptions
 from ..engine import requests
 from ..engine.jobs import Job
 from ..unattended.heads import face_model_file, fresh_head

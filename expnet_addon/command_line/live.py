@@ -9,7 +9,8 @@ from typing import Any
 
 from ...model.errors import InputError
 from ...model.sight.sequences import check_there
-from ...model.worker.protocol import LIVE_SMOOTHING, EstimatorOptions, Seen, SendTo
+from ...model.worker.messages import LIVE_SMOOTHING, EstimatorOptions, SendTo
+from ...model.worker.protocol import Seen
 from ..engine import requests
 from ..engine.jobs import Job
 from ..unattended.outputs import PERFORMANCE_FORMATS, check_outputs

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.retargeting.schemes import SCHEMES
-from ...model.worker.protocol import LIVE_SMOOTHING
+from ...model.worker.messages import LIVE_SMOOTHING
 from ..unattended import animate
 from . import batch, estimate, fill, frames, heads, likeness, live, own_head, research, retarget
 

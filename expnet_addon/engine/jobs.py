@@ -29,7 +29,8 @@ from typing import IO, Any, Generic, Protocol, TypeVar
 
 from ...model.errors import InputError
 from ...model.isolation import isolated_environment
-from ...model.worker.protocol import Done, Envelope, Failure, Progress, Request, Seen, parse_event, request_line
+from ...model.worker.messages import Request
+from ...model.worker.protocol import Done, Envelope, Failure, Progress, Seen, parse_event, request_line
 from . import runtime
 from .pipes import report_broken_pipe
 

@@ -14,7 +14,7 @@ from ...model.builtin import OPEN
 from ...model.files import exists, is_file
 from ...model.official import FILE as OFFICIAL_FILE
 from ...model.official import imported_networks
-from ...model.worker.protocol import FineTuneResult, ImportWeightsResult
+from ...model.worker.messages import FineTuneResult, ImportWeightsResult
 from . import requests
 from .tasks import Task
 

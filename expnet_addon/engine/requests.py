@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...model.builtin import OPEN
-from ...model.worker.protocol import (
+from ...model.worker.messages import (
     Animate,
     Box,
     Convert,

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ...model.errors import InputError
-from ...model.worker import protocol
-from ...model.worker.protocol import PingResult, TestResult
+from ...model.worker import messages
+from ...model.worker.messages import PingResult, TestResult
 from . import jobs, runtime
 from .jobs import Job
 from .tasks import Task
@@ -57,7 +57,7 @@ def test(preferred: str, device: str) -> Task[TestResult]:
         return line
 
     python = jobs.worker_python(preferred)
-    return Task("Test", protocol.Test(device), write)
+    return Task("Test", messages.Test(device), write)
 
 
 def check_python(preferred: str) -> Task[PingResult]:
@@ -68,7 +68,7 @@ def check_python(preferred: str) -> Task[PingResult]:
     def write(reply: PingResult, job: object) -> str:
         return ping_text(reply)
 
-    return Task("Check", None, write, begin=lambda _: Job(protocol.Ping(), preferred))
+    return Task("Check", None, write, begin=lambda _: Job(messages.Ping(), preferred))
 
 
 def ping_text(reply: PingResult) -> str:

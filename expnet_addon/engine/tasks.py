@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from ...model.worker.protocol import Progress, Request
+from ...model.worker.messages import Request
+from ...model.worker.protocol import Progress
 from .jobs import Job
 
 Result = TypeVar("Result")

@@ -16,7 +16,7 @@ from ...model.own_head.head_file import write_meshes
 from ...model.own_head.point_names import LABELS, REQUIRED
 from ...model.performance.channels import ARKIT
 from ...model.reading import reading
-from ...model.worker.protocol import (
+from ...model.worker.messages import (
     EstimatorOptions,
     FindPointsResult,
     HeadMesh,

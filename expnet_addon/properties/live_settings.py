@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from ...model.worker.protocol import LIVE_SMOOTHING, SendTo
+from ...model.worker.messages import LIVE_SMOOTHING, SendTo
 
 LOCAL = "127.0.0.1"
 

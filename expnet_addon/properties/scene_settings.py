@@ -61,7 +61,7 @@ def _show_take(settings: bpy.types.PropertyGroup, index: int) -> None:
 def _start_ahead(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
     """Start the worker and load the network: a source has just been chosen, so the artist will capture it."""
     from ...model.errors import InputError
-    from ...model.worker.protocol import EstimatorOptions
+    from ...model.worker.messages import EstimatorOptions
     from ..engine import jobs, requests, tasks
 
     named = (settings.source, settings.source_folder, settings.source_clip, settings.source_image)

@@ -22,7 +22,7 @@ from ...model.face.semantics import ICT_BASIS, OPEN_BASIS, arkit_weights
 from ...model.files import is_file
 from ...model.official import is_official
 from ...model.performance.face_performance import FacePerformance
-from ...model.worker.protocol import ConvertResult
+from ...model.worker.messages import ConvertResult
 from . import face_models
 
 OFFICIAL_BASIS = "expnet-29"  # as in model/formats/bfm_expnet.py

@@ -11,7 +11,7 @@ from ..builtin import OPEN
 from ..errors import InputError
 from ..files import exists, is_dir
 from ..networks import engines
-from .protocol import EstimatorOptions
+from .messages import EstimatorOptions
 
 
 @dataclass

@@ -20,7 +20,7 @@ from ..errors import InputError, one_line
 from ..files import is_dir
 from ..networks import engines
 from .chosen_estimator import EstimatorCache
-from .protocol import (
+from .messages import (
     Animate,
     AnimateResult,
     CameraFound,
@@ -31,7 +31,6 @@ from .protocol import (
     Estimate,
     EstimateResult,
     EstimatorOptions,
-    Event,
     Faces,
     FacesResult,
     FindPoints,
@@ -50,7 +49,6 @@ from .protocol import (
     LiveResult,
     Load,
     LoadResult,
-    Look,
     MakeKeys,
     MakeKeysResult,
     OwnHead,
@@ -61,7 +59,6 @@ from .protocol import (
     Ping,
     PingResult,
     Request,
-    Seen,
     SourceFile,
     Still,
     StillResult,
@@ -69,6 +66,7 @@ from .protocol import (
     TestResult,
     Thumbnail,
 )
+from .protocol import Event, Look, Seen
 
 if TYPE_CHECKING:
     from ..array_types import IntArray

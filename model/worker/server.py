@@ -1,7 +1,7 @@
 """The worker process: request lines on stdin, event lines on stdout, results in files.
 
-``__main__.py`` starts it: ``python -m expnet.model.worker``. ``protocol.py`` defines the lines, and ``handlers.py``
-does the work.
+``__main__.py`` starts it: ``python -m expnet.model.worker``. ``messages.py`` defines the requests, ``protocol.py`` the
+lines, and ``handlers.py`` does the work.
 
 Progress is sent at most ten times a second. The exit status is 0 after a result, 2 after bad input and 1 after a fault.
 Keep stdin open: closing it cancels the request, and no partial files remain. Output of libraries goes to stderr. After

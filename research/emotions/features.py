@@ -23,7 +23,7 @@ from ...model.networks.two_looks import FirstLook
 from ...model.sight.images import read_image
 from ...model.sight.tracking import looked_for
 from ...model.worker.chosen_estimator import EstimatorCache
-from ...model.worker.protocol import EstimatorOptions
+from ...model.worker.messages import EstimatorOptions
 from ..label.landmark_files import Finder
 from ..label.landmark_method import eta_of_landmarks, landmarks_in
 from ..pictures import Image, shrunk

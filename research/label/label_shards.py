@@ -27,7 +27,7 @@ from ...model.reading import json_object, reading
 from ...model.sight.images import read_image
 from ...model.sight.stills import Still, see_stills
 from ...model.worker.chosen_estimator import EstimatorCache
-from ...model.worker.protocol import EstimatorOptions
+from ...model.worker.messages import EstimatorOptions
 from .contour import fit_with_contour
 from .eq2 import Floats, landmark_basis, pose_from_landmarks
 from .landmark_files import LANDMARKS, Finder, found_by, read_landmarks

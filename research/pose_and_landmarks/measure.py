@@ -19,7 +19,7 @@ from ...model.networks.estimate import SeesFaces
 from ...model.sight.images import read_image
 from ...model.sight.tracking import look
 from ...model.worker.chosen_estimator import EstimatorCache
-from ...model.worker.protocol import EstimatorOptions
+from ...model.worker.messages import EstimatorOptions
 from .ground_truth import Known, read_known
 from .protocol import ANGLES, YAWS, angles_of, landmark_errors, pose_errors
 

@@ -18,7 +18,7 @@ from ...model.formats import open_face_model
 from ...model.networks.estimate import SeesFaces
 from ...model.sight.tracking import looked_for
 from ...model.worker.chosen_estimator import EstimatorCache
-from ...model.worker.protocol import EstimatorOptions
+from ...model.worker.messages import EstimatorOptions
 from ..label.landmark_files import Finder
 from ..label.landmark_method import eta_of_landmarks, landmark_source, landmarks_in
 from ..pictures import Image

@@ -21,7 +21,7 @@ from expnet.model.networks.weights.open_pack import DATA
 from expnet.model.performance.performance_files import load_performance
 from expnet.model.sight.video import open_clip
 from expnet.model.worker.chosen_estimator import EstimatorCache
-from expnet.model.worker.protocol import EstimatorOptions
+from expnet.model.worker.messages import EstimatorOptions
 from expnet.research.label.label import LabelOptions, label
 from expnet.research.label.label_shards import load_labels, observed
 from expnet.research.label.noise import in_sigmas

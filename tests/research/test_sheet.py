@@ -14,7 +14,7 @@ from expnet.model.builtin import OPEN
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.formats import open_face_model, save_face_model
 from expnet.model.worker.chosen_estimator import EstimatorCache
-from expnet.model.worker.protocol import EstimatorOptions
+from expnet.model.worker.messages import EstimatorOptions
 from expnet.research.label.landmark_method import eta_of_landmarks, landmarks_in
 from expnet.research.label.noise import in_sigmas
 from expnet.research.sheet.shaded import BACKGROUND, View, shaded

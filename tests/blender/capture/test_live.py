@@ -19,7 +19,8 @@ from expnet.expnet_addon.scene import rig
 from expnet.expnet_addon.scene.current_take import take_of
 from expnet.model.errors import InputError
 from expnet.model.performance.performance_files import load_performance
-from expnet.model.worker.protocol import EstimatorOptions, Seen
+from expnet.model.worker.messages import EstimatorOptions
+from expnet.model.worker.protocol import Seen
 
 DEMO = Path(expnet.__path__[0]) / "model" / "data" / "demo_clip.mp4"
 

@@ -9,7 +9,7 @@ import pytest
 
 from expnet.expnet_addon.command_line import estimate
 from expnet.expnet_addon.engine.jobs import WorkerFault
-from expnet.model.worker.protocol import EstimateResult, ImageRequest, ImageResult, Pack
+from expnet.model.worker.messages import EstimateResult, ImageRequest, ImageResult, Pack
 
 
 class DyingJob:

@@ -27,7 +27,8 @@ from expnet.expnet_addon.engine import jobs
 from expnet.expnet_addon.engine.tasks import Task
 from expnet.expnet_addon.unattended import terminal
 from expnet.model.isolation import isolated_environment, isolated_python
-from expnet.model.worker.protocol import Ping, Progress
+from expnet.model.worker.messages import Ping
+from expnet.model.worker.protocol import Progress
 
 PLANTED = ("bpy", "numpy", "json", "cv2", "torch", "h5py", "safetensors")
 

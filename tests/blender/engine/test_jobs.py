@@ -16,7 +16,8 @@ import pytest
 from expnet.expnet_addon.engine import jobs
 from expnet.expnet_addon.engine.jobs import Job, WorkerFault
 from expnet.model.errors import InputError
-from expnet.model.worker.protocol import Convert, Done, Ping, PingResult, Progress, event_line
+from expnet.model.worker.messages import Convert, Ping, PingResult
+from expnet.model.worker.protocol import Done, Progress, event_line
 
 OPEN_HEAD = Path(jobs.__file__).parents[2] / "model" / "data" / "open_head.npz"
 CONVERT = Convert(str(OPEN_HEAD))
@@ -172,7 +173,8 @@ def test_a_worker_that_reads_nothing_does_not_take_blender_along() -> None:
     code = """
 import signal, sys, time
 from expnet.expnet_addon.engine import jobs
-from expnet.model.worker.protocol import Envelope, Ping
+from expnet.model.worker.messages import Ping
+from expnet.model.worker.protocol import Envelope
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 worker = jobs.Worker(sys.argv[1])
 while worker.runs:

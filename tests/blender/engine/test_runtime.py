@@ -22,7 +22,7 @@ from expnet.expnet_addon.engine.installation import Installation
 from expnet.expnet_addon.engine.jobs import WorkerFault
 from expnet.expnet_addon.engine.runtime import Build, Packages
 from expnet.model.errors import InputError
-from expnet.model.worker.protocol import PingResult
+from expnet.model.worker.messages import PingResult
 
 BUILD = Build("cpu", "Processor", "", download_mb=1, disk_mb=30)
 SMALL = Packages(torch=("little-torch>=2",), others=("little-cv2",), modules=("little_torch", "little_cv2"))

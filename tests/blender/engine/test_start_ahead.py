@@ -15,7 +15,8 @@ import expnet
 from expnet.expnet_addon.engine import jobs, requests, tasks
 from expnet.expnet_addon.engine.jobs import Job, WorkerFault
 from expnet.expnet_addon.properties import preferences
-from expnet.model.worker.protocol import Done, EstimatorOptions, Failure, LoadResult, Pack, Ping, PingResult, event_line
+from expnet.model.worker.messages import EstimatorOptions, LoadResult, Pack, Ping, PingResult
+from expnet.model.worker.protocol import Done, Failure, event_line
 
 LOAD = requests.load(EstimatorOptions(device="cpu"))
 LOADED = event_line(Done(LoadResult(Pack("open", "open-29", ""), ())))

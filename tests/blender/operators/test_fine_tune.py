@@ -13,7 +13,7 @@ from expnet.expnet_addon.headless import main
 from expnet.expnet_addon.user_files import face_models
 from expnet.model.networks.weights.open_pack import DATA
 from expnet.model.sight.video import open_clip
-from expnet.model.worker.protocol import FineTuneResult, HeldOut
+from expnet.model.worker.messages import FineTuneResult, HeldOut
 
 BEFORE, AFTER = HeldOut(0.05, 0.04, 0.1, 1.0), HeldOut(0.04, 0.03, 0.09, 1.01)
 

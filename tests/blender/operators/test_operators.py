@@ -29,7 +29,7 @@ from expnet.expnet_addon.engine.jobs import WorkerFault
 from expnet.expnet_addon.scene import rig
 from expnet.model.errors import InputError
 from expnet.model.formats.npz import OPEN_HEAD, load_face_model, save_face_model
-from expnet.model.worker.protocol import EstimatorOptions
+from expnet.model.worker.messages import EstimatorOptions
 from expnet.operators import task as modal_task
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,7 +19,7 @@ from expnet.expnet_addon.scene.coordinates import to_blender
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.own_head.landmarks import open_points
-from expnet.model.worker.protocol import EstimatorOptions, MakeKeysResult
+from expnet.model.worker.messages import EstimatorOptions, MakeKeysResult
 from expnet.operators.own_head_click import EXPNET_OT_click_head_points
 from expnet.panels.own_head import EXPNET_PT_own_head
 

@@ -26,7 +26,7 @@ from expnet.model.face.semantics import ARKIT_KEYS, ICT_BASIS, OPEN_BASIS, arkit
 from expnet.model.formats import load_face_model
 from expnet.model.official import FILE
 from expnet.model.performance.face_performance import FacePerformance
-from expnet.model.worker.protocol import EstimatorOptions
+from expnet.model.worker.messages import EstimatorOptions
 
 from ...model.bases.other_head import an_other_head
 

@@ -9,7 +9,7 @@ from expnet.model.array_types import FloatArray
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.live.steady import MOST_SECONDS, Steady
 from expnet.model.rotations import euler_degrees, rotation_of_euler
-from expnet.model.worker.protocol import LIVE_SMOOTHING
+from expnet.model.worker.messages import LIVE_SMOOTHING
 
 LID, BROW = OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("browInnerUp")
 STRAIGHT, AWAY = np.eye(3), np.array([0.0, 0.0, -900.0])

@@ -16,19 +16,8 @@ from expnet.model.networks import engines
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.performance.performance_files import load_performance
 from expnet.model.worker import __main__ as worker
-from expnet.model.worker.protocol import (
-    Animate,
-    Done,
-    Envelope,
-    EstimatorOptions,
-    Event,
-    Failure,
-    Ping,
-    Request,
-    Test,
-    parse_event,
-    request_line,
-)
+from expnet.model.worker.messages import Animate, EstimatorOptions, Ping, Request, Test
+from expnet.model.worker.protocol import Done, Envelope, Event, Failure, parse_event, request_line
 
 WORKER = Path(worker.__file__)
 DEMO_CLIP = OPEN_WEIGHTS.with_name("demo_clip.mp4")

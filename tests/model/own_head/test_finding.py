@@ -104,7 +104,7 @@ TURNS = {
 def test_grey_heads_show_their_points_from_every_side(turn: np.ndarray) -> None:
     from expnet.model.worker.chosen_estimator import EstimatorCache
     from expnet.model.worker.handlers import Work
-    from expnet.model.worker.protocol import EstimatorOptions
+    from expnet.model.worker.messages import EstimatorOptions
 
     estimator = Work("", lambda *_, **__: None, EstimatorCache()).estimator(EstimatorOptions(engine="light"))
     names = ["Body", "Ball.001", "Ball.002"]
@@ -121,7 +121,7 @@ def test_grey_heads_show_their_points_from_every_side(turn: np.ndarray) -> None:
 def test_a_ball_has_no_face() -> None:
     from expnet.model.worker.chosen_estimator import EstimatorCache
     from expnet.model.worker.handlers import Work
-    from expnet.model.worker.protocol import EstimatorOptions
+    from expnet.model.worker.messages import EstimatorOptions
 
     estimator = Work("", lambda *_, **__: None, EstimatorCache()).estimator(EstimatorOptions(engine="light"))
     with pytest.raises(InputError, match="no face was found in the pictures of the head, from any side"):

@@ -12,13 +12,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from expnet.model.errors import InputError
-from expnet.model.worker import protocol
+from expnet.model.worker.messages import REQUESTS, Ping, Still
 from expnet.model.worker.protocol import (
-    REQUESTS,
+    VERSION,
     Done,
     Envelope,
     Failure,
-    Ping,
     Progress,
     event_line,
     parse_event,
@@ -166,7 +165,7 @@ def test_a_field_of_another_type_in_a_result_is_one_line(result: Any, data: st.D
 @given(JSON)
 def test_whatever_comes_is_understood_or_refused_in_one_line(value: Any) -> None:
     refused(parse_request, json.dumps(value))
-    refused(parse_request, json.dumps({"version": protocol.VERSION, "verb": "animate", "request": value}))
+    refused(parse_request, json.dumps({"version": VERSION, "verb": "animate", "request": value}))
     refused(parse_event, json.dumps({"event": value}), Ping.result)
 
 
@@ -189,5 +188,5 @@ def test_deeply_nested_json_is_one_line() -> None:
 
 
 def test_whole_numbers_are_numbers_too() -> None:
-    line = request_line(Envelope(protocol.Still("/a.mp4", 3, (1, 2, 3, 4))))
-    assert parse_request(line).request == protocol.Still("/a.mp4", 3, (1.0, 2.0, 3.0, 4.0))
+    line = request_line(Envelope(Still("/a.mp4", 3, (1, 2, 3, 4))))
+    assert parse_request(line).request == Still("/a.mp4", 3, (1.0, 2.0, 3.0, 4.0))

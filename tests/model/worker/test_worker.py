@@ -23,23 +23,8 @@ from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.performance.performance_files import load_performance
 from expnet.model.worker import handlers, protocol
 from expnet.model.worker.chosen_estimator import EstimatorCache
-from expnet.model.worker.protocol import (
-    Animate,
-    Done,
-    Envelope,
-    Estimate,
-    EstimatorOptions,
-    Event,
-    Failure,
-    ImageRequest,
-    Load,
-    Look,
-    Ping,
-    Progress,
-    Request,
-    parse_event,
-    request_line,
-)
+from expnet.model.worker.messages import Animate, Estimate, EstimatorOptions, ImageRequest, Load, Ping, Request
+from expnet.model.worker.protocol import Done, Envelope, Event, Failure, Look, Progress, parse_event, request_line
 from expnet.model.worker.server import Channel, answer
 
 PACKAGE = Path(__file__).parents[3]
