@@ -13,17 +13,13 @@ import torch
 
 from ..model.array_types import AnyArray, IntArray
 from ..model.face.dense_points import DENSE, DENSE_MIRROR
-from ..model.face.semantics import mirror_open_alpha, mirror_open_eta
+from ..model.face.semantics import IBUG_MIRROR, mirror_open_alpha, mirror_open_eta
+from ..model.networks.architectures import LANDMARK_ROWS
 from .synthetic.sample import Sample
 
 FIELDS = tuple(Sample.__dataclass_fields__)
 LEARNED = tuple(name for name in FIELDS if name != "natural")  # what a batch of training holds
-# iBUG's 68 points seen in a mirror, then the two pupils
-MIRRORED_LANDMARKS = np.array([
-    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31,
-    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
-    54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65, 69, 68,
-])  # fmt: skip
+MIRRORED_LANDMARKS = np.array([*IBUG_MIRROR, 69, 68])  # and the two pupils
 Batch = dict[str, torch.Tensor]
 
 
@@ -87,7 +83,7 @@ def shard_names(folder: Path, seed: int) -> list[str]:
 
 
 def read_shard(path: Path) -> dict[str, AnyArray]:
-    """Read the fields of ``Sample``, stacked.
+    """Read the fields of ``Sample``, stacked; landmarks in the order of the networks' outputs.
 
     Fields that older shards lack are filled in: points and natural with NaN, landmarks all visible, as much detail as
     there are pixels. Pictures stay on disk until they are used. A shard may hold labels only: ``pictures`` is the path
@@ -103,6 +99,8 @@ def read_shard(path: Path) -> dict[str, AnyArray]:
     count, size = shard["image"].shape[:2]
     shard.setdefault("points", np.full((count, DENSE, 2), np.nan, np.float16))
     shard.setdefault("visible", np.ones((count, shard["landmarks"].shape[1]), np.uint8))
+    for name in ("landmarks", "visible"):
+        shard[name] = shard[name][:, list(LANDMARK_ROWS)]
     shard.setdefault("detail", np.full(count, size, np.float32))
     shard.setdefault("natural", np.full(count, np.nan, np.float32))
     return shard

@@ -123,3 +123,11 @@ def _arkit_name(key: str) -> str:
     if key[-2:] in ("_L", "_R"):
         return key[:-2] + ("Left" if key.endswith("_L") else "Right")
     return key
+
+
+# iBUG's 68 landmarks as a mirror shows them: the number of each one's mirror image
+IBUG_MIRROR = (
+    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31,
+    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+    54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
+)  # fmt: skip

@@ -11,6 +11,7 @@ from ..array_types import IntArray
 from ..camera import ANCHOR
 from ..face.dense_points import dense_points
 from ..face.face_model import FaceModel
+from ..networks.architectures import LANDMARK_ROWS
 from ..networks.glimpse_order import GLIMPSE_ORDER, LANDMARKS
 
 PUPILS = 2  # the last of the network's landmarks; they turn with the gaze
@@ -73,6 +74,7 @@ def network_vertices(model: FaceModel) -> NDArray[np.int64]:
     Points that are no vertex (pupils, landmarks of brows) are -1.
     """
     assert model.landmarks is not None
-    rows = np.concatenate([model.landmarks, np.full(PUPILS, -1), dense_points(model)]).astype(np.int64)
+    landmarks = np.concatenate([model.landmarks, np.full(PUPILS, -1)])[list(LANDMARK_ROWS)]
+    rows = np.concatenate([landmarks, dense_points(model)]).astype(np.int64)
     rows[list(BROWS)] = -1
     return np.concatenate([rows[:LANDMARKS], rows[list(GLIMPSE_ORDER)]])

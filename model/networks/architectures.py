@@ -40,12 +40,18 @@ class CompactConfig:
     landmarks: int = 70  # iBUG's 68 and the two pupils
 
 
+# iBUG's number of each row of the output ``landmarks``, then the two pupils. The networks learned from a head on which
+# 61 and 67, and 63 and 65, were exchanged; the order of a network's outputs stays as it is in its weights.
+LANDMARK_ROWS = (*range(61), 67, 62, 65, 64, 63, 66, 61, 68, 69)
+
+
 def output_widths(config: CompactConfig) -> dict[str, int]:
     """Return names and widths of the outputs, in order.
 
     eta (29), gaze (2: yaw, pitch, radians), rotation (6: first two columns of the rotation seen in the given crop),
     crop (3: dx, dy, log_scale to the face's own crop, as ``camera.Crop.offset_to``; its angle is the rotation's
-    roll), alpha (99), landmarks (70 x 2 in the unit crop; a training aid), eta_log_variance (29), face (1 logit).
+    roll), alpha (99), landmarks (70 x 2 in the unit crop, in the order of ``LANDMARK_ROWS``; a training aid),
+    eta_log_variance (29), face (1 logit).
     """
     return {
         "eta": config.expression,

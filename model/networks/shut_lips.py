@@ -14,7 +14,7 @@ import numpy as np
 
 from ..array_types import FloatArray
 from ..face.semantics import OPEN_KEYS, open_bounds
-from .architectures import EYE_POINTS, MOUTH
+from .architectures import EYE_POINTS, LANDMARK_ROWS, MOUTH
 from .estimate import rotation_of_columns
 
 # Millimetres by which a key at 1 opens the lips of the open head, the mean of three places: tests/ measures them.
@@ -23,9 +23,7 @@ GAP_MM = {
     "cheekSquint": 0.4, "mouthFrown_L": -0.16, "mouthFrown_R": -0.16, "mouthStretch": -0.41, "mouthDimple_L": -0.76,
     "mouthDimple_R": -0.76, "mouthRoll": -0.92, "mouthPucker": -1.27, "mouthPress": -2.1, "mouthShrugLower": -6.42,
 }  # fmt: skip
-# Landmarks on the upper inner lip and below them on the lower one. 61, 63, 65 and 67 of the open head lie on the other
-# lip than iBUG's: at rest, both are at the same place.
-UPPER, LOWER = (67, 62, 65), (61, 66, 63)
+UPPER, LOWER = (61, 62, 63), (67, 66, 65)  # iBUG's landmarks on the upper inner lip, and below them on the lower one
 FACE_MM = 200.0  # a side of the face's own crop
 # Chosen on new renders, of which 24 % change: r stays, lips are better by 1 %, and the gap errs by 0.82 mm, not 0.96.
 SHUT_MM, OPEN_MM = 1.5, 2.5  # up to the first, lips are shut; from the second, they are taken as they are read
@@ -37,7 +35,7 @@ PASSES = 3  # a key that comes to its bound leaves the rest to the others
 _LOW, _HIGH = open_bounds().T
 _GAP = np.array([GAP_MM.get(key, 0.0) for key in OPEN_KEYS])
 _FIRST = 2 * EYE_POINTS  # of the mouth's points, after both eyes'
-_UPPER, _LOWER = ([_FIRST + MOUTH.index(k) for k in lip] for lip in (UPPER, LOWER))
+_UPPER, _LOWER = ([_FIRST + MOUTH.index(LANDMARK_ROWS.index(k)) for k in lip] for lip in (UPPER, LOWER))
 
 
 def with_shut_lips(eta: FloatArray, deviation: FloatArray, outputs: Mapping[str, FloatArray]) -> FloatArray:

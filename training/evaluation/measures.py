@@ -12,6 +12,7 @@ from torch import Tensor
 from ...model.array_types import BoolArray, FloatArray, IntArray
 from ...model.camera import Crop
 from ...model.face.face_model import FaceModel
+from ...model.networks.architectures import LANDMARK_ROWS
 from ...model.networks.cutting import cut
 from ...model.networks.torch_engine.by_name import Network, build_network
 from ...model.networks.torch_engine.compact import rotation_matrix
@@ -117,7 +118,7 @@ def seen_region_error(
     """Do the same over the visible vertices: those whose nearest landmark among ``points`` is ``visible`` (N, 70)."""
     assert model.landmarks is not None
     rows = np.unique(np.concatenate([model.regions[r] for r in regions]))
-    at = model.neutral[model.landmarks[list(points)]]
+    at = model.neutral[model.landmarks[[LANDMARK_ROWS[k] for k in points]]]
     nearest = np.asarray(points)[np.linalg.norm(model.neutral[rows, None] - at, axis=2).argmin(1)]
     seen = visible[:, nearest] > 0.5
     total = sum(

@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from ...model.array_types import AnyArray, FloatArray, IntArray
 from ...model.builtin import OPEN
 from ...model.face.face_model import FaceModel
-from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
+from ...model.face.semantics import IBUG_MIRROR, OPEN_BASIS, OPEN_KEYS, open_bounds
 from ...model.formats.npz import save_face_model
 from . import brows, crowns, eyes, ict, lids, lips
 from .embedding import nearest_on_triangles
@@ -32,6 +32,7 @@ from .skin import EYE_STEPS, MOUTH_CONTACT, MOUTH_INNER, MOUTH_STEPS, left_skin
 from .uv import corner_uv
 
 SKIN_QUADS = 2000
+INNER_LIPS = (61, 62, 63, 65, 66, 67)  # landmarks, without the corners
 INNER_PARTS = ("teeth_upper", "teeth_lower", "gums_upper", "gums_lower", "tongue")
 DEFAULT_OUT = Path(__file__).resolve().parents[2] / "model" / "data" / "open_head.npz"
 
@@ -137,7 +138,7 @@ def learn(source: ict.FaceX, coordinates: FloatArray | None) -> Head:
     if coordinates is None:
         coordinates = principal_coordinates(modes, mirrored_fields)
     identity, kept = components(coordinates, modes, mirrored_fields)
-    landmarks = _landmarks(mean, part, mirror, source)
+    landmarks = _landmarks(mean, expression[OPEN_KEYS.index("jawOpen")], part, mirror, source)
     brow_line = topology.marks["brow_line"]
     landmarks[17:27] = np.concatenate([mirror[brow_line[::-1]], brow_line])
     iris = body.ball_start + np.flatnonzero(eye.angles <= eyes.LIMBUS + 1e-6)
@@ -213,19 +214,26 @@ class _Body:
         return np.concatenate([field, zeros + left_ball, zeros + right_ball, left, right], axis=1)
 
 
-def _landmarks(mean: FloatArray, part: AnyArray, mirror: IntArray, source: ict.FaceX) -> IntArray:
-    """Return the vertices nearest to the source's 68 landmarks, mirror images of each other."""
+def _landmarks(mean: FloatArray, jaw_open: FloatArray, part: AnyArray, mirror: IntArray, source: ict.FaceX) -> IntArray:
+    """Return the vertices nearest to the source's 68 landmarks, mirror images of each other.
+
+    Shut lips are at the same place, so those of the inner lips are compared by their motion, too: ``jaw_open`` (V, 3)
+    is the key's offset.
+    """
     skin = np.flatnonzero(part == "skin")
-    found = np.array([skin[((mean[skin] - p) ** 2).sum(1).argmin()] for p in source.neutral[source.landmarks]])
     middle = skin[mirror[skin] == skin]
-    points = mean[found]
-    for k, p in enumerate(points):
-        other = int(((points * ict.MIRROR - p) ** 2).sum(1).argmin())
-        if other == k:
-            found[k] = middle[((mean[middle] - p) ** 2).sum(1).argmin()]
-        elif p[0] > 0:
+    found = np.zeros(68, np.int32)
+    for k, other in enumerate(IBUG_MIRROR):
+        at, opened = source.neutral[source.landmarks[k]], source.shapes["jawOpen"][source.landmarks[k]]
+        near = middle if other == k else skin
+        away = ((mean[near] - at) ** 2).sum(1)
+        if k in INNER_LIPS:
+            away += ((jaw_open[near] - opened) ** 2).sum(1)
+        found[k] = near[away.argmin()]
+    for k, other in enumerate(IBUG_MIRROR):
+        if other != k and mean[found[k], 0] > 0:
             found[other] = mirror[found[k]]
-    return found.astype(np.int32)
+    return found
 
 
 def surface_report(head: Head, source: ict.FaceX, heads: int = 20) -> list[str]:

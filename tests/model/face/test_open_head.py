@@ -166,6 +166,12 @@ class TestRegions:
         assert np.isin(head.landmarks, head.regions["skin"]).all()
         assert len(np.unique(head.landmarks)) > 60  # some of the inner lips' fall together
 
+    def test_landmarks_of_the_inner_lips_lie_on_their_own_lip(self, head):
+        opened = head.vertices(eta=eta(jawOpen=0.5))[head.landmarks]
+        for upper, lower in ((61, 67), (62, 66), (63, 65)):
+            assert opened[upper, 1] > opened[lower, 1] + 10
+        assert opened[61, 0] < 0 < opened[63, 0] and opened[67, 0] < 0 < opened[65, 0]
+
 
 class TestMirrorImages:
     def test_of_every_key(self, head, mirror):
