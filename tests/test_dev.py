@@ -145,6 +145,28 @@ def test_a_suite_is_counted_by_its_closing_line(dev: ModuleType, script: str, co
     assert dev.suite([sys.executable, "-c", script]) == counted
 
 
+@pytest.mark.parametrize(("crashing", "counted"), [(1, (5, 0, 0)), (2, (0, 1, 0))])
+def test_a_suite_that_crashes_is_run_once_more(
+    dev: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], crashing: int, counted: tuple[int, ...]
+) -> None:
+    script = f"""
+import os, pathlib
+runs = pathlib.Path({str(tmp_path / "runs")!r})
+runs.write_text(runs.read_text() + "." if runs.exists() else ".")
+if len(runs.read_text()) <= {crashing}:
+    os.abort()
+print("5 passed in 0.10s")
+"""
+    assert dev.suite([sys.executable, "-c", script], crashes=1) == counted
+    assert "Blender crashed (signal 6): these tests run once more" in capsys.readouterr().out
+
+
+def test_a_suite_that_fails_is_not_run_again(dev: ModuleType, tmp_path: Path) -> None:
+    script = f"open({str(tmp_path / 'runs')!r}, 'a').write('.'); print('1 failed in 0.10s'); raise SystemExit(1)"
+    assert dev.suite([sys.executable, "-c", script], crashes=1).failed == 1
+    assert (tmp_path / "runs").read_text() == "."
+
+
 def test_one_failure_fails_the_whole(dev: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     results = [("lint", dev.Count(passed=1), 0.5), ("tests", dev.Count(7, 1, 2), 3.0)]
     assert dev.summary(results, started=0.0) == 1
