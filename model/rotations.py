@@ -75,3 +75,14 @@ def rodrigues(vector: FloatArray) -> FloatArray:
         np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * cross @ cross
     )
     return matrix
+
+
+def rotation_of_columns(six: FloatArray) -> FloatArray:
+    """Convert (B, 6) to (B, 3, 3): two columns made orthonormal (Zhou et al. 2019), the third by the cross product."""
+    x, b = six[:, :3], six[:, 3:]
+    x = x / np.sqrt((x * x).sum(1, keepdims=True))
+    y = b - (x * b).sum(1, keepdims=True) * x
+    y = y / np.sqrt((y * y).sum(1, keepdims=True))
+    # np.cross, expanded: it takes longer than all other steps here
+    z = x[:, [1, 2, 0]] * y[:, [2, 0, 1]] - x[:, [2, 0, 1]] * y[:, [1, 2, 0]]
+    return np.stack([x, y, z], 2)

@@ -12,6 +12,8 @@ import numpy as np
 from ..array_types import FloatArray, UInt8Array
 from ..builtin import OPEN
 from ..camera import Camera, Crop, pose_of_crop, roll_matrix
+from ..rotations import rotation_of_columns
+from .expression import expression_of
 from .person import PersonReader
 from .responses import Responses
 
@@ -195,10 +197,7 @@ def estimate_of(
     for i, (crop, camera, local) in enumerate(zip(crops, cameras, seen, strict=True)):
         own.append(crop.moved(*offsets[i]))
         rotation[i], translation[i] = pose_of_crop(roll_matrix(-offsets[i, 3]) @ local, camera, own[i])
-    eta, deviation = raw["eta"], np.exp(0.5 * np.clip(raw["eta_log_variance"], -20, 10))
-    if responses is not None:
-        eta, slopes = responses.with_slopes(eta)
-        deviation = deviation * np.maximum(slopes, 1e-3)
+    eta, deviation = expression_of(raw, responses)
     return FaceEstimate(
         eta=eta,
         alpha=np.clip(raw["alpha"], -IDENTITY_LIMIT, IDENTITY_LIMIT),
@@ -230,14 +229,3 @@ def offsets_of(raw: Mapping[str, FloatArray]) -> FloatArray:
 def confidence_of(raw: Mapping[str, FloatArray]) -> FloatArray:
     """Return the confidence (B,) from 0 to 1."""
     return 1.0 / (1.0 + np.exp(-np.clip(np.asarray(raw["face"][:, 0], np.float64), -30, 30)))
-
-
-def rotation_of_columns(six: FloatArray) -> FloatArray:
-    """Convert (B, 6) to (B, 3, 3): two columns made orthonormal (Zhou et al. 2019), the third by the cross product."""
-    x, b = six[:, :3], six[:, 3:]
-    x = x / np.sqrt((x * x).sum(1, keepdims=True))
-    y = b - (x * b).sum(1, keepdims=True) * x
-    y = y / np.sqrt((y * y).sum(1, keepdims=True))
-    # np.cross, expanded: it takes longer than all other steps here
-    z = x[:, [1, 2, 0]] * y[:, [2, 0, 1]] - x[:, [2, 0, 1]] * y[:, [1, 2, 0]]
-    return np.stack([x, y, z], 2)

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..array_types import FloatArray
 from ..face.semantics import OPEN_KEYS, open_bounds
+from ..rotations import rotation_of_columns
 from .architectures import EYE_POINTS, LANDMARK_ROWS, MOUTH
-from .estimate import rotation_of_columns
 
 # Millimetres by which a key at 1 opens the lips of the open head, the mean of three places: tests/ measures them.
 GAP_MM = {

@@ -22,7 +22,6 @@ from .cutting import cut
 from .estimate import Box, FaceEstimate, Located, SeesFaces, confidence_of, estimate_of, offsets_of
 from .person import PersonReader
 from .responses import responses_of
-from .shut_lips import with_shut_lips
 from .weights.weights_file import WeightsHeader
 
 
@@ -80,7 +79,6 @@ class LooksTwice:
         assert isinstance(seen, FirstLook)
         outputs = self.closer_look(seen.pixels, seen.features, seen.outputs)
         read = estimate_of(outputs, seen.given, cameras, self.basis, self.expression_keys, self.responses)
-        read = replace(read, eta=with_shut_lips(read.eta, read.eta_deviation, outputs))
         if self.person is None or read.outputs is None:
             return read
         return replace(read, mouth_hidden=self.person.mouth_hidden(read.outputs))

@@ -14,8 +14,7 @@ from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.files import make_folder, write_whole
 from ...model.formats import open_face_model
-from ...model.networks.estimate import rotation_of_columns
-from ...model.rotations import euler_degrees
+from ...model.rotations import euler_degrees, rotation_of_columns
 from ...training.synthetic.ingredients import Ingredients
 from ...training.synthetic.sample import sample_batch
 from ...training.synthetic.surface import build_surface

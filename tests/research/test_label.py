@@ -16,9 +16,9 @@ from expnet.model.builtin import OPEN
 from expnet.model.camera import Camera, Crop, pose_of_crop, roll, roll_matrix
 from expnet.model.errors import InputError
 from expnet.model.formats import open_face_model, save_face_model
-from expnet.model.networks.estimate import rotation_of_columns
 from expnet.model.networks.weights.open_pack import DATA
 from expnet.model.performance.performance_files import load_performance
+from expnet.model.rotations import rotation_of_columns
 from expnet.model.sight.video import open_clip
 from expnet.model.worker.chosen_estimator import EstimatorCache
 from expnet.model.worker.messages import EstimatorOptions

@@ -12,6 +12,7 @@ from ...model.array_types import BoolArray, FloatArray
 from ...model.camera import SIDE_MM
 from ...model.face.semantics import OPEN_KEYS
 from ..dataset import Batch, ShardFolder
+from .lips import shut_lips
 from .measures import (
     EYE_POINTS,
     LID_REGIONS,
@@ -81,7 +82,12 @@ def measure(subject: Subject, training: Path | None = None) -> Section:
         "those of a webcam, a phone or a film camera; the shards label them. Without that label: yaw below 30 "
         f"degrees, at least {NATURAL_DETAIL} real pixels, 90 % visible. All others are hard.",
         scores,
-        (*(_seen_and_new(r, whole["r"]) for r in trained), _where_lost(subject), _per_key(subject, r, r_clear, clear)),
+        (
+            *(_seen_and_new(r, whole["r"]) for r in trained),
+            _where_lost(subject),
+            *shut_lips(subject),
+            _per_key(subject, r, r_clear, clear),
+        ),
         (Plot("held_out_keys", "Correlation per key: all held-out faces, and the clear ones", _bars(r, r_clear)),),
     )
 

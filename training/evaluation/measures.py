@@ -16,6 +16,7 @@ from ...model.networks.architectures import LANDMARK_ROWS
 from ...model.networks.cutting import cut
 from ...model.networks.torch_engine.by_name import Network, build_network
 from ...model.networks.torch_engine.compact import rotation_matrix
+from ...model.networks.torch_engine.glimpse import GlimpseNet
 from ...model.networks.weights.weights_file import load_weights
 from ...model.performance.accuracy import pearson
 from ..dataset import Batch, as_input
@@ -33,15 +34,25 @@ def load_network(path: Path) -> Network:
 
 
 def predict(network: Network, images: Tensor, size: int = 256) -> dict[str, Tensor]:
-    """All outputs for (N, S, S, 3) uint8 pictures, in evaluation mode, float32 on the CPU; ``size`` at a time."""
+    """All outputs for (N, S, S, 3) uint8 pictures, in evaluation mode, float32 on the CPU; ``size`` at a time.
+
+    Those of a GlimpseNet have its ``points``, too, (N, 2 POINTS).
+    """
     was_training = network.training
     network.eval()
     device = next(network.parameters()).device
     with torch.inference_mode():
-        parts = (fitted(part, network.config.size) for part in images.split(size))
-        raw = torch.cat([network(as_input(part.to(device))).float().cpu() for part in parts])
+        inputs = (as_input(fitted(part, network.config.size).to(device)) for part in images.split(size))
+        parts = [_outputs(network, x) for x in inputs]
     network.train(was_training)
-    return network.split(raw)
+    return {name: torch.cat([part[name] for part in parts]).float().cpu() for name in parts[0]}
+
+
+def _outputs(network: Network, x: Tensor) -> dict[str, Tensor]:
+    if isinstance(network, GlimpseNet):
+        seen = network.look(x)
+        return {**network.split(seen.raw), "points": seen.points.flatten(1)}
+    return network.split(network(x))
 
 
 def fitted(images: Tensor, size: int) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from ...model.array_types import AnyArray, BoolArray, FloatArray
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_KEYS
+from ...model.networks.expression import expression_of
 from ...model.networks.responses import responses_of
 from ...model.networks.torch_engine.by_name import Network
 from ...model.networks.torch_engine.compact import rotation_matrix
@@ -48,15 +49,19 @@ class Subject:
 
     @cached_property
     def everything(self) -> Batch:
-        """The outputs for all held-out pictures, eta with the responses applied."""
+        """The outputs for all held-out pictures, eta as it is shown (``expression_of``).
+
+        A GlimpseNet's have ``eta_read``, too: eta with the responses applied, before lips are shut.
+        """
         if self.outputs is not None:
             return self.outputs
         seen = predict(self.network, self.held_out["image"])
         responses = responses_of(load_weights(self.weights)[0].responses, OPEN_KEYS)
-        if responses is not None:
-            shown = responses(seen["eta"].double().numpy())
-            return {**seen, "eta": torch.from_numpy(shown).to(seen["eta"])}
-        return seen
+        raw = {name: value.double().numpy() for name, value in seen.items()}
+        eta = {"eta": expression_of(raw, responses)[0]}
+        if "points" in raw:
+            eta["eta_read"] = expression_of({k: v for k, v in raw.items() if k != "points"}, responses)[0]
+        return {**seen, **{name: torch.from_numpy(value).to(seen["eta"]) for name, value in eta.items()}}
 
     @cached_property
     def face(self) -> torch.Tensor:

@@ -16,6 +16,7 @@ import numpy as np
 from ...array_types import FloatArray
 from ...errors import InputError
 from ...opencv import cv2
+from ...rotations import rotation_of_columns
 from ..architectures import (
     EYE_GROUPS,
     EYE_POINTS,
@@ -33,7 +34,6 @@ from ..architectures import (
     output_widths,
     split_outputs,
 )
-from ..estimate import rotation_of_columns
 from . import graphs
 from .graphs import Tensors
 from .onnx import Graph

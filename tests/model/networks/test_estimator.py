@@ -13,12 +13,12 @@ from expnet.model.camera import Camera, Crop, crop_of_pose, rotation_in_crop
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.networks.cutting import block_means, cut
-from expnet.model.networks.estimate import rotation_of_columns
 from expnet.model.networks.torch_engine.by_name import build_network
 from expnet.model.networks.torch_engine.compact import CompactNet
 from expnet.model.networks.torch_engine.estimator import Estimator, convolving_in, fast_precision, ready_to_run
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.networks.weights.weights_file import load_weights, save_weights
+from expnet.model.rotations import rotation_of_columns
 from expnet.model.sight.video import open_clip
 
 DEMO_CLIP = OPEN_WEIGHTS.with_name("demo_clip.mp4")

@@ -10,11 +10,12 @@ import pytest
 from expnet.model.camera import Camera, Crop, roll
 from expnet.model.face.semantics import mirror_open_alpha, mirror_open_eta
 from expnet.model.networks import engines
-from expnet.model.networks.estimate import offsets_of, rotation_of_columns, together
+from expnet.model.networks.estimate import offsets_of, together
 from expnet.model.networks.two_looks import LooksTwice, read_stills
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.performance.face_performance import FacePerformance
 from expnet.model.performance.performance_files import load_performance
+from expnet.model.rotations import rotation_of_columns
 from expnet.model.sight.tracking import perform
 from expnet.model.sight.video import open_clip
 
