@@ -49,7 +49,10 @@ def with_shut_lips(eta: FloatArray, deviation: FloatArray, outputs: Mapping[str,
     seen = gap_seen(outputs)
     shut = np.clip((OPEN_MM - seen) / (OPEN_MM - SHUT_MM), 0, 1)
     gap = eta @ _GAP
-    goal = gap - shut * np.maximum(gap - np.maximum(seen - TOLERANCE_MM, 0), 0)
+    excess = shut * np.maximum(gap - np.maximum(seen - TOLERANCE_MM, 0), 0)
+    if not excess.any():
+        return eta
+    goal = gap - excess
     low, high = np.minimum(eta, _LOW), np.maximum(eta, _HIGH)
     variance = np.where(np.isfinite(deviation), np.square(deviation), 0)
     moved = eta
@@ -68,6 +71,7 @@ def gap_seen(outputs: Mapping[str, FloatArray]) -> FloatArray:
     across = (points[:, _UPPER] - points[:, _LOWER]).mean(1) * FACE_MM / np.exp(outputs["crop"][:, 2:3])
     up = rotation_of_columns(np.asarray(outputs["rotation"], np.float64))[:, :2, 1] * [1, -1]
     length = np.square(up).sum(1)
-    visible = length > LEAST_UP**2
-    gap: FloatArray = np.where(visible, (across * up).sum(1) / np.where(visible, length, 1), np.inf)
+    upwards = (across * up).sum(1)
+    visible = (length > LEAST_UP**2) & np.isfinite(upwards)
+    gap: FloatArray = np.where(visible, upwards / np.where(visible, length, 1), np.inf)
     return gap

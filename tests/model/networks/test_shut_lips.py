@@ -99,3 +99,9 @@ def test_no_key_leaves_its_bounds(eta, gap):
 def test_an_unknown_deviation_changes_nothing():
     eta = read(mouthUpperUp=0.5)
     np.testing.assert_array_equal(with_shut_lips(eta, np.full((1, 29), np.nan), outputs(0.0)), eta)
+
+
+def test_points_that_are_no_numbers_change_nothing():
+    eta, broken = read(mouthUpperUp=0.5), outputs(0.0)
+    broken["points"][:] = np.nan
+    np.testing.assert_array_equal(with_shut_lips(eta, DEVIATION, broken), eta)
