@@ -68,7 +68,8 @@ def test_they_are_read_as_weights_of_the_open_network_by_both_engines(tuned: tup
         estimator = engines.start(source, "cpu", engine).estimator
         with open_clip(CLIP, 0, 3) as clip:
             read.append(perform(clip, estimator))
-    assert np.abs(read[0].eta - read[1].eta).max() < 0.05  # 16 bits against 32
+    between_engines = np.abs(read[0].eta - read[1].eta)  # 16 bits against 32, more where a response is steep
+    assert between_engines.max() < 0.1 and between_engines.mean() < 0.005
     assert np.abs(read[0].eta - read[2].eta).max() > 1e-3
     assert np.abs(read[0].gaze - read[2].gaze).max() < 0.1
     assert read[0].crop == pytest.approx(read[2].crop, abs=1e-3)
