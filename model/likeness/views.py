@@ -12,7 +12,7 @@ from ..array_types import FloatArray, UInt8Array
 from ..camera import Camera, Crop
 from ..errors import InputError
 from ..files import is_file
-from ..networks.architectures import LANDMARK_ROWS
+from ..networks.architectures import ibug_landmarks
 from ..networks.estimate import FaceEstimate, SeesFaces
 from ..networks.person import Acquaintance
 from ..sight.finder import crop_of_box, find_faces, refined
@@ -154,10 +154,7 @@ def _landmarks(seen: FaceEstimate, crop: Crop, estimator: SeesFaces) -> FloatArr
     """Return the network's landmarks (70, 2) in pixels and iBUG's order; None from a network without them."""
     if estimator.person is None or seen.outputs is None or "landmarks" not in estimator.person.widths:
         return None
-    widths = estimator.person.widths
-    ends = dict(zip(widths, np.cumsum(list(widths.values()))))
-    part = seen.outputs[0, ends["landmarks"] - widths["landmarks"] : ends["landmarks"]]
-    return crop.to_image(part.reshape(-1, 2)[list(LANDMARK_ROWS)].astype(np.float64))
+    return crop.to_image(ibug_landmarks(seen.outputs[0], estimator.person.widths).astype(np.float64))
 
 
 def _quality(view: View) -> float:

@@ -74,6 +74,12 @@ def split_outputs(outputs: FloatArray, widths: Mapping[str, int]) -> dict[str, F
     return found
 
 
+def ibug_landmarks(outputs: FloatArray, widths: Mapping[str, int]) -> FloatArray:
+    """Return iBUG's 68 landmarks and the pupils (…, 70, 2) in the unit crop, from outputs (…, N) with ``landmarks``."""
+    rows = split_outputs(outputs, widths)["landmarks"]
+    return rows.reshape(*outputs.shape[:-1], -1, 2)[..., list(LANDMARK_ROWS), :]
+
+
 # --- GlimpseNet -----------------------------------------------------------------------------------------------------
 
 # The points that a glimpse locates: iBUG's points (of the right eye; the left glimpse is mirrored) and the pupil,

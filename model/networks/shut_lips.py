@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..array_types import FloatArray
+from ..camera import SIDE_MM
 from ..face.semantics import OPEN_KEYS, open_bounds
 from ..rotations import rotation_of_columns
 from .architectures import EYE_POINTS, LANDMARK_ROWS, MOUTH
@@ -24,8 +25,7 @@ GAP_MM = {
     "mouthDimple_R": -0.76, "mouthRoll": -0.92, "mouthPucker": -1.27, "mouthPress": -2.1, "mouthShrugLower": -6.42,
 }  # fmt: skip
 UPPER, LOWER = (61, 62, 63), (67, 66, 65)  # iBUG's landmarks on the upper inner lip, and below them on the lower one
-FACE_MM = 200.0  # a side of the face's own crop
-# Chosen on new renders, of which 24 % change: r stays, lips are better by 1 %, and the gap errs by 0.82 mm, not 0.96.
+# Chosen on new renders; docs/ACCURACY.md has the share of faces that change, and the errors before and after.
 SHUT_MM, OPEN_MM = 1.5, 2.5  # up to the first, lips are shut; from the second, they are taken as they are read
 TOLERANCE_MM, NOISE_MM = 1.0, 1.0  # by which points of shut lips are apart; deviation of the measured gap
 LEAST_UP = 0.5  # of the head's upward axis in the picture: nearly from above or below, the gap cannot be seen
@@ -33,7 +33,7 @@ LEAST_UP = 0.5  # of the head's upward axis in the picture: nearly from above or
 PASSES = 3  # a key that comes to its bound leaves the rest to the others
 
 _LOW, _HIGH = open_bounds().T
-_GAP = np.array([GAP_MM.get(key, 0.0) for key in OPEN_KEYS])
+GAP = np.array([GAP_MM.get(key, 0.0) for key in OPEN_KEYS])
 _FIRST = 2 * EYE_POINTS  # of the mouth's points, after both eyes'
 _UPPER, _LOWER = ([_FIRST + MOUTH.index(LANDMARK_ROWS.index(k)) for k in lip] for lip in (UPPER, LOWER))
 
@@ -48,7 +48,7 @@ def with_shut_lips(eta: FloatArray, deviation: FloatArray, outputs: Mapping[str,
         return eta
     seen = gap_seen(outputs)
     shut = np.clip((OPEN_MM - seen) / (OPEN_MM - SHUT_MM), 0, 1)
-    gap = eta @ _GAP
+    gap = eta @ GAP
     excess = shut * np.maximum(gap - np.maximum(seen - TOLERANCE_MM, 0), 0)
     if not excess.any():
         return eta
@@ -57,10 +57,10 @@ def with_shut_lips(eta: FloatArray, deviation: FloatArray, outputs: Mapping[str,
     variance = np.where(np.isfinite(deviation), np.square(deviation), 0)
     moved = eta
     for _ in range(PASSES):
-        free = np.where(_GAP > 0, moved > low, moved < high)
-        spread = variance * free * _GAP
-        excess = np.maximum(moved @ _GAP - goal, 0)
-        change = spread * (excess / (spread @ _GAP + NOISE_MM**2))[:, None]
+        free = np.where(GAP > 0, moved > low, moved < high)
+        spread = variance * free * GAP
+        excess = np.maximum(moved @ GAP - goal, 0)
+        change = spread * (excess / (spread @ GAP + NOISE_MM**2))[:, None]
         moved = np.clip(moved - change, low, high)
     return moved
 
@@ -68,7 +68,7 @@ def with_shut_lips(eta: FloatArray, deviation: FloatArray, outputs: Mapping[str,
 def gap_seen(outputs: Mapping[str, FloatArray]) -> FloatArray:
     """Return the gap (B,) between the inner lips, mm upwards in the head's frame; infinite where it cannot be seen."""
     points = np.asarray(outputs["points"], np.float64).reshape(len(outputs["points"]), -1, 2)
-    across = (points[:, _UPPER] - points[:, _LOWER]).mean(1) * FACE_MM / np.exp(outputs["crop"][:, 2:3])
+    across = (points[:, _UPPER] - points[:, _LOWER]).mean(1) * SIDE_MM / np.exp(outputs["crop"][:, 2:3])
     up = rotation_of_columns(np.asarray(outputs["rotation"], np.float64))[:, :2, 1] * [1, -1]
     length = np.square(up).sum(1)
     upwards = (across * up).sum(1)

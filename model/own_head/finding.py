@@ -15,7 +15,7 @@ from ..array_types import BoolArray, FloatArray, IntArray
 from ..camera import Camera, Crop
 from ..errors import InputError
 from ..face.meshes import nearest_in_triangles
-from ..networks.architectures import LANDMARK_ROWS
+from ..networks.architectures import ibug_landmarks
 from ..networks.estimate import FaceEstimate, SeesFaces
 from ..sight.finder import find_faces, refined
 from .pictures import Picture, Pinhole, Scene, draw
@@ -148,10 +148,8 @@ def _look(
     crop = refined(image, [faces[0].crop], estimator.finding)[0].crop
     seen = _read(picture, crop, estimator)
     assert estimator.person is not None and seen.outputs is not None
-    widths = estimator.person.widths
-    end = dict(zip(widths, np.cumsum(list(widths.values()))))["landmarks"]
-    unit = seen.outputs[0, end - widths["landmarks"] : end].reshape(-1, 2)
-    pixels = crop.to_image(unit[list(LANDMARK_ROWS)][:-PUPILS].astype(np.float64))
+    unit = ibug_landmarks(seen.outputs[0], estimator.person.widths)[:-PUPILS]
+    pixels = crop.to_image(unit.astype(np.float64))
     points, weights = _on_skin(picture, scene, skin, pixels)
     return points, weights * float(seen.confidence[0])
 

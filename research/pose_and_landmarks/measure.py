@@ -15,7 +15,7 @@ from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from ...model.files import make_folder, write_whole
 from ...model.formats import open_face_model
-from ...model.networks.architectures import LANDMARK_ROWS
+from ...model.networks.architectures import ibug_landmarks
 from ...model.networks.estimate import SeesFaces
 from ...model.sight.images import read_image
 from ...model.sight.tracking import look
@@ -106,8 +106,5 @@ def _seen(face: Known, estimator: SeesFaces, model: FaceModel, boxes: str) -> Se
     if person is not None and "landmarks" in person.widths:
         again = estimator.estimate([picture], [crop], [camera])
         assert again.outputs is not None
-        at = list(person.widths).index("landmarks")
-        ends = np.cumsum(list(person.widths.values()))
-        unit = again.outputs[0, ends[at] - person.widths["landmarks"] : ends[at]].reshape(-1, 2)
-        direct = crop.to_image(unit[list(LANDMARK_ROWS)][:68].astype(np.float64))
+        direct = crop.to_image(ibug_landmarks(again.outputs[0], person.widths)[:68].astype(np.float64))
     return rotation, project(placed, camera), direct

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ...model.array_types import FloatArray
-from ...model.face.semantics import OPEN_KEYS
-from ...model.networks.shut_lips import GAP_MM
+from ...model.networks.shut_lips import GAP
 from .measures import region_error
 from .section import Table
 from .subject import Subject
 
 CHANGED = 1e-3  # of a key
-GAP = np.array([GAP_MM.get(key, 0.0) for key in OPEN_KEYS])
 
 
 def shut_lips(subject: Subject) -> tuple[Table, ...]:

@@ -91,8 +91,8 @@ _ODDS = np.cumsum(list(ACTIONS.values())) / sum(ACTIONS.values())
 
 # Neutral, one key, a few keys, emotion, speech, shut mouth, eyes and brows alone, extreme.
 _KINDS = np.cumsum([0.08, 0.06, 0.17, 0.27, 0.13, 0.12, 0.09, 0.08])
-SHUT_UNDER_RAISED_LIP = 0.4
 AS_IN_LIFE = (1, 3)  # of these, the kinds in which brows and lids are correlated with the mouth
+SHUT_UNDER_RAISED_LIP = 0.4  # share of the faces with a raised upper lip and a shut jaw
 
 
 def sample_eta(rng: np.random.Generator) -> FloatArray:

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from expnet.model.builtin import OPEN
+from expnet.model.camera import SIDE_MM
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.formats import open_face_model
 from expnet.model.networks.architectures import POINTS
-from expnet.model.networks.shut_lips import _LOWER, _UPPER, FACE_MM, GAP_MM, LOWER, UPPER, gap_seen, with_shut_lips
+from expnet.model.networks.shut_lips import _LOWER, _UPPER, GAP, LOWER, UPPER, gap_seen, with_shut_lips
 
 UPRIGHT = [1.0, 0, 0, 0, 1, 0]
-GAP = np.array([GAP_MM.get(key, 0.0) for key in OPEN_KEYS])
 DEVIATION = np.full((1, 29), 0.1)
 
 
@@ -21,7 +21,7 @@ def outputs(gap_mm, side=0.8, rotation=UPRIGHT):
     """Return outputs for a face whose inner lips are ``gap_mm`` apart; its own crop is ``side`` of the given one."""
     points = np.full((1, POINTS, 2), 0.5)
     points[:, _LOWER, 1] += 0.1
-    points[:, _UPPER, 1] = points[:, _LOWER, 1] - gap_mm / FACE_MM * side  # y downwards
+    points[:, _UPPER, 1] = points[:, _LOWER, 1] - gap_mm / SIDE_MM * side  # y downwards
     return {
         "points": points.reshape(1, -1),
         "crop": np.array([[0.0, 0.0, np.log(side)]]),
