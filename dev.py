@@ -392,7 +392,7 @@ def without_bpy(python: Path) -> list:
 NO_TEST_MATCHED = 5  # pytest's exit status
 PYTEST_OPTIONS = ("-q", "--durations=10")
 # Tests of the scene that need no worker, hence no torch
-SCENE_PARTS = ("rig", "animation", "footage", "scene", "gltf")
+SCENE_PARTS = ("rig", "animation", "footage", "scene", "rendering", "gltf")
 BPY_ONLY = (
     *(f"tests/blender/scene/test_{part}.py" for part in SCENE_PARTS),
     *(f"tests/blender/capture/test_{part}.py" for part in ("takes", "take_list", "hand_edits", "head_motion")),

@@ -139,6 +139,9 @@ def temporary_scene(name: str) -> Iterator[bpy.types.Scene]:
     try:
         yield scene
     finally:
+        # Frees the engine that Cycles keeps: its dependency graph would outlive the scene, and Blender would crash at
+        # the next strip or object made.
+        scene.render.use_persistent_data = False
         bpy.data.scenes.remove(scene)
         for kind, known in zip(kinds, before, strict=True):
             for block in set(kind) - known:
