@@ -6,7 +6,7 @@ import pytest
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.formats import open_face_model
 from expnet.training.synthetic.brows import sample_brows
-from expnet.training.synthetic.covers import sample_glasses, sample_hand, sample_headwear
+from expnet.training.synthetic.covers import _hand_on_lips, sample_glasses, sample_hand, sample_headwear
 from expnet.training.synthetic.hair import STRAND, comb_lashes, sample_beard, sample_hair
 from expnet.training.synthetic.paint import PAINT, TEXELS, Mask, lay, paint_skin
 from expnet.training.synthetic.patches import joined, tubes
@@ -191,7 +191,7 @@ def drawn(surface, rng):
     patches += sample_beard(rng, surface, vertices, normals, color, 1.0)
     frames, lenses = sample_glasses(rng, vertices, surface)
     assert all(lens.shape[1] == 3 for lens in lenses)
-    return patches + frames + sample_hand(rng, color)
+    return patches + frames + sample_hand(rng, color, vertices[surface.model.landmarks[48:60]].mean(0))
 
 
 def test_everything_grown_worn_and_held_is_sound_geometry(surface):
@@ -225,3 +225,17 @@ def test_tubes_join_into_one_patch():
     assert len(both.points) == len(one.points) + 2 * 4 * 8
     assert np.abs(one.points[:, [0, 2]]).max() <= 5 + 1e-6 and one.points[:, 1].max() <= 55 + 1e-6
     assert both.triangles.max() == len(both.points) - 1
+
+
+def test_a_hand_on_the_lips_touches_them(surface):
+    """Its fingers or nails lie within a few millimetres of the mouth, most of them before it."""
+    mouth = surface.model.neutral[surface.model.landmarks[48:60]].mean(0).astype(np.float64)
+    gaps, before = [], []
+    for i in range(40):
+        hand = _hand_on_lips(np.random.default_rng(i), mouth, np.ones(3))
+        nearest = np.linalg.norm(hand.points - mouth, axis=1).argmin()
+        gaps.append(np.linalg.norm(hand.points[nearest] - mouth))
+        over = np.linalg.norm(hand.points[:, :2] - mouth[:2], axis=1) < 15
+        before.append(hand.points[over, 2].max(initial=-99) > mouth[2])
+    assert np.median(gaps) < 10 and max(gaps) < 35
+    assert np.mean(before) > 0.8

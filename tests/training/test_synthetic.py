@@ -161,14 +161,16 @@ def test_natural_faces_look_ahead_in_plain_light_with_nothing_held_and_keep_thei
     """They are what a webcam sees; other pictures, which may show anything, are drawn as well."""
     held, lights = [], []
     hand, light = engine.sample_hand, engine.sample_light
-    monkeypatch.setattr(engine, "sample_hand", lambda *given: held.append(1) or hand(*given))
+    monkeypatch.setattr(engine, "sample_hand", lambda *given, **more: held.append(more) or hand(*given, **more))
     monkeypatch.setattr(engine, "sample_light", lambda rng, natural: lights.append(natural) or light(rng, natural))
     monkeypatch.setattr(engine, "_patch_over", lambda *_: held.append(1) or np.zeros((96, 96), np.float32))
-    natural = others = 0
+    natural = others = hands = 0
     for i in range(60):
         held.clear(), lights.clear()
         s = engine.sample(np.random.default_rng([10, i]), surface, 96)
-        assert lights == [bool(s.natural)]
+        plain_with_a_hand = {"always": True} in held
+        hands += plain_with_a_hand
+        assert lights == [bool(s.natural) or plain_with_a_hand]
         if not s.natural:
             others += s.face
             continue
@@ -178,7 +180,7 @@ def test_natural_faces_look_ahead_in_plain_light_with_nothing_held_and_keep_thei
         first, second = s.rotation.reshape(2, 3)
         ahead = np.cross(first, second)
         assert np.degrees(np.arccos(ahead[2])) < 40  # 30 of yaw, and what the lens and the pitch add
-    assert natural > 20 and others > 8
+    assert natural > 20 and others > 8 and 0 < hands < 8
 
 
 def test_natural_heads_are_turned_by_less_than_30_degrees():

@@ -26,6 +26,7 @@ HAND_PLACES = np.array(
 )
 
 GLASSES_SHARE = 0.26
+HELD = 0.185  # share of the faces, other than natural ones, with a hand or a thing
 METALS = np.array([[0.55, 0.55, 0.55], [0.3, 0.3, 0.32], [0.25, 0.45, 0.6], [0.12, 0.18, 0.3]])  # BGR: steel to bronze
 
 
@@ -203,19 +204,33 @@ def sample_glasses(
     return [joined([*rims, bars]) if rims else bars], lenses
 
 
-def sample_hand(rng: np.random.Generator, skin_color: FloatArray) -> list[Patch]:
-    """Return sometimes a hand before, beside or below the face, or a thing: a microphone, a cup, a telephone."""
-    kind = rng.random()
+def sample_hand(
+    rng: np.random.Generator, skin_color: FloatArray, mouth: FloatArray, always: bool = False
+) -> list[Patch]:
+    """Return sometimes or ``always`` a hand before, beside or below the face, on its lips, or a microphone, a cup, ...
+
+    ``mouth`` (3,) is the middle of the lips, in the head's frame.
+    """
+    kind = rng.random() * (HELD if always else 1)
+    color = skin_color * rng.uniform(0.8, 1.1)
     if kind < 0.09:
         place = HAND_PLACES[rng.integers(len(HAND_PLACES))] + rng.normal(0, 10, 3)
-        return [_hand(rng, place, skin_color * rng.uniform(0.8, 1.1))]
+        return [_hand_before(rng, place, color)]
     if kind < 0.125:
         return [_thing(rng, skin_color)]
+    if kind < HELD:
+        return [_hand_on_lips(rng, mouth, color)]
     return []
 
 
-def _hand(rng: np.random.Generator, place: FloatArray, color: FloatArray) -> Patch:
-    """Palm towards the face at ``place``: four fingers of three links each, a thumb, a wrist."""
+FINGER_REACH = (42, 46, 43, 34)  # mm, of the first link: index to little finger
+FINGER_LINKS = ((1.0, 9.2), (0.62, 8.4), (0.5, 7.6))  # share of the first link's length, radius in mm
+FINGER_STEP = 18.5  # mm from finger to finger
+FOLDED = 1.7  # radians that a folded finger bends at each joint
+
+
+def _hand_before(rng: np.random.Generator, place: FloatArray, color: FloatArray) -> Patch:
+    """Return a hand with its palm towards the face at ``place``."""
     away = place * [1.0, 0.25, 1.0] - [0, 0, 30.0]
     away = away / np.linalg.norm(away) + rng.normal(0, 0.15, 3)
     away /= np.linalg.norm(away)
@@ -223,13 +238,59 @@ def _hand(rng: np.random.Generator, place: FloatArray, color: FloatArray) -> Pat
     along = np.array([-np.sin(lean), np.cos(lean), 0.0]) if rng.random() < 0.85 else rng.standard_normal(3)
     along = along - away * (along @ away)
     along /= np.linalg.norm(along)
-    thumb = 1.0 if rng.random() < 0.5 else -1.0
-    across = np.cross(along, away) * thumb
+    across = np.cross(along, away) * (1.0 if rng.random() < 0.5 else -1.0)
     size = rng.uniform(0.85, 1.1)
     origin = place + away * rng.uniform(8, 26)
     curl, spread = rng.uniform(0, 0.35) if rng.random() < 0.65 else rng.uniform(0.6, 1.5), rng.uniform(0, 0.14)
     count = 4 if rng.random() < 0.8 else int(rng.integers(1, 4))
+    bends = np.where(np.arange(4) < count, curl, FOLDED)
+    return _hand(rng, origin, along, away, across, size, bends, spread, color)
+
+
+def _hand_on_lips(rng: np.random.Generator, mouth: FloatArray, color: FloatArray) -> Patch:
+    """Return a hand that touches the mouth: a finger or several lie along the lips, the others are bent or folded.
+
+    So do people who cry, think, bite a nail or ask for silence. The lips are half seen beside the fingers, and pale
+    nails and the dark between finger and lip resemble teeth and an open mouth.
+    """
+    side = rng.choice([-1.0, 1.0])  # where the hand comes from
+    away = np.array([0.35 * side, rng.normal(-0.1, 0.2), 1.0]) + rng.normal(0, 0.15, 3)
+    away /= np.linalg.norm(away)
+    lift = rng.normal(0.2, 0.45) if rng.random() < 0.8 else rng.normal(1.5, 0.2)  # radians above the horizontal
+    along = np.array([-side * np.cos(lift), np.sin(lift), 0.0])
+    along = along - away * (along @ away)
+    along /= np.linalg.norm(along)
+    across = np.cross(along, away)
+    across *= np.sign(across[1] or 1.0) * (1.0 if rng.random() < 0.8 else -1.0)  # mostly the index finger above
+    size = rng.uniform(0.85, 1.1)
+    touching = rng.choice(4, p=[0.7, 0.2, 0.05, 0.05])
+    place = mouth + rng.normal(0, [8, 7, 0]) + away * size * rng.uniform(4, 13)
+    reach = rng.uniform(15, 80) * size  # from the knuckle to the place
+    origin = place - along * reach - across * (1.5 - touching) * FINGER_STEP * size
+    straight = 4 if rng.random() < 0.5 else touching + 1  # all fingers, or those from the index to the touching one
+    folded = rng.uniform(0.5, FOLDED) * np.ones(4)
+    bends = np.where(np.arange(4) < straight, rng.normal(0.08, 0.15, 4), folded)
+    return _hand(rng, origin, along, away, across, size, bends, rng.uniform(0, 0.1), color)
+
+
+def _hand(
+    rng: np.random.Generator,
+    origin: FloatArray,
+    along: FloatArray,
+    away: FloatArray,
+    across: FloatArray,
+    size: float,
+    bends: FloatArray,
+    spread: float,
+    color: FloatArray,
+) -> Patch:
+    """Return four fingers of three links each with their nails, a thumb and a wrist.
+
+    The knuckles lie round ``origin``; fingers point ``along``, the back of the hand looks ``away`` from the face, the
+    index finger lies ``across``. ``bends`` (4,) are the radians that each finger bends at a joint.
+    """
     starts, ends, radii = [], [], []
+    tips, ways, backs = [], [], []
 
     def link(a: FloatArray, b: FloatArray, radius: float) -> FloatArray:
         starts.append(a)
@@ -237,25 +298,32 @@ def _hand(rng: np.random.Generator, place: FloatArray, color: FloatArray) -> Pat
         radii.append(radius * size)
         return b
 
-    for finger in range(4):
-        offset = (1.5 - finger) * 18.5 * size
+    for finger, bend in enumerate(bends):
+        offset = (1.5 - finger) * FINGER_STEP * size
         base = origin + across * offset
         knuckle = link(base - along * 78 * size + across * (0.25 * -offset), base, 12.0)
-        bend = curl if finger < count else 1.7
         way = along + across * (1.5 - finger) * spread
         way /= np.linalg.norm(way)
-        reach = (42, 46, 43, 34)[finger] * size
-        for part, radius in ((1.0, 9.2), (0.62, 8.4), (0.5, 7.6)):
-            bend = min(bend, 1.5)
+        bend = min(bend, 1.5)
+        for part, radius in FINGER_LINKS:
             way = way * np.cos(bend) - away * np.sin(bend) * 0.9
             way /= np.linalg.norm(way)
-            knuckle = link(knuckle, knuckle + way * reach * part, radius)
+            knuckle = link(knuckle, knuckle + way * FINGER_REACH[finger] * size * part, radius)
+        tips.append(knuckle)
+        ways.append(way)
+        backs.append(away - way * (away @ way))
     ball = origin - along * 62 * size + across * 26 * size
     joint = link(ball, ball + (along * 0.6 + across * 0.7) * 38 * size, 13.0)
     link(joint, joint + (along * rng.uniform(0.4, 1.1) + across * rng.uniform(-0.2, 0.5) - away * 0.2) * 32 * size, 9.5)
     wrist = origin - along * 82 * size
     link(wrist, wrist - along * 190 + rng.normal(0, 30, 3), 27.0)
-    return tubes(np.array(starts), np.array(ends), np.array(radii), color, 0.25)
+    skin = tubes(np.array(starts), np.array(ends), np.array(radii), color, 0.25)
+    back = np.array(backs)
+    back /= np.linalg.norm(back, axis=1, keepdims=True) + 1e-6
+    middle = np.array(tips) + back * 4.2 * size
+    nail = color * rng.uniform(1.0, 1.5) + 0.04 if rng.random() < 0.75 else rng.uniform(0.02, 0.9, 3)  # bare or painted
+    half = np.array(ways) * rng.uniform(1.5, 4.5) * size
+    return joined([skin, tubes(middle - half, middle + half, np.full(4, 4.6 * size), np.clip(nail, 0, 1), 0.6)])
 
 
 def _thing(rng: np.random.Generator, skin_color: FloatArray) -> Patch:

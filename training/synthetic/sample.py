@@ -29,6 +29,7 @@ from .surface import Surface
 OVERSAMPLING = 1.5  # as ``rasterizer.compose`` has it
 NO_FACE_SHARE = 0.12
 NATURAL_SHARE = 0.6  # of the faces: as seen by a webcam, a telephone or a film camera that the person faces
+HAND_SHARE = 0.05  # of these, drawn with a hand or a thing in plain sight; they count as hard
 HEAD_WITHOUT_FACE = 0.25  # share of the pictures without a face that show a head: its back, or far off the crop
 SHADOW_BIAS = np.float32(7.0)  # mm
 OPEN, PLAIN = np.ones(1, np.float32), np.full(1, rasterizer.BARE, np.float32)
@@ -74,7 +75,8 @@ class _Draw:
     ways: FloatArray
     pose: Pose
     is_face: bool
-    natural: bool
+    natural: bool  # but for the hand
+    hand: bool
 
 
 def sample(rng: np.random.Generator, surface: Surface, size: int = 128) -> Sample:
@@ -102,7 +104,8 @@ def _draw(rng: np.random.Generator, surface: Surface, size: int) -> _Draw:
     yaw, pitch, roll = sample_angles(rng, is_face, natural)
     gaze = sample_gaze(rng, yaw, pitch)
     pose = sample_pose(rng, yaw, pitch, roll, size, is_face)
-    return _Draw(eta, np.clip(alpha, -2.8, 2.8), gaze, sample_ways(rng), pose, is_face, natural)
+    hand = natural and rng.random() < HAND_SHARE
+    return _Draw(eta, np.clip(alpha, -2.8, 2.8), gaze, sample_ways(rng), pose, is_face, natural, hand)
 
 
 def _finish(
@@ -116,7 +119,7 @@ def _finish(
     distances = -(marks @ pose.rotation[2] + pose.translation[2])
     head = draw.is_face or rng.random() < HEAD_WITHOUT_FACE
     image, visible = render(
-        rng, surface, vertices, draw.eta, brows, pose, size, landmarks, distances, head, natural=draw.natural
+        rng, surface, vertices, draw.eta, brows, pose, size, landmarks, distances, head, None, draw.natural, draw.hand
     )
     image = develop(rng, image, draw.natural)
     degraded = degrade(rng, image, draw.natural) if surface.ingredients.degradations else undegraded(image)
@@ -135,7 +138,7 @@ def _finish(
         visible.astype(np.uint8),
         np.float32(degraded.detail),
         np.float32(draw.is_face),
-        np.float32(draw.natural),
+        np.float32(draw.natural and not draw.hand),
     )
 
 
@@ -152,12 +155,14 @@ def render(
     head: bool = True,
     backdrop: FloatArray | None = None,
     natural: bool = False,
+    hand: bool = False,
 ) -> tuple[FloatArray, BoolArray]:
     """Render the picture (size, size, 3) float32 BGR and the visibility of the landmarks.
 
     ``landmarks`` (70, 2) are in the unit crop and ``distances`` (70,) in mm from the camera. Without a ``head`` the
     picture has only the background and objects that may lie before a face. ``backdrop`` (size, size, 3) float32 is
-    painted over; without it one is drawn. A ``natural`` picture has plain light and only clear glasses before the face.
+    painted over; without it one is drawn. A ``natural`` picture has plain light and only clear glasses before the face,
+    and a ``hand`` or a thing that is held if asked for; other pictures have one sometimes.
     """
     use = surface.ingredients
     image = sample_background(rng, size) if backdrop is None else backdrop
@@ -176,8 +181,9 @@ def render(
         frames, lenses = sample_glasses(rng, vertices, surface)
         patches += [*(worn if use.covers else []), *([*hair, *beard] if use.hair else [])]
         patches += frames if use.covers else []
-    hand = sample_hand(rng, look.skin_color) if not natural else []
-    patches += hand if use.covers else []
+    mouth = vertices[surface.model.landmarks[48:60]].mean(0)
+    held = sample_hand(rng, look.skin_color, mouth, always=hand) if hand or not natural else []
+    patches += held if use.covers else []
     visible = np.ones(len(landmarks), bool)
     if head or patches:
         big = int(size * OVERSAMPLING)
