@@ -15,7 +15,7 @@ def render_engines() -> int:
 
 
 def test_no_render_engine_outlives_its_temporary_scene(empty_scene: bpy.types.Scene, tmp_path: Path) -> None:
-    """A kept engine holds a dependency graph of the removed scene, and Blender crashes at the next tag for an update."""
+    """A kept engine holds a dependency graph of the removed scene: Blender crashes when it next tags all graphs."""
     before = render_engines()
     with temporary_scene("ExpNet test") as scene:
         scene.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
