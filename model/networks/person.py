@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..array_types import FloatArray
+from .architectures import split_outputs
 from .weights.weights_file import check_shapes
 
 MOST_LOOKS = 24.0  # upper limit of the counted looks: frames close together are not independent
@@ -72,21 +73,19 @@ class PersonReader:
 
         ``outputs`` are all outputs of the network side by side.
         """
-        return self.readings_of(self._inputs(outputs))
+        return self.readings_of(inputs(split_outputs(outputs, self.widths)))
 
     def mouth_hidden(self, outputs: FloatArray) -> FloatArray | None:
         """Return the probability (B,) that most of the mouth is hidden; None from weights that do not tell it."""
-        return self.mouth_hidden_of(self._inputs(outputs)) if HIDDEN in self.tensors else None
+        if HIDDEN not in self.tensors:
+            return None
+        return self.mouth_hidden_of(inputs(split_outputs(outputs, self.widths)))
 
     def mouth_hidden_of(self, read: FloatArray) -> FloatArray:
         """Return the same for ``inputs``, (B, N), from weights that tell it."""
         logit = _product(self._normal(read), self.tensors[HIDDEN]) + self.tensors["hidden.bias"]
         probability: FloatArray = 1 / (1 + np.exp(-np.clip(logit[:, 0], -MOST_LOGIT, MOST_LOGIT)))
         return probability
-
-    def _inputs(self, outputs: FloatArray) -> FloatArray:
-        ends = np.cumsum(list(self.widths.values()))
-        return inputs(dict(zip(self.widths, np.split(outputs, ends[:-1], 1), strict=True)))
 
     def _normal(self, read: FloatArray) -> FloatArray:
         normal: FloatArray = np.clip((read - self.tensors["mean"]) / self.tensors["deviation"], -FARTHEST, FARTHEST)
