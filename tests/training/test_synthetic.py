@@ -161,14 +161,14 @@ def test_natural_faces_look_ahead_in_plain_light_with_nothing_held_and_keep_thei
     """They are what a webcam sees; other pictures, which may show anything, are drawn as well."""
     held, lights = [], []
     hand, light = engine.sample_hand, engine.sample_light
-    monkeypatch.setattr(engine, "sample_hand", lambda *given, **more: held.append(more) or hand(*given, **more))
+    monkeypatch.setattr(engine, "sample_hand", lambda *given: held.append(given) or hand(*given))
     monkeypatch.setattr(engine, "sample_light", lambda rng, natural: lights.append(natural) or light(rng, natural))
-    monkeypatch.setattr(engine, "_patch_over", lambda *_: held.append(1) or np.zeros((96, 96), np.float32))
+    monkeypatch.setattr(engine, "_patch_over", lambda *given: held.append(given) or np.zeros((96, 96), np.float32))
     natural = others = hands = 0
     for i in range(60):
         held.clear(), lights.clear()
         s = engine.sample(np.random.default_rng([10, i]), surface, 96)
-        plain_with_a_hand = {"always": True} in held
+        plain_with_a_hand = any(each[-1] is True for each in held)
         hands += plain_with_a_hand
         assert lights == [bool(s.natural) or plain_with_a_hand]
         if not s.natural:

@@ -182,7 +182,7 @@ def render(
         patches += [*(worn if use.covers else []), *([*hair, *beard] if use.hair else [])]
         patches += frames if use.covers else []
     mouth = vertices[surface.model.landmarks][48:60].mean(0)
-    held = sample_hand(rng, look.skin_color, mouth, always=hand) if hand or not natural else []
+    held = sample_hand(rng, look.skin_color, mouth, hand) if hand or not natural else []
     patches += held if use.covers else []
     visible = np.ones(len(landmarks), bool)
     if head or patches:
