@@ -38,7 +38,7 @@ INGREDIENTS: dict[str, tuple[ModuleType, tuple[str, ...]]] = {
     "normals": (rasterizer, ("vertex_normals",)),
     "skin, eyes, teeth": (sample, ("sample_look",)),
     "hair, beard, lashes": (sample, ("sample_hair", "sample_beard", "comb_lashes")),
-    "clothes, headwear, glasses, hands": (sample, ("clothe", "sample_headwear", "sample_glasses", "sample_hand")),
+    "clothes, headwear, glasses, hands": (sample, ("clothe", "sample_headwear", "sample_glasses", "sample_held")),
     "placed before the camera": (rasterizer, ("place",)),
     "triangles to pixels": (rasterizer, ("rasterize",)),
     "shadow map": (sample, ("shadow_map",)),

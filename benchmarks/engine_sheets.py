@@ -25,7 +25,7 @@ from ..model.errors import InputError
 from ..model.face.semantics import OPEN_KEYS
 from ..model.formats import open_face_model
 from ..model.rotations import rotation_of_euler
-from ..training.synthetic import background, brows, covers, degrade, expressions, light, photographs, shape, skin
+from ..training.synthetic import background, brows, degrade, expressions, held, light, photographs, shape, skin, worn
 from ..training.synthetic import sample as engine
 from ..training.synthetic.ingredients import Ingredients
 from ..training.synthetic.pose import Pose
@@ -156,7 +156,7 @@ def _nothing_before(_rng: np.random.Generator, image: AnyArray) -> AnyArray:
 BARE_FACE: dict[str, Callable[..., Any]] = {
     "sample_headwear": lambda *_: ([], False),
     "sample_glasses": lambda *_: ([], []),
-    "sample_hand": lambda *_: [],
+    "sample_held": lambda *_: [],
     "_patch_over": _nothing_before,
 }
 SKY, LAMPS = np.zeros((3, 9), np.float32), np.array([[-0.5, 0.55, 0.67], [0.8, 0.2, 0.57]], np.float32)
@@ -229,16 +229,16 @@ def _hair(studio: Studio) -> Iterator[AnyArray]:
 
 
 def _worn(studio: Studio) -> Iterator[AnyArray]:
-    hat = always(covers.sample_headwear, lambda drawn: drawn[0])
-    glasses = always(covers.sample_glasses, lambda drawn: drawn[0])
+    hat = always(worn.sample_headwear, lambda drawn: drawn[0])
+    glasses = always(worn.sample_glasses, lambda drawn: drawn[0])
     for k in range(10):
-        worn = {"sample_headwear": hat} if k % 2 else {"sample_glasses": glasses}
-        with drawing(**{**BARE_FACE, **worn}):
+        shown = {"sample_headwear": hat} if k % 2 else {"sample_glasses": glasses}
+        with drawing(**{**BARE_FACE, **shown}):
             yield studio.picture(120 + k, angles=((k % 3 - 1) * 0.5, 0, 0), close=(0.85, (0, -0.05)))
 
 
 def _hands(studio: Studio) -> Iterator[AnyArray]:
-    with drawing(**{**BARE_FACE, "sample_hand": always(covers.sample_hand, len)}):
+    with drawing(**{**BARE_FACE, "sample_held": always(held.sample_held, len)}):
         for k in range(10):
             yield studio.picture(140 + k, angles=((k % 3 - 1) * 0.35, 0, 0), close=(0.8, (0, 0.05)))
 

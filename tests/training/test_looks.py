@@ -6,12 +6,13 @@ import pytest
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.formats import open_face_model
 from expnet.training.synthetic.brows import sample_brows
-from expnet.training.synthetic.covers import _hand_on_lips, sample_glasses, sample_hand, sample_headwear
 from expnet.training.synthetic.hair import STRAND, comb_lashes, sample_beard, sample_hair
+from expnet.training.synthetic.held import _hand_on_lips, sample_held
 from expnet.training.synthetic.paint import PAINT, TEXELS, Mask, lay, paint_skin
 from expnet.training.synthetic.patches import joined, tubes
 from expnet.training.synthetic.skin import sample_look
 from expnet.training.synthetic.surface import build_surface
+from expnet.training.synthetic.worn import sample_glasses, sample_headwear
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +192,7 @@ def drawn(surface, rng):
     patches += sample_beard(rng, surface, vertices, normals, color, 1.0)
     frames, lenses = sample_glasses(rng, vertices, surface)
     assert all(lens.shape[1] == 3 for lens in lenses)
-    return patches + frames + sample_hand(rng, color, vertices[surface.model.landmarks[48:60]].mean(0))
+    return patches + frames + sample_held(rng, color, vertices[surface.model.landmarks[48:60]].mean(0))
 
 
 def test_everything_grown_worn_and_held_is_sound_geometry(surface):

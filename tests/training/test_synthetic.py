@@ -160,8 +160,8 @@ def test_lids_rest_differently_from_person_to_person_and_shut_fully_in_all(surfa
 def test_natural_faces_look_ahead_in_plain_light_with_nothing_held_and_keep_their_detail(surface, monkeypatch):
     """They are what a webcam sees; other pictures, which may show anything, are drawn as well."""
     held, lights = [], []
-    hand, light = engine.sample_hand, engine.sample_light
-    monkeypatch.setattr(engine, "sample_hand", lambda *given: held.append(given) or hand(*given))
+    hand, light = engine.sample_held, engine.sample_light
+    monkeypatch.setattr(engine, "sample_held", lambda *given: held.append(given) or hand(*given))
     monkeypatch.setattr(engine, "sample_light", lambda rng, natural: lights.append(natural) or light(rng, natural))
     monkeypatch.setattr(engine, "_patch_over", lambda *given: held.append(given) or np.zeros((96, 96), np.float32))
     natural = others = hands = 0

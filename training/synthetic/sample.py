@@ -13,10 +13,10 @@ from ...model.camera import rotation_in_crop
 from . import rasterizer, visibility
 from .background import sample_background
 from .brows import sample_brows
-from .covers import clothe, sample_glasses, sample_hand, sample_headwear
 from .degrade import degrade, develop, undegraded
 from .expressions import sample_eta, sample_gaze
 from .hair import comb_lashes, sample_beard, sample_hair
+from .held import sample_held
 from .light import sample_light, shadow_map
 from .paint import Brows
 from .patches import Patch
@@ -25,6 +25,7 @@ from .pose import Pose, sample_angles, sample_pose
 from .shape import blend, landmarks_of, sample_ways, shape_head
 from .skin import Look, sample_look
 from .surface import Surface
+from .worn import clothe, sample_glasses, sample_headwear
 
 OVERSAMPLING = 1.5  # as ``rasterizer.compose`` has it
 NO_FACE_SHARE = 0.12
@@ -182,7 +183,7 @@ def render(
         patches += [*(worn if use.covers else []), *([*hair, *beard] if use.hair else [])]
         patches += frames if use.covers else []
     mouth = vertices[surface.model.landmarks][48:60].mean(0)
-    held = sample_hand(rng, look.skin_color, mouth, hand) if hand or not natural else []
+    held = sample_held(rng, look.skin_color, mouth, hand) if hand or not natural else []
     patches += held if use.covers else []
     visible = np.ones(len(landmarks), bool)
     if head or patches:
