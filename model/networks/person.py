@@ -73,19 +73,20 @@ class PersonReader:
 
         ``outputs`` are all outputs of the network side by side.
         """
-        return self.readings_of(inputs(split_outputs(outputs, self.widths)))
+        return self.readings_of(self._inputs(outputs))
 
     def mouth_hidden(self, outputs: FloatArray) -> FloatArray | None:
         """Return the probability (B,) that most of the mouth is hidden; None from weights that do not tell it."""
-        if HIDDEN not in self.tensors:
-            return None
-        return self.mouth_hidden_of(inputs(split_outputs(outputs, self.widths)))
+        return self.mouth_hidden_of(self._inputs(outputs)) if HIDDEN in self.tensors else None
 
     def mouth_hidden_of(self, read: FloatArray) -> FloatArray:
         """Return the same for ``inputs``, (B, N), from weights that tell it."""
         logit = _product(self._normal(read), self.tensors[HIDDEN]) + self.tensors["hidden.bias"]
         probability: FloatArray = 1 / (1 + np.exp(-np.clip(logit[:, 0], -MOST_LOGIT, MOST_LOGIT)))
         return probability
+
+    def _inputs(self, outputs: FloatArray) -> FloatArray:
+        return inputs(split_outputs(outputs, self.widths))
 
     def _normal(self, read: FloatArray) -> FloatArray:
         normal: FloatArray = np.clip((read - self.tensors["mean"]) / self.tensors["deviation"], -FARTHEST, FARTHEST)

@@ -27,7 +27,7 @@ HAND_PLACES = np.array(
 FINGER_REACH = (42, 46, 43, 34)  # mm, of the first link: index to little finger
 FINGER_LINKS = ((1.0, 9.2), (0.62, 8.4), (0.5, 7.6))  # share of the first link's length, radius in mm
 FINGER_STEP = 18.5  # mm from finger to finger
-FOLDED = 1.7  # radians that a folded finger bends at each joint
+FOLDED = 1.5  # radians that a folded finger bends at each joint
 
 
 def sample_held(
@@ -88,7 +88,7 @@ def _hand_on_lips(rng: np.random.Generator, mouth: FloatArray, color: FloatArray
     reach = rng.uniform(15, 80) * size  # from the knuckle to the place
     origin = place - along * reach - across * (1.5 - touching) * FINGER_STEP * size
     straight = 4 if rng.random() < 0.5 else touching + 1  # all fingers, or those from the index to the touching one
-    folded = rng.uniform(0.5, FOLDED) * np.ones(4)
+    folded = min(rng.uniform(0.5, 1.7), FOLDED)  # often a fist
     bends = np.where(np.arange(4) < straight, rng.normal(0.08, 0.15, 4), folded)
     return _hand(rng, origin, along, away, across, size, bends, rng.uniform(0, 0.1), color)
 
@@ -124,7 +124,6 @@ def _hand(
         knuckle = link(base - along * 78 * size + across * (0.25 * -offset), base, 12.0)
         way = along + across * (1.5 - finger) * spread
         way /= np.linalg.norm(way)
-        bend = min(bend, 1.5)
         for part, radius in FINGER_LINKS:
             way = way * np.cos(bend) - away * np.sin(bend) * 0.9
             way /= np.linalg.norm(way)

@@ -120,8 +120,9 @@ def _finish(
     distances = -(marks @ pose.rotation[2] + pose.translation[2])
     head = draw.is_face or rng.random() < HEAD_WITHOUT_FACE
     image, visible = render(
-        rng, surface, vertices, draw.eta, brows, pose, size, landmarks, distances, head, None, draw.natural, draw.hand
-    )
+        rng, surface, vertices, draw.eta, brows, pose, size, landmarks, distances, head,
+        natural=draw.natural, hand=draw.hand,
+    )  # fmt: skip
     image = develop(rng, image, draw.natural)
     degraded = degrade(rng, image, draw.natural) if surface.ingredients.degradations else undegraded(image)
     top, bottom, left, right = np.array(degraded.covered) / size
