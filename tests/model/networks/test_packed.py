@@ -8,7 +8,7 @@ from expnet.model.camera import Crop
 from expnet.model.networks.cutting import cut
 from expnet.model.networks.torch_engine.by_name import build_network
 from expnet.model.networks.torch_engine.compact import CompactNet
-from expnet.model.networks.torch_engine.estimator import convolving_in, ready_to_run
+from expnet.model.networks.torch_engine.estimator import convolving_in, fast_precision, ready_to_run
 from expnet.model.networks.torch_engine.packed import can_pack, pack
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.networks.weights.weights_file import load_weights
@@ -17,6 +17,9 @@ from expnet.model.sight.video import open_clip
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.skipif(not can_pack(CompactNet(), CPU), reason="this torch has no oneDNN")
+needs_bfloat16 = pytest.mark.skipif(
+    fast_precision(CPU) != torch.bfloat16, reason="this processor has no bfloat16 instructions"
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,7 @@ def test_in_32_bits_the_open_network_says_the_same(pixels: torch.Tensor, batch: 
     )
 
 
+@needs_bfloat16
 @pytest.mark.parametrize("batch", [1, 24])
 def test_in_16_bits_it_is_no_farther_from_32_than_unpacked(pixels: torch.Tensor, batch: int) -> None:
     """Each sum is rounded once less than before. A single picture proves nothing: its errors vary threefold."""
@@ -76,3 +80,21 @@ def test_every_network_of_ours(architecture: str, config: dict) -> None:
         expected = network(x)
         pack(network)
         torch.testing.assert_close(network(x), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, pytest.param(torch.bfloat16, marks=needs_bfloat16)])
+def test_no_weights_are_reordered_once_a_batch_of_this_size_was_read(
+    pixels: torch.Tensor, precision: torch.dtype, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One reordered layer can take longer than the whole network."""
+    network = open_network(precision)
+    pack(network)
+    for batch in (1, 3, 24):
+        eta_and_gaze(network, pixels.to(precision), batch)
+    capfd.readouterr()
+    with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
+        for batch in (1, 3, 24):
+            eta_and_gaze(network, pixels.to(precision), batch)
+    said = capfd.readouterr().out.splitlines()
+    assert [line for line in said if ",convolution," in line]
+    assert not [line for line in said if ",reorder," in line]
