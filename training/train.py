@@ -34,6 +34,7 @@ from ..model.builtin import OPEN
 from ..model.errors import InputError
 from ..model.formats import open_face_model
 from ..model.networks.torch_engine.by_name import Network, build_network
+from ..model.networks.torch_engine.estimator import multiplies_bfloat16
 from ..model.networks.torch_engine.glimpse import GlimpseNet, with_all_corrections
 from ..model.networks.torch_engine.resnet101 import ResNet101
 from ..model.networks.weights.weights_file import load_weights
@@ -118,6 +119,9 @@ def train(args: argparse.Namespace) -> None:
     precision = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[config.optimizer.precision]
     if precision == torch.float16 and device == "cpu":
         raise InputError(f"{args.config}: fp16 needs a GPU; on a CPU use bf16 or fp32")
+    if precision == torch.bfloat16 and device == "cpu" and not multiplies_bfloat16():
+        print("this processor has no bfloat16 instructions: training uses float32")
+        precision = torch.float32
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 from ..model.errors import InputError
 from ..model.networks.architectures import CELL, UNIT_SIDE, FinderConfig
+from ..model.networks.torch_engine.estimator import multiplies_bfloat16
 from ..model.networks.torch_engine.finder import FinderNet
 from ..model.networks.weights.weights_file import load_weights
 from .config import load_recipe, parse
@@ -155,7 +156,7 @@ def train(args: argparse.Namespace) -> None:
         batch = [_sample(rng, cutouts, kind, scenes) for _ in range(hyper.batch)]
         images = as_input(torch.from_numpy(np.stack([scene.image for scene in batch])))
         truth = targets(batch)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16()):
             out = network(images)
         parts = losses(out, truth)
         loss = (

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from expnet.training.muon import WIDTH, MuonAndAdamW
+from expnet.training.muon import NEWTON_SCHULZ_STEPS, WIDTH, Float32Muon, MuonAndAdamW
 
 
 def network() -> nn.Sequential:
@@ -60,3 +60,19 @@ def test_kernels_must_lie_in_memory_as_muon_needs_them():
     layers = nn.Sequential(nn.Conv2d(4, 8, 3))
     with pytest.raises(ValueError, match="channels_last"):
         MuonAndAdamW(list(layers.named_parameters()), 0.01, 0.0)
+
+
+@pytest.mark.parametrize("shape", [(12, 40), (40, 12)])
+def test_in_32_bits_it_takes_the_steps_of_torchs_muon(shape: tuple[int, int]):
+    torch.manual_seed(0)
+    start, gradients = torch.randn(shape), torch.randn(3, *shape)
+    ends = []
+    for kind in (torch.optim.Muon, Float32Muon):
+        matrix = nn.Parameter(start.clone())
+        optimizer = kind([matrix], 0.1, weight_decay=0.03, ns_steps=NEWTON_SCHULZ_STEPS, adjust_lr_fn="match_rms_adamw")
+        for gradient in gradients:
+            matrix.grad = gradient.clone()
+            optimizer.step()
+        ends.append(matrix.detach())
+    step = (ends[0] - start).abs().mean()
+    assert (ends[1] - ends[0]).abs().mean() < 0.03 * step  # torch's are rounded to bfloat16's 8 bits

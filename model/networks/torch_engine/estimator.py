@@ -114,12 +114,12 @@ def fast_precision(device: torch.device) -> torch.dtype:
     """
     if device.type == "cuda":
         return torch.float16
-    if device.type == "cpu" and _multiplies_bfloat16():
+    if device.type == "cpu" and multiplies_bfloat16():
         return torch.bfloat16
     return torch.float32
 
 
-def _multiplies_bfloat16() -> bool:
+def multiplies_bfloat16() -> bool:
     """Return whether this processor has bfloat16 instructions; without them bfloat16 is slower than float32."""
     if hasattr(torch.cpu, "get_capabilities"):  # newer than the oldest supported torch
         there = torch.cpu.get_capabilities()
