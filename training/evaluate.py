@@ -4,7 +4,7 @@ DATA holds the held-out synthetic faces (shards of seed 1). Prints one section a
 measured, how, and whether it reaches the project's bounds. A section without its inputs is not run and is reported as
 such. ``--against OLD`` measures other weights in the same way and reports line by line which are better. Weights ship
 only if they beat the last ones on every line. ``--docs docs`` writes docs/ACCURACY.md with its plots; it requires all
-sections to be run, or ``--partial``.
+sections to be run, or ``--partial``, with which the others stay as the page has them.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--against", type=Path, metavar="OLD", help="the weights to beat")
     parser.add_argument("--only", nargs="+", choices=[s.name for s in SECTIONS], metavar="SECTION")
     parser.add_argument("--docs", type=Path, help="folder in which to write ACCURACY.md and accuracy/*.svg")
-    parser.add_argument("--partial", action="store_true", help="write --docs even though sections were not run")
+    parser.add_argument("--partial", action="store_true", help="write --docs though sections are not run: they stay")
     parser.add_argument("--threads", type=int, default=1)
     for need in {i.option: i for s in SECTIONS for i in s.inputs}.values():
         how = {"type": _named, "action": "append"} if need.many else {"type": Path}
@@ -158,19 +158,20 @@ def _evaluate(args: argparse.Namespace) -> int:
     if args.docs and missing and not args.partial:
         raise InputError(
             f"{args.docs}: not written, for these sections are not run: {', '.join(missing)}. Give their inputs "
-            "(--help lists them), or --partial to leave them out of the page"
+            "(--help lists them), or --partial to keep what the page says of them"
         )
-    entries = []
+    entries: dict[str, Entry] = {}
     for section, given in chosen:
         found = section.measure(subject, *given)
         before = section.measure(old, *given) if old and found.scores else None
-        entries.append(Entry(found, section.command, before))
+        entries[section.name] = Entry(found, section.command, before)
         print(as_text(found, before), flush=True)
     if missing:
         print(f"Not run: {', '.join(missing)}")
-    _conclude(entries)
+    _conclude(list(entries.values()))
     if args.docs:
-        write_page(args.docs, entries, args.weights, len(data.shards), subject.held_out["image"].shape[1], missing)
+        names = [section.name for section in SECTIONS]
+        write_page(args.docs, entries, args.weights, len(data.shards), subject.held_out["image"].shape[1], names)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Learn to read one alpha from many pictures of a person (``model.networks.person``), and whether the mouth is hidden.
+"""Learn to read one alpha from many pictures of a person (``model.networks.person``).
 
     python -m expnet.training.synthetic.people PEOPLE --shards 22 --people 50
     python -m expnet.training.person RUN/weights.safetensors PEOPLE --data DATA --out WEIGHTS.safetensors
@@ -7,8 +7,8 @@ The network does not change. Its outputs for all pictures are computed once, whi
 600 pictures a second on one thread). The rest is solved in closed form. The linear reading of alpha is a ridge
 regression on PEOPLE and on single pictures of DATA (shards of ``synthetic.generate``). The precision of a look is
 another ridge regression, of the logarithm of the reading's scatter. The covariances of readings between and within
-people are estimated. A hidden mouth is a logistic regression on the pictures of DATA. The last people and pictures are
-held out, and measures of them are printed. --out gets the weights with the learned tensors.
+people are estimated. The last people are held out, and the error of their alpha is printed. --out gets the weights with
+the learned tensors, without those of ``training.hidden_mouth``, which comes next.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..model.array_types import AnyArray, FloatArray, UInt8Array
 from ..model.builtin import OPEN
@@ -33,7 +32,6 @@ from ..model.networks.person import FARTHEST, PRECISION, PersonReader, inputs
 from ..model.networks.torch_engine.by_name import Network, build_network
 from ..model.networks.torch_engine.glimpse import GlimpseNet
 from ..model.networks.weights.weights_file import PERSON, load_weights, save_weights
-from ..model.performance.hidden_mouth import HIDDEN
 from .dataset import as_input
 from .evaluation.identity import SEVEN_POINTS, face_regions, vertex_areas
 from .run_folder import storable
@@ -46,14 +44,12 @@ REPORTED = (1, 2, 4, 12)
 class Seen:
     """K pictures of each of P people as the network sees them.
 
-    ``inputs`` (P, K, N) of ``model.networks.person``, its ``raw_alpha`` (P, K, 99), the true ``alpha`` (P, 99), and
-    ``lips`` (P, K), the visible share of the points of the lips.
+    ``inputs`` (P, K, N) of ``model.networks.person``, its ``raw_alpha`` (P, K, 99), and the true ``alpha`` (P, 99).
     """
 
     inputs: Tensor
     raw_alpha: Tensor
     alpha: Tensor
-    lips: Tensor
 
     def __getitem__(self, rows: slice) -> Seen:
         return Seen(*(getattr(self, field.name)[rows] for field in fields(self)))
@@ -94,7 +90,7 @@ def singles_seen(network: Network, folder: Path, most: int) -> Seen:
     for path in paths:
         with np.load(path) as shard:
             face = shard["face"] > 0.5
-            parts.append(_seen(network, {k: shard[k][face] for k in ("image", "alpha", "visible")}, alone=True))
+            parts.append(_seen(network, {k: shard[k][face] for k in ("image", "alpha")}, alone=True))
     return _joined(parts)
 
 
@@ -105,8 +101,7 @@ def _seen(network: Network, shard: Mapping[str, AnyArray], alone: bool = False) 
     lead = (len(images), 1) if alone else images.shape[:2]
     out = outputs_of(network, images.reshape(-1, *images.shape[-3:]))
     read, raw = (torch.from_numpy(rows.astype(np.float32).reshape(*lead, -1)) for rows in (inputs(out), out["alpha"]))
-    lips = shard["visible"][..., LIPS].mean(-1) if "visible" in shard else np.ones(lead)
-    return Seen(read, raw, torch.from_numpy(shard["alpha"]), torch.from_numpy(lips.reshape(lead)))
+    return Seen(read, raw, torch.from_numpy(shard["alpha"]))
 
 
 def _joined(parts: list[Seen]) -> Seen:
@@ -120,10 +115,6 @@ PRECISION_RIDGE = 3000.0
 SHARE_OF_REPEATED = 0.25  # weight in the reading of each picture of a person with many pictures
 FLOOR = 1e-4  # of covariances
 LEAST_SPREAD = 0.01  # of people's readings, in units of a look's
-LIPS = slice(48, 60)  # iBUG's points of the outer lips
-VISIBLE_LIPS = 0.9  # … above which it counts as visible
-HIDDEN_LIPS = 0.4  # visible share of the lips' points under which the mouth counts as hidden
-HIDDEN_RIDGE = 1e-4  # of the logistic regression, a picture
 
 
 def learn(people: Seen, singles: Seen | None, millimetres: Tensor) -> dict[str, AnyArray]:
@@ -170,9 +161,6 @@ def learn(people: Seen, singles: Seen | None, millimetres: Tensor) -> dict[str, 
         "spread": spread.clamp(min=LEAST_SPREAD),
         "alpha.weight": back,
     }
-    if singles is not None:
-        weight, bias = _logistic(normal(singles.inputs[:, 0]), singles.lips[:, 0] < HIDDEN_LIPS)
-        tensors |= {"hidden.weight": weight, "hidden.bias": bias}
     return {name: tensor.float().numpy() for name, tensor in tensors.items()}
 
 
@@ -181,24 +169,6 @@ def _ridge(x: Tensor, y: Tensor, weight: Tensor, strength: float) -> Tensor:
     x = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1)
     gram = (x * weight).T @ x + strength * torch.eye(x.shape[1], dtype=x.dtype)
     return torch.linalg.solve(gram, (x * weight).T @ y)
-
-
-def _logistic(x: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Return weight (1, N) and bias (1,) of the logit of ``truth`` (B,) bool for rows of ``x`` (B, N)."""
-    weight, bias = torch.zeros(1, x.shape[1], dtype=x.dtype), torch.zeros(1, dtype=x.dtype)
-    wanted = truth.to(x.dtype)
-    parameters = [weight.requires_grad_(), bias.requires_grad_()]
-    optimiser = torch.optim.LBFGS(parameters, max_iter=200, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        logit = x @ weight[0] + bias
-        loss = F.binary_cross_entropy_with_logits(logit, wanted) + HIDDEN_RIDGE * weight.square().sum()
-        loss.backward()
-        return loss
-
-    optimiser.step(closure)
-    return weight.detach(), bias.detach()
 
 
 def _linear(x: Tensor, solved: Tensor) -> Tensor:
@@ -260,17 +230,6 @@ def table(reader: PersonReader, people: Seen, millimetres: Tensor) -> str:
     return "\n".join(lines)
 
 
-def hidden_mouths(reader: PersonReader, singles: Seen) -> str:
-    """Return a line about the mouths of held-out pictures: how many hidden and visible ones are taken as hidden."""
-    probability = reader.mouth_hidden_of(singles.inputs[:, 0].numpy())
-    lips, taken = singles.lips[:, 0].numpy(), probability > HIDDEN
-    hidden, free = lips < HIDDEN_LIPS, lips > VISIBLE_LIPS
-    return (
-        f"{hidden.sum()} hidden mouths: {taken[hidden].mean():.1%} taken as hidden; "
-        f"{free.sum()} visible ones: {taken[free].mean():.2%}"
-    )
-
-
 def _kept(seen: Seen) -> int:
     return len(seen.alpha) - max(1, int(HELD_OUT * len(seen.alpha)))
 
@@ -296,12 +255,10 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(2)
     kept = _kept(people)
     millimetres = aligned_factor(open_face_model(OPEN))
-    learned = storable(learn(people[slice(kept)], singles and singles[slice(_kept(singles))], millimetres))
+    learned = storable(learn(people[slice(kept)], singles, millimetres))
     save_weights(args.out, header, storable(tensors) | {PERSON + name: tensor for name, tensor in learned.items()})
     reader = PersonReader({name: tensor.astype(np.float32) for name, tensor in learned.items()}, {})
     print(table(reader, people[slice(kept, None)], millimetres))
-    if singles:
-        print(hidden_mouths(reader, singles[slice(_kept(singles), None)]))
 
 
 if __name__ == "__main__":

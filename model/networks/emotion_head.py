@@ -7,12 +7,11 @@ The network itself stays as it is. The head has two readings, each with one hidd
 ``eta``    from eta alone, where nothing else was kept, as in a take in Blender
 
 ``expnet research train-emotion-head`` trains it. The file is safetensors with the header of ``weights_file.py``. It
-fits one network, by the fingerprint of its file; the reading from eta alone fits all networks with the same keys.
+fits one network, by its fingerprint; the reading from eta alone fits all networks with the same keys.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from ..array_types import FloatArray
-from ..errors import InputError
 from ..reading import check_regular, json_object, reading
 from .weights.safetensors_file import read_safetensors
 
@@ -56,7 +54,7 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class EmotionHead:
-    """emotions (C), keys (K) names;  basis  of the coefficients;  network  fingerprint of the network's file.
+    """emotions (C), keys (K) names;  basis  of the coefficients;  network  fingerprint of the network.
 
     ``training_data`` says what it learned from.
     """
@@ -81,13 +79,6 @@ def full_inputs(eta: FloatArray, deviation: FloatArray, features: FloatArray) ->
     """Return the inputs (N, I) of the full reading: eta (N, K), its expected deviation (N, K), features (N, F)."""
     inputs: FloatArray = np.concatenate([eta, 2 * np.log(np.maximum(deviation, 1e-6)), features], 1, dtype=np.float64)
     return inputs
-
-
-def fingerprint(weights: str | Path) -> str:
-    """Return 16 characters that tell a weights file from others. Raises InputError."""
-    with reading(Path(weights), "weights", "fetch the file again"):
-        check_regular(Path(weights))
-        return hashlib.sha256(Path(weights).read_bytes()).hexdigest()[:16]
 
 
 def load_emotion_head(path: str | Path = SHIPPED) -> EmotionHead:
@@ -129,9 +120,3 @@ def _layers(path: Path, name: str, tensors: Mapping[str, FloatArray], classes: i
     if (found["deviation"] <= 0).any():
         raise ValueError(f"{name}.deviation is not positive")
     return found
-
-
-def check_network(head: EmotionHead, weights: str | Path) -> None:
-    """Raise InputError where the head was trained for another network than that of the file ``weights``."""
-    if fingerprint(weights) != head.network:
-        raise InputError(f"{weights}: the emotion head was trained for another network: train one for this")

@@ -56,7 +56,7 @@ class FaceEstimate(Located):
     basis, expression_keys  the meaning of eta
     texture      (B, Kt) sigma, from a network that estimates it
     outputs      (B, N) all outputs of the network, for an estimator's ``person``
-    mouth_hidden  (B,) the probability that most of the mouth is hidden, from an estimator that tells it
+    mouth_hidden  (B,) the probability that something hides the mouth, from an estimator that tells it
     """
 
     eta: FloatArray

@@ -6,8 +6,8 @@ of a clip are combined by a Gaussian model: alpha ~ N(0, 1), a person's mean rea
 prediction from alpha, and a single reading by 1 more (both diagonal in the coordinates of the reading). Each look has
 its own precision. The same outputs tell whether a hand or a thing hides the mouth.
 
-``training.person`` learns the reader for one set of weights. It is kept in their file as tensors named ``person.…``.
-Needs numpy only: both engines use it.
+``training.person`` learns the reader for one set of weights, then ``training.hidden_mouth`` what hides a mouth. It is
+kept in their file as tensors named ``person.…``. Needs numpy only: both engines use it.
 """
 
 from __future__ import annotations
@@ -76,25 +76,26 @@ class PersonReader:
         return self.readings_of(self._inputs(outputs))
 
     def mouth_hidden(self, outputs: FloatArray) -> FloatArray | None:
-        """Return the probability (B,) that most of the mouth is hidden; None from weights that do not tell it."""
+        """Return the probability (B,) that something hides the mouth; None from weights that do not tell it."""
         return self.mouth_hidden_of(self._inputs(outputs)) if HIDDEN in self.tensors else None
 
     def mouth_hidden_of(self, read: FloatArray) -> FloatArray:
         """Return the same for ``inputs``, (B, N), from weights that tell it."""
-        logit = _product(self._normal(read), self.tensors[HIDDEN]) + self.tensors["hidden.bias"]
+        logit = _product(self.normal(read), self.tensors[HIDDEN]) + self.tensors["hidden.bias"]
         probability: FloatArray = 1 / (1 + np.exp(-np.clip(logit[:, 0], -MOST_LOGIT, MOST_LOGIT)))
         return probability
 
     def _inputs(self, outputs: FloatArray) -> FloatArray:
         return inputs(split_outputs(outputs, self.widths))
 
-    def _normal(self, read: FloatArray) -> FloatArray:
+    def normal(self, read: FloatArray) -> FloatArray:
+        """Return ``inputs``, (B, N), in deviations from their mean."""
         normal: FloatArray = np.clip((read - self.tensors["mean"]) / self.tensors["deviation"], -FARTHEST, FARTHEST)
         return normal
 
     def readings_of(self, read: FloatArray) -> FloatArray:
         """Return the same for ``inputs``, (B, N)."""
-        t, normal = self.tensors, self._normal(read)
+        t, normal = self.tensors, self.normal(read)
         readings = _product(normal, t["reading.weight"]) + t["reading.bias"]
         precision = np.exp(_product(normal, t["precision.weight"]) + t["precision.bias"])
         out: FloatArray = np.concatenate([readings, np.clip(precision, *PRECISION)], 1).astype(np.float32)

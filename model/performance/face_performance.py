@@ -34,7 +34,7 @@ class FacePerformance:
     sound_start  seconds from the clip's first frame to its first sound, negative where the sound starts earlier
     cuts         seconds at which another shot begins, increasing
     fitted       whether eta, pose and alpha were fitted over the whole clip (model/fitting)
-    mouth_hidden  (F,) the probability that most of the mouth is hidden, NaN where no face was detected; None from an
+    mouth_hidden  (F,) the probability that something hides the mouth, NaN where no face was detected; None from an
                  estimator that does not tell it
     """
 

@@ -9,11 +9,14 @@ import numpy as np
 from ..array_types import BoolArray, FloatArray
 from .face_performance import FacePerformance, runs
 
-# Probability from which a frame's mouth counts as hidden. ``training.person`` prints what this takes as hidden: 84 % of
-# the hidden mouths of new renders, and 1 % of the visible ones, mostly of hard pictures.
-HIDDEN = 0.15
+# Probabilities that something hides the mouth. ``training.hidden_mouth`` prints what they take as hidden.
+HIDDEN = 0.15  # a span has frames above this …
+CERTAIN = 0.5  # … one of them above this …
+RELEASE = 0.3  # … and it ends with the last one above this: a hand that leaves shows the mouth early
+SUSPECT = 0.03  # it begins with the first frame above this in the ARRIVAL seconds before: fingers look like teeth first
+ARRIVAL = 0.6  # seconds
 SHORTEST = 0.12  # seconds; shorter spans are not held, since single frames may be wrong
-BREAK = 0.4  # seconds; a shorter time without evidence between two spans is part of them
+BREAK = 0.8  # seconds; a shorter time without evidence between two spans is part of them
 MARGIN = 0.08  # seconds before and after, in which the hand comes and goes
 RETURN = 0.3  # seconds at the end of a span in which the keys move to the next known values
 REGIONS = ("mouth", "jaw")  # how the names of the held keys begin
@@ -43,16 +46,17 @@ def with_mouth_held(performance: FacePerformance) -> FacePerformance:
 
 def _hidden(times: FloatArray, probability: FloatArray) -> BoolArray:
     """Return which frames (T,) of one shot belong to spans that are held."""
-    spans: list[tuple[float, float]] = []
+    spans: list[tuple[int, int]] = []
     for first, last in runs(probability > HIDDEN):
-        begin, end = float(times[first]), float(times[last])
-        if spans and begin - spans[-1][1] < BREAK:
-            begin = spans.pop()[0]
-        spans.append((begin, end))
+        if spans and times[first] - times[spans[-1][1]] < BREAK:
+            first = spans.pop()[0]
+        spans.append((first, last))
     hidden = np.zeros(len(times), bool)
-    for begin, end in spans:
-        if end - begin >= SHORTEST:
-            hidden |= (times > begin - MARGIN) & (times < end + MARGIN)
+    for first, last in spans:
+        if times[last] - times[first] >= SHORTEST and probability[first : last + 1].max() > CERTAIN:
+            arrival = (times >= times[first] - ARRIVAL) & (probability > SUSPECT)
+            begin, end = arrival.argmax(), first + np.flatnonzero(probability[first : last + 1] > RELEASE)[-1]
+            hidden |= (times > times[begin] - MARGIN) & (times < times[end] + MARGIN)
     return hidden
 
 

@@ -21,11 +21,10 @@ from ...model.networks.emotion_head import (
     FULL,
     EmotionHead,
     Reading,
-    fingerprint,
     full_inputs,
 )
 from ...model.networks.weights.open_pack import weights_path
-from ...model.networks.weights.weights_file import WeightsHeader, save_weights
+from ...model.networks.weights.weights_file import WeightsHeader, fingerprint, save_weights
 from .classify import Classes, Floats
 from .clips import read_clips
 from .features import Features, features_of, load_estimator

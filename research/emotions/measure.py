@@ -14,8 +14,9 @@ from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_BASIS, OPEN_KEYS
 from ...model.files import atomic_path, make_folder
-from ...model.networks.emotion_head import ETA, FULL, SHIPPED, EmotionHead, fingerprint, load_emotion_head
+from ...model.networks.emotion_head import ETA, FULL, SHIPPED, EmotionHead, load_emotion_head
 from ...model.networks.weights.open_pack import weights_path
+from ...model.networks.weights.weights_file import fingerprint
 from ...model.performance.emotion_classifier import save_classifier
 from ...model.performance.emotion_prototypes import PROTOTYPES, heuristic_scores
 from ..label.landmark_method import landmark_source

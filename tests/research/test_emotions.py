@@ -12,8 +12,9 @@ import pytest
 from expnet.expnet_addon.headless import main
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import open_bounds
-from expnet.model.networks.emotion_head import check_network, load_emotion_head
+from expnet.model.networks.emotion_head import load_emotion_head
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
+from expnet.model.networks.weights.weights_file import fingerprint
 from expnet.model.performance.emotion_classifier import load_classifier, save_classifier
 from expnet.model.performance.emotion_prototypes import NEUTRAL, PROTOTYPES, heuristic_scores, prototypes
 from expnet.research.emotions.classify import MISSED, confusion, nearest, svm_accuracies, trained
@@ -239,7 +240,7 @@ def test_an_emotion_head_is_trained_on_own_labels_and_used_in_the_table(
     assert "seed 1" in shown
     assert "an emotion head of other, raised" in shown
     head = load_emotion_head(out)
-    check_network(head, OPEN_WEIGHTS)
+    assert head.network == fingerprint(OPEN_WEIGHTS)
     eta = prototypes()[[list(PROTOTYPES).index(name) for name in ("surprise", "happy")]]
     assert [head.emotions[i] for i in head.strengths(eta).argmax(1)] == ["raised", "other"]
     options = ["--out", str(tmp_path / "results"), "--scales", "1", "--trials", "1", "--head", str(out)]

@@ -1,5 +1,7 @@
 """The evaluation: its measures against cases with known answers, and the command that prints and writes it."""
 
+import hashlib
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -262,6 +264,19 @@ def test_the_page_is_not_written_with_holes_unless_asked(weights, data, tmp_path
     for plot in ("held_out_keys", "uncertainty"):
         assert f"(accuracy/{plot}.svg)" in page and (docs / "accuracy" / f"{plot}.svg").is_file()
     assert str(tmp_path) not in page
+
+
+def test_a_section_that_is_not_run_again_stays_on_the_page_with_its_weights(weights, data, tmp_path):
+    docs, other = tmp_path / "docs", untrained(tmp_path / "other.safetensors", 1)
+    ask = ["--docs", str(docs), "--partial", "--only"]
+    assert evaluate.main([str(weights), str(data), *ask, "uncertainty", "held_out"]) == 0
+    before = (docs / "ACCURACY.md").read_text().split("## Uncertainty")
+    assert evaluate.main([str(other), str(data), *ask, "held_out"]) == 0
+    after = (docs / "ACCURACY.md").read_text().split("## Uncertainty")
+    assert after[1] == before[1] and after[0] != before[0]
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in (other, weights)]
+    assert re.findall(r"Measured with weights (\w+)", "".join(after)) == digests
+    assert {plot.name for plot in (docs / "accuracy").iterdir()} == {"held_out_keys.svg", "uncertainty.svg"}
 
 
 def test_ablations_are_named_weights(weights, data, capsys):

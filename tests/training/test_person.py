@@ -15,7 +15,7 @@ from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.networks.weights.weights_file import WeightsHeader, save_weights
 from expnet.training import person
 from expnet.training.evaluation.identity import SurfaceError
-from expnet.training.person import HIDDEN_LIPS, Seen, aligned_factor, hidden_mouths, learn
+from expnet.training.person import Seen, aligned_factor, learn
 from expnet.training.synthetic import people
 from expnet.training.synthetic.surface import build_surface
 
@@ -29,8 +29,7 @@ def people_who_are_read(seed: int) -> Seen:
     alpha = rng.standard_normal((PEOPLE, 99))
     own, fresh = rng.normal(0, 0.3, (PEOPLE, 1, READ)), rng.normal(0, 0.6, (PEOPLE, VIEWS, READ))
     read = (alpha @ matrix)[:, None] + own + fresh
-    lips = np.clip(0.6 - 0.5 * read[..., 0], 0, 1)  # the first input tells whether they are visible
-    rows = (torch.tensor(a, dtype=torch.float32) for a in (read, np.zeros((PEOPLE, VIEWS, 99)), alpha, lips))
+    rows = (torch.tensor(a, dtype=torch.float32) for a in (read, np.zeros((PEOPLE, VIEWS, 99)), alpha))
     return Seen(*rows)
 
 
@@ -43,16 +42,6 @@ def test_more_views_give_a_better_alpha_and_one_view_is_no_worse_than_none() -> 
         alpha = [reader.alpha(reader.readings_of(own[:count]), np.ones(count)) for own in others.inputs.numpy()]
         error[count] = np.linalg.norm(np.array(alpha) - truth, axis=1).mean()
     assert error[VIEWS] < 0.97 * error[3] < 0.95 * error[1] < 0.95 * error[0]
-
-
-def test_hidden_lips_are_learned_from_single_pictures() -> None:
-    seen, others = people_who_are_read(0), people_who_are_read(1)
-    singles, new = (Seen(*(t[:, :1] if t.ndim > 2 else t for t in vars(s).values())) for s in (seen, others))
-    reader = PersonReader(learn(seen, singles, torch.eye(99)), {})
-    probability = reader.mouth_hidden_of(new.inputs[:, 0].numpy())
-    hidden = new.lips[:, 0].numpy() < HIDDEN_LIPS
-    assert ((probability > 0.5) == hidden).mean() > 0.85
-    assert "hidden mouths" in hidden_mouths(reader, new)
 
 
 def test_the_factor_measures_what_the_evaluation_measures() -> None:

@@ -78,15 +78,16 @@ class PackedConv:
     The picture is ``averaged`` over that many pixels each way, if more than 1. ``then`` is the next operation: none
     or relu.
 
-    oneDNN chooses the layout of the weights by the processor and the shape of the input. In another layout it reorders
-    them at every call: on a processor without AVX-512 that takes up to a hundred times as long as the convolution.
+    oneDNN chooses the layout of the weights by the processor, the shape of the input and the number of threads. In
+    another layout it reorders them at every call: on a processor without AVX-512 that takes up to a hundred times as
+    long as the convolution.
     """
 
     def __init__(self, conv: nn.Module, then: str = "none", averaged: int = 1) -> None:
         assert isinstance(conv, nn.Conv2d)
         weight = conv.weight.detach() / averaged**2
         self._plain = weight.repeat_interleave(averaged, 2).repeat_interleave(averaged, 3).contiguous()
-        self._packed: dict[torch.Size, Tensor] = {}  # by the shape of the input
+        self._packed: dict[tuple[torch.Size, int], Tensor] = {}  # by the shape of the input and the number of threads
         self._bias = None if conv.bias is None else conv.bias.detach()
         padding, stride = [averaged * int(n) for n in conv.padding], [averaged * n for n in conv.stride]
         self._place = padding, stride, [1, 1], conv.groups
@@ -96,14 +97,14 @@ class PackedConv:
         self._convolve_and_add = torch.ops.mkldnn._convolution_pointwise.binary
 
     def __call__(self, x: Tensor) -> Tensor:
-        weight = self._packed.get(x.shape)
+        weight = self._packed.get((x.shape, torch.get_num_threads()))
         if weight is None:
             weight = self._packed_for(x.shape)
         return self._convolve(x, weight, self._bias, *self._place, self._then, [], None)
 
     def added_to(self, other: Tensor, x: Tensor) -> Tensor:
         """Return the ReLU of this convolution of x plus ``other``."""
-        weight = self._packed.get(x.shape)
+        weight = self._packed.get((x.shape, torch.get_num_threads()))
         if weight is None:
             weight = self._packed_for(x.shape)
         return self._convolve_and_add(x, other, weight, self._bias, *self._place, "add", 1.0, "relu", [], None)
@@ -111,8 +112,9 @@ class PackedConv:
     def _packed_for(self, shape: torch.Size) -> Tensor:
         weight = torch.ops.mkldnn._reorder_convolution_weight(self._plain, *self._place, list(shape))
         same = (other for other in self._packed.values() if _layout(other) == _layout(weight))
-        self._packed[shape] = next(same, weight)  # most shapes share a layout, and so the memory
-        return self._packed[shape]
+        weight = next(same, weight)  # most shapes share a layout, and so the memory
+        self._packed[shape, torch.get_num_threads()] = weight
+        return weight
 
 
 def _layout(packed: Tensor) -> bytes:

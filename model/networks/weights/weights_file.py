@@ -5,6 +5,7 @@ A pickle is never opened: a ``.pt`` file can run code, a safetensors file cannot
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -112,6 +113,18 @@ def load_all(path: str | Path) -> tuple[WeightsHeader, dict[str, FloatArray], di
             tensors[name] = tensor.astype(np.float32)
     person = {name.removeprefix(PERSON): tensors.pop(name) for name in list(tensors) if name.startswith(PERSON)}
     return header, tensors, person
+
+
+def fingerprint(weights: str | Path) -> str:
+    """Return 16 characters that tell a network from others: its tensors, and the responses that shape eta.
+
+    The reading of alpha in the same file does not count. Raises InputError.
+    """
+    header, tensors = load_weights(weights)
+    digest = hashlib.sha256(json.dumps(header.responses, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode() + np.asarray(tensors[name], np.float32, order="C").tobytes())
+    return digest.hexdigest()[:16]
 
 
 def check_shapes(path: str | Path, tensors: Mapping[str, FloatArray], expected: Mapping[str, tuple[int, ...]]) -> None:

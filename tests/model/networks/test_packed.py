@@ -1,5 +1,7 @@
 """Convolutions packed for the processor: the same numbers in every network."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -82,19 +84,31 @@ def test_every_network_of_ours(architecture: str, config: dict) -> None:
         torch.testing.assert_close(network(x), expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("precision", [torch.float32, pytest.param(torch.bfloat16, marks=needs_bfloat16)])
 def test_no_weights_are_reordered_once_a_batch_of_this_size_was_read(
-    pixels: torch.Tensor, precision: torch.dtype, capfd: pytest.CaptureFixture[str]
+    pixels: torch.Tensor, precision: torch.dtype, threads: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """One reordered layer can take longer than the whole network."""
     network = open_network(precision)
     pack(network)
-    for batch in (1, 3, 24):
-        eta_and_gaze(network, pixels.to(precision), batch)
+
+    def read() -> None:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            for batch in (1, 3, 24):
+                eta_and_gaze(network, pixels.to(precision), batch)
+
+    read()
     capfd.readouterr()
     with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
-        for batch in (1, 3, 24):
-            eta_and_gaze(network, pixels.to(precision), batch)
+        read()
     said = capfd.readouterr().out.splitlines()
     assert [line for line in said if ",convolution," in line]
     assert not [line for line in said if ",reorder," in line]

@@ -11,7 +11,16 @@ import pytest
 
 from expnet.model.camera import ANCHOR, SIDE_MM
 from expnet.model.errors import InputError
-from expnet.model.networks.weights.weights_file import WeightsHeader, check_shapes, load_weights, save_weights
+from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
+from expnet.model.networks.weights.weights_file import (
+    PERSON,
+    WeightsHeader,
+    check_shapes,
+    fingerprint,
+    load_all,
+    load_weights,
+    save_weights,
+)
 
 HEADER = WeightsHeader(
     architecture="compact",
@@ -148,3 +157,14 @@ def test_tensors_must_be_those_of_the_network(weights: Path, expected: dict[str,
 
 def test_the_header_is_a_value() -> None:
     assert replace(HEADER, seed=8) != HEADER
+
+
+def test_a_fingerprint_tells_networks_apart_and_not_what_is_learned_beside_them(tmp_path: Path) -> None:
+    header, network, person = load_all(OPEN_WEIGHTS)
+    beside = {PERSON + name: 2 * tensor for name, tensor in person.items()}
+    same, other, shaped = (tmp_path / f"{name}.safetensors" for name in ("same", "other", "shaped"))
+    save_weights(same, header, network | beside)
+    save_weights(other, header, {name: 2 * tensor for name, tensor in network.items()})
+    save_weights(shaped, replace(header, responses={}), network)
+    assert fingerprint(same) == fingerprint(OPEN_WEIGHTS)
+    assert len({fingerprint(path) for path in (OPEN_WEIGHTS, other, shaped)}) == 3

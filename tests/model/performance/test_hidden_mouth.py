@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from expnet.model.face.semantics import OPEN_KEYS
 from expnet.model.performance.face_performance import FacePerformance
-from expnet.model.performance.hidden_mouth import RETURN, with_mouth_held
+from expnet.model.performance.hidden_mouth import CERTAIN, HIDDEN, RELEASE, RETURN, SUSPECT, with_mouth_held
 from expnet.model.performance.smoothing import smooth
 from expnet.model.performance.treatment import Treatment, smoothed_from_neutral
 
@@ -47,16 +47,35 @@ def test_before_the_first_sight_of_the_mouth_it_has_the_first_known_values() -> 
     np.testing.assert_allclose(held.eta[:, SMILE], 0.3)
 
 
+def test_a_span_begins_with_the_first_suspicion_shortly_before_it() -> None:
+    p = smiling_behind_a_hand(first=40)
+    assert p.mouth_hidden is not None
+    hidden, eta = p.mouth_hidden.copy(), p.eta.copy()
+    hidden[[10, 30]] = 2 * SUSPECT
+    eta[30:40, SMILE] = 1.0  # fingers that are read as a smile
+    held = with_mouth_held(replace(p, mouth_hidden=hidden, eta=eta))
+    np.testing.assert_allclose(held.eta[:45, SMILE], 0.7)
+
+
+def test_a_span_begins_at_the_first_evidence_and_ends_at_the_last_that_is_strong() -> None:
+    p = smiling_behind_a_hand()
+    assert p.mouth_hidden is not None
+    hidden = p.mouth_hidden.copy()
+    hidden[20:30] = hidden[60:70] = (HIDDEN + RELEASE) / 2
+    np.testing.assert_array_equal(with_mouth_held(replace(p, mouth_hidden=hidden)).eta, with_mouth_held(p).eta)
+
+
 def test_a_clip_that_ends_behind_the_hand_keeps_the_last_known_values() -> None:
     held = with_mouth_held(smiling_behind_a_hand(first=50, last=99))
     np.testing.assert_allclose(held.eta[:, SMILE], 0.7)
 
 
-@pytest.mark.parametrize("case", ["never seen", "two frames", "no evidence", "older file"])
+@pytest.mark.parametrize("case", ["never seen", "two frames", "never certain", "no evidence", "older file"])
 def test_what_is_not_known_to_be_hidden_or_has_no_known_value_stays(case: str) -> None:
     p = {
         "never seen": smiling_behind_a_hand(first=0, last=99),
         "two frames": smiling_behind_a_hand(first=20, last=21),
+        "never certain": replace(smiling_behind_a_hand(), mouth_hidden=np.full(100, 0.9 * CERTAIN)),
         "no evidence": replace(smiling_behind_a_hand(), mouth_hidden=np.zeros(100)),
         "older file": replace(smiling_behind_a_hand(), mouth_hidden=None),
     }[case]
