@@ -13,6 +13,7 @@ from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS
 from expnet.model.networks.torch_engine.estimator import Estimator
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.performance.face_performance import FacePerformance
+from expnet.model.performance.hidden_mouth import SUSPECT
 from expnet.model.performance.smoothing import smooth
 from expnet.training.evaluation import hand, hand_set, judge, real_faces
 from expnet.training.evaluation.brow_warp import brow_height, with_brows_moved
@@ -153,6 +154,7 @@ def test_the_section_reads_people_as_the_product_does(tmp_path: Path, estimator:
     values = {s.what: s.value for s in section.scores}
     assert values["the same person by alpha, rank 1"] == 1
     assert values["pictures of people in which no face was found"] == 0
+    assert values["mouths that nothing hides: largest probability of being hidden"] < SUSPECT
     assert [row[0] for row in section.tables[0].rows] == list(OPEN_KEYS)
     assert len(section.tables[1].rows) == len(real_faces.RAISES) + 1
 

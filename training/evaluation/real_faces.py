@@ -16,6 +16,7 @@ from ...model.camera import Crop
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS
 from ...model.networks.estimate import FaceEstimate, SeesFaces, together
+from ...model.performance.hidden_mouth import SUSPECT
 from ...model.sight.finder import find_faces
 from ...model.sight.images import read_image
 from ...model.sight.sequences import IMAGE_SUFFIXES
@@ -93,6 +94,7 @@ def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Se
             Score("alpha, rms", _rms(rest_alpha, smiling_alpha), "higher", RMS_BAR),
             *_thumbnail_scores(small),
             Score("pictures of people in which no face was found", float(rest.missed + smiling.missed), "lower", 0),
+            *_mouth_scores([rest, smiling, *([seen] if seen else [])]),
         ),
         (_key_table(rest, smiling, seen), _warp_table(warped, lowered), _thumbnail_table(small)),
         (Plot("real_brows", "Brow keys of real neutral faces whose brows are warped up", _warp_plot(warped), (6, 4)),),
@@ -267,6 +269,12 @@ def _portrait_scores(portraits: Seen) -> list[Score]:
         Score(f"portraits: share with a brow key above {FALSE}", float((brows > FALSE).any(1).mean()), "lower"),
         Score("portraits in which no face was found", float(portraits.missed), "lower", 0),
     ]
+
+
+def _mouth_scores(seen: Sequence[Seen]) -> list[Score]:
+    told = [s.estimate.mouth_hidden for s in seen if s.estimate.mouth_hidden is not None]
+    what = "mouths that nothing hides: largest probability of being hidden"
+    return [Score(what, float(np.concatenate(told).max()), "lower", SUSPECT)] if told else []
 
 
 def _thumbnail_scores(found: Mapping[int, list[float]]) -> list[Score]:
