@@ -34,7 +34,7 @@ from .run_folder import storable
 
 LIPS = slice(48, 60)  # iBUG's points of the outer lips
 COVERED = 0.6  # visible share of the lips' points under which the mouth of a face from the front counts as hidden
-MOSTLY = 0.4  # … and of every face: a turned one hides some of its lips itself
+MOSTLY = 0.4  # the same of a face that is turned away, which hides some of its lips itself
 FROM_THE_FRONT = 35.0  # degrees of yaw
 VISIBLE = 0.9  # share above which it counts as visible
 HELD_OUT = 0.15  # of the faces

@@ -10,10 +10,10 @@ from ..array_types import BoolArray, FloatArray
 from .face_performance import FacePerformance, runs
 
 # Probabilities that something hides the mouth. ``training.hidden_mouth`` prints what they take as hidden.
-HIDDEN = 0.15  # a span has frames above this …
-CERTAIN = 0.5  # … one of them above this …
-RELEASE = 0.3  # … and it ends with the last one above this: a hand that leaves shows the mouth early
-SUSPECT = 0.03  # it begins with the first frame above this in the ARRIVAL seconds before: fingers look like teeth first
+HIDDEN = 0.15  # the frames of a span are above this
+CERTAIN = 0.5  # at least one of them is above this
+RELEASE = 0.3  # the last of them is above this: a hand that leaves shows the mouth early
+SUSPECT = 0.03  # a span begins with the first frame above this in the ARRIVAL seconds before: fingers look like teeth
 ARRIVAL = 0.6  # seconds
 SHORTEST = 0.12  # seconds; shorter spans are not held, since single frames may be wrong
 BREAK = 0.8  # seconds; a shorter time without evidence between two spans is part of them

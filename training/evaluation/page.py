@@ -15,7 +15,6 @@ from ...model.networks.weights.weights_file import load_weights
 from .section import Section, as_markdown
 
 FOLDER = "accuracy"  # of the plots, beside the page
-MEASURED = "Measured with weights"
 
 
 @dataclass(frozen=True)
@@ -76,22 +75,14 @@ def write_page(
 def _section(entry: Entry, digest: str) -> str:
     text = as_markdown(entry.section, entry.command, FOLDER, entry.before)
     command = f"    {entry.command}"
-    return text.replace(command, f"{command}\n\n{MEASURED} {digest}.", 1)
+    return text.replace(command, f"{command}\n\nMeasured with weights {digest}.", 1)
 
 
 def _sections(page: str) -> dict[str, str]:
-    """Return the sections of a page by name, which their commands tell.
-
-    A page of an earlier version names the weights of all sections in its head.
-    """
-    head, *texts = re.split(r"^(?=## )", page, flags=re.MULTILINE)
-    of_all = re.search(r"^Weights ([0-9a-f]{12})", head, re.MULTILINE)
+    """Return the sections of a page by name, which their commands tell."""
     found = {}
-    for text in texts:
-        command = re.search(r"^    .* --only (\w+).*$", text, re.MULTILINE)
-        if command is None:
-            continue
-        if MEASURED not in text and of_all:
-            text = text.replace(command[0], f"{command[0]}\n\n{MEASURED} {of_all[1]}.", 1)
-        found[command[1]] = text
+    for text in re.split(r"^(?=## )", page, flags=re.MULTILINE)[1:]:
+        command = re.search(r"^    .* --only (\w+)", text, re.MULTILINE)
+        if command is not None:
+            found[command[1]] = text
     return found
