@@ -26,12 +26,14 @@ from tqdm import tqdm
 from ..model.array_types import AnyArray, BoolArray, FloatArray
 from ..model.errors import InputError
 from ..model.networks.person import PersonReader, inputs
-from ..model.networks.torch_engine.by_name import Network, build_network
+from ..model.networks.torch_engine.by_name import Network
 from ..model.networks.weights.weights_file import PERSON, load_all, save_weights
 from ..model.performance.hidden_mouth import CERTAIN, HIDDEN
-from .person import outputs_of
+from .evaluation.measures import load_network
+from .person import outputs_of, singles_in
 from .run_folder import storable
 
+READ = ("image", "visible", "rotation", "natural")  # the fields of a shard
 LIPS = slice(48, 60)  # iBUG's points of the outer lips
 COVERED = 0.6  # visible share of the lips' points under which the mouth of a face from the front counts as hidden
 MOSTLY = 0.4  # the same of a face that is turned away, which hides some of its lips itself
@@ -65,26 +67,20 @@ class Mouths:
 
 def mouths_seen(network: Network, folder: Path) -> Mouths:
     """Read all faces of the shards of seed 0 in ``folder``. Raises InputError."""
-    paths = sorted(folder.glob("seed0_shard*.npz"))
-    if not paths:
-        raise InputError(f"{folder}: no shards of seed 0 there: make them with expnet.training.synthetic.generate")
     parts = []
-    for path in tqdm(paths, desc="shards"):
+    for path in tqdm(singles_in(folder), desc="shards"):
         with np.load(path) as shard:
             if "natural" not in shard.files:
                 raise InputError(f"{path}: does not say which pictures are natural: render it again")
             face = shard["face"] > 0.5
-            parts.append(_seen(network, {name: shard[name][face] for name in shard.files if name != "face"}))
+            parts.append(_seen(network, {name: shard[name][face] for name in READ}))
     return Mouths(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Mouths)))
 
 
 def _seen(network: Network, shard: Mapping[str, AnyArray]) -> Mouths:
-    images = shard["image"]
-    if images.shape[-2] != network.config.size:
-        raise InputError(f"the pictures are {images.shape[-2]} pixels wide, the network sees {network.config.size}")
     sideways = np.abs(shard["rotation"].reshape(-1, 2, 3)[:, 0, 2])
     return Mouths(
-        inputs(outputs_of(network, images)).astype(np.float32),
+        inputs(outputs_of(network, shard["image"])).astype(np.float32),
         shard["visible"][:, LIPS].mean(1),
         np.degrees(np.arcsin(np.clip(sideways, 0, 1))),
         shard["natural"] > 0.5,
@@ -138,9 +134,7 @@ def main(argv: list[str] | None = None) -> None:
         header, tensors, person = load_all(args.weights)
         if not person:
             raise InputError(f"{args.weights}: has no reading of alpha: run expnet.training.person first")
-        network = build_network(header.architecture, header.config)
-        network.load_state_dict({k: torch.as_tensor(v) for k, v in tensors.items()})
-        mouths = mouths_seen(network.eval(), args.data)
+        mouths = mouths_seen(load_network(args.weights), args.data)
     except (InputError, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)

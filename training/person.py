@@ -29,14 +29,15 @@ from ..model.errors import InputError
 from ..model.face.face_model import FaceModel, triangles
 from ..model.formats import open_face_model
 from ..model.networks.person import FARTHEST, PRECISION, PersonReader, inputs
-from ..model.networks.torch_engine.by_name import Network, build_network
-from ..model.networks.torch_engine.glimpse import GlimpseNet
+from ..model.networks.torch_engine.by_name import Network
 from ..model.networks.weights.weights_file import PERSON, load_weights, save_weights
-from .dataset import as_input
+from .dataset import shard_names
 from .evaluation.identity import SEVEN_POINTS, face_regions, vertex_areas
+from .evaluation.measures import load_network, predict
 from .run_folder import storable
 
 HELD_OUT = 0.15  # of the people
+TOGETHER = 64  # pictures that the network reads at once
 REPORTED = (1, 2, 4, 12)
 
 
@@ -58,19 +59,11 @@ class Seen:
 # --- what the network sees ------------------------------------------------------------------------------------------
 
 
-def outputs_of(network: Network, images: UInt8Array, together: int = 64) -> dict[str, AnyArray]:
-    """Return the network's outputs and ``points`` for pictures (B, S, S, 3) uint8 of its size."""
-    parts: list[dict[str, AnyArray]] = []
-    with torch.inference_mode():
-        for first in range(0, len(images), together):
-            x = as_input(torch.from_numpy(images[first : first + together]))
-            if isinstance(network, GlimpseNet):
-                seen = network.look(x)
-                out = {**network.split(seen.raw), "points": seen.points.flatten(1)}
-            else:
-                out = network.split(network(x))
-            parts.append({name: value.numpy() for name, value in out.items()})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def outputs_of(network: Network, images: UInt8Array) -> dict[str, AnyArray]:
+    """Return the network's outputs and ``points`` for pictures (B, S, S, 3) uint8 of its size. Raises InputError."""
+    if images.shape[-2] != network.config.size:
+        raise InputError(f"the pictures are {images.shape[-2]} pixels wide, the network sees {network.config.size}")
+    return {name: value.numpy() for name, value in predict(network, torch.from_numpy(images), TOGETHER).items()}
 
 
 def people_seen(network: Network, folder: Path) -> Seen:
@@ -81,13 +74,18 @@ def people_seen(network: Network, folder: Path) -> Seen:
     return _joined([_seen(network, dict(np.load(path))) for path in paths])
 
 
-def singles_seen(network: Network, folder: Path, most: int) -> Seen:
-    """Read faces of a limited number of shards of ``synthetic.generate``, seed 0, one picture a person: (P, 1, …)."""
-    paths = sorted(folder.glob("seed0_shard*.npz"))[-most:]
+def singles_in(folder: Path) -> list[Path]:
+    """Return the shards of ``synthetic.generate``, seed 0, oldest first. Raises InputError where there are none."""
+    paths = [folder / name for name in shard_names(folder, seed=0)]
     if not paths:
         raise InputError(f"{folder}: no shards of seed 0 there: make them with expnet.training.synthetic.generate")
+    return paths
+
+
+def singles_seen(network: Network, folder: Path, most: int) -> Seen:
+    """Read faces of a limited number of shards of ``synthetic.generate``, seed 0, one picture a person: (P, 1, …)."""
     parts = []
-    for path in paths:
+    for path in singles_in(folder)[-most:]:
         with np.load(path) as shard:
             face = shard["face"] > 0.5
             parts.append(_seen(network, {k: shard[k][face] for k in ("image", "alpha")}, alone=True))
@@ -96,8 +94,6 @@ def singles_seen(network: Network, folder: Path, most: int) -> Seen:
 
 def _seen(network: Network, shard: Mapping[str, AnyArray], alone: bool = False) -> Seen:
     images = shard["image"]
-    if images.shape[-2] != network.config.size:
-        raise InputError(f"the pictures are {images.shape[-2]} pixels wide, the network sees {network.config.size}")
     lead = (len(images), 1) if alone else images.shape[:2]
     out = outputs_of(network, images.reshape(-1, *images.shape[-3:]))
     read, raw = (torch.from_numpy(rows.astype(np.float32).reshape(*lead, -1)) for rows in (inputs(out), out["alpha"]))
@@ -245,9 +241,7 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     try:
         header, tensors = load_weights(args.weights)
-        network = build_network(header.architecture, header.config)
-        network.load_state_dict({k: torch.as_tensor(v) for k, v in tensors.items()})
-        network.eval()
+        network = load_network(args.weights)
         people = people_seen(network, args.people)
         singles = singles_seen(network, args.data, args.shards) if args.data else None
     except (InputError, OSError) as error:

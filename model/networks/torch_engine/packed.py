@@ -97,24 +97,20 @@ class PackedConv:
         self._convolve_and_add = torch.ops.mkldnn._convolution_pointwise.binary
 
     def __call__(self, x: Tensor) -> Tensor:
-        weight = self._packed.get((x.shape, torch.get_num_threads()))
-        if weight is None:
-            weight = self._packed_for(x.shape)
-        return self._convolve(x, weight, self._bias, *self._place, self._then, [], None)
+        return self._convolve(x, self._weight_for(x.shape), self._bias, *self._place, self._then, [], None)
 
     def added_to(self, other: Tensor, x: Tensor) -> Tensor:
         """Return the ReLU of this convolution of x plus ``other``."""
-        weight = self._packed.get((x.shape, torch.get_num_threads()))
-        if weight is None:
-            weight = self._packed_for(x.shape)
+        weight = self._weight_for(x.shape)
         return self._convolve_and_add(x, other, weight, self._bias, *self._place, "add", 1.0, "relu", [], None)
 
-    def _packed_for(self, shape: torch.Size) -> Tensor:
-        weight = torch.ops.mkldnn._reorder_convolution_weight(self._plain, *self._place, list(shape))
-        same = (other for other in self._packed.values() if _layout(other) == _layout(weight))
-        weight = next(same, weight)  # most shapes share a layout, and so the memory
-        self._packed[shape, torch.get_num_threads()] = weight
-        return weight
+    def _weight_for(self, shape: torch.Size) -> Tensor:
+        case = shape, torch.get_num_threads()
+        if case not in self._packed:
+            weight = torch.ops.mkldnn._reorder_convolution_weight(self._plain, *self._place, list(shape))
+            same = (other for other in self._packed.values() if _layout(other) == _layout(weight))
+            self._packed[case] = next(same, weight)  # most shapes share a layout, and so the memory
+        return self._packed[case]
 
 
 def _layout(packed: Tensor) -> bytes:

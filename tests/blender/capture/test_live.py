@@ -115,12 +115,12 @@ def test_neutral_makes_the_face_rest(head: bpy.types.Object, short: Path) -> Non
         task.take_neutral()
         assert task.last is not None
         task._apply(task.last)
-        # A key that is beyond half its range keeps what is above that. How far it is depends on the machine's speed.
+        # A key beyond half its range keeps what is beyond. Which moment this is depends on the machine's speed.
         low, high = open_bounds().T / 2
-        near = (np.array(task.last.eta) > low - 0.02) & (np.array(task.last.eta) < high)
+        near = (np.array(task.last.eta) >= low) & (np.array(task.last.eta) <= high)
         shown = values(head)
-        assert near.sum() > 20
-        assert max(abs(shown[name]) for name, rests in zip(OPEN_KEYS, near) if rests) < 0.02
+        assert near.sum() > 10
+        assert max(abs(shown[name]) for name, rests in zip(OPEN_KEYS, near) if rests) < 1e-3
     finally:
         task.cancel()
 
