@@ -86,7 +86,8 @@ class LooksTwice:
     def read_with_mirror_images(self, cameras: Sequence[Camera], seen: FirstLook) -> FaceEstimate:
         """Read the faces and their mirror images, and average expression, gaze and identity.
 
-        The two errors differ, so their mean is smaller. It takes twice the time of ``read``, which a still image has.
+        The two errors differ, so their mean is smaller. It takes twice the time of ``read`` and one more first look,
+        which stills and footage have, but not live pictures.
         """
         own = self.read([], cameras, seen)
         mirrored = self.located(np.ascontiguousarray(seen.pixels[:, :, ::-1]), seen.given)
@@ -137,14 +138,14 @@ class FirstLooks:
         return self._estimator.located(pixels, crops)
 
 
-def read_stills(
+def read_with_mirror_images(
     estimator: SeesFaces,
     images: Sequence[UInt8Array],
     cameras: Sequence[Camera],
     seen: Located,
-    boxes: Sequence[Box | None],
+    boxes: Sequence[Box | None] | None = None,
 ) -> FaceEstimate:
-    """Read the faces of still images as ``estimator.read`` does, with their mirror images where it can."""
+    """Read faces as ``estimator.read`` does, with their mirror images where it can."""
     if isinstance(estimator, LooksTwice) and isinstance(seen, FirstLook):
         return estimator.read_with_mirror_images(cameras, seen)
     return estimator.read(images, cameras, seen, boxes)

@@ -14,6 +14,7 @@ from ..array_types import FloatArray, UInt8Array
 from ..camera import Camera
 from ..networks.estimate import FaceEstimate, Located, SeesFaces, together
 from ..networks.person import Acquaintance
+from ..networks.two_looks import read_with_mirror_images
 
 BEGUN = 2  # batches that may be waiting or being read while further frames are tracked
 NO_PICTURE = np.empty((0, 0, 3), np.uint8)  # in place of an image that is not needed again
@@ -72,7 +73,9 @@ class ReadInBatches:
         if there:
             images, found = zip(*there, strict=True)
             cameras = [self._camera] * len(there)
-            reading = self._thread.submit(lambda: self._estimator.read(images, cameras, together(found)))
+            reading = self._thread.submit(
+                lambda: read_with_mirror_images(self._estimator, images, cameras, together(found))
+            )
         seen = tuple(seen is not None for _, seen in self._waiting)
         self._begun.append(_Batch(seen, self._waiting[-1][0], reading))
         self._waiting = []

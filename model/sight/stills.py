@@ -10,7 +10,7 @@ from ..array_types import UInt8Array
 from ..camera import Camera
 from ..errors import InputError
 from ..networks.estimate import Box, FaceEstimate, Located, SeesFaces, together
-from ..networks.two_looks import read_stills
+from ..networks.two_looks import read_with_mirror_images
 from .image_process import ImageReader
 from .tracking import looked_for
 
@@ -71,7 +71,7 @@ def _read_together(looks: Sequence[_Looked], estimator: SeesFaces) -> list[FaceE
         return []
     images, cameras = [look.image for look in looks], [look.camera for look in looks]
     seen = together([look.seen for look in looks])
-    read = read_stills(estimator, images, cameras, seen, [look.box for look in looks])
+    read = read_with_mirror_images(estimator, images, cameras, seen, [look.box for look in looks])
     return [read.only(i) for i in range(len(looks))]
 
 

@@ -17,7 +17,7 @@ from ..array_types import BoolArray, FloatArray, IntArray, UInt8Array
 from ..camera import Camera, Crop
 from ..errors import InputError
 from ..networks.estimate import FaceEstimate, FindsFaces, Located, SeesFaces
-from ..networks.two_looks import read_stills
+from ..networks.two_looks import read_with_mirror_images
 from ..performance.face_performance import FacePerformance
 from .batches import ReadInBatches
 from .finder import FoundFace, crop_of_box, find_faces, lies_in, refined, same_face
@@ -323,7 +323,7 @@ def look(
 ) -> FaceEstimate:
     """Estimate the chosen face of a still image (a batch of one). Raises InputError when there is no face."""
     seen, camera = looked_for(image, estimator.finding, box, face, lens_mm)
-    return read_stills(estimator, [image], [camera], seen, [box])
+    return read_with_mirror_images(estimator, [image], [camera], seen, [box])
 
 
 def looked_for(

@@ -103,13 +103,12 @@ def _read_head(path: Path) -> Head | None:
 
 
 def look(estimator: Estimator, head: Head) -> FaceEstimate:
-    """Return the estimates of a head's pictures, each from the crop that its face really has."""
+    """Return the estimates of a head's pictures, each read as a still image, from the crop that its face really has."""
     cameras = [Camera(*map(float, row)) for row in head.camera]
     crops = [crop_of_pose(*pose) for pose in zip(head.rotation, head.translation, cameras)]
-    parts = [
-        estimator.estimate(head.pictures[i : i + BATCH], crops[i : i + BATCH], cameras[i : i + BATCH])
-        for i in range(0, len(crops), BATCH)
-    ]
+    rows = [slice(i, i + BATCH) for i in range(0, len(crops), BATCH)]
+    looks = [estimator.finding.estimate(head.pictures[part], crops[part], cameras[part]) for part in rows]
+    parts = [estimator.read_with_mirror_images(cameras[part], seen) for part, seen in zip(rows, looks, strict=True)]
     whole = {n: np.concatenate([getattr(p, n) for p in parts]) for n in FaceEstimate.__dataclass_fields__
              if isinstance(getattr(parts[0], n), np.ndarray)}  # fmt: skip
     return FaceEstimate(**whole, crop=[c for p in parts for c in p.crop], basis=parts[0].basis,
@@ -171,7 +170,8 @@ def measure(subject: Subject, folder: Path) -> Section:
         f"{pictures} pictures of {len(heads)} heads by Blender's Cycles (accuracy/other_renderer.jpg): other "
         "proportions than the engine's heads have, sculpted and asymmetric; subsurface skin, hair made of hairs, wet "
         "eyes behind corneas, glasses, make-up, beards; sun, sky, coloured lamps, rooms out of focus; lenses of 35 to "
-        "135 mm, turned by up to 25 degrees; cut by the true pose. Each key goes from its lower to its upper bound, "
+        "135 mm, turned by up to 25 degrees; cut by the true pose and read as `expnet estimate` reads a still "
+        "image. Each key goes from its lower to its upper bound, "
         f"all else at rest. Monotone: on that head the key never falls by more than {SLACK} from one step to the next. "
         "r of a sweep, averaged over heads; pooled r is over all heads' sweeps of a key together. Cross-talk: the "
         "change of another key from rest to this key's end, averaged over heads. Combined: random expressions of many "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -40,7 +41,7 @@ from .onnx import Graph
 
 
 class Convolutions:
-    """An ONNX model of ours, run by OpenCV on the CPU."""
+    """An ONNX model of ours, run by OpenCV on the CPU. Threads may share it: OpenCV runs it in one at a time."""
 
     def __init__(self, path: Path, model: bytes) -> None:
         """Load the model; ``path`` is the weights file, named in the error for weights that do not fit together."""
@@ -50,11 +51,13 @@ class Convolutions:
         except cv2.error as error:
             raise self._misfit(error) from error
         self._outputs = self._net.getUnconnectedOutLayersNames()
+        self._running = Lock()
 
     def __call__(self, x: FloatArray) -> tuple[FloatArray, ...]:
-        self._net.setInput(x)
         try:
-            outputs: tuple[FloatArray, ...] = self._net.forward(self._outputs)
+            with self._running:
+                self._net.setInput(x)
+                outputs: tuple[FloatArray, ...] = self._net.forward(self._outputs)
             return outputs
         except cv2.error as error:
             raise self._misfit(error) from error

@@ -11,12 +11,12 @@ from expnet.model.camera import Camera, Crop, roll
 from expnet.model.face.semantics import mirror_open_alpha, mirror_open_eta
 from expnet.model.networks import engines
 from expnet.model.networks.estimate import offsets_of, together
-from expnet.model.networks.two_looks import LooksTwice, read_stills
+from expnet.model.networks.two_looks import LooksTwice, read_with_mirror_images
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.performance.face_performance import FacePerformance
 from expnet.model.performance.performance_files import load_performance
 from expnet.model.rotations import rotation_of_columns
-from expnet.model.sight.tracking import perform
+from expnet.model.sight.tracking import look, perform
 from expnet.model.sight.video import open_clip
 
 DEMO_CLIP = OPEN_WEIGHTS.with_name("demo_clip.mp4")
@@ -104,15 +104,30 @@ def test_a_broken_network_has_offsets_that_are_no_numbers(broken: float) -> None
     assert np.isnan(offsets_of(raw)).all()
 
 
-def test_a_still_is_read_with_its_mirror_image(estimator: LooksTwice, views: tuple) -> None:
-    """The reading of a mirrored still is the mirrored reading."""
+def test_faces_are_read_with_their_mirror_images(estimator: LooksTwice, views: tuple) -> None:
+    """The reading of a mirrored picture is the mirrored reading."""
     images, crops, cameras = (each[:1] for each in views)
     plain = estimator.finding.estimate(images, crops, cameras)
     mirrored = estimator.located(np.ascontiguousarray(plain.pixels[:, :, ::-1]), crops)
-    one, other = (read_stills(estimator, images, cameras, seen, [None]) for seen in (plain, mirrored))
+    one, other = (read_with_mirror_images(estimator, images, cameras, seen) for seen in (plain, mirrored))
     np.testing.assert_allclose(one.eta, mirror_open_eta(other.eta), atol=1e-6)
     np.testing.assert_allclose(one.alpha, mirror_open_alpha(other.alpha), atol=1e-6)
     np.testing.assert_allclose(one.gaze, other.gaze * [-1, 1], atol=1e-6)
     alone = estimator.read(images, cameras, plain)
     assert 0 < np.abs(one.eta - alone.eta).max() < 0.3
     np.testing.assert_array_equal(one.rotation, alone.rotation)
+
+
+def test_footage_is_read_with_the_mirror_images_of_its_frames(
+    estimator: LooksTwice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame of a clip gets the numbers of the same frame as a still image."""
+    monkeypatch.setattr(estimator, "frames_at_once", 1)
+    monkeypatch.setattr(estimator, "looks_ahead", 1)
+    with open_clip(DEMO_CLIP) as clip:
+        image = next(iter(clip)).image
+    crop = look(image, estimator).crop[0]
+    box = crop.cx - crop.side / 4, crop.cy - crop.side / 4, crop.side / 2, crop.side / 2
+    with open_clip(DEMO_CLIP, 0, 0) as clip:
+        performance = perform(clip, estimator, box=box)
+    np.testing.assert_allclose(performance.eta[0], look(image, estimator, box=box).eta[0], atol=1e-4)
