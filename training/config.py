@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from ..model.errors import InputError
 from ..model.networks.torch_engine.by_name import CONFIGS, NetworkConfig
+from ..model.networks.torch_engine.glimpse import LEAK
 from ..model.networks.torch_engine.resnet101 import WIDTHS, ResNet101Config
 from .augment import Augment
 from .losses import LossWeights
@@ -31,6 +32,7 @@ class Optimizer:
     ``momentum``  SGD's, or AdamW's first beta; Muon keeps its own
     ``ema``       decay of the averaged weights that are shipped (0: no averaging)
     ``clip``      norm that gradients are cut to (inf: none)
+    ``leak``      share of the expression's gradient that reaches GlimpseNet's glimpses
     """
 
     name: Literal["muon", "adamw", "sgd"]
@@ -41,6 +43,7 @@ class Optimizer:
     warmup: int = 0  # steps
     ema: float = 0.999
     clip: float = 5.0
+    leak: float = LEAK
     precision: Literal["bf16", "fp16", "fp32"] = "bf16"
 
 

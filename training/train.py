@@ -256,6 +256,8 @@ def _pictures(args: argparse.Namespace, config: Config, device: str) -> ShardFol
 
 def _network(config: Config, data: ShardFolder | ResidentFolder) -> Network:
     network = build_network(config.architecture, config.network)
+    if isinstance(network, GlimpseNet):
+        network.leak = config.optimizer.leak
     if isinstance(network, ResNet101) and network.config.mean_image:
         rng, size = np.random.default_rng(0), network.config.size
         pictures = (data.random_batch(rng, 64, size)["image"] for _ in range(MEAN_IMAGE_PICTURES // 64))

@@ -12,7 +12,7 @@ import torch
 from expnet.model.camera import ANCHOR, SIDE_MM
 from expnet.model.errors import InputError
 from expnet.model.face.alignment import similarity
-from expnet.model.face.semantics import OPEN_BASIS
+from expnet.model.face.semantics import OPEN_BASIS, mirror_open_eta
 from expnet.model.formats import open_face_model
 from expnet.model.networks.architectures import CompactConfig
 from expnet.model.networks.torch_engine.compact import CompactNet
@@ -159,6 +159,16 @@ def test_held_out_groups_cover_all_faces_once_per_condition(subject):
         names = list(groups)
         at = next(i for i, name in enumerate(names) if name.startswith(start))
         assert (sum(groups[name].astype(int) for name in names[at : at + 3]) == 1).all()
+
+
+def test_held_out_faces_are_read_as_stills_are(subject):
+    """Expression and gaze are means over a picture and its mirror image."""
+    images = subject.held_out["image"][:8]
+    read, mirrored = subject.read(images), subject.read(images.flip(2))
+    np.testing.assert_allclose(read["eta"], mirror_open_eta(mirrored["eta"].numpy()), atol=1e-6)
+    np.testing.assert_allclose(read["gaze"], mirrored["gaze"] * torch.tensor([-1, 1]), atol=1e-6)
+    alone = predict(subject.network, images)["eta"]
+    assert np.abs(read["eta"] - alone).max() > 1e-3, "an untrained network is not symmetric"
 
 
 def test_a_perfect_network_reaches_every_bar(subject):

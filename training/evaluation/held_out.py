@@ -20,7 +20,6 @@ from .measures import (
     area_under_curve,
     correlations,
     gaze_error,
-    predict,
     rotation_error,
     seen_region_error,
 )
@@ -76,10 +75,11 @@ def measure(subject: Subject, training: Path | None = None) -> Section:
         "Held-out synthetic faces",
         f"{every.sum()} faces and {(~face).sum()} other pictures of seed 1, with people, looks and scenes that are "
         "not in the training pictures (seed 0). r is Pearson's correlation over all faces, per key, then averaged "
-        "over the keys. Millimetres are the mean distance of a region's vertices between estimated and true "
-        "expression on the same head, over the vertices whose nearest landmark is visible. Clear faces: yaw below 30 "
-        "degrees, at least 64 real pixels across the crop, 90 % of the landmarks visible. Natural pictures look like "
-        "those of a webcam, a phone or a film camera; the shards label them. Without that label: yaw below 30 "
+        "over the keys. Expression and gaze are those of stills and footage: with the responses, the mean of a picture "
+        "and its mirror image. Millimetres are the mean distance of a region's vertices between estimated and "
+        "true expression on the same head, over the vertices whose nearest landmark is visible. Clear faces: yaw below "
+        "30 degrees, at least 64 real pixels across the crop, 90 % of the landmarks visible. Natural pictures look "
+        "like those of a webcam, a phone or a film camera; the shards label them. Without that label: yaw below 30 "
         f"degrees, at least {NATURAL_DETAIL} real pixels, 90 % visible. All others are hard.",
         scores,
         (
@@ -117,7 +117,7 @@ def trained_r(subject: Subject, folder: Path) -> float:
     size = subject.held_out["image"].shape[1]
     batch = ShardFolder(folder, seed=0).random_batch(np.random.default_rng(0), TRAINING_PICTURES, size)
     face = batch["face"] > 0.5
-    return float(correlations(predict(subject.network, batch["image"][face])["eta"], batch["eta"][face]).mean())
+    return float(correlations(subject.read(batch["image"][face])["eta"], batch["eta"][face]).mean())
 
 
 def _seen_and_new(trained: float, new: float) -> Table:

@@ -13,7 +13,7 @@ from ...model.array_types import UInt8Array
 from ...model.camera import Crop
 from ...model.face.semantics import OPEN_KEYS
 from ...model.networks.cutting import cut
-from .measures import EYE_POINTS, LID_REGIONS, MOUTH_POINTS, correlations, predict, seen_region_error
+from .measures import EYE_POINTS, LID_REGIONS, MOUTH_POINTS, correlations, seen_region_error
 from .section import Cell, Plot, Score, Section, Table
 from .subject import Subject
 
@@ -39,7 +39,7 @@ def measure(subject: Subject) -> Section:
     rows: list[tuple[Cell, ...]] = []
     means: list[dict[str, float]] = []
     for width in widths:
-        eta = predict(subject.network, shown_at(pictures, width, subject.network.config.size))["eta"]
+        eta = subject.read(shown_at(pictures, width, subject.network.config.size))["eta"]
         r, error = correlations(eta, truth), (eta - truth).numpy()
         lips = seen_region_error(subject.model, ("lips",), MOUTH_POINTS, error, visible)
         lids = seen_region_error(subject.model, LID_REGIONS, EYE_POINTS, error, visible)

@@ -93,6 +93,21 @@ def test_training_can_add_the_correction_of_alpha_to_trained_weights():
     torch.testing.assert_close(changed["crop"], same["crop"])
 
 
+@pytest.mark.parametrize("leak", [0.0, 0.1, 1.0])
+def test_a_share_of_the_expressions_gradient_reaches_the_glimpses(leak: float):
+    def gradient(leak: float) -> torch.Tensor:
+        torch.manual_seed(0)
+        network = GlimpseNet()
+        torch.nn.init.normal_(network.closer_head.weight, std=0.1)
+        network.leak = leak
+        network.split(network(torch.randn(2, 3, SIZE, SIZE)))["eta"].square().sum().backward()
+        return network.blocks[0].conv1.weight.grad
+
+    full = gradient(1.0)
+    assert full.abs().max() > 0
+    torch.testing.assert_close(gradient(leak), leak * full, atol=1e-4 * float(full.abs().max()), rtol=0)
+
+
 def test_a_mirrored_left_eye_looks_like_the_right_one():
     right, left, _ = glimpses(seeing(upright_landmarks()), picture_of(lambda x, y: np.abs(x - 0.5) * 3 + np.sin(9 * y)))
     torch.testing.assert_close(left, right, atol=1e-4, rtol=0)
