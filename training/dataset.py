@@ -13,13 +13,12 @@ import torch
 
 from ..model.array_types import AnyArray, IntArray
 from ..model.face.dense_points import DENSE, DENSE_MIRROR
-from ..model.face.semantics import IBUG_MIRROR, mirror_open_alpha, mirror_open_eta
+from ..model.face.semantics import LANDMARK_MIRROR, mirror_open_alpha, mirror_open_eta
 from ..model.networks.architectures import LANDMARK_ROWS
 from .synthetic.sample import Sample
 
 FIELDS = tuple(Sample.__dataclass_fields__)
 LEARNED = tuple(name for name in FIELDS if name != "natural")  # what a batch of training holds
-MIRRORED_LANDMARKS = np.array([*IBUG_MIRROR, 69, 68])  # and the two pupils
 Batch = dict[str, torch.Tensor]
 
 
@@ -164,7 +163,7 @@ def mirrored(batch: dict[str, AnyArray]) -> dict[str, AnyArray]:
 def mirrored_labels(batch: dict[str, AnyArray]) -> dict[str, AnyArray]:
     """Return the labels mirrored left to right."""
     rotation = batch["rotation"] * np.array([1, -1, -1, -1, 1, 1], np.float32)
-    landmarks = batch["landmarks"][:, MIRRORED_LANDMARKS].copy()
+    landmarks = batch["landmarks"][:, list(LANDMARK_MIRROR)].copy()
     landmarks[..., 0] = 1 - landmarks[..., 0]
     points = batch["points"][:, DENSE_MIRROR].copy()
     points[..., 0] = 1 - points[..., 0]
@@ -177,7 +176,7 @@ def mirrored_labels(batch: dict[str, AnyArray]) -> dict[str, AnyArray]:
         "crop": batch["crop"] * np.array([-1, 1, 1], np.float32),
         "landmarks": landmarks,
         "points": points,
-        "visible": batch["visible"][:, MIRRORED_LANDMARKS],
+        "visible": batch["visible"][:, list(LANDMARK_MIRROR)],
     }
 
 

@@ -4,7 +4,7 @@
     python -m expnet.training.person RUN/weights.safetensors PEOPLE --data DATA --out WEIGHTS.safetensors
 
 The network does not change. Its outputs for all pictures are computed once, which takes nearly all of the time (some
-600 pictures a second on one thread). The rest is solved in closed form. The linear reading of alpha is a ridge
+300 pictures a second on one thread). The rest is solved in closed form. The linear reading of alpha is a ridge
 regression on PEOPLE and on single pictures of DATA (shards of ``synthetic.generate``). The precision of a look is
 another ridge regression, of the logarithm of the reading's scatter. The covariances of readings between and within
 people are estimated. The last people are held out, and the error of their alpha is printed. --out gets the weights with
@@ -33,7 +33,7 @@ from ..model.networks.torch_engine.by_name import Network
 from ..model.networks.weights.weights_file import PERSON, load_weights, save_weights
 from .dataset import shard_names
 from .evaluation.identity import SEVEN_POINTS, face_regions, vertex_areas
-from .evaluation.measures import load_network, predict
+from .evaluation.measures import load_network, predict_with_mirror_images
 from .run_folder import storable
 
 HELD_OUT = 0.15  # of the people
@@ -60,10 +60,14 @@ class Seen:
 
 
 def outputs_of(network: Network, images: UInt8Array) -> dict[str, AnyArray]:
-    """Return the network's outputs and ``points`` for pictures (B, S, S, 3) uint8 of its size. Raises InputError."""
+    """Return the outputs and ``points`` for pictures (B, S, S, 3) uint8 of the network's size, read as stills are.
+
+    Raises InputError.
+    """
     if images.shape[-2] != network.config.size:
         raise InputError(f"the pictures are {images.shape[-2]} pixels wide, the network sees {network.config.size}")
-    return {name: value.numpy() for name, value in predict(network, torch.from_numpy(images), TOGETHER).items()}
+    found = predict_with_mirror_images(network, torch.from_numpy(images), TOGETHER)
+    return {name: value.numpy() for name, value in found.items()}
 
 
 def people_seen(network: Network, folder: Path) -> Seen:

@@ -20,11 +20,11 @@ import numpy as np
 
 from ..model.array_types import FloatArray
 from ..model.errors import InputError
-from ..model.face.semantics import OPEN_KEYS
+from ..model.face.semantics import OPEN_KEYS, mirror_open_eta
 from ..model.networks.weights.weights_file import load_weights, save_weights
 from ..model.performance.accuracy import pearson
 from .dataset import ShardFolder
-from .evaluation.measures import load_network, predict
+from .evaluation.measures import load_network, predict_with_mirror_images
 from .run_folder import storable
 
 SEED = 2
@@ -68,8 +68,9 @@ def main(argv: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     natural = pictures["natural"] > 0.5
-    read = predict(load_network(args.weights), pictures["image"][natural])["eta"].numpy()
-    true = pictures["eta"][natural].numpy()
+    seen = predict_with_mirror_images(load_network(args.weights), pictures["image"][natural])["eta"].numpy()
+    # With their mirror images, so that left and right keys have the same curve.
+    read, true = (np.concatenate([eta, mirror_open_eta(eta)]) for eta in (seen, pictures["eta"][natural].numpy()))
     table = measured(read, true)
     save_weights(args.out or args.weights, replace(header, responses=table), storable(tensors))
     shown = np.stack([np.interp(read[:, k], table[key][0], table[key][1]) for k, key in enumerate(OPEN_KEYS)], 1)

@@ -46,11 +46,21 @@ def open_bounds() -> FloatArray:
     return np.array([low, np.ones(len(OPEN_KEYS))], np.float32).T
 
 
+def _other_side(key: str) -> str:
+    if key.endswith("_L"):
+        return key[:-2] + "_R"
+    if key.endswith("_R"):
+        return key[:-2] + "_L"
+    return key
+
+
+OPEN_KEY_MIRROR = [OPEN_KEYS.index(_other_side(k)) for k in OPEN_KEYS]  # the number of each key's mirror image
+
+
 def mirror_open_eta(eta: FloatArray) -> FloatArray:
     """Return the coefficients (..., 29) of the mirrored face: L and R are exchanged, sideways keys change sign."""
-    order = [OPEN_KEYS.index(_other_side(k)) for k in OPEN_KEYS]
     sign = np.array([-1.0 if k in SIGNED_KEYS else 1.0 for k in OPEN_KEYS], eta.dtype)
-    return eta[..., order] * sign
+    return eta[..., OPEN_KEY_MIRROR] * sign
 
 
 # Odd components of the open head's identity: mirroring changes their sign. The others are symmetric. The components are
@@ -65,14 +75,6 @@ def mirror_open_alpha(alpha: FloatArray) -> FloatArray:
     mirrored = np.array(alpha)
     mirrored[..., ODD_IDENTITY] *= -1
     return mirrored
-
-
-def _other_side(key: str) -> str:
-    if key.endswith("_L"):
-        return key[:-2] + "_R"
-    if key.endswith("_R"):
-        return key[:-2] + "_L"
-    return key
 
 
 def _arkit_sources() -> dict[str, tuple[str, float]]:
@@ -131,3 +133,4 @@ IBUG_MIRROR = (
     45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
     54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
 )  # fmt: skip
+LANDMARK_MIRROR = (*IBUG_MIRROR, 69, 68)  # and the two pupils

@@ -9,7 +9,7 @@ the rounding of 16 bits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,9 +17,10 @@ import numpy as np
 from ..array_types import FloatArray, UInt8Array
 from ..builtin import OPEN
 from ..camera import Camera, Crop
-from ..face.semantics import OPEN_BASIS, OPEN_KEYS, mirror_open_alpha, mirror_open_eta
+from ..face.semantics import OPEN_BASIS, OPEN_KEYS
 from .cutting import cut
 from .estimate import Box, FaceEstimate, Located, SeesFaces, confidence_of, estimate_of, offsets_of
+from .mirror_image import mean_of_both
 from .person import PersonReader
 from .responses import responses_of
 from .weights.weights_file import WeightsHeader
@@ -77,28 +78,27 @@ class LooksTwice:
     ) -> FaceEstimate:
         """Look closer at the faces that were ``seen`` by a first look; the images are not needed again."""
         assert isinstance(seen, FirstLook)
-        outputs = self.closer_look(seen.pixels, seen.features, seen.outputs)
+        return self._estimate_of(self._looked(seen), cameras, seen)
+
+    def read_with_mirror_images(self, cameras: Sequence[Camera], seen: FirstLook) -> FaceEstimate:
+        """Read the faces from the mean of the outputs for them and for their mirror images.
+
+        It takes twice the time of ``read`` and one more first look, which stills and footage have, but not live
+        pictures.
+        """
+        mirrored = self.located(np.ascontiguousarray(seen.pixels[:, :, ::-1]), seen.given)
+        return self._estimate_of(mean_of_both(self._looked(seen), self._looked(mirrored)), cameras, seen)
+
+    def _looked(self, seen: FirstLook) -> dict[str, FloatArray]:
+        return self.closer_look(seen.pixels, seen.features, seen.outputs)
+
+    def _estimate_of(
+        self, outputs: Mapping[str, FloatArray], cameras: Sequence[Camera], seen: FirstLook
+    ) -> FaceEstimate:
         read = estimate_of(outputs, seen.given, cameras, self.basis, self.expression_keys, self.responses)
         if self.person is None or read.outputs is None:
             return read
         return replace(read, mouth_hidden=self.person.mouth_hidden(read.outputs))
-
-    def read_with_mirror_images(self, cameras: Sequence[Camera], seen: FirstLook) -> FaceEstimate:
-        """Read the faces and their mirror images, and average expression, gaze and identity.
-
-        The two errors differ, so their mean is smaller. It takes twice the time of ``read`` and one more first look,
-        which stills and footage have, but not live pictures.
-        """
-        own = self.read([], cameras, seen)
-        mirrored = self.located(np.ascontiguousarray(seen.pixels[:, :, ::-1]), seen.given)
-        other = self.read([], cameras, mirrored)
-        return replace(
-            own,
-            eta=(own.eta + mirror_open_eta(other.eta)) / 2,
-            gaze=(own.gaze + other.gaze * [-1, 1]) / 2,
-            alpha=(own.alpha + mirror_open_alpha(other.alpha)) / 2,
-            eta_deviation=(own.eta_deviation + np.abs(mirror_open_eta(other.eta_deviation))) / 2,
-        )
 
     def located(self, pixels: UInt8Array, crops: Sequence[Crop]) -> FirstLook:
         """Take a first look at these crops, cut as (B, size, size, 3) uint8 BGR."""

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
+from expnet.model.face.semantics import LANDMARK_MIRROR
 from expnet.model.formats import open_face_model
 from expnet.model.networks.architectures import EYE_POINTS, LEFT_EYE, RIGHT_EYE
 from expnet.model.networks.torch_engine.glimpse import GlimpseNet
-from expnet.training.dataset import MIRRORED_LANDMARKS
 from expnet.training.glimpse_points import ORDER, GlimpseScales, true_points
 from expnet.training.synthetic.surface import build_surface
 
@@ -21,7 +21,7 @@ def test_the_left_eyes_points_are_the_rights_in_a_mirror():
     np.testing.assert_allclose(left[12:] * [-1, 1, 1], right[12:], atol=0.01)
     np.testing.assert_allclose(left * [-1, 1, 1], right, atol=4)
     assert (right[:, 0] < 0).all() and (np.abs(mouth[:, 0]) < 45).all() and (mouth[:, 1] < 5).all()
-    assert [int(MIRRORED_LANDMARKS[i]) for i in RIGHT_EYE] == list(LEFT_EYE)
+    assert [int(LANDMARK_MIRROR[i]) for i in RIGHT_EYE] == list(LEFT_EYE)
 
 
 def test_true_points_come_in_that_order_and_stay_unknown_where_a_shard_has_none():

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from expnet.model.camera import Camera, crop_of_pose, pose_of_crop, project, rotation_in_crop
-from expnet.model.face.semantics import OPEN_KEYS
+from expnet.model.face.semantics import LANDMARK_MIRROR, OPEN_KEYS
 from expnet.model.formats import open_face_model
 from expnet.model.rotations import rotation_of_euler
-from expnet.training.dataset import MIRRORED_LANDMARKS, mirrored
+from expnet.training.dataset import mirrored
 from expnet.training.synthetic import sample as engine
 from expnet.training.synthetic.generate import make_shard
 from expnet.training.synthetic.ingredients import Ingredients
@@ -102,7 +102,7 @@ def test_a_mirrored_batch_is_the_batch_seen_in_a_mirror(surface):
     left = OPEN_KEYS.index("mouthSmile_L")
     np.testing.assert_array_equal(once["eta"][:, left], batch["eta"][:, left + 1])
     np.testing.assert_allclose(once["landmarks"][:, 36, 0], 1 - batch["landmarks"][:, 45, 0], atol=1e-6)
-    assert sorted(MIRRORED_LANDMARKS) == list(range(70))
+    assert sorted(LANDMARK_MIRROR) == list(range(70))
 
 
 def test_an_expression_key_moves_the_landmarks_it_should(surface):

@@ -75,12 +75,12 @@ def measure(subject: Subject, training: Path | None = None) -> Section:
         "Held-out synthetic faces",
         f"{every.sum()} faces and {(~face).sum()} other pictures of seed 1, with people, looks and scenes that are "
         "not in the training pictures (seed 0). r is Pearson's correlation over all faces, per key, then averaged "
-        "over the keys. Expression and gaze are those of stills and footage: with the responses, the mean of a picture "
-        "and its mirror image. Millimetres are the mean distance of a region's vertices between estimated and "
-        "true expression on the same head, over the vertices whose nearest landmark is visible. Clear faces: yaw below "
-        "30 degrees, at least 64 real pixels across the crop, 90 % of the landmarks visible. Natural pictures look "
-        "like those of a webcam, a phone or a film camera; the shards label them. Without that label: yaw below 30 "
-        f"degrees, at least {NATURAL_DETAIL} real pixels, 90 % visible. All others are hard.",
+        "over the keys. All is read as in stills and footage: from the mean of the outputs for a picture and its "
+        "mirror image, with the responses. Millimetres are the mean distance of a region's vertices between estimated "
+        "and true expression on the same head, over the vertices whose nearest landmark is visible. Clear faces: yaw "
+        "below 30 degrees, at least 64 real pixels across the crop, 90 % of the landmarks visible. Natural pictures "
+        "look like those of a webcam, a phone or a film camera; the shards label them. Without that label: yaw below "
+        f"30 degrees, at least {NATURAL_DETAIL} real pixels, 90 % visible. All others are hard.",
         scores,
         (
             *(_seen_and_new(r, whole["r"]) for r in trained),

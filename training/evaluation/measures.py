@@ -14,6 +14,7 @@ from ...model.camera import Crop
 from ...model.face.face_model import FaceModel
 from ...model.networks.architectures import LANDMARK_ROWS
 from ...model.networks.cutting import cut
+from ...model.networks.mirror_image import mean_of_both
 from ...model.networks.torch_engine.by_name import Network, build_network
 from ...model.networks.torch_engine.compact import rotation_matrix
 from ...model.networks.torch_engine.glimpse import GlimpseNet
@@ -46,6 +47,15 @@ def predict(network: Network, images: Tensor, size: int = 256) -> dict[str, Tens
         parts = [_outputs(network, x) for x in inputs]
     network.train(was_training)
     return {name: torch.cat([part[name] for part in parts]).float().cpu() for name in parts[0]}
+
+
+def predict_with_mirror_images(network: Network, images: Tensor, size: int = 256) -> dict[str, Tensor]:
+    """Do the same as stills and footage are read: means of the outputs for the pictures and their mirror images."""
+    own, mirrored = (
+        {name: value.numpy() for name, value in predict(network, each, size).items()}
+        for each in (images, images.flip(2))
+    )
+    return {name: torch.from_numpy(value) for name, value in mean_of_both(own, mirrored).items()}
 
 
 def _outputs(network: Network, x: Tensor) -> dict[str, Tensor]:

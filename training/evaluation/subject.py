@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...model.array_types import AnyArray, BoolArray, FloatArray
 from ...model.face.face_model import FaceModel
-from ...model.face.semantics import OPEN_KEYS, mirror_open_eta
+from ...model.face.semantics import OPEN_KEYS
 from ...model.networks.expression import expression_of
 from ...model.networks.responses import responses_of
 from ...model.networks.torch_engine.by_name import Network
@@ -21,7 +21,7 @@ from ...model.networks.torch_engine.estimator import Estimator
 from ...model.networks.weights.weights_file import load_weights
 from ...model.rotations import euler_degrees
 from ..dataset import Batch
-from .measures import load_network, predict
+from .measures import load_network, predict_with_mirror_images
 
 NATURAL_DETAIL = 80  # real pixels across the crop
 
@@ -54,24 +54,18 @@ class Subject:
         return self.read(self.held_out["image"]) if self.outputs is None else self.outputs
 
     def read(self, images: Tensor) -> Batch:
-        """Return the outputs for pictures (N, S, S, 3) uint8, eta and gaze as stills and footage show them.
+        """Return the outputs for pictures (N, S, S, 3) uint8 as stills and footage are read, with their mirror images.
 
-        These are means over a picture and its mirror image; eta is that of ``expression_of``. A GlimpseNet's outputs
-        have ``eta_read``, too: eta with the responses applied, before lips are shut.
+        eta is as it is shown (``expression_of``). A GlimpseNet's outputs have ``eta_read``, too: eta with the responses
+        applied, before lips are shut.
         """
-        own, mirrored = self._shown(images), self._shown(images.flip(2))
-        gaze = (own["gaze"] + mirrored["gaze"] * [-1, 1]) / 2
-        etas = {name: (own[name] + mirror_open_eta(mirrored[name])) / 2 for name in own if name in ("eta", "eta_read")}
-        return {name: torch.from_numpy(value).float() for name, value in {**own, **etas, "gaze": gaze}.items()}
-
-    def _shown(self, images: Tensor) -> dict[str, FloatArray]:
-        """Return the outputs for pictures as they are, with ``eta`` and ``eta_read`` of ``read``."""
-        raw = {name: value.double().numpy() for name, value in predict(self.network, images).items()}
+        seen = predict_with_mirror_images(self.network, images)
         responses = responses_of(load_weights(self.weights)[0].responses, OPEN_KEYS)
-        shown = {**raw, "eta": expression_of(raw, responses)[0]}
+        raw = {name: value.double().numpy() for name, value in seen.items()}
+        eta = {"eta": expression_of(raw, responses)[0]}
         if "points" in raw:
-            shown["eta_read"] = expression_of({k: v for k, v in raw.items() if k != "points"}, responses)[0]
-        return shown
+            eta["eta_read"] = expression_of({k: v for k, v in raw.items() if k != "points"}, responses)[0]
+        return {**seen, **{name: torch.from_numpy(value).to(seen["eta"]) for name, value in eta.items()}}
 
     @cached_property
     def face(self) -> torch.Tensor:

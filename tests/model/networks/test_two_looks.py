@@ -21,7 +21,7 @@ from expnet.model.sight.video import open_clip
 
 DEMO_CLIP = OPEN_WEIGHTS.with_name("demo_clip.mp4")
 FRAMES = 12
-ROUNDING = 0.01  # of 16-bit convolutions, which depends on the size of the batch
+ROUNDING, PIXELS = 0.01, 0.3  # of 16-bit convolutions, which depends on the size of the batch
 
 
 @pytest.fixture(scope="module", params=["full", "light"])
@@ -66,8 +66,8 @@ def test_a_clip_read_in_batches_is_the_clip_read_frame_by_frame(
     batched = performed(estimator)
     monkeypatch.setattr(estimator, "frames_at_once", 1)
     alone = performed(estimator)
-    np.testing.assert_array_equal(batched.crop, alone.crop)
-    np.testing.assert_array_equal(batched.rotation, alone.rotation)
+    np.testing.assert_allclose(batched.crop, alone.crop, atol=PIXELS)
+    np.testing.assert_allclose(batched.rotation, alone.rotation, atol=ROUNDING)
     np.testing.assert_allclose(batched.eta, alone.eta, atol=ROUNDING)
     np.testing.assert_allclose(batched.alpha, alone.alpha, atol=ROUNDING)
 
@@ -104,8 +104,11 @@ def test_a_broken_network_has_offsets_that_are_no_numbers(broken: float) -> None
     assert np.isnan(offsets_of(raw)).all()
 
 
-def test_faces_are_read_with_their_mirror_images(estimator: LooksTwice, views: tuple) -> None:
-    """The reading of a mirrored picture is the mirrored reading."""
+def test_faces_are_read_with_their_mirror_images(
+    estimator: LooksTwice, views: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reading of a mirrored picture is the mirrored reading, but for the responses of sideways keys."""
+    monkeypatch.setattr(estimator, "responses", None)
     images, crops, cameras = (each[:1] for each in views)
     plain = estimator.finding.estimate(images, crops, cameras)
     mirrored = estimator.located(np.ascontiguousarray(plain.pixels[:, :, ::-1]), crops)
@@ -113,9 +116,11 @@ def test_faces_are_read_with_their_mirror_images(estimator: LooksTwice, views: t
     np.testing.assert_allclose(one.eta, mirror_open_eta(other.eta), atol=1e-6)
     np.testing.assert_allclose(one.alpha, mirror_open_alpha(other.alpha), atol=1e-6)
     np.testing.assert_allclose(one.gaze, other.gaze * [-1, 1], atol=1e-6)
+    sides = one.crop[0].cx - crops[0].cx, crops[0].cx - other.crop[0].cx
+    np.testing.assert_allclose(sides[0], sides[1], atol=1e-3)
     alone = estimator.read(images, cameras, plain)
     assert 0 < np.abs(one.eta - alone.eta).max() < 0.3
-    np.testing.assert_array_equal(one.rotation, alone.rotation)
+    assert 0 < np.abs(one.rotation - alone.rotation).max() < 0.2
 
 
 def test_footage_is_read_with_the_mirror_images_of_its_frames(
