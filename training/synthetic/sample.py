@@ -29,7 +29,7 @@ from .worn import clothe, sample_glasses, sample_headwear
 
 OVERSAMPLING = 1.5  # as ``rasterizer.compose`` has it
 NO_FACE_SHARE = 0.12
-NATURAL_SHARE = 0.6  # of the faces: as seen by a webcam, a telephone or a film camera that the person faces
+NATURAL_SHARE = 0.75  # of the faces: as seen by a webcam, a telephone or a film camera that the person faces
 HAND_SHARE = 0.05  # of these, drawn with a hand or a thing in plain sight; they count as hard
 HEAD_WITHOUT_FACE = 0.25  # share of the pictures without a face that show a head: its back, or far off the crop
 SHADOW_BIAS = np.float32(7.0)  # mm
