@@ -207,6 +207,12 @@ def test_points_known_exactly_tell_more_than_points_known_badly(subject, data, t
         ceiling.measure(subject, data)
 
 
+def test_points_to_learn_from_are_in_the_order_of_the_held_out_ones(tmp_path, model):
+    np.savez(tmp_path / "seed0_shard00000.npz", **make_shard(build_surface(model), 0, 0, FACES, 16))
+    known, shard = ceiling._labels(tmp_path), ShardFolder(tmp_path, seed=0).all()
+    np.testing.assert_array_equal(known["landmarks"], shard["landmarks"][shard["face"] > 0.5])
+
+
 def test_a_linear_reading_finds_what_is_linear():
     rng = np.random.default_rng(3)
     known, asked, mixing = rng.normal(size=(300, 12)), rng.normal(size=(20, 12)), rng.normal(size=(12, 29))

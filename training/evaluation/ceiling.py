@@ -13,6 +13,7 @@ from ...model.array_types import BoolArray, FloatArray
 from ...model.camera import SIDE_MM
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS
+from ..dataset import read_shard, shard_names
 from .held_out import figures
 from .measures import correlations
 from .section import Cell, Section, Table
@@ -70,11 +71,11 @@ def _row(subject: Subject, every: BoolArray, clear: BoolArray) -> tuple[float, .
 def _labels(folder: Path) -> Labels:
     """Labels of up to MOST faces of seed 0; the pictures are not read."""
     parts: list[dict[str, FloatArray]] = []
-    for path in sorted(folder.glob("seed0_shard*.npz")):
-        with np.load(path, allow_pickle=False) as shard:
-            if "points" in shard.files:
-                face = shard["face"] > 0.5
-                parts.append({k: shard[k][face].astype(np.float32) for k in LABELS})
+    for name in shard_names(folder, seed=0):
+        shard = read_shard(folder / name)  # landmarks in the order of the held-out ones
+        face = (shard["face"] > 0.5) & ~np.isnan(shard["points"]).any((1, 2))
+        if face.any():
+            parts.append({k: shard[k][face].astype(np.float32) for k in LABELS})
         if sum(len(p["eta"]) for p in parts) >= MOST:
             break
     if not parts:
