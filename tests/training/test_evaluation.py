@@ -35,7 +35,7 @@ from expnet.training.synthetic.generate import make_shard
 from expnet.training.synthetic.surface import build_surface
 
 CONFIG = CompactConfig(size=64, channels=(8, 8, 16, 16, 32), blocks=(1, 1, 1, 1))
-FACES = 144  # in so many every key moves, in the natural pictures and in the hard ones
+FACES = 240  # in so many every key moves, in the natural pictures and in the hard ones
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,9 @@ def _picture(
 def seen_identity(subject: Subject, pictures: UInt8Array) -> FaceEstimate:
     size = pictures.shape[1]
     crop, camera = Crop((size - 1) / 2, (size - 1) / 2, size), Camera.for_image(size, size)
-    return subject.estimator.estimate(list(pictures), [crop] * len(pictures), [camera] * len(pictures))
+    crops, cameras = [crop] * len(pictures), [camera] * len(pictures)
+    seen = subject.estimator.finding.estimate(list(pictures), crops, cameras)
+    return subject.estimator.read_with_mirror_images(cameras, seen)
 
 
 def heads_of(subject: Subject, seen: FaceEstimate, count: int) -> FloatArray:
