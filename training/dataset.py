@@ -15,6 +15,7 @@ from ..model.array_types import AnyArray, IntArray
 from ..model.face.dense_points import DENSE, DENSE_MIRROR
 from ..model.face.semantics import LANDMARK_MIRROR, mirror_open_alpha, mirror_open_eta
 from ..model.networks.architectures import LANDMARK_ROWS
+from ..model.networks.mirror_image import SIGNS, mirrored_points
 from .synthetic.sample import Sample
 
 FIELDS = tuple(Sample.__dataclass_fields__)
@@ -162,20 +163,13 @@ def mirrored(batch: dict[str, AnyArray]) -> dict[str, AnyArray]:
 
 def mirrored_labels(batch: dict[str, AnyArray]) -> dict[str, AnyArray]:
     """Return the labels mirrored left to right."""
-    rotation = batch["rotation"] * np.array([1, -1, -1, -1, 1, 1], np.float32)
-    landmarks = batch["landmarks"][:, list(LANDMARK_MIRROR)].copy()
-    landmarks[..., 0] = 1 - landmarks[..., 0]
-    points = batch["points"][:, DENSE_MIRROR].copy()
-    points[..., 0] = 1 - points[..., 0]
     return {
         **batch,
+        **{name: batch[name] * sign for name, sign in SIGNS.items()},
         "eta": mirror_open_eta(batch["eta"]),
         "alpha": mirror_open_alpha(batch["alpha"]),
-        "gaze": batch["gaze"] * np.array([-1, 1], np.float32),
-        "rotation": rotation,
-        "crop": batch["crop"] * np.array([-1, 1, 1], np.float32),
-        "landmarks": landmarks,
-        "points": points,
+        "landmarks": mirrored_points(batch["landmarks"], LANDMARK_MIRROR),
+        "points": mirrored_points(batch["points"], DENSE_MIRROR),
         "visible": batch["visible"][:, list(LANDMARK_MIRROR)],
     }
 

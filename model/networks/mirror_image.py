@@ -5,11 +5,11 @@ The errors of the two readings differ, so their mean is nearer to the truth than
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..array_types import FloatArray
+from ..array_types import FloatArray, IntArray
 from ..face.dense_points import DENSE_MIRROR
 from ..face.semantics import LANDMARK_MIRROR, OPEN_KEY_MIRROR, mirror_open_alpha, mirror_open_eta
 from .architectures import LANDMARK_ROWS
@@ -19,7 +19,11 @@ from .glimpse_order import GLIMPSE_ORDER, LANDMARKS
 LANDMARK_ROWS_MIRROR = [LANDMARK_ROWS.index(LANDMARK_MIRROR[row]) for row in LANDMARK_ROWS]
 _GLIMPSE_MIRROR = (*LANDMARK_ROWS_MIRROR, *(LANDMARKS + DENSE_MIRROR))
 POINTS_MIRROR = [GLIMPSE_ORDER.index(_GLIMPSE_MIRROR[row]) for row in GLIMPSE_ORDER]
-_ROTATION = np.array([1, -1, -1, -1, 1, 1], np.float32)  # of the first two columns
+SIGNS = {
+    "gaze": np.array([-1, 1], np.float32),
+    "rotation": np.array([1, -1, -1, -1, 1, 1], np.float32),
+    "crop": np.array([-1, 1, 1], np.float32),
+}
 
 
 def of_the_picture(outputs: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
@@ -28,12 +32,12 @@ def of_the_picture(outputs: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     They are named as in ``architectures.output_widths``, each (B, width), with ``points`` where the network has some.
     """
     found = dict(outputs)
-    signs = {"gaze": [-1, 1], "rotation": _ROTATION, "crop": [-1, 1, 1]}
-    for name in found.keys() & signs.keys():
-        found[name] = outputs[name] * np.asarray(signs[name], np.float32)
+    for name in found.keys() & SIGNS.keys():
+        found[name] = outputs[name] * SIGNS[name]
     for name, rows in (("landmarks", LANDMARK_ROWS_MIRROR), ("points", POINTS_MIRROR)):
         if name in found:
-            found[name] = _other_side(outputs[name], rows)
+            points = outputs[name].reshape(len(outputs[name]), -1, 2)
+            found[name] = mirrored_points(points, rows).reshape(outputs[name].shape)
     found["eta"] = mirror_open_eta(outputs["eta"])
     if "alpha" in found:
         found["alpha"] = mirror_open_alpha(outputs["alpha"])
@@ -48,8 +52,8 @@ def mean_of_both(own: Mapping[str, FloatArray], mirrored: Mapping[str, FloatArra
     return {name: (value + other[name]) / 2 for name, value in own.items()}
 
 
-def _other_side(points: FloatArray, rows: list[int]) -> FloatArray:
-    """Mirror points (B, 2 P) in the unit crop, whose counterparts are those of ``rows``."""
-    mirrored = points.reshape(len(points), -1, 2)[:, rows].copy()
+def mirrored_points(points: FloatArray, rows: Sequence[int] | IntArray) -> FloatArray:
+    """Mirror points (B, P, 2) in the unit crop, whose counterparts are those of ``rows``."""
+    mirrored = points[:, np.asarray(rows)]
     mirrored[..., 0] = 1 - mirrored[..., 0]
-    return mirrored.reshape(points.shape)
+    return mirrored

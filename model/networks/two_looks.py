@@ -3,8 +3,9 @@
 The first look, at the whole face, is small and final in the face's place and pose. The closer look reads the
 expression and moves no crop. So a clip's frames are located by first looks, one after another or ``looks_ahead`` at
 once (``sight/tracking.py``), since each crop comes from the frames before. The closer looks follow in batches, in
-another thread. The crops are the same as when both looks are taken at each frame, and so are the numbers, except for
-the rounding of 16 bits.
+another thread. The crops that are looked at are the same as when both looks are taken at each frame, and so are the
+numbers, except for the rounding of 16 bits. Stills and footage are read together with their mirror images, which
+refines place and pose, too.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ class LooksTwice:
     ) -> FaceEstimate:
         """Look closer at the faces that were ``seen`` by a first look; the images are not needed again."""
         assert isinstance(seen, FirstLook)
-        return self._estimate_of(self._looked(seen), cameras, seen)
+        outputs = self.closer_look(seen.pixels, seen.features, seen.outputs)
+        return self._estimate_of(outputs, cameras, seen)
 
     def read_with_mirror_images(self, cameras: Sequence[Camera], seen: FirstLook) -> FaceEstimate:
         """Read the faces from the mean of the outputs for them and for their mirror images.
@@ -86,11 +88,10 @@ class LooksTwice:
         It takes twice the time of ``read`` and one more first look, which stills and footage have, but not live
         pictures.
         """
-        mirrored = self.located(np.ascontiguousarray(seen.pixels[:, :, ::-1]), seen.given)
-        return self._estimate_of(mean_of_both(self._looked(seen), self._looked(mirrored)), cameras, seen)
-
-    def _looked(self, seen: FirstLook) -> dict[str, FloatArray]:
-        return self.closer_look(seen.pixels, seen.features, seen.outputs)
+        own = self.closer_look(seen.pixels, seen.features, seen.outputs)
+        pixels = np.ascontiguousarray(seen.pixels[:, :, ::-1])
+        mirrored = self.closer_look(pixels, *self.first_look(pixels))
+        return self._estimate_of(mean_of_both(own, mirrored), cameras, seen)
 
     def _estimate_of(
         self, outputs: Mapping[str, FloatArray], cameras: Sequence[Camera], seen: FirstLook

@@ -14,7 +14,7 @@ from ...model.array_types import AnyArray, BoolArray, FloatArray
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_KEYS
 from ...model.networks.expression import expression_of
-from ...model.networks.responses import responses_of
+from ...model.networks.responses import Responses, responses_of
 from ...model.networks.torch_engine.by_name import Network
 from ...model.networks.torch_engine.compact import rotation_matrix
 from ...model.networks.torch_engine.estimator import Estimator
@@ -49,6 +49,10 @@ class Subject:
         return Estimator.load(self.weights, "cpu")
 
     @cached_property
+    def responses(self) -> Responses | None:
+        return responses_of(load_weights(self.weights)[0].responses, OPEN_KEYS)
+
+    @cached_property
     def everything(self) -> Batch:
         """The outputs for all held-out pictures, as ``read`` returns them."""
         return self.read(self.held_out["image"]) if self.outputs is None else self.outputs
@@ -60,11 +64,10 @@ class Subject:
         applied, before lips are shut.
         """
         seen = predict_with_mirror_images(self.network, images)
-        responses = responses_of(load_weights(self.weights)[0].responses, OPEN_KEYS)
         raw = {name: value.double().numpy() for name, value in seen.items()}
-        eta = {"eta": expression_of(raw, responses)[0]}
+        eta = {"eta": expression_of(raw, self.responses)[0]}
         if "points" in raw:
-            eta["eta_read"] = expression_of({k: v for k, v in raw.items() if k != "points"}, responses)[0]
+            eta["eta_read"] = expression_of({k: v for k, v in raw.items() if k != "points"}, self.responses)[0]
         return {**seen, **{name: torch.from_numpy(value).to(seen["eta"]) for name, value in eta.items()}}
 
     @cached_property

@@ -11,6 +11,7 @@ from expnet.model.camera import Camera, Crop, roll
 from expnet.model.face.semantics import mirror_open_alpha, mirror_open_eta
 from expnet.model.networks import engines
 from expnet.model.networks.estimate import offsets_of, together
+from expnet.model.networks.opencv_engine.estimator import LightEstimator
 from expnet.model.networks.two_looks import LooksTwice, read_with_mirror_images
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.performance.face_performance import FacePerformance
@@ -66,8 +67,9 @@ def test_a_clip_read_in_batches_is_the_clip_read_frame_by_frame(
     batched = performed(estimator)
     monkeypatch.setattr(estimator, "frames_at_once", 1)
     alone = performed(estimator)
-    np.testing.assert_allclose(batched.crop, alone.crop, atol=PIXELS)
-    np.testing.assert_allclose(batched.rotation, alone.rotation, atol=ROUNDING)
+    exact = isinstance(estimator, LightEstimator)  # it takes one picture at a time, in 32 bits
+    np.testing.assert_allclose(batched.crop, alone.crop, atol=0 if exact else PIXELS)
+    np.testing.assert_allclose(batched.rotation, alone.rotation, atol=0 if exact else ROUNDING)
     np.testing.assert_allclose(batched.eta, alone.eta, atol=ROUNDING)
     np.testing.assert_allclose(batched.alpha, alone.alpha, atol=ROUNDING)
 
