@@ -86,7 +86,7 @@ class Studio:
         surface = surface or self.surface
         rng = np.random.default_rng([looks, 1])
         someone = np.random.default_rng([looks if person is None else person, 2])
-        alpha = np.clip(someone.standard_normal((1, len(surface.model.identity))), -2.5, 2.5).astype(np.float32)
+        alpha = shape.sample_alpha(someone, surface, limit=2.5)[None]
         eta = keys if isinstance(keys, np.ndarray) else expression(keys or {})
         look_at = np.array([gaze], np.float32)
         rotation = rotation_of_euler(*angles)
@@ -100,7 +100,7 @@ class Studio:
         persons, moves = shape.blend(surface, alpha, eta[None], look_at, plain_ways[None])
         vertices = shape.shape_head(someone, surface, persons[0], moves[0], eta, look_at[0])
         painted = brows.sample_brows(rng, surface, eta)
-        marks = shape.landmarks_of(surface, vertices, look_at[0], painted)
+        marks = shape.landmarks_of(surface, vertices, painted)
         plain = np.broadcast_to(PLAIN, (TILE, TILE, 3)).copy() if backdrop else None
         distances = -(marks @ rotation[2] + translation[2])
         image, _ = engine.render(

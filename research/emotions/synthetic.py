@@ -24,7 +24,7 @@ from ...training.synthetic.degrade import develop
 from ...training.synthetic.expressions import sample_gaze
 from ...training.synthetic.pose import sample_angles, sample_pose
 from ...training.synthetic.sample import render
-from ...training.synthetic.shape import blend, landmarks_of, sample_ways, shape_head
+from ...training.synthetic.shape import blend, landmarks_of, sample_alpha, sample_ways, shape_head
 from ...training.synthetic.surface import Surface, build_surface
 from .clips import COLUMNS, VIEW
 
@@ -97,7 +97,7 @@ def picture(
     A ``prototype`` of zeros is a resting face. ``noise`` is the standard deviation of each key's.
     """
     own, rng = np.random.default_rng([seed, subject]), np.random.default_rng([seed, subject, clip])
-    alpha = np.clip(own.standard_normal(len(surface.model.identity)), -2.8, 2.8).astype(np.float32)
+    alpha = sample_alpha(own, surface)
     ways = sample_ways(own)
     eta = rng.uniform(*INTENSITY) * prototype + rng.normal(0, noise, len(prototype))
     eta = mirror_open_eta(eta) if rng.random() < 0.5 else eta
@@ -111,7 +111,7 @@ def picture(
     shape, look = (np.random.default_rng([seed, subject, 1000, part]) for part in (1, 2))  # the same for the subject
     vertices = shape_head(shape, surface, people[0], moves[0], eta, gaze)
     brows = sample_brows(look, surface, eta)
-    marks = landmarks_of(surface, vertices, gaze, brows)
+    marks = landmarks_of(surface, vertices, brows)
     distances = -(marks @ pose.rotation[2] + pose.translation[2])
     image, _ = render(look, surface, vertices, eta, brows, pose, SIZE, pose.in_crop(marks), distances, natural=True)
     developed = np.asarray(develop(rng, image, True) * 255).round().astype(np.uint8)

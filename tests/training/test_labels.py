@@ -25,7 +25,7 @@ def surface():
 
 def seen(surface, yaw=0.0, seed=0, shut=0.0):
     """Which landmarks a head turned by ``yaw`` shows, averaged over hair, glasses and hands, (70,)."""
-    model, gaze, camera = surface.model, np.zeros(2, np.float32), Camera(1000, (SIZE - 1) / 2, (SIZE - 1) / 2)
+    model, camera = surface.model, Camera(1000, (SIZE - 1) / 2, (SIZE - 1) / 2)
     eta = np.zeros(29, np.float32)
     eta[5:7] = shut
     vertices = model.vertices(None, eta)
@@ -34,7 +34,7 @@ def seen(surface, yaw=0.0, seed=0, shut=0.0):
     crop = crop_of_pose(rotation, translation, camera)
     pose = Pose(rotation, translation, camera, crop, crop)
     brows = sample_brows(np.random.default_rng(seed), surface, eta)
-    marks = landmarks_of(surface, vertices, gaze, brows)
+    marks = landmarks_of(surface, vertices, brows)
     distances = -(marks @ rotation[2] + translation[2])
     points, rngs = pose.in_crop(marks), (np.random.default_rng([seed, i]) for i in range(40))
     return np.mean(

@@ -113,7 +113,7 @@ def test_painted_brows_are_found_on_the_skin_and_move_with_it(surface):
 def test_the_mean_heads_brow_line_is_at_peoples_height(surface):
     """Landmarks 17-26 of the head itself, without anybody's painted brows."""
     people = rest.known_people()
-    head = rest.of_landmarks(landmarks_of(surface, surface.model.neutral, np.zeros(2)))
+    head = rest.of_landmarks(landmarks_of(surface, surface.model.neutral))
     for row in (*rest.BROW_ROWS, rest.GAP, "brows, distance of their tails"):
         bar = rest.MEAN_BAR if row in rest.BROW_ROWS else 2 * rest.MEAN_BAR  # two ends
         assert head[row] == pytest.approx(people.mean[row], abs=bar), row

@@ -11,7 +11,7 @@ from expnet.training.dataset import mirrored
 from expnet.training.synthetic import sample as engine
 from expnet.training.synthetic.generate import make_shard
 from expnet.training.synthetic.ingredients import Ingredients
-from expnet.training.synthetic.shape import LIDS, blend, sample_ways, shape_head
+from expnet.training.synthetic.shape import LIDS, PUPIL_DEPTH, blend, landmarks_of, sample_ways, shape_head
 from expnet.training.synthetic.skin import wrinkle_depth
 from expnet.training.synthetic.surface import build_surface
 
@@ -138,6 +138,21 @@ def test_blending_is_eq_1_with_lids_that_follow_the_gaze(surface):
     np.testing.assert_allclose((persons + moves)[:2], expected[:2], atol=1e-3)
     open_share = 1 - eta[2, 5:7].mean()
     np.testing.assert_allclose((persons + moves)[2], expected[2] + open_share * surface.model.gaze_lids[0], atol=1e-3)
+
+
+def test_eyes_that_look_ahead_point_a_little_outwards_by_a_different_angle_in_each_person(surface):
+    """Angle kappa: the line of sight lies on the nose's side of the eye's axis. The landmarks follow the iris."""
+    still = np.zeros((1, 99), np.float32), np.zeros((1, 29), np.float32), np.zeros((1, 2), np.float32)
+    persons, moves = blend(surface, *still, plain_ways(1))
+    apart = []
+    for seed in range(60):
+        vertices = shape_head(np.random.default_rng(seed), surface, persons[0], moves[0], still[1][0], still[2][0])
+        pupils = landmarks_of(surface, vertices)[68:]
+        assert pupils[0, 0] + pupils[1, 0] == pytest.approx(0, abs=1e-3)
+        apart.append(pupils[1, 0] - pupils[0, 0])
+    straight = np.ptp(landmarks_of(surface, surface.model.neutral)[68:, 0])
+    outwards = np.degrees(np.arcsin((np.array(apart) - straight) / 2 / PUPIL_DEPTH))
+    assert outwards.mean() == pytest.approx(4.5, abs=0.8) and 1.4 < outwards.std() < 2.6
 
 
 def test_lids_rest_differently_from_person_to_person_and_shut_fully_in_all(surface):

@@ -12,7 +12,7 @@ from ...model.array_types import FloatArray, IntArray
 from ...model.face.semantics import OPEN_KEYS
 from ..synthetic.brows import sample_brows
 from ..synthetic.paint import PAINT, Brows, paint_skin
-from ..synthetic.shape import blend, landmarks_of, sample_ways, shape_head
+from ..synthetic.shape import blend, landmarks_of, sample_alpha, sample_ways, shape_head
 from ..synthetic.surface import Surface
 from .hand_set import upright
 
@@ -36,7 +36,7 @@ def shown(surface: Surface, number: int, keys: Mapping[str, float]) -> tuple[Flo
     persons, moves = blend(surface, alpha[None], eta[None], rest[None], sample_ways(_rng(number, 1))[None])
     vertices = shape_head(_rng(number, 2), surface, persons[0], moves[0], eta, rest)
     brows = sample_brows(_rng(number, 4), surface, eta)
-    marks = landmarks_of(surface, vertices, rest, brows)
+    marks = landmarks_of(surface, vertices, brows)
     return marks, _painted_brows(surface, vertices, marks, _brow_paint(surface, number, brows))
 
 
@@ -47,8 +47,7 @@ def _rng(number: int, what: int) -> np.random.Generator:
 def alpha_of(surface: Surface, number: int) -> FloatArray:
     """Return alpha of a sampled person, drawn as in ``sample``."""
     rng = _rng(number, 0)
-    alpha = rng.standard_normal(len(surface.model.identity), np.float32) * np.float32(rng.uniform(0.7, 1.25))
-    return np.clip(alpha, -2.8, 2.8)
+    return sample_alpha(rng, surface, rng.uniform(0.7, 1.25))
 
 
 def _brow_paint(surface: Surface, number: int, brows: Brows) -> FloatArray:

@@ -126,13 +126,12 @@ def _rendered(
     seed: int,
     vertices: FloatArray,
     eta: FloatArray,
-    gaze: FloatArray,
     pose: Pose,
     level: float,
 ) -> FloatArray:
     rng = np.random.default_rng([seed, 2])
     brows = sample_brows(rng, surface, eta)
-    marks = landmarks_of(surface, vertices, gaze, brows)
+    marks = landmarks_of(surface, vertices, brows)
     distances = -(marks @ pose.rotation[2] + pose.translation[2])
     backdrop = np.full((SIZE, SIZE, 3), level, np.float32)
     picture, _ = render(

@@ -16,7 +16,7 @@ from ..synthetic.brows import sample_brows
 from ..synthetic.degrade import develop
 from ..synthetic.pose import Pose
 from ..synthetic.sample import render
-from ..synthetic.shape import blend, landmarks_of, sample_ways, shape_head
+from ..synthetic.shape import blend, landmarks_of, sample_alpha, sample_ways, shape_head
 from ..synthetic.surface import Surface
 
 FPS = 30
@@ -51,7 +51,7 @@ def cast(surface: Surface, count: int, first: int = 0) -> Iterator[Person]:
     seed, rest = first, np.zeros(len(surface.model.expression), np.float32)
     while count:
         rng = np.random.default_rng(seed)
-        alpha = np.clip(rng.standard_normal(len(surface.model.identity)), -2.5, 2.5).astype(np.float32)
+        alpha = sample_alpha(rng, surface, limit=2.5)
         person = Person(seed, _pose(rng), alpha, sample_ways(rng))
         _, visible = next(_frames(person, surface, rest[None], np.zeros((1, 2), np.float32)))
         if visible.mean() >= 1 - HIDDEN:
@@ -86,7 +86,7 @@ def _frames(
         rng = np.random.default_rng([person.seed, 1])
         vertices = shape_head(rng, surface, own, move, e, g)
         brows = sample_brows(rng, surface, e)
-        marks = landmarks_of(surface, vertices, g, brows)
+        marks = landmarks_of(surface, vertices, brows)
         distances = -(marks @ pose.rotation[2] + pose.translation[2])
         image, visible = render(rng, surface, vertices, e, brows, pose, SIZE, pose.in_crop(marks), distances)
         yield (develop(rng, image) * 255 + 0.5).astype(np.uint8), visible

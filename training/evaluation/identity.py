@@ -21,7 +21,7 @@ from ..synthetic.degrade import degrade, develop
 from ..synthetic.expressions import sample_eta, sample_gaze
 from ..synthetic.pose import sample_pose
 from ..synthetic.sample import render
-from ..synthetic.shape import blend, landmarks_of, sample_ways, shape_head
+from ..synthetic.shape import blend, landmarks_of, sample_alpha, sample_ways, shape_head
 from ..synthetic.surface import Surface, build_surface
 from .section import Cell, Score, Section, Table
 from .subject import Subject
@@ -94,7 +94,7 @@ def gallery(people: int, views: int, size: int) -> tuple[Views, ...]:
 
 def photographed(surface: Surface, person: int, views: int, size: int) -> Views:
     own = np.random.default_rng([SEED, person])
-    alpha = np.clip(own.standard_normal(len(surface.model.identity)), -2.8, 2.8).astype(np.float32)
+    alpha = sample_alpha(own, surface)
     ways = sample_ways(own)
     rest = np.zeros((1, len(surface.model.expression)), np.float32)
     heads, still = blend(surface, alpha[None], rest, np.zeros((1, 2), np.float32), ways[None])
@@ -130,7 +130,7 @@ def _picture(
     vertices = shape_head(_shape_rng(person), surface, heads[0], moves[0], eta, gaze)
     look = np.random.default_rng([SEED, person, 3])
     brows = sample_brows(look, surface, eta)
-    marks = landmarks_of(surface, vertices, gaze, brows)
+    marks = landmarks_of(surface, vertices, brows)
     distances = -(marks @ pose.rotation[2] + pose.translation[2])
     image, _ = render(look, surface, vertices, eta, brows, pose, size, pose.in_crop(marks), distances)
     return degrade(rng, develop(rng, image)).image

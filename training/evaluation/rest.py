@@ -77,8 +77,8 @@ def of_model(model: FaceModel, real_faces: Path | None = None, heads: int = HEAD
         "The face at rest",
         "Millimetres above the line through the four eye corners, with pupils 63 mm apart, seen from the front. "
         f"People: {people.faces} neutral faces with hand-set points. Engine: {engine.faces} people at rest as "
-        "rendered, with the painted brows. Head: the open head for the same number of alphas, with the brows of "
-        "landmarks 17-26. Spread: standard deviation between people. The height of a brow is that of its centre "
+        "rendered, with the painted brows. Head: the open head as artists get it, for the same alphas around 0, with straight eyes and "
+        "the brows of landmarks 17-26. Spread: standard deviation between people. The height of a brow is that of its centre "
         "line. The last table shows the movement of a brow with its keys at full strength: for the engine the "
         "painted brow, with the brows drawn together; for the head the skin at the height of people's brows.",
         (*_scores("engine", people, engine), *_scores("head", people, head), *_movement_scores(moves)),
@@ -197,7 +197,8 @@ class Person:
     @staticmethod
     def drawn(surface: Surface, number: int) -> Person:
         marks, brows = shown(surface, number, {})
-        plain = landmarks_of(surface, surface.model.vertices(alpha_of(surface, number)), np.zeros(2))
+        alpha = alpha_of(surface, number) - surface.mean_alpha
+        plain = landmarks_of(surface, surface.model.vertices(alpha))
         nowhere = dict.fromkeys(_brow_measures(np.zeros((1, 2)), np.zeros((1, 2))), float("nan"))  # who has no brows
         return Person(
             {**of_landmarks(marks), **(_brow_measures(*brows) if brows is not None else nowhere)}, of_landmarks(plain)
@@ -223,7 +224,7 @@ def movements(surface: Surface, heads: int) -> Mapping[str, Mapping[str, float]]
 def skin_lines(surface: Surface, keys: Mapping[str, float]) -> Lines:
     """Find the mean head's skin at the middle of people's resting brows, when the head makes ``keys``."""
     model, people = surface.model, known_people()
-    marks = landmarks_of(surface, model.neutral, np.zeros(2))
+    marks = landmarks_of(surface, model.neutral)
     eyes = marks[68:, :2], marks[EYE_CORNERS, :2]
     places = Places.build(brow_skin(surface), upright(model.neutral[:, :2], *eyes), model.neutral[:, 2])
     from_midline = (people.mean[GAP] / 2, *BROW_AT[1:])  # a brow begins at its head

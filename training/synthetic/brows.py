@@ -10,9 +10,9 @@ from .paint import PAINT, TEXELS, Brows, drawn_brows
 from .photographs import photographed_brows
 from .surface import Surface
 
-# Standard deviation in mm of people's brow height beyond what their bones do. Drawn always at one place, low brows were
-# read as drawn down, and a smile below them as a sneer.
-BROW_HEIGHT = 2.3
+# Mean and standard deviation in mm of people's brow height beyond what their bones do. Drawn always at one place, low
+# brows were read as drawn down, and a smile below them as a sneer.
+BROW_HEIGHT = 0.5, 2.3
 KNIT = 1.2  # mm at most that a frown draws a brow towards the nose beyond the key of the head
 PHOTOGRAPHED_SHARE = 0.4
 FROWN = [OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")]
@@ -26,7 +26,8 @@ def sample_brows(rng: np.random.Generator, surface: Surface, eta: FloatArray) ->
         if apart.random() < PHOTOGRAPHED_SHARE:
             stock = photographed_brows(surface)
     masks, line = stock[int(chosen * len(stock))]
-    height = np.clip(rng.normal(0, BROW_HEIGHT), -2 * BROW_HEIGHT, 2 * BROW_HEIGHT) + rng.normal(0, 0.4, 2)
+    middle, spread = BROW_HEIGHT
+    height = middle + np.clip(rng.normal(0, spread), -2 * spread, 2 * spread) + rng.normal(0, 0.4, 2)
     inwards = eta[FROWN] * rng.uniform(0, KNIT, 2) * [-1, 1]
     rows, columns = ((n * mm).round().astype(int).tolist() for n, mm in zip(TEXELS, (height, inwards), strict=True))
     lines = np.stack([line, [PAINT, 0] + line * [-1, 1]])

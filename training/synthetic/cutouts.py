@@ -25,7 +25,7 @@ from .degrade import develop
 from .expressions import sample_eta, sample_gaze
 from .pose import Pose
 from .sample import render
-from .shape import blend, landmarks_of, sample_ways, shape_head
+from .shape import blend, landmarks_of, sample_alpha, sample_ways, shape_head
 from .surface import Surface, build_surface
 
 FACE, BACK, HAND = 0, 1, 2
@@ -99,15 +99,14 @@ def sample_cutout(rng: np.random.Generator, surface: Surface, size: int = SIZE) 
     """Draw a head, the back of one, or a hand: (size, size, 4) uint8 BGR and alpha, and where the face is."""
     kind = int(rng.choice(len(SHARES), p=SHARES))
     eta = sample_eta(rng)
-    identity = rng.standard_normal(len(surface.model.identity), np.float32) * np.float32(rng.uniform(0.7, 1.25))
+    alpha = sample_alpha(rng, surface, rng.uniform(0.7, 1.25))
     yaw, pitch, lean = _sample_angles(rng, kind)
     gaze = sample_gaze(rng, yaw if kind == FACE else 0.0, pitch)
-    alpha = np.clip(identity, -2.8, 2.8)
     person, move = blend(surface, *(v[None] for v in (alpha, eta, gaze, sample_ways(rng))))
     vertices = shape_head(rng, surface, person[0], move[0], eta, gaze)
     pose = _sample_pose(rng, rotation_of_euler(yaw, pitch, lean), size)
     brows = sample_brows(rng, surface, eta)
-    marks = landmarks_of(surface, vertices, gaze, brows)
+    marks = landmarks_of(surface, vertices, brows)
     seen = pose.in_crop(marks), -(marks @ pose.rotation[2] + pose.translation[2])
     for _ in range(HAND_TRIES if kind == HAND else 1):
         seed = rng.integers(2**63)

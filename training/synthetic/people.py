@@ -24,7 +24,7 @@ from .degrade import degrade, develop
 from .expressions import sample_eta, sample_gaze
 from .pose import sample_angles, sample_pose
 from .sample import render
-from .shape import blend, landmarks_of, sample_ways, shape_head
+from .shape import blend, landmarks_of, sample_alpha, sample_ways, shape_head
 from .surface import Surface, build_surface
 
 NATURAL_SHARE = 0.8  # of the people: plain light, nothing before the face
@@ -37,7 +37,7 @@ MOODS = {"free": 0.4, "mood": 0.35, "quiet": 0.25}
 def pictures_of(surface: Surface, seed: int, person: int, count: int, size: int) -> dict[str, FloatArray]:
     """Render ``count`` pictures of one person: image (N, size, size, 3) uint8, eta (N, 29), alpha (99,)."""
     own = np.random.default_rng([seed, person])
-    alpha = np.clip(own.standard_normal(len(surface.model.identity)), -2.8, 2.8).astype(np.float32)
+    alpha = sample_alpha(own, surface)
     ways, natural = sample_ways(own), bool(own.random() < NATURAL_SHARE)
     eta = expressions(own, count)
     draws = [np.random.default_rng([seed, person, 2, i]) for i in range(count)]
@@ -52,7 +52,7 @@ def pictures_of(surface: Surface, seed: int, person: int, count: int, size: int)
         shape, look = (np.random.default_rng([seed, person, part]) for part in (1, 3))  # same draws again
         vertices = shape_head(shape, surface, heads[i], moves[i], eta[i], gaze)
         brows = sample_brows(look, surface, eta[i])
-        marks = landmarks_of(surface, vertices, gaze, brows)
+        marks = landmarks_of(surface, vertices, brows)
         distances = -(marks @ pose.rotation[2] + pose.translation[2])
         where = pose.in_crop(marks)
         image, _ = render(look, surface, vertices, eta[i], brows, pose, size, where, distances, natural=natural)

@@ -22,7 +22,7 @@ from .paint import Brows
 from .patches import Patch
 from .photographs import sample_environment
 from .pose import Pose, sample_angles, sample_pose
-from .shape import blend, landmarks_of, sample_ways, shape_head
+from .shape import blend, landmarks_of, sample_alpha, sample_ways, shape_head
 from .skin import Look, sample_look
 from .surface import Surface
 from .worn import clothe, sample_glasses, sample_headwear
@@ -30,7 +30,7 @@ from .worn import clothe, sample_glasses, sample_headwear
 OVERSAMPLING = 1.5  # as ``rasterizer.compose`` has it
 NO_FACE_SHARE = 0.12
 NATURAL_SHARE = 0.75  # of the faces: as seen by a webcam, a telephone or a film camera that the person faces
-HAND_SHARE = 0.05  # of these, drawn with a hand or a thing in plain sight; they count as hard
+HAND_SHARE = 0.08  # of these, drawn with a hand or a thing in plain sight; they count as hard
 HEAD_WITHOUT_FACE = 0.25  # share of the pictures without a face that show a head: its back, or far off the crop
 SHADOW_BIAS = np.float32(7.0)  # mm
 OPEN, PLAIN = np.ones(1, np.float32), np.full(1, rasterizer.BARE, np.float32)
@@ -99,14 +99,14 @@ def sample_batch(rngs: Sequence[np.random.Generator], surface: Surface, size: in
 
 def _draw(rng: np.random.Generator, surface: Surface, size: int) -> _Draw:
     eta = sample_eta(rng)
-    alpha = rng.standard_normal(len(surface.model.identity), np.float32) * np.float32(rng.uniform(0.7, 1.25))
+    alpha = sample_alpha(rng, surface, rng.uniform(0.7, 1.25))
     is_face = bool(rng.random() > NO_FACE_SHARE)
     natural = is_face and rng.random() < NATURAL_SHARE
     yaw, pitch, roll = sample_angles(rng, is_face, natural)
     gaze = sample_gaze(rng, yaw, pitch)
     pose = sample_pose(rng, yaw, pitch, roll, size, is_face)
     hand = natural and rng.random() < HAND_SHARE
-    return _Draw(eta, np.clip(alpha, -2.8, 2.8), gaze, sample_ways(rng), pose, is_face, natural, hand)
+    return _Draw(eta, alpha, gaze, sample_ways(rng), pose, is_face, natural, hand)
 
 
 def _finish(
@@ -115,7 +115,7 @@ def _finish(
     pose = draw.pose
     vertices = shape_head(rng, surface, person, move, draw.eta, draw.gaze)
     brows = sample_brows(rng, surface, draw.eta)
-    marks = landmarks_of(surface, vertices, draw.gaze, brows)
+    marks = landmarks_of(surface, vertices, brows)
     landmarks = pose.in_crop(marks)
     distances = -(marks @ pose.rotation[2] + pose.translation[2])
     head = draw.is_face or rng.random() < HEAD_WITHOUT_FACE

@@ -19,6 +19,10 @@ LIDS = [OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")]
 # Mean and standard deviation of people's resting lids in units of the key (8.6 mm). The eye opening of the head and its
 # alpha varies by 0.5 mm, people's by 1.2 mm.
 LID_REST = 0.03, 0.12
+# Angle kappa, from the line of sight outwards to the eye's axis: mean and standard deviation of people, radians (Basmak et
+# al. 2007 and others: 4 to 6 degrees). Eyes that look at the camera point past it, which no label contains.
+KAPPA = np.radians([4.5, 2.0])
+PUPIL_DEPTH = 12.5  # mm from the middle of the eyeball's vertices
 
 
 def blend(
@@ -53,7 +57,7 @@ def shape_head(
 ) -> FloatArray:
     """Return the vertices (V, 3) of one head of ``blend``, with the eyes rotated.
 
-    Adds other proportions, individual variation of the same expression, and wrinkles.
+    Adds other proportions, individual variation of the same expression, wrinkles, and the angle kappa of the eyes.
     """
     vertices = np.empty_like(person)
     lengths = np.append(rng.uniform(50, 140, 3), 80)  # of the waves along x, y and z, and of those of the keys' gain
@@ -62,13 +66,24 @@ def shape_head(
     depth = wrinkle_depth(rng, surface, eta) * rng.uniform(0.5, 1.6)
     furrows = np.minimum(depth.astype(np.float32) @ surface.wrinkles, 1.5)
     vertices[surface.furrowed] -= surface.normals[surface.furrowed] * furrows[:, None]
-    turn = rotation_of_euler(float(gaze[0]), float(gaze[1]), 0).astype(np.float32)
-    for side in "LR":
+    _turn_eyes(surface, person, gaze, rng.normal(*KAPPA), vertices)
+    return vertices
+
+
+def turned_eyes(surface: Surface, person: FloatArray) -> FloatArray:
+    """Return a head (V, 3) at rest with the eyes turned outwards by people's mean angle kappa."""
+    vertices = person.copy()
+    _turn_eyes(surface, person, np.zeros(2), KAPPA[0], vertices)
+    return vertices
+
+
+def _turn_eyes(surface: Surface, person: FloatArray, gaze: FloatArray, kappa: float, out: FloatArray) -> None:
+    for side, outwards in (("L", kappa), ("R", -kappa)):
+        turn = rotation_of_euler(float(gaze[0] + outwards), float(gaze[1]), 0).astype(np.float32)
         ball = surface.model.regions[f"eyeball_{side}"]
         eye = person[ball]
         pivot = _middle(eye)
-        vertices[ball] = (eye - pivot) @ turn.T + pivot
-    return vertices
+        out[ball] = (eye - pivot) @ turn.T + pivot
 
 
 @nb.njit(fastmath=True, error_model="numpy", cache=True)
@@ -91,6 +106,12 @@ def _middle(points: FloatArray) -> FloatArray:
     return np.full(len(points), 1 / len(points), np.float32) @ points
 
 
+def sample_alpha(rng: np.random.Generator, surface: Surface, spread: float = 1.0, limit: float = 2.8) -> FloatArray:
+    """Sample one person's alpha, (99,) float32, around the alpha of a face with people's mean proportions."""
+    own = np.clip(rng.standard_normal(len(surface.mean_alpha), np.float32) * np.float32(spread), -limit, limit)
+    return surface.mean_alpha + own
+
+
 def sample_ways(rng: np.random.Generator) -> FloatArray:
     """Sample one person's ways, (31,).
 
@@ -102,13 +123,14 @@ def sample_ways(rng: np.random.Generator) -> FloatArray:
     return np.concatenate([gains, rng.normal(*LID_REST) + rng.normal(0, 0.02, 2)])
 
 
-def landmarks_of(surface: Surface, vertices: FloatArray, gaze: FloatArray, brows: Brows | None = None) -> FloatArray:
+def landmarks_of(surface: Surface, vertices: FloatArray, brows: Brows | None = None) -> FloatArray:
     """Return the 68 points and the two pupils (right, left), (70, 3).
 
     The points of the brows lie where ``brows`` are painted, or where the model has them.
     """
-    ahead = rotation_of_euler(float(gaze[0]), float(gaze[1]), 0) @ np.array([0, 0, 12.5])
-    pupils = [_middle(vertices[surface.model.regions[f"eyeball_{side}"]]) + ahead for side in "RL"]
+    middles = np.stack([_middle(vertices[surface.model.regions[f"eyeball_{side}"]]) for side in "RL"])
+    axes = vertices[surface.pupils] - middles
+    pupils = middles + PUPIL_DEPTH * axes / np.linalg.norm(axes, axis=1, keepdims=True)
     marks = vertices[surface.model.landmarks]
     if brows is not None:
         corners, weights = on_skin(surface, brows.landmarks())

@@ -6,10 +6,12 @@ Computed once from the mean head; the files that use it sample everything random
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from ...model.array_types import AnyArray, BoolArray, FloatArray, IntArray
+from ...model.builtin import OPEN
 from ...model.errors import InputError
 from ...model.face.dense_points import dense_points
 from ...model.face.face_model import FaceModel, triangles
@@ -18,6 +20,8 @@ from .furrows import Furrow, furrows_of
 from .ingredients import EVERYTHING, Ingredients
 from .rasterizer import BARE, SKIN, vertex_normals
 from .realism import Realism, fits
+
+MEAN_ALPHA_FILE = Path(__file__).with_name("mean_alpha.npy")  # training/evaluation/proportions.py wrote it
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +38,8 @@ class Surface:
     Masks are (V,) float32 0..1. ``wrinkles`` (W, N) are furrow profiles of the vertices ``furrowed`` (N,),
     ``wrinkle_drivers`` (W, 29) say which keys fold them; ``wrinkle_age`` (W,) how much of each an old face shows at
     rest, ``wrinkle_kind`` (W,) its ``Furrow.kind``, ``furrow_lines`` where it runs in ``coords`` and how wide it is,
-    mm. ``dense`` (192,) are the vertices of ``Sample.points``. ``realism``: photographs of skin, brows, light.
+    mm. ``dense`` (192,) are the vertices of ``Sample.points``, ``pupils`` (2,) the middles of the
+    right and left pupil, ``mean_alpha`` (A,) the alpha at which the open head has people's mean proportions. ``realism``: photographs of skin, brows, light.
     ``radius`` (A, H): distance of the skin from the vertical axis by angle and height, for hair and clothes.
     """
 
@@ -71,6 +76,8 @@ class Surface:
     radius: FloatArray
     radius_heights: FloatArray
     dense: IntArray
+    pupils: IntArray
+    mean_alpha: FloatArray
     ingredients: Ingredients
     realism: Realism | None
 
@@ -179,9 +186,17 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING, reali
         radius=_radius(mean[skin], heights),
         radius_heights=heights,
         dense=dense_points(model, normals),
+        mean_alpha=np.load(MEAN_ALPHA_FILE) if model.name == OPEN else np.zeros(len(model.identity), np.float32),
+        pupils=np.array([_front(model, f"eyeball_{side}") for side in "RL"]),
         ingredients=ingredients,
         realism=realism,
     )
+
+
+def _front(model: FaceModel, region: str) -> int:
+    """Return the foremost vertex of a region."""
+    vertices = model.regions[region]
+    return int(vertices[model.neutral[vertices, 2].argmax()])
 
 
 def _mask(model: FaceModel, region: str) -> FloatArray:
