@@ -1,16 +1,18 @@
 """The face at rest against people's hand-set points: on points and heads whose measures are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from expnet.model.errors import InputError
-from expnet.model.face.semantics import OPEN_KEYS
+from expnet.model.face.semantics import OPEN_KEYS, mirror_open_alpha
 from expnet.model.formats import open_face_model
 from expnet.training.evaluation import hand_set, rest
 from expnet.training.evaluation.brow_lines import Places, shown
-from expnet.training.synthetic.shape import landmarks_of
+from expnet.training.evaluation.proportions import mean_alpha
+from expnet.training.synthetic.shape import landmarks_of, turned_eyes
 from expnet.training.synthetic.surface import build_surface
 
 
@@ -117,6 +119,26 @@ def test_the_mean_heads_brow_line_is_at_peoples_height(surface):
     for row in (*rest.BROW_ROWS, rest.GAP, "brows, distance of their tails"):
         bar = rest.MEAN_BAR if row in rest.BROW_ROWS else 2 * rest.MEAN_BAR  # two ends
         assert head[row] == pytest.approx(people.mean[row], abs=bar), row
+
+
+def test_the_engines_mean_person_has_peoples_mean_proportions(surface):
+    """Eyes, nose, mouth, chin and the width of the face; brows are painted at people's height by other numbers."""
+    people = rest.known_people()
+    head = turned_eyes(surface, surface.model.vertices(surface.mean_alpha))
+    found = rest.of_landmarks(landmarks_of(surface, head))
+    for row in (row for row in people.mean if not row.startswith("brow")):
+        assert found[row] == pytest.approx(people.mean[row], abs=rest.MEAN_BAR), row
+
+
+def test_the_stored_mean_alpha_is_what_its_command_computes_and_symmetric(surface):
+    stored = surface.mean_alpha
+    np.testing.assert_allclose(mean_alpha(surface, rest.known_people().mean), stored, atol=2e-3)
+    np.testing.assert_array_equal(mirror_open_alpha(stored), stored)
+
+
+def test_another_head_keeps_its_own_mean(surface):
+    other = build_surface(replace(surface.model, name="other"))
+    assert not other.mean_alpha.any() and len(other.mean_alpha) == len(surface.mean_alpha)
 
 
 def test_brow_keys_at_full_strength_move_the_heads_skin_as_far_as_people_move_theirs(surface):

@@ -113,7 +113,7 @@ def _cutouts(surface: Surface, actor: Actor, rng: np.random.Generator) -> list[F
     for i, (own, move) in enumerate(zip(*heads, strict=True)):
         pose = posed(rotation_of_euler(turn * i / POSES, 0.0, 0.0) @ actor.pose.rotation)
         vertices = shape_head(np.random.default_rng([actor.seed, 1]), surface, own, move, eta[i], gaze[i])
-        black, white = (_rendered(surface, actor.seed, vertices, eta[i], gaze[i], pose, level) for level in (0.0, 1.0))
+        black, white = (_rendered(surface, actor.seed, vertices, eta[i], pose, level) for level in (0.0, 1.0))
         alpha = 1 - np.clip((white - black).mean(2, keepdims=True), 0, 1)
         air = float(alpha[:8, :8].mean())  # lenses and lamps dim the whole picture
         alpha = np.clip((alpha - air) / (1 - air), 0, 1)

@@ -46,11 +46,12 @@ class Views:
 
 def measure(subject: Subject, people: int = PEOPLE, views: int = VIEWS) -> Section:
     measured = SurfaceError(subject.model)
+    average = build_surface(subject.model).mean_alpha[None]
     errors: dict[tuple[str, str], list[FloatArray]] = {}
     for person in gallery(people, views, SIZE):
         for kind, pictures in person.pictures.items():
             seen = seen_identity(subject, pictures)
-            answers = {"the mean head": np.zeros((1, seen.alpha.shape[1]))}
+            answers = {"the mean head": np.zeros((1, seen.alpha.shape[1])), "people's mean": average}
             for count in (n for n in POOLS if n <= views):
                 answers[f"{count} view{'s' * (count > 1)}"] = heads_of(subject, seen, count)
             answers["its true alpha"] = person.alpha[None]
@@ -69,7 +70,7 @@ def measure(subject: Subject, people: int = PEOPLE, views: int = VIEWS) -> Secti
         "region separately by a rigid motion; the error is the mean distance of the region's points, by area. "
         "Forehead: from the eyes up to the hairline; nose and mouth: the surroundings of their landmarks; cheek: the "
         "rest of the face down to the jaw. True heads have proportions that alpha does not span: 'its true alpha' is "
-        "the lower bound of the error.",
+        "the lower bound of the error. 'People's mean' is the alpha around which people are drawn.",
         tuple(Score(", ".join(of), float(means[of].mean()), "lower", BARS.get(of), "mm") for of in asked),
         tuple(_table(kind, means) for kind in YAWS),
     )

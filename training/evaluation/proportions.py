@@ -1,8 +1,8 @@
 """The mean alpha of the engine's people: the alpha closest to 0 at which the head has people's mean proportions.
 
 The source's mean head is wider than people are, its eyes are farther apart, its mouth lies lower. The means over 102
-people with hand-set points (people_at_rest.toml), in millimetres with pupils 63 mm apart, are matched without the brows,
-which the engine paints at people's height. This command writes training/synthetic/mean_alpha.npy:
+people with hand-set points (people_at_rest.toml), in millimetres with pupils 63 mm apart, are matched except for the
+brows, which the engine paints at people's height. This command writes training/synthetic/mean_alpha.npy:
 
     python -m expnet.training.evaluation.proportions
 """

@@ -77,10 +77,11 @@ def of_model(model: FaceModel, real_faces: Path | None = None, heads: int = HEAD
         "The face at rest",
         "Millimetres above the line through the four eye corners, with pupils 63 mm apart, seen from the front. "
         f"People: {people.faces} neutral faces with hand-set points. Engine: {engine.faces} people at rest as "
-        "rendered, with the painted brows. Head: the open head as artists get it, for the same alphas around 0, with straight eyes and "
-        "the brows of landmarks 17-26. Spread: standard deviation between people. The height of a brow is that of its centre "
-        "line. The last table shows the movement of a brow with its keys at full strength: for the engine the "
-        "painted brow, with the brows drawn together; for the head the skin at the height of people's brows.",
+        "rendered, with the painted brows. Head: the open head as artists get it, for the same alphas around 0, with "
+        "straight eyes and the brows of landmarks 17-26. Spread: standard deviation between people. The height of a "
+        "brow is that of its centre line. The last table shows the movement of a brow with its keys at full "
+        "strength: for the engine the painted brow, with the brows drawn together; for the head the skin at the "
+        "height of people's brows.",
         (*_scores("engine", people, engine), *_scores("head", people, head), *_movement_scores(moves)),
         (
             _table(people, engine, head, spread=False),

@@ -19,8 +19,8 @@ LIDS = [OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")]
 # Mean and standard deviation of people's resting lids in units of the key (8.6 mm). The eye opening of the head and its
 # alpha varies by 0.5 mm, people's by 1.2 mm.
 LID_REST = 0.03, 0.12
-# Angle kappa, from the line of sight outwards to the eye's axis: mean and standard deviation of people, radians (Basmak et
-# al. 2007 and others: 4 to 6 degrees). Eyes that look at the camera point past it, which no label contains.
+# Angle kappa, from the line of sight outwards to the eye's axis: mean and standard deviation of people, radians (3 to 6
+# degrees by instrument; Basmak et al. 2007). Eyes that look at the camera point past it, which no label contains.
 KAPPA = np.radians([4.5, 2.0])
 PUPIL_DEPTH = 12.5  # mm from the middle of the eyeball's vertices
 

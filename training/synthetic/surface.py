@@ -38,8 +38,9 @@ class Surface:
     Masks are (V,) float32 0..1. ``wrinkles`` (W, N) are furrow profiles of the vertices ``furrowed`` (N,),
     ``wrinkle_drivers`` (W, 29) say which keys fold them; ``wrinkle_age`` (W,) how much of each an old face shows at
     rest, ``wrinkle_kind`` (W,) its ``Furrow.kind``, ``furrow_lines`` where it runs in ``coords`` and how wide it is,
-    mm. ``dense`` (192,) are the vertices of ``Sample.points``, ``pupils`` (2,) the middles of the
-    right and left pupil, ``mean_alpha`` (A,) the alpha at which the open head has people's mean proportions. ``realism``: photographs of skin, brows, light.
+    mm. ``dense`` (192,) are the vertices of ``Sample.points``, ``pupils`` (2,) the middles of the right and left pupil.
+    ``mean_alpha`` (A,) is the alpha at which the open head has people's mean proportions, 0 for any other head.
+    ``realism``: photographs of skin, brows, light.
     ``radius`` (A, H): distance of the skin from the vertical axis by angle and height, for hair and clothes.
     """
 
