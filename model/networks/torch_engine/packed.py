@@ -12,6 +12,7 @@ operators, and torch has deprecated it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from threading import Lock
 
 import torch
 from torch import Tensor, nn
@@ -88,6 +89,7 @@ class PackedConv:
         weight = conv.weight.detach() / averaged**2
         self._plain = weight.repeat_interleave(averaged, 2).repeat_interleave(averaged, 3).contiguous()
         self._packed: dict[tuple[torch.Size, int], Tensor] = {}  # by the shape of the input and the number of threads
+        self._packing = Lock()  # one thread finds faces while another reads them
         self._bias = None if conv.bias is None else conv.bias.detach()
         padding, stride = [averaged * int(n) for n in conv.padding], [averaged * n for n in conv.stride]
         self._place = padding, stride, [1, 1], conv.groups
@@ -107,9 +109,10 @@ class PackedConv:
     def _weight_for(self, shape: torch.Size) -> Tensor:
         case = shape, torch.get_num_threads()
         if case not in self._packed:
-            weight = torch.ops.mkldnn._reorder_convolution_weight(self._plain, *self._place, list(shape))
-            same = (other for other in self._packed.values() if _layout(other) == _layout(weight))
-            self._packed[case] = next(same, weight)  # most shapes share a layout, and so the memory
+            with self._packing:
+                weight = torch.ops.mkldnn._reorder_convolution_weight(self._plain, *self._place, list(shape))
+                same = (other for other in self._packed.values() if _layout(other) == _layout(weight))
+                self._packed[case] = next(same, weight)  # most shapes share a layout, and so the memory
         return self._packed[case]
 
 

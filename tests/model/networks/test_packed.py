@@ -1,13 +1,16 @@
 """Convolutions packed for the processor: the same numbers in every network."""
 
 from collections.abc import Iterator
+from threading import Thread
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from expnet.model.camera import Crop
 from expnet.model.networks.cutting import cut
+from expnet.model.networks.torch_engine import packed
 from expnet.model.networks.torch_engine.by_name import build_network
 from expnet.model.networks.torch_engine.compact import CompactNet
 from expnet.model.networks.torch_engine.estimator import convolving_in, fast_precision, ready_to_run
@@ -48,11 +51,9 @@ def eta_and_gaze(network: torch.nn.Module, pixels: torch.Tensor, batch: int) -> 
 
 @pytest.mark.parametrize("batch", [1, 24])
 def test_in_32_bits_the_open_network_says_the_same(pixels: torch.Tensor, batch: int) -> None:
-    plain, packed = open_network(torch.float32), open_network(torch.float32)
-    pack(packed)
-    torch.testing.assert_close(
-        eta_and_gaze(packed, pixels, batch), eta_and_gaze(plain, pixels, batch), atol=1e-5, rtol=0
-    )
+    plain, fast = open_network(torch.float32), open_network(torch.float32)
+    pack(fast)
+    torch.testing.assert_close(eta_and_gaze(fast, pixels, batch), eta_and_gaze(plain, pixels, batch), atol=1e-5, rtol=0)
 
 
 @needs_bfloat16
@@ -60,9 +61,9 @@ def test_in_32_bits_the_open_network_says_the_same(pixels: torch.Tensor, batch: 
 def test_in_16_bits_it_is_no_farther_from_32_than_unpacked(pixels: torch.Tensor, batch: int) -> None:
     """Each sum is rounded once less than before. A single picture proves nothing: its errors vary threefold."""
     exact = eta_and_gaze(open_network(torch.float32), pixels, 24)
-    plain, packed = open_network(torch.bfloat16), open_network(torch.bfloat16)
-    pack(packed)
-    far = [float((eta_and_gaze(n, pixels.bfloat16(), batch) - exact).abs().mean()) for n in (packed, plain)]
+    plain, fast = open_network(torch.bfloat16), open_network(torch.bfloat16)
+    pack(fast)
+    far = [float((eta_and_gaze(n, pixels.bfloat16(), batch) - exact).abs().mean()) for n in (fast, plain)]
     assert far[0] <= 1.1 * far[1] and far[0] <= 1.5e-3, far
 
 
@@ -82,6 +83,28 @@ def test_every_network_of_ours(architecture: str, config: dict) -> None:
         expected = network(x)
         pack(network)
         torch.testing.assert_close(network(x), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_two_threads_can_pack_layers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Footage finds faces in one thread and reads them in another. Layers are packed when a new batch size comes."""
+    conv = packed.PackedConv(nn.Conv2d(3, 4, 3, padding=1))
+    picture = torch.zeros(1, 3, 16, 16)
+    conv(picture)
+    layout = packed._layout
+
+    def while_another_thread_reads(weight: torch.Tensor) -> bytes:
+        monkeypatch.setattr(packed, "_layout", layout)
+        reader = Thread(target=conv, args=(picture.repeat(5, 1, 1, 1),))
+        reader.start()
+        reader.join(1)  # it may have to wait for this thread
+        readers.append(reader)
+        return b"another layout"
+
+    readers: list[Thread] = []
+    monkeypatch.setattr(packed, "_layout", while_another_thread_reads)
+    assert conv(picture.repeat(2, 1, 1, 1)).shape[0] == 2
+    readers[0].join()
+    assert conv(picture.repeat(5, 1, 1, 1)).shape[0] == 5
 
 
 @pytest.fixture
