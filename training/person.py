@@ -160,6 +160,7 @@ def learn(people: Seen, singles: Seen | None, millimetres: Tensor) -> dict[str, 
         "precision.bias": certain[-1],
         "spread": spread.clamp(min=LEAST_SPREAD),
         "alpha.weight": back,
+        "alpha.bias": alpha.mean(0),
     }
     return {name: tensor.float().numpy() for name, tensor in tensors.items()}
 
@@ -222,7 +223,7 @@ def table(reader: PersonReader, people: Seen, millimetres: Tensor) -> str:
         return float(((torch.as_tensor(alpha).float() - people.alpha) @ millimetres.T).norm(dim=1).mean())
 
     lines = [f"{len(people.alpha)} people: alpha, mm", "views   network   learned"]
-    lines.append(f"0       {error(np.zeros(people.alpha.shape)):.3f}")
+    lines.append(f"0       {error(np.broadcast_to(reader.tensors['alpha.bias'], people.alpha.shape)):.3f}")
     readings = [reader.readings_of(own) for own in people.inputs.numpy()]
     for count in (n for n in REPORTED if n <= people.inputs.shape[1]):
         learned = np.stack([reader.alpha(own[:count], np.ones(count)) for own in readings])

@@ -2,9 +2,9 @@
 
 The network's own alpha comes from one picture, and its errors are the same in all pictures of a person, so a mean
 over views gains little. Here each look gives a linear reading of alpha from all outputs of the network. The readings
-of a clip are combined by a Gaussian model: alpha ~ N(0, 1), a person's mean reading varies by ``spread`` around the
-prediction from alpha, and a single reading by 1 more (both diagonal in the coordinates of the reading). Each look has
-its own precision. The same outputs tell whether a hand or a thing hides the mouth.
+of a clip are combined by a Gaussian model: alpha varies by 1 around people's mean, a person's mean reading by
+``spread`` around the prediction from alpha, and a single reading by 1 more (both diagonal in the coordinates of the
+reading). Each look has its own precision. The same outputs tell whether a hand or a thing hides the mouth.
 
 ``training.person`` learns the reader for one set of weights, then ``training.hidden_mouth`` what hides a mouth. It is
 kept in their file as tensors named ``person.…``. Needs numpy only: both engines use it.
@@ -32,6 +32,7 @@ READ = ("eta", "gaze", "crop", "alpha", "eta_log_variance")
 POINTS = ("landmarks", "points")
 COLUMNS = range(6)  # of the rotation
 HIDDEN = "hidden.weight"
+PEOPLES_MEAN = "alpha.bias"
 MOST_LOGIT = 30.0
 
 
@@ -45,7 +46,8 @@ class PersonReader:
     reading.weight       (Ks, N), reading.bias (Ks,): normal inputs to a reading
     precision.weight     (1, N), precision.bias (1,): to the logarithm of its precision, on average 0
     spread               (Ks,) variances of people's mean readings, in units of a single look's
-    alpha.weight         (Ks, Ks): readings to alpha
+    alpha.weight         (Ks, Ks): readings to alpha;  alpha.bias (Ks,) the mean alpha of people; older weights, whose
+                         people are spread around 0, lack it
     hidden.weight        (1, N), hidden.bias (1,): normal inputs to the logit of a hidden mouth; older weights lack them
 
     ``widths`` of a network's outputs by name, in their order.
@@ -65,6 +67,8 @@ class PersonReader:
         wanted = shapes(widths)
         if HIDDEN not in tensors:
             wanted = {name: shape for name, shape in wanted.items() if not name.startswith("hidden.")}
+        if PEOPLES_MEAN not in tensors:
+            del wanted[PEOPLES_MEAN]
         check_shapes(path, tensors, wanted)
         return PersonReader(tensors, widths)
 
@@ -109,7 +113,7 @@ class PersonReader:
         mean, looks = self.mean(readings, weights)
         mean = mean / (self._spread + 1 / looks)
         alpha: FloatArray = _product(mean[None], self.tensors["alpha.weight"])[0]
-        return alpha
+        return alpha + self.tensors.get(PEOPLES_MEAN, np.zeros_like(alpha))
 
     def mean(self, readings: FloatArray, weights: FloatArray) -> tuple[FloatArray, float]:
         """Return the mean reading (Ks,) of F looks, and how many looks of usual precision it is worth."""
@@ -255,6 +259,7 @@ def shapes(widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
         "precision.bias": (1,),
         "spread": (alpha,),
         "alpha.weight": (alpha, alpha),
+        PEOPLES_MEAN: (alpha,),
         HIDDEN: (1, read),
         "hidden.bias": (1,),
     }

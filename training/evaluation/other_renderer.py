@@ -19,7 +19,7 @@ from ...model.array_types import AnyArray, FloatArray, IntArray, UInt8Array
 from ...model.camera import Camera, crop_of_pose
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS, SIGNED_KEYS
-from ...model.networks.estimate import FaceEstimate
+from ...model.networks.estimate import FaceEstimate, together
 from ...model.networks.torch_engine.estimator import Estimator
 from ...model.sight.images import read_image
 from .section import Cell, Plot, Score, Section, Table
@@ -109,10 +109,7 @@ def look(estimator: Estimator, head: Head) -> FaceEstimate:
     rows = [slice(i, i + BATCH) for i in range(0, len(crops), BATCH)]
     looks = [estimator.finding.estimate(head.pictures[part], crops[part], cameras[part]) for part in rows]
     parts = [estimator.read_with_mirror_images(cameras[part], seen) for part, seen in zip(rows, looks, strict=True)]
-    whole = {n: np.concatenate([getattr(p, n) for p in parts]) for n in FaceEstimate.__dataclass_fields__
-             if isinstance(getattr(parts[0], n), np.ndarray)}  # fmt: skip
-    return FaceEstimate(**whole, crop=[c for p in parts for c in p.crop], basis=parts[0].basis,
-                        expression_keys=parts[0].expression_keys)  # fmt: skip
+    return together(parts)
 
 
 def respond(heads: list[Head], seen: list[FloatArray]) -> Responses:

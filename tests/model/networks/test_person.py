@@ -60,6 +60,14 @@ def test_weights_of_before_do_not_tell_whether_the_mouth_is_hidden() -> None:
         PersonReader.of("weights", former | {"hidden.weight": tensors()["hidden.weight"]}, WIDTHS)
 
 
+def test_alpha_of_an_average_reading_is_peoples_mean_and_0_in_weights_of_before() -> None:
+    average = np.column_stack([np.zeros((3, 99)), np.ones(3)])
+    np.testing.assert_allclose(reader().alpha(average, np.ones(3)), tensors()["alpha.bias"])
+    former = {name: tensor for name, tensor in tensors().items() if name != "alpha.bias"}
+    older = PersonReader.of("weights", former, WIDTHS)
+    assert older is not None and not older.alpha(average, np.ones(3)).any()
+
+
 @given(st.floats(0.1, 10), st.integers(1, 20), st.floats(-2, 2))
 def test_alpha_is_the_posterior_mean_of_a_gaussian(spread: float, count: int, reading: float) -> None:
     rows = np.tile([reading, 1.0], (count, 1))
