@@ -223,7 +223,7 @@ def table(reader: PersonReader, people: Seen, millimetres: Tensor) -> str:
         return float(((torch.as_tensor(alpha).float() - people.alpha) @ millimetres.T).norm(dim=1).mean())
 
     lines = [f"{len(people.alpha)} people: alpha, mm", "views   network   learned"]
-    lines.append(f"0       {error(np.broadcast_to(reader.tensors['alpha.bias'], people.alpha.shape)):.3f}")
+    lines.append(f"0       {error(np.tile(reader.tensors['alpha.bias'], (len(people.alpha), 1))):.3f}")
     readings = [reader.readings_of(own) for own in people.inputs.numpy()]
     for count in (n for n in REPORTED if n <= people.inputs.shape[1]):
         learned = np.stack([reader.alpha(own[:count], np.ones(count)) for own in readings])

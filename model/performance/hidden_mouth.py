@@ -13,7 +13,7 @@ from .face_performance import FacePerformance, runs
 HIDDEN = 0.15  # the frames of a span are above this
 CERTAIN = 0.5  # at least one of them is above this
 RELEASE = 0.3  # the last of them is above this: a hand that leaves shows the mouth early
-SUSPECT = 0.03  # a span begins with the first frame above this in the ARRIVAL seconds before: fingers look like teeth
+SUSPECT = 0.02  # a span begins with the first frame above this in the ARRIVAL seconds before: fingers look like teeth
 ARRIVAL = 0.6  # seconds
 SHORTEST = 0.12  # seconds; shorter spans are not held, since single frames may be wrong
 BREAK = 0.8  # seconds; a shorter time without evidence between two spans is part of them

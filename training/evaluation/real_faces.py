@@ -92,7 +92,7 @@ def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Se
             *(_portrait_scores(seen) if seen else ()),
             Score("the same person by alpha, rank 1", rank_one(smiling_alpha, rest_alpha), "higher", RANK_BAR),
             Score("alpha, rms", _rms(rest_alpha, smiling_alpha), "higher", RMS_BAR),
-            Score("alpha, standard deviation between people", _deviation(rest_alpha, smiling_alpha)),
+            Score("alpha, standard deviation between people", _deviation(rest_alpha, smiling_alpha), "higher"),
             *_thumbnail_scores(small),
             Score("pictures of people in which no face was found", float(rest.missed + smiling.missed), "lower", 0),
             *_mouth_scores([rest, smiling, *([seen] if seen else [])]),
