@@ -14,8 +14,8 @@ from expnet.training.synthetic.surface import build_surface
 
 pytestmark = pytest.mark.skipif(not OPEN_WEIGHTS.is_file(), reason="no trained weights here")
 COUNT = 80
-# Shares found; measured: 0.925, 0.925, 0.900, 0.912, 0.750 of 80 (the weights before: 0.925, 0.938, 0.938, 0.900, 0.762).
-# The engine's faces are darker, more covered and more turned than people's portraits.
+# Shares of 80 that are found: 0.925, 0.925, 0.900, 0.912, 0.750 (by the weights before: 0.925, 0.938, 0.938, 0.900,
+# 0.762). The engine's faces are darker, more covered and more turned than people's portraits.
 LEAST = {48: 0.9, 38: 0.9, 29: 0.87, 19: 0.88, 10: 0.55}
 
 CutoutAt = tuple[np.ndarray, Place]
