@@ -22,7 +22,7 @@ from ..synthetic.expressions import sample_eta, sample_gaze
 from ..synthetic.pose import sample_pose
 from ..synthetic.sample import render
 from ..synthetic.shape import blend, landmarks_of, sample_alpha, sample_ways, shape_head
-from ..synthetic.surface import Surface, build_surface
+from ..synthetic.surface import Surface, build_surface, mean_alpha_of
 from .section import Cell, Score, Section, Table
 from .subject import Subject
 
@@ -46,12 +46,14 @@ class Views:
 
 def measure(subject: Subject, people: int = PEOPLE, views: int = VIEWS) -> Section:
     measured = SurfaceError(subject.model)
-    average = build_surface(subject.model).mean_alpha[None]
     errors: dict[tuple[str, str], list[FloatArray]] = {}
     for person in gallery(people, views, SIZE):
         for kind, pictures in person.pictures.items():
             seen = seen_identity(subject, pictures)
-            answers = {"the mean head": np.zeros((1, seen.alpha.shape[1])), "people's mean": average}
+            answers = {
+                "the mean head": np.zeros((1, seen.alpha.shape[1])),
+                "people's mean": mean_alpha_of(subject.model)[None],
+            }
             for count in (n for n in POOLS if n <= views):
                 answers[f"{count} view{'s' * (count > 1)}"] = heads_of(subject, seen, count)
             answers["its true alpha"] = person.alpha[None]

@@ -187,11 +187,16 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING, reali
         radius=_radius(mean[skin], heights),
         radius_heights=heights,
         dense=dense_points(model, normals),
-        mean_alpha=np.load(MEAN_ALPHA_FILE) if model.name == OPEN else np.zeros(len(model.identity), np.float32),
+        mean_alpha=mean_alpha_of(model),
         pupils=np.array([_front(model, f"eyeball_{side}") for side in "RL"]),
         ingredients=ingredients,
         realism=realism,
     )
+
+
+def mean_alpha_of(model: FaceModel) -> FloatArray:
+    """Return the alpha (A,) float32 of a face with people's mean proportions; 0 for a head other than the open one."""
+    return np.load(MEAN_ALPHA_FILE) if model.name == OPEN else np.zeros(len(model.identity), np.float32)
 
 
 def _front(model: FaceModel, region: str) -> int:
