@@ -213,8 +213,8 @@ def _add_upper(rng: np.random.Generator, eta: FloatArray, count: int) -> None:
 def _set_brows(rng: np.random.Generator, eta: FloatArray) -> None:
     """Set the brows, independently of the rest of the face.
 
-    Both brows raised (0.3), mostly with wide eyes; a frown (0.34); the inner ends raised alone (0.08); the outer ends
-    raised alone (0.14); otherwise at rest.
+    Both brows raised (0.3), mostly with wide eyes; a frown (0.27); the inner ends raised alone (0.06), or raised and knit
+    as in grief (0.09); the outer ends raised alone (0.12); otherwise at rest.
     """
     for key in ("browInnerUp", "browDown_L", "browDown_R", "browOuterUp_L", "browOuterUp_R"):
         eta[INDEX[key]] = 0
@@ -225,11 +225,14 @@ def _set_brows(rng: np.random.Generator, eta: FloatArray) -> None:
         if rng.random() < 0.65:
             wide = -LID_WIDE * rng.uniform(0.3, 1.2)
             eta[INDEX["lid_L"]], eta[INDEX["lid_R"]] = wide + rng.normal(0, 0.02, 2)
-    elif kind < 0.64:
+    elif kind < 0.57:
         _add(rng, eta, "browDown", strength, one_sided=0.1)
-    elif kind < 0.72:
+    elif kind < 0.63:
         _add(rng, eta, "browInnerUp", strength)
-    elif kind < 0.86:
+    elif kind < 0.72:
+        _add(rng, eta, "browInnerUp", strength * rng.uniform(0.7, 1.1))
+        _add(rng, eta, "browDown", strength * rng.uniform(0.4, 0.9), one_sided=0.1)
+    elif kind < 0.84:
         _add(rng, eta, "browOuterUp", strength, one_sided=0.35)
 
 
