@@ -21,7 +21,7 @@ from .ingredients import EVERYTHING, Ingredients
 from .rasterizer import BARE, SKIN, vertex_normals
 from .realism import Realism, fits
 
-MEAN_ALPHA_FILE = Path(__file__).with_name("mean_alpha.npy")  # training/evaluation/proportions.py wrote it
+PEOPLE_ALPHA_FILE = Path(__file__).with_name("people_alpha.npz")  # training/evaluation/proportions.py wrote it
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,8 @@ class Surface:
     ``wrinkle_drivers`` (W, 29) say which keys fold them; ``wrinkle_age`` (W,) how much of each an old face shows at
     rest, ``wrinkle_kind`` (W,) its ``Furrow.kind``, ``furrow_lines`` where it runs in ``coords`` and how wide it is,
     mm. ``dense`` (192,) are the vertices of ``Sample.points``, ``pupils`` (2,) the middles of the right and left pupil.
-    ``mean_alpha`` (A,) is the alpha at which the open head has people's mean proportions, 0 for any other head.
+    ``mean_alpha`` (A,) is the alpha at which the open head has people's mean proportions, and ``mouth_width`` (A,) the
+    direction of length 1 in which its mouth gets wider most quickly; 0 for any other head.
     ``realism``: photographs of skin, brows, light.
     ``radius`` (A, H): distance of the skin from the vertical axis by angle and height, for hair and clothes.
     """
@@ -79,6 +80,7 @@ class Surface:
     dense: IntArray
     pupils: IntArray
     mean_alpha: FloatArray
+    mouth_width: FloatArray
     ingredients: Ingredients
     realism: Realism | None
 
@@ -187,16 +189,21 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING, reali
         radius=_radius(mean[skin], heights),
         radius_heights=heights,
         dense=dense_points(model, normals),
-        mean_alpha=mean_alpha_of(model),
+        mean_alpha=people_alpha_of(model, "mean"),
+        mouth_width=people_alpha_of(model, "mouth_width"),
         pupils=np.array([_front(model, f"eyeball_{side}") for side in "RL"]),
         ingredients=ingredients,
         realism=realism,
     )
 
 
-def mean_alpha_of(model: FaceModel) -> FloatArray:
-    """Return the alpha (A,) float32 of a face with people's mean proportions; 0 for a head other than the open one."""
-    return np.load(MEAN_ALPHA_FILE) if model.name == OPEN else np.zeros(len(model.identity), np.float32)
+def people_alpha_of(model: FaceModel, name: str) -> FloatArray:
+    """Return the array ``mean`` or ``mouth_width`` of PEOPLE_ALPHA_FILE, (A,); 0 for a head other than the open one."""
+    if model.name != OPEN:
+        return np.zeros(len(model.identity), np.float32)
+    with np.load(PEOPLE_ALPHA_FILE) as arrays:
+        stored: FloatArray = arrays[name]
+    return stored
 
 
 def _front(model: FaceModel, region: str) -> int:
