@@ -1,7 +1,7 @@
 """Make picture sheets of the open head for docs/: ``python -m expnet.benchmarks.head_sheets [--sheet NAME]``.
 
 ``keys``: neutral and every key at its upper bound, signed keys also at their lower bound. ``identities``: 12 random
-people, alpha ~ N(0, 1). ``mesh``: the topology. ``skins``: the photographed skins in three lights. ``emotions``:
+people, alpha ~ N(average, 1). ``mesh``: the topology. ``skins``: the photographed skins in three lights. ``emotions``:
 combinations of several keys, from the front and rotated. ``details``: eye, mouth and nose from near.
 All are rendered by Cycles on the rig, smooth shaded, for visual inspection.
 """
@@ -219,12 +219,13 @@ def _both_sides(keys: dict[str, float]) -> dict[str, float]:
 
 def _identities(studio: _Studio) -> tuple[Iterator[UInt8Array], int]:
     rng = np.random.default_rng(SEED)
+    average = np.array(studio.head["alpha"], np.float32)
 
     def pictures() -> Iterator[UInt8Array]:
         for k in range(12):
-            rig.apply_alpha(studio.head, studio.model, rng.standard_normal(len(studio.model.identity)))
+            rig.apply_alpha(studio.head, studio.model, average + rng.standard_normal(len(average)))
             yield studio.picture(320, yaw=(-28, 0, 28, 0)[k % 4], width=0.31, target=(0, -0.05, 0.01))
-        rig.apply_alpha(studio.head, studio.model, np.zeros(1))
+        rig.apply_alpha(studio.head, studio.model, average)
 
     return pictures(), 4
 

@@ -136,7 +136,8 @@ def sculpted(person: Person, model: FaceModel, rng: np.random.Generator) -> Face
         pull += share * (pull[ball].mean(axis=0) - pull)
     lashes = np.isin(model.faces, np.concatenate([model.regions[f"lashes_{s}"] for s in "LR"])).any(axis=1)
     return replace(
-        model, mean=(shape + pull - model.expression_offset).astype(np.float32), faces=model.faces[~lashes],
+        model, mean=(shape + pull - model.expression_offset).astype(np.float32), average_alpha=None,
+        faces=model.faces[~lashes],
         uv=None if model.uv is None else model.uv[~lashes],
     )  # fmt: skip
 

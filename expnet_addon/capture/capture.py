@@ -212,7 +212,7 @@ def key_performance(
     if keep and earlier is not None:
         report.append(f"The take '{earlier.name}' has hand edits and is kept")
     report += [line for line in [animation.rate_report(scene, performance)] if in_sight and line]
-    if model is not None and keying.identity:
+    if model is not None and keying.identity and len(performance.alpha):
         rig.apply_alpha(head, model, performance.alpha)
     if keying.sound:
         action.expnet.has_sound = lay_sound(scene, performance, take, head.name)

@@ -5,12 +5,12 @@
 
 A head is life-size in metres, in the axes of ``coordinates.py``. Its custom properties:
 
-    head["alpha"]                         identity coefficients; ``apply_alpha`` sets them
+    head["alpha"]                         identity coefficients: the model's average, until ``apply_alpha`` sets them
     head["gaze_yaw"], head["gaze_pitch"]  radians; + to the subject's left, + up. They drive eyes and lids
     head["expnet_basis"], ["expnet_model"], ["expnet_model_path"]   the face model it is made of
     head["expnet_license"]                its licence, ``FaceModel.license``
     head["expnet_rest"]                   its resting face, ``FaceModel.rest``
-    head["expnet_shaped_alpha"]           the alpha of its shape, if ``apply_alpha`` has set one
+    head["expnet_shaped_alpha"]           the alpha of its shape; heads of older versions that have none are at 0
 
 Every mesh has the int point attribute ``model_vertex``, so a head still works after vertices are deleted in Edit Mode.
 The head's mesh also has the parts of ``fine_parts.py``, which the face model lacks; their ``model_vertex`` is negative.
@@ -55,7 +55,7 @@ def create_rig(
     model_path: str = OPEN,
     fine: bool = True,
 ) -> bpy.types.Object:
-    """Create the head object of ``model`` at alpha = 0, eta = 0, with its eyes as children.
+    """Create the head object of ``model`` at its average alpha and eta = 0, with its eyes as children.
 
     collection   the collection it is linked to (default: the active collection)
     model_path   the model's source for ``rig_model``: ``open`` or the path of an npz face model
@@ -68,27 +68,29 @@ def create_rig(
 
     parts = fine_parts(model) if fine else None
     indices = skin if parts is None else np.concatenate([skin, -1 - np.arange(parts.count)])
-    basis = to_blender(_in_mesh(model, indices, model.neutral.astype(np.float64)))
+    alpha = np.zeros(len(model.identity), np.float32) if model.average_alpha is None else model.average_alpha
+    shaped = model.vertices(alpha).astype(np.float64)
+    basis = to_blender(_in_mesh(model, indices, shaped))
     mesh = _new_mesh(model, name, indices, basis)
     head = bpy.data.objects.new(name, mesh)
     collection.objects.link(head)
     head.rotation_mode = "QUATERNION"
-    _add_properties(head, model, model_path)
+    _add_properties(head, model, model_path, alpha)
     _add_regions(head, model, indices)
-    _add_keys(head, model, indices, basis)
+    _add_keys(head, model, indices, shaped)
     materials.dress_head(mesh, model, indices)
     if model.gaze_lids is not None:
         _drive_lids(head)
-    neutral = to_blender(model.neutral.astype(np.float64))
+    places = to_blender(shaped)
     for side, vertices in eyes.items():
         eye = bpy.data.objects.new(
-            f"{name} eye {side}", _new_mesh(model, f"{name} eye {side}", vertices, neutral[vertices])
+            f"{name} eye {side}", _new_mesh(model, f"{name} eye {side}", vertices, places[vertices])
         )
         collection.objects.link(eye)
         eye.parent = head
         eye["expnet_eye"] = side
         materials.dress_eye(eye.data, model, side)
-        _place_eye(eye, neutral[vertices])
+        _place_eye(eye, places[vertices])
         _drive_eye(eye, head)
     return head
 
@@ -304,8 +306,8 @@ def _new_mesh(model: FaceModel, name: str, indices: IntArray, positions: FloatAr
     return mesh
 
 
-def _add_properties(head: bpy.types.Object, model: FaceModel, model_path: str) -> None:
-    head["alpha"] = [0.0] * len(model.identity)
+def _add_properties(head: bpy.types.Object, model: FaceModel, model_path: str, alpha: FloatArray) -> None:
+    head["alpha"] = head[SHAPED] = alpha.astype(float).tolist()
     head["gaze_yaw"] = 0.0
     head["gaze_pitch"] = 0.0
     head["expnet_basis"] = model.basis
@@ -339,10 +341,11 @@ def _add_regions(head: bpy.types.Object, model: FaceModel, indices: IntArray) ->
             head.vertex_groups.new(name=region).add(((indices >= 0).sum() + members).tolist(), 1.0, "REPLACE")
 
 
-def _add_keys(head: bpy.types.Object, model: FaceModel, indices: IntArray, basis: FloatArray) -> None:
+def _add_keys(head: bpy.types.Object, model: FaceModel, indices: IntArray, shaped: FloatArray) -> None:
+    basis = to_blender(_in_mesh(model, indices, shaped))
     head.shape_key_add(name="Basis", from_mix=False)
     bounds = dict(zip(model.expression_keys, model.expression_bounds.tolist(), strict=True))
-    for name, offset in _key_offsets(model, indices, model.neutral.astype(np.float64)).items():
+    for name, offset in _key_offsets(model, indices, shaped).items():
         key = head.shape_key_add(name=name, from_mix=False)
         # Values set from Python and F-curves clamp to the slider's range (0..1 for a new key): set the range first.
         low, high = bounds.get(name, (0.0, GAZE_LIMIT / GAZE_STEP))

@@ -34,6 +34,7 @@ class FaceModel:
     landmarks          (68,) int32 vertex indices in iBUG order, or None
     regions            name -> int32 vertex indices (``skin``, ``lips``, ``eyeball_L``, ``teeth_upper`` ...), or empty
     gaze_lids          (4, V, 3) float32, offsets of the lids when both eyes look up, down, left, right by 30°; or None
+    average_alpha      (Ks,) float32, alpha of a face with people's average proportions, which a new head gets; None: 0
     license, source    its licence, and where it comes from
     """
 
@@ -51,6 +52,7 @@ class FaceModel:
     landmarks: IntArray | None = None
     regions: Mapping[str, IntArray] = field(default_factory=dict)
     gaze_lids: FloatArray | None = None
+    average_alpha: FloatArray | None = None
     license: str = ""
     source: str = ""
 
@@ -146,6 +148,7 @@ def check_face_model(model: FaceModel, where: str) -> None:
         ("identity_sigma", model.identity_sigma, (ks,)),
         ("expression_bounds", model.expression_bounds, (ke, 2)),
         ("gaze_lids", model.gaze_lids, (4, v, 3)),
+        ("average_alpha", model.average_alpha, (ks,)),
         ("uv", model.uv, (*np.shape(model.faces), 2)),
     ):
         if array is None:

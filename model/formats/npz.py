@@ -7,7 +7,7 @@
     faces             (F, 3 or 4) int32, 0-based; -1 as the fourth corner of a triangle
     expression_bounds (Ke, 2) float32              identity_sigma (Ks,) float32
     uv                (F, 3 or 4, 2) float32 or absent
-    landmarks         (68,) int32 or absent
+    landmarks         (68,) int32 or absent        average_alpha (Ks,) float32 or absent
     region_sizes      (R,) int32, region_vertices (sum,) int32: the regions, one after another
 
 Everything is checked from the small headers before a large array is unpacked, so a broken or hostile file costs
@@ -62,7 +62,7 @@ def save_face_model(model: FaceModel, path: str | Path, exact: bool = False) -> 
         "regions": list(model.regions),
     }
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    for name in ("mean", "expression_offset", "expression_bounds", "identity_sigma", "uv"):
+    for name in ("mean", "expression_offset", "expression_bounds", "identity_sigma", "uv", "average_alpha"):
         value = getattr(model, name)
         if value is not None:
             arrays[name] = np.asarray(value, np.float32)
@@ -136,6 +136,7 @@ def _read(stored: NpzArrays, path: Path) -> FaceModel:
         landmarks=array("landmarks") if "landmarks" in declared else None,
         regions=dict(zip(header["regions"], np.split(members, np.cumsum(sizes)[:-1]))) if len(sizes) else {},
         gaze_lids=basis("gaze_lids") if "gaze_lids" in declared else None,
+        average_alpha=array("average_alpha") if "average_alpha" in declared else None,
         license=header["license"],
         source=header["source"],
     )
@@ -199,6 +200,8 @@ def _check_declared(declared: Mapping[str, Declared], ke: int, regions: int, pat
         expected["uv"] = ((count, corners, 2), (_F4,))
     if "landmarks" in declared:
         expected["landmarks"] = ((68,), (_I4,))
+    if "average_alpha" in declared:
+        expected["average_alpha"] = ((ks,), (_F4,))
     if "gaze_lids" in declared:
         expected["gaze_lids"] = ((4, vertices, 3), (_F4, _I2))
     for name in ("identity", "expression", "gaze_lids"):

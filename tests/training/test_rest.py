@@ -11,8 +11,8 @@ from expnet.model.face.semantics import OPEN_KEYS, mirror_open_alpha
 from expnet.model.formats import open_face_model
 from expnet.training.evaluation import hand_set, rest
 from expnet.training.evaluation.brow_lines import Places, shown
-from expnet.training.evaluation.proportions import mean_alpha
-from expnet.training.synthetic.shape import landmarks_of, turned_eyes
+from expnet.training.evaluation.proportions import average_alpha, mouth_width
+from expnet.training.synthetic.shape import landmarks_of, sample_alpha, turned_eyes
 from expnet.training.synthetic.surface import build_surface
 
 
@@ -112,33 +112,34 @@ def test_painted_brows_are_found_on_the_skin_and_move_with_it(surface):
     assert all(np.array_equal(a, b) for a, b in zip(still, shown(surface, 0, {})[1], strict=True))
 
 
-def test_the_mean_heads_brow_line_is_at_peoples_height(surface):
-    """Landmarks 17-26 of the head itself, without anybody's painted brows."""
+def test_the_average_head_has_peoples_mean_proportions(surface):
+    """All measures, the brow line of landmarks 17-26 included: the head that artists get, without painted brows."""
     people = rest.known_people()
-    head = rest.of_landmarks(landmarks_of(surface, surface.model.neutral))
-    for row in (*rest.BROW_ROWS, rest.GAP, "brows, distance of their tails"):
-        bar = rest.MEAN_BAR if row in rest.BROW_ROWS else 2 * rest.MEAN_BAR  # two ends
-        assert head[row] == pytest.approx(people.mean[row], abs=bar), row
-
-
-def test_the_engines_mean_person_has_peoples_mean_proportions(surface):
-    """Eyes, nose, mouth, chin and the width of the face; brows are painted at people's height by other numbers."""
-    people = rest.known_people()
-    head = turned_eyes(surface, surface.model.vertices(surface.mean_alpha))
+    head = turned_eyes(surface, surface.model.vertices(surface.model.average_alpha))
     found = rest.of_landmarks(landmarks_of(surface, head))
-    for row in (row for row in people.mean if not row.startswith("brow")):
-        assert found[row] == pytest.approx(people.mean[row], abs=rest.MEAN_BAR), row
+    for row, mean in people.mean.items():
+        assert found[row] == pytest.approx(mean, abs=rest.MEAN_BAR), row
 
 
-def test_the_stored_mean_alpha_is_what_its_command_computes_and_symmetric(surface):
-    stored = surface.mean_alpha
-    np.testing.assert_allclose(mean_alpha(surface, rest.known_people().mean), stored, atol=2e-3)
-    np.testing.assert_array_equal(mirror_open_alpha(stored), stored)
+def test_the_stored_alphas_are_what_their_command_computes_and_symmetric(surface):
+    average, direction = surface.model.average_alpha, surface.mouth_width
+    np.testing.assert_allclose(average_alpha(surface, rest.known_people().mean), average, atol=2e-3)
+    np.testing.assert_allclose(mouth_width(surface, average), direction, atol=2e-3)
+    for stored in (average, direction):
+        np.testing.assert_array_equal(mirror_open_alpha(stored), stored)
+
+
+def test_mouth_widths_vary_as_much_as_peoples(surface):
+    rng = np.random.default_rng(0)
+    heads = surface.model.vertices(np.stack([sample_alpha(rng, surface) for _ in range(200)]))
+    widths = [rest.of_landmarks(landmarks_of(surface, turned_eyes(surface, head)))["mouth width"] for head in heads]
+    assert np.std(widths) == pytest.approx(rest.known_people().spread["mouth width"], rel=rest.SPREAD_BAR)
 
 
 def test_another_head_keeps_its_own_mean(surface):
-    other = build_surface(replace(surface.model, name="other"))
-    assert not other.mean_alpha.any() and len(other.mean_alpha) == len(surface.mean_alpha)
+    other = build_surface(replace(surface.model, name="other", average_alpha=None))
+    assert not other.average_alpha.any() and not other.mouth_width.any()
+    assert other.average_alpha.shape == other.mouth_width.shape == surface.average_alpha.shape
 
 
 def test_brow_keys_at_full_strength_move_the_heads_skin_as_far_as_people_move_theirs(surface):

@@ -22,7 +22,7 @@ from ..synthetic.expressions import sample_eta, sample_gaze
 from ..synthetic.pose import sample_pose
 from ..synthetic.sample import render
 from ..synthetic.shape import blend, landmarks_of, sample_alpha, sample_ways, shape_head
-from ..synthetic.surface import Surface, build_surface, people_alpha_of
+from ..synthetic.surface import Surface, build_surface
 from .section import Cell, Score, Section, Table
 from .subject import Subject
 
@@ -50,10 +50,9 @@ def measure(subject: Subject, people: int = PEOPLE, views: int = VIEWS) -> Secti
     for person in gallery(people, views, SIZE):
         for kind, pictures in person.pictures.items():
             seen = seen_identity(subject, pictures)
-            answers = {
-                "the mean head": np.zeros((1, seen.alpha.shape[1])),
-                "people's mean": people_alpha_of(subject.model, "mean")[None],
-            }
+            answers = {"the mean head": np.zeros((1, seen.alpha.shape[1]))}
+            if subject.model.average_alpha is not None:
+                answers["people's mean"] = subject.model.average_alpha[None]
             for count in (n for n in POOLS if n <= views):
                 answers[f"{count} view{'s' * (count > 1)}"] = heads_of(subject, seen, count)
             answers["its true alpha"] = person.alpha[None]

@@ -1,9 +1,9 @@
-"""The alpha of the engine's people: their mean, and the direction in which mouths get wider.
+"""People's alpha: that of their average face, and the direction in which mouths get wider.
 
-The source's mean head is wider than people are, its eyes are farther apart, its mouth lies lower. The mean is the
+The source's mean head is wider than people are, its eyes are farther apart, its mouth lies lower. The average is the
 alpha closest to 0 at which all means over 102 people with hand-set points are matched (people_at_rest.toml, mm with
-pupils 63 mm apart). The widths of the source's mouths vary more than people's: ``shape.MOUTH_WIDTHS``. This command writes
-training/synthetic/people_alpha.npz:
+pupils 63 mm apart). The widths of the source's mouths vary more than people's: ``shape.MOUTH_WIDTHS``. This command
+writes training/open_head/people_alpha.npz, which ``training.open_head.build`` puts into the open head:
 
     python -m expnet.training.evaluation.proportions
 """
@@ -20,15 +20,16 @@ from ...model.builtin import OPEN
 from ...model.face.semantics import mirror_open_alpha
 from ...model.files import atomic_path
 from ...model.formats import open_face_model
+from ..open_head.identity import PEOPLE
 from ..synthetic.shape import landmarks_of, turned_eyes
-from ..synthetic.surface import PEOPLE_ALPHA_FILE, Surface, build_surface
+from ..synthetic.surface import Surface, build_surface
 from .rest import known_people, of_landmarks
 
 GAUSS_NEWTON_STEPS = 3
 TOLERANCE_MM = 0.7  # one standard deviation of alpha counts as much as this error of one measure
 
 
-def mean_alpha(surface: Surface, people: Mapping[str, float]) -> FloatArray:
+def average_alpha(surface: Surface, people: Mapping[str, float]) -> FloatArray:
     """Return alpha (99,) float32 from the means of ``people``, mm by name: of a symmetric face."""
     names = list(people)
     target = np.array(list(people.values()))
@@ -42,10 +43,11 @@ def mean_alpha(surface: Surface, people: Mapping[str, float]) -> FloatArray:
 
 
 def mouth_width(surface: Surface, alpha: FloatArray) -> FloatArray:
-    """Return the direction (99,) float32 of length 1 in which the mouth of the head ``alpha`` gets wider most quickly."""
+    """Return the direction (99,) float32 of length 1 in which the mouth of the head ``alpha`` gets wider soonest."""
     gradient = _jacobian(surface, alpha, ["mouth width"])[0]
     symmetric = gradient + mirror_open_alpha(gradient)
-    return (symmetric / np.linalg.norm(symmetric)).astype(np.float32)
+    direction: FloatArray = (symmetric / np.linalg.norm(symmetric)).astype(np.float32)
+    return direction
 
 
 def _jacobian(surface: Surface, alpha: FloatArray, names: list[str]) -> FloatArray:
@@ -64,10 +66,10 @@ def _measures(surface: Surface, alpha: FloatArray, names: list[str]) -> FloatArr
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     surface = build_surface(open_face_model(OPEN))
-    alpha = mean_alpha(surface, known_people().mean)
-    with atomic_path(PEOPLE_ALPHA_FILE) as partial, partial.open("wb") as file:
+    alpha = average_alpha(surface, known_people().mean)
+    with atomic_path(PEOPLE) as partial, partial.open("wb") as file:
         np.savez(file, mean=alpha, mouth_width=mouth_width(surface, alpha))
-    print(f"{PEOPLE_ALPHA_FILE.name}: distance from the mean head {np.linalg.norm(alpha):.2f} standard deviations")
+    print(f"{PEOPLE.name}: distance from the mean head {np.linalg.norm(alpha):.2f} standard deviations")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_KEYS
 from ...model.formats import open_face_model
-from ..synthetic.shape import landmarks_of
+from ..synthetic.shape import landmarks_of, turned_eyes
 from ..synthetic.surface import Surface, build_surface
 from . import hand_set
 from .brow_lines import EYE_CORNERS, Lines, Places, alpha_of, brow_skin, shown
@@ -77,8 +77,9 @@ def of_model(model: FaceModel, real_faces: Path | None = None, heads: int = HEAD
         "The face at rest",
         "Millimetres above the line through the four eye corners, with pupils 63 mm apart, seen from the front. "
         f"People: {people.faces} neutral faces with hand-set points. Engine: {engine.faces} people at rest as "
-        "rendered, with the painted brows. Head: the open head as artists get it, for the same alphas around 0, with "
-        "straight eyes and the brows of landmarks 17-26. Spread: standard deviation between people. The height of a "
+        "rendered, with the painted brows. Head: the open head as artists get it, with the same alphas and the brows "
+        "of landmarks 17-26; the eyes, which an artist's head has straight, are turned outwards by people's mean angle "
+        "kappa, because their pupils are the ruler. Spread: standard deviation between people. The height of a "
         "brow is that of its centre line. The last table shows the movement of a brow with its keys at full "
         "strength: for the engine the painted brow, with the brows drawn together; for the head the skin at the "
         "height of people's brows.",
@@ -198,8 +199,7 @@ class Person:
     @staticmethod
     def drawn(surface: Surface, number: int) -> Person:
         marks, brows = shown(surface, number, {})
-        alpha = alpha_of(surface, number) - surface.mean_alpha
-        plain = landmarks_of(surface, surface.model.vertices(alpha))
+        plain = landmarks_of(surface, turned_eyes(surface, surface.model.vertices(alpha_of(surface, number))))
         nowhere = dict.fromkeys(_brow_measures(np.zeros((1, 2)), np.zeros((1, 2))), float("nan"))  # who has no brows
         return Person(
             {**of_landmarks(marks), **(_brow_measures(*brows) if brows is not None else nowhere)}, of_landmarks(plain)
@@ -210,7 +210,7 @@ class Person:
 
 
 def movements(surface: Surface, heads: int) -> Mapping[str, Mapping[str, float]]:
-    """Measure brows in mm, of the engine (mean of ``heads`` people) and of the mean head: {whose: {what: mm}}."""
+    """Measure brows in mm, of the engine (mean of ``heads`` people) and of the average head: {whose: {what: mm}}."""
     rows = []
     for number in tqdm(range(heads), "brows that move", leave=False, disable=None):
         lines = [line for line in (shown(surface, number, keys)[1] for keys in ({}, RAISED, LOWERED)) if line]
@@ -223,14 +223,15 @@ def movements(surface: Surface, heads: int) -> Mapping[str, Mapping[str, float]]
 
 
 def skin_lines(surface: Surface, keys: Mapping[str, float]) -> Lines:
-    """Find the mean head's skin at the middle of people's resting brows, when the head makes ``keys``."""
-    model, people = surface.model, known_people()
-    marks = landmarks_of(surface, model.neutral)
+    """Find the average head's skin at the middle of people's resting brows, when the head makes ``keys``."""
+    model, people, alpha = surface.model, known_people(), surface.average_alpha
+    still = model.vertices(alpha)
+    marks = landmarks_of(surface, turned_eyes(surface, still))
     eyes = marks[68:, :2], marks[EYE_CORNERS, :2]
-    places = Places.build(brow_skin(surface), upright(model.neutral[:, :2], *eyes), model.neutral[:, 2])
+    places = Places.build(brow_skin(surface), upright(still[:, :2], *eyes), still[:, 2])
     from_midline = (people.mean[GAP] / 2, *BROW_AT[1:])  # a brow begins at its head
     line: FloatArray = np.column_stack([from_midline, [people.mean[row] for row in BROW_ROWS]])
-    vertices = model.vertices(eta=np.array([keys.get(key, 0.0) for key in OPEN_KEYS], np.float32))
+    vertices = model.vertices(alpha, np.array([keys.get(key, 0.0) for key in OPEN_KEYS], np.float32))
     right, left = (places.on(vertices, line * [sign, 1])[:, :2] for sign in (-1, 1))
     return upright(right, *eyes) * [-1, 1], upright(left, *eyes)
 

@@ -24,7 +24,7 @@ from ...model.formats.npz import save_face_model
 from . import brows, crowns, eyes, ict, lids, lips
 from .embedding import nearest_on_triangles
 from .expressions import JAW_KEYS, gaze_lids, mirror_field, open_keys
-from .identity import COORDINATES, alpha_of, components, principal_coordinates
+from .identity import COORDINATES, PEOPLE, alpha_of, components, principal_coordinates
 from .mouth import left_gums_and_tongue, left_teeth
 from .quads import Topology, mirrored, triangulated
 from .regions import regions
@@ -68,7 +68,11 @@ class Head:
 
 
 def learn(source: ict.FaceX, coordinates: FloatArray | None) -> Head:
-    """Return the open head from the source; without ``coordinates`` alpha gets new axes."""
+    """Return the open head from the source; without ``coordinates`` alpha gets new axes, and no average is known."""
+    average_alpha = None
+    if coordinates is not None:
+        with np.load(PEOPLE, allow_pickle=False) as people:
+            average_alpha = people["mean"]
     skin = brows.with_brow_line(left_skin(source, SKIN_QUADS), source)
     topology = mirrored([skin, *left_teeth(source), *left_gums_and_tongue(source)], source.mirror)
     grid = lids.LidGrid(topology.marks["eye_rings"], 1 + len(EYE_STEPS))
@@ -157,6 +161,7 @@ def learn(source: ict.FaceX, coordinates: FloatArray | None) -> Head:
         landmarks=landmarks,
         regions=regions(mean, part, mirror, triangulated(faces), landmarks, grid, lip_rings, contact, iris),
         gaze_lids=gaze.astype(np.float32),
+        average_alpha=average_alpha,
         license="MIT",
         source="learned from ICT-FaceKit, copyright 2020 USC Institute for Creative Technologies (MIT)",
     )

@@ -18,6 +18,7 @@ from ...model.array_types import FloatArray
 
 COMPONENTS = 99
 COORDINATES = Path(__file__).with_name("alpha_coordinates.npy")
+PEOPLE = Path(__file__).with_name("people_alpha.npz")  # training/evaluation/proportions.py wrote it
 
 
 def principal_coordinates(modes: FloatArray, flipped: FloatArray) -> FloatArray:

@@ -213,8 +213,8 @@ def _add_upper(rng: np.random.Generator, eta: FloatArray, count: int) -> None:
 def _set_brows(rng: np.random.Generator, eta: FloatArray) -> None:
     """Set the brows, independently of the rest of the face.
 
-    Both brows raised (0.3), mostly with wide eyes; a frown (0.27); the inner ends raised alone (0.06), or raised and knit
-    as in grief (0.09); the outer ends raised alone (0.12); otherwise at rest.
+    Both brows raised (0.3), mostly with wide eyes; a frown (0.27); the inner ends raised alone (0.06), or raised and
+    knit as in grief (0.09); the outer ends raised alone (0.12); otherwise at rest.
     """
     for key in ("browInnerUp", "browDown_L", "browDown_R", "browOuterUp_L", "browOuterUp_R"):
         eta[INDEX[key]] = 0

@@ -22,8 +22,8 @@ LID_REST = 0.03, 0.12
 # Angle kappa, from the line of sight outwards to the eye's axis: mean and standard deviation of people, radians (3 to 6
 # degrees by instrument; Basmak et al. 2007). Eyes that look at the camera point past it, which no label contains.
 KAPPA = np.radians([4.5, 2.0])
-# Share of the head's spread of mouth widths: alpha varies them by 3.5 mm, people by 2.6 mm. A mouth's width tells a smile,
-# a stretched or a pursed mouth from a rest only as far as it is the same in all people.
+# Share of the head's spread of mouth widths: alpha varies them by 3.5 mm, people by 2.6 mm. A mouth's width tells a
+# smile, a stretched or a pursed mouth from a rest only as far as it is the same in all people.
 MOUTH_WIDTHS = 0.6
 PUPIL_DEPTH = 12.5  # mm from the middle of the eyeball's vertices
 
@@ -112,10 +112,10 @@ def _middle(points: FloatArray) -> FloatArray:
 def sample_alpha(rng: np.random.Generator, surface: Surface, spread: float = 1.0, limit: float = 2.8) -> FloatArray:
     """Sample one person's alpha, (99,) float32, around the alpha of a face with people's mean proportions."""
     own: FloatArray = np.clip(
-        rng.standard_normal(len(surface.mean_alpha), np.float32) * np.float32(spread), -limit, limit
+        rng.standard_normal(len(surface.average_alpha), np.float32) * np.float32(spread), -limit, limit
     )
     own -= (1 - MOUTH_WIDTHS) * (own @ surface.mouth_width) * surface.mouth_width
-    return surface.mean_alpha + own
+    return surface.average_alpha + own
 
 
 def sample_ways(rng: np.random.Generator) -> FloatArray:

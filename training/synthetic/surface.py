@@ -6,7 +6,6 @@ Computed once from the mean head; the files that use it sample everything random
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -16,12 +15,11 @@ from ...model.errors import InputError
 from ...model.face.dense_points import dense_points
 from ...model.face.face_model import FaceModel, triangles
 from ...model.face.semantics import OPEN_KEYS
+from ..open_head.identity import PEOPLE
 from .furrows import Furrow, furrows_of
 from .ingredients import EVERYTHING, Ingredients
 from .rasterizer import BARE, SKIN, vertex_normals
 from .realism import Realism, fits
-
-PEOPLE_ALPHA_FILE = Path(__file__).with_name("people_alpha.npz")  # training/evaluation/proportions.py wrote it
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +37,8 @@ class Surface:
     ``wrinkle_drivers`` (W, 29) say which keys fold them; ``wrinkle_age`` (W,) how much of each an old face shows at
     rest, ``wrinkle_kind`` (W,) its ``Furrow.kind``, ``furrow_lines`` where it runs in ``coords`` and how wide it is,
     mm. ``dense`` (192,) are the vertices of ``Sample.points``, ``pupils`` (2,) the middles of the right and left pupil.
-    ``mean_alpha`` (A,) is the alpha at which the open head has people's mean proportions, and ``mouth_width`` (A,) the
-    direction of length 1 in which its mouth gets wider most quickly; 0 for any other head.
+    ``average_alpha`` (A,) is the model's, 0 if it has none, ``mouth_width`` (A,) the direction of length 1 in which the
+    open head's mouth gets wider most quickly, 0 for any other head.
     ``realism``: photographs of skin, brows, light.
     ``radius`` (A, H): distance of the skin from the vertical axis by angle and height, for hair and clothes.
     """
@@ -79,7 +77,7 @@ class Surface:
     radius_heights: FloatArray
     dense: IntArray
     pupils: IntArray
-    mean_alpha: FloatArray
+    average_alpha: FloatArray
     mouth_width: FloatArray
     ingredients: Ingredients
     realism: Realism | None
@@ -189,21 +187,20 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING, reali
         radius=_radius(mean[skin], heights),
         radius_heights=heights,
         dense=dense_points(model, normals),
-        mean_alpha=people_alpha_of(model, "mean"),
-        mouth_width=people_alpha_of(model, "mouth_width"),
+        average_alpha=np.zeros(len(model.identity), np.float32) if model.average_alpha is None else model.average_alpha,
+        mouth_width=_mouth_width(model),
         pupils=np.array([_front(model, f"eyeball_{side}") for side in "RL"]),
         ingredients=ingredients,
         realism=realism,
     )
 
 
-def people_alpha_of(model: FaceModel, name: str) -> FloatArray:
-    """Return the array ``mean`` or ``mouth_width`` of PEOPLE_ALPHA_FILE, (A,); 0 for a head other than the open one."""
+def _mouth_width(model: FaceModel) -> FloatArray:
     if model.name != OPEN:
         return np.zeros(len(model.identity), np.float32)
-    with np.load(PEOPLE_ALPHA_FILE) as arrays:
-        stored: FloatArray = arrays[name]
-    return stored
+    with np.load(PEOPLE, allow_pickle=False) as people:
+        direction: FloatArray = people["mouth_width"]
+    return direction
 
 
 def _front(model: FaceModel, region: str) -> int:

@@ -64,6 +64,14 @@ class TestIsEquation1:
         head = rig.create_rig(little_face)
         np.testing.assert_allclose(rig.evaluated_vertices(head), little_face.neutral, rtol=0, atol=TOLERANCE_MM)
 
+    def test_a_new_open_head_is_the_average_person(self, empty_scene, open_head):
+        head = rig.create_rig(open_head)
+        shown, expected = rig.evaluated_vertices(head), open_head.vertices(open_head.average_alpha)
+        np.testing.assert_allclose(
+            without_lashes(open_head, shown), without_lashes(open_head, expected), rtol=0, atol=TOLERANCE_MM
+        )
+        np.testing.assert_array_equal(head["alpha"], open_head.average_alpha)
+
     def test_whatever_the_head_s_own_pose(self, empty_scene, little_face):
         head = rig.create_rig(little_face)
         rig.set_pose(head, np.diag([1.0, -1.0, -1.0]), np.array([30.0, 40.0, -900.0]))
@@ -138,6 +146,18 @@ class TestIdentity:
         rig.apply_alpha(head, little_face, np.array([0.5, -1.0]))
         assert list(head["alpha"]) == [0.5, -1.0] + [0.0] * (len(little_face.identity) - 2)
 
+    def test_of_a_head_of_an_older_version_starts_at_the_mean_person(self, empty_scene, open_head):
+        """Such a head stands at alpha = 0 and does not say so."""
+        head = rig.create_rig(replace(open_head, average_alpha=None))
+        del head[rig.SHAPED]
+        alpha, eta = random_coefficients(open_head, 1)
+        rig.apply_alpha(head, open_head, alpha)
+        rig.set_expression(head, eta)
+        shown, expected = rig.evaluated_vertices(head), open_head.vertices(alpha, eta)
+        np.testing.assert_allclose(
+            without_lashes(open_head, shown), without_lashes(open_head, expected), rtol=0, atol=TOLERANCE_MM
+        )
+
     def test_keeps_what_an_artist_sculpted(self, empty_scene, little_face):
         """Both a changed key of the model and a key of the artist's own keep their offset from Basis."""
         head = rig.create_rig(little_face)
@@ -194,7 +214,7 @@ class TestGaze:
         points = rig.evaluated_vertices(head)
         direction = [np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)]
         for side in "LR":
-            pivot = gaze_pivot(open_head, open_head.neutral, side)
+            pivot = gaze_pivot(open_head, open_head.vertices(open_head.average_alpha), side)
             iris = points[open_head.regions[f"iris_{side}"]].mean(axis=0) - pivot
             np.testing.assert_allclose(iris / np.linalg.norm(iris), direction, atol=0.02)
 

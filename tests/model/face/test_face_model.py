@@ -126,6 +126,7 @@ def test_a_sound_model_passes_the_check():
     [
         ({"identity": MODEL.identity[:, :-1]}, "identity is (5, 11, 3), not (5, 12, 3)"),
         ({"identity_sigma": np.ones(4, np.float32)}, "identity_sigma is (4,), not (5,)"),
+        ({"average_alpha": np.ones(4, np.float32)}, "average_alpha is (4,), not (5,)"),
         ({"expression": MODEL.expression * np.nan}, "expression has values that are not numbers"),
         ({"faces": np.int32([[0, 1, 12]])}, "faces point at vertices outside 0..11"),
         ({"faces": np.int32([[0, 1, -1, 3]])}, "fewer than three corners"),

@@ -36,13 +36,23 @@ def head(vertices: int = 500, ks: int = 99, **changes) -> FaceModel:
             "lips": np.int32([3, 1]),
         },
         "gaze_lids": rng.normal(0, 1, (4, vertices, 3)).astype(np.float32),
+        "average_alpha": rng.normal(0, 1, ks).astype(np.float32),
         "license": "MIT",
         "source": "made up – für Tests",
     }
     return FaceModel(**(values | changes))
 
 
-ARRAYS = ("mean", "expression_offset", "faces", "expression_bounds", "identity_sigma", "uv", "landmarks")
+ARRAYS = (
+    "mean",
+    "expression_offset",
+    "faces",
+    "expression_bounds",
+    "identity_sigma",
+    "uv",
+    "landmarks",
+    "average_alpha",
+)
 BASES = ("identity", "expression", "gaze_lids")
 WORDS = ("name", "expression_keys", "basis", "license", "source")
 
@@ -66,9 +76,12 @@ def test_everything_comes_back(tmp_path, exact):
 
 
 def test_what_a_model_lacks_stays_absent(tmp_path):
-    save_face_model(head(uv=None, landmarks=None, regions={}, gaze_lids=None), tmp_path / "head.npz")
+    save_face_model(
+        head(uv=None, landmarks=None, regions={}, gaze_lids=None, average_alpha=None), tmp_path / "head.npz"
+    )
     again = load_face_model(tmp_path / "head.npz")
     assert (again.uv, again.landmarks, again.regions, again.gaze_lids) == (None, None, {}, None)
+    assert again.average_alpha is None
 
 
 def test_a_basis_too_large_for_16_bits_keeps_its_precision(tmp_path):
