@@ -196,7 +196,7 @@ def test_photographs_leave_people_expressions_and_views_as_they_are(surface, tmp
         np.testing.assert_array_equal(again.image, b.image)
 
 
-def test_a_photographed_brow_lies_on_the_heads_brow_line(surface, tmp_path):
+def test_a_photographed_brow_lies_along_the_heads_brow_line_and_is_longer(surface, tmp_path):
     brow = np.zeros((1, *BROW_SHAPE), np.uint8)
     brow[:, BROW_SHAPE[0] // 2 - 4 : BROW_SHAPE[0] // 2 + 4, 24:-24] = 255  # 2 mm about the line, from end to end
     clothed = build_surface(surface.model, realism=realism(surface, tmp_path, brows=brow))
@@ -206,8 +206,9 @@ def test_a_photographed_brow_lies_on_the_heads_brow_line(surface, tmp_path):
         rows, columns = np.nonzero(mask.cover > 128)
         places = np.stack([columns + mask.column, rows + mask.row], 1) + 0.5
         assert max(np.linalg.norm(places - mark, axis=1).min() for mark in line) < 4
-        assert abs(np.ptp(places[:, 0]) - np.ptp(line[:, 0])) < 8
-    assert max(np.linalg.norm(marks[22:27] - p, axis=1).min() for p in middle[[0, -1]]) < 5
+        assert np.ptp(places[:, 0]) == pytest.approx(photographs.BROW_LENGTH * np.ptp(line[:, 0]), abs=5)
+    # It reaches 2 mm beyond both ends of the line, and ``BROW_RISE`` above and below it.
+    assert max(np.linalg.norm(marks[22:27] - p, axis=1).min() for p in middle[[0, -1]]) < 8
 
 
 # The file

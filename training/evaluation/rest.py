@@ -22,6 +22,7 @@ from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_KEYS
 from ...model.formats import open_face_model
+from ..synthetic.realism import Realism, read_realism
 from ..synthetic.shape import landmarks_of, turned_eyes
 from ..synthetic.surface import Surface, build_surface
 from . import hand_set
@@ -69,10 +70,15 @@ def measure(subject: Subject, real_faces: Path | None = None) -> Section:
     return of_model(subject.model, real_faces)
 
 
-def of_model(model: FaceModel, real_faces: Path | None = None, heads: int = HEADS) -> Section:
-    """``real_faces``: folder with ``neutral/`` and its .tem files; without it the numbers in people_at_rest.toml."""
+def of_model(
+    model: FaceModel, real_faces: Path | None = None, heads: int = HEADS, realism: Realism | None = None
+) -> Section:
+    """``real_faces``: folder with ``neutral/`` and its .tem files; without it the numbers in people_at_rest.toml.
+
+    With ``realism``, two of five people have photographed brows, as in pictures for training.
+    """
     people = people_of(real_faces / "neutral") if real_faces else known_people()
-    engine, head, moves = ours(model, heads)
+    engine, head, moves = ours(model, heads, realism)
     return Section(
         "The face at rest",
         "Millimetres above the line through the four eye corners, with pupils 63 mm apart, seen from the front. "
@@ -93,9 +99,11 @@ def of_model(model: FaceModel, real_faces: Path | None = None, heads: int = HEAD
 
 
 @lru_cache(maxsize=4)
-def ours(model: FaceModel, heads: int) -> tuple[Statistics, Statistics, Mapping[str, Mapping[str, float]]]:
+def ours(
+    model: FaceModel, heads: int, realism: Realism | None = None
+) -> tuple[Statistics, Statistics, Mapping[str, Mapping[str, float]]]:
     """Return the engine's people, the open head's, and the motion of both heads' brows; independent of the weights."""
-    surface = build_surface(model)
+    surface = build_surface(model, realism=realism)
     persons = [Person.drawn(surface, i) for i in tqdm(range(heads), "faces at rest", leave=False, disable=None)]
     engine = Statistics.of([p.painted for p in persons])
     head = Statistics.of([p.plain for p in persons])
@@ -321,9 +329,11 @@ def _movement_table(moves: Mapping[str, Mapping[str, float]]) -> Table:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real-faces", type=Path, metavar="FOLDER", help="people with neutral/ and its .tem files")
+    parser.add_argument("--realism", type=Path, metavar="FILE", help="photographed brows (training.realism.skins)")
     args = parser.parse_args(arguments)
     try:
-        print(as_text(of_model(open_face_model(OPEN), args.real_faces)))
+        realism = read_realism(args.realism) if args.realism else None
+        print(as_text(of_model(open_face_model(OPEN), args.real_faces, realism=realism)))
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -12,7 +12,7 @@ from .surface import Surface
 
 # Mean and standard deviation in mm of people's brow height beyond what their bones do. Drawn always at one place, low
 # brows were read as drawn down, and a smile below them as a sneer.
-BROW_HEIGHT = -0.6, 2.3
+BROW_HEIGHT = -0.2, 2.3
 KNIT = 1.2  # mm at most that a frown draws a brow towards the nose beyond the key of the head
 PHOTOGRAPHED_SHARE = 0.4
 FROWN = [OPEN_KEYS.index("browDown_L"), OPEN_KEYS.index("browDown_R")]

@@ -19,6 +19,7 @@ from .surface import Surface
 
 PAINT = 512
 TEXELS = np.array([2.0, 1.6])  # per mm, upwards and across, at the brows
+BROW_TILT = 2.0  # texels that the tail of the line rises over its head, whose hairs stand up and make it look higher
 FINER = 4  # masks are drawn this much larger and averaged
 VARIANTS = 60
 
@@ -304,7 +305,7 @@ def _brow(rng: np.random.Generator, landmarks: FloatArray) -> tuple[Mask, FloatA
     step = np.column_stack([np.interp(stretch, knots, landmarks[:, k]) for k in range(2)])
     step[:, 0] += np.where(stretch < 0, stretch, np.maximum(stretch - 1, 0)) * 71
     middle = step - origin
-    middle[:, 1] += rng.normal(0, 3.5) * (stretch - 0.5)  # tilted
+    middle[:, 1] += rng.normal(BROW_TILT, 3.5) * (stretch - 0.5)
     middle[:, 1] += rng.uniform(-6, 6) * np.exp(-(((stretch - rng.uniform(0.5, 0.75)) / 0.3) ** 2)) + rng.uniform(-3, 3)
     half = rng.uniform(2.0, 8.5) * np.interp(stretch, [-0.2, 0.1, 0.5, 1.05], [0.75, 1, 0.9, 0.25])
     canvas = np.zeros((extent[1] * FINER, extent[0] * FINER), np.float32)
