@@ -1,7 +1,7 @@
 """Build a head from a FaceModel: a mesh with shape keys that reproduces Eq. (1) exactly.
 
     head (mesh)         Basis = mean + S.alpha; one key per expression component, with its own range; gaze lid keys
-      eye L, eye R      separate meshes with the origin at the pivot, rotated by the head's gaze
+      eye L, eye R      separate meshes with the origin at the pivot, rotated by the head's gaze and outwards by KAPPA
 
 A head is life-size in metres, in the axes of ``coordinates.py``. Its custom properties:
 
@@ -30,7 +30,7 @@ import numpy as np
 from ...model.array_types import FloatArray, IntArray
 from ...model.builtin import OPEN
 from ...model.errors import InputError
-from ...model.face.face_model import FaceModel
+from ...model.face.face_model import KAPPA, FaceModel
 from ...model.face.fine_parts import fine_parts
 from ...model.files import is_file
 from ...model.formats.npz import OPEN_HEAD, load_face_model
@@ -91,7 +91,7 @@ def create_rig(
         eye["expnet_eye"] = side
         materials.dress_eye(eye.data, model, side)
         _place_eye(eye, places[vertices])
-        _drive_eye(eye, head)
+        _drive_eye(eye, head, KAPPA if side == "L" else -KAPPA)
     return head
 
 
@@ -362,11 +362,12 @@ def _place_eye(eye: bpy.types.Object, points: FloatArray) -> None:
     eye.data.update()
 
 
-def _drive_eye(eye: bpy.types.Object, head: bpy.types.Object) -> None:
+def _drive_eye(eye: bpy.types.Object, head: bpy.types.Object, outwards: float) -> None:
+    """Rotate the eye by the head's gaze, and by ``outwards``, radians to the face's left, from it."""
     # XYZ order: pitch (x) before yaw (z). The eye looks along -Y, so + about x turns it down.
     eye.rotation_mode = "XYZ"
     _drive(eye, ("rotation_euler", 0), head, "gaze_pitch", [(-1.0, 1.0), (1.0, -1.0)])
-    _drive(eye, ("rotation_euler", 2), head, "gaze_yaw", [(-1.0, -1.0), (1.0, 1.0)])
+    _drive(eye, ("rotation_euler", 2), head, "gaze_yaw", [(-1.0, outwards - 1.0), (1.0, outwards + 1.0)])
 
 
 def _drive_lids(head: bpy.types.Object) -> None:

@@ -14,6 +14,10 @@ import numpy as np
 from ..array_types import FloatArray, IntArray
 from ..errors import InputError
 
+# The angle kappa, from the line of sight outwards to the eye's axis: people's mean, radians (Basmak et al. 2007). Gaze
+# is the line of sight.
+KAPPA = float(np.radians(4.5))
+
 
 @dataclass(frozen=True, eq=False)
 class FaceModel:

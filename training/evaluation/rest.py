@@ -84,8 +84,8 @@ def of_model(
         "Millimetres above the line through the four eye corners, with pupils 63 mm apart, seen from the front. "
         f"People: {people.faces} neutral faces with hand-set points. Engine: {engine.faces} people at rest as "
         "rendered, with the painted brows. Head: the open head as artists get it, with the same alphas and the brows "
-        "of landmarks 17-26; the eyes, which an artist's head has straight, are turned outwards by people's mean angle "
-        "kappa, because their pupils are the ruler. Spread: standard deviation between people. The height of a "
+        "of landmarks 17-26, and the eyes turned outwards by people's mean angle kappa. "
+        "Spread: standard deviation between people. The height of a "
         "brow is that of its centre line. The last table shows the movement of a brow with its keys at full "
         "strength: for the engine the painted brow, with the brows drawn together; for the head the skin at the "
         "height of people's brows.",

@@ -6,6 +6,7 @@ import numba as nb
 import numpy as np
 
 from ...model.array_types import FloatArray
+from ...model.face.face_model import KAPPA as PEOPLES_KAPPA
 from ...model.face.semantics import OPEN_KEYS
 from ...model.rotations import rotation_of_euler
 from .noise import add_wave, plane_waves
@@ -21,7 +22,7 @@ LIDS = [OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")]
 LID_REST = 0.03, 0.12
 # Angle kappa, from the line of sight outwards to the eye's axis: mean and standard deviation of people, radians (3 to 6
 # degrees by instrument; Basmak et al. 2007). Eyes that look at the camera point past it, which no label contains.
-KAPPA = np.radians([4.5, 2.0])
+KAPPA = PEOPLES_KAPPA, np.radians(2.0)
 # Share of the head's spread of mouth widths: alpha varies them by 3.5 mm, people by 2.6 mm. A mouth's width tells a
 # smile, a stretched or a pursed mouth from a rest only as far as it is the same in all people.
 MOUTH_WIDTHS = 0.6

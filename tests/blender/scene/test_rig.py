@@ -11,9 +11,10 @@ import pytest
 from expnet.expnet_addon.scene import rig
 from expnet.expnet_addon.scene.coordinates import to_model
 from expnet.model.errors import InputError
-from expnet.model.face.face_model import gaze_pivot
+from expnet.model.face.face_model import KAPPA, gaze_pivot
 from expnet.model.face.fine_parts import fine_parts
 from expnet.model.formats.npz import load_face_model, save_face_model
+from expnet.model.rotations import rotation_of_euler
 
 TOLERANCE_MM = 1e-4
 
@@ -28,6 +29,16 @@ def without_lashes(model, points):
     """Return the points (V, 3) with zeros for the lashes, which follow their lids in finer ways than Eq. (1)."""
     points = points.copy()
     points[np.concatenate([model.regions["lashes_L"], model.regions["lashes_R"]])] = 0.0
+    return points
+
+
+def straightened(model, points):
+    """Return the points (V, 3) of a head that looks ahead with its eyes straight, as Eq. (1) has them."""
+    points = points.copy()
+    for side, angle in (("L", -KAPPA), ("R", KAPPA)):
+        ball = points[model.regions[f"eyeball_{side}"]]
+        pivot = ball.mean(axis=0)
+        points[model.regions[f"eyeball_{side}"]] = (ball - pivot) @ rotation_of_euler(angle, 0, 0).T + pivot
     return points
 
 
@@ -47,7 +58,10 @@ class TestIsEquation1:
         rig.set_expression(head, eta)
         shown, expected = rig.evaluated_vertices(head), open_head.vertices(alpha, eta)
         np.testing.assert_allclose(
-            without_lashes(open_head, shown), without_lashes(open_head, expected), rtol=0, atol=TOLERANCE_MM
+            without_lashes(open_head, straightened(open_head, shown)),
+            without_lashes(open_head, expected),
+            rtol=0,
+            atol=TOLERANCE_MM,
         )
 
     @pytest.mark.parametrize("seed", range(3))
@@ -62,20 +76,27 @@ class TestIsEquation1:
 
     def test_in_the_neutral_it_is_the_mean_person(self, empty_scene, little_face):
         head = rig.create_rig(little_face)
-        np.testing.assert_allclose(rig.evaluated_vertices(head), little_face.neutral, rtol=0, atol=TOLERANCE_MM)
+        np.testing.assert_allclose(
+            straightened(little_face, rig.evaluated_vertices(head)), little_face.neutral, rtol=0, atol=TOLERANCE_MM
+        )
 
     def test_a_new_open_head_is_the_average_person(self, empty_scene, open_head):
         head = rig.create_rig(open_head)
         shown, expected = rig.evaluated_vertices(head), open_head.vertices(open_head.average_alpha)
         np.testing.assert_allclose(
-            without_lashes(open_head, shown), without_lashes(open_head, expected), rtol=0, atol=TOLERANCE_MM
+            without_lashes(open_head, straightened(open_head, shown)),
+            without_lashes(open_head, expected),
+            rtol=0,
+            atol=TOLERANCE_MM,
         )
         np.testing.assert_array_equal(head["alpha"], open_head.average_alpha)
 
     def test_whatever_the_head_s_own_pose(self, empty_scene, little_face):
         head = rig.create_rig(little_face)
         rig.set_pose(head, np.diag([1.0, -1.0, -1.0]), np.array([30.0, 40.0, -900.0]))
-        np.testing.assert_allclose(rig.evaluated_vertices(head), little_face.neutral, rtol=0, atol=TOLERANCE_MM)
+        np.testing.assert_allclose(
+            straightened(little_face, rig.evaluated_vertices(head)), little_face.neutral, rtol=0, atol=TOLERANCE_MM
+        )
 
     def test_one_head_is_life_size_and_upright_and_looks_along_minus_y(self, empty_scene, open_head):
         head = rig.create_rig(open_head)
@@ -137,7 +158,10 @@ class TestIdentity:
             rig.apply_alpha(head, little_face, alpha)
         rig.set_expression(head, eta)
         np.testing.assert_allclose(
-            rig.evaluated_vertices(head), little_face.vertices(alpha, eta), rtol=0, atol=TOLERANCE_MM
+            straightened(little_face, rig.evaluated_vertices(head)),
+            little_face.vertices(alpha, eta),
+            rtol=0,
+            atol=TOLERANCE_MM,
         )
 
     def test_is_remembered_on_the_object(self, empty_scene, little_face):
@@ -155,7 +179,10 @@ class TestIdentity:
         rig.set_expression(head, eta)
         shown, expected = rig.evaluated_vertices(head), open_head.vertices(alpha, eta)
         np.testing.assert_allclose(
-            without_lashes(open_head, shown), without_lashes(open_head, expected), rtol=0, atol=TOLERANCE_MM
+            without_lashes(open_head, straightened(open_head, shown)),
+            without_lashes(open_head, expected),
+            rtol=0,
+            atol=TOLERANCE_MM,
         )
 
     def test_keeps_what_an_artist_sculpted(self, empty_scene, little_face):
@@ -192,7 +219,7 @@ class TestIdentity:
         alpha, eta = random_coefficients(little_face, 1)
         rig.apply_alpha(head, little_face, alpha)
         rig.set_expression(head, eta)
-        got, expected = rig.evaluated_vertices(head), little_face.vertices(alpha, eta)
+        got, expected = straightened(little_face, rig.evaluated_vertices(head)), little_face.vertices(alpha, eta)
         left = ~np.isnan(got).any(axis=1)
         assert left.sum() == little_face.vertex_count - 100
         np.testing.assert_allclose(got[left], expected[left], rtol=0, atol=TOLERANCE_MM)
@@ -212,8 +239,8 @@ class TestGaze:
         head = rig.create_rig(open_head)
         set_gaze(head, yaw, pitch)
         points = rig.evaluated_vertices(head)
-        direction = [np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)]
-        for side in "LR":
+        for side, axis in (("L", yaw + KAPPA), ("R", yaw - KAPPA)):
+            direction = [np.sin(axis) * np.cos(pitch), np.sin(pitch), np.cos(axis) * np.cos(pitch)]
             pivot = gaze_pivot(open_head, open_head.vertices(open_head.average_alpha), side)
             iris = points[open_head.regions[f"iris_{side}"]].mean(axis=0) - pivot
             np.testing.assert_allclose(iris / np.linalg.norm(iris), direction, atol=0.02)
@@ -286,7 +313,7 @@ class TestFineParts:
         alpha, eta = random_coefficients(open_head, 5)
         rig.apply_alpha(head, open_head, alpha)
         rig.set_expression(head, eta)
-        shown = rig.evaluated_vertices(head)
+        shown = straightened(open_head, rig.evaluated_vertices(head))
         np.testing.assert_allclose(shown, open_head.vertices(alpha, eta), rtol=0, atol=TOLERANCE_MM)
         assert "wet_line_L" not in head.vertex_groups
 
@@ -303,7 +330,9 @@ class TestHead:
         one, two = rig.create_rig(little_face), rig.create_rig(little_face)
         rig.set_expression(one, {"jawOpen": 1.0}, gaze=np.array([0.3, 0.0]))
         bpy.context.view_layer.update()
-        np.testing.assert_allclose(rig.evaluated_vertices(two), little_face.neutral, rtol=0, atol=TOLERANCE_MM)
+        np.testing.assert_allclose(
+            straightened(little_face, rig.evaluated_vertices(two)), little_face.neutral, rtol=0, atol=TOLERANCE_MM
+        )
 
     def test_finds_its_face_model_again(self, empty_scene, little_face, tmp_path):
         from expnet.model.formats.npz import save_face_model
@@ -332,7 +361,10 @@ class TestHead:
         (head,) = rig.rigs_in(bpy.context.scene)
         shown, expected = rig.evaluated_vertices(head), open_head.vertices(alpha, eta)
         np.testing.assert_allclose(
-            without_lashes(open_head, shown), without_lashes(open_head, expected), rtol=0, atol=TOLERANCE_MM
+            without_lashes(open_head, straightened(open_head, shown)),
+            without_lashes(open_head, expected),
+            rtol=0,
+            atol=TOLERANCE_MM,
         )
         assert all(image.packed_file for image in bpy.data.images if image.name.startswith("ExpNet"))
 
