@@ -9,7 +9,7 @@ import addon_utils
 import bpy
 import numpy as np
 import pytest
-from mathutils import Vector
+from mathutils import Matrix, Vector
 
 import expnet
 from expnet.benchmarks.stand_in import stand_in
@@ -23,6 +23,7 @@ from expnet.expnet_addon.characters.restore import remove
 from expnet.expnet_addon.properties import character_settings as characters
 from expnet.expnet_addon.scene import animation, rig
 from expnet.model.errors import InputError
+from expnet.model.face.face_model import KAPPA
 from expnet.model.performance.channels import ARKIT, SIGNALS, signals
 from expnet.model.performance.live_link import read_live_link, write_live_link
 from expnet.model.retargeting.row import BONE, OWN, Row
@@ -543,12 +544,14 @@ class TestTheSameFace:
             assert np.abs(apart).max() < 2e-6  # metres
             turns = [np.array(obj.matrix_world.to_3x3()) for obj in (ours, theirs)]
             np.testing.assert_allclose(*turns, atol=2e-3)
-            for eye in ("eye L", "eye R"):
+            for eye, outwards in (("eye L", KAPPA), ("eye R", -KAPPA)):
                 looks = [
                     np.array(bpy.data.objects[f"{name} {eye}"].evaluated_get(graph).matrix_world.to_3x3())
                     for name in ("Face", "Hero")
                 ]
-                np.testing.assert_allclose(*looks, atol=2e-3)
+                # A character's eyes look where they point; ours point outwards from the line of sight.
+                back = turns[0] @ np.array(Matrix.Rotation(-outwards, 3, "Z")) @ np.linalg.inv(turns[0])
+                np.testing.assert_allclose(back @ looks[0], looks[1], atol=2e-3)
 
 
 def coordinates(evaluated: bpy.types.Object) -> np.ndarray:
