@@ -98,7 +98,7 @@ def _onto_open_head(performance: FacePerformance, keep_fps: bool) -> tuple[str, 
     scene, head = fresh_head(OPEN_HEAD, OPEN)
     keying = replace(
         AS_RECORDED,
-        identity=len(performance.alpha) > 0,
+        identity=True,
         scene_timing=True,  # the scene's range covers the whole performance, even if the rate is kept
         fps=animation.scene_fps(scene) if keep_fps else None,
         match_camera=True,

@@ -68,16 +68,15 @@ def create_rig(
 
     parts = fine_parts(model) if fine else None
     indices = skin if parts is None else np.concatenate([skin, -1 - np.arange(parts.count)])
-    alpha = np.zeros(len(model.identity), np.float32) if model.average_alpha is None else model.average_alpha
-    shaped = model.vertices(alpha).astype(np.float64)
+    shaped = model.vertices(model.new_alpha).astype(np.float64)
     basis = to_blender(_in_mesh(model, indices, shaped))
     mesh = _new_mesh(model, name, indices, basis)
     head = bpy.data.objects.new(name, mesh)
     collection.objects.link(head)
     head.rotation_mode = "QUATERNION"
-    _add_properties(head, model, model_path, alpha)
+    _add_properties(head, model, model_path)
     _add_regions(head, model, indices)
-    _add_keys(head, model, indices, shaped)
+    _add_keys(head, model, indices, shaped, basis)
     materials.dress_head(mesh, model, indices)
     if model.gaze_lids is not None:
         _drive_lids(head)
@@ -306,8 +305,8 @@ def _new_mesh(model: FaceModel, name: str, indices: IntArray, positions: FloatAr
     return mesh
 
 
-def _add_properties(head: bpy.types.Object, model: FaceModel, model_path: str, alpha: FloatArray) -> None:
-    head["alpha"] = head[SHAPED] = alpha.astype(float).tolist()
+def _add_properties(head: bpy.types.Object, model: FaceModel, model_path: str) -> None:
+    head["alpha"] = head[SHAPED] = model.new_alpha.astype(float).tolist()
     head["gaze_yaw"] = 0.0
     head["gaze_pitch"] = 0.0
     head["expnet_basis"] = model.basis
@@ -341,8 +340,9 @@ def _add_regions(head: bpy.types.Object, model: FaceModel, indices: IntArray) ->
             head.vertex_groups.new(name=region).add(((indices >= 0).sum() + members).tolist(), 1.0, "REPLACE")
 
 
-def _add_keys(head: bpy.types.Object, model: FaceModel, indices: IntArray, shaped: FloatArray) -> None:
-    basis = to_blender(_in_mesh(model, indices, shaped))
+def _add_keys(
+    head: bpy.types.Object, model: FaceModel, indices: IntArray, shaped: FloatArray, basis: FloatArray
+) -> None:
     head.shape_key_add(name="Basis", from_mix=False)
     bounds = dict(zip(model.expression_keys, model.expression_bounds.tolist(), strict=True))
     for name, offset in _key_offsets(model, indices, shaped).items():

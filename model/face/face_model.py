@@ -69,6 +69,11 @@ class FaceModel:
         """Return the neutral face of the mean identity, (V, 3): Eq. (1) at alpha = 0, eta = 0."""
         return self.mean + self.expression_offset
 
+    @property
+    def new_alpha(self) -> FloatArray:
+        """Return the alpha (Ks,) of a new head: ``average_alpha``, or zeros if the model has none."""
+        return np.zeros(len(self.identity), np.float32) if self.average_alpha is None else self.average_alpha
+
     @cached_property
     def rest(self) -> FloatArray:
         """Return the expression (Ke,) that is nearest to ``mean``, the scans' resting face.

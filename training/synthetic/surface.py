@@ -37,7 +37,7 @@ class Surface:
     ``wrinkle_drivers`` (W, 29) say which keys fold them; ``wrinkle_age`` (W,) how much of each an old face shows at
     rest, ``wrinkle_kind`` (W,) its ``Furrow.kind``, ``furrow_lines`` where it runs in ``coords`` and how wide it is,
     mm. ``dense`` (192,) are the vertices of ``Sample.points``, ``pupils`` (2,) the middles of the right and left pupil.
-    ``average_alpha`` (A,) is the model's, 0 if it has none, ``mouth_width`` (A,) the direction of length 1 in which the
+    ``average_alpha`` (A,) is the model's ``new_alpha``, ``mouth_width`` (A,) the direction of length 1 in which the
     open head's mouth gets wider most quickly, 0 for any other head.
     ``realism``: photographs of skin, brows, light.
     ``radius`` (A, H): distance of the skin from the vertical axis by angle and height, for hair and clothes.
@@ -187,7 +187,7 @@ def build_surface(model: FaceModel, ingredients: Ingredients = EVERYTHING, reali
         radius=_radius(mean[skin], heights),
         radius_heights=heights,
         dense=dense_points(model, normals),
-        average_alpha=np.zeros(len(model.identity), np.float32) if model.average_alpha is None else model.average_alpha,
+        average_alpha=model.new_alpha,
         mouth_width=_mouth_width(model),
         pupils=np.array([_front(model, f"eyeball_{side}") for side in "RL"]),
         ingredients=ingredients,

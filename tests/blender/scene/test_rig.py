@@ -42,6 +42,12 @@ def straightened(model, points):
     return points
 
 
+def assert_shown(head, model, alpha, eta=None):
+    """Assert that a head that looks ahead is Eq. (1) at ``alpha`` and ``eta``, except for the lashes."""
+    shown, expected = straightened(model, rig.evaluated_vertices(head)), model.vertices(alpha, eta)
+    np.testing.assert_allclose(without_lashes(model, shown), without_lashes(model, expected), rtol=0, atol=TOLERANCE_MM)
+
+
 def set_gaze(head, yaw, pitch):
     rig.set_expression(head, {}, gaze=np.array([yaw, pitch]))
     bpy.context.view_layer.update()
@@ -56,13 +62,7 @@ class TestIsEquation1:
         alpha, eta = random_coefficients(open_head, seed)
         rig.apply_alpha(head, open_head, alpha)
         rig.set_expression(head, eta)
-        shown, expected = rig.evaluated_vertices(head), open_head.vertices(alpha, eta)
-        np.testing.assert_allclose(
-            without_lashes(open_head, straightened(open_head, shown)),
-            without_lashes(open_head, expected),
-            rtol=0,
-            atol=TOLERANCE_MM,
-        )
+        assert_shown(head, open_head, alpha, eta)
 
     @pytest.mark.parametrize("seed", range(3))
     def test_on_a_model_of_the_size_of_the_basel_face_model(self, empty_scene, bfm_like, seed):
@@ -82,13 +82,7 @@ class TestIsEquation1:
 
     def test_a_new_open_head_is_the_average_person(self, empty_scene, open_head):
         head = rig.create_rig(open_head)
-        shown, expected = rig.evaluated_vertices(head), open_head.vertices(open_head.average_alpha)
-        np.testing.assert_allclose(
-            without_lashes(open_head, straightened(open_head, shown)),
-            without_lashes(open_head, expected),
-            rtol=0,
-            atol=TOLERANCE_MM,
-        )
+        assert_shown(head, open_head, open_head.average_alpha)
         np.testing.assert_array_equal(head["alpha"], open_head.average_alpha)
 
     def test_whatever_the_head_s_own_pose(self, empty_scene, little_face):
@@ -177,13 +171,7 @@ class TestIdentity:
         alpha, eta = random_coefficients(open_head, 1)
         rig.apply_alpha(head, open_head, alpha)
         rig.set_expression(head, eta)
-        shown, expected = rig.evaluated_vertices(head), open_head.vertices(alpha, eta)
-        np.testing.assert_allclose(
-            without_lashes(open_head, straightened(open_head, shown)),
-            without_lashes(open_head, expected),
-            rtol=0,
-            atol=TOLERANCE_MM,
-        )
+        assert_shown(head, open_head, alpha, eta)
 
     def test_keeps_what_an_artist_sculpted(self, empty_scene, little_face):
         """Both a changed key of the model and a key of the artist's own keep their offset from Basis."""
@@ -359,13 +347,7 @@ class TestHead:
         bpy.ops.wm.read_homefile(use_empty=True)
         bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "head.blend"))
         (head,) = rig.rigs_in(bpy.context.scene)
-        shown, expected = rig.evaluated_vertices(head), open_head.vertices(alpha, eta)
-        np.testing.assert_allclose(
-            without_lashes(open_head, straightened(open_head, shown)),
-            without_lashes(open_head, expected),
-            rtol=0,
-            atol=TOLERANCE_MM,
-        )
+        assert_shown(head, open_head, alpha, eta)
         assert all(image.packed_file for image in bpy.data.images if image.name.startswith("ExpNet"))
 
     def test_has_vertex_groups_of_the_regions(self, empty_scene, open_head):
