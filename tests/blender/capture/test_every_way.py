@@ -68,6 +68,12 @@ def keys_of(head: bpy.types.Object, path: str) -> np.ndarray:
     return np.array([tuple(point.co) for point in curve.keyframe_points])
 
 
+def basis_of(head: bpy.types.Object) -> np.ndarray:
+    places = np.empty(3 * len(head.data.vertices), np.float32)
+    head.data.shape_keys.key_blocks[0].data.foreach_get("co", places)
+    return places
+
+
 @pytest.mark.parametrize("way", [from_footage, try_it, from_a_recording, by_a_script, by_animate, by_retarget])
 def test_every_way_leaves_a_take(way: Callable, footage: list[object], recording: Path, tmp_path: Path) -> None:
     way(footage, recording, tmp_path / "shot.blend")
@@ -80,6 +86,19 @@ def test_every_way_leaves_a_take(way: Callable, footage: list[object], recording
     after = keys_of(head, JAW)
     np.testing.assert_array_equal(after[:, 0], before[:, 0])
     np.testing.assert_allclose(after[:, 1], 0.5 * before[:, 1], atol=1e-6)
+
+
+def test_a_recording_keeps_the_shape_of_the_head_it_is_keyed_on(recording: Path, empty_scene) -> None:
+    """Live Link has no identity: a head that has somebody's shape already is still that person afterwards."""
+    bpy.ops.expnet.add_face()
+    (head,) = rig.rigs_in(bpy.context.scene)
+    somebody = np.linspace(-1, 1, len(head["alpha"]))
+    rig.apply_alpha(head, rig.rig_model(head), somebody)
+    shaped = basis_of(head)
+    assert bpy.ops.expnet.import_live_link(filepath=str(recording), fps=24.0) == {"FINISHED"}
+    assert take_of(head) is not None
+    np.testing.assert_allclose(head["alpha"], somebody, atol=1e-6)
+    np.testing.assert_array_equal(basis_of(head), shaped)
 
 
 def test_a_recording_is_keyed_as_it_is_and_leaves_the_scene_alone(recording: Path, empty_scene) -> None:
