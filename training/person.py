@@ -8,7 +8,7 @@ The network does not change. Its outputs for all pictures are computed once, whi
 regression on PEOPLE and on single pictures of DATA (shards of ``synthetic.generate``). The precision of a look is
 another ridge regression, of the logarithm of the reading's scatter. The covariances of readings between and within
 people are estimated. The last people are held out, and the error of their alpha is printed. --out gets the weights with
-the learned tensors, without those of ``training.hidden_mouth``, which comes next.
+the learned tensors, without those of ``training.hidden_mouth`` and ``training.offset``, which come next.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Estimation of one alpha from all looks at one person.
+"""What all looks at one person tell together: alpha, and the error that their readings of eta share.
 
 The network's own alpha comes from one picture, and its errors are the same in all pictures of a person, so a mean
 over views gains little. Here each look gives a linear reading of alpha from all outputs of the network. The readings
@@ -6,8 +6,13 @@ of a clip are combined by a Gaussian model: alpha varies by 1 around people's me
 ``spread`` around the prediction from alpha, and a single reading by 1 more (both diagonal in the coordinates of the
 reading). Each look has its own precision. The same outputs tell whether a hand or a thing hides the mouth.
 
-``training.person`` learns the reader for one set of weights, then ``training.hidden_mouth`` what hides a mouth. It is
-kept in their file as tensors named ``person.…``. Needs numpy only: both engines use it.
+A picture leaves open whether its brows are raised or high at rest, and the answer is the same in all pictures of a
+person. So the mean look of a clip tells a part of the error of every frame: one offset of eta as read, before the
+responses.
+
+``training.person`` learns the reader for one set of weights, then ``training.hidden_mouth`` what hides a mouth and
+``training.offset`` the offset of eta. It is kept in their file as tensors named ``person.…``. Needs numpy only: both
+engines use it.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ import numpy as np
 
 from ..array_types import FloatArray
 from .architectures import split_outputs
+from .responses import Responses
 from .weights.weights_file import check_shapes
 
 MOST_LOOKS = 24.0  # upper limit of the counted looks: frames close together are not independent
@@ -32,6 +38,7 @@ READ = ("eta", "gaze", "crop", "alpha", "eta_log_variance")
 POINTS = ("landmarks", "points")
 COLUMNS = range(6)  # of the rotation
 HIDDEN = "hidden.weight"
+OFFSET = "offset.weight"
 PEOPLES_MEAN = "alpha.bias"
 MOST_LOGIT = 30.0
 
@@ -49,24 +56,28 @@ class PersonReader:
     alpha.weight         (Ks, Ks): readings to alpha;  alpha.bias (Ks,) the mean alpha of people; older weights, whose
                          people are spread around 0, lack it
     hidden.weight        (1, N), hidden.bias (1,): normal inputs to the logit of a hidden mouth; older weights lack them
+    offset.weight        (Ke, N), offset.bias (Ke,): the mean of a person's normal inputs to what their eta as read
+                         lacks, the same in all looks; older weights lack them
 
-    ``widths`` of a network's outputs by name, in their order.
+    ``widths`` of a network's outputs by name, in their order. ``responses`` from eta as read to eta as shown.
     """
 
     tensors: Mapping[str, FloatArray]
     widths: Mapping[str, int]
+    responses: Responses | None = None
 
     @staticmethod
     def of(path: str | Path, tensors: Mapping[str, FloatArray], widths: Mapping[str, int]) -> PersonReader | None:
-        """Build the reader from ``weights_file.load_all``; None where the file has none.
+        """Build the reader from ``weights_file.load_all``, without responses; None where the file has none.
 
         Raises InputError for tensors of other shapes than a network with such outputs needs.
         """
         if not tensors:
             return None
         wanted = shapes(widths)
-        if HIDDEN not in tensors:
-            wanted = {name: shape for name, shape in wanted.items() if not name.startswith("hidden.")}
+        for part in (HIDDEN, OFFSET):
+            if part not in tensors:
+                wanted = {name: shape for name, shape in wanted.items() if name.split(".")[0] != part.split(".")[0]}
         if PEOPLES_MEAN not in tensors:
             del wanted[PEOPLES_MEAN]
         check_shapes(path, tensors, wanted)
@@ -88,6 +99,26 @@ class PersonReader:
         logit = _product(self.normal(read), self.tensors[HIDDEN]) + self.tensors["hidden.bias"]
         probability: FloatArray = 1 / (1 + np.exp(-np.clip(logit[:, 0], -MOST_LOGIT, MOST_LOGIT)))
         return probability
+
+    def offsets(self, outputs: FloatArray) -> FloatArray:
+        """Return the offset that each look tells, and its eta as read, (B, 2, Ke) float32.
+
+        The offset of several looks is their mean. Empty, (B, 2, 0), from weights that do not tell it.
+        """
+        if OFFSET not in self.tensors:
+            return np.empty((len(outputs), 2, 0), np.float32)
+        told, eta = self.offsets_of(self._inputs(outputs)), split_outputs(outputs, self.widths)["eta"]
+        both: FloatArray = np.stack([told, eta], 1).astype(np.float32)
+        return both
+
+    def offsets_of(self, read: FloatArray) -> FloatArray:
+        """Return the offset (B, Ke) that each of ``inputs``, (B, N), tells, from weights that tell it."""
+        told: FloatArray = _product(self.normal(read), self.tensors[OFFSET]) + self.tensors["offset.bias"]
+        return told
+
+    def shown(self, eta: FloatArray) -> FloatArray:
+        """Return eta (B, Ke) as shown, from eta as read."""
+        return self.responses(eta) if self.responses is not None else eta
 
     def _inputs(self, outputs: FloatArray) -> FloatArray:
         return inputs(split_outputs(outputs, self.widths))
@@ -145,12 +176,13 @@ class PersonReader:
 
 
 class Acquaintance:
-    """Accumulator of the readings of one person's looks, 400 bytes each."""
+    """Accumulator of the readings of one person's looks, 640 bytes each."""
 
     def __init__(self, reader: PersonReader) -> None:
         self._reader = reader
         self._waiting: list[FloatArray] = []
         self._readings: list[FloatArray] = []
+        self._offsets: list[FloatArray] = []
         self._weights: list[FloatArray] = []
         self._mean_of_all: tuple[FloatArray, float] | None = None
 
@@ -167,6 +199,20 @@ class Acquaintance:
         """Return alpha (Ks,) after one look or more."""
         self._read()
         return self._reader.alpha(np.concatenate(self._readings), np.concatenate(self._weights))
+
+    @property
+    def eta_moves(self) -> FloatArray:
+        """Return by how much eta as shown moves in each look for the offset of all, (F, Ke).
+
+        Empty, (F, 0), from weights that do not tell an offset.
+        """
+        self._read()
+        told, eta = np.concatenate(self._offsets).astype(np.float64).transpose(1, 0, 2)
+        weights = np.concatenate(self._weights)
+        if not told.size or not weights.any():
+            return np.zeros_like(told)
+        offset = np.einsum("f,fk->k", weights, told) / weights.sum()
+        return self._reader.shown(eta + offset) - self._reader.shown(eta)
 
     def evidence(self, other: Acquaintance) -> float:
         """Return ``PersonReader.evidence`` of these looks and the others', after one look or more at each."""
@@ -212,6 +258,7 @@ class Acquaintance:
         part = Acquaintance(self._reader)
         if self._readings:
             part._readings = [np.concatenate(self._readings)[which]]
+            part._offsets = [np.concatenate(self._offsets)[which]]
             part._weights = [np.concatenate(self._weights)[which]]
         return part
 
@@ -229,12 +276,15 @@ class Acquaintance:
         for part in parts:
             part._read()
             whole._readings += part._readings
+            whole._offsets += part._offsets
             whole._weights += part._weights
         return whole
 
     def _read(self) -> None:
         if self._waiting:
-            self._readings.append(self._reader.readings(np.concatenate(self._waiting)))
+            outputs = np.concatenate(self._waiting)
+            self._readings.append(self._reader.readings(outputs))
+            self._offsets.append(self._reader.offsets(outputs))
             self._waiting.clear()
 
 
@@ -262,6 +312,8 @@ def shapes(widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
         PEOPLES_MEAN: (alpha,),
         HIDDEN: (1, read),
         "hidden.bias": (1,),
+        OFFSET: (widths["eta"], read),
+        "offset.bias": (widths["eta"],),
     }
 
 

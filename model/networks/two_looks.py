@@ -58,8 +58,8 @@ class LooksTwice:
         self.header = header
         self.license = header.license
         self.size = header.input_size
-        self.person = person
         self.responses = responses_of(header.responses, OPEN_KEYS)
+        self.person = replace(person, responses=self.responses) if person else None
         self._finding = FirstLooks(self)
 
     @property

@@ -10,7 +10,7 @@ from types import TracebackType
 
 import numpy as np
 
-from ..array_types import FloatArray, UInt8Array
+from ..array_types import FloatArray, IntArray, UInt8Array
 from ..camera import Camera
 from ..networks.estimate import FaceEstimate, Located, SeesFaces, together
 from ..networks.person import Acquaintance
@@ -63,8 +63,11 @@ class ReadInBatches:
             self._begin()
         while self._begun:
             self._take()
-        mean = self._alphas.mean
-        return np.array(self._rows), self._known.alpha if self._known and mean.size else mean
+        rows, mean = np.array(self._rows), self._alphas.mean
+        if not self._known or not mean.size:
+            return rows, mean
+        move_eta(rows, np.flatnonzero(rows[:, -1] > 0), self._known)
+        return rows, self._known.alpha
 
     def _begin(self) -> None:
         """Start to read the waiting batch."""
@@ -139,6 +142,13 @@ def row_of(seen: FaceEstimate, i: int) -> FloatArray:
     hidden = np.array([np.nan]) if seen.mouth_hidden is None else seen.mouth_hidden[i : i + 1]
     pose = seen.rotation[i].ravel(), seen.translation[i]
     return np.concatenate((seen.eta[i], seen.gaze[i], *pose, place, hidden, seen.confidence[i : i + 1]))
+
+
+def move_eta(rows: FloatArray, looked: IntArray, known: Acquaintance) -> None:
+    """Move eta by what all looks tell together, in the ``looked``-th rows, if ``known`` has one look for each."""
+    moves = known.eta_moves
+    if len(moves) == len(looked):
+        rows[looked, : moves.shape[1]] += moves
 
 
 def nothing_seen(keys: int) -> FloatArray:

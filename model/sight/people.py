@@ -29,7 +29,7 @@ from ..networks.estimate import FaceEstimate, Located, SeesFaces, together
 from ..networks.person import Acquaintance
 from ..opencv import cv2
 from ..performance.face_performance import FacePerformance
-from .batches import BEGUN, NO_PICTURE, WeightedSum, identity_weight, nothing_seen, row_of
+from .batches import BEGUN, NO_PICTURE, WeightedSum, identity_weight, move_eta, nothing_seen, row_of
 from .tracking import camera_of, performance_of
 from .tracklets import PORTRAIT, WEIGHTS, Crowd, Search, Tracklet, looks_of
 from .video import Clip
@@ -96,6 +96,9 @@ def perform_everyone(
         rows = np.tile(nothing_seen(len(estimator.expression_keys)), (pictures, 1))
         for tracklet in person:
             rows[tracklet.frames] = tracklet.rows
+        known = _known(person)
+        if known is not None:
+            move_eta(rows, np.array([frame for each in person for frame in each.frames]), known)
         return performance_of(clip, estimator, rows, _alpha(person), lens_mm, cuts)
 
     return [Person(performance(person), portrait_of(person)) for person in people]

@@ -10,6 +10,7 @@ import pytest
 from expnet.model.camera import Crop
 from expnet.model.errors import InputError
 from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS
+from expnet.model.networks.person import Acquaintance
 from expnet.model.networks.torch_engine.estimator import Estimator
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.performance.face_performance import FacePerformance
@@ -157,6 +158,24 @@ def test_the_section_reads_people_as_the_product_does(tmp_path: Path, estimator:
     assert values["mouths that nothing hides: largest probability of being hidden"] < SUSPECT
     assert [row[0] for row in section.tables[0].rows] == list(OPEN_KEYS)
     assert len(section.tables[1].rows) == len(real_faces.RAISES) + 1
+
+
+def test_pictures_of_a_person_read_as_a_clip_share_one_offset(estimator: Estimator):
+    frame = cv2.VideoCapture(str(DEMO)).read()[1]
+    see = real_faces.Seeing(estimator)
+    one, other = see.all([frame, frame[:, ::-1]], "both"), see.all([cv2.GaussianBlur(frame, (0, 0), 2)], "blurred")
+    nobody = see.all([frame, np.zeros_like(frame)], "the second without a face")
+    pictures = [(one, np.array([0, 1])), (other, np.array([0])), (nobody, np.array([2, 1]))]
+    clips = real_faces.read_as_clips(pictures, estimator.person)
+    assert [len(rows) for rows in clips] == [2, 1, 1]
+    for person, looks in enumerate([[(0, 0), (1, 0)], [(0, 1)], [(2, 0)]]):
+        known = Acquaintance(estimator.person)
+        for part, row in looks:
+            alone = pictures[part][0].estimate.only(row)
+            known.add(alone.outputs, alone.confidence)
+        moved = np.array([clips[part][row] - pictures[part][0].eta[row] for part, row in looks])
+        np.testing.assert_allclose(moved, known.eta_moves, atol=1e-6, err_msg=f"person {person}")
+    assert np.abs(clips[0][0] - one.eta[0]).max() > 1e-3
 
 
 # --- the judge ------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from ...model.camera import Crop
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS
 from ...model.networks.estimate import FaceEstimate, SeesFaces, together
+from ...model.networks.person import Acquaintance, PersonReader
 from ...model.performance.hidden_mouth import SUSPECT
 from ...model.sight.finder import find_faces
 from ...model.sight.images import read_image
@@ -72,6 +73,15 @@ def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Se
     warped = {up: see.warped(people, up) for up in RAISES}
     lowered = see.warped(people, -LOWERED, INWARDS)
     seen = see.all([read_image(path) for path in posed], "portraits") if posed else None
+    everyone = np.arange(len(people))
+    pictures = {
+        "at rest": (rest, everyone),
+        f"brows {RAISE_ASKED:+d} mm": (warped[RAISE_ASKED], everyone),
+        f"brows {-LOWERED:+g} mm": (lowered, everyone),
+        "smiling": (smiling, np.array([i for i, _ in pairs], int)),
+    }
+    reader = subject.estimator.person
+    clips = read_as_clips(list(pictures.values()), reader) if reader else []
     small = found_small(people, subject.estimator)
     both = [(i, j) for j, (i, _) in enumerate(pairs) if rest.at(i) is not None and smiling.at(j) is not None]
     rest_alpha = rest.estimate.alpha[[rest.row[i] for i, _ in both]]
@@ -89,6 +99,7 @@ def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Se
             *_rest_scores(rest, low),
             *_smile_scores(smiling),
             *_warp_scores(warped, lowered),
+            *([Score("as a clip, at rest: largest mean of a key", _largest_mean(clips[0]), "lower")] if clips else ()),
             *(_portrait_scores(seen) if seen else ()),
             Score("the same person by alpha, rank 1", rank_one(smiling_alpha, rest_alpha), "higher", RANK_BAR),
             Score("alpha, rms", _rms(rest_alpha, smiling_alpha), "higher", RMS_BAR),
@@ -97,7 +108,12 @@ def measure(subject: Subject, folder: Path, portraits: Path | None = None) -> Se
             Score("pictures of people in which no face was found", float(rest.missed + smiling.missed), "lower", 0),
             *_mouth_scores([rest, smiling, *([seen] if seen else [])]),
         ),
-        (_key_table(rest, smiling, seen), _warp_table(warped, lowered), _thumbnail_table(small)),
+        (
+            _key_table(rest, smiling, seen),
+            _warp_table(warped, lowered),
+            *([_clip_table({what: part.eta for what, (part, _) in pictures.items()}, clips)] if clips else ()),
+            _thumbnail_table(small),
+        ),
         (Plot("real_brows", "Brow keys of real neutral faces whose brows are warped up", _warp_plot(warped), (6, 4)),),
     )
 
@@ -222,6 +238,25 @@ class Seeing:
         return self.all([with_brows_moved(p.image, p.points, up, inwards) for p in people], f"brows {up:+g} mm")
 
 
+def read_as_clips(pictures: Sequence[tuple[Seen, IntArray]], reader: PersonReader) -> list[FloatArray]:
+    """Return the rows (M, 29) of each ``Seen`` with all pictures of a person read as frames of one clip.
+
+    The numbers beside it (N,) are the persons of its pictures.
+    """
+    moved = [seen.eta.copy() for seen, _ in pictures]
+    for person in np.unique(np.concatenate([whose for _, whose in pictures])):
+        looks = [(part, seen.row[i]) for part, (seen, whose) in enumerate(pictures)
+                 for i in np.flatnonzero((whose == person) & (seen.row >= 0))]  # fmt: skip
+        known = Acquaintance(reader)
+        for part, row in looks:
+            estimate = pictures[part][0].estimate.only(row)
+            assert estimate.outputs is not None
+            known.add(estimate.outputs, estimate.confidence)
+        for (part, row), move in zip(looks, known.eta_moves if looks else (), strict=True):
+            moved[part][row, : len(move)] += move
+    return moved
+
+
 def rank_one(gallery: FloatArray, probes: FloatArray) -> float:
     """Return the share of probes (N, K) whose nearest row of the gallery (N, K) is their own; NaN without any."""
     if not len(probes):
@@ -242,9 +277,13 @@ def _deviation(*alphas: FloatArray) -> float:
 # --- as it reads ----------------------------------------------------------------------------------------------------
 
 
+def _largest_mean(eta: FloatArray) -> float:
+    return float(np.abs(eta.mean(0)).max())
+
+
 def _rest_scores(rest: Seen, low: BoolArray) -> list[Score]:
     return [
-        Score("at rest: largest mean of a key", float(np.abs(rest.eta.mean(0)).max()), "lower", MEAN_BAR),
+        Score("at rest: largest mean of a key", _largest_mean(rest.eta), "lower", MEAN_BAR),
         Score("at rest: largest key of a person", float(np.abs(rest.eta).max()), "lower", PERSON_BAR),
         Score("at rest, low brows: browDown", float(rest.some(low)[:, FROWNS].mean()), "lower", NONE_BAR),
     ]
@@ -317,6 +356,16 @@ def _warp_table(warped: Mapping[int, Seen], lowered: Seen) -> Table:
         rows.append((what, *means, float(seen.eta[:, INNER].std())))
     columns = ("brows", "browInnerUp", "browOuterUp", "browDown", "browInnerUp, SD")
     return Table(columns, tuple(rows), "Real neutral faces, brows warped")
+
+
+def _clip_table(alone: Mapping[str, FloatArray], clips: Sequence[FloatArray]) -> Table:
+    keys = {"browInnerUp": [INNER], "browOuterUp": OUTERS, "browDown": FROWNS, "smile": SMILES}
+    rows: list[tuple[Cell, ...]] = [
+        (what, *(float(read[:, columns].mean()) for columns in keys.values() for read in (eta, clip)))
+        for (what, eta), clip in zip(alone.items(), clips, strict=True)
+    ]
+    columns = [f"{key}{how}" for key in keys for how in ("", ", as a clip")]
+    return Table(("pictures", *columns), tuple(rows), "Each person's pictures, read alone and as one clip")
 
 
 def _warp_plot(warped: Mapping[int, Seen]) -> Callable[[Figure], None]:

@@ -17,6 +17,7 @@ from expnet.model.errors import InputError
 from expnet.model.networks.estimate import FaceEstimate
 from expnet.model.networks.opencv_engine.estimator import LightEstimator
 from expnet.model.networks.person import TOGETHER, Acquaintance, PersonReader, inputs, shapes
+from expnet.model.networks.responses import Responses
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.networks.weights.weights_file import PERSON, load_all, load_weights, save_weights
 from expnet.model.performance.face_performance import FacePerformance
@@ -58,6 +59,48 @@ def test_weights_of_before_do_not_tell_whether_the_mouth_is_hidden() -> None:
     assert ((probability > 0) & (probability < 1)).all()
     with pytest.raises(InputError, match="hidden.bias"):
         PersonReader.of("weights", former | {"hidden.weight": tensors()["hidden.weight"]}, WIDTHS)
+
+
+def test_weights_of_before_tell_no_offset() -> None:
+    former = {name: tensor for name, tensor in tensors().items() if not name.startswith("offset.")}
+    older = PersonReader.of("weights", former, WIDTHS)
+    assert older is not None
+    assert acquainted(older, outputs(3)).eta_moves.shape == (3, 0)
+    with pytest.raises(InputError, match="offset.bias"):
+        PersonReader.of("weights", former | {"offset.weight": tensors()["offset.weight"]}, WIDTHS)
+
+
+def acquainted(own: PersonReader, looks: np.ndarray, weights: np.ndarray | None = None) -> Acquaintance:
+    known = Acquaintance(own)
+    known.add(looks, np.ones(len(looks)) if weights is None else weights)
+    return known
+
+
+def test_all_looks_move_by_the_mean_of_what_each_tells() -> None:
+    looks, weights = outputs(5), np.array([1, 1, 0.5, 1, 0.0])
+    told = reader().offsets(looks)[:, 0]
+    moves = acquainted(reader(), looks, weights).eta_moves
+    np.testing.assert_allclose(moves, np.tile(weights @ told / weights.sum(), (5, 1)), atol=1e-6)
+
+
+def test_eta_moves_along_its_responses() -> None:
+    """Where a response is twice as steep, what is shown moves twice as far."""
+    knots = np.tile([-9.0, 0.0, 9.0], (29, 1))
+    own = replace(reader(), responses=Responses(knots, np.maximum(knots, 0) * 2))
+    looks = outputs(4)
+    told, eta = own.offsets(looks).transpose(1, 0, 2)
+    offset = told.mean(0)
+    expected = 2 * (np.maximum(eta + offset, 0) - np.maximum(eta, 0))
+    np.testing.assert_allclose(acquainted(own, looks).eta_moves, expected, atol=1e-6)
+
+
+def test_parts_of_a_clip_move_together_once_they_are_one_persons() -> None:
+    looks = outputs(6)
+    whole = acquainted(reader(), looks)
+    apart = Acquaintance.together([acquainted(reader(), looks[:2]), acquainted(reader(), looks[2:])])
+    np.testing.assert_allclose(apart.eta_moves, whole.eta_moves, atol=1e-6)
+    few = acquainted(reader(), looks[2:5])
+    np.testing.assert_allclose(whole.part(slice(2, 5)).eta_moves, few.eta_moves, atol=1e-6)
 
 
 def test_alpha_of_an_average_reading_is_peoples_mean_and_0_in_weights_of_before() -> None:
@@ -242,7 +285,13 @@ def test_a_clip_has_the_alpha_of_all_its_looks(tmp_path: Path) -> None:
     p, plain = (clip_of_discs(tmp_path, estimator) for estimator in (Knowing(), DiscEstimator()))
     assert p.alpha.shape == (99,) and np.ptp(p.alpha) > 0
     np.testing.assert_allclose(plain.alpha, plain.confidence.mean(), atol=1e-6, err_msg="without it, the mean")
-    np.testing.assert_array_equal(p.eta, plain.eta)
+
+
+def test_eta_of_a_clip_moves_by_the_offset_of_all_its_looks(tmp_path: Path) -> None:
+    p, plain = (clip_of_discs(tmp_path, estimator) for estimator in (Knowing(), DiscEstimator()))
+    moved = p.eta - plain.eta
+    assert np.abs(moved).max() > 0.01
+    np.testing.assert_allclose(moved, np.tile(moved[0], (4, 1)), atol=1e-9)
 
 
 def test_a_clip_without_a_face_has_no_alpha(tmp_path: Path) -> None:

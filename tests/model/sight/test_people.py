@@ -103,6 +103,7 @@ def followed_over(faces: list[tuple[float, float]]) -> Tracklet:
     """Return one tracklet over the frames of ``faces``, which are the readings of the face in each of them."""
     known = Acquaintance(reader_of_people())
     known._readings = [np.array([[*face, 1.0] for face in faces])]
+    known._offsets = [np.empty((len(faces), 2, 0))]
     known._weights = [np.ones(len(faces))]
     count = len(faces)
     colours = [np.full((LOOK_CELLS, LOOK_CELLS, 3), 128, np.uint8)] * count
