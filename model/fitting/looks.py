@@ -12,6 +12,7 @@ from ..array_types import IntArray
 from ..camera import Camera, Crop
 from ..errors import InputError
 from ..networks.estimate import SeesFaces
+from ..networks.person import Acquaintance
 from ..performance.face_performance import FacePerformance
 from ..sight.video import Clip
 
@@ -70,11 +71,13 @@ def look_again(
         np.full((count, keys), np.nan),
     )
     waiting: list[tuple[list[int], NDArray[np.uint8]]] = []
+    known, looked = Acquaintance(estimator.person), list[list[int]]()
 
     def read() -> None:
         crops = [Crop(*map(float, performance.crop[rows[0]])) for rows, _ in waiting]
         seen = estimator.estimate([image for _, image in waiting], crops, [camera] * len(crops))
         assert seen.outputs is not None
+        known.add(seen.outputs, seen.confidence)
         ends = np.cumsum(list(widths.values()))
         outputs = dict(zip(widths, np.split(seen.outputs, ends[:-1], 1), strict=True))
         for i, (rows, _) in enumerate(waiting):
@@ -82,6 +85,7 @@ def look_again(
             looks.points[rows] = crops[i].to_image(np.concatenate(unit).astype(np.float64))
             looks.side[rows] = crops[i].side
             looks.eta[rows], looks.eta_deviation[rows] = seen.eta[i], seen.eta_deviation[i]
+            looked.append(rows)
         waiting.clear()
 
     for at, frame in enumerate(clip):
@@ -92,4 +96,6 @@ def look_again(
         on_frame(at + 1)
     if waiting:
         read()
+    for rows, move in zip(looked, known.eta_moves if looked else (), strict=True):
+        looks.eta[rows, : len(move)] += move
     return looks

@@ -225,7 +225,7 @@ def perform(
 
     box, face: as in ``Choice``. ``on_frame`` gets the number of finished frames and may raise to stop. ``on_look`` gets
     the last picture of each batch of frames and what was read in it, before that. Frames are released as they are
-    read: memory does not grow with the clip, except for some 800 bytes a frame.
+    read: memory does not grow with the clip, except for some 1,100 bytes a frame.
     """
     camera = camera_of(clip, lens_mm)
     follower = Follower(estimator.finding, camera, Choice(box, face), find)

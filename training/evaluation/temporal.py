@@ -85,6 +85,7 @@ def measure(subject: Subject) -> Section:
         Score("blinks: depth that smoothing leaves, least", _least(kept), "higher"),
         Score("lids: lag, smoothed", abs(lag(curves, "lids", DEFAULT)), "lower", LAG_BAR, "frames"),
         Score("mouth and jaw: lag, smoothed", abs(lag(curves, "mouth and jaw", DEFAULT)), "lower", LAG_BAR, "frames"),
+        Score("acting: brows, distance from the truth", distance(curves, "brows", DEFAULT), "lower"),
         Score("overshoot of smoothing", max(overshoot(c, DEFAULT) for c in curves), "lower", OVERSHOOT_BAR),
     )
     lengths = ", ".join(str(length) for _, length in BLINKS)
@@ -236,6 +237,12 @@ def agreement(curves: Sequence[Curves], part: str, strength: float) -> float:
     return _mean(_r(c.truth[:, k], c.eta[strength][:, k]) for c, k in _moving(curves, part))
 
 
+def distance(curves: Sequence[Curves], part: str, strength: float) -> float:
+    """Mean distance from the truth over all keys and frames."""
+    keys = list(PARTS[part])
+    return float(np.mean([np.abs(c.truth[:, keys] - c.eta[strength][:, keys]).mean() for c in curves]))
+
+
 def _moving(curves: Sequence[Curves], part: str) -> Iterator[tuple[Curves, int]]:
     for c in curves:
         for k in PARTS[part]:
@@ -276,9 +283,13 @@ def _acting_table(curves: Sequence[Curves]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for part in PARTS:
         cells: list[Cell] = [agreement(curves, part, s) for s in (0, DEFAULT)]
+        cells += [distance(curves, part, s) for s in (0, DEFAULT)]
         cells += [lag(curves, part, s) if part in FAST else "-" for s in (0, DEFAULT)]
         rows.append((part, *cells, left(curves, part, DEFAULT)))
-    columns = ("", "r with the truth, raw", "smoothed", "lag in frames, raw", "smoothed", "of the raw movement left")
+    columns = (
+        "", "r with the truth, raw", "smoothed", "distance from it, raw", "smoothed", "lag in frames, raw", "smoothed",
+        "of the raw movement left",
+    )  # fmt: skip
     return Table(columns, tuple(rows), "Acting")
 
 
