@@ -27,11 +27,9 @@ from ..model.array_types import AnyArray, BoolArray, FloatArray
 from ..model.errors import InputError
 from ..model.networks.person import PersonReader, inputs
 from ..model.networks.torch_engine.by_name import Network
-from ..model.networks.weights.weights_file import PERSON, load_all, save_weights
 from ..model.performance.hidden_mouth import CERTAIN, HIDDEN
 from .evaluation.measures import load_network
-from .person import outputs_of, singles_in
-from .run_folder import storable
+from .person import kept_of, load_with_reader, outputs_of, save_with_reader, singles_in
 
 READ = ("image", "visible", "rotation", "natural")  # the fields of a shard
 LIPS = slice(48, 60)  # iBUG's points of the outer lips
@@ -39,7 +37,6 @@ COVERED = 0.6  # visible share of the lips' points under which the mouth of a fa
 MOSTLY = 0.4  # the same of a face that is turned away, which hides some of its lips itself
 FROM_THE_FRONT = 35.0  # degrees of yaw
 VISIBLE = 0.9  # share above which it counts as visible
-HELD_OUT = 0.15  # of the faces
 RIDGE = 1e-4  # of the logistic regression, a picture
 
 
@@ -131,17 +128,14 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     try:
-        header, tensors, person = load_all(args.weights)
-        if not person:
-            raise InputError(f"{args.weights}: has no reading of alpha: run expnet.training.person first")
+        header, tensors, person = load_with_reader(args.weights)
         mouths = mouths_seen(load_network(args.weights), args.data)
     except (InputError, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    kept = len(mouths.lips) - max(1, int(HELD_OUT * len(mouths.lips)))
+    kept = kept_of(len(mouths.lips))
     learned = person | learn(PersonReader(person, {}), mouths[slice(kept)])
-    kept_tensors = {PERSON + name: tensor for name, tensor in learned.items()}
-    save_weights(args.out or args.weights, header, storable(tensors | kept_tensors))
+    save_with_reader(args.out or args.weights, header, tensors, learned)
     print(table(PersonReader({k: v.astype(np.float32) for k, v in learned.items()}, {}), mouths[slice(kept, None)]))
 
 

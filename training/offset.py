@@ -29,19 +29,14 @@ from ..model.face.semantics import OPEN_KEYS
 from ..model.networks.person import PersonReader, inputs
 from ..model.networks.shut_lips import GAP
 from ..model.networks.torch_engine.by_name import Network
-from ..model.networks.weights.weights_file import PERSON, load_all, save_weights
 from ..model.performance.accuracy import pearson
 from .evaluation.measures import load_network
-from .person import outputs_of
-from .run_folder import storable
+from .person import kept_of, load_with_reader, outputs_of, people_in, ridge, save_with_reader
 
-HELD_OUT = 0.15  # of the people
 FEW = 3  # pictures: the offset of a short clip, or of one whose expression hardly changes
 RIDGE = 100.0  # in people
 SEED = 0
-SHARED = (GAP == 0) & ~np.isin(
-    OPEN_KEYS, ("lid_L", "lid_R")
-)  # keys whose error is much the same in all pictures of a person
+SHARED = (GAP == 0) & ~np.isin(OPEN_KEYS, ("lid_L", "lid_R"))  # keys that get an offset
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +53,8 @@ class Readings:
 
 def readings_of(network: Network, reader: PersonReader, folder: Path) -> Readings:
     """Read all people of ``synthetic.people`` in ``folder``. Raises InputError."""
-    paths = sorted(folder.glob("people*_shard*.npz"))
-    if not paths:
-        raise InputError(f"{folder}: no shards of people there: make them with expnet.training.synthetic.people")
     parts = []
-    for path in tqdm(paths, desc="shards"):
+    for path in tqdm(people_in(folder), desc="shards"):
         with np.load(path) as shard:
             images, true = shard["image"], shard["eta"].astype(np.float32)
         out = outputs_of(network, images.reshape(-1, *images.shape[-3:]))
@@ -74,18 +66,17 @@ def readings_of(network: Network, reader: PersonReader, folder: Path) -> Reading
 def learn(people: Readings) -> dict[str, FloatArray]:
     """Fit ``offset.weight`` (29, N) and ``offset.bias`` (29,)."""
     rng = np.random.default_rng(SEED)
-    count, views, width = people.inputs.shape
+    count, views, _ = people.inputs.shape
     lacks = people.true - people.eta
     chosen = rng.permuted(np.tile(np.arange(views), (count, 1)), axis=1)
     few = [chosen[:, i : i + FEW] for i in range(0, views - FEW + 1, FEW)]
-    gram, moment = RIDGE * np.eye(width + 1), np.zeros((width + 1, lacks.shape[-1]))
-    for pictures, weight in [(chosen, 1 / 2), *((part, 1 / (2 * len(few))) for part in few)]:
-        of_these = pictures[..., None]
-        x = np.take_along_axis(people.inputs, of_these, 1).mean(1).astype(np.float64)
-        x = np.concatenate([x, np.ones((count, 1))], 1)
-        gram += weight * x.T @ x
-        moment += weight * x.T @ np.take_along_axis(lacks, of_these, 1).mean(1)
-    solved = np.linalg.solve(gram, moment) * SHARED
+    sets = [chosen, *few]
+    x, y = (
+        torch.from_numpy(np.concatenate([np.take_along_axis(rows, some[..., None], 1).mean(1) for some in sets]))
+        for rows in (people.inputs, lacks)
+    )
+    weight = torch.tensor([1 / 2, *[1 / (2 * len(few))] * len(few)], dtype=torch.float64).repeat_interleave(count)
+    solved = ridge(x.double(), y.double(), weight[:, None], RIDGE).numpy() * SHARED
     return {"offset.weight": solved[:-1].T.astype(np.float32), "offset.bias": solved[-1].astype(np.float32)}
 
 
@@ -116,17 +107,14 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     try:
-        header, tensors, person = load_all(args.weights)
-        if not person:
-            raise InputError(f"{args.weights}: has no reading of alpha: run expnet.training.person first")
+        header, tensors, person = load_with_reader(args.weights)
         people = readings_of(load_network(args.weights), PersonReader(person, {}), args.people)
     except (InputError, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    kept = len(people.eta) - max(1, int(HELD_OUT * len(people.eta)))
+    kept = kept_of(len(people.eta))
     learned = learn(people[slice(kept)])
-    own = {PERSON + name: tensor for name, tensor in (person | learned).items()}
-    save_weights(args.out or args.weights, header, storable(tensors | own))
+    save_with_reader(args.out or args.weights, header, tensors, person | learned)
     print(table(people[slice(kept, None)], learned))
 
 

@@ -30,13 +30,13 @@ from ..model.face.face_model import FaceModel, triangles
 from ..model.formats import open_face_model
 from ..model.networks.person import FARTHEST, PRECISION, PersonReader, inputs
 from ..model.networks.torch_engine.by_name import Network
-from ..model.networks.weights.weights_file import PERSON, load_weights, save_weights
+from ..model.networks.weights.weights_file import PERSON, WeightsHeader, load_all, load_weights, save_weights
 from .dataset import shard_names
 from .evaluation.identity import SEVEN_POINTS, face_regions, vertex_areas
 from .evaluation.measures import load_network, predict_with_mirror_images
 from .run_folder import storable
 
-HELD_OUT = 0.15  # of the people
+HELD_OUT = 0.15  # of the people or faces
 TOGETHER = 64  # pictures that the network reads at once
 REPORTED = (1, 2, 4, 12)
 
@@ -72,10 +72,15 @@ def outputs_of(network: Network, images: UInt8Array) -> dict[str, AnyArray]:
 
 def people_seen(network: Network, folder: Path) -> Seen:
     """Read all people of ``synthetic.people`` in ``folder``, (P, K, …)."""
+    return _joined([_seen(network, dict(np.load(path))) for path in people_in(folder)])
+
+
+def people_in(folder: Path) -> list[Path]:
+    """Return the shards of ``synthetic.people``. Raises InputError where there are none."""
     paths = sorted(folder.glob("people*_shard*.npz"))
     if not paths:
         raise InputError(f"{folder}: no shards of people there: make them with expnet.training.synthetic.people")
-    return _joined([_seen(network, dict(np.load(path))) for path in paths])
+    return paths
 
 
 def singles_in(folder: Path) -> list[Path]:
@@ -130,13 +135,13 @@ def learn(people: Seen, singles: Seen | None, millimetres: Tensor) -> dict[str, 
     def normal(inputs: Tensor) -> Tensor:
         return ((inputs - mean) / deviation).clamp(-FARTHEST, FARTHEST).double()
 
-    reading = _ridge(normal(read), truth.double(), weight.double(), RIDGE)
+    reading = ridge(normal(read), truth.double(), weight.double(), RIDGE)
     of_people = normal(people.inputs)
     seen = _linear(of_people, reading)
     off = (seen - seen.mean(1, keepdim=True)) @ millimetres.double().T
     scatter = (off.square().mean(-1, keepdim=True) + FLOOR).log()
     alike = torch.ones(count * views, 1, dtype=torch.float64)
-    certain = _ridge(of_people.flatten(0, 1), -scatter.flatten(0, 1), alike, PRECISION_RIDGE)
+    certain = ridge(of_people.flatten(0, 1), -scatter.flatten(0, 1), alike, PRECISION_RIDGE)
     certain[-1] -= _linear(of_people, certain).exp().clamp(*PRECISION).mean().log()
     precision = _linear(of_people, certain).exp().clamp(*PRECISION)
     own = (precision * seen).sum(1, keepdim=True) / precision.sum(1, keepdim=True)
@@ -165,7 +170,7 @@ def learn(people: Seen, singles: Seen | None, millimetres: Tensor) -> dict[str, 
     return {name: tensor.float().numpy() for name, tensor in tensors.items()}
 
 
-def _ridge(x: Tensor, y: Tensor, weight: Tensor, strength: float) -> Tensor:
+def ridge(x: Tensor, y: Tensor, weight: Tensor, strength: float) -> Tensor:
     """Return (N + 1, M): weights, and a bias in the last row, for rows of ``x`` (B, N) and ``y`` (B, M)."""
     x = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1)
     gram = (x * weight).T @ x + strength * torch.eye(x.shape[1], dtype=x.dtype)
@@ -231,8 +236,27 @@ def table(reader: PersonReader, people: Seen, millimetres: Tensor) -> str:
     return "\n".join(lines)
 
 
-def _kept(seen: Seen) -> int:
-    return len(seen.alpha) - max(1, int(HELD_OUT * len(seen.alpha)))
+# --- in the weights -------------------------------------------------------------------------------------------------
+
+
+def kept_of(count: int) -> int:
+    """Return how many of ``count`` people or faces are learned from; the others, the last ones, are held out."""
+    return count - max(1, int(HELD_OUT * count))
+
+
+def load_with_reader(weights: Path) -> tuple[WeightsHeader, dict[str, FloatArray], dict[str, FloatArray]]:
+    """Run ``load_all`` on weights that have a reading of alpha. Raises InputError for others."""
+    header, tensors, person = load_all(weights)
+    if not person:
+        raise InputError(f"{weights}: has no reading of alpha: run expnet.training.person first")
+    return header, tensors, person
+
+
+def save_with_reader(
+    out: Path, header: WeightsHeader, tensors: Mapping[str, AnyArray], person: Mapping[str, AnyArray]
+) -> None:
+    """Write weights with the tensors of ``PersonReader``."""
+    save_weights(out, header, storable({**tensors, **{PERSON + name: tensor for name, tensor in person.items()}}))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -252,10 +276,10 @@ def main(argv: list[str] | None = None) -> None:
     except (InputError, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    kept = _kept(people)
+    kept = kept_of(len(people.alpha))
     millimetres = aligned_factor(open_face_model(OPEN))
     learned = storable(learn(people[slice(kept)], singles, millimetres))
-    save_weights(args.out, header, storable(tensors) | {PERSON + name: tensor for name, tensor in learned.items()})
+    save_with_reader(args.out, header, tensors, learned)
     reader = PersonReader({name: tensor.astype(np.float32) for name, tensor in learned.items()}, {})
     print(table(reader, people[slice(kept, None)], millimetres))
 

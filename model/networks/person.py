@@ -75,9 +75,9 @@ class PersonReader:
         if not tensors:
             return None
         wanted = shapes(widths)
-        for part in (HIDDEN, OFFSET):
-            if part not in tensors:
-                wanted = {name: shape for name, shape in wanted.items() if name.split(".")[0] != part.split(".")[0]}
+        for part in ("hidden.", "offset."):
+            if part + "weight" not in tensors:
+                wanted = {name: shape for name, shape in wanted.items() if not name.startswith(part)}
         if PEOPLES_MEAN not in tensors:
             del wanted[PEOPLES_MEAN]
         check_shapes(path, tensors, wanted)
