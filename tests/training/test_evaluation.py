@@ -203,6 +203,8 @@ def test_points_known_exactly_tell_more_than_points_known_badly(subject, data, t
     section = ceiling.measure(subject, tmp_path)
     r = {row[0]: row[1] for row in section.tables[0].rows}
     assert r["points known exactly"] > r["points known to 4 mm"] + 0.1 > r["the network, from pictures"]
+    beside = {row[0]: row[1] for row in section.tables[1].rows}
+    assert beside["landmarks known exactly"] > beside["landmarks known to 2 mm"] > beside["outputs alone"]
     with pytest.raises(InputError, match="seed 0"):
         ceiling.measure(subject, data)
 

@@ -1,6 +1,6 @@
 """Scoring the pictures of another renderer: responses whose answer is known, and the whole way from a folder."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import cv2
 import numpy as np
@@ -13,6 +13,8 @@ from expnet.model.face.semantics import OPEN_BASIS, OPEN_KEYS, open_bounds
 from expnet.model.formats import open_face_model
 from expnet.model.networks.architectures import CompactConfig
 from expnet.model.networks.torch_engine.compact import CompactNet
+from expnet.model.networks.torch_engine.estimator import Estimator
+from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.networks.weights.weights_file import WeightsHeader, save_weights
 from expnet.training.evaluation import other_renderer as scoring
 from expnet.training.evaluation.section import as_markdown
@@ -132,6 +134,18 @@ def test_the_section_for_an_untrained_network(rendered, tmp_path):
     figure = Figure(figsize=section.plots[0].size)
     section.plots[0].draw(figure)
     figure.savefig(tmp_path / "plot.svg")
+
+
+def test_as_a_clip_all_pictures_of_a_head_move_by_one_offset(rendered):
+    estimator = Estimator.load("open", "cpu")
+    head = scoring.read(rendered)[0]
+    alone = scoring.look(estimator, head)
+    as_read = replace(estimator.person, responses=None)
+    moves = scoring.as_one_clip(alone, as_read) - alone.eta
+    np.testing.assert_allclose(moves, np.broadcast_to(moves[0], moves.shape), atol=1e-6)
+    assert np.abs(moves).max() > 1e-3
+    section = scoring.measure(Subject(OPEN_WEIGHTS, {}, open_face_model("open")), rendered)
+    assert [row[0] for row in section.tables[-1].rows] == ["read alone", "as a clip"]
 
 
 def test_the_sheet_shows_every_head(rendered):

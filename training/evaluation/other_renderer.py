@@ -20,6 +20,7 @@ from ...model.camera import Camera, crop_of_pose
 from ...model.errors import InputError
 from ...model.face.semantics import OPEN_KEYS, SIGNED_KEYS
 from ...model.networks.estimate import FaceEstimate, together
+from ...model.networks.person import Acquaintance, PersonReader
 from ...model.networks.torch_engine.estimator import Estimator
 from ...model.sight.images import read_image
 from .section import Cell, Plot, Score, Section, Table
@@ -112,6 +113,15 @@ def look(estimator: Estimator, head: Head) -> FaceEstimate:
     return together(parts)
 
 
+def as_one_clip(estimate: FaceEstimate, reader: PersonReader) -> FloatArray:
+    """Return eta (N, 29) of a head's pictures, read as frames of one clip: with the offset that all of them tell."""
+    assert estimate.outputs is not None
+    known = Acquaintance(reader)
+    known.add(estimate.outputs, estimate.confidence)
+    moves = known.eta_moves
+    return estimate.eta + moves if moves.size else estimate.eta
+
+
 def respond(heads: list[Head], seen: list[FloatArray]) -> Responses:
     """Measure the estimates. ``seen`` is the estimated eta (N, 29) of each head's pictures."""
     count = len(OPEN_KEYS)
@@ -159,7 +169,8 @@ def measure(subject: Subject, folder: Path) -> Section:
         lacking = ", ".join(k for k, none in zip(OPEN_KEYS, unseen) if none)
         raise InputError(f"{folder}: no head has a sweep of {lacking}: render more of the pictures")
     gaze_r, gaze_degrees = _gaze(heads, estimates)
-    combined_r = _combined(heads, estimates)
+    combined_r = _combined(heads, [e.eta for e in estimates])
+    reader = subject.estimator.person
     typical, gains = np.nanmean(found.leak, 0), np.nanmean(found.gain, 0)  # over heads
     pictures = sum(len(head.pictures) for head in heads)
     return Section(
@@ -187,7 +198,11 @@ def measure(subject: Subject, folder: Path) -> Section:
             Score("r of gaze, mean of yaw and pitch", _mean(gaze_r), "higher"),
             Score("gaze in its sweeps", gaze_degrees, "lower", unit="degrees"),
         ),
-        (_per_key(heads, found, combined_r), _per_head(heads, estimates, found)),
+        (
+            _per_key(heads, found, combined_r),
+            _per_head(heads, estimates, found),
+            *([_clip_table(heads, estimates, reader)] if reader else []),
+        ),
         (Plot("other_renderer", "Response of each key to its truth, a line for each head", _panels(heads, estimates),
               (13, 11)),),
     )  # fmt: skip
@@ -205,11 +220,11 @@ def _gaze(heads: list[Head], estimates: list[FaceEstimate]) -> tuple[FloatArray,
     return r, float(np.degrees(np.mean(errors))) if errors else float("nan")
 
 
-def _combined(heads: list[Head], estimates: list[FaceEstimate]) -> FloatArray:
+def _combined(heads: list[Head], etas: list[FloatArray]) -> FloatArray:
     """r (29,) over the combined expressions of all heads; NaN for a key that does not move in them."""
     chosen = [head.kind == "combined" for head in heads]
     truth = np.concatenate([head.eta[rows] for head, rows in zip(heads, chosen)])
-    seen = np.concatenate([e.eta[rows] for e, rows in zip(estimates, chosen)])
+    seen = np.concatenate([eta[rows] for eta, rows in zip(etas, chosen)])
     if len(truth) < 3:
         return np.full(len(OPEN_KEYS), np.nan)
     return np.array([_r(t, p) if t.std() > 0.02 else np.nan for t, p in zip(truth.T, seen.T)])
@@ -272,6 +287,29 @@ def _per_head(heads: list[Head], estimates: list[FaceEstimate], found: Responses
     columns = ("head", "pictures", "monotone", "r", "gain", "cross-talk, worst other", "rest, mean abs", "rest, worst",
                "combined, mean abs error", "gaze r", "gaze °", "rotation °", "least confidence")  # fmt: skip
     return Table(columns, tuple(rows), "Per head")
+
+
+def _clip_table(heads: list[Head], estimates: list[FaceEstimate], reader: PersonReader) -> Table:
+    """Tabulate what knowing the person changes. A sweep's offset is that of all pictures of its head."""
+    brows = [k for k, key in enumerate(OPEN_KEYS) if key.startswith("brow")]
+    rows: list[tuple[Cell, ...]] = []
+    for name, etas in (
+        ("read alone", [e.eta for e in estimates]),
+        ("as a clip", [as_one_clip(e, reader) for e in estimates]),
+    ):
+        found = respond(heads, etas)
+        gains, typical = np.nanmean(found.gain, 0), np.nanmean(found.leak, 0)
+        away = np.concatenate([np.abs(eta - head.eta)[head.kind == "combined"] for eta, head in zip(etas, heads)])
+        rows.append(
+            (name, float(gains.mean()), float(gains[brows].mean()), float(gains.min()), _mean(found.r),
+             _mean(found.pooled), float(found.pooled[brows].mean()), float(typical.max()),
+             float(np.abs(found.rest).mean()), float(np.abs(found.rest[:, brows]).mean()),
+             _mean(_combined(heads, etas)), float(away.mean()), float(away[:, brows].mean()))
+        )  # fmt: skip
+    columns = ("pictures", "gain", "gain, brows", "least gain", "r of a sweep", "pooled r", "pooled r, brows",
+               "worst cross-talk", "rest, mean abs", "rest, brows", "combined r", "combined, mean abs error",
+               "the same, brows")  # fmt: skip
+    return Table(columns, tuple(rows), "Each head's pictures, read alone and as frames of one clip")
 
 
 def _filled(leak: FloatArray) -> FloatArray:
