@@ -129,6 +129,8 @@ def learn(source: ict.FaceX, coordinates: FloatArray | None) -> Head:
     on_left = (topology.side == 1)[:, None]
     held = np.where(on_left, modes, np.where((topology.side == -1)[:, None], flip(flipped), modes))
     held = np.where((topology.side == 0)[:, None], on_head(source.identity), held)
+    for half in (lip_rings, topology.mirror[lip_rings]):
+        lips.hold_contact(held, mean, half, contact)
 
     body = _Body(mean, topology.faces, part, topology.mirror)
     body.add_eyes(eye)

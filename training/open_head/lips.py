@@ -1,4 +1,9 @@
-"""Lips that touch at rest: the source's neutral leaves them some 0.7 mm apart, which shows teeth where none should."""
+"""Lips that touch at rest, on every head.
+
+The source's neutral leaves them some 0.7 mm apart, and its identity modes part or cross them by 0.9 mm (standard
+deviation between heads). People's resting lips touch: 102 hand-set faces have 0.1 mm between them, spread 0.15 mm but
+for three people.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +29,44 @@ def resting_correction(mean: FloatArray, rings: IntArray, contact: int) -> Float
     highest = np.max([np.interp(grid, a[: corner + 1], b[: corner + 1]) for a, b in zip(x, y)], axis=0)
     lowest = np.min([np.interp(grid, a[corner:][::-1], b[corner:][::-1]) for a, b in zip(x, y)], axis=0)
     half_gap = (lowest - highest).clip(0, None) / 2
-    weights = np.zeros(len(rings))
-    weights[contact - TOUCH_ROWS : contact + TOUCH_ROWS + 1] = 1
+    out = np.zeros_like(mean)
+    out[rings, 1] = _weights(rings, contact, corner) * np.interp(points[..., 0], grid, half_gap)
+    return out
+
+
+def hold_contact(fields: FloatArray, mean: FloatArray, rings: IntArray, contact: int) -> None:
+    """Move both lips of ``fields`` (K, V, 3) up and down together at their contact, in place.
+
+    ``rings`` and ``contact`` are those of ``resting_correction``, of one half of the ``mean``; its mirror image will do.
+    """
+    points = mean[rings]
+    away = np.abs(points[..., 0])
+    corner = int(away[contact].argmax())
+    lower, upper = slice(0, corner + 1), slice(corner, None)
+    of_lower, of_upper = (_interpolation(away, away[contact, part]) for part in (lower, upper))
+    height = fields[:, rings[contact], 1]
+    half_gap = (height[:, upper] @ of_upper - height[:, lower] @ of_lower) / 2
+    fields[:, rings, 1] += _weights(rings, contact, corner) * half_gap.reshape(len(fields), *rings.shape)
+
+
+def _weights(rings: IntArray, contact: int, corner: int) -> FloatArray:
+    """Return by how much of half the gap each vertex (rows, K) of the rings moves up to close it."""
+    rows = np.zeros(len(rings))
+    rows[contact - TOUCH_ROWS : contact + TOUCH_ROWS + 1] = 1
     for k, weight in enumerate(FADE):
-        weights[[contact - TOUCH_ROWS - 1 - k, contact + TOUCH_ROWS + 1 + k]] = weight
+        rows[[contact - TOUCH_ROWS - 1 - k, contact + TOUCH_ROWS + 1 + k]] = weight
     side = np.where(np.arange(rings.shape[1]) < corner, 1.0, -1.0)
     side[corner] = 0
-    out = np.zeros_like(mean)
-    out[rings, 1] = weights[:, None] * side * np.interp(points[..., 0], grid, half_gap)
-    return out
+    weights: FloatArray = rows[:, None] * side
+    return weights
+
+
+def _interpolation(at: FloatArray, known: FloatArray) -> FloatArray:
+    """Return the matrix (N, M) of linear interpolation from ``known`` (N,) places on a line to M places ``at``.
+
+    Beyond the ends the nearer end counts.
+    """
+    order = np.argsort(known)
+    matrix: FloatArray = np.stack([np.interp(at.ravel(), known[order], unit) for unit in np.eye(len(known))])
+    matrix = matrix[np.argsort(order)]
+    return matrix
