@@ -37,7 +37,7 @@ def resting_correction(mean: FloatArray, rings: IntArray, contact: int) -> Float
 def hold_contact(fields: FloatArray, mean: FloatArray, rings: IntArray, contact: int) -> None:
     """Move both lips of ``fields`` (K, V, 3) up and down together at their contact, in place.
 
-    ``rings`` and ``contact`` are those of ``resting_correction``, of one half of the ``mean``; its mirror image will do.
+    ``rings`` and ``contact`` are those of ``resting_correction``, of either half of the ``mean``.
     """
     points = mean[rings]
     away = np.abs(points[..., 0])
@@ -67,6 +67,6 @@ def _interpolation(at: FloatArray, known: FloatArray) -> FloatArray:
     Beyond the ends the nearer end counts.
     """
     order = np.argsort(known)
-    matrix: FloatArray = np.stack([np.interp(at.ravel(), known[order], unit) for unit in np.eye(len(known))])
-    matrix = matrix[np.argsort(order)]
+    of_sorted = np.stack([np.interp(at.ravel(), known[order], unit) for unit in np.eye(len(known))])
+    matrix: FloatArray = of_sorted[np.argsort(order)]
     return matrix
