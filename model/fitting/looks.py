@@ -13,6 +13,7 @@ from ..camera import Camera, Crop
 from ..errors import InputError
 from ..networks.estimate import SeesFaces
 from ..networks.person import Acquaintance
+from ..networks.two_looks import read_with_mirror_images
 from ..performance.face_performance import FacePerformance
 from ..sight.video import Clip
 
@@ -49,7 +50,7 @@ def look_again(
     estimator: SeesFaces,
     on_frame: Callable[[int], None] = lambda done: None,
 ) -> Looks:
-    """Look at each frame's face in its own crop.
+    """Look at each frame's face in its own crop, and at its mirror image.
 
     ``clip`` is opened as it was for ``performance``; ``pictures`` (F,) are those of its placement then.
 
@@ -75,7 +76,9 @@ def look_again(
 
     def read() -> None:
         crops = [Crop(*map(float, performance.crop[rows[0]])) for rows, _ in waiting]
-        seen = estimator.estimate([image for _, image in waiting], crops, [camera] * len(crops))
+        images, cameras = [image for _, image in waiting], [camera] * len(crops)
+        first = estimator.finding.estimate(images, crops, cameras)
+        seen = read_with_mirror_images(estimator, images, cameras, first)
         assert seen.outputs is not None
         known.add(seen.outputs, seen.confidence)
         ends = np.cumsum(list(widths.values()))

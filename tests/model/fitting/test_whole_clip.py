@@ -177,7 +177,7 @@ def test_refinement_brings_the_demo_clip_nearer_to_its_truth() -> None:
     fine = [i for i, key in enumerate(truth.expression_keys) if key.startswith(("lid", "mouth", "jaw"))]
     assert errors[1][fine].mean() < 0.9 * errors[0][fine].mean()
     # The frames' common offset has brought brows nearer than their points do: they move away by a part of that.
-    assert errors[1].mean() < 1.1 * errors[0].mean()
+    assert errors[1].mean() < 0.95 * errors[0].mean()
     turned = [np.linalg.norm(p.rotation - truth.rotation[:40], axis=(1, 2)).mean() for p in (raw, better)]
     assert turned[1] < 1.05 * turned[0]
     assert better.fitted and not raw.fitted
