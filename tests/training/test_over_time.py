@@ -108,6 +108,8 @@ def test_the_section_end_to_end_on_one_person(monkeypatch):
     values = {s.what: s.value for s in section.scores}
     assert values["clips in which the face was lost"] == 0
     assert values["still face: jitter, smoothed"] < values["still face: jitter, raw"]
+    (acting,) = (table for table in section.tables if table.title == "Acting")
+    assert acting.columns[-1] == "fitted, distance" and all(0 < row[-1] < 0.2 for row in acting.rows)
     assert values["blinks: depth that smoothing leaves, mean"] > 0.9
     assert values["lids: lag, smoothed"] < 0.5
     assert [len(t.rows) for t in section.tables] == [4, 3, 5]

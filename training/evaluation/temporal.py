@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from ...model.array_types import FloatArray, UInt8Array
 from ...model.errors import InputError
 from ...model.face.face_model import FaceModel
 from ...model.face.semantics import OPEN_KEYS
+from ...model.fitting.looks import look_again
+from ...model.fitting.refine import refined
 from ...model.networks.torch_engine.estimator import Estimator
 from ...model.performance.smoothing import smooth
 from ...model.sight.tracking import perform
@@ -64,16 +66,22 @@ class Shot:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """The true motion in a shot, (F, 29), and its readings by the strength of the smoothing (0: raw)."""
+    """The true motion in a shot, (F, 29), and its readings by the strength of the smoothing (0: raw).
+
+    ``fitted`` (F, 29) is the reading that Fit to Whole Clip refined, smoothed with the default strength; None if the
+    shot was not fitted.
+    """
 
     coding: Coding
     truth: FloatArray
     eta: Mapping[float, FloatArray]
+    fitted: FloatArray | None = None
 
 
 def measure(subject: Subject) -> Section:
     still, acted = shots(subject.model, PEOPLE)
-    still_curves, curves = (list(watch(part, subject.estimator)) for part in (still, acted))
+    still_curves = list(watch(still, subject.estimator))
+    curves = list(watch(acted, subject.estimator, subject.model if subject.estimator.person else None))
     if not still_curves or not curves:
         raise InputError(f"{subject.weights}: none of the synthetic people was seen: train longer first")
     kept = depths(curves, DEFAULT)
@@ -98,7 +106,8 @@ def measure(subject: Subject) -> Section:
         f"of all keys. Acting: {ACTING} frames of talk at {FPS / SOUND:.1f} sounds a second, brows that rise, and "
         f"blinks of {lengths} frames, in {ACTED.name}. Depth that smoothing leaves: of the blinks that the raw curve "
         f"shows, at least {SEEN} deep. Lag: where the correlation with the truth is largest. Overshoot: how far a "
-        "smoothed curve leaves the range of the raw one nearby.",
+        "smoothed curve leaves the range of the raw one nearby. Fitted: refined over the whole clip (--fit), then "
+        "smoothed.",
         scores,
         (_still_table(still_curves), _acting_table(curves), _strength_table(still_curves, curves)),
     )
@@ -165,15 +174,23 @@ def _shape(sound: int) -> FloatArray:
     return eta
 
 
-def watch(part: Sequence[Shot], estimator: Estimator) -> Iterator[Curves]:
+def watch(part: Sequence[Shot], estimator: Estimator, fitted_to: FaceModel | None = None) -> Iterator[Curves]:
+    """Yield the curves of the shots in which no face was lost; with ``fitted_to``, fitted over each shot as well."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "shot.mp4"
         for shot in part:
             path.write_bytes(shot.movie)
             with open_clip(path) as clip:
                 raw = perform(clip, estimator, box=shot.box)
-            if raw.seen.all():
-                yield Curves(shot.coding, shot.eta, {s: smooth(raw, s).eta for s in STRENGTHS})
+                pictures = clip.placement().pictures
+            if not raw.seen.all():
+                continue
+            fitted = None
+            if fitted_to is not None:
+                with open_clip(path) as clip:
+                    looks = look_again(clip, raw, pictures, estimator)
+                fitted = smooth(refined(raw, looks, fitted_to), DEFAULT).eta
+            yield Curves(shot.coding, shot.eta, {s: smooth(raw, s).eta for s in STRENGTHS}, fitted)
 
 
 # --- figures --------------------------------------------------------------------------------------------------------
@@ -285,10 +302,13 @@ def _acting_table(curves: Sequence[Curves]) -> Table:
         cells: list[Cell] = [agreement(curves, part, s) for s in (0, DEFAULT)]
         cells += [distance(curves, part, s) for s in (0, DEFAULT)]
         cells += [lag(curves, part, s) if part in FAST else "-" for s in (0, DEFAULT)]
-        rows.append((part, *cells, left(curves, part, DEFAULT)))
+        cells.append(left(curves, part, DEFAULT))
+        fits = [replace(c, eta={DEFAULT: c.fitted}) for c in curves if c.fitted is not None]
+        cells += [f(fits, part, DEFAULT) if fits else "-" for f in (agreement, distance)]
+        rows.append((part, *cells))
     columns = (
         "", "r with the truth, raw", "smoothed", "distance from it, raw", "smoothed", "lag in frames, raw", "smoothed",
-        "of the raw movement left",
+        "of the raw movement left", "fitted, r", "fitted, distance",
     )  # fmt: skip
     return Table(columns, tuple(rows), "Acting")
 
