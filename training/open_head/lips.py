@@ -13,10 +13,12 @@ from ...model.array_types import FloatArray, IntArray
 
 TOUCH_ROWS = 1  # rings on each side of the line of contact that move all the way
 FADE = (0.7, 0.3)  # how much the next rings move
+# Lips are soft: resting ones are pressed into each other. Rigid ones that only touch show single pixels of the teeth.
+OVERLAP_MM, TAPER_MM = 0.4, 6.0  # at the middle; to the corner it falls to 0
 
 
 def resting_correction(mean: FloatArray, rings: IntArray, contact: int) -> FloatArray:
-    """Compute offsets of the mean (V, 3), left half only, that close the lips.
+    """Compute offsets of the mean (V, 3), left half only, that close the lips and press them together.
 
     ``rings`` (rows, K) run from below the middle to above it from the outside in; ``contact`` is the row where the lips
     should touch.
@@ -28,7 +30,8 @@ def resting_correction(mean: FloatArray, rings: IntArray, contact: int) -> Float
     grid = np.linspace(0, points[contact, corner, 0], 60)
     highest = np.max([np.interp(grid, a[: corner + 1], b[: corner + 1]) for a, b in zip(x, y)], axis=0)
     lowest = np.min([np.interp(grid, a[corner:][::-1], b[corner:][::-1]) for a, b in zip(x, y)], axis=0)
-    half_gap = (lowest - highest).clip(0, None) / 2
+    overlap = OVERLAP_MM * ((grid[-1] - grid) / TAPER_MM).clip(0, 1)
+    half_gap = (lowest - highest + overlap).clip(0, None) / 2
     out = np.zeros_like(mean)
     out[rings, 1] = _weights(rings, contact, corner) * np.interp(points[..., 0], grid, half_gap)
     return out
