@@ -14,7 +14,7 @@ from ...model.array_types import FloatArray, IntArray
 TOUCH_ROWS = 1  # rings on each side of the line of contact that move all the way
 FADE = (0.7, 0.3)  # how much the next rings move
 # Lips are soft: resting ones are pressed into each other. Rigid ones that only touch show single pixels of the teeth.
-OVERLAP_MM, TAPER_MM = 0.4, 6.0  # at the middle; to the corner it falls to 0
+OVERLAP_MM, TAPER_MM = 0.15, 6.0  # at the middle; to the corner it falls to 0
 
 
 def resting_correction(mean: FloatArray, rings: IntArray, contact: int) -> FloatArray:
