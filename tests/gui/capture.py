@@ -9,8 +9,7 @@ from sections import open_section
 
 def walk(artist: Artist) -> None:
     screen, a = artist.screen, artist.options
-    artist.open_tab()
-    screen.ask("[bpy.data.objects.remove(o) for o in list(bpy.data.objects)]" + PUSH)
+    artist.empty_scene()
     if a.weights:
         weights = screen.debian.bring(a.weights)
         screen.ask(SETTINGS + f"settings.network = 'FILE'; settings.estimator = {weights!r}" + PUSH)
