@@ -22,6 +22,7 @@ from ...model.face.semantics import OPEN_KEYS, SIGNED_KEYS
 from ...model.networks.estimate import FaceEstimate, together
 from ...model.networks.person import Acquaintance, PersonReader
 from ...model.networks.torch_engine.estimator import Estimator
+from ...model.sight.batches import move_eta
 from ...model.sight.images import read_image
 from .section import Cell, Plot, Score, Section, Table
 from .subject import Subject
@@ -118,8 +119,9 @@ def as_one_clip(estimate: FaceEstimate, reader: PersonReader) -> FloatArray:
     assert estimate.outputs is not None
     known = Acquaintance(reader)
     known.add(estimate.outputs, estimate.confidence)
-    moves = known.eta_moves
-    return estimate.eta + moves if moves.size else estimate.eta
+    eta = estimate.eta.copy()
+    move_eta(eta, np.arange(len(eta)), known)
+    return eta
 
 
 def respond(heads: list[Head], seen: list[FloatArray]) -> Responses:

@@ -297,13 +297,13 @@ def _still_table(still_curves: Sequence[Curves]) -> Table:
 
 
 def _acting_table(curves: Sequence[Curves]) -> Table:
+    fits = [replace(c, eta={DEFAULT: c.fitted}) for c in curves if c.fitted is not None]
     rows: list[tuple[Cell, ...]] = []
     for part in PARTS:
         cells: list[Cell] = [agreement(curves, part, s) for s in (0, DEFAULT)]
         cells += [distance(curves, part, s) for s in (0, DEFAULT)]
         cells += [lag(curves, part, s) if part in FAST else "-" for s in (0, DEFAULT)]
         cells.append(left(curves, part, DEFAULT))
-        fits = [replace(c, eta={DEFAULT: c.fitted}) for c in curves if c.fitted is not None]
         cells += [f(fits, part, DEFAULT) if fits else "-" for f in (agreement, distance)]
         rows.append((part, *cells))
     columns = (
