@@ -39,21 +39,14 @@ def files():
 
 story = {"blender": bpy.app.version_string, "before": files()}
 bpy.ops.extensions.package_install_files(repo="user_default", filepath=archive, enable_on_install=False)
-sources = [path.read_text("utf-8") for path in (profile / "extensions/user_default/expnet").rglob("*.py")]
-
-def compiling():
-    before = time.process_time()
-    for source in sources:
-        compile(source, "", "exec")
-    return time.process_time() - before
-
-first = compiling()
 loaded = set(sys.modules)
 wall, work = time.perf_counter(), time.process_time()
 bpy.ops.preferences.addon_enable(module=NAME)
 story["wall"], story["work"] = time.perf_counter() - wall, time.process_time() - work
-story["compiling"] = min(first, compiling())
 story["enabling"] = sorted({m.split(".")[0] for m in set(sys.modules) - loaded})
+own = [Path(module.__file__) for name, module in sys.modules.items() if name.startswith(NAME)]
+every = (profile / "extensions/user_default/expnet").rglob("*.py")
+story["own_bytes"], story["all_bytes"] = (sum(path.stat().st_size for path in paths) for paths in (own, every))
 story["installed"] = len(files())
 
 settings = bpy.context.scene.expnet
@@ -149,9 +142,10 @@ def test_install_work_update_and_leave(
     assert story["updated"] == ["FINISHED"]
     assert story["preferences"] == "auto"
     print(f"{story['blender']}: enabling took {story['wall']:.3f} s by the clock, {story['work']:.3f} s of work")
-    # This process's own work, of a first start without bytecode: half of what it takes to compile all of the extension,
-    # 0.2 to 0.3 s. The bound is higher, since a busy machine is not equally fast all the time.
-    assert story["work"] < 0.7 * story["compiling"], story["compiling"]
+    # Without bytecode, a first start compiles the modules that it imports, and takes 0.2 to 0.3 s. The sizes of these
+    # modules are compared, since times on a shared machine vary by half. They are 0.21 of the extension's source.
+    assert 0 < story["own_bytes"] < 0.25 * story["all_bytes"], story["own_bytes"] / story["all_bytes"]
+    assert story["work"] < 2.0
     assert not HEAVY & set(story["enabling"])
     assert story["installed"] > 20
     assert story["before"] == [] and story["after"] == []
