@@ -1,6 +1,6 @@
 """Make the stock of cut-outs of heads and hands with masks, from which ``scenes.py`` composes.
 
-``python -m expnet.training.synthetic.cutouts OUT --shards 24``
+``python -m expnet.training.synthetic.cutouts OUT --shards 24 --realism FILE``
 
 A shard is an .npz of ``--per-shard`` cut-outs. As with ``generate``, shard k of seed s is the same wherever it is made.
 """
@@ -8,6 +8,7 @@ A shard is an .npz of ``--per-shard`` cut-outs. As with ``generate``, shard k of
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tqdm import tqdm
 from ...model.array_types import FloatArray
 from ...model.builtin import OPEN
 from ...model.camera import Camera, crop_of_pose
+from ...model.errors import InputError
 from ...model.files import atomic_path
 from ...model.formats import open_face_model
 from ...model.rotations import rotation_of_euler
@@ -24,6 +26,7 @@ from .brows import sample_brows
 from .degrade import develop
 from .expressions import sample_eta, sample_gaze
 from .pose import Pose
+from .realism import read_realism
 from .sample import render
 from .shape import blend, landmarks_of, sample_alpha, sample_ways, shape_head
 from .surface import Surface, build_surface
@@ -156,15 +159,21 @@ def make_shard(surface: Surface, seed: int, index: int, count: int) -> dict[str,
     }
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--shards", type=int, default=24)
     parser.add_argument("--first", type=int, default=0, help="index of the first shard")
     parser.add_argument("--per-shard", type=int, default=512)
     parser.add_argument("--seed", type=int, default=0, help="0 is training; evaluation uses 1")
+    parser.add_argument("--realism", type=Path, help="photographs of skin and light (training.realism.skins made them)")
     args = parser.parse_args()
-    surface = build_surface(open_face_model(OPEN))
+    try:
+        photographs = read_realism(args.realism) if args.realism else None
+        surface = build_surface(open_face_model(OPEN), realism=photographs)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
     args.out.mkdir(parents=True, exist_ok=True)
     for index in tqdm(range(args.first, args.first + args.shards), desc="shards"):
         path = args.out / f"seed{args.seed}_cutouts{index:04d}.npz"
@@ -172,7 +181,8 @@ def main() -> None:
             continue
         with atomic_path(path) as partial:
             np.savez(partial, **make_shard(surface, args.seed, index, args.per_shard))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
