@@ -16,7 +16,7 @@ from expnet.training.realism.environments import directions, harmonics, light_of
 from expnet.training.realism.makehuman import read_obj
 from expnet.training.realism.split import split
 from expnet.training.realism.warp import look_up
-from expnet.training.synthetic import brows, generate, photographs
+from expnet.training.synthetic import brows, cutouts, generate, photographs
 from expnet.training.synthetic import sample as engine
 from expnet.training.synthetic.paint import PAINT
 from expnet.training.synthetic.realism import BROW_SHAPE, FINE, FORMAT, LOW, NONE, read_realism
@@ -244,10 +244,11 @@ def test_a_missing_or_damaged_file_is_one_line(surface, tmp_path, change, said):
     assert "\n" not in str(caught.value) and "training.realism.skins" in str(caught.value)
 
 
-def test_generate_refuses_a_missing_file_before_it_renders(tmp_path, monkeypatch, capsys):
-    call = ["generate", str(tmp_path / "out"), "--shards", "1", "--realism", str(tmp_path / "none.npz")]
+@pytest.mark.parametrize("command", [generate.main, cutouts.main], ids=["generate", "cutouts"])
+def test_a_missing_file_is_refused_before_anything_is_rendered(command, tmp_path, monkeypatch, capsys):
+    call = ["command", str(tmp_path / "out"), "--shards", "1", "--realism", str(tmp_path / "none.npz")]
     monkeypatch.setattr(sys, "argv", call)
-    assert generate.main() == 2
+    assert command() == 2
     assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
