@@ -75,9 +75,10 @@ def _beside_the_network(
 ) -> tuple[list[tuple[Cell, ...]], tuple[str, ...]]:
     """Return the rows and columns of the second table."""
     seen = _labels(training, SEEN_MOST, (*LABELS, "image"))
+    known_faces = predict_with_mirror_images(subject.network, torch.from_numpy(seen["image"]))
+    held_out_faces = {name: value[subject.face] for name, value in subject.raw.items()}
     read, asked = (
-        inputs({name: value.numpy() for name, value in predict_with_mirror_images(subject.network, images).items()})
-        for images in (torch.from_numpy(seen["image"]), subject.held_out["image"][subject.face])
+        inputs({name: value.numpy() for name, value in outputs.items()}) for outputs in (known_faces, held_out_faces)
     )
     rows: list[tuple[Cell, ...]] = []
     brows = [k for k, key in enumerate(OPEN_KEYS) if key.startswith("brow")]

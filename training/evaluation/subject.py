@@ -53,9 +53,14 @@ class Subject:
         return responses_of(load_weights(self.weights)[0].responses, OPEN_KEYS)
 
     @cached_property
+    def raw(self) -> Batch:
+        """The mean of the network's outputs for each held-out picture and its mirror image."""
+        return predict_with_mirror_images(self.network, self.held_out["image"])
+
+    @cached_property
     def everything(self) -> Batch:
         """The outputs for all held-out pictures, as ``read`` returns them."""
-        return self.read(self.held_out["image"]) if self.outputs is None else self.outputs
+        return self._shown(self.raw) if self.outputs is None else self.outputs
 
     def read(self, images: Tensor) -> Batch:
         """Return the outputs for pictures (N, S, S, 3) uint8 as stills and footage are read, with their mirror images.
@@ -63,7 +68,9 @@ class Subject:
         eta is as it is shown (``expression_of``). A GlimpseNet's outputs have ``eta_read``, too: eta with the responses
         applied, before lips are shut.
         """
-        seen = predict_with_mirror_images(self.network, images)
+        return self._shown(predict_with_mirror_images(self.network, images))
+
+    def _shown(self, seen: Batch) -> Batch:
         raw = {name: value.double().numpy() for name, value in seen.items()}
         eta = {"eta": expression_of(raw, self.responses)[0]}
         if "points" in raw:
