@@ -45,7 +45,6 @@ PARTS = (
 )
 SHRUG, PRESS, ROLL = (OPEN_KEYS.index(key) for key in ("mouthShrugLower", "mouthPress", "mouthRoll"))
 LIDS = [OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")]
-FOLDS = 2**31  # spawn key, of no other draws
 SMOOTH = 0.35  # share of people whose skin hardly folds
 SMOOTH_KINDS = 0.15  # of the others, share of the furrows of a kind that hardly fold
 PERMANENT = 0.3  # share of people who have a furrow of a kind at rest
@@ -180,7 +179,7 @@ def wrinkle_depth(rng: np.random.Generator, surface: Surface, eta: FloatArray) -
 
 
 def _folded(rng: np.random.Generator, surface: Surface, eta: FloatArray, age: float) -> FloatArray:
-    folded = np.clip(surface.wrinkle_drivers @ np.clip(eta, 0, 1), 0, 1) * _foldable(rng, surface)
+    folded = np.clip(surface.wrinkle_drivers @ np.clip(eta, 0, 1), 0, 1) * _foldable(rng.spawn(1)[0], surface)
     at_rest = surface.wrinkle_age * age * rng.uniform(0.2, 1, len(folded)) + _permanent(rng, surface, age)
     return folded * rng.uniform(0.25, 1.2) * (0.45 + 0.75 * age) + at_rest
 
@@ -189,12 +188,8 @@ def _foldable(rng: np.random.Generator, surface: Surface) -> FloatArray:
     """Return how much of each furrow (W,) expressions fold, 0..1.
 
     Many faces show hardly any furrow in a picture, whatever they do. Where every moved brow had furrows, the network
-    read a brow without them at two thirds of its strength. The draws belong to the seed of ``rng``, whose state they
-    leave alone: the furrows of the shape and those of the paint fold alike.
+    read a brow without them at two thirds of its strength.
     """
-    seeds = rng.bit_generator.seed_seq
-    assert isinstance(seeds, np.random.SeedSequence)
-    rng = np.random.default_rng(np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, FOLDS)))
     kind = surface.wrinkle_kind
     smooth = rng.random(int(kind[-1]) + 1) < SMOOTH_KINDS
     share = np.where(smooth | (rng.random() < SMOOTH), rng.uniform(0, 0.25, len(smooth)), 1.0)
