@@ -45,8 +45,6 @@ PARTS = (
 )
 SHRUG, PRESS, ROLL = (OPEN_KEYS.index(key) for key in ("mouthShrugLower", "mouthPress", "mouthRoll"))
 LIDS = [OPEN_KEYS.index("lid_L"), OPEN_KEYS.index("lid_R")]
-SMOOTH = 0.35  # share of people whose skin hardly folds
-SMOOTH_KINDS = 0.15  # of the others, share of the furrows of a kind that hardly fold
 PERMANENT = 0.3  # share of people who have a furrow of a kind at rest
 
 
@@ -179,21 +177,9 @@ def wrinkle_depth(rng: np.random.Generator, surface: Surface, eta: FloatArray) -
 
 
 def _folded(rng: np.random.Generator, surface: Surface, eta: FloatArray, age: float) -> FloatArray:
-    folded = np.clip(surface.wrinkle_drivers @ np.clip(eta, 0, 1), 0, 1) * _foldable(rng.spawn(1)[0], surface)
+    folded = np.clip(surface.wrinkle_drivers @ np.clip(eta, 0, 1), 0, 1)
     at_rest = surface.wrinkle_age * age * rng.uniform(0.2, 1, len(folded)) + _permanent(rng, surface, age)
     return folded * rng.uniform(0.25, 1.2) * (0.45 + 0.75 * age) + at_rest
-
-
-def _foldable(rng: np.random.Generator, surface: Surface) -> FloatArray:
-    """Return how much of each furrow (W,) expressions fold, 0..1.
-
-    Many faces show hardly any furrow in a picture, whatever they do. Where every moved brow had furrows, the network
-    read a brow without them at two thirds of its strength.
-    """
-    kind = surface.wrinkle_kind
-    smooth = rng.random(int(kind[-1]) + 1) < SMOOTH_KINDS
-    share = np.where(smooth | (rng.random() < SMOOTH), rng.uniform(0, 0.25, len(smooth)), 1.0)
-    return share[kind]
 
 
 def _permanent(rng: np.random.Generator, surface: Surface, age: float) -> FloatArray:
