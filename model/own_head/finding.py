@@ -29,6 +29,9 @@ FRONTAL = 0.9  # cosine of the angle to the front at which a face is looked at
 REACH = 8  # pixels from a landmark to the nearest skin
 SPREAD = 0.045  # of the crop's side: landmarks farther from the middle of all views do not count
 FEWEST = 3  # views that agree on a point
+# Weight of the best of these views, the squared cosine of its angle to the surface: it sees the surface at less than 70
+# degrees. Views of a silhouette agree as well, wherever the point is on the head.
+PLAIN = 0.12
 PUPILS = 2  # the network's landmarks after the 68
 
 
@@ -70,7 +73,7 @@ def find_points(
     if len(seen) < FEWEST:
         raise InputError("no face was found in the pictures of the head: click the points by hand")
     at, weight = np.array([each[0] for each in seen]), np.array([each[1] for each in seen])
-    return FoundPoints(_middle(at, weight, SPREAD * side), len(seen), skin)
+    return FoundPoints(middle_of_views(at, weight, SPREAD * side), len(seen), skin)
 
 
 def _facing(scene: Scene, estimator: SeesFaces) -> tuple[FloatArray, float, FloatArray]:
@@ -178,8 +181,12 @@ def _on_skin(picture: Picture, scene: Scene, skin: BoolArray, pixels: FloatArray
     return points, np.where(there, np.maximum(slope, 0.05) ** 2, 0.0)
 
 
-def _middle(at: FloatArray, weight: FloatArray, reach: float) -> FloatArray:
-    """Return the middle (N, 3) of points (views, N, 3) that agree within ``reach``; NaN where too few do."""
+def middle_of_views(at: FloatArray, weight: FloatArray, reach: float) -> FloatArray:
+    """Return the middle (N, 3) of points (views, N, 3) that agree within ``reach``.
+
+    It is NaN where too few agree, or where none of these sees the surface plainly (``PLAIN``). ``weight`` (views, N) is
+    0 for a view that does not see the point.
+    """
     values, weight = np.nan_to_num(at), weight.copy()
     middle = np.zeros(values.shape[1:])
     for _ in range(30):  # Weiszfeld: the geometric median bears views that are wrong
@@ -189,7 +196,8 @@ def _middle(at: FloatArray, weight: FloatArray, reach: float) -> FloatArray:
     agree = (weight > 0) & (np.linalg.norm(values - middle, axis=2) <= reach)
     share = weight * agree
     middle = np.einsum("vn,vnk->nk", share, values) / np.maximum(share.sum(0), 1e-30)[:, None]
-    return np.where((agree.sum(0) >= FEWEST)[:, None], middle, np.nan)
+    found = (agree.sum(0) >= FEWEST) & (share.max(0) >= PLAIN)
+    return np.where(found[:, None], middle, np.nan)
 
 
 def onto_surface(points: FloatArray, vertices: FloatArray, triangles: IntArray) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from expnet.model.errors import InputError
-from expnet.model.own_head.finding import onto_surface
+from expnet.model.own_head.finding import PLAIN, middle_of_views, onto_surface
 from expnet.model.own_head.from_meshes import check_points, find_named_points, frame_of
 from expnet.model.own_head.head_file import Mesh, read_meshes, write_meshes
 from expnet.model.own_head.islands import split
@@ -64,6 +64,17 @@ def test_points_are_put_onto_faces_edges_and_corners() -> None:
     points = np.array([[0.2, -3, 0.1], [5, 1, 0], [9, 0, 9], [np.nan, 0, 0]])
     on = onto_surface(points, corners, TWO)
     assert np.allclose(on[:3], [[0.2, 0, 0.1], [1, 0, 0], [1, 0, 1]]) and np.isnan(on[3]).any()
+
+
+def test_a_point_needs_views_that_agree_and_one_that_sees_it_plainly() -> None:
+    """Pictures from the front, from above and from below have one silhouette: a wrong place on which they agree."""
+    near = np.array([[0.0, 0, 0], [0.1, 0, 0], [0, 0.1, 0], [5, 5, 5]])
+    at = np.stack([near, near, near + [9.0, 0, 0]], 1)
+    weight = np.array([[0.5, PLAIN / 2, 0.5], [0.1, PLAIN / 2, 0.1], [0.1, PLAIN / 2, 0.0], [0.2, 1.0, 0.2]])
+    found = middle_of_views(at, weight, 1.0)
+    assert np.abs(found[0]).max() < 0.1
+    assert np.isnan(found[1]).all(), "seen at a slant only"
+    assert np.isnan(found[2]).all(), "two views of three"
 
 
 def test_pieces_of_a_mesh_come_apart_and_keep_their_vertices() -> None:
