@@ -29,8 +29,8 @@ FRONTAL = 0.9  # cosine of the angle to the front at which a face is looked at
 REACH = 8  # pixels from a landmark to the nearest skin
 SPREAD = 0.045  # of the crop's side: landmarks farther from the middle of all views do not count
 FEWEST = 3  # views that agree on a point
-# Weight of the best of these views, the squared cosine of its angle to the surface: it sees the surface at less than 70
-# degrees. Views of a silhouette agree as well, wherever the point is on the head.
+# Least weight of one of these views: its line of sight is within 70 degrees of the normal. Views from the front share
+# one silhouette, so they agree on a point there even if it is wrong.
 PLAIN = 0.12
 PUPILS = 2  # the network's landmarks after the 68
 
