@@ -102,7 +102,7 @@ def render_frame(scene: bpy.types.Scene, frame: float, prefix: Path) -> Path:
             changing.frame_subframe = max(frame - whole, 0.0)
 
     scene.frame_start = scene.frame_end = whole
-    scene.render.filepath = str(prefix)
+    scene.render.filepath = str(prefix.absolute())
     bpy.app.handlers.frame_change_pre.append(add_fraction)
     try:
         _render(scene)
@@ -117,7 +117,7 @@ def render_frame(scene: bpy.types.Scene, frame: float, prefix: Path) -> Path:
 
 def render_video(scene: bpy.types.Scene, out: Path) -> None:
     """Render the scene's sequencer as an H.264 video. Raises OSError where it cannot be written."""
-    compat.write_h264(scene, str(out))
+    compat.write_h264(scene, str(out.absolute()))  # Blender writes no video to a path without a folder
     _render(scene)
     check_video(out)
 
@@ -195,7 +195,7 @@ def render_frames(
 
 def encode_frames(files: Sequence[Path], fps: float, out: Path) -> None:
     """Encode pictures of one size as an H.264 video, in order."""
-    image = bpy.data.images.load(str(files[0]))
+    image = bpy.data.images.load(str(files[0].absolute()))
     width, height = (max(2, round(n / 2) * 2) for n in image.size)  # H.264 requires even sizes
     bpy.data.images.remove(image)
     if width < 4:
@@ -205,7 +205,7 @@ def encode_frames(files: Sequence[Path], fps: float, out: Path) -> None:
         scene.frame_start, scene.frame_end = 1, len(files)
         set_scene_fps(scene, fps)
         scene.render.use_sequencer, scene.render.use_compositing = True, False
-        compat.new_images(compat.sequencer_strips(scene), "frames", [str(f) for f in files], 1, 1)
+        compat.new_images(compat.sequencer_strips(scene), "frames", [str(f.absolute()) for f in files], 1, 1)
         render_video(scene, out)
 
 

@@ -1,0 +1,72 @@
+"""Every verb that writes, run as README shows it: all files named without a folder, in the current one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import bpy
+import cv2
+import pytest
+
+from expnet.expnet_addon import headless
+
+DATA = Path(headless.__file__).parents[1] / "model" / "data"
+CPU = ["--device", "cpu"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a clip of three frames, its first picture and a performance to a folder, and make it the current one."""
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    shutil.copy(DATA / "demo_clip_truth.npz", tmp_path / "shot.npz")
+    demo = cv2.VideoCapture(str(DATA / "demo_clip.mp4"))
+    pictures = [demo.read()[1] for _ in range(3)]
+    cv2.imwrite(str(tmp_path / "photo.png"), pictures[0])
+    height, width = pictures[0].shape[:2]
+    clip = cv2.VideoWriter(str(tmp_path / "clip.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 24, (width, height))
+    for picture in pictures:
+        clip.write(picture)
+    clip.release()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["estimate", "photo.png", "--csv", "table.csv"],
+        ["estimate", "photo.png", "--json", "table.json"],
+        ["animate", "clip.mp4", *CPU, "--out", "shot.blend"],
+        ["animate", "clip.mp4", *CPU, "--out", "shot.glb"],
+        ["animate", "clip.mp4", *CPU, "--render", "shot.mp4"],
+        ["animate", "clip.mp4", *CPU, "--performance", "shot.csv"],
+        ["animate", "clip.mp4", *CPU, "--live-link", "phone.csv"],
+        ["retarget", "--performance", "shot.npz", "--out", "shot.blend"],
+        ["retarget", "--performance", "shot.npz", "--out", "shot.glb"],
+        ["retarget", "--performance", "shot.npz", "--live-link", "phone.csv"],
+        ["rig", "--out", "head.blend"],
+    ],
+    ids=lambda words: " ".join(word for word in words if word not in CPU),
+)
+def test_the_file_is_written_in_the_current_folder(words: list[str], here: Path) -> None:
+    _run(words)
+    assert (here / words[-1]).stat().st_size > 100
+
+
+def test_a_scene_is_rendered_and_encoded(here: Path) -> None:
+    _run(["retarget", "--performance", "shot.npz", "--out", "shot.blend"])
+    _run(["render", "shot.blend", "--frames", "1-3", "--out", "frames", "--engine", "workbench", "--height", "90"])
+    assert [file.name for file in sorted((here / "frames").iterdir())] == ["0001.png", "0002.png", "0003.png"]
+    _run(["encode", "frames", "--out", "shot.mp4", "--fps", "24"])
+    assert (here / "shot.mp4").stat().st_size > 100
+
+
+def test_a_batch_renders_into_a_new_folder(here: Path) -> None:
+    _run(["batch", "clip.mp4", "--device", "cpu", "--out", "captured", "--csv", "--render"])
+    assert {"clip.blend", "clip.csv", "clip.mp4"} <= {file.name for file in (here / "captured").iterdir()}
+
+
+def _run(words: Sequence[str]) -> None:
+    assert headless.main(list(words)) == 0
