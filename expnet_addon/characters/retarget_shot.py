@@ -13,35 +13,56 @@ from ...model.retargeting.name_schemes import AUTO
 from ...model.retargeting.row import Row
 from ...model.retargeting.table import load_preset
 from ..scene import animation
-from ..scene.heads import has_shape_keys
+from ..scene.heads import has_shape_keys, is_rig, rigs_in
 from .character import Character, character_of, parts_without_shape_keys
 from .keys import apply_keys
 from .motion import performance_motion
 from .name_matching import matched_rows, unmatched_names
 
 
+def open_scene(blend: Path) -> bpy.types.Scene:
+    """Open a .blend without running its scripts, and return its scene. Raises InputError."""
+    try:
+        bpy.ops.wm.open_mainfile(filepath=str(blend.absolute()), load_ui=False, use_scripts=False)
+    except RuntimeError as error:
+        raise InputError(f"'{blend}' is no scene that this Blender can open") from error
+    return bpy.context.scene
+
+
+def head_in(scene: bpy.types.Scene, blend: Path, names: Sequence[str] = ()) -> bpy.types.Object | None:
+    """Return the ExpNet head that is meant: the one of ``names``, or the only one of a scene without characters.
+
+    None: a character is meant. Raises InputError if a scene without characters has several heads.
+    """
+    if names:
+        named = scene.objects.get(names[0])
+        return named if len(names) == 1 and is_rig(named) else None
+    if any(obj.type == "ARMATURE" or has_shape_keys(obj) for obj in scene.objects):
+        return None
+    heads = rigs_in(scene)
+    if len(heads) > 1:
+        raise InputError(f"'{blend}' holds {len(heads)} heads, {_list(o.name for o in heads)}: give one as --object")
+    return heads[0] if heads else None
+
+
 def onto_character(
     performance: FacePerformance,
+    scene: bpy.types.Scene,
     blend: Path,
     names: Sequence[str] = (),
     scheme: str = AUTO,
     preset: Path | None = None,
     keep_fps: bool = False,
 ) -> tuple[str, list[bpy.types.Object], list[Row]]:
-    """Open a .blend and key its character; return a report, the character's objects, and the table.
+    """Key the character in ``scene`` of ``blend``; return a report, the character's objects, and the table.
 
     names   of the character's objects; none: the mesh with the most known shape keys, and the rest of its head
     preset  a table from a file, instead of one from the names of shape keys and bones
 
-    Scripts in the .blend do not run. Raises InputError when it cannot be opened, or has no such character.
+    Raises InputError if there is no such character.
     """
     rows = list(load_preset(preset)) if preset else None
     unknown: list[str] = []
-    try:
-        bpy.ops.wm.open_mainfile(filepath=str(blend.absolute()), load_ui=False, use_scripts=False)
-    except RuntimeError as error:
-        raise InputError(f"'{blend}' is no scene that this Blender can open") from error
-    scene = bpy.context.scene
     character = _named(scene, blend, names) if names else _found(scene, blend, scheme, rows)
     if rows is None:
         found, rows = matched_rows(character, scheme)

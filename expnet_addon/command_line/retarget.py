@@ -1,4 +1,4 @@
-"""``expnet retarget``: a performance on an artist's own character."""
+"""``expnet retarget``: a performance on an artist's own character, or on a head of ExpNet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...model.performance.live_link import read_performance, write_live_link
 from ...model.retargeting.name_schemes import AUTO
 from ...model.retargeting.table import save_preset
 from ...model.sight.sequences import check_there
-from ..capture.keying import AS_RECORDED
+from ..capture.keying import AS_RECORDED, Keying
 from ..unattended.heads import fresh_head
 from ..unattended.outputs import SCENE_FORMATS, check_outputs, require_bpy, save_scene
 from ..unattended.terminal import quiet_stdout
@@ -29,7 +29,8 @@ class RetargetOptions:
     """A performance or a Live Link Face recording, and its target: a character, or without one the open head.
 
     performance          .npz, or .csv of the app with its true rate ``recording_fps``; ``swap_sides`` of jaw and mouth
-    character            a .blend, and ``objects`` by name in it; none: found by their shape keys
+    character            a .blend with a character or a head of ExpNet, and ``objects`` by name in it; none: found by
+                         their shape keys
     names, preset        the naming scheme of the shape keys, or a table from a file; ``save_preset`` writes the table
     out, live_link       the keyed scene, and the performance in the app's format
     keep_fps             the scene keeps its frame rate
@@ -91,30 +92,45 @@ def _check(options: RetargetOptions) -> None:
 
 def _onto_open_head(performance: FacePerformance, keep_fps: bool) -> tuple[str, list[bpy.types.Object]]:
     """Key the open head in an empty scene. Returns lines for the user, and the head's objects."""
-    from ..capture import capture
-    from ..scene import animation, rig
     from ..scene import camera_and_light as staging
 
     scene, head = fresh_head(OPEN_HEAD, OPEN)
+    report, objects = _onto_head(performance, scene, head, replace(AS_RECORDED, identity=True), keep_fps)
+    staging.light_head(scene)
+    return report, objects
+
+
+def _onto_head(
+    performance: FacePerformance, scene: bpy.types.Scene, head: bpy.types.Object, keying: Keying, keep_fps: bool
+) -> tuple[str, list[bpy.types.Object]]:
+    """Key an ExpNet head, and give its scene a camera if it has none. Returns lines for the user, and its objects."""
+    from ..capture import capture
+    from ..scene import animation, rig
+
     keying = replace(
-        AS_RECORDED,
-        identity=True,
+        keying,
         scene_timing=True,  # the scene's range covers the whole performance, even if the rate is kept
         fps=animation.scene_fps(scene) if keep_fps else None,
-        match_camera=True,
+        match_camera=scene.camera is None,
     )
     report = capture.key_performance(scene, head, performance, keying)
-    staging.light_head(scene)
     return report, [head, *rig.eyes_of(head).values()]
 
 
 def _onto_character(
     performance: FacePerformance, character: Path, options: RetargetOptions
 ) -> tuple[str, list[bpy.types.Object]]:
-    from ..characters.retarget_shot import onto_character
+    from ..characters.retarget_shot import head_in, onto_character, open_scene
 
+    scene = open_scene(character)
+    if head := head_in(scene, character, options.objects):
+        if options.preset or options.save_preset:
+            raise InputError(
+                f"'{head.name}' is a head of ExpNet, which needs no table: leave out --preset and --save-preset"
+            )
+        return _onto_head(performance, scene, head, replace(AS_RECORDED, root=True), options.keep_fps)
     report, objects, rows = onto_character(
-        performance, character, options.objects, options.names, options.preset, options.keep_fps
+        performance, scene, character, options.objects, options.names, options.preset, options.keep_fps
     )
     if options.save_preset:
         save_preset(rows, options.save_preset)

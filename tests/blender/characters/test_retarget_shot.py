@@ -171,3 +171,49 @@ def test_one_object_stands_for_its_head(shot, hero, tmp_path):
     assert run("retarget", "--performance", shot, "--character", hero, "--object", "teeth", "--out", out) == 0
     bpy.ops.wm.open_mainfile(filepath=str(out))
     assert [name for name in ("body", "teeth", "hat", "friend") if keyed(name)] == ["body", "teeth"]
+
+
+@pytest.fixture
+def actor(tmp_path) -> Path:
+    """Return a .blend with one head of ExpNet, as ``expnet rig`` and ``expnet likeness`` write it."""
+    assert run("rig", "--out", tmp_path / "actor.blend") == 0
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "actor.blend"))
+    (head,) = rig.rigs_in(bpy.context.scene)
+    head.location.x = 2.0
+    head["alpha"] = [1.5, *list(head["alpha"])[1:]]
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "actor.blend"))
+    return tmp_path / "actor.blend"
+
+
+def test_a_head_of_expnet_plays_a_performance_with_its_own_face_and_at_its_place(shot, actor, tmp_path, capfd):
+    assert run("retarget", "--performance", shot, "--character", actor, "--out", tmp_path / "shot.blend") == 0
+    assert "8 of 8 frames keyed" in capfd.readouterr().out
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
+    scene = bpy.context.scene
+    (head,) = rig.rigs_in(scene)
+    assert (scene.render.fps, scene.frame_end, scene.camera is not None) == (25, 8, True)
+    scene.frame_set(5)
+    eta = load_performance(shot).eta[4]
+    assert head.data.shape_keys.key_blocks["jawOpen"].value == pytest.approx(eta[JAW], abs=1e-4)
+    assert head["alpha"][0] == pytest.approx(1.5)
+    assert head.matrix_world.translation.x == pytest.approx(2.0, abs=0.1)
+
+
+def test_one_of_several_heads_is_named(shot, actor, tmp_path, said):
+    bpy.ops.wm.open_mainfile(filepath=str(actor))
+    copy = rig.rigs_in(bpy.context.scene)[0].copy()
+    copy.data, copy.name = copy.data.copy(), "Twin"
+    bpy.context.scene.collection.objects.link(copy)
+    bpy.ops.wm.save_as_mainfile(filepath=str(actor))
+    words = ["retarget", "--performance", shot, "--character", actor, "--out", tmp_path / "shot.blend"]
+    assert run(*words) == 2
+    assert "holds 2 heads, Face, Twin: give one as --object" in said()[0]
+    assert run(*words, "--object", "Twin") == 0
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
+    assert keyed("Twin") and not keyed("Face")
+
+
+def test_a_head_of_expnet_needs_no_table(shot, actor, tmp_path, said):
+    words = ["--save-preset", tmp_path / "table.json"]
+    assert run("retarget", "--performance", shot, "--character", actor, *words) == 2
+    assert said() == ["expnet: 'Face' is a head of ExpNet, which needs no table: leave out --preset and --save-preset"]
