@@ -23,12 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..array_types import FloatArray
+from ..array_types import FloatArray, IntArray
 from .architectures import split_outputs
 from .responses import Responses
 from .weights.weights_file import check_shapes
 
 MOST_LOOKS = 24.0  # upper limit of the counted looks: frames close together are not independent
+INDEPENDENT = 2.0  # the same where people are compared: looks of a clip share an expression, light and pose
 LEAST_LOOKS = 1e-3  # a look without confidence says nothing
 TOGETHER = 64  # looks that are read at once
 FARTHEST = 5.0  # deviations from its mean at which an input is clipped
@@ -159,10 +160,13 @@ class PersonReader:
 
         Positive for one person. ``a`` and ``b`` (…, Ks) are mean readings of ``looks_a`` and ``looks_b`` (…) looks. It
         is the ratio of likelihoods of the Gaussian model (probabilistic linear discriminant analysis, Prince and Elder
-        2007). Frames close together are not independent, so it is too sure of itself.
+        2007). More looks than ``INDEPENDENT`` count as so many: a change of the expression would soon weigh more than
+        any difference of people.
         """
         spread = self._spread
-        var_a, var_b = (spread + 1 / np.maximum(looks, LEAST_LOOKS)[..., None] for looks in (looks_a, looks_b))
+        var_a, var_b = (
+            spread + 1 / np.clip(looks, LEAST_LOOKS, INDEPENDENT)[..., None] for looks in (looks_a, looks_b)
+        )
         apart = a**2 / var_a + b**2 / var_b + np.log(var_a * var_b)
         left = var_a * var_b - spread**2
         joint = (var_b * a**2 - 2 * spread * a * b + var_a * b**2) / left + np.log(left)
@@ -224,19 +228,39 @@ class Acquaintance:
         readings = np.concatenate(self._readings).astype(np.float64)
         return self._reader.evidence(readings[:, :-1], self.precision(), *other._mean())
 
-    def evidence_by_split(self) -> FloatArray:
-        """Return ``evidence`` between the looks before and after each split, (F - 1,): of the first look, of two …"""
+    def evidence_of_change(self, around: int, between: int) -> FloatArray:
+        """Return ``evidence`` that the face stays one person's at each look, (F,).
+
+        It compares the ``around`` looks that end ``between`` looks before it with as many that begin so many after it;
+        NaN where either side has none.
+        """
+        sums, totals = self._sums()
+        count = len(totals) - 1
+        at = np.arange(count)
+
+        def mean(first: IntArray, last: IntArray) -> tuple[FloatArray, FloatArray]:
+            looks = totals[last] - totals[first]
+            return (sums[last] - sums[first]) / np.maximum(looks, LEAST_LOOKS)[:, None], looks
+
+        before = mean(np.clip(at - between - around, 0, count), np.clip(at - between, 0, count))
+        after = mean(np.clip(at + between, 0, count), np.clip(at + between + around, 0, count))
+        there = (at > between) & (at + between < count)
+        return np.where(there, self._reader.evidence(*before, *after), np.nan)
+
+    def place_of_change(self, first: int, last: int) -> int:
+        """Return the look between ``first`` and ``last`` from which on the looks of this range differ most."""
+        sums, totals = (each[first : last + 1] - each[first] for each in self._sums())
+        before, after = totals[1:-1, None], totals[-1] - totals[1:-1, None]
+        apart = sums[1:-1] / before - (sums[-1] - sums[1:-1]) / after
+        weight = (before * after)[:, 0] / totals[-1]
+        return first + 1 + int((weight * (apart**2).sum(1)).argmax())
+
+    def _sums(self) -> tuple[FloatArray, FloatArray]:
+        """Return the sums of the readings of the first looks, of none, one, two … (F + 1, Ks), and of their weights."""
         self._read()
-        precision = self.precision()[:, None]
-        sums = np.cumsum(precision * np.concatenate(self._readings)[:, :-1], 0)
-        totals = np.cumsum(precision)
-        before, after = totals[:-1], totals[-1] - totals[:-1]
-        return self._reader.evidence(
-            sums[:-1] / before[:, None],
-            np.minimum(before, MOST_LOOKS),
-            (sums[-1] - sums[:-1]) / after[:, None],
-            np.minimum(after, MOST_LOOKS),
-        )
+        precision = np.maximum(self.precision(), LEAST_LOOKS)
+        sums = np.cumsum(precision[:, None] * np.concatenate(self._readings)[:, :-1], 0)
+        return np.pad(sums, ((1, 0), (0, 0))), np.pad(np.cumsum(precision), (1, 0))
 
     @property
     def looks(self) -> int:

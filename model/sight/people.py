@@ -7,9 +7,9 @@ identity alone. Each short tracklet is given to the person whom it clearly fits 
 a face are better than another person's. At last the frames that do not show their person are dropped. Two
 tracklets with a frame in common are never one person.
 
-The identity of two faces is compared by alpha, and by the likelihood ratio of all their looks
-(``PersonReader.evidence``) where the estimator has a reader of people; colours count little then, since they change
-where a face is half hidden. Without the reader, colours and alpha count alike.
+Where the estimator has a reader of people, the identity of two faces is compared by the likelihood ratio of their looks
+(``PersonReader.evidence``); colours count little then, since they change where a face is half hidden. Without the
+reader, colours and alpha count alike.
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ STRANGE = 8.0  # Lab units: an end of a tracklet that differs by more from the r
 PLACE, SLOWLY = 0.35, 0.9  # sides: how far a face is from where it was expected, at once and for each second of the gap
 SIZE = 0.2  # log
 MOST_PLACE = 16.0  # limit of the cost of place and size: a person may walk away behind others
-LINKED, ALIKE = 9.0, 3.5  # greatest costs of two tracklets of one person: over a short gap, and by the looks alone
-EVIDENCE = 100.0  # of two people (``PersonReader.evidence``), that weighs as much as alphas at right angles
+LINKED, ALIKE = 9.0, 3.75  # greatest costs of two tracklets of one person: over a short gap, and by the looks alone
+ALIKE_NEAR = 4.5  # the latter where place and size fit, too
+USUAL, EVIDENCE = 20.0, 5.6  # of one person (``PersonReader.evidence``): how much costs 1, and how much less 1 more
 HARDLY, MOST_LOOK = 0.2, 1.0  # how much and how far looks count beside that: they change where a face is half hidden
-CHANGES = -120.0  # evidence between two parts of a tracklet below which they are two people's
-HOPPED, RATHER = -20.0, 10.0  # evidence in a frame that it is another person's: against the own one, or for another
+CHANGES, AROUND, BETWEEN = 0.0, 8, 2  # evidence below which a face changes, frames on both sides, and left out at it
+HOPPED, RATHER = -20.0, 5.0  # evidence in a frame that it is another person's: against the own one, or for another
 MEETING = 3  # frames after two faces meet, in which the one that is seen may be either's
 SHORT, TOO_SHORT = 6, 4  # frames: shorter tracklets are given to people last, or left out
 CLEAR = 2.5  # by how much a short tracklet has to cost less with one person than with the others
@@ -201,10 +202,11 @@ def _split(tracklet: Tracklet) -> list[Tracklet]:
     each = tracklet.look_of_each_frame
     if each is None:
         return [tracklet]
-    evidence = each.evidence_by_split()[SHORT - 1 : len(tracklet.frames) - SHORT]
-    if not evidence.size or evidence.min() > CHANGES:
+    evidence = each.evidence_of_change(AROUND, BETWEEN)[SHORT : len(tracklet.frames) - SHORT + 1]
+    if not evidence.size or not evidence.min() < CHANGES:
         return [tracklet]
-    at = SHORT + int(evidence.argmin())
+    near = SHORT + int(evidence.argmin())
+    at = each.place_of_change(max(near - AROUND, 0), min(near + AROUND, len(tracklet.frames)))
     return [*_split(tracklet.part(slice(0, at))), *_split(tracklet.part(slice(at, None)))]
 
 
@@ -222,7 +224,7 @@ def _linked(ones: Sequence[Tracklet], rate: float) -> list[list[Tracklet]]:
             gap = (after.frames[0] - before.frames[-1]) / rate
             if i != j and after.frames[0] > before.frames[-1] and gap <= SOON and before.shot == after.shot:
                 unlike = features[i].unlike(features[j])
-                if unlike < ALIKE:  # nearness alone does not make two faces one person's
+                if unlike < ALIKE_NEAR:  # nearness alone does not make two faces one person's
                     costs[i, j] = _way(before, after, rate) + unlike + 0.4 * gap
     ends, starts = linear_sum_assignment(costs)
     following = {int(i): int(j) for i, j in zip(ends, starts) if j < count and costs[i, j] < LINKED}
@@ -341,8 +343,8 @@ class _Features:
         """Return the cost of being one person: about 1 for the same person, and more than ``ALIKE`` for others."""
         look = float(((self.look - other.look) ** 2) @ WEIGHTS) / LOOK**2
         if self.known is not None and other.known is not None:
-            unlike = 1 - float(self.alpha @ other.alpha) - self.known.evidence(other.known) / EVIDENCE
-            return max(0.0, 2 * unlike + 1) + HARDLY * min(look, MOST_LOOK)
+            unlike = 1 + (USUAL - self.known.evidence(other.known)) / EVIDENCE
+            return max(0.0, unlike) + HARDLY * min(look, MOST_LOOK)
         if not (self.alpha.any() and other.alpha.any()):
             return look
         sure = max(min(self.looks, other.looks) / SURE_LOOKS, LEAST_SURE)

@@ -16,7 +16,7 @@ from expnet.model.camera import Camera, Crop
 from expnet.model.errors import InputError
 from expnet.model.networks.estimate import FaceEstimate
 from expnet.model.networks.opencv_engine.estimator import LightEstimator
-from expnet.model.networks.person import TOGETHER, Acquaintance, PersonReader, inputs, shapes
+from expnet.model.networks.person import INDEPENDENT, TOGETHER, Acquaintance, PersonReader, inputs, shapes
 from expnet.model.networks.responses import Responses
 from expnet.model.networks.weights.open_pack import OPEN_WEIGHTS
 from expnet.model.networks.weights.weights_file import PERSON, load_all, load_weights, save_weights
@@ -131,7 +131,7 @@ def test_looks_count_by_their_precision(looks: list[tuple[float, float]]) -> Non
 def test_the_evidence_for_one_person_is_a_ratio_of_likelihoods(
     spread: float, a: float, looks_a: int, b: float, looks_b: int
 ) -> None:
-    var_a, var_b = spread + 1 / looks_a, spread + 1 / looks_b
+    var_a, var_b = spread + 1 / min(looks_a, INDEPENDENT), spread + 1 / min(looks_b, INDEPENDENT)
     one = multivariate_normal([0, 0], [[var_a, spread], [spread, var_b]]).logpdf([a, b])
     two = norm(0, np.sqrt(var_a)).logpdf(a) + norm(0, np.sqrt(var_b)).logpdf(b)
     evidence = of_two_numbers(spread).evidence(np.array([a]), looks_a, np.array([b]), looks_b)
@@ -145,9 +145,13 @@ def test_the_place_where_one_person_becomes_another_is_found() -> None:
     known = Acquaintance(reader())
     for row in looks.astype(np.float32):
         known.add(row[None], np.ones(1))
-    by_split = known.evidence_by_split()
-    assert by_split.argmin() == 8 and by_split.min() < 0
-    np.testing.assert_allclose(by_split[8], known.part(slice(0, 9)).evidence(known.part(slice(9, None))), rtol=1e-9)
+    of_change = known.evidence_of_change(around=4, between=0)
+    assert known.place_of_change(2, 14) == 9 and of_change[9] < 0 < of_change[[4, 14]].min()
+    halves = known.part(slice(5, 9)), known.part(slice(9, 13))
+    np.testing.assert_allclose(of_change[9], halves[0].evidence(halves[1]), rtol=1e-9)
+    apart = known.evidence_of_change(around=4, between=2)
+    np.testing.assert_allclose(apart[9], known.part(slice(3, 7)).evidence(known.part(slice(11, 15))), rtol=1e-9)
+    np.testing.assert_array_equal(np.isnan(apart), [True] * 3 + [False] * 11 + [True] * 2)
     by_look = known.evidence_by_look(known.part(slice(0, 9)))
     assert by_look[:9].min() > by_look[9:].max()
 

@@ -131,3 +131,16 @@ def test_a_face_that_stays_one_persons_is_not_split() -> None:
     faces = [(12.0 + rng.normal(), -12.0 + rng.normal()) for _ in range(40)]
     (person,) = lasting(joined([followed_over(faces)], 30.0), 30.0)
     assert [len(each.frames) for each in person] == [40]
+
+
+def test_a_face_whose_expression_changes_is_one_persons_also_after_a_loss() -> None:
+    """Looks of a clip err together: a smile that stays moves all their readings the same way."""
+    rng = np.random.default_rng(0)
+    drift = np.clip(np.arange(120) / 60 - 0.5, 0, 1)
+    faces = [(6.0 + 4 * d + rng.normal(), -6.0 - 4 * d + rng.normal()) for d in drift]
+    (person,) = lasting(joined([followed_over(faces)], 30.0), 30.0)
+    assert [len(each.frames) for each in person] == [120]
+    calm, smiling = followed_over(faces[:40]), followed_over(faces[80:])
+    smiling.frames = [60 + frame for frame in smiling.frames]
+    (person,) = lasting(joined([calm, smiling], 30.0), 30.0)
+    assert [each.frames[0] for each in person] == [0, 60]
