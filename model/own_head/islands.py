@@ -6,16 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..array_types import IntArray
+from ..array_types import FloatArray, IntArray
 from .parts import HeadPart
 
 SMALLEST = 24  # vertices of a piece that is looked at for itself
 MOST = 60  # pieces of a mesh; the others stay together
 
 
-def islands(triangles: IntArray, vertices: int) -> IntArray:
-    """Return for each vertex (V,) the smallest index of a vertex that it is connected with by triangles."""
-    label: IntArray = np.arange(vertices)
+def islands(triangles: IntArray, vertices: FloatArray) -> IntArray:
+    """Return a number for each vertex (V,), the same for those that triangles connect.
+
+    Vertices at one place are connected, too: a glTF file has several where a texture has a seam or faces are flat.
+    """
+    _, place = np.unique(vertices, axis=0, return_inverse=True)
+    place = place.ravel()
+    triangles = place[triangles]
+    label: IntArray = np.arange(len(vertices))
     while True:
         least = label[triangles].min(1)
         before = label.copy()
@@ -24,7 +30,7 @@ def islands(triangles: IntArray, vertices: int) -> IntArray:
         label = np.minimum(label, label[label])
         label = label[label]
         if (label == before).all():
-            return label
+            return label[place]
 
 
 def split(part: HeadPart) -> list[tuple[HeadPart, IntArray]]:
@@ -35,7 +41,7 @@ def split(part: HeadPart) -> list[tuple[HeadPart, IntArray]]:
     """
     if not len(part.triangles):
         return [(part, np.arange(len(part.vertices)))]
-    label = islands(part.triangles, len(part.vertices))
+    label = islands(part.triangles, part.vertices)
     names, where, sizes = np.unique(label, return_inverse=True, return_counts=True)
     where = where.ravel()
     order = np.argsort(-sizes, kind="stable")
