@@ -13,6 +13,7 @@ from ...model.files import atomic_path, is_dir
 from ...model.official.box_list import read_box_list
 from ...model.sight.sequences import check_there, images_in
 from ...model.worker.messages import EstimateResult, EstimatorOptions, ImageRequest, ImageResult, Pack
+from ..batch.shots import MOVIES
 from ..engine import requests
 from ..engine.jobs import Job, WorkerFault
 from ..engine.requests import box_of
@@ -107,6 +108,10 @@ def _listed(given: str, box: Sequence[float] | None) -> list[ImageRequest]:
         return [ImageRequest(str(image), image.stem, box_of(box)) for image in images_in(Path(given))]
     if Path(given).suffix.lower() != ".csv":
         check_there(given, "image")
+        if Path(given).suffix.lower() in MOVIES:
+            raise InputError(
+                f"'{given}' is a movie: read it with expnet animate, or give one of its frames as an image"
+            )
         return [ImageRequest(given, Path(given).stem, box_of(box))]
     check_there(given, "list")
     if box:

@@ -55,4 +55,6 @@ def likeness(a: LikenessOptions) -> None:
             looks.wear(head, content, reply, texture.absolute() if texture else None)
             staging.light_head(scene)
             save_scene(a.out, [head, *head.children])
-    print(f"{len(reply.views)} pictures, {reply.seen:.0%} of the face seen, filled from the skin {reply.skin.lower()}")
+    count = len(reply.views)
+    used = f"{count} picture{'s' if count > 1 else ''} used"
+    print(f"{used}, {reply.seen:.0%} of the face seen, filled from the skin {reply.skin.lower()}")

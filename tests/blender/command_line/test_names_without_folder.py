@@ -70,3 +70,8 @@ def test_a_batch_renders_into_a_new_folder(here: Path) -> None:
 
 def _run(words: Sequence[str]) -> None:
     assert headless.main(list(words)) == 0
+
+
+def test_a_movie_is_not_estimated_but_animated(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert headless.main(["estimate", "clip.mp4"]) == 2
+    assert "'clip.mp4' is a movie: read it with expnet animate" in capsys.readouterr().err
