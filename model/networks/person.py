@@ -143,9 +143,17 @@ class PersonReader:
         ``weights`` (F,) from 0 to 1 are the looks' weights; some are positive.
         """
         mean, looks = self.mean(readings, weights)
-        mean = mean / (self._spread + 1 / looks)
-        alpha: FloatArray = _product(mean[None], self.tensors["alpha.weight"])[0]
-        return alpha + self.tensors.get(PEOPLES_MEAN, np.zeros_like(alpha))
+        return self._alpha_of(mean[None], np.array([looks]))[0]
+
+    def alpha_by_look(self, outputs: FloatArray) -> FloatArray:
+        """Return alpha (B, Ks), sigma, from each of B looks alone, given all outputs of the network."""
+        readings = self.readings(outputs)
+        return self._alpha_of(readings[:, :-1], np.minimum(readings[:, -1], MOST_LOOKS))
+
+    def _alpha_of(self, means: FloatArray, looks: FloatArray) -> FloatArray:
+        """Return the alphas (B, Ks) of mean readings (B, Ks) that are worth so many looks (B,)."""
+        alpha: FloatArray = _product(means / (self._spread + 1 / looks[:, None]), self.tensors["alpha.weight"])
+        return alpha + self.tensors.get(PEOPLES_MEAN, np.zeros(alpha.shape[1]))
 
     def mean(self, readings: FloatArray, weights: FloatArray) -> tuple[FloatArray, float]:
         """Return the mean reading (Ks,) of F looks, and how many looks of usual precision it is worth."""

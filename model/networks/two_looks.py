@@ -18,10 +18,19 @@ import numpy as np
 from ..array_types import FloatArray, UInt8Array
 from ..builtin import OPEN
 from ..camera import Camera, Crop
-from ..face.semantics import OPEN_BASIS, OPEN_KEYS
+from ..face.semantics import OPEN_BASIS, OPEN_KEYS, mirror_open_alpha
 from .cutting import cut
-from .estimate import Box, FaceEstimate, Located, SeesFaces, confidence_of, estimate_of, offsets_of
-from .mirror_image import mean_of_both
+from .estimate import (
+    IDENTITY_LIMIT,
+    Box,
+    FaceEstimate,
+    Located,
+    SeesFaces,
+    confidence_of,
+    estimate_of,
+    offsets_of,
+)
+from .mirror_image import mean_of_both, of_the_picture
 from .person import PersonReader
 from .responses import responses_of
 from .weights.weights_file import WeightsHeader
@@ -99,7 +108,10 @@ class LooksTwice:
         read = estimate_of(outputs, seen.given, cameras, self.basis, self.expression_keys, self.responses)
         if self.person is None or read.outputs is None:
             return read
-        return replace(read, mouth_hidden=self.person.mouth_hidden(read.outputs))
+        mirrored = np.concatenate(list(of_the_picture(outputs).values()), 1)
+        alphas = self.person.alpha_by_look(read.outputs), mirror_open_alpha(self.person.alpha_by_look(mirrored))
+        alpha = np.clip(np.mean(alphas, axis=0), -IDENTITY_LIMIT, IDENTITY_LIMIT)
+        return replace(read, alpha=alpha, mouth_hidden=self.person.mouth_hidden(read.outputs))
 
     def located(self, pixels: UInt8Array, crops: Sequence[Crop]) -> FirstLook:
         """Take a first look at these crops, cut as (B, size, size, 3) uint8 BGR."""

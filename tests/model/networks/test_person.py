@@ -300,3 +300,12 @@ def test_eta_of_a_clip_moves_by_the_offset_of_all_its_looks(tmp_path: Path) -> N
 
 def test_a_clip_without_a_face_has_no_alpha(tmp_path: Path) -> None:
     assert clip_of_discs(tmp_path, Knowing(), there=False).alpha.shape == (0,)
+
+
+def test_a_single_look_is_a_clip_of_one_look() -> None:
+    rows = outputs(3)
+    alphas = reader().alpha_by_look(rows)
+    for row, alpha in zip(rows, alphas, strict=True):
+        known = Acquaintance(reader())
+        known.add(row[None], np.ones(1))
+        np.testing.assert_allclose(alpha, known.alpha, rtol=1e-6, atol=1e-9)
