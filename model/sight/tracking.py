@@ -352,7 +352,7 @@ def looked_for(
 
 
 def _no_such_face(face: int, count: int) -> str:
-    return f"there is no face number {face}: {count} found, counted from 0, the largest first"
+    return f"only {count} of the {face + 1} largest faces {'was' if count == 1 else 'were'} found: choose another face"
 
 
 def _nearest(faces: list[FoundFace], last: Crop, lost_for: int) -> Crop | None:

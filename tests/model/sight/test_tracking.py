@@ -102,7 +102,7 @@ def test_a_chosen_face_that_is_hidden_for_a_moment_is_not_mixed_up_with_its_neig
 
 
 def test_a_face_that_is_not_there_cannot_be_chosen() -> None:
-    with pytest.raises(InputError, match="no face number 3: 1 found"):
+    with pytest.raises(InputError, match="only 1 of the 4 largest faces was found: choose another face"):
         follow(lambda i: disc(black(), 80, 90, 24), 2, Choice(face=3))
 
 
