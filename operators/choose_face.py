@@ -10,7 +10,7 @@ class EXPNET_OT_choose_face(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     face: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Face", description="Its place by size, from 0: the largest", min=0
+        name="Face", description="Its place by size, from 0: the largest", min=0, options={"HIDDEN"}
     )
 
     @classmethod

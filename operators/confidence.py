@@ -47,7 +47,9 @@ class EXPNET_OT_go_to_part(_OfTake, bpy.types.Operator):
     bl_label = "Go to Part"
     bl_description = "Go to this part of the take. Red: the network is unsure; grey: it sees no face"
 
-    part: IntProperty(name="Part", description="Part of the strip, from 0", min=0)  # type: ignore[valid-type]
+    part: IntProperty(  # type: ignore[valid-type]
+        name="Part", description="Part of the strip, from 0", min=0, options={"HIDDEN"}
+    )
 
     @reports
     def execute(self, context: bpy.types.Context) -> str:

@@ -776,3 +776,14 @@ def test_register_and_unregister_leave_nothing() -> None:
         assert not [name for name in dir(bpy.types) if name.startswith("EXPNET_")]
         assert not [f for f in bpy.app.handlers.load_pre if "expnet" in getattr(f, "__module__", "")]
         expnet.register()
+
+
+def test_what_counts_from_0_is_not_shown_below_the_last_step() -> None:
+    counted = [
+        prop
+        for name in dir(bpy.ops.expnet)
+        for prop in getattr(bpy.ops.expnet, name).get_rna_type().properties
+        if "from 0" in prop.description
+    ]
+    assert {prop.identifier for prop in counted} == {"face", "part"}
+    assert all(prop.is_hidden for prop in counted)
