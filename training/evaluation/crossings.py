@@ -1,8 +1,8 @@
 """Several people in a clip, with known truth: ``python -m expnet.training.evaluation.crossings``.
 
 Two to four rendered people cross before a background, leave the picture, come back, and change places at cuts. An
-identity switch is a frame in which a visible person is followed as someone else than before. ``--footage`` adds real
-clips of one person each, a split screen of two of them, and the speed with two people against one.
+identity switch is a frame in which a visible person is followed as someone else than before. ``--footage`` adds a split
+screen of two real clips, and the speed with two people against one.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ CODING = Coding("H.264, 0.2 bits a pixel", bits=0.2)
 SEEN = 0.6  # the share of a face that counts as seen
 NEAR = 0.35  # of a side: how near to the true face a followed one lies
 SPEED_BAR = 0.6
-OF_ONE = ("performance_360p.mp4", "smile_360p.mp4", "face_then_none.mov")  # clips of one person each
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,10 +241,7 @@ def crossings(estimator: SeesFaces, seeds: range, folder: Path, keep: bool = Fal
 
 
 def real(estimator: SeesFaces, footage: Path, folder: Path) -> Iterator[Measurement]:
-    for name in OF_ONE:
-        people, _ = watched(footage / name, estimator)
-        yield Measurement(f"{name}, one person: people found", len(people), "", at_least=1, at_most=1)
-    pictures = split_screen(footage / OF_ONE[0], footage / OF_ONE[1])
+    pictures = split_screen(footage / "performance_360p.mp4", footage / "smile_360p.mp4")
     wide = pictures[0].shape[1]
     path = folder / "split.mp4"
     write_clip(path, pictures, Coding("", bits=0.3), np.random.default_rng(0))
@@ -269,7 +265,7 @@ def main() -> None:
         default=0,
         help="seed of the first clip (thresholds set on 0-19, 100-111, 200-217, 300-305)",
     )
-    parser.add_argument("--footage", type=Path, help=f"folder with {', '.join(OF_ONE)}")
+    parser.add_argument("--footage", type=Path, help="folder with performance_360p.mp4 and smile_360p.mp4")
     parser.add_argument("--keep", type=Path, help="folder in which the composed clips stay")
     args = parser.parse_args()
     estimator = engines.start(OPEN, "cpu", "auto").estimator
