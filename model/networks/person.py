@@ -143,7 +143,8 @@ class PersonReader:
         ``weights`` (F,) from 0 to 1 are the looks' weights; some are positive.
         """
         mean, looks = self.mean(readings, weights)
-        return self._alpha_of(mean[None], np.array([looks]))[0]
+        alpha: FloatArray = self._alpha_of(mean[None], np.array([looks]))[0]
+        return alpha
 
     def alpha_by_look(self, outputs: FloatArray) -> FloatArray:
         """Return alpha (B, Ks), sigma, from each of B looks alone, given all outputs of the network."""
