@@ -163,10 +163,11 @@ def test_a_silent_worker_ends_a_verb_in_one_line(
     silent: str, verb: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     data = Path(jobs.__file__).parents[2] / "model" / "data"
-    clip, out = str(data / "demo_clip.mp4"), tmp_path / "out"
+    clip, picture, out = str(data / "demo_clip.mp4"), str(tmp_path / "a.png"), tmp_path / "out"
+    cv2.imwrite(picture, np.zeros((8, 8, 3), np.uint8))
     words = {
         "animate": [clip, "--out", str(tmp_path / "a.blend")],
-        "estimate": [clip],
+        "estimate": [picture],
         "batch": [clip, "--out", str(out)],
         "map-basis": [clip],
     }[verb]
