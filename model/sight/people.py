@@ -49,7 +49,7 @@ ALIKE_NEAR = 4.5  # the latter where place and size fit, too
 USUAL, EVIDENCE = 20.0, 5.6  # of one person (``PersonReader.evidence``): how much costs 1, and how much less 1 more
 HARDLY, MOST_LOOK = 0.2, 1.0  # how much and how far looks count beside that: they change where a face is half hidden
 CHANGES, AROUND, BETWEEN = 0.0, 8, 2  # evidence below which a face changes, frames on both sides, and left out at it
-HOPPED, RATHER = -20.0, 5.0  # evidence in a frame that it is another person's: against the own one, or for another
+RATHER = 5.0  # evidence in a frame by which it is rather another person's
 MEETING = 3  # frames after two faces meet, in which the one that is seen may be either's
 SHORT, TOO_SHORT = 6, 4  # frames: shorter tracklets are given to people last, or left out
 CLEAR = 2.5  # by how much a short tracklet has to cost less with one person than with the others
@@ -301,7 +301,7 @@ def _cleared(people: Sequence[list[Tracklet]]) -> None:
             elsewhere = [each.evidence_by_look(other) for other in others]
             theirs = np.max(elsewhere, axis=0) if elsewhere else np.full_like(evidence, -np.inf)
             clear = np.flatnonzero(evidence > 0)
-            wanted = (evidence > HOPPED) & (theirs < evidence + RATHER)
+            wanted = theirs < evidence + RATHER
             if len(clear):
                 wanted[: clear[0]] = wanted[clear[-1] + 1 :] = False
             if wanted.any() and not wanted.all():
