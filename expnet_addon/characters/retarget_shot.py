@@ -20,15 +20,6 @@ from .motion import performance_motion
 from .name_matching import matched_rows, unmatched_names
 
 
-def open_scene(blend: Path) -> bpy.types.Scene:
-    """Open a .blend without running its scripts, and return its scene. Raises InputError."""
-    try:
-        bpy.ops.wm.open_mainfile(filepath=str(blend.absolute()), load_ui=False, use_scripts=False)
-    except RuntimeError as error:
-        raise InputError(f"'{blend}' is no scene that this Blender can open") from error
-    return bpy.context.scene
-
-
 def head_in(scene: bpy.types.Scene, blend: Path, names: Sequence[str] = ()) -> bpy.types.Object | None:
     """Return the ExpNet head that is meant: the one of ``names``, or the only one of a scene without characters.
 

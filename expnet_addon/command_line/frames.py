@@ -46,16 +46,11 @@ def render(a: RenderOptions) -> None:
     if a.frames and not frames:
         raise InputError(f"--frames {a.frames}: give one frame or a range, such as 1-48")
     require_bpy("render --out")
-    import bpy
-
     from ..scene import rendering
+    from ..scene.importing import open_blend
 
     with made_folder(a.out), quiet_stdout(), bar() as shown:
-        try:
-            bpy.ops.wm.open_mainfile(filepath=str(a.scene.absolute()), load_ui=False, use_scripts=False)
-        except RuntimeError as error:
-            raise InputError(f"'{a.scene}' is no scene that this Blender can open") from error
-        scene = bpy.context.scene
+        scene = open_blend(a.scene)
         first = int(frames[1]) if frames else scene.frame_start
         last = int(frames[2] or frames[1]) if frames else scene.frame_end
         files = rendering.render_frames(

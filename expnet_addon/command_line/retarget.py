@@ -120,9 +120,10 @@ def _onto_head(
 def _onto_character(
     performance: FacePerformance, character: Path, options: RetargetOptions
 ) -> tuple[str, list[bpy.types.Object]]:
-    from ..characters.retarget_shot import head_in, onto_character, open_scene
+    from ..characters.retarget_shot import head_in, onto_character
+    from ..scene.importing import open_blend
 
-    scene = open_scene(character)
+    scene = open_blend(character)
     if head := head_in(scene, character, options.objects):
         if options.preset or options.save_preset:
             raise InputError(

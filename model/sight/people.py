@@ -323,7 +323,10 @@ def _frames(group: Sequence[Tracklet]) -> set[int]:
 
 @dataclass(frozen=True, eq=False)
 class _Features:
-    """What tells people apart: the median look, alpha of unit length, and the number of looks behind it."""
+    """What tells people apart: the median look, the number of looks, and what they tell of the person.
+
+    ``alpha``, of unit length, serves without ``known`` and is 0 beside it.
+    """
 
     look: FloatArray
     alpha: FloatArray
@@ -332,12 +335,13 @@ class _Features:
 
     @staticmethod
     def of(group: Sequence[Tracklet]) -> _Features:
-        alpha = _alpha(group)
+        known = _known(group)
+        alpha = np.zeros(1) if known is not None else _alpha(group)
         length = float(np.linalg.norm(alpha))
         looks = [look for tracklet in group for look in tracklet.looks]
         look = np.median(looks_of(looks[:: 1 + len(looks) // MOST_LOOKS]), axis=0)
         frames = float(sum(len(tracklet.frames) for tracklet in group))
-        return _Features(look, alpha / length if length else alpha, frames, _known(group))
+        return _Features(look, alpha / length if length else alpha, frames, known)
 
     def unlike(self, other: _Features) -> float:
         """Return the cost of being one person: about 1 for the same person, and more than ``ALIKE`` for others."""

@@ -62,6 +62,21 @@ def empty_scene() -> bpy.types.Scene:
 
 
 @pytest.fixture
+def photo_and_clip(tmp_path: Path) -> None:
+    """Write the demo's first picture, photo.jpg, and its first three, clip.mp4 at 24 frames a second."""
+    import cv2  # not there in the environments of the other Blenders
+
+    movie = cv2.VideoCapture(str(Path(expnet.__path__[0]) / "model" / "data" / "demo_clip.mp4"))
+    frames = [movie.read()[1] for _ in range(3)]
+    cv2.imwrite(str(tmp_path / "photo.jpg"), frames[0])
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(tmp_path / "clip.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 24, (width, height))
+    for frame in frames:
+        writer.write(frame)
+    writer.release()
+
+
+@pytest.fixture
 def registered(empty_scene: bpy.types.Scene) -> Iterator[None]:
     """Enable the extension, in an empty scene."""
     expnet.register()

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import bpy
-import cv2
 import pytest
 
 import expnet
@@ -20,21 +19,12 @@ from expnet.model.performance.live_link import write_live_link
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "scripting.md").read_text(encoding="utf-8"), re.DOTALL)
-DEMO = Path(expnet.__path__[0]) / "model" / "data" / "demo_clip.mp4"
 READING, ANIMATING, RETARGETING = EXAMPLES
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_performance, empty_scene) -> Path:
+def folder(tmp_path: Path, photo_and_clip, monkeypatch: pytest.MonkeyPatch, make_performance, empty_scene) -> Path:
     """Return the files that the examples name, in the current folder."""
-    movie = cv2.VideoCapture(str(DEMO))
-    frames = [movie.read()[1] for _ in range(3)]
-    cv2.imwrite(str(tmp_path / "photo.jpg"), frames[0])
-    height, width = frames[0].shape[:2]
-    writer = cv2.VideoWriter(str(tmp_path / "clip.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 24, (width, height))
-    for frame in frames:
-        writer.write(frame)
-    writer.release()
     write_live_link(make_performance(frames=8, fps=30.0), tmp_path / "recording.csv")
     mesh = bpy.data.meshes.new("hero")
     mesh.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])

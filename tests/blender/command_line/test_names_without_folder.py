@@ -6,8 +6,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import bpy
-import cv2
 import pytest
 
 from expnet.expnet_addon import headless
@@ -17,18 +15,9 @@ CPU = ["--device", "cpu"]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write a clip of three frames, its first picture and a performance to a folder, and make it the current one."""
-    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+def here(tmp_path: Path, photo_and_clip, empty_scene, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a picture, a clip and a performance to a folder, and make it the current one."""
     shutil.copy(DATA / "demo_clip_truth.npz", tmp_path / "shot.npz")
-    demo = cv2.VideoCapture(str(DATA / "demo_clip.mp4"))
-    pictures = [demo.read()[1] for _ in range(3)]
-    cv2.imwrite(str(tmp_path / "photo.png"), pictures[0])
-    height, width = pictures[0].shape[:2]
-    clip = cv2.VideoWriter(str(tmp_path / "clip.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 24, (width, height))
-    for picture in pictures:
-        clip.write(picture)
-    clip.release()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -36,8 +25,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     "words",
     [
-        ["estimate", "photo.png", "--csv", "table.csv"],
-        ["estimate", "photo.png", "--json", "table.json"],
+        ["estimate", "photo.jpg", "--csv", "table.csv"],
+        ["estimate", "photo.jpg", "--json", "table.json"],
         ["animate", "clip.mp4", *CPU, "--out", "shot.blend"],
         ["animate", "clip.mp4", *CPU, "--out", "shot.glb"],
         ["animate", "clip.mp4", *CPU, "--render", "shot.mp4"],
